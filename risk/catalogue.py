@@ -1,0 +1,151 @@
+"""Every feature as data, and which of them a dataset can have.
+
+docs/features.md is generated from this file; tests hold the two together.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from msgspec import Struct
+
+# Raised when a feature changes its meaning or its place: a bundle of another version is refused.
+CATALOGUE_VERSION = 1
+
+WINDOWS = {"1h": "hour", "1d": "day", "7d": "7 days", "30d": "30 days"}
+LEDGER_WINDOWS = {"1d": "day", "7d": "7 days", "30d": "30 days"}
+
+
+class Kind(StrEnum):
+    NUMBER = "number"
+    CATEGORY = "category"
+
+
+class Needs(StrEnum):
+    """What a dataset must have for a feature to exist."""
+
+    NOTHING = "nothing"
+    CUSTOMER = "customer_id"
+    CUSTOMER_MERCHANT = "customer_id and merchant_id"
+    CUSTOMER_DEVICE = "customer_id and device_id"
+    CUSTOMER_COUNTRY = "customer_id and country"
+    MERCHANT = "merchant_id"
+    CATEGORY = "merchant_category"
+    CHANNEL = "channel"
+    COUNTRY = "country"
+
+
+class Feature(Struct, frozen=True):
+    """One feature. The reference is what a reason compares with: a number, or "median" or "most common" of training."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    unit: str
+    reference: float | str
+    needs: Needs
+
+
+def _number(name: str, meaning: str, unit: str, reference: float | str, needs: Needs) -> Feature:
+    return Feature(name, Kind.NUMBER, meaning, unit, reference, needs)
+
+
+def _category(name: str, meaning: str, needs: Needs) -> Feature:
+    return Feature(name, Kind.CATEGORY, meaning, "text", "most common", needs)
+
+
+def _customer_windows() -> Iterable[Feature]:
+    for window, words in WINDOWS.items():
+        past = f"the customer's earlier transactions within the last {words}"
+        yield _number(f"customer_count_{window}", f"number of {past}", "transactions", "median", Needs.CUSTOMER)
+        yield _number(f"customer_sum_{window}", f"sum of {past}", "currency", "median", Needs.CUSTOMER)
+        yield _number(f"customer_mean_{window}", f"mean amount of {past}", "currency", "median", Needs.CUSTOMER)
+        yield _number(f"customer_max_{window}", f"largest amount of {past}", "currency", "median", Needs.CUSTOMER)
+
+
+def _ledger_windows() -> Iterable[Feature]:
+    for window, words in LEDGER_WINDOWS.items():
+        span = f"the {words} that ended a label delay ago"
+        yield _number(
+            f"merchant_count_{window}",
+            f"the merchant's transactions in {span}",
+            "transactions",
+            "median",
+            Needs.MERCHANT,
+        )
+        yield _number(
+            f"merchant_fraud_{window}", f"the merchant's reported frauds in {span}", "transactions", 0.0, Needs.MERCHANT
+        )
+        yield _number(
+            f"merchant_risk_{window}", f"share of the merchant's transactions in {span} that were reported as fraud",
+            "share", "median", Needs.MERCHANT,
+        )  # fmt: skip
+
+
+HISTORY_FEATURES: tuple[Feature, ...] = (
+    *_customer_windows(),
+    _number("seconds_since_last", "time since the customer's last transaction, within 30 days", "seconds", "median",
+            Needs.CUSTOMER),
+    _number("amount_to_mean_30d", "amount divided by the customer's mean amount of 30 days", "ratio", 1.0,
+            Needs.CUSTOMER),
+    _number("new_merchant_30d", "the customer has not been at this merchant within 30 days", "0 or 1", 0.0,
+            Needs.CUSTOMER_MERCHANT),
+    _number("new_device_30d", "the customer has not used this device within 30 days", "0 or 1", 0.0,
+            Needs.CUSTOMER_DEVICE),
+    _number("new_country_30d", "the customer has not paid in this country within 30 days", "0 or 1", 0.0,
+            Needs.CUSTOMER_COUNTRY),
+    _number("distinct_merchants_1d", "different merchants of the customer within the last day", "merchants", "median",
+            Needs.CUSTOMER_MERCHANT),
+)  # fmt: skip
+
+LEDGER_FEATURES: tuple[Feature, ...] = tuple(_ledger_windows())
+
+DIRECT_FEATURES: tuple[Feature, ...] = (
+    _number("amount", "amount of the transaction", "currency", "median", Needs.NOTHING),
+    _number("hour", "hour of the day, UTC", "hour", "median", Needs.NOTHING),
+    _number("night", "between 22:00 and 05:59 UTC", "0 or 1", 0.0, Needs.NOTHING),
+    _number("weekend", "on a Saturday or Sunday, UTC", "0 or 1", 0.0, Needs.NOTHING),
+)
+
+CATEGORY_FEATURES: tuple[Feature, ...] = (
+    _category("merchant_category", "category of the merchant", Needs.CATEGORY),
+    _category("channel", "how the payment was made", Needs.CHANNEL),
+    _category("country", "country of the payment", Needs.COUNTRY),
+)
+
+CATALOGUE: tuple[Feature, ...] = (*DIRECT_FEATURES, *HISTORY_FEATURES, *LEDGER_FEATURES, *CATEGORY_FEATURES)
+
+ATTRIBUTE_PREFIX = "attribute_"
+
+
+class FeatureSet(Struct, frozen=True):
+    """Which fields a dataset has, and so which features."""
+
+    fields: frozenset[str]
+    number_attributes: tuple[str, ...] = ()
+    category_attributes: tuple[str, ...] = ()
+
+    def has(self, feature: Feature) -> bool:
+        return feature.needs is Needs.NOTHING or all(name in self.fields for name in feature.needs.split(" and "))
+
+    @property
+    def numbers(self) -> tuple[Feature, ...]:
+        """The number features in the order of `FeatureBatch.values`."""
+        chosen = tuple(f for f in CATALOGUE if f.kind is Kind.NUMBER and self.has(f))
+        return chosen + tuple(
+            _number(
+                ATTRIBUTE_PREFIX + name, f"attribute {name} of the transaction", "as given", "median", Needs.NOTHING
+            )
+            for name in self.number_attributes
+        )
+
+    @property
+    def categories(self) -> tuple[Feature, ...]:
+        """The category features in the order of `FeatureBatch.categories`."""
+        chosen = tuple(f for f in CATALOGUE if f.kind is Kind.CATEGORY and self.has(f))
+        return chosen + tuple(
+            _category(ATTRIBUTE_PREFIX + name, f"attribute {name} of the transaction", Needs.NOTHING)
+            for name in self.category_attributes
+        )
+
+
+ALL_FIELDS = frozenset({"customer_id", "merchant_id", "merchant_category", "channel", "device_id", "country"})

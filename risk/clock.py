@@ -1,0 +1,35 @@
+"""Event time: integer milliseconds since 1970-01-01 UTC, so that comparisons and differences are exact."""
+
+from datetime import UTC, datetime, timedelta
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Outside these, a time is a wrong unit or a broken clock, not a transaction.
+EARLIEST = 631_152_000_000  # 1990-01-01T00:00:00Z
+LATEST = 7_258_118_400_000  # 2200-01-01T00:00:00Z
+
+
+def to_ms(moment: datetime) -> int:
+    """Milliseconds of an aware datetime; what is finer is cut off."""
+    since = moment - EPOCH
+    return since.days * DAY + since.seconds * SECOND + since.microseconds // 1000
+
+
+def to_datetime(ms: int) -> datetime:
+    return EPOCH + timedelta(milliseconds=ms)
+
+
+def to_text(ms: int) -> str:
+    """RFC 3339 in UTC, with milliseconds only where there are some."""
+    text = to_datetime(ms).isoformat(timespec="milliseconds" if ms % SECOND else "seconds")
+    return text.replace("+00:00", "Z")
+
+
+def day_of(ms: int) -> int:
+    """The UTC day, counted from 1970-01-01."""
+    return ms // DAY

@@ -1,0 +1,215 @@
+"""CSV: every value as the text it is, so that an id such as 00123 stays one."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from risk.dataset.lines import BLOCK_BYTES, Block, read_blocks
+from risk.dataset.source import BadRow, Piece
+from risk.diagnosis import rejected
+from risk.errors import DatasetError
+from risk.events import Rejected, RejectReason
+
+DELIMITERS = (",", ";", "\t", "|")
+HEAD_BYTES = 256 * 1024
+HEAD_RECORDS = 20
+
+
+class CsvSource:
+    """Comma, semicolon, tab or bar; quotes; a header line; UTF-8, with or without a byte order mark; gzip."""
+
+    def __init__(self, path: Path, block_bytes: int = BLOCK_BYTES) -> None:
+        self._path, self._block_bytes = path, block_bytes
+        self._delimiter, self.columns = _read_head(path)
+        self.types = dict.fromkeys(self.columns, "text")
+
+    def pieces(self, columns: Sequence[str]) -> Iterator[Piece]:
+        for name in columns:
+            if self.columns.count(name) > 1:
+                raise DatasetError(f"{self._path}: the column {name!r} is there twice: expected it once. Rename one.")
+        wanted = [self.columns.index(name) for name in columns]
+        rows = 0
+        for number, block in enumerate(read_blocks(self._path, self._delimiter.encode(), self._block_bytes)):
+            body = _without_first(block) if number == 0 else block
+            if len(body.starts):
+                yield self._piece(body, rows + 1, columns, wanted)
+                rows += len(body.starts)
+
+    def _piece(self, block: Block, first_row: int, columns: Sequence[str], wanted: list[int]) -> Piece:
+        why: dict[int, Rejected] = {}
+        for index in np.flatnonzero(block.unclosed).tolist():
+            why[index] = _not_a_row(block.record(index).decode(errors="replace"), "a quote that is closed again")
+        if not block.data.isascii():
+            why |= _not_utf8(block)
+        texts = None
+        if not _has_lone_return(block):
+            texts = _parsed(block, why, self._delimiter, len(self.columns), wanted)
+        if texts is None:
+            texts = _parsed_one_by_one(block, why, self._delimiter, len(self.columns), wanted)
+        rows = np.arange(first_row, first_row + len(block.starts), dtype=np.int64)
+        bad = [
+            BadRow.of(int(rows[index]), int(block.lines[index]), why[index], self._values(block, index, columns))
+            for index in sorted(why)
+        ]
+        good = np.ones(len(rows), bool)
+        good[list(why)] = False
+        table = pa.RecordBatch.from_arrays(texts, names=list(columns))
+        return Piece(table, rows[good], block.lines[good], bad)
+
+    def _values(self, block: Block, index: int, columns: Sequence[str]) -> dict[str, str]:
+        fields = _fields(block.record(index).decode(errors="backslashreplace"), self._delimiter) or []
+        there = dict(zip(self.columns, fields, strict=False))
+        return {name: there[name] for name in columns if name in there}
+
+
+def _without_first(block: Block) -> Block:
+    """The block without its first record, the header."""
+    cut = int(block.starts[1]) if len(block.starts) > 1 else len(block.data)
+    return Block(
+        block.data[cut:],
+        block.starts[1:] - cut,
+        block.ends[1:] - cut,
+        block.lines[1:],
+        block.unclosed[1:],
+        block.spans_lines,
+    )
+
+
+def _has_lone_return(block: Block) -> bool:
+    """To pyarrow a return alone ends a row; to us it is a part of the value."""
+    end = int(block.ends[-1])
+    if block.data.find(b"\r", 0, end) < 0:
+        return False
+    return block.data.count(b"\r", 0, end) != block.data.count(b"\r\n", 0, end)
+
+
+def _not_a_row(got: str, expected: str) -> Rejected:
+    return rejected(RejectReason.NOT_AN_OBJECT, "row", got, expected)
+
+
+def _not_utf8(block: Block) -> dict[int, Rejected]:
+    """A row is UTF-8 as a whole or it is bad, so that what is said of it does not depend on its neighbours."""
+    try:
+        block.data.decode()
+    except UnicodeDecodeError:
+        pass
+    else:
+        return {}
+    found = {}
+    for index in range(len(block.starts)):
+        try:
+            block.record(index).decode()
+        except UnicodeDecodeError as error:
+            octets = error.object[error.start : error.start + 8].hex(" ")
+            found[index] = rejected(RejectReason.NOT_UTF8, f"row at byte {error.start}", octets, "UTF-8")
+    return found
+
+
+def _parsed(
+    block: Block, why: dict[int, Rejected], delimiter: str, width: int, wanted: list[int]
+) -> list[pa.Array] | None:
+    """The wanted columns of the rows that are not bad; adds to `why` those with another number of values.
+
+    None where pyarrow sees other rows than we do, as it may after a stray quote.
+    """
+    whole = [i for i in range(len(block.starts)) if i not in why] if why else None
+    data: bytes | memoryview = memoryview(block.data)[: int(block.ends[-1])]
+    if whole is not None:
+        data = b"\n".join(block.record(i) for i in whole)
+    wrong: dict[int, Rejected] = {}
+
+    def note(row: pa.csv.InvalidRow) -> str:
+        index = row.number - 1 if whole is None else whole[row.number - 1]
+        wrong[index] = _not_a_row(row.text, f"{width} values, as the header has, not {row.actual_columns}")
+        return "skip"
+
+    names = [str(i) for i in range(width)]
+    chosen = [names[i] for i in wanted]
+    count = len(block.starts) - len(why)
+    if not count:
+        return [pa.array([], pa.string()) for _ in wanted]
+    try:
+        table = pa.csv.read_csv(
+            pa.BufferReader(data),
+            read_options=pa.csv.ReadOptions(use_threads=False, column_names=names, block_size=max(len(data) + 1, 1024)),
+            parse_options=pa.csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=block.spans_lines, invalid_row_handler=note
+            ),
+            convert_options=pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(chosen, pa.string()), include_columns=list(dict.fromkeys(chosen))
+            ),
+        )
+    except (pa.ArrowInvalid, IndexError):
+        return None
+    if table.num_rows + len(wrong) != count:
+        return None
+    why |= wrong
+    table = table.combine_chunks()
+    return [_one_array(table.column(name)) for name in chosen]
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], pa.string())])
+
+
+def _parsed_one_by_one(
+    block: Block, why: dict[int, Rejected], delimiter: str, width: int, wanted: list[int]
+) -> list[pa.Array]:
+    """The same as `_parsed`, slowly, with the standard library: no row can mislead the next."""
+    texts: list[list[str]] = [[] for _ in wanted]
+    for index in range(len(block.starts)):
+        if index in why:
+            continue
+        text = block.record(index).decode()
+        fields = _fields(text, delimiter)
+        if fields is None:
+            why[index] = _not_a_row(text, "one row, with quotes that are closed again")
+        elif len(fields) != width:
+            why[index] = _not_a_row(text, f"{width} values, as the header has, not {len(fields)}")
+        else:
+            for values, position in zip(texts, wanted, strict=True):
+                values.append(fields[position])
+    return [pa.array(values, pa.string()) for values in texts]
+
+
+def _fields(text: str, delimiter: str) -> list[str] | None:
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error:
+        return None
+    return rows[0] if len(rows) == 1 else None
+
+
+def _read_head(path: Path) -> tuple[str, list[str]]:
+    """The delimiter and the names of the columns."""
+    head = next(read_blocks(path, b",", HEAD_BYTES), None)
+    if head is None:
+        raise DatasetError(f"{path}: is empty: expected a header line with the names of the columns.")
+    texts = [head.record(i).decode(errors="replace") for i in range(min(len(head.starts), HEAD_RECORDS))]
+    if "\r" in texts[0] and "\n" not in texts[0]:
+        raise DatasetError(f"{path}: has old line ends (CR): expected LF or CR LF. Save it again.")
+    delimiter = max(DELIMITERS, key=lambda one: _agreement(texts, one))
+    names = [name.strip() for name in _fields(texts[0], delimiter) or []]
+    numbers = sum(_is_number(name) for name in names)
+    if not names or numbers * 2 > len(names):
+        raise DatasetError(f"{path}: the first line is {texts[0][:80]!r}: expected the names of the columns. Add them.")
+    return delimiter, [name or f"column_{place}" for place, name in enumerate(names, 1)]
+
+
+def _agreement(texts: list[str], delimiter: str) -> tuple[bool, bool, int]:
+    """It must part the header; then most rows have as many values as the header; then the more the better."""
+    widths = [len(_fields(text, delimiter) or []) for text in texts]
+    return widths[0] > 1, sum(width == widths[0] for width in widths) * 2 > len(widths), widths[0]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

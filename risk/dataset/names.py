@@ -1,0 +1,96 @@
+"""What a file means to somebody who gives no map: TrustLens' own column names, and the rest as attributes."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from risk.catalogue import Kind
+from risk.dataset.column_map import ALL_NAMES, REQUIRED, TEXT_FIELDS, Attribute, ColumnMap, TextColumn, TimeColumn
+from risk.dataset.source import Source
+from risk.dataset.values import MISSING_NUMBERS, is_text
+from risk.errors import DatasetError
+
+SAMPLE_ROWS = 20_000
+# A category with more values than this is a name or an id: too few rows of each to learn anything from.
+MOST_CATEGORIES = 500
+# So that a file of a dozen rows, in which everything is different, keeps its categories.
+FEW_ROWS = 20
+
+
+def own_map(source: Source, path: str) -> ColumnMap:
+    """The map of a file with TrustLens' own column names, or a DatasetError that says which are missing."""
+    there = source.columns
+    missing = [name for name in (*REQUIRED, "amount") if name not in there]
+    if missing:
+        raise DatasetError(
+            f"{path}: has no column {', '.join(missing)}: expected TrustLens' own names, or a column map. The columns"
+            f" are: {', '.join(there[:40])}. `python -m trainer inspect {path} --write map.toml` proposes a map."
+        )
+    return ColumnMap(
+        texts={name: TextColumn(name) for name in TEXT_FIELDS if name in there},
+        event_time=TimeColumn("event_time"),
+        amount="amount",
+        is_fraud="is_fraud" if "is_fraud" in there else None,
+        labelled_at=TimeColumn("labelled_at") if "labelled_at" in there and "is_fraud" in there else None,
+        fraud_kind="fraud_kind" if "fraud_kind" in there and "is_fraud" in there else None,
+        attributes=_attributes(source),
+        path=path,
+    )
+
+
+def _attributes(source: Source) -> tuple[Attribute, ...]:
+    rest = [name for name in source.columns if name not in ALL_NAMES and source.columns.count(name) == 1]
+    rest = [name for name in rest if not source.types[name].startswith(("list", "struct", "map", "large_list"))]
+    if not rest:
+        return ()
+    sample = read_sample(source, rest, SAMPLE_ROWS)
+    kinds = ((name, kind_of(sample.column(place).combine_chunks())) for place, name in enumerate(rest))
+    return tuple(Attribute(name, name, kind) for name, kind in kinds if kind is not None)
+
+
+def read_sample(source: Source, columns: list[str], rows: int) -> pa.Table:
+    """The first rows."""
+    batches: list[pa.RecordBatch] = []
+    taken = 0
+    for piece in source.pieces(columns):
+        batches.append(piece.table)
+        taken += piece.table.num_rows
+        if taken >= rows:
+            break
+    if not batches:
+        return pa.table([pa.array([], pa.string()) for _ in columns], names=columns)
+    return pa.Table.from_batches(batches).slice(0, rows)
+
+
+def kind_of(array: pa.Array) -> Kind | None:
+    """A number, a category of few values, or neither."""
+    type_ = array.type
+    if pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_):
+        return Kind.NUMBER if array.null_count < len(array) else None
+    if pa.types.is_boolean(type_):
+        return Kind.NUMBER if array.null_count < len(array) else None
+    if not is_text(array):
+        return None
+    present = present_texts(array)
+    if not len(present):
+        return None
+    if are_numbers(present):
+        return Kind.NUMBER
+    different = pc.count_distinct(present).as_py()
+    return Kind.CATEGORY if different <= MOST_CATEGORIES and different * 2 <= max(len(present), FEW_ROWS) else None
+
+
+def present_texts(array: pa.Array) -> pa.Array:
+    """Without what is missing."""
+    words = pc.utf8_lower(pc.utf8_trim_whitespace(array))
+    missing = pc.is_in(words, value_set=pa.array([*MISSING_NUMBERS, "nan"]))
+    return array.filter(pc.and_not(pc.is_valid(array), missing))
+
+
+def are_numbers(present: pa.Array) -> bool:
+    """The first few are tried first: a conversion that fails goes through all values before it says so."""
+    try:
+        for values in (present.slice(0, 100), present):
+            pc.utf8_trim_whitespace(values).cast(pa.float64())
+    except pa.ArrowInvalid:
+        return False
+    return True

@@ -1,0 +1,150 @@
+"""The door to files: CSV, Parquet and NDJSON become transactions and labels, in event-time order, chunk by chunk.
+
+docs/datasets.md says in plain words what is understood, and what happens to rows that are not.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+from risk.catalogue import ALL_FIELDS, FeatureSet, Kind
+from risk.dataset.column_map import ColumnMap, check_labels_apart
+from risk.dataset.names import own_map
+from risk.dataset.order import Order, find_order, sorted_pieces
+from risk.dataset.rows import Rows, read_rows
+from risk.dataset.source import BadRow, Piece, Source, open_source
+from risk.dataset.times import check_time_type
+from risk.errors import DatasetError
+from risk.events import RejectReason
+
+CHUNK_ROWS = 65_536
+KEPT_BAD_ROWS = 20
+
+
+class BadRows:
+    """How many rows could not be read, why, and the first of them."""
+
+    def __init__(self) -> None:
+        self.by_reason: Counter[RejectReason] = Counter()
+        self.first: list[BadRow] = []
+
+    @property
+    def count(self) -> int:
+        return self.by_reason.total()
+
+    def add(self, bad: BadRow) -> None:
+        self.by_reason[bad.reason] += 1
+        if len(self.first) < KEPT_BAD_ROWS:
+            self.first.append(bad)
+
+
+class Dataset:
+    """A file and what its columns mean. `rows` may be called any number of times; `bad` is of the newest call."""
+
+    def __init__(
+        self,
+        path: Path,
+        source: Source,
+        column_map: ColumnMap,
+        order: Order,
+        notices: list[str],
+        chunk_rows: int,
+        on_bad: Callable[[BadRow], None] | None,
+        scratch: Path | None,
+    ) -> None:
+        self.path, self.column_map, self.notices = path, column_map, notices
+        self.columns = source.columns
+        self.feature_set = _feature_set(column_map)
+        self.row_count = order.row_count
+        self.bad = BadRows()
+        self._source, self._order, self._chunk_rows = source, order, chunk_rows
+        self._on_bad, self._scratch = on_bad, scratch
+        self._mapped = list(dict.fromkeys(column for _, column in column_map.columns_by_key()))
+
+    def rows(self) -> Generator[Rows, None, None]:
+        """From the first event to the last; what happened at the same time keeps the file's order."""
+        self.bad = bad = BadRows()
+
+        def note(row: BadRow) -> None:
+            bad.add(row)
+            if self._on_bad is not None:
+                self._on_bad(row)
+
+        for piece in self._pieces(note):
+            waiting = piece.bad
+            for start in range(0, piece.table.num_rows, self._chunk_rows):
+                part = piece.slice(start, self._chunk_rows)
+                rows, found = read_rows(part, self.column_map)
+                # Those that are no rows at all come where they lie in the file, among the others.
+                before = [row for row in waiting if row.row < part.rows[-1]]
+                waiting = waiting[len(before) :]
+                for row in sorted(before + found, key=lambda row: row.row) if before else found:
+                    note(row)
+                if rows.transactions:
+                    yield rows
+            for row in waiting:
+                note(row)
+
+    def _pieces(self, note: Callable[[BadRow], None]) -> Iterator[Piece]:
+        if self._order.ranks is None:
+            return self._source.pieces(self._mapped)
+        return sorted_pieces(self._source, self._mapped, self._order.ranks, note, self._scratch)
+
+
+def open_dataset(
+    path: Path,
+    column_map: ColumnMap | None = None,
+    *,
+    chunk_rows: int = CHUNK_ROWS,
+    on_bad: Callable[[BadRow], None] | None = None,
+    scratch: Path | None = None,
+) -> Dataset:
+    """Look at a file and find the order of its rows; the times are read for it once.
+
+    `on_bad` is handed every bad row of every call of `rows`; `scratch` is where an unsorted file is sorted, else the
+    system's folder for temporary files.
+    """
+    path = Path(path)
+    if chunk_rows < 1:
+        raise DatasetError(f"chunk_rows = {chunk_rows}: expected 1 or more.")
+    source = open_source(path)
+    notices: list[str] = []
+    if column_map is None:
+        column_map = own_map(source, str(path))
+        if column_map.attributes:
+            listed = ", ".join(f"{one.name} ({one.kind.value})" for one in column_map.attributes)
+            notices.append(f"{path}: columns that are not TrustLens' own became attributes: {listed}")
+    check_labels_apart(column_map)
+    column_map.check_columns(source.columns, str(path))
+    _check_types(source, column_map)
+    order = find_order(source, column_map.event_time)
+    notices += _notices(path, column_map, order)
+    return Dataset(path, source, column_map, order, notices, chunk_rows, on_bad, scratch)
+
+
+def _check_types(source: Source, column_map: ColumnMap) -> None:
+    times = {"event_time": column_map.event_time, "labelled_at": column_map.labelled_at}
+    for key, time in times.items():
+        if time is not None:
+            check_time_type(source.types[time.column], time, column_map.path, key)
+
+
+def _notices(path: Path, column_map: ColumnMap, order: Order) -> list[str]:
+    notices = []
+    if "customer_id" not in column_map.texts:
+        notices.append(f"{path}: there is no customer column, so there are no history features; each row is a customer")
+    if column_map.amount is None:
+        notices.append(f"{path}: there is no amount column, so every amount is missing")
+    if column_map.is_fraud is None:
+        notices.append(f"{path}: there is no label column, so nothing can be learned from this file")
+    if order.ranks is not None:
+        notices.append(
+            f"{path}: is not sorted by event time ({order.out_of_order:,} of {order.row_count:,} rows are earlier than"
+            " the row before); it is sorted while it is read"
+        )
+    return notices
+
+
+def _feature_set(column_map: ColumnMap) -> FeatureSet:
+    named = {kind: tuple(a.name for a in column_map.attributes if a.kind is kind) for kind in Kind}
+    return FeatureSet(ALL_FIELDS & column_map.texts.keys(), named[Kind.NUMBER], named[Kind.CATEGORY])

@@ -1,0 +1,142 @@
+"""A piece of a file becomes transactions and labels; a row that is none becomes a bad row with its reason."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeVar, cast
+
+import numpy as np
+
+from risk.catalogue import Kind
+from risk.clock import DAY
+from risk.codec import checked
+from risk.dataset.column_map import TEXT_FIELDS, ColumnMap, Constant, RowNumber, TextColumn
+from risk.dataset.source import BadRow, Piece
+from risk.dataset.times import MISSING, as_times, check_range
+from risk.dataset.values import Bad, as_amounts, as_attribute, as_labels, as_shared_texts, as_texts
+from risk.diagnosis import rejected
+from risk.events import Label, Rejected, RejectReason, Transaction
+
+DEFAULT_LABEL_DELAY = 3 * DAY  # where a file does not say when its labels were known
+UNKNOWN = -1  # of is_fraud and labelled_at
+FEW_VALUES = ("currency", "merchant_category", "channel", "country")
+
+T = TypeVar("T")
+
+
+class Rows(NamedTuple):
+    """One chunk, in order. Bad rows are not in it."""
+
+    transactions: list[Transaction]
+    is_fraud: np.ndarray  # int8: 1, 0, -1 not known
+    labelled_at: np.ndarray  # int64 ms, -1 where there is no label
+    fraud_kind: list[str | None]  # only evaluation may read it
+    row_numbers: np.ndarray  # int64, 1-based data row of the file
+
+    def labels(self) -> Iterator[Label]:
+        """What somebody found out, as far as somebody did."""
+        for transaction, fraud, at in zip(
+            self.transactions, self.is_fraud.tolist(), self.labelled_at.tolist(), strict=True
+        ):
+            if fraud != UNKNOWN and at != UNKNOWN:
+                yield Label(transaction.transaction_id, transaction.customer_id, fraud == 1, at, "dataset")
+
+
+def read_rows(piece: Piece, column_map: ColumnMap) -> tuple[Rows, list[BadRow]]:
+    """Every row passes the check that messages pass."""
+    bad: Bad = {}
+    count = piece.table.num_rows
+    times = as_times(piece.table.column(column_map.event_time.column), column_map.event_time, "event_time", bad)
+    for index in np.flatnonzero(times == MISSING).tolist():
+        bad.setdefault(index, rejected(RejectReason.MISSING_FIELD, "event_time", None, "the time of the transaction"))
+    amounts = [None] * count if column_map.amount is None else as_amounts(piece.table.column(column_map.amount), bad)
+    is_fraud, labelled_at = _labels(piece, column_map, times, bad)
+    texts = {name: _texts(piece, column_map, name) for name in TEXT_FIELDS}
+    results = list(
+        map(
+            checked,
+            texts["transaction_id"],
+            # What is in `bad` is not looked at again; any number does.
+            times.tolist(),
+            texts["customer_id"] if "customer_id" in column_map.texts else texts["transaction_id"],
+            texts["currency"],
+            texts["merchant_id"],
+            texts["merchant_category"],
+            amounts,
+            texts["channel"],
+            texts["device_id"],
+            texts["country"],
+            _attributes(piece, column_map, bad),
+        )
+    )
+    for index, result in enumerate(results):
+        if type(result) is Rejected:
+            bad.setdefault(index, result)
+    kinds = (
+        [None] * count if column_map.fraud_kind is None else as_shared_texts(piece.table.column(column_map.fraud_kind))
+    )
+    good = np.ones(count, bool)
+    good[list(bad)] = False
+    rows = Rows(
+        cast(list[Transaction], results if not bad else _only(results, good)),
+        is_fraud[good],
+        labelled_at[good],
+        [kind or None for kind in _only(kinds, good)],
+        piece.rows[good],
+    )
+    return rows, [_bad_row(piece, index, why) for index, why in sorted(bad.items())]
+
+
+def _bad_row(piece: Piece, index: int, why: Rejected) -> BadRow:
+    line = None if piece.lines is None else int(piece.lines[index])
+    row = piece.table.slice(index, 1)
+    texts = ((name, as_texts(row.column(place))[0]) for place, name in enumerate(piece.table.schema.names))
+    values = {name: text for name, text in texts if text is not None}
+    return BadRow.of(int(piece.rows[index]), line, why, values)
+
+
+def _only(values: Sequence[T], good: np.ndarray) -> list[T]:
+    return [value for value, is_good in zip(values, good.tolist(), strict=True) if is_good]
+
+
+def _texts(piece: Piece, column_map: ColumnMap, name: str) -> list[str | None]:
+    match column_map.texts.get(name):
+        case TextColumn(column=column):
+            array = piece.table.column(column)
+            return as_shared_texts(array) if name in FEW_VALUES else as_texts(array)
+        case Constant(value=value):
+            return [value] * piece.table.num_rows
+        case RowNumber():
+            return [str(row) for row in piece.rows.tolist()]
+        case _:
+            return [None] * piece.table.num_rows
+
+
+def _attributes(piece: Piece, column_map: ColumnMap, bad: Bad) -> list[dict[str, float | str]]:
+    """One dictionary a row, with the attributes that the row has."""
+    if not column_map.attributes:
+        return [{}] * piece.table.num_rows  # one for all: events are never changed
+    names = [attribute.name for attribute in column_map.attributes]
+    columns: list[Sequence[float | str | None]] = [
+        as_attribute(piece.table.column(one.column), one.name, bad)
+        if one.kind is Kind.NUMBER
+        else as_shared_texts(piece.table.column(one.column))
+        for one in column_map.attributes
+    ]
+    return [
+        {name: value for name, value in zip(names, values, strict=True) if value is not None and value != ""}
+        for values in zip(*columns, strict=True)
+    ]
+
+
+def _labels(piece: Piece, column_map: ColumnMap, times: np.ndarray, bad: Bad) -> tuple[np.ndarray, np.ndarray]:
+    count = piece.table.num_rows
+    if column_map.is_fraud is None:
+        return np.full(count, UNKNOWN, np.int8), np.full(count, UNKNOWN, np.int64)
+    is_fraud = as_labels(piece.table.column(column_map.is_fraud), bad)
+    if column_map.labelled_at is None:
+        labelled_at = np.where(times == MISSING, UNKNOWN, times + DEFAULT_LABEL_DELAY)
+    else:
+        column = piece.table.column(column_map.labelled_at.column)
+        labelled_at = as_times(column, column_map.labelled_at, "labelled_at", bad)
+        check_range(labelled_at, "labelled_at", bad)
+        labelled_at = np.where(labelled_at == MISSING, UNKNOWN, labelled_at)
+    return is_fraud, np.where(is_fraud == UNKNOWN, UNKNOWN, labelled_at)

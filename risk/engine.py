@@ -1,0 +1,206 @@
+"""The feature engine: transactions in, features out, and the transactions join the past. One engine for everything.
+
+It knows no bundle: what was learned from data is applied afterwards, by prepare.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import IntEnum
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from risk import windows
+from risk.catalogue import (
+    ATTRIBUTE_PREFIX,
+    CATEGORY_FEATURES,
+    DIRECT_FEATURES,
+    HISTORY_FEATURES,
+    LEDGER_FEATURES,
+    Feature,
+    FeatureSet,
+)
+from risk.clock import DAY, HOUR
+from risk.errors import EngineError
+from risk.events import Transaction
+from risk.history import LONG_AGO, Codes, Histories, Taken
+from risk.ledger import LONGEST_WINDOW, DaySource, LedgerDay, MerchantLedger
+from risk.money import scale_of
+
+Array = np.ndarray[Any, Any]
+
+NIGHT_FROM, NIGHT_UNTIL = 22, 6
+SATURDAY = 5
+# 1970-01-01, day 0, was a Thursday.
+WEEKDAY_OF_DAY_0 = datetime(1970, 1, 1, tzinfo=UTC).weekday()
+
+
+class Verdict(IntEnum):
+    SCORED = windows.SCORED
+    DUPLICATE = windows.DUPLICATE
+    LATE = windows.LATE
+
+
+class FeatureBatch(NamedTuple):
+    """What the engine says of a batch: one entry a transaction everywhere, in order."""
+
+    values: Array  # float64, a column for each of feature_set.numbers; rows that are not scored are NaN
+    categories: dict[str, list[str | None]]  # a list for each of feature_set.categories
+    verdicts: Array  # uint8, a Verdict each
+    ledger_days: Array  # int64, the newest closed day that could be looked at; -1 without a ledger
+
+
+class Engine:
+    """Histories of each partition, and one ledger for all of them."""
+
+    def __init__(
+        self,
+        feature_set: FeatureSet,
+        *,
+        currency: str,
+        label_delay_days: int = 7,
+        bucket_ms: int = HOUR,
+        max_lateness_ms: int = DAY,
+        days: DaySource | None = None,
+    ) -> None:
+        if (label_delay_days - 1) * DAY <= max_lateness_ms:
+            raise EngineError(
+                f"label delay: got {label_delay_days} days with transactions up to {max_lateness_ms} ms late, expected "
+                f"more than {max_lateness_ms / DAY + 1:g} days; or a late one could meet a day that is closed already"
+            )
+        self.feature_set = feature_set
+        self._wants_ledger = "merchant_id" in feature_set.fields
+        if self._wants_ledger and days is None:
+            raise EngineError(
+                "days: got none with merchants in the feature set, expected a source of closed ledger days"
+            )
+        self._currency = currency
+        self._delay_days = label_delay_days
+        self._max_lateness = max_lateness_ms
+        self._days = days
+        self._merchants = Codes()
+        self._countries = Codes()
+        self._ledger = MerchantLedger(label_delay_days=label_delay_days, bucket_ms=bucket_ms, merchants=self._merchants)
+        self._partitions: dict[int, Histories] = {}
+        place = {feature.name: column for column, feature in enumerate(feature_set.numbers)}
+        self._history_columns = _columns(HISTORY_FEATURES, place)
+        self._ledger_columns = _columns(LEDGER_FEATURES, place)
+        self._direct_columns = [place[feature.name] for feature in DIRECT_FEATURES]
+        self._attribute_columns = [(name, place[ATTRIBUTE_PREFIX + name]) for name in feature_set.number_attributes]
+
+    def features(self, transactions: Sequence[Transaction], partition: int = 0) -> FeatureBatch:
+        """Verdicts and features of a batch of one partition, in its order; what is scored joins the past."""
+        histories = self._histories(partition)
+        newest_before = histories.newest
+        oldest_needed = self._oldest_needed()  # now: what comes earlier in this batch must still find its days
+        taken = histories.take(transactions)
+        scored = np.flatnonzero(taken.verdicts == Verdict.SCORED)
+        values = np.full((len(transactions), len(self.feature_set.numbers)), np.nan)
+        ledger_days = np.full(len(transactions), -1, np.int64)
+        columns, sources = self._history_columns
+        values[:, columns] = taken.features[:, sources]
+        self._direct(values, scored, taken.event_times, taken.amounts, transactions)
+        if self._wants_ledger:
+            running_newest = np.maximum(np.maximum.accumulate(taken.event_times[scored]), newest_before)
+            needed = running_newest // DAY - self._delay_days
+            self._look_up(values, ledger_days, scored, needed, oldest_needed, taken, transactions)
+        return FeatureBatch(values, self._categories(transactions), taken.verdicts, ledger_days)
+
+    def restore(self, transactions: Sequence[Transaction], partition: int = 0) -> None:
+        """Puts back transactions that were scored earlier, in any order. Closed days come back by `add_day`; a source
+        that closes days itself must be shown what it needs, by its `see`."""
+        self._histories(partition).restore(transactions)
+
+    def add_day(self, closed: LedgerDay) -> None:
+        """Takes a ledger day in that was closed before this engine began."""
+        self._ledger.add(closed, oldest_needed=self._oldest_needed())
+
+    def forget(self, partition: int) -> None:
+        """The partition belongs to somebody else now."""
+        self._partitions.pop(partition, None)
+
+    def _oldest_needed(self) -> int:
+        """The oldest ledger entry that a transaction which may still come can ask for."""
+        newest = min((histories.newest for histories in self._partitions.values()), default=LONG_AGO)
+        # A day more than the delay, because the window's edge is rounded down to a bucket.
+        return newest - self._max_lateness - (self._delay_days + 1) * DAY - LONGEST_WINDOW
+
+    def _histories(self, partition: int) -> Histories:
+        if partition not in self._partitions:
+            self._partitions[partition] = Histories(
+                currency=self._currency,
+                max_lateness_ms=self._max_lateness,
+                merchants=self._merchants,
+                countries=self._countries,
+            )
+        return self._partitions[partition]
+
+    def _direct(
+        self, values: Array, scored: Array, times: Array, amounts: Array, transactions: Sequence[Transaction]
+    ) -> None:
+        moments = times[scored]
+        hour = moments // HOUR % 24
+        weekday = (moments // DAY + WEEKDAY_OF_DAY_0) % 7
+        amount = np.where(amounts[scored] < 0, np.nan, amounts[scored] / scale_of(self._currency))
+        night = (hour >= NIGHT_FROM) | (hour < NIGHT_UNTIL)
+        for column, feature in zip(self._direct_columns, (amount, hour, night, weekday >= SATURDAY), strict=True):
+            values[scored, column] = feature
+        for name, column in self._attribute_columns:
+            values[scored, column] = [_number(transactions[row].attributes.get(name)) for row in scored]
+
+    def _look_up(
+        self,
+        values: Array,
+        ledger_days: Array,
+        scored: Array,
+        needed: Array,
+        oldest_needed: int,
+        taken: Taken,
+        transactions: Sequence[Transaction],
+    ) -> None:
+        """Goes up to each row with which a new day comes into reach, takes the days in, and looks these rows up.
+
+        Cut by the newest time so far and not by the batch, so that the size of batches changes nothing.
+        """
+        assert self._days is not None
+        columns, sources = self._ledger_columns
+        cuts = np.flatnonzero(np.diff(needed)) + 1
+        for first, last in pairwise([0, *cuts.tolist(), len(scored)]):
+            if first == last:
+                continue
+            for closed in self._days.closed_until(int(needed[first])):
+                self._ledger.add(closed, oldest_needed=oldest_needed)
+            rows = scored[first:last]
+            found = self._ledger.features(taken.merchant_codes[rows], taken.event_times[rows])
+            values[rows[:, None], columns] = found[:, sources]
+            ledger_days[rows] = self._ledger.day_used(taken.event_times[rows] // DAY - self._delay_days)
+            self._days.see([transactions[row] for row in rows])
+
+    def _categories(self, transactions: Sequence[Transaction]) -> dict[str, list[str | None]]:
+        direct = {
+            feature.name: [getattr(t, feature.name) for t in transactions]
+            for feature in CATEGORY_FEATURES
+            if self.feature_set.has(feature)
+        }
+        attributes = {
+            ATTRIBUTE_PREFIX + name: [_text(t.attributes.get(name)) for t in transactions]
+            for name in self.feature_set.category_attributes
+        }
+        return {**direct, **attributes}
+
+
+def _columns(features: Sequence[Feature], place: dict[str, int]) -> tuple[list[int], list[int]]:
+    """Where these features stand in the values, and where in their own block."""
+    present = [(place[feature.name], source) for source, feature in enumerate(features) if feature.name in place]
+    return [column for column, _ in present], [source for _, source in present]
+
+
+def _number(value: float | str | None) -> float:
+    """A number attribute; where a text stands instead, the number is missing."""
+    return value if isinstance(value, float) else np.nan
+
+
+def _text(value: float | str | None) -> str | None:
+    """A category attribute; a number is the category that is written like it."""
+    return value if isinstance(value, str) or value is None else f"{value:g}"

@@ -1,0 +1,31 @@
+"""The one family of exceptions.
+
+TrustLensError
+├── SettingError     a setting has a value that cannot be used         stop; a person must act
+├── DatasetError     a file or column map cannot be read as meant      stop; a person must act
+├── OptionError      an option of a command cannot be used             stop; a person must act
+└── EngineError      the engine was handed what it cannot take         stop; a programming mistake
+
+None of these may be retried: trying again gives the same answer. A message that cannot be read is not an
+exception at all; it is a value, `events.Rejected`, with a destination.
+"""
+
+
+class TrustLensError(Exception):
+    """What a user or operator can understand: what failed, the value, what was expected, what to do."""
+
+
+class SettingError(TrustLensError):
+    """A setting has a value that cannot be used."""
+
+
+class DatasetError(TrustLensError):
+    """A file or column map cannot be read as meant."""
+
+
+class OptionError(TrustLensError):
+    """An option of a command cannot be used."""
+
+
+class EngineError(TrustLensError):
+    """The engine was handed what it cannot take."""

@@ -1,0 +1,115 @@
+"""What happened: small frozen values. Times are integer milliseconds UTC, amounts integer minor units.
+
+How they look as JSON (RFC 3339 times, decimal amounts) is the codec's business.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct, field
+
+
+class Level(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class RejectReason(StrEnum):
+    """The closed list of why a message is not scored."""
+
+    TOO_LARGE = "too_large"
+    NOT_UTF8 = "not_utf8"
+    NOT_JSON = "not_json"
+    TOO_DEEP = "too_deep"
+    NOT_AN_OBJECT = "not_an_object"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    BAD_TEXT = "bad_text"
+    BAD_TIME = "bad_time"
+    TIME_OUT_OF_RANGE = "time_out_of_range"
+    NOT_FINITE = "not_finite"
+    REFUND = "refund"
+    AMOUNT_TOO_LARGE = "amount_too_large"
+    UNKNOWN_CURRENCY = "unknown_currency"
+    WRONG_KEY = "wrong_key"
+    AHEAD_OF_CLOCK = "ahead_of_clock"
+    TOO_LATE = "too_late"
+
+
+class Transaction(Struct, frozen=True):
+    """A card or account was charged. The label never travels with it."""
+
+    transaction_id: str
+    event_time: int
+    customer_id: str
+    currency: str
+    merchant_id: str | None = None
+    merchant_category: str | None = None
+    amount: int | None = None
+    channel: str | None = None
+    device_id: str | None = None
+    country: str | None = None
+    attributes: dict[str, float | str] = field(default_factory=dict)
+
+
+class Label(Struct, frozen=True):
+    """Somebody found out whether a transaction was a fraud."""
+
+    transaction_id: str
+    customer_id: str
+    is_fraud: bool
+    labelled_at: int
+    source: str
+
+
+class Rejected(Struct, frozen=True):
+    """A message was not scored. Its bytes are kept elsewhere, untouched; this says why."""
+
+    reason: RejectReason
+    detail: str
+
+
+class Reason(Struct, frozen=True):
+    """One feature's part in a score."""
+
+    feature: str
+    value: float | str | None
+    reference: float | str | None
+    contribution: float
+    sentence: str
+
+
+class RiskFlag(Struct, frozen=True):
+    """A transaction was scored: one flag per transaction."""
+
+    transaction_id: str
+    customer_id: str
+    event_time: int
+    score: float
+    level: Level
+    reasons: tuple[Reason, ...]
+    imputed: tuple[str, ...]
+    ledger_day: int | None
+    bundle_version: str
+    source_topic: str
+    source_partition: int
+    source_offset: int
+
+
+class HighRiskAlert(Struct, frozen=True):
+    """A transaction scored high: what downstream services act on, with its reasons and its provenance."""
+
+    alert_id: str
+    schema_version: int
+    transaction: Transaction
+    score: float
+    level: Level
+    threshold: float
+    reasons: tuple[Reason, ...]
+    imputed: tuple[str, ...]
+    ledger_day: int | None
+    bundle_version: str
+    catalogue_version: int
+    source_topic: str
+    source_partition: int
+    source_offset: int

@@ -1,0 +1,153 @@
+"""Customers' histories of one partition: verdicts and the features that look at a customer's past.
+
+Merchants, devices and ids are compared by codes that mean something in this process only: never stored, never
+ordered, never sent.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from risk import windows
+from risk.arena import Arena
+from risk.catalogue import HISTORY_FEATURES
+from risk.clock import DAY
+from risk.events import Transaction
+from risk.money import scale_of
+
+Array = np.ndarray[Any, Any]
+
+WINDOW = 30 * DAY
+LONG_AGO = -(1 << 60)
+SWEEP_AFTER = 65_536
+FIRST_INDEX = 1024
+
+
+class Codes(dict[str | None, int]):
+    """Numbers texts in the order in which they come; None is 0."""
+
+    def __init__(self) -> None:
+        super().__init__({None: 0})
+
+    def __missing__(self, text: str | None) -> int:
+        code = self[text] = len(self)
+        return code
+
+
+class Taken(NamedTuple):
+    """What a partition's histories say of a batch, and the batch as numbers."""
+
+    verdicts: Array
+    features: Array  # the columns of HISTORY_FEATURES
+    event_times: Array
+    amounts: Array  # minor units; -1 where missing or in another currency
+    merchant_codes: Array
+
+
+class Histories:
+    """What is remembered of a partition's customers, back to newest - 30 days - 2 x max_lateness."""
+
+    def __init__(self, *, currency: str, max_lateness_ms: int, merchants: Codes, countries: Codes) -> None:
+        self._currency = currency
+        self._scale = scale_of(currency)
+        self._max_lateness = max_lateness_ms
+        self._merchants = merchants
+        self._countries = countries
+        self._customers: dict[str, int] = {}
+        self._spare: list[int] = []
+        self._sweep_at = SWEEP_AFTER
+        self._seen = np.zeros(1024, np.int64)
+        columns = (np.int64, np.int64, np.int64, np.int32, np.int32, np.int64, np.int32)
+        self._arena = Arena(columns, ends=(np.int64, np.int32, np.uint8, np.int32, np.int64))
+        self._tops = np.empty(0, np.int64)
+        self._index = _empty_index(FIRST_INDEX)
+        self.newest = LONG_AGO
+
+    def take(self, transactions: Sequence[Transaction]) -> Taken:
+        """Verdicts and features row by row; what is scored is part of the past for the next row."""
+        rows = self._coded(transactions)
+        verdicts = np.empty(len(transactions), np.uint8)
+        out = np.full((len(transactions), len(HISTORY_FEATURES)), np.nan)
+        self.newest = windows.take(
+            rows, self._past(), self._index, self.newest, self._max_lateness, self._scale, self._seen, verdicts, out
+        )
+        return Taken(verdicts, out, rows.times, rows.amounts, rows.merchants)
+
+    def restore(self, transactions: Sequence[Transaction]) -> None:
+        """Puts back transactions that were scored earlier, in any order."""
+        if not transactions:
+            return
+        # Oldest first: an entry that belongs at the end of its history is put there without moving others.
+        rows = self._coded(sorted(transactions, key=lambda t: t.event_time))
+        windows.remember_all(rows, self._past(), self._index)
+        self.newest = max(self.newest, int(rows.times.max()))
+
+    def _past(self) -> windows.Past:
+        arena = self._arena
+        return windows.Past._make([arena.lo, arena.hi, *arena.ends, self._tops, *arena.columns])
+
+    def _make_room(self, customers: Array) -> None:
+        """Room for a batch, in the arena, its tops and the index: the compiled loops never allocate."""
+        movers = self._arena.reserve(customers, self.horizon)
+        tops = (len(self._arena.times) >> windows.TOP_BITS) + 1
+        if tops > len(self._tops):
+            self._tops = np.concatenate([self._tops, np.empty(tops - len(self._tops), np.int64)])
+        past = self._past()
+        windows.find_moved_tops(movers, past)
+        busy, entries = windows.newly_busy(customers, past)
+        if (int(self._index.size[0]) + entries) * 2 > len(self._index.codes):
+            self._grow_index(entries)
+        windows.index_customers(busy, past, self._index)
+
+    def _grow_index(self, entries: int) -> None:
+        alive = int(np.count_nonzero((self._index.customers >= 0) & (self._index.last > self.horizon)))
+        old, self._index = self._index, _empty_index(1 << (4 * (alive + entries)).bit_length())
+        windows.copy_index(old, self._index, self.horizon)
+
+    @property
+    def horizon(self) -> int:
+        """What happened then or earlier can no longer matter to anything that may still come."""
+        return self.newest - WINDOW - 2 * self._max_lateness
+
+    def _coded(self, transactions: Sequence[Transaction]) -> windows.Rows:
+        """The rows as arrays of numbers, with room made for each of them."""
+        if len(self._customers) >= self._sweep_at:
+            self._sweep()  # here and not later: from now on the batch's series must stay theirs
+        series = np.array([self._series_of(t.customer_id) for t in transactions], np.int64)
+        merchants, countries, currency = self._merchants, self._countries, self._currency
+        rows = windows.Rows(
+            series,
+            np.array([t.event_time for t in transactions], np.int64),
+            np.array([-1 if t.amount is None or t.currency != currency else t.amount for t in transactions], np.int64),
+            np.array([hash(t.transaction_id) for t in transactions], np.int64),
+            np.array([merchants[t.merchant_id] for t in transactions], np.int32),
+            np.array([hash(t.device_id or "") for t in transactions], np.int64),
+            np.array([countries[t.country] for t in transactions], np.int32),
+        )
+        self._make_room(series)
+        if len(merchants) > len(self._seen):
+            self._seen = np.concatenate([self._seen, np.zeros(2 * len(merchants) - len(self._seen), np.int64)])
+        return rows
+
+    def _series_of(self, customer: str) -> int:
+        series = self._customers.get(customer)
+        if series is None:
+            series = self._spare.pop() if self._spare else len(self._customers)
+            self._customers[customer] = series
+            self._arena.have_series(series + 1)
+        return series
+
+    def _sweep(self) -> None:
+        """Forgets customers of whom nothing is left within reach, so that memory follows those who are active."""
+        idle = set(self._arena.drop_idle(self.horizon).tolist())
+        self._customers = {name: series for name, series in self._customers.items() if series not in idle}
+        self._spare.extend(idle)
+        self._sweep_at = max(SWEEP_AFTER, 2 * len(self._customers))
+
+
+def _empty_index(places: int) -> windows.Index:
+    """For less than half as many entries; the places are a power of two."""
+    return windows.Index(
+        np.full(places, -1, np.int32), np.empty(places, np.int64), np.empty(places, np.int64), np.zeros(1, np.int64)
+    )

@@ -1,0 +1,203 @@
+"""The merchant ledger: what is known of merchants, in whole UTC days that are closed once and never change.
+
+`MerchantLedger` is what features read. It is fed with closed days and cannot tell where they come from: offline
+`SeenDays` closes them from what passed by; in the worker they come out of the store.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from msgspec import Struct
+
+from risk import windows
+from risk.arena import Arena
+from risk.catalogue import LEDGER_FEATURES
+from risk.clock import DAY, SECOND, day_of
+from risk.errors import EngineError
+from risk.events import Label, Transaction
+from risk.history import Codes
+
+Array = np.ndarray[Any, Any]
+
+LONGEST_WINDOW = 30 * DAY
+NO_DAY = -1
+
+
+class LedgerDay(Struct, frozen=True):
+    """A closed UTC day: a row for each merchant and bucket of event time with anything in it, in that order."""
+
+    day: int
+    label_delay_days: int
+    bucket_ms: int
+    merchants: tuple[str, ...]
+    buckets: tuple[int, ...]  # when the bucket begins, in ms
+    transactions: tuple[int, ...]
+    frauds: tuple[int, ...]
+
+
+class DaySource(Protocol):
+    """Where closed days come from."""
+
+    def see(self, transactions: Sequence[Transaction]) -> None:
+        """These were scored."""
+
+    def closed_until(self, day: int) -> Iterable[LedgerDay]:
+        """The closed days up to this one that were not handed out before, in order."""
+
+
+Day = TypeVar("Day", int, Array)
+
+
+def label_cutoff(day: Day, label_delay_days: int) -> Day:
+    """A label counts for a day if its time is before this, and not before the day itself."""
+    return (day + label_delay_days - 1) * DAY
+
+
+def close_day(day: int, label_delay_days: int, bucket_ms: int, sightings: Iterable[tuple[str, int, bool]]) -> LedgerDay:
+    """Closes a day from (merchant, event time, known as fraud at the cutoff) of each of its scored transactions."""
+    counts: defaultdict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
+    for merchant, event_time, is_fraud in sightings:
+        count = counts[merchant, event_time // bucket_ms * bucket_ms]
+        count[0] += 1
+        count[1] += is_fraud
+    rows = sorted(counts.items())
+    return LedgerDay(
+        day,
+        label_delay_days,
+        bucket_ms,
+        merchants=tuple(merchant for (merchant, _), _ in rows),
+        buckets=tuple(bucket for (_, bucket), _ in rows),
+        transactions=tuple(count for _, (count, _) in rows),
+        frauds=tuple(fraud for _, (_, fraud) in rows),
+    )
+
+
+class SeenDays:
+    """Closes days from the transactions that passed by and the labels that were learned: the source of days offline."""
+
+    def __init__(
+        self, *, label_delay_days: int, bucket_ms: int, opening_day: int | None = None, keep: bool = False
+    ) -> None:
+        self._delay = label_delay_days
+        self._bucket = bucket_ms
+        self._next = opening_day
+        self._pending: defaultdict[int, list[Transaction]] = defaultdict(list)
+        self._labels: defaultdict[tuple[str, str], list[tuple[int, bool]]] = defaultdict(list)
+        self._labelled: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)  # by day of the label
+        self._keep = keep
+        self.handed_out: list[LedgerDay] = []
+        self.stragglers = 0
+
+    def learn(self, labels: Iterable[Label]) -> None:
+        """A label counts for a day only if it is known before that day's cutoff, whenever it is learned here."""
+        for label in labels:
+            day = day_of(label.labelled_at)
+            if self._next is None or day >= self._next:
+                transaction = (label.customer_id, label.transaction_id)
+                self._labels[transaction].append((label.labelled_at, label.is_fraud))
+                self._labelled[day].append(transaction)
+
+    def see(self, transactions: Sequence[Transaction]) -> None:
+        for transaction in transactions:
+            day = day_of(transaction.event_time)
+            if self._next is not None and day < self._next:
+                self.stragglers += 1
+            else:
+                self._pending[day].append(transaction)
+
+    def closed_until(self, day: int) -> Iterator[LedgerDay]:
+        if self._next is None:
+            # The first day is the first with a transaction; until it is due, a late one may still come before it.
+            if min(self._pending, default=day + 1) > day:
+                return
+            self._next = min(self._pending)
+        while self._next <= day:
+            closed = self._close(self._next)
+            self._next += 1
+            if self._keep:
+                self.handed_out.append(closed)
+            yield closed
+
+    def _close(self, day: int) -> LedgerDay:
+        cutoff = label_cutoff(day, self._delay)
+        seen = self._pending.pop(day, [])
+        sightings = [
+            (t.merchant_id, t.event_time, self._is_fraud(t, cutoff)) for t in seen if t.merchant_id is not None
+        ]
+        self._forget_labels(day)
+        return close_day(day, self._delay, self._bucket, sightings)
+
+    def _is_fraud(self, transaction: Transaction, cutoff: int) -> bool:
+        labels = self._labels.get((transaction.customer_id, transaction.transaction_id))
+        if labels is None:
+            return False
+        since = day_of(transaction.event_time) * DAY
+        known = [(when, number, is_fraud) for number, (when, is_fraud) in enumerate(labels) if since <= when < cutoff]
+        return max(known)[2] if known else False
+
+    def _forget_labels(self, closed: int) -> None:
+        """Labels of a closed day or earlier can count for no day that is still open."""
+        for day in [day for day in self._labelled if day <= closed]:
+            for transaction in self._labelled.pop(day):
+                rest = [label for label in self._labels.pop(transaction, ()) if day_of(label[0]) > closed]
+                if rest:
+                    self._labels[transaction] = rest
+
+
+class MerchantLedger:
+    """Closed days, arranged for the question: how many, and how many frauds, in [E - W, E)?"""
+
+    def __init__(self, *, label_delay_days: int, bucket_ms: int, merchants: Codes) -> None:
+        if bucket_ms < SECOND or bucket_ms % SECOND or DAY % bucket_ms:
+            raise EngineError(
+                f"bucket: got {bucket_ms} ms, expected whole seconds that divide a day, such as 1s, 60s, 1h or 1d"
+            )
+        self._delay_days = label_delay_days
+        self._bucket = bucket_ms
+        self._merchants = merchants
+        self._arena = Arena((np.int64, np.int64, np.int64), ends=(np.int64, np.int64))
+        self._first_day: int | None = None
+        self._newest_day: int | None = None
+
+    def add(self, closed: LedgerDay, *, oldest_needed: int) -> None:
+        """Takes the next closed day in. Entries before `oldest_needed` (ms) may be forgotten."""
+        if (closed.label_delay_days, closed.bucket_ms) != (self._delay_days, self._bucket):
+            raise EngineError(
+                f"ledger day {closed.day}: got label delay {closed.label_delay_days} d, bucket {closed.bucket_ms} ms, "
+                f"expected {self._delay_days} d and {self._bucket} ms; close the days again with these"
+            )
+        if self._newest_day is not None and closed.day <= self._newest_day:
+            raise EngineError(
+                f"ledger day: got {closed.day} after {self._newest_day}, expected days in order, once each"
+            )
+        self._newest_day = closed.day
+        if self._first_day is None:
+            self._first_day = closed.day
+        if not closed.merchants:
+            return
+        series = np.array([self._merchants[merchant] for merchant in closed.merchants], np.int64)
+        arena = self._arena
+        arena.have_series(len(self._merchants))
+        arena.reserve(series, oldest_needed - 1)
+        windows.append_day(
+            self._book(), series, np.array(closed.buckets), np.array(closed.transactions), np.array(closed.frauds)
+        )
+
+    def features(self, merchant_codes: Array, event_times: Array) -> Array:
+        """A row of LEDGER_FEATURES for each transaction."""
+        out = np.empty((len(merchant_codes), len(LEDGER_FEATURES)))
+        self._arena.have_series(len(self._merchants))
+        windows.look_up(self._book(), merchant_codes, event_times, self._delay_days * DAY, self._bucket, out)
+        return out
+
+    def _book(self) -> windows.Book:
+        arena = self._arena
+        return windows.Book(arena.lo, arena.hi, *arena.ends, *arena.columns)
+
+    def day_used(self, needed: Array) -> Array:
+        """The newest day that is looked at by who needs the days up to `needed`; -1 where there is none yet."""
+        if self._first_day is None or self._newest_day is None:
+            return np.full(len(needed), NO_DAY, np.int64)
+        return np.where(needed < self._first_day, NO_DAY, np.minimum(needed, self._newest_day))

@@ -1,0 +1,130 @@
+"""Who may import what, and where things are: the table of rooms and DESIGN.md's file map, held by reading the code."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+PURE = {"risk", "msgspec", "numpy"}
+# A door translates between one outside library and the domain; each library has one (dataset: a folder).
+DOORS = {"windows.py": {"numba"}, "dataset/*.py": {"pandas", "pyarrow"}}
+
+PROGRAMS = {
+    "trainer": {"risk", "numpy", "pandas", "pyarrow", "sklearn", "lightgbm", "joblib", "rich", "msgspec"},
+    "producer": {"risk", "aiokafka", "rich"},
+    "scorer": {"risk", "faust", "aiokafka"},
+    "kpi_reporter": {"risk", "prometheus_client", "datasette"},
+}
+
+# The domain has no clock and no dice: time and randomness are arguments.
+CLOCKS_AND_DICE = {"time", "random", "secrets", "uuid"}
+CLOCKS_AND_DICE_CALLS = {"now", "utcnow", "today", "monotonic", "perf_counter", "uuid4", "urandom", "default_rng"}
+
+
+def sources(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def imported(source: str) -> Iterator[str]:
+    """Every module that is imported, at the top or inside a function."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: an import relative to the file; write it out from the root"
+            yield node.module or ""
+
+
+def strangers(source: str, allowed: Iterable[str]) -> set[str]:
+    """The packages a file imports that are neither of the standard library nor allowed."""
+    packages = {module.split(".")[0] for module in imported(source)}
+    return packages - set(allowed) - sys.stdlib_module_names
+
+
+def clocks_and_dice(source: str) -> set[str]:
+    """What a file imports or calls to learn the time of day or to throw dice."""
+    found = {module for module in imported(source) if module.split(".")[0] in CLOCKS_AND_DICE}
+    found |= {module for module in imported(source) if module.startswith("numpy.random")}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and node.attr in CLOCKS_AND_DICE_CALLS:
+            found.add(node.attr)
+        if isinstance(node, ast.Attribute) and node.attr == "random":
+            found.add(ast.unparse(node))
+        if isinstance(node, ast.ImportFrom):
+            found |= {alias.name for alias in node.names} & (CLOCKS_AND_DICE_CALLS | {"random"})
+    return found
+
+
+def allowed_in_risk(path: Path) -> set[str]:
+    return PURE.union(*(libraries for pattern, libraries in DOORS.items() if path.match(pattern)))
+
+
+@pytest.mark.parametrize("path", sources("risk"), ids=lambda path: path.name)
+def test_the_domain_imports_only_what_its_room_allows(path: Path) -> None:
+    assert strangers(path.read_text(), allowed_in_risk(path)) == set()
+
+
+@pytest.mark.parametrize("path", sources("risk"), ids=lambda path: path.name)
+def test_the_domain_has_no_clock_and_no_dice(path: Path) -> None:
+    assert clocks_and_dice(path.read_text()) == set()
+
+
+@pytest.mark.parametrize("program", sorted(PROGRAMS))
+def test_a_program_imports_the_domain_its_libraries_and_no_other_program(program: str) -> None:
+    for path in sources(program):
+        assert strangers(path.read_text(), {program, *PROGRAMS[program]}) == set(), path
+
+
+@pytest.mark.parametrize(
+    ("source", "stranger"),
+    [
+        ("import pandas as pd", "pandas"),
+        ("from trainer.worlds import cards", "trainer"),
+        ("def late():\n    import aiokafka.errors", "aiokafka"),
+        ("import numpy, numba", "numba"),
+    ],
+)
+def test_a_stranger_is_seen(source: str, stranger: str) -> None:
+    assert strangers(source, PURE) == {stranger}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time",
+        "from datetime import datetime\ndatetime.now()",
+        "import numpy as np\nnp.random.default_rng(1)",
+        "from numpy.random import default_rng",
+        "from numpy import random",
+        "from uuid import uuid4",
+    ],
+)
+def test_a_clock_and_dice_are_seen(source: str) -> None:
+    assert clocks_and_dice(source)
+
+
+# The file map
+
+
+def mapped() -> set[str]:
+    """The places named in DESIGN.md's file map; a folder ends with a slash."""
+    text = (ROOT / "DESIGN.md").read_text()
+    section = text.split("## File map", 1)[1].split("\n## ", 1)[0]
+    return {place for line in section.splitlines() for place in re.findall(r"`([^`]+)`", line.split(" | ")[0])}
+
+
+@pytest.mark.parametrize("folder", ["risk", "trainer"])
+def test_the_file_map_names_every_file(folder: str) -> None:
+    places = mapped()
+    named = tuple(place for place in places if place.endswith("/"))
+    files = [path.relative_to(ROOT).as_posix() for path in sources(folder) if path.read_text().strip()]
+    assert [file for file in files if file not in places and not file.startswith(named)] == []
+
+
+def test_the_file_map_names_nothing_that_is_not_there() -> None:
+    assert [place for place in sorted(mapped()) if not (ROOT / place).exists()] == []

@@ -1,0 +1,169 @@
+"""The column map: TOML in and out, and what it says to a mistake."""
+
+from pathlib import Path
+
+import pytest
+
+from risk.catalogue import Kind
+from risk.clock import to_text
+from risk.dataset.column_map import Attribute, ColumnMap, Constant, RowNumber, TextColumn, TimeColumn
+from risk.dataset.map_file import load_map, parse_map, write_map
+from risk.errors import DatasetError
+
+LEAST = 'transaction_id = "id"\nevent_time = "when"\ncurrency = { constant = "USD" }\n'
+
+
+def map_with(line: str) -> ColumnMap:
+    """The least map, in which one line replaces or adds its key."""
+    key = line.split(" ")[0]
+    return parse_map(
+        "".join(f"{kept}\n" for kept in LEAST.splitlines() if not kept.startswith(f"{key} ")) + line, "m.toml"
+    )
+
+
+def test_every_form_is_read() -> None:
+    """Rename, constant, row, unit and origin, attributes by name and by column."""
+    made = parse_map(
+        """
+        transaction_id = { row = true }
+        customer_id = "cc_num"
+        currency = { constant = "EUR" }
+        merchant_id = { column = "shop" }
+        event_time = { column = "step", unit = "hours", origin = "2024-01-01" }
+        amount = "amt"
+        is_fraud = "Class"
+        labelled_at = { column = "known", format = "%d.%m.%Y" }
+        fraud_kind = "scenario"
+        [attributes]
+        V1 = "number"
+        sex = { column = "gender", kind = "category" }
+        """
+    )
+    assert made == ColumnMap(
+        texts={
+            "transaction_id": RowNumber(),
+            "customer_id": TextColumn("cc_num"),
+            "currency": Constant("EUR"),
+            "merchant_id": TextColumn("shop"),
+        },
+        event_time=TimeColumn("step", unit="hours", origin=1_704_067_200_000),
+        amount="amt",
+        is_fraud="Class",
+        labelled_at=TimeColumn("known", format="%d.%m.%Y"),
+        fraud_kind="scenario",
+        attributes=(Attribute("V1", "V1", Kind.NUMBER), Attribute("sex", "gender", Kind.CATEGORY)),
+    )
+    assert parse_map(write_map(made)) == made
+
+
+@pytest.mark.parametrize(
+    "name", ['with "quotes"', "back\\slash", "tab\tand\x7f", "ünïcode 🙂", "a.b", "  ", "[x]", "#"]
+)
+def test_strange_column_names_survive_toml(name: str) -> None:
+    """Whatever a column is called, the map that is written can be read."""
+    made = ColumnMap(
+        texts={"transaction_id": TextColumn(name), "currency": Constant(name)},
+        event_time=TimeColumn(name, format="%Y-%m-%d"),
+        attributes=(Attribute(name, name, Kind.NUMBER), Attribute("x", name, Kind.CATEGORY)),
+    )
+    assert parse_map(write_map(made)) == made
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ['"2024-01-01"', "2024-01-01", '"2024-01-01T00:00:00Z"', "2024-01-01T00:00:00", '"2024-01-01T02:00:00+02:00"'],
+)
+def test_an_origin_is_a_date_or_a_time(origin: str) -> None:
+    """As text or in TOML's own notation; without a zone it is UTC."""
+    made = map_with(f'event_time = {{ column = "step", unit = "days", origin = {origin} }}')
+    assert to_text(made.event_time.origin) == "2024-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('amout = "x"', ["amout = 'x'", "expected one of", "Did you mean amount?"]),
+        ('event_time = { column = "t", unit = "second" }', ["event_time.unit = 'second'", "Did you mean seconds"]),
+        ('event_time = { column = "t", format = "%H:%M" }', ["event_time.format = '%H:%M'", "full date"]),
+        ('event_time = { column = "t", format = "%Q" }', ["event_time.format = '%Q'", "full date"]),
+        ('event_time = { column = "t", format = 3 }', ["event_time.format = 3", "directives"]),
+        ('event_time = { column = "t", format = "%Y-%m-%d", unit = "days" }', ["not both"]),
+        ('event_time = { column = "t", origin = "2024-01-01" }', ["event_time.origin", "a unit beside it"]),
+        ('event_time = { column = "t", unit = "days", origin = "soon" }', ["event_time.origin = 'soon'", "2024-01-01"]),
+        ('event_time = { colum = "t" }', ["event_time.colum", "Did you mean column?"]),
+        ("event_time = { constant = 5 }", ["event_time.constant = 5", "expected one of column, format, unit, origin"]),
+        ("transaction_id = { row = false }", ["transaction_id.row = False", "expected true"]),
+        ("customer_id = { row = true }", ["customer_id", "only transaction_id"]),
+        ('customer_id = { constant = "me" }', ["customer_id", "every row needs its own"]),
+        ('currency = { constant = "" }', ["currency.constant = ''", "not empty"]),
+        ('currency = { constant = "USD", column = "c" }', ["currency", "exactly one of"]),
+        ("amount = 3", ["amount = 3", "name of a column"]),
+        ('labelled_at = "known"', ["labelled_at = 'known'", "is_fraud too"]),
+        ('attributes = "V1"', ["attributes = 'V1'", "a table"]),
+        ('attributes = { V1 = "numbr" }', ["attributes.V1 = 'numbr'", "Did you mean number?"]),
+        (
+            'attributes = { V1 = { column = "V1", sort = "number" } }',
+            ["attributes.V1.sort", "expected one of column, kind"],
+        ),
+    ],
+)
+def test_a_mistake_is_named(line: str, words: list[str]) -> None:
+    """The file, the key, the value and what was expected."""
+    with pytest.raises(DatasetError) as raised:
+        map_with(line)
+    for word in ["m.toml", *words]:
+        assert word in str(raised.value)
+
+
+@pytest.mark.parametrize("key", ["transaction_id", "event_time", "currency"])
+def test_a_required_key_that_is_missing_is_named(key: str) -> None:
+    """With an example of what to write."""
+    text = "\n".join(line for line in LEAST.splitlines() if not line.startswith(key))
+    with pytest.raises(DatasetError, match=rf"m\.toml: {key} is missing: expected \"column name\""):
+        parse_map(text, "m.toml")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'is_fraud = "f"\nattributes = { f = "number" }',
+        'is_fraud = "f"\nattributes = { harmless = { column = "f", kind = "number" } }',
+        'is_fraud = "f"\nlabelled_at = "k"\nattributes = { k = "category" }',
+        'is_fraud = "f"\nfraud_kind = "k"\nattributes = { k = "category" }',
+        'attributes = { is_fraud = "number" }',
+        'attributes = { x = { column = "fraud_kind", kind = "category" } }',
+        'attributes = { labelled_at = { column = "x", kind = "category" } }',
+        'is_fraud = "f"\nchannel = "f"',
+        'merchant_category = "fraud_kind"',
+    ],
+)
+def test_the_label_is_never_a_part_of_the_transaction(lines: str) -> None:
+    """Neither under its own name nor under another, neither as an attribute nor as a field."""
+    with pytest.raises(DatasetError, match="can never be an attribute or a field"):
+        parse_map(LEAST + lines)
+
+
+def test_a_column_that_the_file_does_not_have_is_named_with_near_ones() -> None:
+    """So that a slip is mended at a glance."""
+    made = map_with('amount = "TX_AMOUT"')
+    with pytest.raises(DatasetError, match=r"m\.toml: amount = 'TX_AMOUT'.*a column of x\.csv.*mean TX_AMOUNT\?"):
+        made.check_columns(["id", "when", "TX_AMOUNT"], "x.csv")
+
+
+def test_a_map_that_is_no_toml_or_no_file_is_named(tmp_path: Path) -> None:
+    """The path and what is wrong with it."""
+    with pytest.raises(DatasetError, match=r"m\.toml: is not TOML"):
+        parse_map("amount: x", "m.toml")
+    with pytest.raises(DatasetError, match=r"none\.toml: cannot be read"):
+        load_map(tmp_path / "none.toml")
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe")
+    with pytest.raises(DatasetError, match=r"binary\.toml: byte 0 is not UTF-8"):
+        load_map(binary)
+
+
+def test_a_map_from_a_file_knows_its_path(tmp_path: Path) -> None:
+    """Messages later on can name it."""
+    file = tmp_path / "map.toml"
+    file.write_text(LEAST)
+    assert load_map(file).path == str(file)

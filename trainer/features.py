@@ -1,0 +1,158 @@
+"""features: what the models will see of each transaction, as a Parquet file."""
+
+import argparse
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from risk.dataset import open_dataset
+from risk.dataset.map_file import load_map
+from risk.engine import Verdict
+from risk.errors import DatasetError, OptionError
+from risk.money import EXPONENTS
+from risk.settings import Settings, parsed
+from trainer.output import replaced
+from trainer.replay import Passed, Replay, currency_of
+from trainer.terminal import notice, out, progress, warn
+
+EPILOG = """\
+examples:
+  python -m trainer features cards.parquet --out features.parquet
+  python -m trainer features mine.csv --columns map.toml --out features.parquet --label-delay 10d --bucket 1m
+
+A row for each transaction that is scored, in event-time order: transaction_id, event_time, is_fraud where it is known,
+and every feature of docs/features.md that the file has columns for.
+"""
+
+MANY_TOO_LATE = 0.05
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "features",
+        help="compute the features of a file",
+        description="Compute the features of every transaction of a file.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
+    command.add_argument("--out", required=True, type=Path, metavar="F.parquet", help="the file to write")
+    command.add_argument("--columns", type=Path, metavar="MAP.toml", help="which column is what; see inspect")
+    command.add_argument("--label-delay", metavar="DAYS", help="TRUSTLENS_LABEL_DELAY for this run, such as 7d")
+    command.add_argument("--bucket", metavar="TIME", help="TRUSTLENS_BUCKET for this run, such as 1h or 1s")
+    command.add_argument("--currency", metavar="CODE", help="amounts in other currencies count as missing "
+                         "(default: the most common at the file's beginning)")  # fmt: skip
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    if options.currency is not None and options.currency not in EXPONENTS:
+        raise OptionError(f"--currency: got {options.currency!r}, expected an ISO 4217 code such as EUR")
+    target = _target(options.out)
+    column_map = load_map(options.columns) if options.columns else None
+    dataset = open_dataset(options.file, column_map, chunk_rows=settings.chunk_rows)
+    for text in dataset.notices:
+        notice(text)
+    replay = Replay(
+        dataset,
+        label_delay_days=settings.label_delay,
+        bucket_ms=settings.bucket,
+        max_lateness_ms=settings.max_lateness,
+        currency=options.currency or currency_of(dataset),
+    )
+    with replaced(target) as (temporary,):
+        write_features(replay, temporary)
+        check_labels_in_time(replay)
+    _report(replay, target)
+    return 0
+
+
+def write_features(replay: Replay, path: Path) -> None:
+    """A row group for each chunk of the file."""
+    schema = _schema(replay)
+    with closing(pq.ParquetWriter(path, schema)) as writer, progress("features", replay.dataset.row_count) as advance:
+        for passed in replay.chunks():
+            writer.write_table(_table(passed, schema))
+            advance(len(passed.rows.transactions))
+
+
+def _schema(replay: Replay) -> pa.Schema:
+    numbers = [(feature.name, pa.float64()) for feature in replay.feature_set.numbers]
+    categories = [(feature.name, pa.string()) for feature in replay.feature_set.categories]
+    own = [("transaction_id", pa.string()), ("event_time", pa.timestamp("ms", tz="UTC")), ("is_fraud", pa.int8())]
+    return pa.schema([*own, *numbers, *categories])
+
+
+def _table(passed: Passed, schema: pa.Schema) -> pa.Table:
+    rows, batch = passed
+    scored = np.flatnonzero(batch.verdicts == Verdict.SCORED)
+    all_scored = len(scored) == len(rows.transactions)
+    values, is_fraud = batch.values[scored], rows.is_fraud[scored]
+
+    def chosen(texts: Sequence[str | None]) -> Sequence[str | None]:
+        return texts if all_scored else [texts[row] for row in scored]
+
+    columns = [
+        pa.array(chosen([t.transaction_id for t in rows.transactions]), pa.string()),
+        pa.array(np.array([t.event_time for t in rows.transactions], np.int64)[scored]).cast(schema.types[1]),
+        pa.array(is_fraud, pa.int8(), mask=is_fraud < 0),
+        *(pa.array(np.ascontiguousarray(values[:, column])) for column in range(values.shape[1])),
+        *(pa.array(chosen(texts), pa.string()) for texts in batch.categories.values()),
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def check_labels_in_time(replay: Replay) -> None:
+    """A fraud whose label comes after its day was closed is one that the merchant ledger never sees."""
+    if not replay.has_ledger or not replay.reported_frauds:
+        return
+    share = replay.frauds_unseen / replay.reported_frauds
+    text = f"{share:.1%} of the reported frauds were labelled too late for the merchant ledger"
+    if share == 1:
+        raise DatasetError(f"{replay.dataset.path}: {text}: got labels that are all late, expected some within the "
+                           "label delay less a day. Give a longer --label-delay, or check labelled_at.")  # fmt: skip
+    if share > MANY_TOO_LATE:
+        warn(f"{text}; with a longer --label-delay it would see more")
+    else:
+        out.print(text, markup=False)
+
+
+def _report(replay: Replay, target: Path) -> None:
+    verdicts, dataset = replay.verdicts, replay.dataset
+    numbers, categories = replay.feature_set.numbers, replay.feature_set.categories
+    out.print(f"{verdicts[Verdict.SCORED]:,} transactions, {len(numbers) + len(categories)} features: {target}",
+              markup=False)  # fmt: skip
+    if verdicts[Verdict.DUPLICATE]:
+        warn(f"{verdicts[Verdict.DUPLICATE]:,} duplicates were left out: same customer, same transaction_id")
+    if verdicts[Verdict.LATE]:
+        warn(f"{verdicts[Verdict.LATE]:,} transactions were left out: too far behind the newest event time")
+    for currency, count in replay.other_currencies.most_common(5):
+        warn(f"{count:,} transactions in {currency} were taken with their amount missing")
+    if dataset.bad.count:
+        reasons = ", ".join(f"{count:,} {reason.value}" for reason, count in dataset.bad.by_reason.most_common())
+        first = dataset.bad.first[0]
+        where = f"line {first.line}" if first.line is not None else f"row {first.row}"
+        warn(f"{dataset.bad.count:,} rows could not be read ({reasons}); the first: {where}, {first.detail}")
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """The settings, with this run's options before them."""
+    settings: Settings = options.settings
+    if options.label_delay is not None:
+        settings = settings._replace(label_delay=parsed("LABEL_DELAY", options.label_delay, "--label-delay"))
+    if options.bucket is not None:
+        settings = settings._replace(bucket=parsed("BUCKET", options.bucket, "--bucket"))
+    return settings
+
+
+def _target(path: Path) -> Path:
+    if path.suffix != ".parquet":
+        raise OptionError(f"--out: got {path}, expected a name that ends in .parquet")
+    if not path.parent.is_dir():
+        raise OptionError(f"--out: got {path}, expected a folder that is there; create {path.parent} first")
+    return path

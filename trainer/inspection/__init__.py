@@ -1,0 +1,1 @@
+"""inspect: what a file holds, which column may be what, and what to beware of."""

@@ -1,0 +1,114 @@
+"""What each column of a file holds, over all of its rows, and a sample to look at more closely."""
+
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from risk.dataset.names import are_numbers, present_texts
+from risk.dataset.source import Source
+from risk.dataset.values import as_texts, is_text
+
+SAMPLE_ROWS = 1_000_000
+SAMPLE_BYTES = 256 * 1024 * 1024
+MOST_DISTINCT = 10_000
+EXAMPLES = 3
+EXAMPLE_CHARACTERS = 24
+
+
+class ColumnFacts:
+    """One column, counted piece by piece."""
+
+    def __init__(self, name: str, type_: str) -> None:
+        self.name, self.type = name, type_
+        self.rows = self.missing = self.not_numbers = 0
+        self._distinct: set[object] = set()
+        self.examples: list[str] = []
+        self._numeric: bool | None = None  # decided by the first piece that has a value
+
+    def add(self, array: pa.Array) -> None:
+        self.rows += len(array)
+        present = array.filter(pc.not_equal(array, "")) if is_text(array) else array.drop_null()
+        self.missing += len(array) - len(present)
+        if not len(present):
+            return
+        if len(self.examples) < EXAMPLES or len(self._distinct) <= MOST_DISTINCT:
+            values = present.unique()
+            if len(self.examples) < EXAMPLES:
+                fresh = [text or "" for text in as_texts(values.slice(0, EXAMPLES + 1))]
+                self.examples += [text for text in fresh if text not in self.examples][: EXAMPLES - len(self.examples)]
+            self._distinct.update(values.slice(0, MOST_DISTINCT + 1).to_pylist())
+        if is_text(present):
+            self._count_not_numbers(present)
+
+    def _count_not_numbers(self, present: pa.Array) -> None:
+        """A text column is taken for numbers if most of its first values are some; then the others are counted."""
+        if self._numeric is None:
+            head = present_texts(present.slice(0, 1_000))
+            wrong = 0 if not len(head) or are_numbers(head) else _not_numbers(head)
+            self._numeric = bool(len(head)) and wrong * 2 < len(head)
+        if self._numeric:
+            values = present_texts(present)
+            self.not_numbers += 0 if are_numbers(values) else _not_numbers(values)
+
+    @property
+    def distinct(self) -> str:
+        count = len(self._distinct)
+        return f"over {MOST_DISTINCT:,}" if count > MOST_DISTINCT else f"{count:,}"
+
+    @property
+    def kind(self) -> str:
+        """The type as a person would say it."""
+        if self.type not in ("text", "JSON"):
+            return self.type
+        return "number" if self._numeric else "text"
+
+    @property
+    def shown_examples(self) -> str:
+        cut = (
+            text if len(text) <= EXAMPLE_CHARACTERS else text[: EXAMPLE_CHARACTERS - 1] + "…" for text in self.examples
+        )
+        return ", ".join(cut)
+
+
+class Survey(NamedTuple):
+    """A file as it was found."""
+
+    rows: int  # bad rows too
+    unreadable: int  # rows that do not even have columns
+    columns: list[ColumnFacts]
+    sample: pa.Table  # the first rows
+
+
+def survey(source: Source) -> Survey:
+    """One pass over all rows and columns."""
+    names = [name for name in source.columns if source.columns.count(name) == 1 and not _is_nested(source.types[name])]
+    facts = [ColumnFacts(name, source.types[name]) for name in names]
+    kept: list[pa.RecordBatch] = []
+    rows = unreadable = sampled = sampled_bytes = 0
+    for piece in source.pieces(names):
+        rows += piece.table.num_rows + len(piece.bad)
+        unreadable += len(piece.bad)
+        for one, array in zip(facts, piece.table.columns, strict=True):
+            one.add(array)
+        if sampled < SAMPLE_ROWS and sampled_bytes < SAMPLE_BYTES:
+            kept.append(piece.table)
+            sampled += piece.table.num_rows
+            sampled_bytes += piece.table.nbytes
+    if kept:
+        sample = pa.Table.from_batches(kept).slice(0, SAMPLE_ROWS)
+    else:
+        sample = pa.table([pa.array([], pa.string()) for _ in names], names=names)
+    return Survey(rows, unreadable, facts, sample.combine_chunks())
+
+
+def column_of(sample: pa.Table, name: str) -> pa.Array:
+    return pa.concat_arrays(sample.column(name).chunks or [pa.array([], sample.schema.field(name).type)])
+
+
+def _is_nested(type_: str) -> bool:
+    return type_.startswith(("list", "struct", "map", "large_list", "fixed_size_list"))
+
+
+def _not_numbers(values: pa.Array) -> int:
+    return sum(1 for value in values if not are_numbers(pa.array([value.as_py()])))
