@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help setup test lint format lock docs clean
+.PHONY: help setup test lint format docs bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -18,7 +18,8 @@ $(READY): requirements.lock pyproject.toml
 		|| { echo "TrustLens needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 setup"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@# setuptools warns that folders here bear the packages' names: they are the packages.
+	PYTHONWARNINGS=ignore $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(PY) -m pip check
 	@touch $(READY)
 
@@ -37,8 +38,16 @@ format: setup  ## rewrite the code in the house style
 docs: setup  ## write the generated pages again
 	$(PY) -m risk.feature_page > docs/features.md
 
-lock:  ## resolve pyproject.toml into requirements.lock again (needs uv)
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+bench: setup  ## print the speeds; takes some minutes
+	$(PY) -m bench.generate
+	$(PY) -m bench.features
+	$(PY) -m bench.dataset
+	$(PY) -m bench.train
+	$(PY) -m bench.backtest
+
+lock: setup  ## resolve pyproject.toml into requirements.lock again
+	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet uv
+	$(VENV)/lock/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade --output-file requirements.lock
 
 clean:  ## remove the virtual environment and caches

@@ -1,6 +1,6 @@
 """How fast `features` is: the whole command on a generated `cards` history, start-up and files included.
 
-    python bench/features.py [--rows 1000000] [--repeat 3]
+    python -m bench.features [--rows 1000000] [--repeat 3]
 
 Also prints what one very busy customer costs beside many quiet ones, because a step that looks through a history would
 show there first.

@@ -1,5 +1,6 @@
 """Rows per second of the whole command `python -m trainer generate`, per world and format. Wanted: 100,000."""
 
+import argparse
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ def measured(world: str, suffix: str, folder: Path) -> tuple[int, float]:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     slow = 0
     with TemporaryDirectory() as folder:
         for world in WORLDS:

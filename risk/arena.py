@@ -5,13 +5,11 @@ made before a batch (`reserve`), so that the compiled loops never allocate.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from risk import windows
-
-Array = np.ndarray[Any, Any]
+from risk.codes import Array
 
 FIRST_SERIES = 1024
 FIRST_PLACES = 4096

@@ -30,6 +30,11 @@ def to_text(ms: int) -> str:
     return text.replace("+00:00", "Z")
 
 
+def date_ms(text: str) -> int:
+    """Midnight UTC of a day such as 2024-05-01; ValueError where it is none."""
+    return to_ms(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC))
+
+
 def day_of(ms: int) -> int:
     """The UTC day, counted from 1970-01-01."""
     return ms // DAY

@@ -8,14 +8,12 @@ from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from risk.clock import EARLIEST, LATEST, to_datetime, to_ms
-from risk.diagnosis import diagnose, misfit, rejected, shown
+from risk.diagnosis import diagnose, misfit, rejected
 from risk.events import Label, Rejected, RejectReason, Transaction
 from risk.money import EXPONENTS, LARGEST_MINOR, scale_of, to_major, to_minor
-
-__all__ = ["checked", "decode_label", "decode_transaction", "encode_label", "encode_transaction", "rejected"]
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -35,7 +33,7 @@ class _WireTransaction(Struct, omit_defaults=True):
     channel: str | None = None
     device_id: str | None = None
     country: str | None = None
-    attributes: dict[str, float | str | None] = field(default_factory=dict)
+    attributes: dict[str, float | str | None] | None = None
 
 
 class _WireLabel(Struct):
@@ -147,8 +145,10 @@ _Event = TypeVar("_Event", Transaction, Label)
 
 
 def _decode(
-    raw: bytes, decoder: "msgspec.json.Decoder[_Wire]", finish: Callable[[_Wire], _Event | Rejected]
+    raw: bytes | None, decoder: "msgspec.json.Decoder[_Wire]", finish: Callable[[_Wire], _Event | Rejected]
 ) -> _Event | Rejected:
+    if raw is None:  # a tombstone: compacted topics have them
+        return rejected(RejectReason.NOT_JSON, "message", None, "JSON")
     unfit = misfit(raw)
     if unfit is not None:
         return unfit
@@ -159,12 +159,12 @@ def _decode(
     return finish(wire)
 
 
-def decode_transaction(raw: bytes) -> Transaction | Rejected:
+def decode_transaction(raw: bytes | None) -> Transaction | Rejected:
     return _decode(raw, _transactions, _finish_transaction)
 
 
 def _finish_transaction(wire: _WireTransaction) -> Transaction | Rejected:
-    attributes: dict[str, Any] = wire.attributes
+    attributes: dict[str, Any] = wire.attributes or {}
     if attributes and (None in attributes.values() or "" in attributes.values()):
         attributes = {name: value for name, value in attributes.items() if value is not None and value != ""}
     return checked(
@@ -182,7 +182,7 @@ def _finish_transaction(wire: _WireTransaction) -> Transaction | Rejected:
     )
 
 
-def decode_label(raw: bytes) -> Label | Rejected:
+def decode_label(raw: bytes | None) -> Label | Rejected:
     return _decode(raw, _labels, _finish_label)
 
 
@@ -193,10 +193,13 @@ def _finish_label(wire: _WireLabel) -> Label | Rejected:
             return rejected(RejectReason.MISSING_FIELD, name, value, "an id")
         if "\0" in value:
             return rejected(RejectReason.BAD_TEXT, name, value, "text without NUL characters")
+    if "\0" in wire.source:
+        return rejected(RejectReason.BAD_TEXT, "source", wire.source, "text without NUL characters")
     labelled_at = to_ms(wire.labelled_at)
     if not EARLIEST <= labelled_at < LATEST:
-        when = shown(_when(labelled_at))
-        return rejected(RejectReason.TIME_OUT_OF_RANGE, "labelled_at", when, "a time from 1990 until before 2200")
+        return rejected(
+            RejectReason.TIME_OUT_OF_RANGE, "labelled_at", _when(labelled_at), "a time from 1990 until before 2200"
+        )
     return Label(wire.transaction_id, wire.customer_id, wire.is_fraud, labelled_at, wire.source)
 
 
@@ -214,7 +217,7 @@ def encode_transaction(transaction: Transaction) -> bytes:
             transaction.channel,
             transaction.device_id,
             transaction.country,
-            transaction.attributes,  # type: ignore[arg-type]  # dict is invariant; the wire type only adds null
+            transaction.attributes or None,  # type: ignore[arg-type]  # dict is invariant; the wire only adds null
         )
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,13 +22,13 @@ from risk.catalogue import (
     FeatureSet,
 )
 from risk.clock import DAY, HOUR
+from risk.codes import Array, Codes
 from risk.errors import EngineError
 from risk.events import Transaction
-from risk.history import LONG_AGO, Codes, Histories, Taken
-from risk.ledger import LONGEST_WINDOW, DaySource, LedgerDay, MerchantLedger
-from risk.money import scale_of
-
-Array = np.ndarray[Any, Any]
+from risk.history import Histories, Taken
+from risk.ledger import NO_DAY, DaySource, LedgerDay, MerchantLedger
+from risk.money import EXPONENTS, scale_of
+from risk.words import number_text
 
 NIGHT_FROM, NIGHT_UNTIL = 22, 6
 SATURDAY = 5
@@ -64,13 +64,18 @@ class Engine:
         max_lateness_ms: int = DAY,
         days: DaySource | None = None,
     ) -> None:
-        if (label_delay_days - 1) * DAY <= max_lateness_ms:
+        if currency not in EXPONENTS:
+            raise EngineError(f"currency: got {currency!r}, expected an ISO 4217 code such as EUR")
+        if max_lateness_ms < 0:
+            raise EngineError(f"max lateness: got {max_lateness_ms} ms, expected 0 or more")
+        self._wants_ledger = "merchant_id" in feature_set.fields
+        if self._wants_ledger and (label_delay_days - 1) * DAY <= max_lateness_ms:
             raise EngineError(
-                f"label delay: got {label_delay_days} days with transactions up to {max_lateness_ms} ms late, expected "
-                f"more than {max_lateness_ms / DAY + 1:g} days; or a late one could meet a day that is closed already"
+                f"label delay: got {label_delay_days} days, and transactions {max_lateness_ms / DAY:g} days late, "
+                f"expected more than {max_lateness_ms / DAY + 1:g} days, or a late one could meet a day that is closed "
+                "already. Give a longer label delay, or a shorter lateness."
             )
         self.feature_set = feature_set
-        self._wants_ledger = "merchant_id" in feature_set.fields
         if self._wants_ledger and days is None:
             raise EngineError(
                 "days: got none with merchants in the feature set, expected a source of closed ledger days"
@@ -90,21 +95,24 @@ class Engine:
         self._attribute_columns = [(name, place[ATTRIBUTE_PREFIX + name]) for name in feature_set.number_attributes]
 
     def features(self, transactions: Sequence[Transaction], partition: int = 0) -> FeatureBatch:
-        """Verdicts and features of a batch of one partition, in its order; what is scored joins the past."""
+        """Verdicts and features of a batch of one partition, in its order; what is scored joins the past.
+
+        If the source of days raises, the batch is part of the histories already, and giving it again would find
+        duplicates: forget the partition and restore it, as after any failure between scoring and storing.
+        """
         histories = self._histories(partition)
         newest_before = histories.newest
-        oldest_needed = self._oldest_needed()  # now: what comes earlier in this batch must still find its days
         taken = histories.take(transactions)
         scored = np.flatnonzero(taken.verdicts == Verdict.SCORED)
         values = np.full((len(transactions), len(self.feature_set.numbers)), np.nan)
-        ledger_days = np.full(len(transactions), -1, np.int64)
+        ledger_days = np.full(len(transactions), NO_DAY, np.int64)
         columns, sources = self._history_columns
         values[:, columns] = taken.features[:, sources]
-        self._direct(values, scored, taken.event_times, taken.amounts, transactions)
+        self._direct(values, scored, taken)
         if self._wants_ledger:
             running_newest = np.maximum(np.maximum.accumulate(taken.event_times[scored]), newest_before)
             needed = running_newest // DAY - self._delay_days
-            self._look_up(values, ledger_days, scored, needed, oldest_needed, taken, transactions)
+            self._look_up(values, ledger_days, scored, needed, taken)
         return FeatureBatch(values, self._categories(transactions), taken.verdicts, ledger_days)
 
     def restore(self, transactions: Sequence[Transaction], partition: int = 0) -> None:
@@ -114,17 +122,18 @@ class Engine:
 
     def add_day(self, closed: LedgerDay) -> None:
         """Takes a ledger day in that was closed before this engine began."""
-        self._ledger.add(closed, oldest_needed=self._oldest_needed())
+        self._ledger.add(closed)
+
+    def forget_old_days(self) -> None:
+        """Lets go of the ledger's entries that no transaction of the partitions held now can ask for. For a caller who
+        holds all the partitions there will be: one that comes later, and lies further back, would be refused."""
+        newest = min((histories.newest for histories in self._partitions.values()), default=windows.NEVER)
+        # A day more than the delay, because the window's edge is rounded down to a bucket.
+        self._ledger.forget_before(newest - self._max_lateness - (self._delay_days + 1) * DAY - windows.MONTH)
 
     def forget(self, partition: int) -> None:
         """The partition belongs to somebody else now."""
         self._partitions.pop(partition, None)
-
-    def _oldest_needed(self) -> int:
-        """The oldest ledger entry that a transaction which may still come can ask for."""
-        newest = min((histories.newest for histories in self._partitions.values()), default=LONG_AGO)
-        # A day more than the delay, because the window's edge is rounded down to a bucket.
-        return newest - self._max_lateness - (self._delay_days + 1) * DAY - LONGEST_WINDOW
 
     def _histories(self, partition: int) -> Histories:
         if partition not in self._partitions:
@@ -136,29 +145,18 @@ class Engine:
             )
         return self._partitions[partition]
 
-    def _direct(
-        self, values: Array, scored: Array, times: Array, amounts: Array, transactions: Sequence[Transaction]
-    ) -> None:
-        moments = times[scored]
+    def _direct(self, values: Array, scored: Array, taken: Taken) -> None:
+        moments, amounts = taken.event_times[scored], taken.amounts[scored]
         hour = moments // HOUR % 24
         weekday = (moments // DAY + WEEKDAY_OF_DAY_0) % 7
-        amount = np.where(amounts[scored] < 0, np.nan, amounts[scored] / scale_of(self._currency))
+        amount = np.where(amounts < 0, np.nan, amounts / scale_of(self._currency))
         night = (hour >= NIGHT_FROM) | (hour < NIGHT_UNTIL)
         for column, feature in zip(self._direct_columns, (amount, hour, night, weekday >= SATURDAY), strict=True):
             values[scored, column] = feature
         for name, column in self._attribute_columns:
-            values[scored, column] = [_number(transactions[row].attributes.get(name)) for row in scored]
+            values[scored, column] = [_number(taken.transactions[row].attributes.get(name)) for row in scored]
 
-    def _look_up(
-        self,
-        values: Array,
-        ledger_days: Array,
-        scored: Array,
-        needed: Array,
-        oldest_needed: int,
-        taken: Taken,
-        transactions: Sequence[Transaction],
-    ) -> None:
+    def _look_up(self, values: Array, ledger_days: Array, scored: Array, needed: Array, taken: Taken) -> None:
         """Goes up to each row with which a new day comes into reach, takes the days in, and looks these rows up.
 
         Cut by the newest time so far and not by the batch, so that the size of batches changes nothing.
@@ -170,12 +168,12 @@ class Engine:
             if first == last:
                 continue
             for closed in self._days.closed_until(int(needed[first])):
-                self._ledger.add(closed, oldest_needed=oldest_needed)
+                self._ledger.add(closed)
             rows = scored[first:last]
             found = self._ledger.features(taken.merchant_codes[rows], taken.event_times[rows])
             values[rows[:, None], columns] = found[:, sources]
             ledger_days[rows] = self._ledger.day_used(taken.event_times[rows] // DAY - self._delay_days)
-            self._days.see([transactions[row] for row in rows])
+            self._days.see([taken.transactions[row] for row in rows])
 
     def _categories(self, transactions: Sequence[Transaction]) -> dict[str, list[str | None]]:
         direct = {
@@ -198,9 +196,9 @@ def _columns(features: Sequence[Feature], place: dict[str, int]) -> tuple[list[i
 
 def _number(value: float | str | None) -> float:
     """A number attribute; where a text stands instead, the number is missing."""
-    return value if isinstance(value, float) else np.nan
+    return value if isinstance(value, (float, int)) else np.nan
 
 
 def _text(value: float | str | None) -> str | None:
     """A category attribute; a number is the category that is written like it."""
-    return value if isinstance(value, str) or value is None else f"{value:g}"
+    return value if isinstance(value, str) or value is None else number_text(value)

@@ -3,8 +3,9 @@
 TrustLensError
 ├── SettingError     a setting has a value that cannot be used         stop; a person must act
 ├── DatasetError     a file or column map cannot be read as meant      stop; a person must act
+├── BundleError      a bundle is not whole, or not for this program    stop; a person must act
 ├── OptionError      an option of a command cannot be used             stop; a person must act
-└── EngineError      the engine was handed what it cannot take         stop; a programming mistake
+└── EngineError      the engine was handed what it cannot take         stop; options that do not fit, or a mistake
 
 None of these may be retried: trying again gives the same answer. A message that cannot be read is not an
 exception at all; it is a value, `events.Rejected`, with a destination.
@@ -21,6 +22,10 @@ class SettingError(TrustLensError):
 
 class DatasetError(TrustLensError):
     """A file or column map cannot be read as meant."""
+
+
+class BundleError(TrustLensError):
+    """A bundle is not whole, or not for this program."""
 
 
 class OptionError(TrustLensError):

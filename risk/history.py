@@ -5,39 +5,28 @@ ordered, never sent.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from risk import windows
 from risk.arena import Arena
 from risk.catalogue import HISTORY_FEATURES
-from risk.clock import DAY
+from risk.codes import Array, Codes
 from risk.events import Transaction
 from risk.money import scale_of
 
-Array = np.ndarray[Any, Any]
-
-WINDOW = 30 * DAY
-LONG_AGO = -(1 << 60)
 SWEEP_AFTER = 65_536
 FIRST_INDEX = 1024
-
-
-class Codes(dict[str | None, int]):
-    """Numbers texts in the order in which they come; None is 0."""
-
-    def __init__(self) -> None:
-        super().__init__({None: 0})
-
-    def __missing__(self, text: str | None) -> int:
-        code = self[text] = len(self)
-        return code
+# Room and index are made for so many rows at once: a customer who becomes busy is indexed from the next piece on.
+PIECE = 4096
+_NONE = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
 
 
 class Taken(NamedTuple):
     """What a partition's histories say of a batch, and the batch as numbers."""
 
+    transactions: Sequence[Transaction]
     verdicts: Array
     features: Array  # the columns of HISTORY_FEATURES
     event_times: Array
@@ -62,17 +51,27 @@ class Histories:
         self._arena = Arena(columns, ends=(np.int64, np.int32, np.uint8, np.int32, np.int64))
         self._tops = np.empty(0, np.int64)
         self._index = _empty_index(FIRST_INDEX)
-        self.newest = LONG_AGO
+        self.newest = windows.NEVER
 
     def take(self, transactions: Sequence[Transaction]) -> Taken:
         """Verdicts and features row by row; what is scored is part of the past for the next row."""
-        rows = self._coded(transactions)
         verdicts = np.empty(len(transactions), np.uint8)
         out = np.full((len(transactions), len(HISTORY_FEATURES)), np.nan)
+        pieces = [
+            self._take(transactions[first : first + PIECE], verdicts[first : first + PIECE], out[first : first + PIECE])
+            for first in range(0, len(transactions), PIECE)
+        ]
+        times, amounts, merchants = (
+            (np.concatenate(column) for column in zip(*pieces, strict=True)) if pieces else _NONE
+        )
+        return Taken(transactions, verdicts, out, times, amounts, merchants)
+
+    def _take(self, transactions: Sequence[Transaction], verdicts: Array, out: Array) -> tuple[Array, Array, Array]:
+        rows = self._coded(transactions)
         self.newest = windows.take(
             rows, self._past(), self._index, self.newest, self._max_lateness, self._scale, self._seen, verdicts, out
         )
-        return Taken(verdicts, out, rows.times, rows.amounts, rows.merchants)
+        return rows.times, rows.amounts, rows.merchants
 
     def restore(self, transactions: Sequence[Transaction]) -> None:
         """Puts back transactions that were scored earlier, in any order."""
@@ -108,7 +107,7 @@ class Histories:
     @property
     def horizon(self) -> int:
         """What happened then or earlier can no longer matter to anything that may still come."""
-        return self.newest - WINDOW - 2 * self._max_lateness
+        return self.newest - windows.MONTH - 2 * self._max_lateness
 
     def _coded(self, transactions: Sequence[Transaction]) -> windows.Rows:
         """The rows as arrays of numbers, with room made for each of them."""

@@ -6,7 +6,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from msgspec import Struct
@@ -14,14 +14,11 @@ from msgspec import Struct
 from risk import windows
 from risk.arena import Arena
 from risk.catalogue import LEDGER_FEATURES
-from risk.clock import DAY, SECOND, day_of
+from risk.clock import DAY, SECOND, day_of, to_text
+from risk.codes import Array, Codes
 from risk.errors import EngineError
 from risk.events import Label, Transaction
-from risk.history import Codes
 
-Array = np.ndarray[Any, Any]
-
-LONGEST_WINDOW = 30 * DAY
 NO_DAY = -1
 
 
@@ -44,7 +41,8 @@ class DaySource(Protocol):
         """These were scored."""
 
     def closed_until(self, day: int) -> Iterable[LedgerDay]:
-        """The closed days up to this one that were not handed out before, in order."""
+        """The closed days up to this one that were not handed out before, in order. May wait; may raise, and then the
+        engine's partition must be forgotten and restored."""
 
 
 Day = TypeVar("Day", int, Array)
@@ -160,9 +158,10 @@ class MerchantLedger:
         self._arena = Arena((np.int64, np.int64, np.int64), ends=(np.int64, np.int64))
         self._first_day: int | None = None
         self._newest_day: int | None = None
+        self._forgotten = windows.NEVER
 
-    def add(self, closed: LedgerDay, *, oldest_needed: int) -> None:
-        """Takes the next closed day in. Entries before `oldest_needed` (ms) may be forgotten."""
+    def add(self, closed: LedgerDay) -> None:
+        """Takes the next closed day in."""
         if (closed.label_delay_days, closed.bucket_ms) != (self._delay_days, self._bucket):
             raise EngineError(
                 f"ledger day {closed.day}: got label delay {closed.label_delay_days} d, bucket {closed.bucket_ms} ms, "
@@ -180,13 +179,26 @@ class MerchantLedger:
         series = np.array([self._merchants[merchant] for merchant in closed.merchants], np.int64)
         arena = self._arena
         arena.have_series(len(self._merchants))
-        arena.reserve(series, oldest_needed - 1)
+        arena.reserve(series, self._forgotten - 1)
         windows.append_day(
             self._book(), series, np.array(closed.buckets), np.array(closed.transactions), np.array(closed.frauds)
         )
 
+    def forget_before(self, moment: int) -> None:
+        """Entries before this may go, at once or later; to ask for them is an error from now on."""
+        if moment - self._forgotten >= DAY:
+            self._forgotten = moment
+            self._arena.drop_idle(moment - 1)
+
     def features(self, merchant_codes: Array, event_times: Array) -> Array:
         """A row of LEDGER_FEATURES for each transaction."""
+        oldest = int(event_times.min()) - self._delay_days * DAY - self._bucket - windows.MONTH
+        if oldest < self._forgotten:
+            raise EngineError(
+                f"ledger: got a transaction at {to_text(int(event_times.min()))}, which needs entries from "
+                f"{to_text(oldest)} on, expected none before {to_text(self._forgotten)}; those were forgotten. "
+                "Begin with a new engine, and keep its days while partitions can still come."
+            )
         out = np.empty((len(merchant_codes), len(LEDGER_FEATURES)))
         self._arena.have_series(len(self._merchants))
         windows.look_up(self._book(), merchant_codes, event_times, self._delay_days * DAY, self._bucket, out)

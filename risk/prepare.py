@@ -4,31 +4,38 @@ The engine says what is; this codes categories (0 missing, 1 unknown, then the v
 are missing, clips to what training saw, and casts to the float32 that models are trained on and served with.
 """
 
+import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
 
 from risk.catalogue import ATTRIBUTE_PREFIX, DIRECT_FEATURES, FeatureSet
+from risk.codes import Array
 from risk.engine import FeatureBatch, Verdict
 from risk.errors import EngineError
 
-Array = np.ndarray[Any, Any]
-
 MISSING, UNKNOWN, FIRST_WORD = 0, 1, 2
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class LearnedNumber(Struct, frozen=True, tag="number"):
+    """The reference is what reasons compare a value with: the catalogue's, or the median."""
+
     name: str
     median: float
     clip_low: float
     clip_high: float
+    reference: float
 
 
 class LearnedCategory(Struct, frozen=True, tag="category"):
+    """The reference is the most common word; None where the column was empty."""
+
     name: str
     vocabulary: tuple[str, ...]
+    reference: str | None
 
 
 Learned = LearnedNumber | LearnedCategory
@@ -53,6 +60,12 @@ class Preparation:
                     "the bundle wants what the engine does not compute from this dataset's fields"
                 )
         numbers = [(column, f) for column, f in enumerate(learned) if isinstance(f, LearnedNumber)]
+        for _, f in numbers:
+            if not -LARGEST <= f.clip_low <= f.median <= f.clip_high <= LARGEST or not math.isfinite(f.reference):
+                raise EngineError(
+                    f"feature {f.name}: got median {f.median}, clipped to {f.clip_low}..{f.clip_high}, reference "
+                    f"{f.reference}, expected finite float32 numbers, the median between the clip points. Train again."
+                )
         self._width = len(learned)
         self._columns = [column for column, _ in numbers]
         self._sources = [number_places[f.name] for _, f in numbers]
@@ -64,11 +77,12 @@ class Preparation:
                 [f.clip_high for _, f in numbers],
             )
         )
-        self._codes = [
+        self._codes: list[tuple[int, str, dict[str | None, int]]] = [
             (column, f.name, {None: MISSING, **{word: code for code, word in enumerate(f.vocabulary, FIRST_WORD)}})
             for column, f in enumerate(learned)
             if isinstance(f, LearnedCategory)
         ]
+        self.references = self._coded_references(learned)
         # An empty window is a fact about the past; what the transaction itself lacks is what a reader must know.
         direct = {feature.name for feature in DIRECT_FEATURES}
         self._own = [
@@ -90,6 +104,19 @@ class Preparation:
             words = batch.categories[name]
             values[:, column] = [codes.get(words[row], UNKNOWN) for row in rows]
         return Prepared(values, self._named(missing))
+
+    def _coded_references(self, learned: Sequence[Learned]) -> Array:
+        """What each column of the prepared values holds where a feature is as it usually is."""
+        codes = {name: codes for _, name, codes in self._codes}
+        return np.array(
+            [
+                min(max(f.reference, f.clip_low), f.clip_high)
+                if isinstance(f, LearnedNumber)
+                else codes[f.name].get(f.reference, UNKNOWN)
+                for f in learned
+            ],
+            np.float32,
+        )
 
     def _named(self, missing: Array) -> tuple[tuple[str, ...], ...]:
         names: list[tuple[str, ...]] = [()] * len(missing)

@@ -66,19 +66,20 @@ class Settings(NamedTuple):
     chunk_rows: int
 
 
-def read_settings(mapping: Mapping[str, str]) -> Settings:
-    """The settings out of a mapping such as the environment. Unknown names with our prefix are refused as typos."""
+def read_settings(mapping: Mapping[str, str], said: Mapping[str, tuple[str, str]] | None = None) -> Settings:
+    """The settings out of a mapping such as the environment. Unknown names with our prefix are refused as typos.
+
+    `said` tells which settings were said otherwise: by name, who says so (an option) and the text.
+    """
     known = {PREFIX + setting.name: setting for setting in SETTINGS}
     for name in sorted(mapping):
         if name.startswith(PREFIX) and name not in known:
             raise SettingError(f"{name}: no such setting; expected one of {', '.join(known)}. Unset it, or correct it.")
-    return Settings(*(_value(name, mapping.get(name, setting.default), setting) for name, setting in known.items()))
-
-
-def parsed(name: str, text: str, said_by: str) -> Any:
-    """What an option means that stands for a setting: the same words, the same checks."""
-    (setting,) = (setting for setting in SETTINGS if setting.name == name)
-    return _value(said_by, text, setting)
+    values = []
+    for name, setting in known.items():
+        where, text = (said or {}).get(setting.name, (name, mapping.get(name, setting.default)))
+        values.append(_value(where, text, setting))
+    return Settings(*values)
 
 
 def _value(name: str, text: str, setting: Setting) -> Any:

@@ -5,11 +5,14 @@ An arena keeps many growing series in shared columns: series `s` is `column[lo[s
 What was compiled is kept in numba's cache, so that a start does not pay for it.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numba import njit
+
+from risk.codes import Array
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -17,11 +20,20 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def compiled(function: Function) -> Function:
     """Without the interpreter's lock, so that a worker's event loop goes on meanwhile. Inlined, because handing a
     dozen arrays to a small function costs more than what it does (measured: 1.7 against 3 microseconds a row)."""
-    return cast(Function, njit(cache=True, nogil=True, forceinline=True)(function))
+    try:
+        made = njit(cache=True, nogil=True, forceinline=True)(function)
+    except RuntimeError as error:  # numba's only sign that it found no folder to write to
+        warnings.warn(
+            f"{function.__name__}: numba has no folder to keep compiled code in ({error}); it is compiled at every "
+            "start, which takes some seconds. Set NUMBA_CACHE_DIR to a folder that can be written to.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        made = njit(nogil=True, forceinline=True)(function)
+    return cast(Function, made)
 
 
-Array = np.ndarray[Any, Any]
-
+# Again, and not from risk.clock: numba's cache would not see a change there.
 HOUR = 3_600_000
 DAY = 24 * HOUR
 WEEK = 7 * DAY
@@ -303,8 +315,8 @@ def _used(past: Past, index: Index, s: int, id_code: int, since: int, until: int
         if last <= until:
             return last > since
     times, ids = past.times, past.ids
-    place = past.lo[s]
-    while place < past.hi[s] and not (ids[place] == id_code and since < times[place] <= until):
+    place = after(times, past.lo[s], past.hi[s], since)
+    while place < past.hi[s] and not (ids[place] == id_code and times[place] <= until):
         place += 1
     return place < past.hi[s]  # type: ignore[no-any-return]
 
@@ -458,7 +470,7 @@ def take(
 ) -> int:
     """Row by row: the verdict, and for what is scored the features out of the past, then its place in the history.
 
-    The columns of `out` are those of catalogue.HISTORY_FEATURES. Answers the newest scored event time.
+    The columns of `out` are those of catalogue.HISTORY_FEATURES, in its order. Answers the newest scored event time.
     """
     for row in range(len(rows.times)):
         s, t, amount = rows.customers[row], rows.times[row], rows.amounts[row]

@@ -60,6 +60,7 @@ class Knobs(Struct, frozen=True):
     gaps: float = 0.01
     busy: float = 0.0  # rows of the first customer, over and above its part
     new_devices: bool = False
+    huge: float = 0.2  # amounts; where there are none, the largest of many is often another one
 
 
 def name(index: int) -> str:
@@ -194,9 +195,9 @@ class _Stream:
 
     def _amount(self) -> int:
         rng = self.rng
-        return rng.choice(
-            (0, 1, 10**14, 10**14 - 1, rng.randrange(10**14), *(rng.randrange(1, 50_000) for _ in range(8)))
-        )
+        if rng.random() < self.knobs.huge:
+            return rng.choice((10**14, 10**14 - 1, rng.randrange(10**14)))
+        return rng.choice((0, 1, *(rng.randrange(1, 50_000) for _ in range(8))))
 
     def _attributes(self) -> dict[str, float | str]:
         attributes: dict[str, float | str] = {"undeclared": 1.0}

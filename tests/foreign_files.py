@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from risk.dataset.source import open_source
+from risk.dataset.kinds import open_source
 from trainer.inspection.facts import survey
 from trainer.inspection.proposal import Proposal, propose
 
@@ -58,3 +58,24 @@ def own(world: World, **changes: object) -> dict[str, Any]:
         "age": world.customer % 60 + 18,
     }
     return {**columns, **changes}
+
+
+def german_bank(world: World) -> dict[str, Any]:
+    """An export as banks write it, for a semicolon between the columns; no time is finer than a minute."""
+    return {
+        "Buchungsnummer": [f"B{x}" for x in world.unique],
+        "Buchungsdatum": world.moments.strftime("%d.%m.%Y"),
+        "Uhrzeit": world.moments.strftime("%H:%M"),
+        "Kundennummer": [f"K{x}" for x in world.customer],
+        "Händler": [f"Laden {x}" for x in world.merchant],
+        "Land": np.array(["DE", "AT"])[world.customer % 2],
+        "Betrag": [comma(x) for x in world.amount],
+        "Währung": "EUR",
+        "Kontostand": [comma(x * 7) for x in world.amount],
+        "Betrug": np.where(world.fraud == 1, "ja", "nein"),
+    }
+
+
+def comma(value: float) -> str:
+    """1.234,50"""
+    return f"{value:,.2f}".translate(str.maketrans(",.", ".,"))

@@ -23,6 +23,7 @@ LEDGER_WINDOWS_MS = {"1d": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
 MINOR_DIGITS = {"JPY": 0, "EUR": 2, "USD": 2, "KWD": 3}
 
 NOTHING = math.nan
+NO_DAY = -1
 
 
 class Outcome(Struct, frozen=True):
@@ -31,23 +32,25 @@ class Outcome(Struct, frozen=True):
     values: np.ndarray
     categories: dict[str, list[str | None]]
     verdicts: np.ndarray
-    ledger_days: np.ndarray | None = None  # the oracle has no opinion of these
+    ledger_days: np.ndarray | None = None
 
 
 def expect(case: Case) -> Outcome:
     """The right answer. Every label is known from the beginning; only its date decides whether it counts."""
     oracle = _Oracle(case.rules, case.labels)
     feature_set = case.rules.feature_set
-    values, verdicts = [], []
+    values, verdicts, ledger_days = [], [], []
     categories: dict[str, list[str | None]] = {feature.name: [] for feature in feature_set.categories}
     for arrival in case.arrivals:
         verdict, numbers = oracle.arrive(arrival.partition, arrival.transaction)
         verdicts.append(verdict)
+        ledger_days.append(oracle.day_used(arrival.transaction) if verdict == SCORED else NO_DAY)
         values.append([numbers.get(f.name, NOTHING) if verdict == SCORED else NOTHING for f in feature_set.numbers])
         for name, column in categories.items():
             column.append(_category(name, arrival.transaction) if verdict == SCORED else None)
     shape = (len(values), len(feature_set.numbers))
-    return Outcome(np.array(values, dtype=np.float64).reshape(shape), categories, np.array(verdicts, dtype=np.uint8))
+    numbers = np.array(values, dtype=np.float64).reshape(shape)
+    return Outcome(numbers, categories, np.array(verdicts, dtype=np.uint8), np.array(ledger_days, dtype=np.int64))
 
 
 class _Oracle:
@@ -61,6 +64,7 @@ class _Oracle:
         self.open: list[Transaction] = []
         self.closed: dict[str, list[tuple[int, bool]]] = defaultdict(list)
         self.closed_to: int | None = None
+        self.first_day: int | None = None
 
     def arrive(self, partition: int, transaction: Transaction) -> tuple[int, dict[str, float]]:
         verdict = self._verdict(partition, transaction)
@@ -128,6 +132,12 @@ class _Oracle:
         numbers["distinct_merchants_1d"] = float(len({p.merchant_id for p in within["1d"]} - {None}))
         return numbers
 
+    def day_used(self, transaction: Transaction) -> int:
+        """The newest closed day that the transaction may look at; the ledger begins with the first scored day."""
+        needed = transaction.event_time // DAY_MS - self.rules.label_delay_days
+        has_ledger = "merchant_id" in self.rules.feature_set.fields
+        return needed if has_ledger and self.first_day is not None and needed >= self.first_day else NO_DAY
+
     def _ledger(self, transaction: Transaction) -> dict[str, float]:
         if transaction.merchant_id is None or "merchant_id" not in self.rules.feature_set.fields:
             return {}
@@ -145,6 +155,9 @@ class _Oracle:
         if self.closed_to is not None and day <= self.closed_to:
             return
         self.closed_to = day
+        days = [t.event_time // DAY_MS for t in self.open]
+        if self.first_day is None and days and min(days) <= day:
+            self.first_day = min(days)
         for transaction in self.open:
             if transaction.event_time // DAY_MS <= day and transaction.merchant_id is not None:
                 entry = (transaction.event_time, self._is_fraud(transaction))

@@ -12,10 +12,25 @@ ROOT = Path(__file__).parent.parent
 
 PURE = {"risk", "msgspec", "numpy"}
 # A door translates between one outside library and the domain; each library has one (dataset: a folder).
-DOORS = {"windows.py": {"numba"}, "dataset/*.py": {"pandas", "pyarrow"}}
+DOORS = {"windows.py": {"numba"}, "model.py": {"onnxruntime"}, "dataset/*.py": {"pandas", "pyarrow"}}
 
 PROGRAMS = {
-    "trainer": {"risk", "numpy", "pandas", "pyarrow", "sklearn", "lightgbm", "joblib", "rich", "msgspec"},
+    "trainer": {
+        "risk",
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "sklearn",
+        "lightgbm",
+        "joblib",
+        "imblearn",
+        "onnx",
+        "skl2onnx",
+        "threadpoolctl",
+        "matplotlib",
+        "rich",
+        "msgspec",
+    },
     "producer": {"risk", "aiokafka", "rich"},
     "scorer": {"risk", "faust", "aiokafka"},
     "kpi_reporter": {"risk", "prometheus_client", "datasette"},

@@ -6,8 +6,18 @@ import pytest
 
 from risk.catalogue import Kind
 from risk.clock import to_text
-from risk.dataset.column_map import Attribute, ColumnMap, Constant, RowNumber, TextColumn, TimeColumn
-from risk.dataset.map_file import load_map, parse_map, write_map
+from risk.dataset.column_map import (
+    AmountColumn,
+    Attribute,
+    ColumnMap,
+    Constant,
+    LabelColumn,
+    RowNumber,
+    TextColumn,
+    TimeColumn,
+)
+from risk.dataset.map_file import load_map, parse_map
+from risk.dataset.written_map import write_map
 from risk.errors import DatasetError
 
 LEAST = 'transaction_id = "id"\nevent_time = "when"\ncurrency = { constant = "USD" }\n'
@@ -47,8 +57,8 @@ def test_every_form_is_read() -> None:
             "merchant_id": TextColumn("shop"),
         },
         event_time=TimeColumn("step", unit="hours", origin=1_704_067_200_000),
-        amount="amt",
-        is_fraud="Class",
+        amount=AmountColumn("amt"),
+        is_fraud=LabelColumn("Class"),
         labelled_at=TimeColumn("known", format="%d.%m.%Y"),
         fraud_kind="scenario",
         attributes=(Attribute("V1", "V1", Kind.NUMBER), Attribute("sex", "gender", Kind.CATEGORY)),
@@ -62,11 +72,41 @@ def test_every_form_is_read() -> None:
 def test_strange_column_names_survive_toml(name: str) -> None:
     """Whatever a column is called, the map that is written can be read."""
     made = ColumnMap(
-        texts={"transaction_id": TextColumn(name), "currency": Constant(name)},
-        event_time=TimeColumn(name, format="%Y-%m-%d"),
-        attributes=(Attribute(name, name, Kind.NUMBER), Attribute("x", name, Kind.CATEGORY)),
+        texts={"transaction_id": TextColumn(name), "currency": Constant("EUR"), "channel": Constant(name)},
+        event_time=TimeColumn(name, format="%Y-%m-%d", beside=(name, "x")),
+        amount=AmountColumn(name, ","),
+        attributes=(Attribute(name, name, Kind.NUMBER, ","), Attribute("x", name, Kind.CATEGORY)),
     )
     assert parse_map(write_map(made)) == made
+
+
+def test_the_forms_of_other_countries_are_read_and_written() -> None:
+    """A decimal comma, labels in words of the file's own, a date and a time of day in two columns."""
+    made = map_with(
+        """
+        amount = { column = "Betrag", decimal = "," }
+        is_fraud = { column = "Betrug", fraud = ["ja", 1], genuine = ["nein", -1, false] }
+        labelled_at = { columns = ["Tag", "Zeit"], format = "%d.%m.%Y %H:%M" }
+        attributes = { Saldo = { kind = "number", decimal = "," } }
+        """
+    )
+    assert made.amount == AmountColumn("Betrag", ",")
+    assert made.is_fraud == LabelColumn("Betrug", ("ja", "1"), ("nein", "-1", "false"))
+    assert made.labelled_at == TimeColumn("Tag", format="%d.%m.%Y %H:%M", beside=("Zeit",))
+    assert made.attributes == (Attribute("Saldo", "Saldo", Kind.NUMBER, ","),)
+    assert parse_map(write_map(made), "m.toml") == made
+    assert [column for key, column in made.columns_by_key() if key == "labelled_at"] == ["Tag", "Zeit"]
+
+
+def test_comments_stand_at_their_keys_and_are_read_over() -> None:
+    """Also those of a key that the map does not have; whatever a remark says, it stays one comment."""
+    made = map_with('attributes = { V1 = "number" }')
+    text = write_map(made, {"currency": ["assumed\namount = 3"], "is_fraud": ["none found"], "attributes": ["x: out"]})
+    lines = text.splitlines()
+    assert lines[lines.index('currency = { constant = "USD" }') - 1] == "# assumed?amount = 3"
+    assert lines[lines.index("[attributes]") - 1] == "# x: out"
+    assert "# none found" in lines
+    assert parse_map(text, "m.toml") == made
 
 
 @pytest.mark.parametrize(
@@ -90,14 +130,30 @@ def test_an_origin_is_a_date_or_a_time(origin: str) -> None:
         ('event_time = { column = "t", format = "%Y-%m-%d", unit = "days" }', ["not both"]),
         ('event_time = { column = "t", origin = "2024-01-01" }', ["event_time.origin", "a unit beside it"]),
         ('event_time = { column = "t", unit = "days", origin = "soon" }', ["event_time.origin = 'soon'", "2024-01-01"]),
-        ('event_time = { colum = "t" }', ["event_time.colum", "Did you mean column?"]),
-        ("event_time = { constant = 5 }", ["event_time.constant = 5", "expected one of column, format, unit, origin"]),
+        ('event_time = { colum = "t" }', ["event_time.colum", "Did you mean column"]),
+        (
+            "event_time = { constant = 5 }",
+            ["event_time.constant = 5", "expected one of column, columns, format, unit, origin"],
+        ),
         ("transaction_id = { row = false }", ["transaction_id.row = False", "expected true"]),
         ("customer_id = { row = true }", ["customer_id", "only transaction_id"]),
         ('customer_id = { constant = "me" }', ["customer_id", "every row needs its own"]),
         ('currency = { constant = "" }', ["currency.constant = ''", "not empty"]),
         ('currency = { constant = "USD", column = "c" }', ["currency", "exactly one of"]),
         ("amount = 3", ["amount = 3", "name of a column"]),
+        ('amount = { column = "a", decimal = ";" }', ["amount.decimal = ';'", """"," or "."."""]),
+        ('is_fraud = { column = "f", fraud = ["ja"] }', ["is_fraud.genuine = None", "a list of the values"]),
+        ('is_fraud = { column = "f", fraud = [], genuine = ["n"] }', ["is_fraud.fraud = []", "a list of the values"]),
+        ('is_fraud = { column = "f", fraud = ["a"], genuine = ["a"] }', ["is_fraud.genuine = 'a'", "not in fraud too"]),
+        ('is_fraud = { column = "f", fraud = [""], genuine = ["a"] }', ["is_fraud.fraud = ''", "means not known"]),
+        ('event_time = { columns = ["d", "t"] }', ["event_time", "a format of the columns joined by one space"]),
+        ('event_time = { columns = "d", format = "%Y-%m-%d" }', ["event_time.columns = 'd'", "a list of columns"]),
+        (
+            'event_time = { column = "d", columns = ["t"], format = "%Y-%m-%d" }',
+            ["column (one) or columns (several), not both"],
+        ),
+        ('currency = { constant = "EURO" }', ["currency.constant = 'EURO'", "ISO 4217", "Did you mean EUR?"]),
+        ('currency = { constant = "usd" }', ["currency.constant = 'usd'", "ISO 4217", "Did you mean USD"]),
         ('labelled_at = "known"', ["labelled_at = 'known'", "is_fraud too"]),
         ('attributes = "V1"', ["attributes = 'V1'", "a table"]),
         ('attributes = { V1 = "numbr" }', ["attributes.V1 = 'numbr'", "Did you mean number?"]),
@@ -167,3 +223,16 @@ def test_a_map_from_a_file_knows_its_path(tmp_path: Path) -> None:
     file = tmp_path / "map.toml"
     file.write_text(LEAST)
     assert load_map(file).path == str(file)
+
+
+def test_every_example_of_the_docs_is_a_map() -> None:
+    """docs/datasets.md shows nothing that would be refused."""
+    page = (Path(__file__).parent.parent / "docs" / "datasets.md").read_text(encoding="utf-8")
+    section = page.split("## The map\n")[1].split("\n## ")[0]
+    examples = [line.strip() for line in section.splitlines() if line.startswith("    ")]
+    head, table = examples[: examples.index("[attributes]")], examples[examples.index("[attributes]") :]
+    assert len(head) >= 12
+    for line in head:
+        label = 'is_fraud = "f"\n' if line.startswith(("labelled_at", "fraud_kind")) else ""
+        map_with(f"{line}\n{label}")
+    assert len(map_with("\n".join(["", *table])).attributes) == len(table) - 1

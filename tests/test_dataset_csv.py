@@ -113,7 +113,7 @@ def test_every_bad_row_goes_to_the_hook_and_only_the_first_are_kept(tmp_path: Pa
         (b"1,2.5,3\n4,5,6\n", "headless.csv", "the first line is '1,2.5,3': expected the names of the columns"),
         (b"id,t\rx,y\r", "mac.csv", "old line ends"),
         (b"id,x\n1,2\n", "wrong.csv", "has no column transaction_id, event_time, currency, amount"),
-        (b"x", "data.xlsx", "ends in '.xlsx': expected one of .csv"),
+        (b"x", "data.doc", "ends in '.doc': expected one of .csv"),
         (gzip.compress(b"id,t\n" * 9)[:-9], "cut.csv.gz", "cannot be read to its end"),
         (b"[\n{}]", "array.json", "is one JSON array"),
         (b"hello\n", "no.ndjson", "none of its 1 lines is a JSON object"),

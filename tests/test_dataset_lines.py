@@ -6,20 +6,21 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from risk.dataset.csv_file import CsvSource
-from risk.dataset.lines import LONGEST_RECORD_LINES, read_blocks
-from risk.dataset.source import BadRow
+from risk.dataset.lines import read_blocks
+from risk.dataset.quotes import LONGEST_ROW_BYTES, LONGEST_ROW_LINES, Quoting
 from risk.errors import DatasetError
 from tests.datasets import written
 
+COMMA = Quoting(",", None)
 
-def records(path: Path, block_bytes: int, delimiter: bytes | None = b",") -> list[tuple[bytes, int, bool]]:
+
+def records(path: Path, block_bytes: int, quoting: Quoting | None = COMMA) -> list[tuple[bytes, int, bool]]:
     return [
         (block.record(i), int(block.lines[i]), bool(block.unclosed[i]))
-        for block in read_blocks(path, delimiter, block_bytes)
+        for block in read_blocks(path, quoting, block_bytes)
         for i in range(len(block.starts))
     ]
 
@@ -27,7 +28,7 @@ def records(path: Path, block_bytes: int, delimiter: bytes | None = b",") -> lis
 @settings(max_examples=300, deadline=None)
 @given(
     rows=st.lists(st.lists(st.text('a,"\n é', max_size=6), min_size=2, max_size=3), max_size=8),
-    block_bytes=st.integers(3, 40),
+    block_bytes=st.integers(1, 40),
     line_end=st.sampled_from(["\n", "\r\n"]),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
@@ -54,7 +55,8 @@ def test_what_a_csv_writer_wrote_is_cut_into_its_rows(
 
 
 @settings(max_examples=300, deadline=None)
-@given(octets=st.binary(max_size=60), text=st.text('x,"\n\r', max_size=60), block_bytes=st.integers(3, 30))
+@given(octets=st.binary(max_size=60), text=st.text('x,"\n\r', max_size=60), block_bytes=st.integers(1, 30))
+@example(octets=b"\xef\xbb\xbfa,b", text="", block_bytes=1)
 def test_blocks_never_lose_or_invent_a_byte(
     octets: bytes, text: str, block_bytes: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -65,43 +67,36 @@ def test_blocks_never_lose_or_invent_a_byte(
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             continue
         whole = content.removeprefix(b"\xef\xbb\xbf")
-        for delimiter in (b",", None):
-            found = records(path, block_bytes, delimiter)
+        for quoting in (COMMA, Quoting(",", 2), None):
+            found = records(path, block_bytes, quoting)
             assert b"".join(r for r, _, _ in found).translate(None, b"\r\n") == whole.translate(None, b"\r\n")
         lines = [(line.removesuffix(b"\r"), n) for n, line in enumerate(whole.split(b"\n"), 1)]
         assert [(record, line) for record, line, _ in found] == [(line, n) for line, n in lines if line]
 
 
-@settings(max_examples=300, deadline=None)
-@given(text=st.text('x,"\n\r', max_size=80), block_bytes=st.integers(3, 40))
-def test_whatever_a_csv_holds_every_row_is_read_or_bad(
-    text: str, block_bytes: int, tmp_path_factory: pytest.TempPathFactory
+@pytest.mark.parametrize(
+    ("values_lines", "value_bytes", "is_one_row"),
+    [
+        (LONGEST_ROW_LINES, 0, True),
+        (LONGEST_ROW_LINES + 1, 0, False),
+        (2, LONGEST_ROW_BYTES, True),
+        (2, LONGEST_ROW_BYTES + 1, False),
+    ],
+)
+def test_a_row_reaches_so_far_and_no_further(
+    tmp_path: Path, values_lines: int, value_bytes: int, is_one_row: bool
 ) -> None:
-    """No text makes the reader stop, rows are numbered without a gap, and blocks change nothing."""
-    path = tmp_path_factory.mktemp("any") / "file.csv"
-    path.write_text("a,b,c\n" + text, newline="")
-
-    def read(source: CsvSource) -> tuple[list[tuple[str, str, int, int]], list[BadRow]]:
-        rows: list[tuple[str, str, int, int]] = []
-        bad: list[BadRow] = []
-        for piece in source.pieces(["c", "a"]):
-            assert piece.lines is not None
-            texts = (column.to_pylist() for column in piece.table.columns)
-            rows += zip(*texts, piece.rows.tolist(), piece.lines.tolist(), strict=True)
-            bad += piece.bad
-        return rows, bad
-
-    rows, bad = read(CsvSource(path))
-    assert sorted([row for *_, row, _ in rows] + [one.row for one in bad]) == list(range(1, len(rows) + len(bad) + 1))
-    assert read(CsvSource(path, block_bytes)) == (rows, bad)
-
-
-def test_a_quote_that_stays_open_spoils_one_row_only(tmp_path: Path) -> None:
-    """Even where a quote far below would close it: nobody writes a value of a thousand lines."""
-    lines = ['a,"open', *(f"row,{i}" for i in range(LONGEST_RECORD_LINES)), 'z,"closed"', 'y,"open again']
-    found = records(written(tmp_path, "\n".join(lines)), 64)
-    assert len(found) == len(lines)
-    assert [line for _, line, unclosed in found if unclosed] == [1, len(lines)]
+    """Up to the bound, lines are one row; beyond it, the opening line alone is broken, and the next ones are rows."""
+    start, end = 'a,"open', 'z"'
+    middle = "\n" * (values_lines - 1)
+    row = start + middle.rjust(value_bytes - len(start) - len(end), "x") + end
+    path = written(tmp_path, row + "\nnext,1\n")
+    for block_bytes in (61, 8 * 1024 * 1024):
+        found = records(path, block_bytes, Quoting(",", 2))
+        assert (found[0] == (row.encode(), 1, False)) is is_one_row
+        assert found[0][2] is not is_one_row
+        assert found[-1] == (b"next,1", values_lines + 1, False)
+        assert len(found) == (2 if is_one_row else 3)
 
 
 def test_a_file_without_line_ends_is_refused(tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from risk.dataset import open_dataset
+from risk.dataset.column_map import TimeColumn
+from risk.dataset.times import as_times
 from risk.events import RejectReason
-from tests.datasets import ids, least_map, times_of, whole, written
+from tests.datasets import NOON, ids, least_map, times_of, whole, written
 
 # times
 
@@ -64,6 +68,13 @@ def test_times_with_a_format(tmp_path: Path, pattern: str, value: str, expected:
         ('unit = "seconds"', "1704110400", "2024-01-01T12:00:00Z"),
         ('unit = "seconds"', "1704110400.25", "2024-01-01T12:00:00.250Z"),
         ('unit = "seconds"', "1.7041104e9", "2024-01-01T12:00:00Z"),
+        ('unit = "seconds"', "1700000000.9996", "2023-11-14T22:13:20.999Z"),
+        ('unit = "seconds"', "1700000000.999999999999999999", "2023-11-14T22:13:20.999Z"),
+        ('unit = "seconds"', "+1.7000000009999e9", "2023-11-14T22:13:20.999Z"),
+        ('unit = "seconds"', "17000000009999e-4", "2023-11-14T22:13:20.999Z"),
+        ('unit = "milliseconds"', "1704110400250.9", "2024-01-01T12:00:00.250Z"),
+        ('unit = "seconds", origin = "2024-01-01"', "-.0001", "2023-12-31T23:59:59.999Z"),
+        ('unit = "seconds", origin = "2024-01-01"', "1e-99", "2024-01-01T00:00:00Z"),
         ('unit = "milliseconds"', "1704110400250", "2024-01-01T12:00:00.250Z"),
         ('unit = "microseconds"', "1704110400250999", "2024-01-01T12:00:00.250Z"),
         ('unit = "nanoseconds"', "1704110400250999999", "2024-01-01T12:00:00.250Z"),
@@ -78,9 +89,21 @@ def test_times_as_numbers(tmp_path: Path, form: str, value: str, expected: str) 
     """Alone and beside what is no number, which is a bad row."""
     event_time = f'{{ column = "t", {form} }}'
     assert times_of(tmp_path, event_time, value) == ([expected], [])
-    good, bad = times_of(tmp_path, event_time, value, "0x10", "soon", "1_0", "nan")
+    good, bad = times_of(tmp_path, event_time, value, "0x10", "soon", "1_0", "nan", ".", "1.e", "+")
     assert good == [expected]
-    assert [reason for reason, _ in bad] == [RejectReason.BAD_TIME] * 4
+    assert [reason for reason, _ in bad] == [RejectReason.BAD_TIME] * 7
+
+
+def test_seconds_as_float64_keep_their_milliseconds(tmp_path: Path) -> None:
+    """A float64 is the shortest decimal that is nearest to it; what that has beyond the millisecond is cut off."""
+    milliseconds = [NOON + 86_399_987 * i + i for i in range(2_000)]
+    table = pa.table({"id": [f"{ms}" for ms in milliseconds], "t": [ms / 1000 for ms in milliseconds]})
+    pq.write_table(table, tmp_path / "file.parquet")
+    rows = whole(open_dataset(tmp_path / "file.parquet", least_map('{ column = "t", unit = "seconds" }')))
+    assert [one.event_time for one in rows.transactions] == milliseconds
+    finer = pa.array([1_700_000_000.9996, 1_700_000_000.0009, 1_700_000_000.001])
+    times = as_times(finer, TimeColumn("t", unit="seconds"), "event_time", {})
+    assert times.tolist() == [1_700_000_000_999, 1_700_000_000_000, 1_700_000_000_001]
 
 
 def test_hexadecimal_is_no_number_even_alone(tmp_path: Path) -> None:
@@ -92,11 +115,17 @@ def test_hexadecimal_is_no_number_even_alone(tmp_path: Path) -> None:
 def test_times_that_cannot_be_are_bad_rows(tmp_path: Path) -> None:
     """Missing, before 1990, after 2200, or beyond any number."""
     event_time = '{ column = "t", unit = "seconds" }'
-    good, bad = times_of(tmp_path, event_time, "", "5", "1704110400000", "9" * 30, "-" + "9" * 18)
+    good, bad = times_of(tmp_path, event_time, "", "5", "1704110400000", "9" * 30, "-" + "9" * 18, "1e400", "9e-9999")
     assert good == []
-    assert sorted(reason for reason, _ in bad) == [RejectReason.MISSING_FIELD] + [RejectReason.TIME_OUT_OF_RANGE] * 4
+    assert sorted(reason for reason, _ in bad) == [RejectReason.MISSING_FIELD] + [RejectReason.TIME_OUT_OF_RANGE] * 6
     _, bad = times_of(tmp_path, '"t"', "1989-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "9999-01-01")
     assert [reason for reason, _ in bad] == [RejectReason.TIME_OUT_OF_RANGE] * 3
+
+
+def test_a_number_of_more_characters_than_any_time_is_none(tmp_path: Path) -> None:
+    """Without working on its digits."""
+    _, bad = times_of(tmp_path, '{ column = "t", unit = "seconds" }', "1704110400." + "0" * 30, "9" * 10_000)
+    assert [reason for reason, _ in bad] == [RejectReason.BAD_TIME] * 2
 
 
 def test_a_bad_labelled_at_makes_the_row_bad(tmp_path: Path) -> None:
@@ -133,6 +162,7 @@ def test_amounts_as_people_write_them(tmp_path: Path, text: str, minor: int | No
         ("1e18", RejectReason.AMOUNT_TOO_LARGE), ("12,50", RejectReason.WRONG_TYPE),
         ("1.234,50", RejectReason.WRONG_TYPE),
         ("1,2345", RejectReason.WRONG_TYPE), ("0x10", RejectReason.WRONG_TYPE), ("1_000", RejectReason.WRONG_TYPE),
+        ("nan(1)", RejectReason.WRONG_TYPE),
         ("ten", RejectReason.WRONG_TYPE), ("--1", RejectReason.WRONG_TYPE), ("-$-1", RejectReason.WRONG_TYPE),
         ("$", RejectReason.WRONG_TYPE),
     ],

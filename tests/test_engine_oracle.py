@@ -17,7 +17,10 @@ from tests.runs import assert_same, every, run
 
 
 def check(case: Case) -> None:
-    assert_same(case.rules, case.arrivals, run(case), expect(case))
+    """In one parcel and in many: an engine may go about a customer otherwise once it knows how busy he is."""
+    expected = expect(case)
+    for cuts in ((), every(50, case)):
+        assert_same(case.rules, case.arrivals, run(case, cuts), expected)
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -44,7 +47,7 @@ def test_delays_buckets_and_lateness(bucket_ms: int, delay_days: int, lateness: 
     [
         (1, {"rows": 3000, "customers": 3, "step_ms": 10 * MINUTE, "busy": 0.9}),
         (2, {"rows": 3000, "customers": 300, "step_ms": 12 * MINUTE, "busy": 0.6, "new_devices": True}),
-        (3, {"rows": 3000, "customers": 1, "step_ms": 15 * MINUTE, "new_devices": True, "late": 0.3}),
+        (3, {"rows": 3000, "customers": 1, "step_ms": 15 * MINUTE, "new_devices": True, "late": 0.3, "huge": 0.0}),
         (4, {"rows": 3000, "customers": 900, "merchants": 200, "step_ms": HOUR}),
         (5, {"rows": 2000, "customers": 2, "step_ms": SECOND, "ties": 0.6, "gaps": 0.0}),
         (6, {"rows": 1500, "customers": 20, "step_ms": 0, "ties": 0.9, "late": 0.5}),
@@ -54,7 +57,11 @@ def test_delays_buckets_and_lateness(bucket_ms: int, delay_days: int, lateness: 
         (10, {"rows": 1500, "customers": 8, "missing": 0.0, "labelled": 1.0, "merchants": 2}),
         (11, {"rows": 1500, "customers": 12, "partitions": 3}),
         (12, {"rows": 1500, "customers": 60, "partitions": 16, "gaps": 0.03}),
-        (13, {"rows": 20_000, "customers": 1500, "merchants": 150, "step_ms": 6 * MINUTE, "gaps": 0.0, "aimed": 0.1,
+        (13, {"rows": 2500, "customers": 1, "merchants": 200, "ties": 0.6, "step_ms": 40 * MINUTE, "late": 0.2,
+              "huge": 0.0}),
+        (14, {"rows": 2500, "customers": 1, "merchants": 3, "ties": 0.6, "step_ms": 40 * MINUTE, "late": 0.03,
+              "gaps": 0.0}),
+        (15, {"rows": 20_000, "customers": 1500, "merchants": 150, "step_ms": 6 * MINUTE, "gaps": 0.0, "aimed": 0.1,
               "partitions": 2}),
     ],
 )  # fmt: skip
@@ -102,22 +109,43 @@ def test_an_id_that_is_used_again_has_labels_of_its_own() -> None:
 def test_the_far_end_of_memory(lateness: int) -> None:
     """The latest row that may still come asks for the oldest id it may ask for, and for one a millisecond older.
 
-    Two rows every four hours, a millisecond apart, long enough for whatever is kept to be cleared many times.
+    Two rows every four hours, a millisecond apart, for longer than anything is kept. Each device was last used exactly
+    30 days ago, each merchant a millisecond later. Now and then another customer's burst makes memory grow.
     """
     rules = Rules(max_lateness_ms=lateness)
     reach = 30 * DAY + 2 * lateness
     rows = []
-    for newest in range(NEW_YEAR, NEW_YEAR + 200 * DAY, 4 * HOUR):
-        rows.append(_paid(f"t{newest}", newest))
+    for step, newest in enumerate(range(NEW_YEAR, NEW_YEAR + 80 * DAY, 4 * HOUR)):
+        rows.append(_paid(f"t{newest}", newest, "ann"))
+        if step % 97 == 96:
+            rows.extend(_paid(f"burst {number}", newest, f"bob {step}") for number in range(4 * step))
         for asked in (newest - reach + 1, newest - reach):
-            rows.append(_paid(f"t{asked}", newest - lateness))
-        rows.append(_paid(f"t{newest + 1}", newest + 1))
+            rows.append(_paid(f"t{asked}", newest - lateness, "ann"))
+        rows.append(_paid(f"t{newest + 1}", newest + 1, "ann"))
     case = Case(rules, (), tuple(Arrival(0, row) for row in rows))
     assert_same(rules, case.arrivals, run(case, every(1, case)), expect(case))
 
 
-def _paid(identity: str, time: int) -> Transaction:
-    return Transaction(identity, time, "ann", "EUR", merchant_id="shop", amount=time % 1000)
+def test_busy_customers_after_a_long_silence() -> None:
+    """They fall silent, another moves time on, and they come back to a memory that is full, or is cleared just then."""
+    silences = (8, 20, 45)
+    sizes = {f"{size} {days}": size for size in (257, 300, 320, 384, 400, 448, 512) for days in silences}
+    rows = [_paid(f"{n}", NEW_YEAR + DAY * n // size, name) for name, size in sizes.items() for n in range(size)]
+    rows.sort(key=lambda row: row.event_time)
+    for days in silences:
+        morning = NEW_YEAR + (1 + days) * DAY
+        rows.extend(_paid(f"{days} {n}", morning + n * HOUR, "other") for n in range(24))
+        back = [name for name in sizes if name.endswith(f" {days}")]
+        rows.extend(_paid(f"{days} {n}", morning + DAY + n * HOUR, name) for n in range(5) for name in back)
+    case = Case(Rules(), (), tuple(Arrival(0, row) for row in rows))
+    assert_same(case.rules, case.arrivals, run(case, every(1, case)), expect(case))
+
+
+def _paid(identity: str, time: int, customer: str) -> Transaction:
+    moment = time % (30 * DAY)
+    return Transaction(
+        identity, time, customer, "EUR", merchant_id=f"m{moment // HOUR}", amount=time % 1000, device_id=f"d{moment}"
+    )
 
 
 def test_customers_who_come_and_go() -> None:

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from risk.catalogue import ALL_FIELDS, FeatureSet
 from risk.clock import DAY, HOUR, SECOND
 from risk.errors import EngineError
-from risk.events import Label
+from risk.events import Label, Transaction
 from tests import strategies
-from tests.cases import STREAMS, Arrival, Case, Knobs, Rules, cutoff_of, generate, stream
-from tests.oracle import Outcome
+from tests.cases import NEW_YEAR, STREAMS, Arrival, Case, Knobs, Rules, cutoff_of, generate, stream
+from tests.oracle import Outcome, expect
 from tests.runs import assert_same, day_source, engine_for, every, feed, part, run
 
 
@@ -196,13 +196,39 @@ def test_a_missing_field_takes_columns_away_and_changes_no_other(missing: str) -
     assert_same(fewer, case.arrivals, got, Outcome(columns, categories, everything.verdicts))
 
 
+# Forgetting
+
+
+def test_forgetting_old_days_changes_nothing_for_the_partitions_there_are(case: Case, whole: Outcome) -> None:
+    """Told after every hundred rows, once each partition has been seen."""
+    engine = engine_for(case.rules, day_source(case.rules, case.labels))
+    partitions = {arrival.partition for arrival in case.arrivals}
+    seen: set[int] = set()
+    for start in range(0, len(case.arrivals), 100):
+        arrivals = case.arrivals[start : start + 100]
+        got = feed(engine, case.rules, arrivals, cuts=range(10, 100, 10))
+        assert_same(case.rules, arrivals, got, part(whole, slice(start, start + 100)))
+        seen |= {arrival.partition for arrival in arrivals}
+        if seen == partitions:
+            engine.forget_old_days()
+
+
 # What an engine cannot be
 
 
 @pytest.mark.parametrize(("delay_days", "lateness"), [(1, 0), (2, DAY), (7, 6 * DAY), (3, 5 * DAY)])
 def test_lateness_must_be_shorter_than_the_label_delay_less_a_day(delay_days: int, lateness: int) -> None:
     rules = Rules(label_delay_days=delay_days, max_lateness_ms=lateness)
-    with pytest.raises(EngineError, match=str(lateness)):
+    with pytest.raises(EngineError, match=f"got {delay_days} days, and transactions {lateness // DAY} days late"):
+        engine_for(rules, day_source(rules))
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [(Rules(currency="XXX"), "currency: got 'XXX'"), (Rules(max_lateness_ms=-1), "max lateness: got -1 ms")],
+)
+def test_a_currency_and_a_lateness_that_cannot_be_are_named(rules: Rules, words: str) -> None:
+    with pytest.raises(EngineError, match=words):
         engine_for(rules, day_source(rules))
 
 
@@ -211,3 +237,30 @@ def test_a_bucket_must_be_whole_seconds_and_divide_a_day(bucket_ms: int) -> None
     rules = Rules(bucket_ms=bucket_ms)
     with pytest.raises(EngineError, match=str(bucket_ms)):
         engine_for(rules, day_source(rules))
+
+
+def lagging() -> Case:
+    """One partition to its end, then another that begins sixty days in."""
+    ahead = [Arrival(0, sale(place, NEW_YEAR + place * HOUR, "ann")) for place in range(3000)]
+    behind = [Arrival(1, sale(10**6 + place, NEW_YEAR + 60 * DAY + place * HOUR, "bob")) for place in range(50)]
+    return Case(Rules(), (), (*ahead, *behind))
+
+
+def sale(number: int, time: int, customer: str) -> Transaction:
+    return Transaction(f"t{number}", time, customer, "EUR", merchant_id="shop", amount=100)
+
+
+def test_a_partition_that_comes_later_and_lies_back_finds_its_days() -> None:
+    case = lagging()
+    assert_same(case.rules, case.arrivals, run(case, every(500, case)), expect(case))
+
+
+def test_days_that_were_let_go_are_not_taken_for_empty_ones() -> None:
+    """Only who holds all partitions may let go; if one comes after all, it is told, and not given zeros."""
+    case = lagging()
+    engine = engine_for(case.rules, day_source(case.rules))
+    for start in range(0, 3000, 500):
+        engine.features([a.transaction for a in case.arrivals[start : start + 500]], partition=0)
+        engine.forget_old_days()
+    with pytest.raises(EngineError, match="those were forgotten"):
+        engine.features([a.transaction for a in case.arrivals[3000:]], partition=1)

@@ -78,7 +78,7 @@ def test_duplicates_late_bad_rows_and_other_currencies_are_told(
     assert "3 transactions, " in said.out
     assert "1 duplicates were left out" in said.err
     assert "1 transactions in USD were taken with their amount missing" in said.err
-    assert "1 rows could not be read (1 refund); the first: line 4, amount: got -5.0" in said.err
+    assert "1 rows could not be read (1 refund); the first: line 4, amount: got '-5.00'" in said.err
     table = pq.read_table(target)
     assert table["is_fraud"].to_pylist() == [0, 1, None]
     assert table["amount"].is_null().to_pylist() == [False, False, False]
@@ -105,7 +105,7 @@ def test_labels_that_are_all_too_late_for_the_ledger_are_an_error(
         (["--out", "o.parquet", "--label-delay", "12h"], "--label-delay: got '12h', expected whole days"),
         (
             ["--out", "o.parquet", "--label-delay", "1d"],
-            "label delay: got 1 days with transactions up to 86400000 ms late",
+            "label delay: got 1 days, and transactions 1 days late, expected more than 2 days",
         ),
         (["--out", "o.parquet", "--bucket", "7h"], "--bucket: got '7h'"),
         (["--out", "o.parquet", "--currency", "XXX"], "--currency: got 'XXX', expected an ISO 4217 code"),
@@ -122,7 +122,41 @@ def test_options_that_cannot_be_used_are_named(
 def test_a_file_without_one_readable_row_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = written(tmp_path, "T1,yesterday,C1,M1,5.00,EUR,1,")
     assert main(["features", str(source), "--out", str(tmp_path / "out.parquet")], {}) == EXIT_FAILED
-    assert "no row that can be read" in capsys.readouterr().err
+    assert "no row that can be read, expected transactions. The first: line 2, event_time: got 'yesterday'" in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
+def test_nothing_is_overwritten_without_being_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "history.parquet"
+    words = ["--customers", "3", "--merchants", "3", "--days", "3"]
+    assert main(["generate", "cards", str(source), *words], {}) == EXIT_OK
+    before = source.read_bytes()
+    assert main(["features", str(source), "--out", str(source), "--force"], {}) == EXIT_FAILED
+    assert "which is the file to read, expected another name" in capsys.readouterr().err
+    target = tmp_path / "features.parquet"
+    target.write_text("mine")
+    assert main(["features", str(source), "--out", str(target)], {}) == EXIT_FAILED
+    assert "which is there already; name another, or add --force" in capsys.readouterr().err
+    assert (source.read_bytes(), target.read_text()) == (before, "mine")
+    assert main(["features", str(source), "--out", str(target), "--force"], {}) == EXIT_OK
+
+
+def test_an_option_goes_before_the_setting_that_it_stands_for(cards: Path, tmp_path: Path) -> None:
+    words = ["features", str(cards), "--out", str(tmp_path / "f.parquet")]
+    wrong = {"TRUSTLENS_BUCKET": "7h"}
+    assert main(words, wrong) == EXIT_FAILED
+    assert main([*words, "--bucket", "1h"], wrong) == EXIT_OK
+
+
+def test_a_misspelt_option_is_named_with_the_likely_one(cards: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["features", str(cards), "--out", "f.parquet", "--label-dealy", "7d"], {})
+    said = capsys.readouterr().err
+    assert "usage: python -m trainer features" in said
+    assert "not known: --label-dealy 7d; did you mean --label-delay?" in " ".join(said.split())
+    with pytest.raises(SystemExit, match="2"):
+        main(["features", str(cards), "--out", "f.parquet", "--label", "7d"], {})
 
 
 def test_the_command_runs_as_a_user_types_it(cards: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def command(*words: str) -> int:
 @pytest.mark.parametrize("name", list(WORLDS))
 def test_the_three_formats_hold_the_same_values(tmp_path: Path, name: str) -> None:
     for suffix in ("csv", "parquet", "ndjson", "jsonl"):
-        generate.generate(WORLDS[name], str(tmp_path / f"history.{suffix}"), SMALL[name], 42)
+        generate.generate(WORLDS[name], tmp_path / f"history.{suffix}", SMALL[name], 42)
     table = pq.read_table(tmp_path / "history.parquet")
     parquet = table.to_pandas()
     csv = pd.read_csv(tmp_path / "history.csv")
@@ -49,18 +49,18 @@ def test_the_three_formats_hold_the_same_values(tmp_path: Path, name: str) -> No
 
 def test_times_and_amounts_are_written_in_one_form(tmp_path: Path) -> None:
     """RFC 3339 with milliseconds and Z, two decimal places, nothing for what is missing."""
-    generate.generate(WORLDS["trustlens"], str(tmp_path / "history.csv"), {"rows": 2000}, 42)
+    generate.generate(WORLDS["trustlens"], tmp_path / "history.csv", {"rows": 2000}, 42)
     text = pd.read_csv(tmp_path / "history.csv", dtype=str, keep_default_na=False)
     assert text.event_time.str.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z").all()
     assert text.amount.str.fullmatch(r"(\d+\.\d\d)?").all()
     assert (text.amount == "").sum() > 10
-    generate.generate(WORLDS["trustlens"], str(tmp_path / "history.parquet"), {"rows": 2000}, 42)
+    generate.generate(WORLDS["trustlens"], tmp_path / "history.parquet", {"rows": 2000}, 42)
     floats = pq.read_table(tmp_path / "history.parquet")["amount"].to_pylist()
     assert [None if amount == "" else float(Decimal(amount)) for amount in text.amount] == floats
 
 
 def test_parquet_has_row_groups_of_a_fixed_size(tmp_path: Path) -> None:
-    generate.generate(WORLDS["trustlens"], str(tmp_path / "history.parquet"), {"rows": 65_536 + 5}, 42)
+    generate.generate(WORLDS["trustlens"], tmp_path / "history.parquet", {"rows": 65_536 + 5}, 42)
     metadata = pq.read_metadata(tmp_path / "history.parquet")
     assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [65_536, 5]
 
@@ -77,12 +77,25 @@ def test_it_prints_rows_fraud_rate_digest_and_place(tmp_path: Path, capsys: pyte
     assert f"truth       {path}.truth.parquet" in printed
 
 
-def test_what_is_generated_replaces_what_was_there(tmp_path: Path) -> None:
+def test_what_is_there_is_replaced_only_by_force_and_its_truth_goes_with_it(tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
-    path.write_text("old")
-    command("cards", str(path), "--customers", "3", "--merchants", "3", "--days", "3")
-    assert path.read_text().startswith("transaction_id,")
+    command("trustlens", str(path), "--rows", "9")
+    before = path.read_text()
+    words = ["cards", str(path), "--customers", "3", "--merchants", "3", "--days", "3"]
+    with pytest.raises(OptionError, match="which is there already; name another, or add --force to replace it"):
+        command(*words)
+    assert path.read_text() == before
+    command(*words, "--force")
+    assert path.read_text() != before
     assert [file.name for file in tmp_path.iterdir()] == ["history.csv"]
+
+
+def test_the_truth_of_another_history_is_not_left_beside_a_new_one(tmp_path: Path) -> None:
+    truth = tmp_path / "history.csv.truth.parquet"
+    truth.write_text("of another")
+    with pytest.raises(OptionError, match=r"truth\.parquet, which is there already"):
+        command("cards", str(tmp_path / "history.csv"), "--customers", "3", "--days", "3")
+    assert truth.read_text() == "of another"
 
 
 # Refusals
@@ -91,11 +104,11 @@ def test_what_is_generated_replaces_what_was_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["moon", "OUT/a.csv"], r"there is no world 'moon'; expected one of trustlens, cards; see generate --help"),
-        (["cards", "OUT/a.xlsx"], r"a\.xlsx: the suffix '\.xlsx' is not one of \.csv, \.parquet, \.ndjson, \.jsonl"),
-        (["cards", "OUT/a"], r"the suffix '\(none\)' is not one of"),
-        (["cards", "OUT/not/there/a.csv"], r"the folder .*there is not there; create it or choose another"),
-        (["cards", "OUT/folder.csv"], r"it is a folder; name a file in it"),
+        (["moon", "OUT/a.csv"], r"there is no world 'moon'; expected one of trustlens, cards"),
+        (["cards", "OUT/a.xlsx"], r"OUT: got .*a\.xlsx, expected a name that ends in \.csv or \.parquet or"),
+        (["cards", "OUT/a"], r"OUT: got .*/a, expected a name that ends in \.csv or"),
+        (["cards", "OUT/not/there/a.csv"], r"expected a folder that is there; create .*/not/there first"),
+        (["cards", "OUT/folder.csv"], r"which is a folder, expected a file; name one in it"),
         (["trustlens", "OUT/a.csv", "--rows", "0"], r"--rows is 0; expected a whole number from 1 to 100000000"),
         (["cards", "OUT/a.csv", "--customers", "-3"], r"--customers is -3; expected a whole number from 1 to"),
         (["cards", "OUT/a.csv", "--days", "4000"], r"--days is 4000; expected a whole number from 1 to 3650"),
@@ -112,7 +125,9 @@ def test_what_cannot_be_done_is_refused_in_words(tmp_path: Path, words: list[str
 
 
 def test_a_file_that_cannot_be_opened_is_refused_in_words(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"cannot write .*: File name too long; expected a place with room"):
+    with pytest.raises(
+        OptionError, match=r"OUT: got .*, expected a name that files can have here \(File name too long\)"
+    ):
         command("trustlens", str(tmp_path / f"{'x' * 250}.csv"))
 
 
@@ -136,6 +151,6 @@ def test_nothing_half_written_is_left_behind(tmp_path: Path, suffix: str, failur
     path = tmp_path / f"history.{suffix}"
     path.write_text("what was there before")
     with pytest.raises(failure):  # type: ignore[arg-type]
-        generate.generate(breaking(failure), str(path), {"rows": 100}, 42)
+        generate.generate(breaking(failure), path, {"rows": 100}, 42, force=True)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     assert path.read_text() == "what was there before"

@@ -5,13 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from risk.dataset import open_dataset
+from risk.dataset.kinds import open_source
 from risk.dataset.map_file import load_map
-from risk.dataset.source import open_source
 from risk.errors import DatasetError, OptionError
-from tests.foreign_files import ROWS, World, own, saved, world
+from tests.foreign_files import ROWS, World, german_bank, own, saved, world
+from trainer.__main__ import main
 from trainer.inspection import command as inspection
 from trainer.inspection.facts import MOST_DISTINCT, survey
 
@@ -61,15 +63,17 @@ def test_every_warning(world: World, tmp_path: Path, inspect: Inspect) -> None:
         ({"is_fraud": 0}, "one class only: every label is genuine"),
         ({"is_fraud": 1}, "one class only: every label is fraud"),
         ({"is_fraud": [*world.fraud[:-5], *[""] * 5]}, "5 rows have no label"),
-        ({"transaction_id": ["same", "same", *(f"T{x}" for x in world.unique[2:])]}, "duplicate ids: 1 rows"),
-        ({"event_time": own(world)["event_time"][::-1]}, "is not sorted by event time"),
+        ({"transaction_id": ["same", "same", *(f"T{x}" for x in world.unique[2:])]}, "duplicate ids: 1 row has"),
+        ({"event_time": own(world)["event_time"][::-1]}, "the file is not sorted by event time"),
         ({"amount": ["", "", *text_amounts[2:]]}, "missing values: amount in 2 rows (0.07%)"),
         ({"age": ["", "", "", *text_ages[3:]]}, "missing values: age in 3 rows (0.10%)"),
-        ({"amount": ["much", *text_amounts[1:]]}, "unparseable values: 1 of the column amount are not numbers"),
-        ({"amount": ["much", *text_amounts[1:]]}, "unreadable: 1 rows with reason wrong_type; the first: row 1 ("),
-        ({"event_time": [*own(world)["event_time"][:-1], "x"]}, "unreadable: 1 rows with reason bad_time"),
+        ({"amount": ["much", *text_amounts[1:]]}, "unparseable values: 1 value of the column amount cannot be"),
+        ({"amount": ["much", *text_amounts[1:]]}, "unreadable: 1 row with reason wrong_type; the first: row 1 ("),
+        ({"event_time": [*own(world)["event_time"][:-1], "x"]}, "unreadable: 1 row with reason bad_time"),
         ({"age": world.fraud * 100 + world.noise}, "the column age gives the label away: alone reaches a ROC-AUC"),
         ({"labelled_at": "2020-01-01T00:00:00Z"}, "3,000 rows were labelled before they happened"),
+        ({"event_time": world.moments.strftime("%Y-%m-%d")}, "no time has a time of day: every one is midnight"),
+        ({"customer_id": [f"C{x}" for x in world.unique]}, "nearly every customer occurs once: 3,000 customers in"),
     ]:  # fmt: skip
         said = inspect(saved(tmp_path, **own(world, **changes)))
         assert f"warning: {words}" in said, words
@@ -110,6 +114,148 @@ def test_a_file_without_a_time_is_shown_and_then_refused(tmp_path: Path, capsys:
     with pytest.raises(DatasetError, match="no column looks like a time: write the map by hand"):
         inspection.run(options)
     assert "file.csv: 2 rows, 2 columns" in capsys.readouterr().out
+
+
+def test_a_file_without_rows_says_so(tmp_path: Path, inspect: Inspect) -> None:
+    """Rather than that its columns are not understood."""
+    path = tmp_path / "head.csv"
+    path.write_text("id,when,amount\n")
+    target = tmp_path / "map.toml"
+    with pytest.raises(DatasetError, match=r"head\.csv: has no rows: expected some below the names"):
+        inspect(path, "--write", target)
+    assert not target.exists()
+    target.write_text('transaction_id = "id"\nevent_time = "when"\ncurrency = { constant = "EUR" }\n')
+    with pytest.raises(DatasetError, match=r"head\.csv: has no rows"):
+        inspect(path, "--columns", target)
+
+
+def test_what_was_found_is_printed_where_no_map_can_be_made(
+    world: World, tmp_path: Path, inspect: Inspect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All but the time; nothing is written."""
+    columns = own(world)
+    del columns["event_time"]
+    target = tmp_path / "map.toml"
+    with pytest.raises(DatasetError, match="no map can be proposed: no column looks like a time"):
+        inspect(saved(tmp_path, **columns), "--write", target)
+    said = capsys.readouterr().out
+    for words in (
+        "found so far:",
+        '    customer_id = "customer_id"',
+        '    is_fraud = "is_fraud"',
+        '    age = "number"',
+    ):
+        assert words in said
+    assert "event_time =" not in said
+    assert not target.exists()
+
+
+def test_a_column_that_is_there_twice_is_named(tmp_path: Path, inspect: Inspect) -> None:
+    """Neither of the two is guessed to be the right one, in the warnings and in the map."""
+    path = tmp_path / "twice.csv"
+    path.write_text("id,time,amount,amount\n1,2024-01-01,2,3\n2,2024-01-02,2,3\n3,2024-01-02,2,3\n")
+    target = tmp_path / "map.toml"
+    said = inspect(path, "--write", target)
+    assert "warning: the column 'amount' is there twice: expected it once, so it was not looked at" in said
+    assert "# amount: left out, for several columns have this name: rename all but one" in target.read_text()
+    assert load_map(target).amount is None
+
+
+def test_a_file_in_windows_1252_is_recognised_with_a_map_and_without(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], inspect: Inspect
+) -> None:
+    """The warning says how to convert it."""
+    path = saved(tmp_path, separator=";", **german_bank(world))
+    path.write_bytes(path.read_text().replace("Laden 1;", "Bäcker;").encode("cp1252"))
+    words = f"the file looks like Windows-1252 ({(world.merchant == 1).sum()} rows are not UTF-8); convert it: iconv"
+    assert f"warning: {words}" in inspect(path)
+    path.write_bytes(b"name;x\nM\xfcller;1\n")
+    with pytest.raises(DatasetError):
+        inspect(path)
+    assert "warning: the file looks like Windows-1252 (1 row is not UTF-8)" in capsys.readouterr().out
+
+
+def test_the_first_bad_row_of_each_reason_is_shown(world: World, tmp_path: Path, inspect: Inspect) -> None:
+    """Also of one that comes after twenty of another, and in a file that is not sorted."""
+    columns = own(world, event_time=own(world)["event_time"][::-1])
+    columns["amount"] = ["much"] * 30 + ["-5.00", "-6.00"] + [str(x) for x in world.amount[32:]]
+    said = inspect(saved(tmp_path, **columns))
+    assert "unreadable: 30 rows with reason wrong_type; the first: row 1 (line 2), amount: got 'much'" in said
+    assert "unreadable: 2 rows with reason refund; the first: row 31 (line 32), amount: got '-5.00'" in said
+
+
+def test_the_written_map_holds_the_remarks_at_their_keys(world: World, tmp_path: Path, inspect: Inspect) -> None:
+    """Where they are read again: by whoever edits the map."""
+    columns = own(world, surname="x", gone=np.where(world.fraud == 1, "bad", "good"))
+    del columns["currency"]
+    target = tmp_path / "map.toml"
+    inspect(saved(tmp_path, **columns), "--write", target)
+    lines = target.read_text().splitlines()
+    assert lines[lines.index('currency = { constant = "USD" }') - 1] == (
+        "# no column holds the currency: USD is assumed, correct it where it is not"
+    )
+    assert any(line.startswith("# gone: left out, for it gives the label away") for line in lines)
+
+
+def test_a_field_that_gives_the_label_away_says_what_to_do(world: World, tmp_path: Path, inspect: Inspect) -> None:
+    """In the proposed map, and in one that is given, whose own label is what counts."""
+    columns = own(world, channel=np.where(world.fraud == 1, "blocked", "online"))
+    columns["verdict"] = np.where(columns.pop("is_fraud") == 1, "A", "B")
+    target = tmp_path / "map.toml"
+    path = saved(tmp_path, **columns)
+    inspect(path, "--write", target)
+    target.write_text('is_fraud = { column = "verdict", fraud = ["A"], genuine = ["B"] }\n' + "\n".join(
+        line for line in target.read_text().splitlines() if not line.startswith("verdict")
+    ))  # fmt: skip
+    said = inspect(path, "--columns", target)
+    assert "warning: the column channel gives the label away: " in said
+    assert "it is mapped as channel: take it out of the map, unless it is known at the moment of the" in said
+
+
+def test_write_is_refused_before_the_work(world: World, tmp_path: Path, inspect: Inspect) -> None:
+    """To a folder, to the data file itself even with --force, to a place where nothing can be written."""
+    path = saved(tmp_path, **own(world))
+    before = path.read_bytes()
+    link = tmp_path / "link.toml"
+    link.symlink_to(path)
+    for target, words in [
+        (tmp_path, "is a folder"),
+        (path, "is the file to inspect, which is never overwritten"),
+        (link, "is the file to inspect, which is never overwritten"),
+        (tmp_path / "none" / "map.toml", "there is no folder"),
+        (tmp_path / ("x" * 300), "cannot be written"),
+    ]:
+        with pytest.raises(OptionError, match=f"--write .*: {words}"):
+            inspect(path, "--write", target, "--force")
+    # Before the data file is even looked at: one that is not there is not missed.
+    with pytest.raises(OptionError, match=r"--write .*: is a folder"):
+        inspect(tmp_path / "absent.csv", "--write", tmp_path)
+    assert path.read_bytes() == before
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file.csv", "link.toml"]
+
+
+def test_all_is_read_before_anything_is_said(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """So that the progress bar is not drawn in the middle of the report."""
+    report = inspection.look(saved(tmp_path, **own(world)), None)
+    assert report.found is not None
+    assert report.found.rows == ROWS
+    assert capsys.readouterr().out == ""
+
+
+def test_a_german_bank_export_goes_through_to_its_features(world: World, tmp_path: Path) -> None:
+    """From the file to the features with the map that inspect wrote, and nothing is lost."""
+    path, target, out = (
+        saved(tmp_path, separator=";", **german_bank(world)),
+        tmp_path / "map.toml",
+        tmp_path / "f.parquet",
+    )
+    assert main(["inspect", str(path), "--write", str(target)], {}) == 0
+    assert main(["features", str(path), "--columns", str(target), "--out", str(out)], {}) == 0
+    made = pd.read_parquet(out)
+    assert made["amount"].tolist() == world.amount.tolist()
+    assert made["is_fraud"].tolist() == world.fraud.tolist()
+    assert made["attribute_Kontostand"].tolist() == [round(x * 7, 2) for x in world.amount]
+    assert made["hour"].tolist() == world.moments.hour.tolist()
 
 
 def test_a_file_cannot_give_orders_to_a_terminal(tmp_path: Path, world: World, inspect: Inspect) -> None:

@@ -11,10 +11,10 @@ from risk.prepare import LearnedCategory, LearnedNumber, Preparation, Prepared
 
 FIELDS = FeatureSet(frozenset({"channel"}), number_attributes=("age",), category_attributes=("segment",))
 LEARNED = (
-    LearnedCategory("channel", ("online", "pos")),
-    LearnedNumber("attribute_age", 40.0, 18.0, 80.0),
-    LearnedNumber("amount", 25.0, 0.0, 100.0),
-    LearnedCategory("attribute_segment", ("gold",)),
+    LearnedCategory("channel", ("online", "pos"), "pos"),
+    LearnedNumber("attribute_age", 40.0, 18.0, 80.0, reference=40.0),
+    LearnedNumber("amount", 25.0, 0.0, 100.0, reference=200.0),
+    LearnedCategory("attribute_segment", ("gold",), None),
 )
 NOON = 1714564800000
 
@@ -54,9 +54,13 @@ def test_values_beyond_what_training_saw_are_clipped() -> None:
 def test_an_empty_window_is_imputed_but_not_named() -> None:
     fields = FeatureSet(frozenset({"customer_id"}))
     batch = Engine(fields, currency="EUR").features([sale(1, amount=5)])
-    answer = Preparation(fields, [LearnedNumber("customer_mean_1h", 7.0, 0.0, 9.0)]).prepare(batch)
+    answer = Preparation(fields, [LearnedNumber("customer_mean_1h", 7.0, 0.0, 9.0, 7.0)]).prepare(batch)
     assert answer.values.tolist() == [[7.0]]
     assert answer.imputed == ((),)
+
+
+def test_references_are_coded_like_the_values_they_stand_for() -> None:
+    assert Preparation(FIELDS, LEARNED).references.tolist() == [3.0, 40.0, 100.0, 0.0]
 
 
 def test_rows_that_were_not_scored_are_left_out() -> None:
@@ -66,4 +70,4 @@ def test_rows_that_were_not_scored_are_left_out() -> None:
 
 def test_a_feature_that_the_engine_does_not_compute_is_refused_by_name() -> None:
     with pytest.raises(EngineError, match=r"got 'merchant_risk_1d' .*expected one of amount, hour"):
-        Preparation(FIELDS, [LearnedNumber("merchant_risk_1d", 0.0, 0.0, 1.0)])
+        Preparation(FIELDS, [LearnedNumber("merchant_risk_1d", 0.0, 0.0, 1.0, 0.0)])

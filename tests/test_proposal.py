@@ -8,7 +8,9 @@ import pyarrow as pa
 import pytest
 
 from risk.dataset import open_dataset
-from risk.dataset.map_file import parse_map, write_map
+from risk.dataset.column_map import AmountColumn, LabelColumn
+from risk.dataset.map_file import parse_map
+from risk.dataset.written_map import write_map
 from tests.foreign_files import ROWS, World, own, proposed, saved, world
 from trainer.inspection.giveaway import auc, gives_away
 from trainer.inspection.proposal import Proposal
@@ -141,26 +143,26 @@ def test_a_file_like_the_european_card_file(world: World, tmp_path: Path) -> Non
 def test_a_file_in_another_language_is_understood_by_its_values(world: World, tmp_path: Path) -> None:
     """Time, amount, label and ids without a single known word; a note on frauds only gives the label away."""
     path = saved(
-        tmp_path, separator=";", buchung=[f"BX{x:08d}" for x in world.unique],
-        zeit=world.moments.strftime("%d.%m.%Y %H:%M"), kunde=[f"K-{x}" for x in world.customer],
-        laden=[f"L-{x}" for x in world.merchant], betrag=world.amount, waehrung="CHF", betrug=world.fraud,
-        vermerk=np.where(world.fraud == 1, "gesperrt", ""), ort=np.array(["Bern", "Chur"])[world.customer % 2],
+        tmp_path, separator=";", tapahtuma=[f"BX{x:08d}" for x in world.unique],
+        aika=world.moments.strftime("%d.%m.%Y %H:%M"), asiakas=[f"K-{x}" for x in world.customer],
+        kauppa=[f"L-{x}" for x in world.merchant], summa=world.amount, valuutta="EUR", petos=world.fraud,
+        huomio=np.where(world.fraud == 1, "estetty", ""), paikka=np.array(["Turku", "Oulu"])[world.customer % 2],
     )  # fmt: skip
     proposal = assert_proposes(
         path,
         """
-        transaction_id = "buchung"
-        customer_id = "kunde"
-        currency = "waehrung"
-        merchant_id = "laden"
-        event_time = { column = "zeit", format = "%d.%m.%Y %H:%M" }
-        amount = "betrag"
-        is_fraud = "betrug"
+        transaction_id = "tapahtuma"
+        customer_id = "asiakas"
+        currency = "valuutta"
+        merchant_id = "kauppa"
+        event_time = { column = "aika", format = "%d.%m.%Y %H:%M" }
+        amount = "summa"
+        is_fraud = "petos"
         [attributes]
-        ort = "category"
+        paikka = "category"
         """,
     )
-    assert list(proposal.giveaways) == ["vermerk"]
+    assert list(proposal.giveaways) == ["huomio"]
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "ndjson"])
@@ -249,7 +251,11 @@ def test_a_little_dirt_does_not_hide_what_a_column_is(world: World, tmp_path: Pa
     dirty["TX_DATETIME"] = ["never", *world.moments.astype(str)[1:]]
     made = proposed(saved(tmp_path, **dirty)).column_map
     assert made is not None
-    assert (made.is_fraud, made.amount, made.event_time.column) == ("Class", "TX_AMOUNT", "TX_DATETIME")
+    assert (made.is_fraud, made.amount, made.event_time.column) == (
+        LabelColumn("Class"),
+        AmountColumn("TX_AMOUNT"),
+        "TX_DATETIME",
+    )
 
 
 def test_giveaways_need_enough_frauds_and_enough_rows() -> None:

@@ -30,7 +30,7 @@ COLUMNS = [
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     path = tmp_path_factory.mktemp("cards") / "cards.parquet"
-    generate(CARDS, str(path), DEFAULT, 42)
+    generate(CARDS, path, DEFAULT, 42)
     return pq.read_table(path).to_pandas()
 
 
@@ -254,7 +254,7 @@ def test_a_device_belongs_to_one_customer(world: pd.DataFrame) -> None:
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "ndjson"])
 def test_two_runs_have_the_same_bytes_and_another_seed_has_others(tmp_path: Path, suffix: str) -> None:
     sizes = {"customers": CUSTOMERS_AT_ONCE + 44, "merchants": 50, "days": 30}
-    runs = [generate(CARDS, str(tmp_path / f"{run}.{suffix}"), sizes, seed) for run, seed in enumerate([42, 42, 43])]
+    runs = [generate(CARDS, tmp_path / f"{run}.{suffix}", sizes, seed) for run, seed in enumerate([42, 42, 43])]
     contents = [run.path.read_bytes() for run in runs]
     assert contents[0] == contents[1] != contents[2]
 
@@ -268,7 +268,7 @@ def test_the_size_of_the_parts_changes_nothing() -> None:
 def test_a_seed_means_the_same_history_next_year(tmp_path: Path) -> None:
     """If this fails, seeds mean something new: say so in CHANGELOG.md and write the new digest here."""
     assert (
-        generate(CARDS, str(tmp_path / "cards.csv"), TINY, 42).sha256
+        generate(CARDS, tmp_path / "cards.csv", TINY, 42).sha256
         == "895acabd6d0f23819c77aa904503d53ada228f3ba283c35c993ce0deb361b140"
     )
 
@@ -286,5 +286,5 @@ def test_docs_state_the_share_of_every_kind() -> None:
 def test_a_world_that_does_not_fit_in_memory_is_refused(tmp_path: Path) -> None:
     sizes = {"customers": 1_000_000, "merchants": 500, "days": 3650}
     with pytest.raises(OptionError, match=r"about 7,300,000,000 rows; expected at most 50,000,000.*make one smaller"):
-        generate(CARDS, str(tmp_path / "cards.csv"), sizes, 42)
+        generate(CARDS, tmp_path / "cards.csv", sizes, 42)
     assert list(tmp_path.iterdir()) == []

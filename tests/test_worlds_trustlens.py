@@ -24,7 +24,7 @@ COLUMNS = [
 def with_truth(folder: Path, rows: int) -> pd.DataFrame:
     """A generated history with its side file beside it, joined by transaction id."""
     path = folder / f"{rows}.parquet"
-    generate(TRUSTLENS, str(path), {"rows": rows}, 42)
+    generate(TRUSTLENS, path, {"rows": rows}, 42)
     truth = pq.read_table(f"{path}.truth.parquet").to_pandas()
     return pq.read_table(path).to_pandas().merge(truth, on="transaction_id", validate="one_to_one")
 
@@ -135,7 +135,7 @@ def test_the_best_possible_scores_are_the_published_ones(large: pd.DataFrame) ->
 
 
 def test_the_truth_is_never_in_the_history(tmp_path: Path) -> None:
-    generate(TRUSTLENS, str(tmp_path / "history.csv"), {"rows": 100}, 42)
+    generate(TRUSTLENS, tmp_path / "history.csv", {"rows": 100}, 42)
     assert (tmp_path / "history.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
     truth = pq.read_table(tmp_path / "history.csv.truth.parquet")
     assert truth.schema.names == ["transaction_id", "probability"]
@@ -149,7 +149,7 @@ def test_sorted_by_time_and_every_id_once(large: pd.DataFrame) -> None:
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "ndjson"])
 def test_two_runs_have_the_same_bytes_and_another_seed_has_others(tmp_path: Path, suffix: str) -> None:
     runs = [
-        generate(TRUSTLENS, str(tmp_path / f"{run}.{suffix}"), {"rows": 70_000}, seed)
+        generate(TRUSTLENS, tmp_path / f"{run}.{suffix}", {"rows": 70_000}, seed)
         for run, seed in enumerate([42, 42, 43])
     ]
     contents = [run.path.read_bytes() for run in runs]
@@ -168,7 +168,7 @@ def test_the_size_of_the_parts_changes_nothing() -> None:
 
 def test_a_seed_means_the_same_history_next_year(tmp_path: Path) -> None:
     """If this fails, seeds mean something new: say so in CHANGELOG.md and write the new digest here."""
-    written = generate(TRUSTLENS, str(tmp_path / "history.csv"), {"rows": 5000}, 42)
+    written = generate(TRUSTLENS, tmp_path / "history.csv", {"rows": 5000}, 42)
     assert written.sha256 == "91b5e5a4510268b8e802b9f05c741cf1bf955d75e850a91bc5cbb6e71477883f"
 
 

@@ -9,15 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from risk.dataset import open_dataset
+from risk.dataset import BadRow, open_dataset
 from risk.dataset.map_file import load_map
 from risk.engine import Verdict
 from risk.errors import DatasetError, OptionError
 from risk.money import EXPONENTS
-from risk.settings import Settings, parsed
+from trainer.options import checked_target, settings_of
 from trainer.output import replaced
 from trainer.replay import Passed, Replay, currency_of
-from trainer.terminal import notice, out, progress, warn
+from trainer.terminal import notice, progress, say, warn
 
 EPILOG = """\
 examples:
@@ -42,18 +42,20 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command.add_argument("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
     command.add_argument("--out", required=True, type=Path, metavar="F.parquet", help="the file to write")
     command.add_argument("--columns", type=Path, metavar="MAP.toml", help="which column is what; see inspect")
-    command.add_argument("--label-delay", metavar="DAYS", help="TRUSTLENS_LABEL_DELAY for this run, such as 7d")
+    command.add_argument("--label-delay", metavar="TIME", help="TRUSTLENS_LABEL_DELAY for this run, such as 7d")
     command.add_argument("--bucket", metavar="TIME", help="TRUSTLENS_BUCKET for this run, such as 1h or 1s")
     command.add_argument("--currency", metavar="CODE", help="amounts in other currencies count as missing "
                          "(default: the most common at the file's beginning)")  # fmt: skip
+    command.add_argument("--force", action="store_true", help="replace the file to write if it is there")
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    settings = _settings(options)
+    settings = settings_of(options)
     if options.currency is not None and options.currency not in EXPONENTS:
         raise OptionError(f"--currency: got {options.currency!r}, expected an ISO 4217 code such as EUR")
-    target = _target(options.out)
+    inputs = [path for path in (options.file, options.columns) if path is not None]
+    target = checked_target("--out", options.out, ".parquet", force=options.force, inputs=inputs)
     column_map = load_map(options.columns) if options.columns else None
     dataset = open_dataset(options.file, column_map, chunk_rows=settings.chunk_rows)
     for text in dataset.notices:
@@ -67,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
     )
     with replaced(target) as (temporary,):
         write_features(replay, temporary)
+        check_something_scored(replay)
         check_labels_in_time(replay)
     _report(replay, target)
     return 0
@@ -107,6 +110,19 @@ def _table(passed: Passed, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
+def check_something_scored(replay: Replay) -> None:
+    bad = replay.dataset.bad
+    if replay.verdicts[Verdict.SCORED] == 0:
+        first = f" The first: {bad_row_words(bad.first[0])}." if bad.first else ""
+        raise DatasetError(f"{replay.dataset.path}: got no row that can be read, expected transactions.{first} "
+                           "`inspect` with the same --columns tells more.")  # fmt: skip
+
+
+def bad_row_words(bad: BadRow) -> str:
+    where = f"line {bad.line}" if bad.line is not None else f"row {bad.row}"
+    return f"{where}, {bad.detail}"
+
+
 def check_labels_in_time(replay: Replay) -> None:
     """A fraud whose label comes after its day was closed is one that the merchant ledger never sees."""
     if not replay.has_ledger or not replay.reported_frauds:
@@ -119,14 +135,18 @@ def check_labels_in_time(replay: Replay) -> None:
     if share > MANY_TOO_LATE:
         warn(f"{text}; with a longer --label-delay it would see more")
     else:
-        out.print(text, markup=False)
+        say(text)
 
 
 def _report(replay: Replay, target: Path) -> None:
+    count = len(replay.feature_set.numbers) + len(replay.feature_set.categories)
+    say(f"{replay.verdicts[Verdict.SCORED]:,} transactions, {count} features: {target}")
+    warn_of_left_out(replay)
+
+
+def warn_of_left_out(replay: Replay) -> None:
+    """What a file holds that no feature is computed for."""
     verdicts, dataset = replay.verdicts, replay.dataset
-    numbers, categories = replay.feature_set.numbers, replay.feature_set.categories
-    out.print(f"{verdicts[Verdict.SCORED]:,} transactions, {len(numbers) + len(categories)} features: {target}",
-              markup=False)  # fmt: skip
     if verdicts[Verdict.DUPLICATE]:
         warn(f"{verdicts[Verdict.DUPLICATE]:,} duplicates were left out: same customer, same transaction_id")
     if verdicts[Verdict.LATE]:
@@ -138,21 +158,3 @@ def _report(replay: Replay, target: Path) -> None:
         first = dataset.bad.first[0]
         where = f"line {first.line}" if first.line is not None else f"row {first.row}"
         warn(f"{dataset.bad.count:,} rows could not be read ({reasons}); the first: {where}, {first.detail}")
-
-
-def _settings(options: argparse.Namespace) -> Settings:
-    """The settings, with this run's options before them."""
-    settings: Settings = options.settings
-    if options.label_delay is not None:
-        settings = settings._replace(label_delay=parsed("LABEL_DELAY", options.label_delay, "--label-delay"))
-    if options.bucket is not None:
-        settings = settings._replace(bucket=parsed("BUCKET", options.bucket, "--bucket"))
-    return settings
-
-
-def _target(path: Path) -> Path:
-    if path.suffix != ".parquet":
-        raise OptionError(f"--out: got {path}, expected a name that ends in .parquet")
-    if not path.parent.is_dir():
-        raise OptionError(f"--out: got {path}, expected a folder that is there; create {path.parent} first")
-    return path

@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 from msgspec import Struct
 
 from risk.errors import OptionError
+from trainer.options import checked_target
 from trainer.output import replaced
-from trainer.terminal import out, progress
+from trainer.terminal import progress, say
 from trainer.worlds import WORLDS
 from trainer.worlds.world import World
-from trainer.worlds.write import FORMATS, ParquetFile, RowFile, checked_target
+from trainer.worlds.write import FORMATS, ParquetFile, RowFile
 
 DEFAULT_SEED = 42
 LARGEST_SEED = 2**63 - 1
@@ -51,43 +52,49 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("world", metavar="WORLD", help="; ".join(f"{w.name}: {w.meaning}" for w in WORLDS.values()))
-    command.add_argument("out", metavar="OUT", help=f"the file to write; the format by suffix: {', '.join(FORMATS)}")
+    command.add_argument(
+        "out", metavar="OUT", type=Path, help=f"the file to write; the format by suffix: {', '.join(FORMATS)}"
+    )
     command.add_argument("--seed", type=int, default=DEFAULT_SEED, help="another number, another history (default 42)")
     for world in WORLDS.values():
         for option in world.options:
             text = f"{world.name}: {option.meaning} (default {option.default})"
             command.add_argument(f"--{option.name}", type=int, metavar="N", help=text)
+    command.add_argument("--force", action="store_true", help="replace OUT if it is there")
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     world = _world(options.world)
-    written = generate(world, options.out, _sizes(world, options), options.seed)
-    out.print(f"rows        {written.rows:,}", markup=False)
-    out.print(f"fraud rate  {written.frauds / written.rows:.3%} ({written.frauds:,} frauds)", markup=False)
-    out.print(f"SHA-256     {written.sha256}", markup=False)
-    out.print(f"written to  {written.path}", markup=False)
+    written = generate(world, options.out, _sizes(world, options), options.seed, force=options.force)
+    say(f"rows        {written.rows:,}")
+    say(f"fraud rate  {written.frauds / written.rows:.3%} ({written.frauds:,} frauds)")
+    say(f"SHA-256     {written.sha256}")
+    say(f"written to  {written.path}")
     if written.truth:
-        out.print(f"truth       {written.truth}", markup=False)
+        say(f"truth       {written.truth}")
     return 0
 
 
-def generate(world: World, out_path: str, sizes: dict[str, int], seed: int) -> Written:
-    target = checked_target(out_path)
+def generate(world: World, out: Path, sizes: dict[str, int], seed: int, *, force: bool = False) -> Written:
+    target = checked_target("OUT", out, tuple(FORMATS), force=force, inputs=[])
+    # Also where this world writes none: the one of another history must not stand beside this.
+    truth = checked_target("OUT", out.with_name(out.name + TRUTH_SUFFIX), ".parquet", force=force, inputs=[])
     if not 0 <= seed <= LARGEST_SEED:
-        raise OptionError(f"--seed is {seed}; expected a whole number from 0 to {LARGEST_SEED}; choose such a one")
-    truth = target.with_name(target.name + TRUTH_SUFFIX) if world.truth else None
-    targets = [truth, target] if truth else [target]
+        raise OptionError(f"--seed is {seed}; expected a whole number from 0 to {LARGEST_SEED}")
+    targets = [truth, target] if world.truth else [target]
     with replaced(*targets) as temporary:
         rows, frauds = _write(world, world.history(sizes, seed, progress), temporary[-1], target.suffix, temporary[:-1])
         with temporary[-1].open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Written(target, rows, frauds, sha256, truth)
+    if not world.truth:
+        truth.unlink(missing_ok=True)
+    return Written(target, rows, frauds, sha256, truth if world.truth else None)
 
 
 def _world(name: str) -> World:
     if name not in WORLDS:
-        raise OptionError(f"there is no world {name!r}; expected one of {', '.join(WORLDS)}; see generate --help")
+        raise OptionError(f"there is no world {name!r}; expected one of {', '.join(WORLDS)}")
     return WORLDS[name]
 
 
@@ -106,9 +113,7 @@ def _sizes(world: World, options: argparse.Namespace) -> dict[str, int]:
         given = getattr(options, option.name)
         value = option.default if given is None else given
         if not 1 <= value <= option.largest:
-            raise OptionError(
-                f"--{option.name} is {value}; expected a whole number from 1 to {option.largest}; choose such a one"
-            )
+            raise OptionError(f"--{option.name} is {value}; expected a whole number from 1 to {option.largest}")
         sizes[option.name] = value
     return sizes
 

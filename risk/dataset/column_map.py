@@ -1,6 +1,6 @@
 """What a column map is: which column of a foreign file is which field of a transaction.
 
-docs/datasets.md explains its forms; risk/dataset/map_file.py reads and writes them as TOML.
+docs/datasets.md explains its forms; map_file.py beside this file reads them from TOML, written_map.py writes them.
 """
 
 import difflib
@@ -36,6 +36,7 @@ TEXT_FIELDS = (
 LABEL_FIELDS = ("is_fraud", "labelled_at", "fraud_kind")
 ALL_NAMES = (*TEXT_FIELDS, "event_time", "amount", *LABEL_FIELDS)
 REQUIRED = ("transaction_id", "event_time", "currency")
+DECIMAL_MARKS = (".", ",")
 
 
 class TextColumn(Struct, frozen=True):
@@ -61,6 +62,26 @@ class TimeColumn(Struct, frozen=True):
     format: str | None = None
     unit: str | None = None
     origin: int = 0  # milliseconds UTC of the time that the number 0 stands for
+    beside: tuple[str, ...] = ()  # further columns, joined to the first by one space: the format is of them all
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.column, *self.beside)
+
+
+class AmountColumn(Struct, frozen=True):
+    """Decimal numbers in major units. Where the mark before the decimals is a comma, others part the thousands."""
+
+    column: str
+    decimal: str = "."
+
+
+class LabelColumn(Struct, frozen=True):
+    """Without words of its own: 1, 0, true, false, yes, no. With them, these and no others."""
+
+    column: str
+    fraud: tuple[str, ...] = ()
+    genuine: tuple[str, ...] = ()
 
 
 class Attribute(Struct, frozen=True):
@@ -69,6 +90,7 @@ class Attribute(Struct, frozen=True):
     name: str
     column: str
     kind: Kind
+    decimal: str = "."
 
 
 TextSource = TextColumn | Constant | RowNumber
@@ -79,8 +101,8 @@ class ColumnMap(Struct, frozen=True):
 
     texts: dict[str, TextSource]
     event_time: TimeColumn
-    amount: str | None = None
-    is_fraud: str | None = None
+    amount: AmountColumn | None = None
+    is_fraud: LabelColumn | None = None
     labelled_at: TimeColumn | None = None
     fraud_kind: str | None = None
     attributes: tuple[Attribute, ...] = ()
@@ -91,18 +113,19 @@ class ColumnMap(Struct, frozen=True):
         for name, source in self.texts.items():
             if isinstance(source, TextColumn):
                 yield name, source.column
-        yield "event_time", self.event_time.column
+        for column in self.event_time.columns:
+            yield "event_time", column
         if self.amount is not None:
-            yield "amount", self.amount
+            yield "amount", self.amount.column
         yield from self.label_columns()
         for attribute in self.attributes:
             yield f"attributes.{attribute.name}", attribute.column
 
     def label_columns(self) -> Iterator[tuple[str, str]]:
         if self.is_fraud is not None:
-            yield "is_fraud", self.is_fraud
-        if self.labelled_at is not None:
-            yield "labelled_at", self.labelled_at.column
+            yield "is_fraud", self.is_fraud.column
+        for column in () if self.labelled_at is None else self.labelled_at.columns:
+            yield "labelled_at", column
         if self.fraud_kind is not None:
             yield "fraud_kind", self.fraud_kind
 
@@ -134,11 +157,11 @@ def near_matches(word: str, words: Iterable[str]) -> str:
 
 def check_labels_apart(column_map: ColumnMap) -> ColumnMap:
     """The label may teach and judge; as a part of the transaction it would give the answer away."""
-    labels = dict(column_map.label_columns())
-    if "is_fraud" not in labels and labels:
-        key, column = next(iter(labels.items()))
+    labels = list(column_map.label_columns())
+    if column_map.is_fraud is None and labels:
+        key, column = labels[0]
         raise mistake(column_map.path, key, column, "a map that has is_fraud too", " Add is_fraud, or leave this away.")
-    secret = {labels[key]: key for key in ("fraud_kind", "labelled_at", "is_fraud") if key in labels}
+    secret = {column: key for key, column in reversed(labels)}
     for key, column in column_map.columns_by_key():
         if key in LABEL_FIELDS:
             continue

@@ -1,7 +1,5 @@
 """CSV: every value as the text it is, so that an id such as 00123 stays one."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from risk.dataset.lines import BLOCK_BYTES, Block, read_blocks
+from risk.dataset.quotes import Quoting
 from risk.dataset.source import BadRow, Piece
 from risk.diagnosis import rejected
 from risk.errors import DatasetError
@@ -18,6 +17,7 @@ from risk.events import Rejected, RejectReason
 DELIMITERS = (",", ";", "\t", "|")
 HEAD_BYTES = 256 * 1024
 HEAD_RECORDS = 20
+CLOSED = "a quote that is closed again, before a delimiter or a line's end, in a row as wide as the header"
 
 
 class CsvSource:
@@ -25,7 +25,8 @@ class CsvSource:
 
     def __init__(self, path: Path, block_bytes: int = BLOCK_BYTES) -> None:
         self._path, self._block_bytes = path, block_bytes
-        self._delimiter, self.columns = _read_head(path)
+        delimiter, self.columns = _read_head(path)
+        self._quoting = Quoting(delimiter, len(self.columns))
         self.types = dict.fromkeys(self.columns, "text")
 
     def pieces(self, columns: Sequence[str]) -> Iterator[Piece]:
@@ -34,7 +35,7 @@ class CsvSource:
                 raise DatasetError(f"{self._path}: the column {name!r} is there twice: expected it once. Rename one.")
         wanted = [self.columns.index(name) for name in columns]
         rows = 0
-        for number, block in enumerate(read_blocks(self._path, self._delimiter.encode(), self._block_bytes)):
+        for number, block in enumerate(read_blocks(self._path, self._quoting, self._block_bytes)):
             body = _without_first(block) if number == 0 else block
             if len(body.starts):
                 yield self._piece(body, rows + 1, columns, wanted)
@@ -43,14 +44,14 @@ class CsvSource:
     def _piece(self, block: Block, first_row: int, columns: Sequence[str], wanted: list[int]) -> Piece:
         why: dict[int, Rejected] = {}
         for index in np.flatnonzero(block.unclosed).tolist():
-            why[index] = _not_a_row(block.record(index).decode(errors="replace"), "a quote that is closed again")
+            why[index] = _not_a_row(block.record(index).decode(errors="replace"), CLOSED)
         if not block.data.isascii():
             why |= _not_utf8(block)
         texts = None
         if not _has_lone_return(block):
-            texts = _parsed(block, why, self._delimiter, len(self.columns), wanted)
+            texts = _parsed(block, why, self._quoting, len(self.columns), wanted)
         if texts is None:
-            texts = _parsed_one_by_one(block, why, self._delimiter, len(self.columns), wanted)
+            texts = _parsed_one_by_one(block, why, self._quoting, len(self.columns), wanted)
         rows = np.arange(first_row, first_row + len(block.starts), dtype=np.int64)
         bad = [
             BadRow.of(int(rows[index]), int(block.lines[index]), why[index], self._values(block, index, columns))
@@ -62,8 +63,8 @@ class CsvSource:
         return Piece(table, rows[good], block.lines[good], bad)
 
     def _values(self, block: Block, index: int, columns: Sequence[str]) -> dict[str, str]:
-        fields = _fields(block.record(index).decode(errors="backslashreplace"), self._delimiter) or []
-        there = dict(zip(self.columns, fields, strict=False))
+        values = self._quoting.values(block.record(index).decode(errors="backslashreplace"))
+        there = dict(zip(self.columns, values, strict=False))
         return {name: there[name] for name in columns if name in there}
 
 
@@ -111,7 +112,7 @@ def _not_utf8(block: Block) -> dict[int, Rejected]:
 
 
 def _parsed(
-    block: Block, why: dict[int, Rejected], delimiter: str, width: int, wanted: list[int]
+    block: Block, why: dict[int, Rejected], quoting: Quoting, width: int, wanted: list[int]
 ) -> list[pa.Array] | None:
     """The wanted columns of the rows that are not bad; adds to `why` those with another number of values.
 
@@ -138,7 +139,7 @@ def _parsed(
             pa.BufferReader(data),
             read_options=pa.csv.ReadOptions(use_threads=False, column_names=names, block_size=max(len(data) + 1, 1024)),
             parse_options=pa.csv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=block.spans_lines, invalid_row_handler=note
+                delimiter=quoting.delimiter, newlines_in_values=block.spans_lines, invalid_row_handler=note
             ),
             convert_options=pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(chosen, pa.string()), include_columns=list(dict.fromkeys(chosen))
@@ -158,52 +159,53 @@ def _one_array(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _parsed_one_by_one(
-    block: Block, why: dict[int, Rejected], delimiter: str, width: int, wanted: list[int]
+    block: Block, why: dict[int, Rejected], quoting: Quoting, width: int, wanted: list[int]
 ) -> list[pa.Array]:
-    """The same as `_parsed`, slowly, with the standard library: no row can mislead the next."""
+    """The same as `_parsed`, slowly: no row can mislead the next."""
     texts: list[list[str]] = [[] for _ in wanted]
     for index in range(len(block.starts)):
         if index in why:
             continue
         text = block.record(index).decode()
-        fields = _fields(text, delimiter)
-        if fields is None:
-            why[index] = _not_a_row(text, "one row, with quotes that are closed again")
-        elif len(fields) != width:
-            why[index] = _not_a_row(text, f"{width} values, as the header has, not {len(fields)}")
+        values = quoting.values(text)
+        if len(values) != width:
+            why[index] = _not_a_row(text, f"{width} values, as the header has, not {len(values)}")
         else:
-            for values, position in zip(texts, wanted, strict=True):
-                values.append(fields[position])
-    return [pa.array(values, pa.string()) for values in texts]
-
-
-def _fields(text: str, delimiter: str) -> list[str] | None:
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    except csv.Error:
-        return None
-    return rows[0] if len(rows) == 1 else None
+            for column, position in zip(texts, wanted, strict=True):
+                column.append(values[position])
+    return [pa.array(column, pa.string()) for column in texts]
 
 
 def _read_head(path: Path) -> tuple[str, list[str]]:
     """The delimiter and the names of the columns."""
-    head = next(read_blocks(path, b",", HEAD_BYTES), None)
-    if head is None:
+    heads = {delimiter: _first_records(path, Quoting(delimiter, None)) for delimiter in DELIMITERS}
+    delimiter = max(DELIMITERS, key=lambda one: _agreement([len(values) for _, values in heads[one]]))
+    if not heads[delimiter]:
         raise DatasetError(f"{path}: is empty: expected a header line with the names of the columns.")
-    texts = [head.record(i).decode(errors="replace") for i in range(min(len(head.starts), HEAD_RECORDS))]
-    if "\r" in texts[0] and "\n" not in texts[0]:
+    first, names = heads[delimiter][0]
+    if "\r" in first and "\n" not in first:
         raise DatasetError(f"{path}: has old line ends (CR): expected LF or CR LF. Save it again.")
-    delimiter = max(DELIMITERS, key=lambda one: _agreement(texts, one))
-    names = [name.strip() for name in _fields(texts[0], delimiter) or []]
-    numbers = sum(_is_number(name) for name in names)
-    if not names or numbers * 2 > len(names):
-        raise DatasetError(f"{path}: the first line is {texts[0][:80]!r}: expected the names of the columns. Add them.")
-    return delimiter, [name or f"column_{place}" for place, name in enumerate(names, 1)]
+    if not names or sum(map(_is_number, names)) * 2 > len(names):
+        raise DatasetError(f"{path}: the first line is {first[:80]!r}: expected the names of the columns. Add them.")
+    return delimiter, [name.strip() or f"column_{place}" for place, name in enumerate(names, 1)]
 
 
-def _agreement(texts: list[str], delimiter: str) -> tuple[bool, bool, int]:
+def _first_records(path: Path, quoting: Quoting) -> list[tuple[str, list[str]]]:
+    """Each as it stands, with its values; none where a quote is never closed."""
+    head = next(read_blocks(path, quoting, HEAD_BYTES), None)
+    if head is None:
+        return []
+    places = range(min(len(head.starts), HEAD_RECORDS))
+    texts = [head.record(place).decode(errors="replace") for place in places]
+    return [
+        (text, [] if head.unclosed[place] else quoting.values(text)) for place, text in zip(places, texts, strict=True)
+    ]
+
+
+def _agreement(widths: list[int]) -> tuple[bool, bool, int]:
     """It must part the header; then most rows have as many values as the header; then the more the better."""
-    widths = [len(_fields(text, delimiter) or []) for text in texts]
+    if not widths:
+        return False, False, 0
     return widths[0] > 1, sum(width == widths[0] for width in widths) * 2 > len(widths), widths[0]
 
 

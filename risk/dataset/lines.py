@@ -8,14 +8,12 @@ from typing import BinaryIO, NamedTuple, cast
 
 import numpy as np
 
+from risk.dataset.quotes import LONGEST_ROW_BYTES, LONGEST_ROW_LINES, NO_ROW, UNDECIDED, Quoting
 from risk.errors import DatasetError
 
 BLOCK_BYTES = 8 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
-# A quoted value may hold line breaks, but a quote that is still open after so many lines was never meant as one.
-LONGEST_RECORD_LINES = 1_000
-LONGEST_RECORD_BYTES = 1024 * 1024
 LONGEST_LINE_BYTES = 64 * 1024 * 1024
 
 _NEWLINE, _RETURN, _QUOTE = 10, 13, 34
@@ -28,20 +26,20 @@ class Block(NamedTuple):
     starts: np.ndarray
     ends: np.ndarray
     lines: np.ndarray  # 1-based
-    unclosed: np.ndarray  # bool: the record has a quote that never closes
+    unclosed: np.ndarray  # bool: a quote is open at the record's end
     spans_lines: bool  # some record has more than one line
 
     def record(self, index: int) -> bytes:
         return self.data[self.starts[index] : self.ends[index]]
 
 
-def read_blocks(path: Path, delimiter: bytes | None, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-    """With a delimiter, quotes may hold line breaks (CSV); without, a record is a line (NDJSON)."""
+def read_blocks(path: Path, quoting: Quoting | None, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+    """With quoting, a record may go over several lines (CSV); without, it is a line (NDJSON)."""
     carry, line = b"", 1
     with _opened(path) as stream:
         first = True
         while True:
-            data = _read(stream, block_bytes, path)
+            data = _read(stream, max(block_bytes, len(BOM)) if first else block_bytes, path)
             last = not data
             if first:
                 if data.startswith(UTF16):
@@ -51,7 +49,7 @@ def read_blocks(path: Path, delimiter: bytes | None, block_bytes: int = BLOCK_BY
             if len(carry) > LONGEST_LINE_BYTES:
                 raise DatasetError(f"{path}: line {line} is longer than 64 MiB: expected text with line ends.")
             if data:
-                block, used, lines = _split(data, line, delimiter, last)
+                block, used, lines = _split(data, line, quoting, last)
                 carry, line = data[used:], line + lines
                 if len(block.starts):
                     yield block
@@ -60,7 +58,12 @@ def read_blocks(path: Path, delimiter: bytes | None, block_bytes: int = BLOCK_BY
 
 
 def _opened(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+    try:
+        return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+    except OSError as error:
+        raise DatasetError(
+            f"{path}: cannot be opened ({error.strerror}): expected a file that may be read. Check path and rights."
+        ) from error
 
 
 def _read(stream: BinaryIO, size: int, path: Path) -> bytes:
@@ -72,7 +75,7 @@ def _read(stream: BinaryIO, size: int, path: Path) -> bytes:
         ) from error
 
 
-def _split(data: bytes, line: int, delimiter: bytes | None, last: bool) -> tuple[Block, int, int]:
+def _split(data: bytes, line: int, quoting: Quoting | None, last: bool) -> tuple[Block, int, int]:
     """The records of `data`, how many bytes they take, how many lines they are."""
     octets = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(octets == _NEWLINE)
@@ -83,11 +86,9 @@ def _split(data: bytes, line: int, delimiter: bytes | None, last: bool) -> tuple
     unclosed = np.zeros(len(ends), bool)
     counted = len(ends)
     spans = False
-    if delimiter is not None and b'"' in data:
-        joined, open_from, broken = _quoted_lines(data, octets, starts, ends, delimiter, last)
+    if quoting is not None and len(ends) and b'"' in data:
+        joined, counted, broken = _quoted_lines(data, octets, starts, ends, quoting, last)
         unclosed[broken] = True
-        if open_from is not None:
-            counted = open_from
         keep = np.ones(len(ends), bool)
         keep[counted:] = False
         for opening, closing in joined:
@@ -103,46 +104,50 @@ def _split(data: bytes, line: int, delimiter: bytes | None, last: bool) -> tuple
 
 
 def _quoted_lines(
-    data: bytes, octets: np.ndarray, starts: np.ndarray, ends: np.ndarray, delimiter: bytes, last: bool
-) -> tuple[list[tuple[int, int]], int | None, list[int]]:
-    """Which lines belong together, from which line on the next bytes are needed, which lines never close a quote.
-
-    Only a line with an odd number of quotes can open or close a quoted value that goes on, so only those are looked at.
-    """
-    quotes = np.flatnonzero(octets == _QUOTE)
-    odd = np.flatnonzero((np.searchsorted(quotes, ends) - np.searchsorted(quotes, starts)) & 1).tolist()
+    data: bytes, octets: np.ndarray, starts: np.ndarray, ends: np.ndarray, quoting: Quoting, last: bool
+) -> tuple[list[tuple[int, int]], int, list[int]]:
+    """Which lines belong together, how many lines are decided, which of them never close a quote."""
     joined: list[tuple[int, int]] = []
     broken: list[int] = []
-    position = 0
-    while position < len(odd):
-        opening = odd[position]
-        position += 1
-        if not _stays_open(data[starts[opening] : ends[opening]], delimiter):
+    after = 0  # the line after the newest row
+    for line in _doubtful(octets, ends, quoting.delimiter):
+        start = int(starts[line])
+        if line < after or not quoting.stays_open(data, start, int(ends[line])):
             continue
-        closing = odd[position] if position < len(odd) else None
-        reach = closing if closing is not None else len(ends)
-        too_long = (
-            reach - opening > LONGEST_RECORD_LINES
-            or (int(ends[closing]) if closing is not None else len(data)) - int(starts[opening]) > LONGEST_RECORD_BYTES
-        )
-        if too_long or (closing is None and last):
-            broken.append(opening)
-        elif closing is None:
-            return joined, opening, broken
+        limit, reach = start + LONGEST_ROW_BYTES, line + LONGEST_ROW_LINES - 1
+        if reach < len(ends):
+            limit = min(limit, int(ends[reach]))
+        end = quoting.row_end(data, start, limit, last)
+        if end == UNDECIDED:
+            return joined, line, broken
+        if end == NO_ROW:
+            broken.append(line)
         else:
-            joined.append((opening, closing))
-            position += 1
-    return joined, None, broken
+            after = line + data.count(b"\n", start, end) + 1
+            joined.append((line, after - 1))
+    return joined, len(ends), broken
 
 
-def _stays_open(line: bytes, delimiter: bytes) -> bool:
-    """Whether a line that begins outside of quotes ends inside. A quote opens only where a value begins."""
-    separator = delimiter[0]
-    state = "start"
-    for byte in line:
-        if byte == _QUOTE:
-            # A doubled quote closes and opens again at once, which comes to the same as one that is meant.
-            state = {"start": "quoted", "plain": "plain", "quoted": "closed", "closed": "quoted"}[state]
-        elif state != "quoted":
-            state = "start" if byte == separator else "plain"
-    return state == "quoted"
+def _doubtful(octets: np.ndarray, ends: np.ndarray, delimiter: str) -> list[int]:
+    """The lines that may end inside of quotes, found at a glance over all of them.
+
+    The others have an even number of quotes, of which each odd one opens, because it begins a value or doubles the
+    one before it; so each even one closes, the last one too.
+    """
+    quotes = np.flatnonzero(octets == _QUOTE)
+    until = np.searchsorted(quotes, ends)
+    quotes = quotes[: until[-1]]
+    counts = np.diff(until, prepend=0)
+    is_doubtful = (counts & 1).astype(bool)
+    if is_doubtful.any():
+        is_odd = np.repeat(((until - counts) & 1).astype(bool), counts)
+        is_odd[::2] ^= True
+        odd = quotes[is_odd]
+    else:
+        odd = quotes[::2]
+    opens = np.zeros(256, bool)
+    opens[[ord(delimiter), _NEWLINE, _QUOTE]] = True
+    # Before the first byte a line begins too; clipped, a quote there is its own neighbour, which is as good.
+    is_opening = opens.take(octets.take(odd - 1, mode="clip"))
+    is_doubtful[np.searchsorted(ends, odd[~is_opening])] = True
+    return np.flatnonzero(is_doubtful).tolist()

@@ -1,6 +1,5 @@
-"""The column map as TOML: in and out. docs/datasets.md explains its forms."""
+"""The column map out of TOML. docs/datasets.md explains its forms."""
 
-import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -9,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from risk.catalogue import Kind
-from risk.clock import to_ms, to_text
+from risk.clock import to_ms
 from risk.dataset.column_map import (
     ALL_NAMES,
+    DECIMAL_MARKS,
     REQUIRED,
     TEXT_FIELDS,
     UNITS,
+    AmountColumn,
     Attribute,
     ColumnMap,
     Constant,
+    LabelColumn,
     RowNumber,
     TextColumn,
     TextSource,
@@ -27,6 +29,7 @@ from risk.dataset.column_map import (
     near_matches,
 )
 from risk.errors import DatasetError
+from risk.money import EXPONENTS
 
 KINDS = tuple(kind.value for kind in Kind)
 NO_CONSTANT = ("transaction_id", "customer_id")  # all rows would be one transaction, or one customer
@@ -58,8 +61,8 @@ def parse_map(text: str, path: str = "the column map") -> ColumnMap:
     made = ColumnMap(
         texts={key: _text_source(path, key, table[key]) for key in TEXT_FIELDS if key in table},
         event_time=_time_column(path, "event_time", table["event_time"]),
-        amount=_column(path, "amount", table.get("amount")),
-        is_fraud=_column(path, "is_fraud", table.get("is_fraud")),
+        amount=_amount(path, "amount", table["amount"]) if "amount" in table else None,
+        is_fraud=_label(path, "is_fraud", table["is_fraud"]) if "is_fraud" in table else None,
         labelled_at=_time_column(path, "labelled_at", table["labelled_at"]) if "labelled_at" in table else None,
         fraud_kind=_column(path, "fraud_kind", table.get("fraud_kind")),
         attributes=_attributes(path, table.get("attributes", {})),
@@ -97,6 +100,48 @@ def _column(path: str, key: str, value: object) -> str | None:
     return _named(path, key, value, "the name of a column")
 
 
+def _amount(path: str, key: str, value: object) -> AmountColumn:
+    if not isinstance(value, dict):
+        return AmountColumn(_named(path, key, value, "the name of a column, or {column, decimal}"))
+    _keys(path, key, value, ("column", "decimal"))
+    column = _named(path, f"{key}.column", value.get("column"), "the name of a column")
+    return AmountColumn(column, _decimal(path, key, value))
+
+
+def _decimal(path: str, key: str, value: Mapping[str, Any]) -> str:
+    mark = value.get("decimal", ".")
+    if mark not in DECIMAL_MARKS:
+        raise mistake(path, f"{key}.decimal", mark, '"," or "."')
+    return str(mark)
+
+
+def _label(path: str, key: str, value: object) -> LabelColumn:
+    if not isinstance(value, dict):
+        return LabelColumn(_named(path, key, value, "the name of a column, or {column, fraud, genuine}"))
+    _keys(path, key, value, ("column", "fraud", "genuine"))
+    column = _named(path, f"{key}.column", value.get("column"), "the name of a column")
+    if "fraud" not in value and "genuine" not in value:
+        return LabelColumn(column)
+    fraud, genuine = (_label_words(path, f"{key}.{side}", value.get(side)) for side in ("fraud", "genuine"))
+    both = [word for word in fraud if word in genuine]
+    if both:
+        raise mistake(path, f"{key}.genuine", both[0], "a value that is not in fraud too")
+    return LabelColumn(column, fraud, genuine)
+
+
+def _label_words(path: str, key: str, value: object) -> tuple[str, ...]:
+    """As the file has them: 1 and true may stand without quotes."""
+    if not isinstance(value, list) or not value:
+        raise mistake(path, key, value, 'a list of the values that mean it, such as ["yes"]')
+    words = []
+    for one in value:
+        word = str(one).lower() if isinstance(one, bool) else str(one).strip() if isinstance(one, str | int) else ""
+        if not word:
+            raise mistake(path, key, one, "a text or a whole number; an empty value always means not known")
+        words.append(word)
+    return tuple(words)
+
+
 def _text_source(path: str, key: str, value: object) -> TextSource:
     if not isinstance(value, dict):
         return TextColumn(_named(path, key, value, "the name of a column, {constant = ...} or {row = true}"))
@@ -108,7 +153,11 @@ def _text_source(path: str, key: str, value: object) -> TextSource:
             raise mistake(
                 path, key, value, "a column, for every row needs its own", " Without customers, leave it away."
             )
-        return Constant(_named(path, f"{key}.constant", value["constant"], "a text that is not empty"))
+        constant = _named(path, f"{key}.constant", value["constant"], "a text that is not empty")
+        if key == "currency" and constant not in EXPONENTS:
+            near = near_matches(constant, EXPONENTS)
+            raise mistake(path, f"{key}.constant", constant, "an ISO 4217 code such as EUR or USD", near)
+        return Constant(constant)
     if "row" in value:
         if key != "transaction_id":
             raise mistake(path, key, value, "a column; only transaction_id can be the row's number")
@@ -121,20 +170,34 @@ def _text_source(path: str, key: str, value: object) -> TextSource:
 def _time_column(path: str, key: str, value: object) -> TimeColumn:
     if not isinstance(value, dict):
         return TimeColumn(_named(path, key, value, "the name of a column, or {column, format} or {column, unit}"))
-    _keys(path, key, value, ("column", "format", "unit", "origin"))
-    column = _named(path, f"{key}.column", value.get("column"), "the name of a column")
+    _keys(path, key, value, ("column", "columns", "format", "unit", "origin"))
+    column, *beside = _time_columns(path, key, value)
     pattern, unit = value.get("format"), value.get("unit")
     if pattern is not None and unit is not None:
         raise mistake(path, key, value, "format (for text) or unit (for numbers), not both")
     if pattern is not None:
         _check_format(path, f"{key}.format", pattern)
+    elif beside:
+        advice = ' Add it, such as format = "%Y-%m-%d %H:%M:%S".'
+        raise mistake(path, key, value, "a format of the columns joined by one space", advice)
     if unit is not None and unit not in UNITS:
         near = near_matches(unit, UNITS) if isinstance(unit, str) else ""
         raise mistake(path, f"{key}.unit", unit, f"one of {', '.join(UNITS)}", near)
     if "origin" in value and unit is None:
         raise mistake(path, f"{key}.origin", value["origin"], 'a unit beside it, such as unit = "hours"')
     origin = _origin(path, f"{key}.origin", value["origin"]) if "origin" in value else 0
-    return TimeColumn(column, pattern, unit, origin)
+    return TimeColumn(column, pattern, unit, origin, tuple(beside))
+
+
+def _time_columns(path: str, key: str, value: Mapping[str, Any]) -> list[str]:
+    if "columns" not in value:
+        return [_named(path, f"{key}.column", value.get("column"), "the name of a column")]
+    names = value["columns"]
+    if "column" in value:
+        raise mistake(path, key, value, "column (one) or columns (several), not both")
+    if not isinstance(names, list) or not names:
+        raise mistake(path, f"{key}.columns", names, 'a list of columns, such as ["date", "time"]')
+    return [_named(path, f"{key}.columns", name, "the name of a column") for name in names]
 
 
 def _check_format(path: str, key: str, pattern: object) -> None:
@@ -174,61 +237,14 @@ def _attributes(path: str, table: object) -> tuple[Attribute, ...]:
 
 def _attribute(path: str, name: str, value: object) -> Attribute:
     key = f"attributes.{name}"
-    column, kind = name, value
+    column, kind, decimal = name, value, "."
     if not name:
         raise mistake(path, key, value, "an attribute with a name")
     if isinstance(value, dict):
-        _keys(path, key, value, ("column", "kind"))
+        _keys(path, key, value, ("column", "kind", "decimal"))
         column = _named(path, f"{key}.column", value.get("column", name), "the name of a column")
-        kind = value.get("kind")
+        kind, decimal = value.get("kind"), _decimal(path, key, value)
     if kind not in KINDS:
         near = near_matches(kind, KINDS) if isinstance(kind, str) else ""
         raise mistake(path, key, value, '"number", "category" or {column = "name", kind = "number"}', near)
-    return Attribute(name, column, Kind(kind))
-
-
-def write_map(column_map: ColumnMap) -> str:
-    """TOML that `parse_map` reads back as the same map."""
-    lines = []
-    for key in ALL_NAMES:
-        value = column_map.texts.get(key) if key in TEXT_FIELDS else getattr(column_map, key)
-        if value is not None:
-            lines.append(f"{key} = {_written(value)}")
-    if column_map.attributes:
-        lines += ["", "[attributes]"]
-        for one in column_map.attributes:
-            kind = _quoted(one.kind.value)
-            renamed = f"{{ column = {_quoted(one.column)}, kind = {kind} }}"
-            lines.append(f"{_key(one.name)} = {kind if one.column == one.name else renamed}")
-    return "\n".join(lines) + "\n"
-
-
-def _written(value: object) -> str:
-    match value:
-        case str() | TextColumn():
-            return _quoted(value if isinstance(value, str) else value.column)
-        case Constant():
-            return f"{{ constant = {_quoted(value.value)} }}"
-        case RowNumber():
-            return "{ row = true }"
-        case TimeColumn(column=column, format=None, unit=None):
-            return _quoted(column)
-        case TimeColumn():
-            parts = [f"column = {_quoted(value.column)}"]
-            if value.format is not None:
-                parts.append(f"format = {_quoted(value.format)}")
-            if value.unit is not None:
-                parts.append(f"unit = {_quoted(value.unit)}")
-            if value.origin:
-                parts.append(f"origin = {_quoted(to_text(value.origin))}")
-            return f"{{ {', '.join(parts)} }}"
-    raise TypeError(f"not a part of a column map: {value!r}")
-
-
-def _quoted(text: str) -> str:
-    """JSON's escapes are TOML's too, but for DEL, which TOML wants escaped."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)
+    return Attribute(name, column, Kind(kind), decimal)

@@ -4,7 +4,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from risk.catalogue import Kind
-from risk.dataset.column_map import ALL_NAMES, REQUIRED, TEXT_FIELDS, Attribute, ColumnMap, TextColumn, TimeColumn
+from risk.dataset.column_map import (
+    ALL_NAMES,
+    REQUIRED,
+    TEXT_FIELDS,
+    AmountColumn,
+    Attribute,
+    ColumnMap,
+    LabelColumn,
+    TextColumn,
+    TimeColumn,
+)
 from risk.dataset.source import Source
 from risk.dataset.values import MISSING_NUMBERS, is_text
 from risk.errors import DatasetError
@@ -28,8 +38,8 @@ def own_map(source: Source, path: str) -> ColumnMap:
     return ColumnMap(
         texts={name: TextColumn(name) for name in TEXT_FIELDS if name in there},
         event_time=TimeColumn("event_time"),
-        amount="amount",
-        is_fraud="is_fraud" if "is_fraud" in there else None,
+        amount=AmountColumn("amount"),
+        is_fraud=LabelColumn("is_fraud") if "is_fraud" in there else None,
         labelled_at=TimeColumn("labelled_at") if "labelled_at" in there and "is_fraud" in there else None,
         fraud_kind="fraud_kind" if "fraud_kind" in there and "is_fraud" in there else None,
         attributes=_attributes(source),

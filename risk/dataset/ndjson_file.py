@@ -13,6 +13,7 @@ from risk.dataset.source import BadRow, Piece
 from risk.diagnosis import rejected
 from risk.errors import DatasetError
 from risk.events import Rejected, RejectReason
+from risk.words import number_text
 
 _decode = msgspec.json.Decoder().decode
 
@@ -76,7 +77,7 @@ def _texts(values: dict[str, Any], columns: Sequence[str]) -> list[str | None] |
         elif type(value) is int:
             texts.append(str(value))
         elif type(value) is float:
-            texts.append(str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value))
+            texts.append(number_text(value))
         else:
             return rejected(RejectReason.WRONG_TYPE, name, value, "a text, a number, true, false or null")
     return texts

@@ -3,30 +3,35 @@
 docs/datasets.md says in plain words what is understood, and what happens to rows that are not.
 """
 
+import bisect
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 from risk.catalogue import ALL_FIELDS, FeatureSet, Kind
-from risk.dataset.column_map import ColumnMap, check_labels_apart
+from risk.dataset.column_map import ColumnMap, TextColumn, check_labels_apart
+from risk.dataset.encoding import encoding_notice
+from risk.dataset.kinds import open_source
 from risk.dataset.names import own_map
 from risk.dataset.order import Order, find_order, sorted_pieces
 from risk.dataset.rows import Rows, read_rows
-from risk.dataset.source import BadRow, Piece, Source, open_source
+from risk.dataset.source import BadRow, Piece, Source
 from risk.dataset.times import check_time_type
 from risk.errors import DatasetError
 from risk.events import RejectReason
 
 CHUNK_ROWS = 65_536
 KEPT_BAD_ROWS = 20
+CURRENCY_ROWS = 65_536
 
 
 class BadRows:
-    """How many rows could not be read, why, and the first of them."""
+    """How many rows could not be read, why, and the first of them: first in the file, in whatever order they come."""
 
     def __init__(self) -> None:
         self.by_reason: Counter[RejectReason] = Counter()
         self.first: list[BadRow] = []
+        self.first_of: dict[RejectReason, BadRow] = {}
 
     @property
     def count(self) -> int:
@@ -34,8 +39,11 @@ class BadRows:
 
     def add(self, bad: BadRow) -> None:
         self.by_reason[bad.reason] += 1
-        if len(self.first) < KEPT_BAD_ROWS:
-            self.first.append(bad)
+        if bad.reason not in self.first_of or bad.row < self.first_of[bad.reason].row:
+            self.first_of[bad.reason] = bad
+        if len(self.first) < KEPT_BAD_ROWS or bad.row < self.first[-1].row:
+            bisect.insort(self.first, bad, key=lambda kept: kept.row)
+            del self.first[KEPT_BAD_ROWS:]
 
 
 class Dataset:
@@ -60,6 +68,26 @@ class Dataset:
         self._source, self._order, self._chunk_rows = source, order, chunk_rows
         self._on_bad, self._scratch = on_bad, scratch
         self._mapped = list(dict.fromkeys(column for _, column in column_map.columns_by_key()))
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether the file itself is in event-time order."""
+        return self._order.ranks is None
+
+    def currencies(self) -> list[tuple[str, int]]:
+        """The texts of the currency column among the file's first rows, the most common first, with their counts."""
+        source = self.column_map.texts["currency"]
+        if not isinstance(source, TextColumn):
+            raise DatasetError(f"{self.path}: got a currency that is no column, expected a column to count")
+        counts: Counter[str] = Counter()
+        rest = CURRENCY_ROWS
+        for piece in self._source.pieces([source.column]):
+            values = piece.table.column(0).slice(0, rest)
+            counts.update(str(value) for value in values.to_pylist() if value is not None)
+            rest -= len(values)
+            if rest == 0:
+                break
+        return counts.most_common()
 
     def rows(self) -> Generator[Rows, None, None]:
         """From the first event to the last; what happened at the same time keeps the file's order."""
@@ -119,6 +147,10 @@ def open_dataset(
     _check_types(source, column_map)
     order = find_order(source, column_map.event_time)
     notices += _notices(path, column_map, order)
+    is_text_file = bool({"text", "JSON"} & set(source.types.values()))
+    encoding = encoding_notice(path, source.columns, order.not_utf8) if is_text_file else None
+    if encoding is not None:
+        notices.append(encoding)
     return Dataset(path, source, column_map, order, notices, chunk_rows, on_bad, scratch)
 
 
@@ -138,9 +170,10 @@ def _notices(path: Path, column_map: ColumnMap, order: Order) -> list[str]:
     if column_map.is_fraud is None:
         notices.append(f"{path}: there is no label column, so nothing can be learned from this file")
     if order.ranks is not None:
+        are = "is" if order.out_of_order == 1 else "are"
         notices.append(
-            f"{path}: is not sorted by event time ({order.out_of_order:,} of {order.row_count:,} rows are earlier than"
-            " the row before); it is sorted while it is read"
+            f"{path}: the file is not sorted by event time ({order.out_of_order:,} of {order.row_count:,} rows {are}"
+            " earlier than the row before); it is sorted while it is read"
         )
     return notices
 

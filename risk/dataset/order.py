@@ -6,8 +6,9 @@ temporary files of consecutive ranks, and each of these is sorted by itself.
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,9 @@ import pyarrow.ipc
 from risk.clock import EARLIEST, LATEST
 from risk.dataset.column_map import TimeColumn
 from risk.dataset.source import BadRow, Piece, Source
-from risk.dataset.times import MISSING, as_times
+from risk.dataset.times import MISSING, as_times, time_values
+from risk.errors import DatasetError
+from risk.events import RejectReason
 
 # A part of about 50 MB; more rows share a part where there would be more open files than a process may have.
 PART_ROWS = 262_144
@@ -31,15 +34,17 @@ class Order(NamedTuple):
     row_count: int  # bad rows too
     out_of_order: int  # rows with an earlier time than the row before
     ranks: np.ndarray | None  # of each row that has columns; None where the file is sorted
+    not_utf8: int = 0  # rows
 
 
 def find_order(source: Source, time: TimeColumn) -> Order:
     parts: list[np.ndarray] = []
-    row_count = 0
+    row_count = not_utf8 = 0
     newest = np.int64(MISSING)
-    for piece in source.pieces([time.column]):
+    for piece in source.pieces(time.columns):
         row_count += piece.table.num_rows + len(piece.bad)
-        times = as_times(piece.table.column(0), time, "event_time", {})
+        not_utf8 += sum(1 for bad in piece.bad if bad.reason is RejectReason.NOT_UTF8)
+        times = as_times(time_values(piece.table, time), time, "event_time", {})
         times[(times < EARLIEST) | (times >= LATEST)] = MISSING
         if len(times):
             parts.append(_beside_the_row_before(times, newest))
@@ -48,11 +53,11 @@ def find_order(source: Source, time: TimeColumn) -> Order:
     parts.clear()
     out_of_order = int((times[1:] < times[:-1]).sum())
     if not out_of_order:
-        return Order(row_count, 0, None)
+        return Order(row_count, 0, None, not_utf8)
     order = np.argsort(times, kind="stable")
     ranks = np.empty(len(times), np.int64)
     ranks[order] = np.arange(len(times))
-    return Order(row_count, out_of_order, ranks)
+    return Order(row_count, out_of_order, ranks, not_utf8)
 
 
 def _beside_the_row_before(times: np.ndarray, newest: np.int64) -> np.ndarray:
@@ -71,15 +76,36 @@ def sorted_pieces(
 ) -> Iterator[Piece]:
     """All rows by rank. Rows without columns are noted while the file is read. Leaves no files behind."""
     part_rows = max(PART_ROWS, -(-len(ranks) // MOST_PARTS))
-    with tempfile.TemporaryDirectory(prefix="trustlens-sort-", dir=scratch) as folder:
-        parts = _Parts(Path(folder), part_rows)
-        try:
+    with _work_folder(scratch) as folder:
+        with _Parts(folder, part_rows) as parts:
             has_lines = parts.fill(source.pieces(columns), ranks, note_bad)
-        finally:
-            parts.close()
         for path in parts.paths():
-            yield _sorted_part(path, columns, has_lines)
-            path.unlink()
+            with _named(folder.parent, "reading a temporary file back"):
+                piece = _sorted_part(path, columns, has_lines)
+                path.unlink()
+            yield piece
+
+
+@contextmanager
+def _work_folder(scratch: Path | None) -> Iterator[Path]:
+    """A folder of our own that is gone afterwards."""
+    with _named(scratch or Path("the system's folder for temporary files"), "making a folder"):
+        made = tempfile.TemporaryDirectory(prefix="trustlens-sort-", dir=scratch)
+    with made as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _named(folder: Path, doing: str) -> Iterator[None]:
+    """An error of the disk names the folder, what was being done, and the way out. Nothing of others runs inside."""
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError(
+            f"{folder}: {doing} to sort by event time failed ({error.strerror or error}): expected a folder that may be"
+            " written, with room for the columns that are read. Free some, or name another folder: set TMPDIR, or"
+            " scratch where open_dataset is called; or sort the file beforehand."
+        ) from error
 
 
 class _Parts:
@@ -88,6 +114,15 @@ class _Parts:
     def __init__(self, folder: Path, part_rows: int) -> None:
         self._folder, self._part_rows = folder, part_rows
         self._writers: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Closes every file, also after an error; what closing writes may fail like any writing."""
+        with _named(self._folder.parent, "writing temporary files"):
+            self._stack.close()
 
     def fill(self, pieces: Iterator[Piece], ranks: np.ndarray, note_bad: Callable[[BadRow], None]) -> bool:
         taken, has_lines = 0, False
@@ -108,17 +143,15 @@ class _Parts:
             present, starts = np.unique(numbers[order], return_index=True)
             by_part = table.take(pa.array(order))
             for number, start, end in zip(present.tolist(), starts, [*starts[1:], count], strict=True):
-                self._writer(number, table.schema).write_batch(by_part.slice(start, end - start))
+                with _named(self._folder.parent, "writing temporary files"):
+                    self._writer(number, table.schema).write_batch(by_part.slice(start, end - start))
         return has_lines
 
     def _writer(self, number: int, schema: pa.Schema) -> pa.ipc.RecordBatchStreamWriter:
         if number not in self._writers:
-            self._writers[number] = pa.ipc.new_stream(self._folder / f"{number}.arrows", schema)
+            writer = pa.ipc.new_stream(self._folder / f"{number}.arrows", schema)
+            self._writers[number] = self._stack.enter_context(writer)
         return self._writers[number]
-
-    def close(self) -> None:
-        for writer in self._writers.values():
-            writer.close()
 
     def paths(self) -> list[Path]:
         return [self._folder / f"{number}.arrows" for number in sorted(self._writers)]

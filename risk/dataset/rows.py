@@ -10,12 +10,18 @@ from risk.clock import DAY
 from risk.codec import checked
 from risk.dataset.column_map import TEXT_FIELDS, ColumnMap, Constant, RowNumber, TextColumn
 from risk.dataset.source import BadRow, Piece
-from risk.dataset.times import MISSING, as_times, check_range
-from risk.dataset.values import Bad, as_amounts, as_attribute, as_labels, as_shared_texts, as_texts
+from risk.dataset.times import MISSING, as_times, check_range, time_values
+from risk.dataset.values import Bad, as_amounts, as_attribute, as_labels, as_shared_texts, as_texts, is_text
 from risk.diagnosis import rejected
 from risk.events import Label, Rejected, RejectReason, Transaction
 
 DEFAULT_LABEL_DELAY = 3 * DAY  # where a file does not say when its labels were known
+NUMBERS_REFUSED = {
+    RejectReason.NOT_FINITE,
+    RejectReason.REFUND,
+    RejectReason.AMOUNT_TOO_LARGE,
+    RejectReason.TIME_OUT_OF_RANGE,
+}
 UNKNOWN = -1  # of is_fraud and labelled_at
 FEW_VALUES = ("currency", "merchant_category", "channel", "country")
 
@@ -44,10 +50,10 @@ def read_rows(piece: Piece, column_map: ColumnMap) -> tuple[Rows, list[BadRow]]:
     """Every row passes the check that messages pass."""
     bad: Bad = {}
     count = piece.table.num_rows
-    times = as_times(piece.table.column(column_map.event_time.column), column_map.event_time, "event_time", bad)
+    times = as_times(time_values(piece.table, column_map.event_time), column_map.event_time, "event_time", bad)
     for index in np.flatnonzero(times == MISSING).tolist():
         bad.setdefault(index, rejected(RejectReason.MISSING_FIELD, "event_time", None, "the time of the transaction"))
-    amounts = [None] * count if column_map.amount is None else as_amounts(piece.table.column(column_map.amount), bad)
+    amounts = _amounts(piece, column_map, bad)
     is_fraud, labelled_at = _labels(piece, column_map, times, bad)
     texts = {name: _texts(piece, column_map, name) for name in TEXT_FIELDS}
     results = list(
@@ -70,6 +76,8 @@ def read_rows(piece: Piece, column_map: ColumnMap) -> tuple[Rows, list[BadRow]]:
     for index, result in enumerate(results):
         if type(result) is Rejected:
             bad.setdefault(index, result)
+    for index, why in bad.items():
+        bad[index] = _in_the_files_words(piece, column_map, index, why)
     kinds = (
         [None] * count if column_map.fraud_kind is None else as_shared_texts(piece.table.column(column_map.fraud_kind))
     )
@@ -83,6 +91,25 @@ def read_rows(piece: Piece, column_map: ColumnMap) -> tuple[Rows, list[BadRow]]:
         piece.rows[good],
     )
     return rows, [_bad_row(piece, index, why) for index, why in sorted(bad.items())]
+
+
+def _in_the_files_words(piece: Piece, column_map: ColumnMap, index: int, why: Rejected) -> Rejected:
+    """What was refused as a number is shown as the text that the file has: '-5.00', not -5.0."""
+    if why.reason not in NUMBERS_REFUSED:
+        return why
+    row = piece.table.slice(index, 1)
+    field = why.detail.partition(":")[0]
+    if field == "amount" and column_map.amount is not None:
+        array = row.column(column_map.amount.column)
+    elif field == "event_time":
+        array = time_values(row, column_map.event_time)
+    elif field == "labelled_at" and column_map.labelled_at is not None:
+        array = time_values(row, column_map.labelled_at)
+    else:
+        return why
+    if not is_text(array):
+        return why
+    return rejected(why.reason, field, array[0].as_py(), why.detail.rpartition(", expected ")[2])
 
 
 def _bad_row(piece: Piece, index: int, why: Rejected) -> BadRow:
@@ -110,13 +137,19 @@ def _texts(piece: Piece, column_map: ColumnMap, name: str) -> list[str | None]:
             return [None] * piece.table.num_rows
 
 
+def _amounts(piece: Piece, column_map: ColumnMap, bad: Bad) -> Sequence[float | None]:
+    if column_map.amount is None:
+        return [None] * piece.table.num_rows
+    return as_amounts(piece.table.column(column_map.amount.column), bad, column_map.amount.decimal)
+
+
 def _attributes(piece: Piece, column_map: ColumnMap, bad: Bad) -> list[dict[str, float | str]]:
     """One dictionary a row, with the attributes that the row has."""
     if not column_map.attributes:
         return [{}] * piece.table.num_rows  # one for all: events are never changed
     names = [attribute.name for attribute in column_map.attributes]
     columns: list[Sequence[float | str | None]] = [
-        as_attribute(piece.table.column(one.column), one.name, bad)
+        as_attribute(piece.table.column(one.column), one.name, bad, one.decimal)
         if one.kind is Kind.NUMBER
         else as_shared_texts(piece.table.column(one.column))
         for one in column_map.attributes
@@ -131,11 +164,12 @@ def _labels(piece: Piece, column_map: ColumnMap, times: np.ndarray, bad: Bad) ->
     count = piece.table.num_rows
     if column_map.is_fraud is None:
         return np.full(count, UNKNOWN, np.int8), np.full(count, UNKNOWN, np.int64)
-    is_fraud = as_labels(piece.table.column(column_map.is_fraud), bad)
+    label = column_map.is_fraud
+    is_fraud = as_labels(piece.table.column(label.column), bad, label.fraud, label.genuine)
     if column_map.labelled_at is None:
         labelled_at = np.where(times == MISSING, UNKNOWN, times + DEFAULT_LABEL_DELAY)
     else:
-        column = piece.table.column(column_map.labelled_at.column)
+        column = time_values(piece.table, column_map.labelled_at)
         labelled_at = as_times(column, column_map.labelled_at, "labelled_at", bad)
         check_range(labelled_at, "labelled_at", bad)
         labelled_at = np.where(labelled_at == MISSING, UNKNOWN, labelled_at)

@@ -1,19 +1,13 @@
 """What every kind of file gives its reader: pieces of columns in file order, and the rows that are none."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
-from risk.errors import DatasetError
 from risk.events import Rejected, RejectReason
-
-CSV_ENDINGS = (".csv", ".tsv", ".txt")
-NDJSON_ENDINGS = (".ndjson", ".jsonl", ".json")
-PARQUET_ENDINGS = (".parquet", ".pq")
 
 
 class BadRow(Struct, frozen=True):
@@ -57,28 +51,3 @@ class Source(Protocol):
     def pieces(self, columns: Sequence[str]) -> Iterator[Piece]:
         """The file from its start; the tables have exactly these columns, in this order."""
         ...
-
-
-def open_source(path: Path) -> Source:
-    """The reader for a file, chosen by its ending."""
-    from risk.dataset.csv_file import CsvSource  # each reader imports this file's types
-    from risk.dataset.ndjson_file import NdjsonSource
-    from risk.dataset.parquet_file import ParquetSource
-
-    if not path.exists():
-        raise DatasetError(f"{path}: there is no such file: expected a CSV, Parquet or NDJSON file. Check the path.")
-    if not path.is_file():
-        raise DatasetError(f"{path}: is not a file: expected a CSV, Parquet or NDJSON file.")
-    ending = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
-    ending = ending.lower()
-    if ending in CSV_ENDINGS:
-        return CsvSource(path)
-    if ending in NDJSON_ENDINGS:
-        return NdjsonSource(path)
-    if ending in PARQUET_ENDINGS and path.suffix.lower() != ".gz":
-        return ParquetSource(path)
-    known = ", ".join((*CSV_ENDINGS, *NDJSON_ENDINGS, *PARQUET_ENDINGS))
-    raise DatasetError(
-        f"{path}: ends in {path.suffix or 'nothing'!r}: expected one of {known}; text may be"
-        " gzipped (.csv.gz). Rename it."
-    )

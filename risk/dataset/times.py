@@ -20,9 +20,9 @@ Milliseconds = Callable[[np.ndarray], np.ndarray]
 Read = Callable[[str], datetime]
 
 MISSING = np.iinfo(np.int64).min
+LONGEST_NUMBER = 40  # characters; a time has far fewer
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
-_FRACTION = re.compile(r"[+-]?(\d+\.\d*|\.\d+)([eE][+-]?\d+)?|[+-]?\d+[eE][+-]?\d+", re.ASCII)
+_DECIMAL = re.compile(r"([+-]?(?=\.?\d)\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?", re.ASCII)
 _ZONE = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
 
 
@@ -43,8 +43,18 @@ def as_times(array: pa.Array, source: TimeColumn, field: str, bad: Bad) -> np.nd
     )
 
 
+def time_values(table: pa.RecordBatch, source: TimeColumn) -> pa.Array:
+    """The column that holds the time, or the texts of several joined by one space; empty only where all are."""
+    if not source.beside:
+        return table.column(source.column)
+    parts = [[text or "" for text in as_texts(table.column(name))] for name in source.columns]
+    return pa.array([" ".join(texts).strip() for texts in zip(*parts, strict=True)], pa.string())
+
+
 def check_time_type(type_: str, source: TimeColumn, path: str, key: str) -> None:
     """What a typed file makes plain before a row is read: a unit is for numbers, and numbers need one."""
+    if source.beside:
+        return  # joined columns are read as text, whatever their types
     advice = f"{path}: {key} reads the column {source.column!r} of type {type_}: expected "
     is_moment = type_.startswith(("timestamp", "date"))
     is_number = type_.startswith(("int", "uint", "float", "double", "halffloat", "decimal"))
@@ -169,10 +179,12 @@ def _fits(numbers: pa.Array, limit: int) -> bool:
 
 
 def _moment(text: str, multiply: int, divide: int) -> int | None:
-    """Whole numbers exactly; others to the nearest millisecond."""
-    if _WHOLE.fullmatch(text) and len(text) < 40:
-        return int(text) * multiply // divide
-    if not _FRACTION.fullmatch(text):
+    """Out of the decimal digits, so that cutting off what is finer than a millisecond is exact."""
+    found = _DECIMAL.fullmatch(text) if len(text) <= LONGEST_NUMBER else None
+    if found is None:
         return None
-    value = float(text) * multiply / divide
-    return round(value) if abs(value) < 1e18 else None
+    whole, fraction, exponent = found[1], found[2] or "", int(found[3] or 0)
+    # Further away than this nothing is left of the number, or no time has so many digits.
+    places = max(-2 * LONGEST_NUMBER, min(2 * LONGEST_NUMBER, exponent - len(fraction)))
+    number, power = int(whole + fraction) * multiply, int(10 ** abs(places))
+    return number * power // divide if places >= 0 else number // (divide * power)

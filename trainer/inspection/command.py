@@ -1,17 +1,21 @@
 """inspect: what is in a file, what its columns may mean, and what to beware of."""
 
 import argparse
+import tempfile
 from pathlib import Path
 
 from risk.dataset import open_dataset
-from risk.dataset.column_map import ColumnMap
-from risk.dataset.map_file import load_map, write_map
-from risk.dataset.source import open_source
+from risk.dataset.kinds import open_source
+from risk.dataset.map_file import load_map
+from risk.dataset.written_map import write_map
 from risk.errors import DatasetError, OptionError
-from trainer.inspection.facts import Survey, survey
-from trainer.inspection.findings import facts, find, warnings
-from trainer.inspection.proposal import Proposal, propose
-from trainer.terminal import out, progress
+from trainer.inspection.facts import survey
+from trainer.inspection.findings import find
+from trainer.inspection.giveaway import giveaways
+from trainer.inspection.proposal import propose
+from trainer.inspection.report import Report, print_incomplete, print_report
+from trainer.output import replaced
+from trainer.terminal import harmless, progress, say
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,106 +29,77 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(options: argparse.Namespace) -> int:
     _check_options(options)
-    source = open_source(options.file)
-    given = load_map(options.columns) if options.columns else None
-    if given is not None:
-        given.check_columns(source.columns, str(options.file))
-    looked = survey(source)
-    _print_columns(options.file, looked)
-    proposal = propose(looked.sample, "the proposed map")
-    column_map = given or proposal.column_map
-    if column_map is None:
-        raise DatasetError(f"{options.file}: {_no_map(proposal)}")
-    dataset = open_dataset(options.file, column_map)
-    with progress("reading", dataset.row_count) as advance:
-        found = find(dataset, advance)
-    _say()
-    for name, value in facts(found, dataset.row_count):
-        _say(f"{name:15} {value}")
-    if given is None:
-        _print_proposal(column_map, proposal)
-    said = warnings(found, dataset) + _from_columns(looked, column_map, proposal)
-    _say()
-    for warning in said:
-        _say(f"warning: {warning}")
-    if not said:
-        _say("no warnings")
+    report = look(options.file, options.columns)
+    if report.dataset is None:
+        print_incomplete(report)
+        raise DatasetError(f"{options.file}: {_why_no_map(report)}")
+    print_report(report)
     if options.write:
-        _write(options.write, column_map, options.file)
+        _write(options.write, report, options.file)
     return 0
 
 
+def look(file: Path, columns: Path | None) -> Report:
+    """Everything that is to be said, before anything is said: progress does not run into the report."""
+    source = open_source(file)
+    given = load_map(columns) if columns else None
+    if given is not None:
+        given.check_columns(source.columns, str(file))
+    with progress("looking", None) as advance:
+        looked = survey(source, advance)
+    proposal = propose(looked.sample, "the proposed map", looked.twice)
+    column_map = given or proposal.column_map
+    if column_map is None or not looked.rows:
+        return Report(file, looked, proposal, given, None, None)
+    if given is not None and given.is_fraud is not None:
+        labels = {column for _, column in given.label_columns()}
+        others = [one.name for one in looked.columns if one.name not in labels]
+        proposal = proposal._replace(giveaways=giveaways(looked.sample, given.is_fraud, others))
+    dataset = open_dataset(file, column_map)
+    with progress("reading", dataset.row_count) as advance:
+        found = find(dataset, advance)
+    return Report(file, looked, proposal, given, dataset, found)
+
+
+def _why_no_map(report: Report) -> str:
+    if not report.looked.rows:
+        return "has no rows: expected some below the names of the columns."
+    return f"no map can be proposed: {'; '.join(report.proposal.comments['event_time'])}."
+
+
 def _check_options(options: argparse.Namespace) -> None:
-    if options.write and options.columns:
+    target: Path | None = options.write
+    if target is None:
+        return
+    if options.columns:
         raise OptionError("--write with --columns: the map is there already. Leave one of them away.")
-    if options.write and options.write.exists() and not options.force:
-        raise OptionError(f"--write {options.write}: the file exists. Name another, or add --force to replace it.")
-    if options.write and not options.write.resolve().parent.is_dir():
-        raise OptionError(
-            f"--write {options.write}: there is no folder {options.write.parent}. Make it, or name another."
-        )
-
-
-def _no_map(proposal: Proposal) -> str:
-    return f"no map can be proposed: {'; '.join(proposal.remarks)}."
-
-
-def _print_columns(file: Path, looked: Survey) -> None:
-    _say(f"{file}: {looked.rows:,} rows, {len(looked.columns)} columns")
-    lines = [("column", "type", "missing", "distinct", "examples")]
-    for one in looked.columns:
-        share = f"{one.missing / one.rows:.1%}" if one.missing and one.rows else "-"
-        lines.append((one.name, one.kind, share, one.distinct, one.shown_examples))
-    name, kind, missing, distinct, _ = (max(map(len, cells)) for cells in zip(*lines, strict=True))
-    for cells in lines:
-        start = f"{cells[0]:{name}}  {cells[1]:{kind}}  {cells[2]:>{missing}}  {cells[3]:>{distinct}}"
-        _say(f"{start}  {cells[4]}")
-
-
-def _say(text: str = "") -> None:
-    out.print(_plain(text), markup=False)
-
-
-def _plain(text: str) -> str:
-    """A file's names and values are shown, not obeyed: control characters are orders to a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def _print_proposal(column_map: ColumnMap, proposal: Proposal) -> None:
-    _say()
-    _say("proposed map:")
-    for line in write_map(column_map).splitlines():
-        _say(f"    {line}" if line else "")
-    if proposal.remarks:
-        _say()
-        _say("why, and what to check:")
-    for remark in proposal.remarks:
-        _say(f"    {remark}")
-
-
-def _from_columns(looked: Survey, column_map: ColumnMap, proposal: Proposal) -> list[str]:
-    """Warnings about columns as such."""
-    said = []
-    used = {column: key for key, column in column_map.columns_by_key()}
-    for one in looked.columns:
-        if one.not_numbers:
-            said.append(f"unparseable values: {one.not_numbers:,} of the column {one.name} are not numbers")
-        if one.missing and used.get(one.name, "").startswith("attributes."):
-            said.append(f"missing values: {one.name} in {one.missing:,} rows ({one.missing / one.rows:.2%})")
-    for column, how in proposal.giveaways.items():
-        place = f"it is mapped as {used[column]}" if column in used else "it is not in the map"
-        said.append(f"the column {column} gives the label away: {how}; {place}")
-    return said
-
-
-def _write(path: Path, column_map: ColumnMap, file: Path) -> None:
-    """Whole or not at all."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    head = f"# Proposed for {_plain(file.name)}. Check it; docs/datasets.md explains every line.\n\n"
     try:
-        unfinished.write_text(head + write_map(column_map), encoding="utf-8")
-        unfinished.replace(path)
+        if target.is_dir():
+            raise OptionError(
+                f"--write {target}: is a folder: expected the name of a file, such as {target / 'map.toml'}."
+            )
+        if not target.resolve().parent.is_dir():
+            raise OptionError(f"--write {target}: there is no folder {target.parent}. Make it, or name another.")
+        if target.exists() and options.file.exists() and target.samefile(options.file):
+            raise OptionError(f"--write {target}: is the file to inspect, which is never overwritten. Name another.")
+        if target.exists() and not options.force:
+            raise OptionError(f"--write {target}: the file exists. Name another, or add --force to replace it.")
+        # Tried, not asked: rights, a full disk or a read-only place have many causes.
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}."):
+            pass
     except OSError as error:
-        raise OptionError(f"--write {path}: cannot be written ({error.strerror}). Name another file.") from error
-    _say()
-    _say(f"wrote {path}")
+        raise OptionError(
+            f"--write {target}: cannot be written ({error.strerror}): expected a place where files may be written."
+            " Name another."
+        ) from error
+
+
+def _write(path: Path, report: Report, file: Path) -> None:
+    """Whole or not at all."""
+    column_map, comments = report.proposal.column_map, report.proposal.comments
+    assert column_map is not None
+    head = f"# Proposed for {harmless(file.name)}. Check it; docs/datasets.md explains every line.\n\n"
+    with replaced(path) as (unfinished,):
+        unfinished.write_text(head + write_map(column_map, comments), encoding="utf-8")
+    say()
+    say(f"wrote {path}")

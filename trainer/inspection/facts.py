@@ -1,5 +1,7 @@
 """What each column of a file holds, over all of its rows, and a sample to look at more closely."""
 
+from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -8,6 +10,7 @@ import pyarrow.compute as pc
 from risk.dataset.names import are_numbers, present_texts
 from risk.dataset.source import Source
 from risk.dataset.values import as_texts, is_text
+from risk.events import RejectReason
 
 SAMPLE_ROWS = 1_000_000
 SAMPLE_BYTES = 256 * 1024 * 1024
@@ -76,19 +79,24 @@ class Survey(NamedTuple):
 
     rows: int  # bad rows too
     unreadable: int  # rows that do not even have columns
+    not_utf8: int  # of these
+    twice: list[str]  # names that several columns have
     columns: list[ColumnFacts]
     sample: pa.Table  # the first rows
 
 
-def survey(source: Source) -> Survey:
+def survey(source: Source, advance: Callable[[int], None] = lambda _rows: None) -> Survey:
     """One pass over all rows and columns."""
+    twice = [name for name, count in Counter(source.columns).items() if count > 1]
     names = [name for name in source.columns if source.columns.count(name) == 1 and not _is_nested(source.types[name])]
     facts = [ColumnFacts(name, source.types[name]) for name in names]
     kept: list[pa.RecordBatch] = []
-    rows = unreadable = sampled = sampled_bytes = 0
+    rows = unreadable = not_utf8 = sampled = sampled_bytes = 0
     for piece in source.pieces(names):
         rows += piece.table.num_rows + len(piece.bad)
         unreadable += len(piece.bad)
+        not_utf8 += sum(1 for bad in piece.bad if bad.reason is RejectReason.NOT_UTF8)
+        advance(piece.table.num_rows + len(piece.bad))
         for one, array in zip(facts, piece.table.columns, strict=True):
             one.add(array)
         if sampled < SAMPLE_ROWS and sampled_bytes < SAMPLE_BYTES:
@@ -99,7 +107,7 @@ def survey(source: Source) -> Survey:
         sample = pa.Table.from_batches(kept).slice(0, SAMPLE_ROWS)
     else:
         sample = pa.table([pa.array([], pa.string()) for _ in names], names=names)
-    return Survey(rows, unreadable, facts, sample.combine_chunks())
+    return Survey(rows, unreadable, not_utf8, twice, facts, sample.combine_chunks())
 
 
 def column_of(sample: pa.Table, name: str) -> pa.Array:

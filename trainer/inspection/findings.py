@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from risk.clock import to_text
-from risk.dataset import BadRows, Dataset
+from risk.clock import DAY, to_text
+from risk.dataset import BadRow, BadRows, Dataset
 
 FEW_ROWS = 1_000
 FEW_FRAUDS = 20
+MOSTLY_NEW = 0.9  # different customers per row; more, and hardly one has a past
+FEWEST_TO_JUDGE = 20
 
 
 class Findings(NamedTuple):
@@ -27,6 +29,7 @@ class Findings(NamedTuple):
     repeated_ids: int
     missing: dict[str, int]
     label_before_event: int
+    has_time_of_day: bool
 
 
 class _Codes:
@@ -45,10 +48,13 @@ class _Codes:
 def find(dataset: Dataset, advance: Callable[[int], None]) -> Findings:
     """Reads all rows once."""
     fields = dataset.column_map.texts
-    optional = [name for name in (*fields, "amount") if name not in ("transaction_id", "customer_id", "currency")]
+    optional = [name for name in fields if name not in ("transaction_id", "customer_id", "currency")]
+    if dataset.column_map.amount is not None:
+        optional.append("amount")
     ids, customers, merchants = _Codes(), _Codes(), _Codes()
     rows = frauds = genuine = labelled = early = 0
     first = last = None
+    has_time_of_day = False
     missing = dict.fromkeys(optional, 0)
     for chunk in dataset.rows():
         made = chunk.transactions
@@ -61,6 +67,7 @@ def find(dataset: Dataset, advance: Callable[[int], None]) -> Findings:
         times = np.array([one.event_time for one in made])
         first = int(times[0]) if first is None else first
         last = int(times[-1])
+        has_time_of_day = has_time_of_day or bool((times % DAY != 0).any())
         frauds += int((chunk.is_fraud == 1).sum())
         genuine += int((chunk.is_fraud == 0).sum())
         labelled += int(((chunk.is_fraud == 1) & (chunk.labelled_at >= 0)).sum())
@@ -79,6 +86,7 @@ def find(dataset: Dataset, advance: Callable[[int], None]) -> Findings:
         repeated_ids=rows - ids.different(),
         missing={name: count for name, count in missing.items() if count},
         label_before_event=early,
+        has_time_of_day=has_time_of_day,
     )
 
 
@@ -101,7 +109,8 @@ def warnings(found: Findings, dataset: Dataset) -> list[str]:
     """What a person should know before trusting a model made from this."""
     said = []
     if found.rows < FEW_ROWS:
-        said.append(f"very small: {found.rows:,} readable rows; below {FEW_ROWS:,} any result is mostly chance")
+        rows = counted(found.rows, "readable row", "readable rows")
+        said.append(f"very small: {rows}; below {FEW_ROWS:,} any result is mostly chance")
     if dataset.column_map.is_fraud is not None:
         if not found.frauds or not found.genuine:
             kind = "not known" if not found.frauds + found.genuine else "fraud" if found.frauds else "genuine"
@@ -110,23 +119,37 @@ def warnings(found: Findings, dataset: Dataset) -> list[str]:
             said.append(f"hardly any frauds: {found.frauds:,}; below {FEW_FRAUDS} none can be held back for judging")
         unknown = found.rows - found.frauds - found.genuine
         if unknown:
-            said.append(f"{unknown:,} rows have no label")
+            said.append(f"{counted(unknown, 'row has', 'rows have')} no label")
     if found.repeated_ids:
-        said.append(f"duplicate ids: {found.repeated_ids:,} rows have a transaction_id that another row has too")
+        have = counted(found.repeated_ids, "row has", "rows have")
+        said.append(f"duplicate ids: {have} a transaction_id that another row has too")
     said += [
-        f"missing values: {name} in {count:,} rows ({count / found.rows:.2%})" for name, count in found.missing.items()
+        f"missing values: {name} in {counted(count, 'row', 'rows')} ({count / found.rows:.2%})"
+        for name, count in found.missing.items()
     ]
-    if found.label_before_event:
-        said.append(f"{found.label_before_event:,} rows were labelled before they happened: check labelled_at")
-    for reason, count in found.bad.by_reason.most_common():
+    if found.rows and not found.has_time_of_day:
         said.append(
-            f"unreadable: {count:,} rows with reason {reason.value}; the first: {_first(found.bad, reason.value)}"
+            "no time has a time of day: every one is midnight, so hour, night and the windows of an hour say nothing;"
+            " if another column has it, map both: event_time = { columns = [...], format = ... }"
         )
+    if found.customers is not None and found.rows >= FEWEST_TO_JUDGE and found.customers > MOSTLY_NEW * found.rows:
+        said.append(
+            f"nearly every customer occurs once: {found.customers:,} customers in {found.rows:,} rows; without a past "
+            "there are no history features to learn from: check customer_id"
+        )
+    if found.label_before_event:
+        were = counted(found.label_before_event, "row was labelled before it", "rows were labelled before they")
+        said.append(f"{were} happened: check labelled_at")
+    for reason, count in found.bad.by_reason.most_common():
+        rows = counted(count, "row", "rows")
+        said.append(f"unreadable: {rows} with reason {reason.value}; the first: {_shown(found.bad.first_of[reason])}")
     return said + [notice.removeprefix(f"{dataset.path}: ") for notice in dataset.notices]
 
 
-def _first(bad: BadRows, reason: str) -> str:
-    row = next((row for row in bad.first if row.reason.value == reason), None)
-    if row is None:
-        return "see the rows further down"
+def counted(count: int, one: str, many: str) -> str:
+    """1 row has, 2,000 rows have."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def _shown(row: BadRow) -> str:
     return f"row {row.row}{f' (line {row.line})' if row.line else ''}, {row.detail}"

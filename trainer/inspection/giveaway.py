@@ -1,16 +1,27 @@
 """Columns that give the label away: who had them at the moment of the transaction would need no model."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from risk.dataset.column_map import LabelColumn
 from risk.dataset.names import kind_of
-from risk.dataset.values import MISSING_NUMBERS, as_texts, is_text
+from risk.dataset.values import MISSING_NUMBERS, as_labels, as_texts, is_text
+from trainer.inspection.facts import column_of
 
 LIMIT_AUC = 0.99
 LIMIT_SHARE = 0.95
 FEWEST_FRAUDS = 5  # below, a column may part so few from the rest by chance
 MOST_VALUES = 1_000
+
+
+def giveaways(sample: pa.Table, label: LabelColumn, columns: Iterable[str]) -> dict[str, str]:
+    """Those of the columns that give the label away, and how."""
+    labels = as_labels(column_of(sample, label.column), {}, label.fraud, label.genuine)
+    found = {name: gives_away(column_of(sample, name), labels) for name in columns}
+    return {name: how for name, how in found.items() if how is not None}
 
 
 def gives_away(array: pa.Array, is_fraud: np.ndarray) -> str | None:

@@ -6,17 +6,18 @@ import pyarrow.compute as pc
 from msgspec import Struct
 
 from risk.catalogue import Kind
+from risk.dataset.column_map import DECIMAL_MARKS
 from risk.dataset.names import kind_of, present_texts
-from risk.dataset.values import Bad, as_amounts, as_labels, as_texts, is_text
+from risk.dataset.values import Bad, as_amounts, as_texts, is_text
 from risk.money import EXPONENTS
-from trainer.inspection.times import TimeLook, look_at_time
-from trainer.inspection.words import CUSTOMER, ID, INDEX, MERCHANT, PROPERTY, TIME, TRANSACTION, words_of
+from trainer.inspection.labels import LabelLook, look_at_label
+from trainer.inspection.times import TimeLook, look_at_clock, look_at_time
+from trainer.inspection.words import CUSTOMER, ID, INDEX, MERCHANT, PROPERTY, TIME, TRANSACTION, squeezed, words_of
 
 LOOKED_AT = 50_000
 LEAST_SHARE_OF_IDS = 0.9  # different values of a column that is named as the transaction's id
 MONEY_SHARE = 0.95
-LABEL_SHARE = 0.95
-MOST_LABEL_SPELLINGS = 20
+LABEL_SHARE = 0.95  # of a column whose name says nothing
 FEWEST_IDS = 20
 MOST_NAME_CHARACTERS = 60
 
@@ -27,9 +28,10 @@ class Look(Struct, frozen=True):
     words: frozenset[str]
     squeezed: str  # the name in small letters
     time: TimeLook | None
-    is_number: bool
-    is_binary: bool  # nearly all values can be labels; the others are words, not numbers
-    share_of_ones: float
+    clock: str | None  # the format of times of day
+    label: LabelLook | None
+    number_share: float
+    decimal: str  # the mark before the decimals of its numbers
     share_negative: float
     has_cents: bool  # at most two decimals everywhere, some somewhere
     is_currency: bool
@@ -39,6 +41,16 @@ class Look(Struct, frozen=True):
     different: int
     share_different: float
     characters: float  # mean length
+    share_with_spaces: float
+
+    @property
+    def is_number(self) -> bool:
+        return self.number_share >= MONEY_SHARE
+
+    @property
+    def is_binary(self) -> bool:
+        """Nearly all values are 1, 0, true, false, yes or no."""
+        return self.label is not None and self.label.is_usual and self.label.share >= LABEL_SHARE
 
     @property
     def is_time(self) -> bool:
@@ -68,17 +80,19 @@ def look_at(name: str, array: pa.Array) -> Look:
     distinct = pc.count_distinct(present).as_py() if len(present) else 0
     some = present.slice(0, LOOKED_AT)
     texts = [text or "" for text in as_texts(some)]
-    numbers, is_number = _numbers(some)
-    share_of_ones = _share_of_ones(present, distinct)
-    is_binary = share_of_ones is not None
+    numbers, number_share, decimal = _numbers(some)
+    is_number = number_share >= MONEY_SHARE
+    label = look_at_label(name, present)
+    is_binary = label is not None and label.is_usual and label.share >= LABEL_SHARE
     cents = numbers * 100
     return Look(
         words=words_of(name),
-        squeezed="".join(character for character in name.lower() if character.isalnum()),
+        squeezed=squeezed(name),
         time=None if is_binary else look_at_time(name, array),
-        is_number=is_number,
-        is_binary=is_binary,
-        share_of_ones=share_of_ones or 0.0,
+        clock=None if is_binary else look_at_clock(name, array),
+        label=label,
+        number_share=number_share,
+        decimal=decimal,
         share_negative=float((numbers < 0).mean()) if len(numbers) else 0.0,
         has_cents=is_number and bool((np.abs(cents - np.rint(cents)) < 1e-4).all() and (numbers % 1 != 0).any()),
         is_currency=bool(texts) and all(text in EXPONENTS for text in set(texts)),
@@ -88,35 +102,27 @@ def look_at(name: str, array: pa.Array) -> Look:
         different=distinct,
         share_different=distinct / len(present) if len(present) else 0.0,
         characters=sum(map(len, texts)) / len(texts) if texts else 0.0,
+        share_with_spaces=sum(" " in text for text in texts) / len(texts) if texts else 0.0,
     )
 
 
-def _share_of_ones(present: pa.Array, distinct: int) -> float | None:
-    """Among values that can be labels; None where the column is none."""
-    if not 0 < distinct <= MOST_LABEL_SPELLINGS:
-        return None
-    dirt: Bad = {}
-    labels = as_labels(present, dirt)
-    others = present.take(pa.array(sorted(dirt)[:100], pa.int64()))
-    if len(dirt) > (1 - LABEL_SHARE) * len(labels) or _numbers(others)[1]:
-        return None
-    return float((labels == 1).sum() / (len(labels) - len(dirt)))
-
-
-def _numbers(some: pa.Array) -> tuple[np.ndarray, bool]:
-    """The values as numbers, and whether nearly all of them are some; money counts."""
+def _numbers(some: pa.Array) -> tuple[np.ndarray, float, str]:
+    """The values as numbers, how many of them are some, the mark before their decimals; money counts."""
     type_ = some.type
-    if not (is_text(some) or pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_)):
-        return np.empty(0), False
-    if not len(some):
-        return np.empty(0), False
-    bad: Bad = {}
-    as_amounts(some.slice(0, 1_000), bad)
-    if len(bad) > 500:
-        return np.empty(0), False
-    values = as_amounts(some, bad)
+    is_number = pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_)
+    if not len(some) or not (is_text(some) or is_number):
+        return np.empty(0), 0.0, "."
+    marks = DECIMAL_MARKS if is_text(some) else DECIMAL_MARKS[:1]
+    head = some.slice(0, 1_000)
+    wrong: dict[str, Bad] = {mark: {} for mark in marks}
+    for mark, bad in wrong.items():
+        as_amounts(head, bad, mark)
+    best = min(marks, key=lambda mark: len(wrong[mark]))
+    if len(wrong[best]) * 2 > len(head):
+        return np.empty(0), 0.0, "."
+    values = as_amounts(some, {}, best)
     numbers = np.array([value for value in values if value is not None and abs(value) < np.inf])
-    return numbers, len(numbers) >= MONEY_SHARE * len(some)
+    return numbers, len(numbers) / len(some), best
 
 
 def fitness_as_transaction(look: Look) -> float:

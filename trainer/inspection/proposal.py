@@ -1,26 +1,31 @@
 """Proposes a column map for a file, by the names of its columns and by what is in them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
 
+from risk.catalogue import Kind
 from risk.dataset.column_map import (
     ALL_NAMES,
     TEXT_FIELDS,
+    AmountColumn,
     Attribute,
     ColumnMap,
     Constant,
+    LabelColumn,
     RowNumber,
     TextColumn,
     TextSource,
     TimeColumn,
 )
-from risk.dataset.names import kind_of
-from risk.dataset.values import as_labels
+from risk.dataset.times import time_values
 from trainer.inspection.facts import column_of
-from trainer.inspection.giveaway import gives_away
+from trainer.inspection.giveaway import giveaways
+from trainer.inspection.labels import ENOUGH as ENOUGH_LABELS
+from trainer.inspection.left_out import attribute_kind, why_left_out
 from trainer.inspection.named import Look, fitness_as_party, fitness_as_transaction, look_at
+from trainer.inspection.times import TimeLook, count_not_times, with_clock
 from trainer.inspection.words import (
     AMOUNT,
     AMOUNT_NOT,
@@ -35,25 +40,32 @@ from trainer.inspection.words import (
     LABEL_NOT,
     LABEL_TIME,
     MERCHANT,
-    PERSONAL,
-    TIME_NOT,
+    TIME,
+    knows_of_fraud,
 )
 
+ENOUGH_AMOUNTS = 0.6  # of the values must be numbers under a name that says amount
 ASSUMED_CURRENCY = "USD"
 LIKELY_FRAUD_SHARE = 0.2  # a column of 0 and 1 without a telling name is the label only if 1 is rare
 
 
 class Proposal(NamedTuple):
-    """A map, or None where no column can be the time; what was decided on thin grounds; what was left out and why."""
+    """What was found; a map, or None where no column can be the time."""
 
     column_map: ColumnMap | None
-    remarks: list[str]
+    fields: dict[str, object]  # of the map, so far as they were found
+    attributes: tuple[Attribute, ...]
+    remarks: list[str]  # what was decided on thin grounds, what was left out and why
+    comments: dict[str, list[str]]  # the same, by the key of the map that they are about
     giveaways: dict[str, str]  # column, how it gives the label away
 
 
-def propose(sample: pa.Table, path: str) -> Proposal:
-    """Fields are given out one after the other, the surest first; a column is given out once."""
-    return _Proposer(sample, path).propose()
+def propose(sample: pa.Table, path: str, twice: Sequence[str] = ()) -> Proposal:
+    """Fields are given out one after the other, the surest first; a column is given out once.
+
+    `twice`: the names that several columns have, which no map can use.
+    """
+    return _Proposer(sample, path).propose(twice)
 
 
 class _Proposer:
@@ -61,34 +73,39 @@ class _Proposer:
         self._sample, self._path = sample, path
         self._free = {name: look_at(name, column_of(sample, name)) for name in sample.column_names}
         self._remarks: list[str] = []
+        self._comments: dict[str, list[str]] = {}
 
-    def propose(self) -> Proposal:
+    def propose(self, twice: Sequence[str]) -> Proposal:
+        for name in twice:
+            self._remark("attributes", f"{name}: left out, for several columns have this name: rename all but one")
         own = {name for name in ALL_NAMES if name in self._free}
-        label = self._take("is_fraud", self._label())
+        label = self._label()
         kind = self._take("fraud_kind", self._fraud_kind()) if label else None
         if kind and kind != "fraud_kind":
-            self._remarks.append(f"{kind}: taken for the kind of fraud, which no feature ever reads")
+            self._remark("fraud_kind", f"{kind}: taken for the kind of fraud, which no feature ever reads")
         labelled_at = self._labelled_at() if label else None
         time = self._event_time()
-        giveaways = self._giveaways(label)
-        if time is None:
-            return Proposal(None, self._remarks, giveaways)
-        amount = self._take("amount", self._amount())
-        if amount is None:
-            self._remarks.append("no column looks like the amount: every amount would be missing")
+        found = {} if label is None else giveaways(self._sample, label, self._free)
+        amount = self._amount()
         texts = self._texts(own)
-        attributes = self._attributes(giveaways)
-        made = ColumnMap(
-            texts={name: texts[name] for name in TEXT_FIELDS if name in texts},
-            event_time=time,
-            amount=amount,
-            is_fraud=label,
-            labelled_at=labelled_at,
-            fraud_kind=kind,
-            attributes=attributes,
-            path=self._path,
-        )
-        return Proposal(made, self._remarks, giveaways)
+        attributes = self._attributes(found, label is not None)
+        fields: dict[str, object] = {
+            **{name: texts[name] for name in TEXT_FIELDS if name in texts},
+            "event_time": time,
+            "amount": amount,
+            "is_fraud": label,
+            "labelled_at": labelled_at,
+            "fraud_kind": kind,
+        }
+        made = None
+        if time is not None:
+            ordered = {name: texts[name] for name in TEXT_FIELDS if name in texts}
+            made = ColumnMap(ordered, time, amount, label, labelled_at, kind, attributes, self._path)
+        return Proposal(made, fields, attributes, self._remarks, self._comments, found)
+
+    def _remark(self, key: str, text: str) -> None:
+        self._remarks.append(text)
+        self._comments.setdefault(key, []).append(text)
 
     def _take(self, field: str, found: str | None) -> str | None:
         """The column of the field's own name before any other; it is then no longer free."""
@@ -102,25 +119,38 @@ class _Proposer:
         best = max(scores, key=scores.__getitem__, default=None)
         return best if best is not None and scores[best] >= least else None
 
-    def _label(self) -> str | None:
-        binary = {name: look for name, look in self._free.items() if look.is_binary}
+    def _label(self) -> LabelColumn | None:
+        understood = {name: look for name, look in self._free.items() if look.label is not None}
         named = {
-            name: 2.0 * bool(look.words & LABEL) + ("fraud" in look.squeezed) - 3 * bool(look.words & LABEL_NOT)
-            for name, look in binary.items()
+            name: 2.0 * bool(look.words & LABEL) + knows_of_fraud(name) - 3 * bool(look.words & LABEL_NOT)
+            for name, look in understood.items()
+            if look.label is not None and look.label.share >= ENOUGH_LABELS
         }
-        found = self._best(named, 1)
-        if found is not None:
-            return found
-        rare: list[str] = [name for name, look in binary.items() if 0 < look.share_of_ones <= LIKELY_FRAUD_SHARE]
-        if len(rare) == 1 and not self._free[rare[0]].words & LABEL_NOT and "is_fraud" not in self._free:
-            self._remarks.append(f"{rare[0]}: taken for the label because it is the only column of 0 and 1 with few 1")
-            return rare[0]
-        if "is_fraud" not in self._free:
-            self._remarks.append("no column looks like the label: nothing could be learned from this file")
-        return None
+        found = "is_fraud" if "is_fraud" in named else self._best(named, 1)
+        if found is None and "is_fraud" not in self._free:
+            found = self._rare_label(understood)
+        label = self._free.pop(found).label if found is not None else None
+        if label is None:
+            self._remark("is_fraud", "no column looks like the label: nothing could be learned from this file")
+            return None
+        if not label.is_usual:
+            fraud, genuine = (" or ".join(words) for words in (label.source.fraud, label.source.genuine))
+            self._remark("is_fraud", f"{found}: {fraud} was taken for fraud, {genuine} for genuine: check it")
+        return label.source
+
+    def _rare_label(self, understood: dict[str, Look]) -> str | None:
+        rare: list[str] = [
+            name
+            for name, look in understood.items()
+            if look.is_binary and look.label is not None and 0 < look.label.share_of_frauds <= LIKELY_FRAUD_SHARE
+        ]
+        if len(rare) != 1 or self._free[rare[0]].words & LABEL_NOT:
+            return None
+        self._remark("is_fraud", f"{rare[0]}: taken for the label because it is the only column of 0 and 1 with few 1")
+        return rare[0]
 
     def _fraud_kind(self) -> str | None:
-        fits = [n for n, look in self._free.items() if "fraud" in look.squeezed and look.words & FRAUD_KIND]
+        fits = [n for n, look in self._free.items() if knows_of_fraud(n) and look.words & FRAUD_KIND]
         return fits[0] if fits else None
 
     def _labelled_at(self) -> TimeColumn | None:
@@ -137,42 +167,59 @@ class _Proposer:
             scores["event_time"] += 10
         name = self._best(scores, 3)
         if name is None:
-            self._remarks.append("no column looks like a time: write the map by hand, docs/datasets.md shows how")
+            self._remark("event_time", "no column looks like a time: write the map by hand, docs/datasets.md shows how")
             return None
-        time = self._free.pop(name).time
-        assert time is not None
-        if time.remark:
-            self._remarks.append(time.remark)
+        look = self._free.pop(name).time
+        assert look is not None
+        if look.remark:
+            self._remark("event_time", look.remark)
+        source = self._with_clock(look)
+        self._count_not_times(source)
         others = [other for other, look in self._free.items() if look.is_time]
         for other in others:
             del self._free[other]
         if others:
-            self._remarks.append(f"{', '.join(others)}: left out, for {name} is the time")
-        return time.source
+            self._remark("attributes", f"{', '.join(others)}: left out, for {name} is the time")
+        return source
 
-    def _giveaways(self, label: str | None) -> dict[str, str]:
-        """Judged for every column that is not a label; what becomes a field is kept and warned of."""
-        if label is None:
-            return {}
-        labels = as_labels(column_of(self._sample, label), {})
-        found = {name: gives_away(column_of(self._sample, name), labels) for name in self._free}
-        return {name: how for name, how in found.items() if how is not None}
+    def _with_clock(self, look: TimeLook) -> TimeColumn:
+        """A date in one column and the time of day in another are read as one."""
+        clocks = {name: 1.0 + bool(one.words & TIME) for name, one in self._free.items() if one.clock is not None}
+        name = self._best(clocks, 1)
+        clock = None if name is None else self._free[name].clock
+        if not look.is_date or name is None or clock is None:
+            return look.source
+        del self._free[name]
+        self._remark("event_time", f"{look.source.column} is only a date: {name} was taken for the time of day")
+        return with_clock(look.source, name, clock)
 
-    def _amount(self) -> str | None:
+    def _count_not_times(self, source: TimeColumn) -> None:
+        arrays = [column_of(self._sample, name) for name in source.columns]
+        values = time_values(pa.RecordBatch.from_arrays(arrays, names=list(source.columns)), source)
+        count, first = count_not_times(values, source)
+        if count:
+            are = "1 value is no time, it" if count == 1 else f"{count:,} values are no times, the first"
+            self._remark("event_time", f"{' and '.join(source.columns)}: {are} is {first!r}")
+
+    def _amount(self) -> AmountColumn | None:
         named: dict[str, float] = {}
         plain: dict[str, float] = {}
         for name, look in self._free.items():
-            if not look.is_number or look.share_negative > 0.5 or look.is_binary:
+            if look.share_negative > 0.5 or look.is_binary or look.number_share < ENOUGH_AMOUNTS:
                 continue
             named[name] = 3.0 * bool(look.words & AMOUNT) - 3 * bool(look.words & AMOUNT_NOT) + look.has_cents
-            if look.has_cents and look.different > 20 and not look.words & AMOUNT_NOT:
+            if look.is_number and look.has_cents and look.different > 20 and not look.words & AMOUNT_NOT:
                 plain[name] = float(look.different)
         found = self._best(named, 3)
         if found is None and "amount" not in self._free:
             found = self._best(plain, 1)
             if found is not None:
-                self._remarks.append(f"{found}: taken for the amount because it looks like money")
-        return found
+                self._remark("amount", f"{found}: taken for the amount because it looks like money")
+        found = "amount" if "amount" in self._free else found
+        if found is None:
+            self._remark("amount", "no column looks like the amount: every amount would be missing")
+            return None
+        return AmountColumn(found, self._free.pop(found).decimal)
 
     def _texts(self, own: set[str]) -> dict[str, TextSource]:
         texts: dict[str, TextSource] = {}
@@ -202,12 +249,11 @@ class _Proposer:
         self._parties_by_content(texts)
         if "transaction_id" not in texts:
             texts["transaction_id"] = RowNumber()
-            self._remarks.append("no column looks like the transaction's id: the number of the row is taken")
+            self._remark("transaction_id", "no column looks like the transaction's id: the number of the row is taken")
         if "currency" not in texts:
             texts["currency"] = Constant(ASSUMED_CURRENCY)
-            self._remarks.append(
-                f"no column holds the currency: {ASSUMED_CURRENCY} is assumed, correct it where it is not"
-            )
+            text = f"no column holds the currency: {ASSUMED_CURRENCY} is assumed, correct it where it is not"
+            self._remark("currency", text)
         return texts
 
     def _parties_by_content(self, texts: dict[str, TextSource]) -> None:
@@ -220,20 +266,17 @@ class _Proposer:
             if found is not None:
                 self._free.pop(found)
                 texts[field] = TextColumn(found)
-                self._remarks.append(f"{found}: taken for {field} because its values look like ids that come again")
+                self._remark(field, f"{found}: taken for {field} because its values look like ids that come again")
 
-    def _attributes(self, giveaways: dict[str, str]) -> tuple[Attribute, ...]:
+    def _attributes(self, found: dict[str, str], has_label: bool) -> tuple[Attribute, ...]:
         attributes = []
         for name, look in self._free.items():
-            kind = kind_of(column_of(self._sample, name))
-            if name in giveaways:
-                self._remarks.append(f"{name}: left out, for it gives the label away: {giveaways[name]}")
-            elif look.words & LABEL or "fraud" in look.squeezed:
-                self._remarks.append(f"{name}: left out, for its name says that it knows about fraud")
-            elif look.words & PERSONAL:
-                self._remarks.append(f"{name}: left out, for it names a person rather than a behaviour")
-            elif kind is None or look.different < 2 or look.is_running_number or look.words & TIME_NOT - {"since"}:
-                self._remarks.append(f"{name}: left out, for it is neither a number nor a category to learn from")
+            array = column_of(self._sample, name)
+            kind = attribute_kind(look, array)
+            why = f"it gives the label away: {found[name]}" if name in found else None
+            why = why or why_left_out(name, look, kind, has_label, array)
+            if why is not None or kind is None:
+                self._remark("attributes", f"{name}: left out, for {why}")
             else:
-                attributes.append(Attribute(name, name, kind))
+                attributes.append(Attribute(name, name, kind, look.decimal if kind is Kind.NUMBER else "."))
         return tuple(attributes)

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from risk.clock import EARLIEST, LATEST, to_ms
+from risk.clock import DAY, EARLIEST, LATEST, to_ms
 from risk.dataset.column_map import UNITS, TimeColumn
-from risk.dataset.names import are_numbers, present_texts
+from risk.dataset.names import present_texts
 from risk.dataset.times import MISSING, as_times
 from risk.dataset.values import Bad, is_text
 from risk.errors import DatasetError
@@ -18,7 +18,11 @@ from trainer.inspection.words import TIME, TIME_NOT, unit_of, words_of
 LOOKED_AT = 5_000
 HANDFUL = 20
 FEWEST_DIGITS = 5  # of a date such as 1 Feb 2024
-ENOUGH = 0.95  # of the values must be times; the others are dirt, which inspect counts
+ENOUGH = 0.6  # of the values must be times, and at least so many; the others are dirt, which inspect counts
+FEWEST_TIMES = 3
+ENOUGH_NUMBERS = (
+    0.95  # the same for numbers under a name that says nothing of time: ids may fall between the years, too
+)
 RELATIVE_ORIGIN = to_ms(datetime(2024, 1, 1, tzinfo=UTC))
 # Numbers since 1970 that fall between these years are taken for times; wider, and every id would be one.
 FIRST_EPOCH, LAST_EPOCH = to_ms(datetime(2000, 1, 1, tzinfo=UTC)), to_ms(datetime(2040, 1, 1, tzinfo=UTC))
@@ -29,12 +33,46 @@ _TIMES = (" %H:%M:%S", " %H:%M", " %H:%M:%S.%f", " %I:%M:%S %p", " %I:%M %p", "T
 FORMATS = (*(date + time for time in _TIMES for date in _DATES), "%Y%m%d%H%M%S", "%d/%m/%y %H:%M", "%m/%d/%y %H:%M")
 
 
+CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p", "%H:%M:%S.%f", "%H.%M", "%H%M%S")
+_CLOCK = r"^ *\d{1,2}([:.]?)\d{2}([:.]?\d{2}(\.\d+)?)?( ?[AaPp][Mm])? *$"
+
+
 class TimeLook(NamedTuple):
     """A column that can be read as a time, and how sure that is."""
 
     source: TimeColumn
     score: int
     remark: str | None
+    is_date: bool = False  # no value has a time of day
+
+
+def look_at_clock(name: str, array: pa.Array) -> str | None:
+    """The format of a column that holds times of day without a date, or None. 16.13 may be an amount, so only a name
+    can make it a time."""
+    few = _spread(array)
+    clocks = CLOCKS if words_of(name) & TIME else tuple(clock for clock in CLOCKS if ":" in clock)
+    if pa.types.is_time(array.type):
+        few = pa.array([str(value)[:8] for value in few.to_pylist()], pa.string())
+    if not len(few) or not is_text(few) or not pc.any(pc.match_substring_regex(few, _CLOCK)).as_py():
+        return None
+    dated = pc.binary_join_element_wise(pa.scalar("2024-01-01"), pc.utf8_trim_whitespace(few), " ")
+    shares = {clock: _share(dated, TimeColumn("", f"%Y-%m-%d {clock}")) for clock in clocks}
+    best = max(shares, key=shares.__getitem__)
+    return best if _is_enough(shares[best], len(few)) else None
+
+
+def with_clock(date: TimeColumn, clock_column: str, clock: str) -> TimeColumn:
+    """A date and a time of day in two columns are one time."""
+    return TimeColumn(date.column, f"{date.format or '%Y-%m-%d'} {clock}", beside=(clock_column,))
+
+
+def count_not_times(array: pa.Array, source: TimeColumn) -> tuple[int, str]:
+    """How many values are no times, and the first of them."""
+    bad: Bad = {}
+    times = as_times(array, source, "event_time", bad)
+    wrong = np.flatnonzero((times != MISSING) & ((times < EARLIEST) | (times >= LATEST))).tolist()
+    places = sorted({*bad, *wrong})
+    return len(places), "" if not places else str(array[places[0]].as_py())
 
 
 def look_at_time(name: str, array: pa.Array) -> TimeLook | None:
@@ -43,11 +81,12 @@ def look_at_time(name: str, array: pa.Array) -> TimeLook | None:
     named = 2 * bool(words & TIME) - 6 * bool(words & TIME_NOT)
     few = _spread(array)
     if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
-        return TimeLook(TimeColumn(name), 4 + named, None)
+        return TimeLook(TimeColumn(name), 4 + named, None, bool(pa.types.is_date(array.type)))
     if not len(few):
         return None
-    if _holds_numbers(few):
-        look = _numbers(name, words, few, named)
+    numbers = _as_numbers(few)
+    if numbers is not None:
+        look = _numbers(name, words, numbers, named)
     elif is_text(few):
         look = _texts(name, few, named)
     else:
@@ -56,7 +95,9 @@ def look_at_time(name: str, array: pa.Array) -> TimeLook | None:
         return None
     times = as_times(few, look.source, "event_time", {})
     times = times[times != MISSING]
-    return look._replace(score=look.score + bool((np.diff(times) >= 0).all() and len(times) > 1))
+    is_date = look.source.unit is None and bool((times % DAY == 0).all())
+    is_sorted = bool((np.diff(times) >= 0).all() and len(times) > 1)
+    return look._replace(score=look.score + is_sorted, is_date=is_date)
 
 
 def _spread(array: pa.Array) -> pa.Array:
@@ -66,11 +107,23 @@ def _spread(array: pa.Array) -> pa.Array:
     return present.take(pa.array(places)) if len(present) else present
 
 
-def _holds_numbers(few: pa.Array) -> bool:
-    if is_text(few):
-        # Fourteen digits are rather a date without signs between, 20240131235959.
-        return are_numbers(few) and not _share(few, TimeColumn("", "%Y%m%d%H%M%S")) >= ENOUGH
-    return bool(pa.types.is_integer(few.type) or pa.types.is_floating(few.type) or pa.types.is_decimal(few.type))
+def _as_numbers(few: pa.Array) -> np.ndarray | None:
+    """NaN where a value is none; None where too many are."""
+    if not is_text(few):
+        plain = pa.types.is_integer(few.type) or pa.types.is_floating(few.type) or pa.types.is_decimal(few.type)
+        return few.cast(pa.float64()).to_numpy(zero_copy_only=False) if plain else None
+    is_number = pc.match_substring_regex(few, r"^ *[+-]?\d+(\.\d*)?([eE][+-]?\d+)? *$")
+    # Fourteen digits are rather a date without signs between, 20240131235959.
+    if not _is_enough(pc.mean(is_number.cast(pa.int8())).as_py(), len(few)) or _is_enough(
+        _share(few, TimeColumn("", "%Y%m%d%H%M%S")), len(few)
+    ):
+        return None
+    texts = pc.if_else(is_number, pc.utf8_trim_whitespace(few), None)
+    return np.asarray(texts.cast(pa.float64()).to_numpy(zero_copy_only=False))
+
+
+def _is_enough(share: float, count: int) -> bool:
+    return share == 1 or (share >= ENOUGH and round(share * count) >= FEWEST_TIMES)
 
 
 def _share(few: pa.Array, source: TimeColumn) -> float:
@@ -86,11 +139,11 @@ def _share(few: pa.Array, source: TimeColumn) -> float:
 def _texts(name: str, few: pa.Array, named: int) -> TimeLook | None:
     if not any(sum(map(str.isdigit, text)) >= FEWEST_DIGITS for text in few.slice(0, HANDFUL).to_pylist()):
         return None
-    if _may_be(few, name, None) and _share(few, TimeColumn(name)) >= ENOUGH:
+    if _may_be(few, name, None) and _is_enough(_share(few, TimeColumn(name)), len(few)):
         return TimeLook(TimeColumn(name), 3 + named, None)
     shares = {pattern: _share(few, TimeColumn(name, pattern)) for pattern in FORMATS if _may_be(few, name, pattern)}
     best = max(shares, key=shares.__getitem__, default=None)
-    if best is None or shares[best] < ENOUGH:
+    if best is None or not _is_enough(shares[best], len(few)):
         return None
     equal = [pattern for pattern, share in shares.items() if share == shares[best]]
     remark = None
@@ -110,15 +163,15 @@ def _sortedness(few: pa.Array, source: TimeColumn) -> float:
     return float((np.diff(times[times != MISSING]) >= 0).mean()) if len(times) > 1 else 0.0
 
 
-def _numbers(name: str, words: frozenset[str], few: pa.Array, named: int) -> TimeLook | None:
-    values = few.cast(pa.float64())
-    low, high = pc.min(values).as_py(), pc.quantile(values, ENOUGH)[0].as_py()
+def _numbers(name: str, words: frozenset[str], values: np.ndarray, named: int) -> TimeLook | None:
+    enough = ENOUGH if named > 0 else ENOUGH_NUMBERS
     for unit in EPOCH_UNITS:
         multiply, divide = UNITS[unit]
-        if low * multiply / divide >= FIRST_EPOCH and high * multiply / divide <= LAST_EPOCH:
+        epochs = values * multiply / divide
+        if ((epochs >= FIRST_EPOCH) & (epochs <= LAST_EPOCH)).mean() >= enough:
             return TimeLook(TimeColumn(name, unit=unit), 2 + named, None)
     counted = unit_of(words)
-    if counted is None or named <= 0 or low < 0:
+    if counted is None or named <= 0 or (values >= 0).mean() < ENOUGH:
         return None
     remark = f"{name}: counts {counted} from an unknown start; 2024-01-01 was taken: say origin if you know it"
     return TimeLook(TimeColumn(name, unit=counted, origin=RELATIVE_ORIGIN), 1 + named, remark)

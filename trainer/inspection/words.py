@@ -1,43 +1,75 @@
-"""What the names of columns say: the words that people put into them."""
+"""What the names of columns say: the words that people put into them, in the languages of large banks."""
 
 import re
+import unicodedata
 
-LABEL = frozenset({"fraud", "fraudulent", "isfraud", "label", "class", "target", "chargeback", "scam", "outcome"})
+FRAUD_WORDS = ("fraud", "betrug", "frode", "bedrog", "oszustwo")  # as a part of a name, too: isFraud, Betrugsfall
+LABEL = frozenset(
+    {"fraud", "fraudulent", "isfraud", "label", "class", "target", "chargeback", "scam", "outcome", "betrug", "fraude",
+     "fraudulento", "fraudulenta", "fraudulente", "frauduleux", "frauduleuse", "frode", "bedrog", "oszustwo"}
+)  # fmt: skip
 LABEL_NOT = frozenset({"flag", "flagged", "score", "probability", "rule", "risk"})
 FRAUD_KIND = frozenset({"scenario", "kind", "type", "pattern", "modus"})
 LABEL_TIME = frozenset({"labelled", "labeled", "reported", "confirmed", "chargeback"})
-TIME = frozenset({"time", "date", "datetime", "timestamp", "ts", "when", "moment", "at", "step", "unix", "epoch"})
+TIME = frozenset(
+    {"time", "date", "datetime", "timestamp", "ts", "when", "moment", "at", "step", "unix", "epoch", "datum", "zeit",
+     "uhrzeit", "zeitpunkt", "zeitstempel", "buchungstag", "fecha", "hora", "heure", "horodatage", "orario", "tijd"}
+)  # fmt: skip
 TIME_NOT = frozenset(
-    {"birth", "dob", "birthday", "expiry", "expires", "expiration", "since", "open", "opened", "signup", "joined"}
-)
-AMOUNT = frozenset({"amount", "amt", "value", "price", "sum", "total", "paid", "charge"})
-AMOUNT_NOT = frozenset({"old", "new", "balance", "oldbalance", "newbalance", "limit", "average", "avg", "mean", "max"})
-TRANSACTION = frozenset({"transaction", "trans", "tx", "txn", "trx", "payment", "order", "event", "operation"})
-ID = frozenset({"id", "num", "number", "no", "nr", "key", "uuid", "ref", "reference", "code", "hash"})
+    {"birth", "dob", "birthday", "expiry", "expires", "expiration", "since", "open", "opened", "signup", "joined",
+     "geburt", "geburtsdatum", "geburtstag", "naissance", "nacimiento", "nascita", "valuta", "valid"}
+)  # fmt: skip
+AMOUNT = frozenset(
+    {"amount", "amt", "value", "price", "sum", "total", "paid", "charge", "betrag", "summe", "preis", "montant",
+     "importe", "monto", "importo", "valor", "bedrag", "kwota"}
+)  # fmt: skip
+AMOUNT_NOT = frozenset(
+    {"old", "new", "balance", "oldbalance", "newbalance", "limit", "average", "avg", "mean", "max", "saldo", "solde",
+     "kontostand"}
+)  # fmt: skip
+TRANSACTION = frozenset(
+    {"transaction", "trans", "tx", "txn", "trx", "payment", "order", "event", "operation", "transaktion", "buchung",
+     "vorgang", "transaccion", "operacion", "transazione", "transacao", "transactie"}
+)  # fmt: skip
+ID = frozenset(
+    {"id", "num", "number", "no", "nr", "key", "uuid", "ref", "reference", "code", "hash", "nummer", "kennung",
+     "referenz", "numero"}
+)  # fmt: skip
 CUSTOMER = frozenset(
-    {"customer", "client", "user", "account", "acct", "card", "cc", "cardholder", "holder", "payer", "sender", "orig",
-     "origin", "member", "person", "pan", "iban"}
+    {"customer", "cust", "client", "user", "account", "acct", "card", "cc", "cardholder", "holder", "payer", "sender",
+     "orig", "origin", "member", "person", "pan", "iban", "kunde", "kunden", "konto", "karte", "karten", "compte",
+     "carte", "cliente", "cuenta", "tarjeta", "conto", "carta", "klant", "rekening", "klient"}
 )  # fmt: skip
 MERCHANT = frozenset(
     {"merchant", "terminal", "shop", "store", "dest", "destination", "payee", "vendor", "seller", "beneficiary",
-     "recipient", "receiver", "retailer"}
+     "recipient", "receiver", "retailer", "haendler", "laden", "geschaeft", "empfaenger", "commercant", "marchand",
+     "magasin", "comercio", "comerciante", "tienda", "esercente", "negozio", "commerciante", "winkel", "sklep"}
 )  # fmt: skip
 # A property of the customer or merchant is not its id.
 PROPERTY = frozenset(
     {"type", "brand", "category", "limit", "balance", "oldbalance", "newbalance", "age", "network", "bank", "city",
      "state", "zip", "lat", "long", "latitude", "longitude", "country", "gender", "risk", "score", "present", "mcc",
-     "population", "pop", "tenure", "job", "amount", "count", "currency", "device", "channel", "fraud", "time", "date"}
+     "population", "pop", "tenure", "job", "amount", "count", "currency", "device", "channel", "fraud", "time", "date",
+     "land", "pays", "pais", "paese", "stadt", "ville", "ciudad", "kategorie", "categorie", "categoria", "alter",
+     "saldo", "typ", "datum", "betrag", "betrug", "fraude"}
 )  # fmt: skip
-CATEGORY = frozenset({"category", "mcc", "industry", "sector"})
-CHANNEL = frozenset({"channel", "type", "method", "mode", "entry"})
-COUNTRY = frozenset({"country"})
-DEVICE = frozenset({"device"})
-CURRENCY = frozenset({"currency", "ccy"})
-# They point at one person; what they could teach does not carry over to the next.
-PERSONAL = frozenset(
-    {"first", "last", "name", "surname", "firstname", "lastname", "street", "address", "email", "mail", "phone"}
+CATEGORY = frozenset(
+    {"category", "mcc", "industry", "sector", "kategorie", "branche", "categorie", "categoria", "rubro"}
 )
+CHANNEL = frozenset({"channel", "type", "method", "mode", "entry", "kanal", "canal", "canale"})
+COUNTRY = frozenset({"country", "land", "pays", "pais", "paese", "kraj"})
+DEVICE = frozenset({"device", "geraet", "appareil", "dispositivo", "apparaat"})
+CURRENCY = frozenset({"currency", "ccy", "waehrung", "devise", "moneda", "divisa", "moeda", "valuta", "waluta"})
 INDEX = frozenset({"index", "row", "unnamed", "column"})
+
+# They point at one person; what they could teach does not carry over to the next.
+_PERSONAL = frozenset(
+    {"surname", "firstname", "lastname", "street", "address", "email", "mail", "phone", "vorname", "nachname",
+     "strasse", "adresse", "telefon", "prenom", "apellido", "cognome", "telefono"}
+)  # fmt: skip
+_PERSONAL_ALONE = frozenset({"first", "last", "name", "nom", "nombre", "nome"})
+_OF_A_PERSON = frozenset({"first", "last", "full", "given", "family", "middle"})
+_NOT_OF_A_PERSON = frozenset({"domain", "ip", "verified", "country", "age", "days", "count"})
 
 UNITS = {
     "nanoseconds": {"ns", "nanos", "nanoseconds"},
@@ -50,12 +82,35 @@ UNITS = {
 }
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+# Kundennummer, Buchungsdatum: the last part says what it is, the first of whom.
+_GERMAN = re.compile(r"([a-z]{3,}?)s?(nummer|nr|kennung|datum|zeit|betrag)")
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 
 
 def words_of(name: str) -> frozenset[str]:
     """TX_DATETIME is tx and datetime, nameOrig is name and orig; the whole name squeezed together counts too."""
-    words = {word.lower() for word in _WORD.findall(name)}
-    return frozenset(words | {"".join(character for character in name.lower() if character.isalnum())})
+    plain = _plain(name)
+    words = {word.lower() for word in _WORD.findall(plain)}
+    parts = {part for word in words for match in [_GERMAN.fullmatch(word)] if match for part in match.groups()}
+    return frozenset(words | parts | {squeezed(name)})
+
+
+def squeezed(name: str) -> str:
+    """In small letters, without what stands between the words."""
+    return "".join(character for character in _plain(name).lower() if character.isalnum())
+
+
+def knows_of_fraud(name: str) -> bool:
+    return bool(words_of(name) & LABEL) or any(word in squeezed(name) for word in FRAUD_WORDS)
+
+
+def names_a_person(name: str) -> bool:
+    """seconds_since_last does not; last, last_name and customer_name do."""
+    words = words_of(name)
+    if words & _NOT_OF_A_PERSON:
+        return False
+    is_name = "name" in words and bool(words & (CUSTOMER | _OF_A_PERSON))
+    return is_name or squeezed(name) in _PERSONAL_ALONE or bool(words & _PERSONAL)
 
 
 def unit_of(words: frozenset[str]) -> str | None:
@@ -64,3 +119,9 @@ def unit_of(words: frozenset[str]) -> str | None:
         if words & (names - {"time", "date"}):
             return unit
     return next((unit for unit, names in UNITS.items() if words & names), None)
+
+
+def _plain(name: str) -> str:
+    """Letters without their marks: Händler is Haendler, Commerçant is Commercant."""
+    spelled = unicodedata.normalize("NFC", name).translate(_UMLAUTS)
+    return "".join(one for one in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(one))

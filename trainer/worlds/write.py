@@ -9,8 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from risk.errors import OptionError
-
 
 class RowFile(Protocol):
     def write(self, batch: pa.RecordBatch) -> None: ...
@@ -101,18 +99,3 @@ def _joined(pieces: list[pa.Array | str]) -> memoryview:
     first, last = lines.offset, lines.offset + len(lines)
     offsets = np.frombuffer(lines.buffers()[1], dtype=np.int32)
     return memoryview(lines.buffers()[2])[offsets[first] : offsets[last]]
-
-
-def checked_target(text: str) -> Path:
-    """The file to write, or an error before any work is done."""
-    path = Path(text)
-    if path.suffix.lower() not in FORMATS:
-        raise OptionError(
-            f"cannot write {text}: the suffix {path.suffix or '(none)'!r} is not one of {', '.join(FORMATS)}; "
-            "the suffix chooses the format, so give the file one of these"
-        )
-    if path.is_dir():
-        raise OptionError(f"cannot write {text}: it is a folder; name a file in it, such as {path / 'history.csv'}")
-    if not path.parent.is_dir():
-        raise OptionError(f"cannot write {text}: the folder {path.parent} is not there; create it or choose another")
-    return path

@@ -1,0 +1,48 @@
+"""Text that is not UTF-8: whether another encoding explains it, and what to do then."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from risk.dataset.lines import read_blocks
+
+_NO_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+
+
+def encoding_notice(path: Path, columns: Sequence[str], rows_not_utf8: int) -> str | None:
+    """What to say of a text file whose header or rows are not UTF-8; None where there is nothing to say."""
+    is_header_bad = any(_NO_CHARACTER in name for name in columns)
+    if not (rows_not_utf8 or is_header_bad) or not _is_windows_1252(path):
+        return None
+    what = "its header is" if not rows_not_utf8 else "1 row is" if rows_not_utf8 == 1 else f"{rows_not_utf8:,} rows are"
+    unpacked = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    target = unpacked.with_name(f"{unpacked.stem}.utf8{unpacked.suffix}")
+    source = shlex.quote(str(path))
+    if unpacked != path:
+        convert = f"gunzip -c {source} | iconv -f WINDOWS-1252 -t UTF-8"
+    else:
+        convert = f"iconv -f WINDOWS-1252 -t UTF-8 {source}"
+    return (
+        f"{path}: the file looks like Windows-1252 ({what} not UTF-8); convert it: {convert} >"
+        f" {shlex.quote(str(target))}"
+    )
+
+
+def _is_windows_1252(path: Path) -> bool:
+    """A line that is UTF-8 with more than ASCII in it shows that the others are dirt, not another encoding."""
+    for block in read_blocks(path, None):
+        if block.data.isascii():
+            continue
+        for index in range(len(block.starts)):
+            line = block.record(index)
+            if not line.isascii() and (_can_be(line, "utf-8") or not _can_be(line, "cp1252")):
+                return False
+    return True
+
+
+def _can_be(line: bytes, encoding: str) -> bool:
+    try:
+        line.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True

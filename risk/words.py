@@ -1,0 +1,11 @@
+"""Numbers as text: one way of writing them, so that a file and a stream name the same category."""
+
+# From here on repr writes an exponent, which a whole number does not need below.
+_FIRST_WITH_EXPONENT = 1e16
+
+
+def number_text(value: float) -> str:
+    """The shortest text that reads back as the same float64; whole numbers without a point: "1234567", "0.1"."""
+    if value.is_integer() and abs(value) < _FIRST_WITH_EXPONENT:
+        return str(int(value))
+    return repr(value)

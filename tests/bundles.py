@@ -1,0 +1,89 @@
+"""Small bundles for tests: a linear model written by hand, so that every score can be worked out on paper."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from risk.bundle import JOBLIB, MANIFEST, MANIFEST_VERSION, ONNX, Manifest, Thresholds, TrainingData, version_of
+from risk.calibration import Calibration
+from risk.catalogue import CATALOGUE_VERSION, FeatureSet
+from risk.prepare import Learned
+
+SAME = Calibration((0.0, 1.0), (0.0, 1.0))
+
+
+def linear_onnx(weights: list[float], bias: float) -> bytes:
+    """A probability that is the logistic of a weighted sum."""
+    nodes = [
+        helper.make_node("MatMul", ["input", "weights"], ["product"]),
+        helper.make_node("Add", ["product", "bias"], ["sum"]),
+        helper.make_node("Sigmoid", ["sum"], ["fraud"]),
+        helper.make_node("Sub", ["one", "fraud"], ["genuine"]),
+        helper.make_node("Concat", ["genuine", "fraud"], ["probabilities"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "linear",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [None, len(weights)])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])],
+        [
+            numpy_helper.from_array(np.array(weights, np.float32)[:, None], "weights"),
+            numpy_helper.from_array(np.array([bias], np.float32), "bias"),
+            numpy_helper.from_array(np.array([1], np.float32), "one"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def write_bundle(
+    folder: Path,
+    feature_set: FeatureSet,
+    learned: tuple[Learned, ...],
+    weights: list[float],
+    *,
+    bias: float = 0.0,
+    high: float = 0.5,
+    medium: float = 0.25,
+    calibration: Calibration = SAME,
+    files: Mapping[str, bytes] | None = None,
+) -> Manifest:
+    """A whole bundle in the folder; its manifest."""
+    contents = {ONNX: linear_onnx(weights, bias), JOBLIB: b"for people", **(files or {})}
+    manifest = Manifest(
+        manifest_version=MANIFEST_VERSION,
+        version="",
+        model="linear",
+        features=learned,
+        fields=tuple(sorted(feature_set.fields)),
+        number_attributes=feature_set.number_attributes,
+        category_attributes=feature_set.category_attributes,
+        catalogue_version=CATALOGUE_VERSION,
+        label_delay_days=7,
+        bucket_ms=3_600_000,
+        max_lateness_ms=86_400_000,
+        max_ahead_ms=3_600_000,
+        currency="EUR",
+        calibration=calibration,
+        thresholds=Thresholds(medium, high, review_cost=5.0, loss_rate=1.0, alerts_per_day=None),
+        training_data=TrainingData(0, 0, 0, ""),
+        seed=42,
+        drift=(),
+        score_histogram=(),
+        libraries={},
+        timings={},
+        metrics={},
+        files={name: sha256(raw).hexdigest() for name, raw in contents.items()},
+    )
+    manifest = msgspec.structs.replace(manifest, version=version_of(manifest, contents[ONNX]))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, raw in contents.items():
+        (folder / name).write_bytes(raw)
+    (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
+    return manifest

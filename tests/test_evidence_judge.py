@@ -1,0 +1,187 @@
+"""All figures together: they agree with their parts, can be written as JSON, and say what is missing."""
+
+import json
+
+import numpy as np
+import pytest
+
+from risk.errors import EngineError
+from tests.evidence_cases import KINDS, contender, judged_rows, thrown
+from trainer.evidence.contender import Contender, Contested
+from trainer.evidence.evidence import judge
+from trainer.evidence.kinds import UNNAMED, rows_of_kinds
+from trainer.evidence.metrics import areas
+from trainer.evidence.money import Accounting
+from trainer.evidence.policies import Costs
+
+COSTS = {"review_cost": 5.0, "loss_rate": 1.0, "alerts_per_day": None}
+QUICK = {**COSTS, "seed": 1, "resamples": 60}
+
+
+def rivals_of_one_world(**sizes):
+    """Two models and a baseline on the same rows."""
+    made = [
+        contender(name, thrown(1, lift=lift, **sizes), thrown(2, lift=lift, **sizes))
+        for name, lift in (("weak", 1.5), ("strong", 4.0), ("amount alone", 0.2))
+    ]
+    return made[:2], made[2:]
+
+
+def intervals(value):
+    """Every figure with an interval, wherever it stands."""
+    if isinstance(value, dict):
+        if value.keys() == {"value", "low", "high", "unit"}:
+            yield value
+        for inner in value.values():
+            yield from intervals(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from intervals(inner)
+
+
+@pytest.fixture(scope="module")
+def figures():
+    contenders, baselines = rivals_of_one_world()
+    return judge(contenders, baselines, "strong", None, **QUICK)
+
+
+def test_figures_are_plain_json(figures):
+    assert json.loads(json.dumps(figures, allow_nan=False)) == figures
+
+
+def test_models_come_first_then_baselines(figures):
+    assert [(each["name"], each["is_baseline"]) for each in figures["models"]] == [
+        ("weak", False), ("strong", False), ("amount alone", True)]  # fmt: skip
+
+
+def test_every_interval_holds_its_value(figures):
+    found = list(intervals(figures))
+    assert len(found) > 60
+    for each in found:
+        if each["low"] is not None:
+            assert each["low"] - 1e-9 <= each["value"] <= each["high"] + 1e-9, each
+            assert each["unit"] in ("customers", "merchants")
+
+
+def test_figures_are_those_of_the_parts(figures):
+    test = thrown(2, lift=4.0)
+    strong = figures["models"][1]
+    money = Accounting(test, review_cost=5, loss_rate=1).at(strong["threshold"])
+    assert strong["metrics"]["average_precision"]["value"] == areas(test.scores, test.is_fraud).average_precision
+    assert strong["money"]["alerts"] == money.alerts
+    assert strong["money"]["gain"]["value"] == money.gain
+    assert strong["money"]["precision"]["value"] == money.precision
+    assert sum(strong["confusion"].values()) == figures["test"]["transactions"] == len(test.scores)
+
+
+def test_what_is_drawn_is_what_is_said():
+    """Every formula of a bootstrap, fed with each row once, gives the figure itself."""
+    fair = contender("fair", thrown(1, lift=2.5, customers=60), thrown(2, lift=2.5, customers=60))
+    contested = Contested(fair, Costs(5, 0.8, None))
+    sampled = contested.sampled()
+    sums = {name: column.sum() for name, column in sampled.columns.items()}
+    drawn = {name: np.array([formula(sums)]) for name, formula in sampled.formulas.items()}
+    areas_not_drawn = {"roc_auc": np.array([np.nan]), "average_precision": np.array([np.nan])}
+    said = contested.described({"customers": {**drawn, **areas_not_drawn}}, None, is_baseline=False)
+    figures = [each for each in intervals(said) if each["low"] is not None]
+    assert len(figures) == 6 + 5 + len(KINDS)
+    for each in figures:
+        assert each["value"] == pytest.approx(each["low"], rel=1e-12)
+
+
+def test_kinds_add_up_to_all_frauds(figures):
+    """Each kind's caught frauds, by the same rule as the money's; the weak model misses some."""
+    weak = figures["models"][0]
+    assert {kind["kind"] for kind in weak["kinds"]} == set(KINDS)
+    assert sum(kind["frauds"] for kind in weak["kinds"]) == figures["test"]["frauds"]
+    assert sum(kind["caught"] for kind in weak["kinds"]) == weak["money"]["frauds_caught"] < figures["test"]["frauds"]
+
+
+def test_the_policies_are_the_champion_nothing_amount_and_expected_loss(figures):
+    champion, nothing, amount, expected = figures["policies"]
+    assert champion["champion_better_by"] is None
+    assert nothing["money"]["alerts"] == 0
+    assert nothing["champion_better_by"]["value"] == champion["money"]["gain"]["value"]
+    assert 0 < amount["money"]["alerts"] <= champion["money"]["alerts"]
+    assert amount["champion_better_by"]["value"] == pytest.approx(
+        champion["money"]["gain"]["value"] - amount["money"]["gain"]["value"]
+    )
+    assert amount["champion_better_by"]["low"] > 0
+    assert expected["money"]["alerts"] > 0
+
+
+def test_probability_times_amount_is_another_order_than_probability():
+    """Of a small likely loss, a large less likely and a huge unlikely one, one alert goes to the large one."""
+    rows = [(0.1, 1, 10, 0.9, True), (0.2, 2, 1000, 0.5, True), (0.3, 3, 100_000, 0.001, False)]
+    both = judged_rows(rows, days=1)
+    one = Contender("only", both, both, 0.9, 0.5, (), None)
+    told = judge([one], [], "only", None, **{**QUICK, "alerts_per_day": 1})
+    assert told["policies"][0]["money"]["saved"] == 10
+    assert told["policies"][3]["money"]["saved"] == 1000
+
+
+def test_the_truth_is_the_best_possible_and_its_own_share_is_one():
+    contenders, baselines = rivals_of_one_world()
+    truth = contenders[1].test.scores
+    told = judge(contenders, baselines, "strong", truth, **QUICK)
+    weak, strong, _ = told["models"]
+    assert strong["share_of_best"]["roc_auc"]["value"] == 1
+    assert strong["share_of_best"]["average_precision"]["value"] == 1
+    auc, best = weak["metrics"]["roc_auc"]["value"], told["best_possible"]["roc_auc"]["value"]
+    assert weak["share_of_best"]["roc_auc"]["value"] == pytest.approx((auc - 0.5) / (best - 0.5))
+    assert weak["share_of_best"]["roc_auc"]["low"] < 1
+
+
+def test_the_sweep_names_the_threshold_in_use(figures):
+    chosen = [row for row in figures["sweep"] if row["is_chosen"]]
+    assert [row["threshold"] for row in chosen] == [figures["models"][1]["threshold"]]
+    alerts = [row["alerts"] for row in figures["sweep"]]
+    assert alerts == sorted(alerts)
+
+
+def test_without_kinds_merchants_and_importances_the_rest_is_there_and_it_is_said():
+    contenders, _ = rivals_of_one_world(merchants=0, with_kinds=False)
+    told = judge(contenders[:1], [], "weak", None, **QUICK)
+    assert told["models"][0]["kinds"] == []
+    assert told["best_possible"] is None
+    assert told["test"]["merchants"] is None
+    assert {each["unit"] for each in intervals(told)} <= {"customers", None}
+    text = " ".join(told["missing"])
+    for word in ("kind", "merchants", "importance"):
+        assert word in text
+
+
+def test_a_test_without_fraud_has_missing_figures_not_zeros():
+    validation, test = thrown(1, lift=4.0), thrown(2, lift=4.0)
+    quiet = test._replace(is_fraud=np.zeros(len(test.scores), bool), kinds=("",) * len(test.scores))
+    told = judge([contender("only", validation, quiet)], [], "only", None, **QUICK)
+    metrics = told["models"][0]["metrics"]
+    assert [metrics[name]["value"] for name in ("roc_auc", "average_precision", "recall")] == [None] * 3
+    assert told["models"][0]["money"]["recall"]["value"] is None
+    assert metrics["brier"]["value"] > 0
+    assert "no fraud" in told["missing"][0]
+    json.dumps(told, allow_nan=False)
+
+
+def test_a_champion_that_is_not_there_is_refused():
+    contenders, baselines = rivals_of_one_world(rows=500)
+    with pytest.raises(EngineError, match="got 'best', expected one of the contenders \\(weak, strong\\)"):
+        judge(contenders, baselines, "best", None, **QUICK)
+
+
+def test_other_rows_are_refused():
+    """Figures side by side are only worth reading on the same rows."""
+    contenders, _ = rivals_of_one_world(rows=500)
+    stranger = contender("stranger", thrown(1, rows=500), thrown(3, rows=500))
+    with pytest.raises(EngineError, match="stranger: got other test rows"):
+        judge(contenders, [stranger], "weak", None, **QUICK)
+    with pytest.raises(EngineError, match="got 3 true probabilities"):
+        judge(contenders, [], "weak", np.ones(3), **QUICK)
+
+
+def test_frauds_without_a_kind_have_a_name_of_their_own():
+    rows = [(0.1, 1, 1, 0.5, True), (0.2, 2, 1, 0.5, True), (0.3, 3, 1, 0.5, True), (0.4, 4, 1, 0.5, False)]
+    judged = judged_rows(rows, 1)._replace(kinds=("", "theft", "theft", ""))
+    masks = rows_of_kinds(judged)
+    assert list(masks) == ["theft", UNNAMED]
+    np.testing.assert_array_equal(masks[UNNAMED], [True, False, False, False])

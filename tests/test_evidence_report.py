@@ -1,0 +1,202 @@
+"""The files of a report: all there, whole in themselves, and legible whatever is missing."""
+
+import csv
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from sklearn.metrics import classification_report
+
+from tests.evidence_cases import contender, thrown
+from trainer.evidence.evidence import judge
+from trainer.evidence.plot_style import COLOURS
+from trainer.evidence.write import write_report
+
+ARGUMENTS = {"review_cost": 5.0, "loss_rate": 1.0, "alerts_per_day": 20.0, "seed": 1, "resamples": 20}
+ABOUT = {
+    "version": "strong-0a1b2c3d",
+    "currency": "EUR",
+    "file": "cards <&> more.csv",
+    "rows": 12345,
+    "options": {"label_delay": "7 days", "model": ["strong", "weak"]},
+}
+PLOTS = {"roc", "precision_recall", "calibration", "confusion", "importances", "scores", "cost", "alerts_recall"}
+IMPORTANCES = (("amount", 0.2), ("count_1h", 0.05), ("country", -0.001))
+ALONE = {"meta", "br", "path", "use", "img", "hr", "link"}
+
+
+class Page(HTMLParser):
+    """Collects what matters, and that every element is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.text, self.addresses = [], [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.ids += [given["id"]] if "id" in given else []
+        self.addresses += [given[name] for name in ("src", "href", "xlink:href", "action") if name in given]
+        if tag not in ALONE:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in ALONE:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag not in ALONE:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    validation, test = thrown(1, lift=4.0, rows=3000), thrown(2, lift=4.0, rows=3000)
+    contenders = [
+        contender("weak", thrown(1, lift=1.5, rows=3000), thrown(2, lift=1.5, rows=3000)),
+        contender("strong", validation, test, IMPORTANCES),
+    ]
+    baselines = [contender("amount alone", thrown(1, lift=0.2, rows=3000), thrown(2, lift=0.2, rows=3000))]
+    figures = judge(contenders, baselines, "strong", test.scores, **ARGUMENTS)
+    write_report(folder, figures, contenders, baselines, "strong", ABOUT)
+    return folder, figures, [*contenders, *baselines]
+
+
+def test_all_files_are_there(written):
+    folder, _, _ = written
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"metrics.json", "classification_report.csv", "report.html"} | {f"{name}.png" for name in PLOTS}
+
+
+def test_metrics_are_the_figures_and_what_they_are_about(written):
+    folder, figures, _ = written
+    told = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    assert told == json.loads(json.dumps({**figures, "about": ABOUT}))
+
+
+def test_the_classification_report_is_scikit_learns(written):
+    """The same rows as the library's own, for every model and baseline."""
+    folder, _, everyone = written
+    with (folder / "classification_report.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    theirs_by_ours = {"genuine": "False", "fraud": "True", "macro average": "macro avg",
+                      "weighted average": "weighted avg"}  # fmt: skip
+    assert len(rows) == 4 * len(everyone)
+    for each in everyone:
+        flagged = each.test.scores >= each.threshold
+        theirs = classification_report(each.test.is_fraud, flagged, output_dict=True, zero_division=np.nan)
+        for row in (row for row in rows if row["model"] == each.name):
+            expected = theirs[theirs_by_ours[row["class"]]]
+            assert float(row["precision"]) == pytest.approx(expected["precision"], abs=1e-6)
+            assert float(row["recall"]) == pytest.approx(expected["recall"], abs=1e-6)
+            assert float(row["f1"]) == pytest.approx(expected["f1-score"], abs=1e-6)
+            assert int(row["support"]) == expected["support"]
+
+
+def test_the_page_is_whole_and_asks_for_nothing(written):
+    """Every element closed, ids unique, every reference within the page, no script, no address to fetch."""
+    folder, _, _ = written
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids))
+    assert all(address.startswith("#") and address[1:] in page.ids for address in page.addresses)
+    assert set(re.findall(r"url\(#([^)]+)\)", text)) <= set(page.ids)
+    assert set(re.findall(r"https?://[^\"' ]+", text)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert "<script" not in text
+    assert "@import" not in text
+    assert text.count("<svg") == len(PLOTS)
+
+
+def test_plots_follow_light_and_dark(written):
+    """No colour of a plot is fixed, and every variable it uses is one of the style sheet's."""
+    folder, _, _ = written
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    style, body = text.split("</style>", 1)
+    assert not [colour for colour in COLOURS if colour in body]
+    assert all(f"--{name}:" in style for name in set(re.findall(r"var\(--(\w+)\)", body)))
+
+
+def test_the_page_says_what_a_head_of_risk_asks(written):
+    """Headline figures as words, every model and baseline, what it is about, with names from outside escaped."""
+    folder, figures, everyone = written
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    read = " ".join(" ".join(Page(text).text).split())
+    money = figures["models"][1]["money"]
+    assert f"{100 * money['precision']['value']:.1f} %" in read
+    assert f"{100 * money['recall']['value']:.1f} %" in read
+    assert f"EUR {money['gain']['value']:,.0f}" in read
+    assert all(each.name in read for each in everyone)
+    for words in ("Report on strong-0a1b2c3d", "probability × amount", "flag nothing", "cards <&> more.csv", "12,345",  # noqa: RUF001
+                  "7 days", "takeover", "Of what is possible", "CP@100", "95 % interval"):  # fmt: skip
+        assert words in read
+    assert "cards &lt;&amp;&gt; more.csv" in text
+
+
+def test_the_same_figures_give_the_same_page(written, tmp_path):
+    """No time of writing, no random ids: a report can be compared with another."""
+    folder, figures, everyone = written
+    write_report(tmp_path, figures, everyone[:2], everyone[2:], "strong", ABOUT)
+    for name in ("report.html", "metrics.json", "classification_report.csv", "roc.png"):
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
+def small(**changes):
+    """One contender of a small world, its test changed."""
+    test = thrown(2, lift=4.0, rows=400, merchants=0, with_kinds=False)
+    return contender("only", thrown(1, lift=4.0, rows=400, merchants=0, with_kinds=False), test._replace(**changes))
+
+
+@pytest.mark.parametrize(
+    "only",
+    [
+        pytest.param(small(), id="no kinds, merchants, baselines or importances"),
+        pytest.param(small(is_fraud=np.zeros(400, bool)), id="no fraud in the test"),
+        pytest.param(small(is_fraud=np.ones(400, bool)), id="nothing but fraud"),
+        pytest.param(small(scores=np.zeros(400)), id="all scores 0"),
+        pytest.param(small(scores=np.ones(400)), id="all scores 1"),
+        pytest.param(small(amounts=np.full(400, np.nan)), id="no amount known"),
+        pytest.param(small(amounts=np.zeros(400)), id="all amounts 0"),
+        pytest.param(small()._replace(threshold=2.0, medium=2.0), id="nothing is flagged"),
+        pytest.param(small()._replace(threshold=0.0, medium=0.0), id="everything is flagged"),
+    ],
+)
+def test_a_report_can_be_written_whatever_is_missing(only, tmp_path):
+    """And what is missing is said on the page."""
+    figures = judge([only], [], "only", None, **ARGUMENTS)
+    write_report(tmp_path, figures, [only], [], "only", {})
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.open == []
+    assert "nan" not in " ".join(page.text).lower().split()
+    read = " ".join(page.text)
+    assert all(sentence in read for sentence in figures["missing"])
+    assert "Not in this report:" in read
+    assert all(f"{name}.png" in {path.name for path in tmp_path.iterdir()} for name in ("scores", "confusion"))
+
+
+def test_folds_and_another_source_have_their_tables(written, tmp_path):
+    _, figures, everyone = written
+    fold = {
+        "name": "2024-03",
+        "transactions": 777,
+        "frauds": 7,
+        "average_precision": 0.5,
+        "roc_auc": None,
+        "note": "too <few>",
+    }
+    more = {**figures, "folds": [fold], "external": figures}
+    write_report(tmp_path, more, everyone[:2], everyone[2:], "strong", ABOUT)
+    read = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
+    assert "trained again on other parts" in read
+    assert "too <few>" in read
+    assert "777" in read
+    assert "On data of another source" in read

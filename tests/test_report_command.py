@@ -1,0 +1,133 @@
+"""python -m trainer report: the same bundle again, folds that only look back, and words where it cannot be done."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from risk.clock import DAY
+from tests.training_rows import made_matrix
+from trainer import report, train
+from trainer.__main__ import EXIT_FAILED, EXIT_OK, main
+from trainer.training.estimators import KINDS
+from trainer.training.folds import folds_at_random, folds_in_time
+from trainer.training.parameters import read_parameters
+from trainer.training.session import Plan
+
+COSTS = ("--review-cost", "7", "--alerts-per-day", "12", "--seed", "3", "--label-delay", "5d")
+PLAN = Plan(("logistic",), read_parameters(None), "none", 0, 5.0, 1.0, None, 1)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small history and a logistic bundle of it, with other costs than the defaults."""
+    folder = tmp_path_factory.mktemp("report")
+    command = ["generate", "cards", str(folder / "cards.parquet"), "--customers", "150", "--days", "110"]
+    assert main(command, {}) == EXIT_OK
+    arguments = ["train", str(folder / "cards.parquet"), *folders(folder), "--model", "logistic", *COSTS]
+    assert main(arguments, {}) == EXIT_OK
+    return folder
+
+
+def folders(place: Path) -> list[str]:
+    return ["--models", str(place / "models"), "--reports", str(place / "reports")]
+
+
+def version_in(place: Path) -> str:
+    return (place / "models" / "current").read_text().strip()
+
+
+def test_the_report_is_made_again_with_folds(place: Path) -> None:
+    """Costs, seed and delay come from the bundle; all figures of the first report are the same."""
+    version = version_in(place)
+    path = place / "reports" / version / "metrics.json"
+    before = json.loads(path.read_text())
+    path.unlink()
+    assert main(["report", version, str(place / "cards.parquet"), *folders(place), "--folds", "3"], {}) == EXIT_OK
+    after = json.loads(path.read_text())
+    assert len(after["folds"]) == 3
+    for figures in (before, after):
+        for each in figures["models"]:
+            del each["milliseconds_per_1000_rows"]
+    assert {name: after[name] for name in before if name != "about"} == {
+        name: value for name, value in before.items() if name != "about"
+    }
+    assert "trained again" in path.with_name("report.html").read_text()
+
+
+def test_another_file_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = place / "other.parquet"
+    assert main(["generate", "cards", str(other), "--customers", "20", "--days", "30"], {}) == EXIT_OK
+    assert main(["report", version_in(place), str(other), *folders(place)], {}) == EXIT_FAILED
+    assert "expected" in (said := capsys.readouterr().err)
+    assert "was trained on" in said
+    assert main(["report", version_in(place), str(place / "none.csv"), *folders(place)], {}) == EXIT_FAILED
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_options_of_another_training_are_noticed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is written under a version that is not what was made."""
+    version = version_in(place)
+    before = (place / "reports" / version / "report.html").stat().st_mtime_ns
+    arguments = ["report", version, str(place / "cards.parquet"), *folders(place), "--balance", "undersample"]
+    assert main(arguments, {}) == EXIT_FAILED
+    said = capsys.readouterr().err
+    assert f"expected {version}" in said
+    assert "--balance" in said
+    assert (place / "reports" / version / "report.html").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("folds", ["1", "-2", "101"])
+def test_a_number_of_folds_that_means_nothing_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str], folds: str
+) -> None:
+    assert main(["report", "any", "any.csv", *folders(place), f"--folds={folds}"], {}) == EXIT_FAILED
+    assert f"--folds: got {folds}, expected 0" in capsys.readouterr().err
+
+
+def matrix_of(days: int, per_day: int = 60, frauds_from: int = 0):
+    """Every tenth transaction a fraud, with a large amount, reported at once."""
+    times = np.sort(np.random.default_rng(1).integers(0, days * DAY, days * per_day)) + 19_000 * DAY
+    is_fraud = ((np.arange(len(times)) % 10 == 0) & (times >= (19_000 + frauds_from) * DAY)).astype(np.int8)
+    labelled = np.where(is_fraud == 1, times + 1000, -1)
+    amounts = np.random.default_rng(2).random(len(times)) + 2 * is_fraud
+    return made_matrix(times, is_fraud, labelled, amounts=amounts)
+
+
+def test_folds_follow_each_other_in_time_and_cover_the_last_days() -> None:
+    """60 % of the days, each once; a model that can see the answer is right in every fold."""
+    found = folds_in_time(matrix_of(100), PLAN, 3, 4, "file")
+    assert [fold.name[:10] for fold in found] == ["2022-02-17", "2022-03-04", "2022-03-19", "2022-04-03"]
+    assert found[-1].name.endswith("2022-04-17")
+    assert sum(fold.transactions for fold in found) == pytest.approx(60 * 60, rel=0.05)
+    assert all(fold.average_precision == 1 and fold.roc_auc == 1 for fold in found)
+
+
+def test_a_fold_whose_past_is_too_poor_says_so_and_the_others_go_on() -> None:
+    found = folds_in_time(matrix_of(100, frauds_from=45), PLAN, 3, 4, "file")
+    assert found[0].average_precision is None
+    assert "frauds" in (found[0].note or "")
+    assert found[-1].average_precision == 1
+
+
+@pytest.mark.parametrize(("frauds_from", "is_trained"), [(24, True), (27, False)])
+def test_a_fold_ends_its_past_the_label_delay_before_its_test(frauds_from: int, is_trained: bool) -> None:
+    """Test from day 40, validation days 31 to 36, fit until day 27: four days of frauds are enough, one is not."""
+    first = folds_in_time(matrix_of(100, frauds_from=frauds_from), PLAN, 3, 4, "file")[0]
+    assert (first.average_precision is not None) == is_trained
+
+
+def test_random_folds_test_every_row_once_with_the_frauds_spread() -> None:
+    matrix = matrix_of(30)
+    found = folds_at_random(matrix, PLAN, 7, "file")
+    assert sum(fold.transactions for fold in found) == matrix.row_count
+    assert sum(fold.frauds for fold in found) == 180
+    assert {fold.frauds for fold in found} == {25, 26}
+    assert all(fold.average_precision == 1 for fold in found)
+
+
+def test_the_choices_are_those_of_train() -> None:
+    """The report may not know fewer models or splits than the training."""
+    assert report.SPLITS is train.SPLITS
+    assert set(KINDS) == set(train.KINDS)

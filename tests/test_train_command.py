@@ -1,0 +1,342 @@
+"""python -m trainer train: from a file to a bundle, the same everywhere, and words where it cannot be done."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from risk.bundle import read_bundle
+from risk.clock import DAY, date_ms
+from risk.dataset import open_dataset
+from risk.ledger import SeenDays
+from risk.pipeline import Pipeline
+from trainer.__main__ import EXIT_FAILED, EXIT_OK, main
+
+ROOT = Path(__file__).parent.parent
+FEW_TREES = "[lightgbm]\nn_estimators = 15\n[random-forest]\nn_estimators = 8\nmax_samples = 5000\n"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small history and quick hyper-parameters."""
+    folder = tmp_path_factory.mktemp("training")
+    command = ["generate", "cards", str(folder / "cards.parquet"), "--customers", "220", "--days", "110"]
+    assert main(command, {}) == EXIT_OK
+    (folder / "few.toml").write_text(FEW_TREES)
+    return folder
+
+
+def arguments(file: Path, into: Path, few: Path, *more: str) -> list[str]:
+    return ["train", str(file), "--models", str(into / "models"), "--reports", str(into / "reports"),
+            "--params", str(few), *more]  # fmt: skip
+
+
+def train(place: Path, into: Path, *more: str, file: str = "cards.parquet") -> int:
+    return main(arguments(place / file, into, place / "few.toml", *more), {})
+
+
+@pytest.fixture(scope="module")
+def trained(place: Path) -> Path:
+    """All three models, trained once."""
+    assert train(place, place) == EXIT_OK
+    return place
+
+
+def current(into: Path) -> str:
+    return (into / "models" / "current").read_text().strip()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*"))
+
+
+def changed(place: Path, into: Path, column: str, values: Any) -> str:
+    """The history with one column replaced; the name of the new file, beside the old."""
+    table = pq.read_table(place / "cards.parquet")
+    at = table.schema.get_field_index(column)
+    name = f"{into.name}.parquet"
+    pq.write_table(table.set_column(at, column, values(table)), place / name)
+    return name
+
+
+# What it leaves behind
+
+
+def test_the_bundle_says_what_it_is_and_where_it_comes_from(trained: Path) -> None:
+    manifest = read_bundle(trained / "models").manifest
+    rows = pq.read_metadata(trained / "cards.parquet").num_rows
+    assert manifest.version == current(trained)
+    assert manifest.version.startswith(manifest.metrics["champion"])
+    assert manifest.training_data.rows == rows
+    assert manifest.currency == "EUR"
+    assert [model["name"] for model in manifest.metrics["models"]][:3] == ["logistic", "random-forest", "lightgbm"]
+    assert len(manifest.drift) == len(manifest.features)
+    assert sum(manifest.score_histogram) > 0
+    assert 0 < manifest.thresholds.medium < manifest.thresholds.high
+    assert set(manifest.files) == {"model.onnx", "model.joblib"}
+
+
+def test_the_report_stands_under_the_version_and_names_the_same_champion(trained: Path) -> None:
+    version = current(trained)
+    figures = json.loads((trained / "reports" / version / "metrics.json").read_text())
+    assert figures["champion"] == read_bundle(trained / "models").manifest.model
+    assert (trained / "reports" / version / "report.html").stat().st_size > 10_000
+
+
+def test_the_worker_s_pipeline_gives_the_scores_that_were_judged(trained: Path) -> None:
+    """The bundle, read back and run over the whole history, has the alerts that the manifest says of the test."""
+    bundle = read_bundle(trained / "models")
+    manifest = bundle.manifest
+    days = SeenDays(label_delay_days=manifest.label_delay_days, bucket_ms=manifest.bucket_ms)
+    pipeline = Pipeline(bundle, days)
+    test = manifest.metrics["test"]
+    alerts: set[tuple[str, int]] = set()
+    count = 0
+    for rows in open_dataset(trained / "cards.parquet").rows():
+        days.learn(rows.labels())
+        scored = pipeline.score(rows.transactions)
+        for row, score in zip(scored.rows, scored.scores, strict=True):
+            transaction = rows.transactions[row]
+            if test["first"] <= transaction.event_time <= test["last"]:
+                count += 1
+                if score >= manifest.thresholds.high:
+                    alerts.add((transaction.customer_id, transaction.event_time // DAY))
+    champion = next(model for model in manifest.metrics["models"] if model["name"] == manifest.model)
+    assert count == test["transactions"]
+    assert len(alerts) == champion["money"]["alerts"] > 0
+
+
+def test_a_second_training_finds_its_bundle_there(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (trained / "models" / current(trained) / "manifest.json").read_bytes()
+    assert train(trained, trained) == EXIT_OK
+    assert "was there already, checked and left as it is" in capsys.readouterr().out
+    assert (trained / "models" / current(trained) / "manifest.json").read_bytes() == before
+
+
+def test_the_version_does_not_depend_on_threads_chunks_or_the_process(trained: Path, tmp_path: Path) -> None:
+    """In a process of its own with one thread for everything, and in small chunks: the same bundle."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TRUSTLENS_CHUNK_ROWS": "5000"}
+    command = [sys.executable, "-m", "trainer", *arguments(trained / "cards.parquet", tmp_path, trained / "few.toml")]
+    subprocess.run(command, check=True, cwd=ROOT, env=environment, capture_output=True)
+    assert current(tmp_path) == current(trained)
+
+
+def test_what_decides_the_scores_decides_the_version(trained: Path, tmp_path: Path) -> None:
+    """Another cost of a review, and so other thresholds: another version, though the model is the same."""
+    changes = [[], ["--review-cost", "9"]]
+    versions = set()
+    for change in changes:
+        assert train(trained, tmp_path, "--model", "logistic", *change) == EXIT_OK
+        versions.add(current(tmp_path))
+    assert len(versions) == len(changes)
+
+
+# What is learned from
+
+
+def test_what_becomes_known_during_the_test_changes_no_model(trained: Path, tmp_path: Path) -> None:
+    """Frauds of fit and validation that are reported after the test began might as well not be there."""
+    begin = _test_begin(trained)
+
+    def reported_late(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        labelled, times = (table[name].cast(pa.int64()).fill_null(0) for name in ("labelled_at", "event_time"))
+        labelled, times = labelled.to_numpy(), times.to_numpy()
+        frauds = table["is_fraud"].to_numpy() == 1
+        some = frauds & (times < begin - 20 * DAY) & (np.arange(len(times)) % 7 == 0)
+        assert some.sum() > 5
+        return some, np.where(some, begin, labelled)
+
+    def as_late(table: pa.Table) -> pa.Array:
+        some, labelled = reported_late(table)
+        known = pa.array(labelled, mask=~some & table["labelled_at"].is_null().to_numpy())
+        return known.cast(table.schema.field("labelled_at").type)
+
+    def as_never(table: pa.Table) -> pa.Array:
+        some, _ = reported_late(table)
+        return pc.if_else(pa.array(some), None, table["labelled_at"].combine_chunks())
+
+    folders = []
+    for name, values in (("late", as_late), ("never", as_never)):
+        folder = tmp_path / name
+        folder.mkdir()
+        assert train(trained, folder, "--model", "lightgbm", file=changed(trained, folder, "labelled_at", values)) == 0
+        folders.append(read_bundle(folder / "models"))
+    late, never = folders
+    assert late.onnx == never.onnx
+    assert late.manifest.calibration == never.manifest.calibration
+    assert late.manifest.thresholds == never.manifest.thresholds
+
+
+def _test_begin(trained: Path) -> int:
+    first = int(read_bundle(trained / "models").manifest.metrics["test"]["first"])
+    return first // DAY * DAY
+
+
+def test_given_periods_are_what_is_trained_and_tested(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    periods = ["--train", "2024-09-20..2024-12-07", "--test", "2024-12-14..2024-12-24"]
+    assert train(place, tmp_path, "--model", "lightgbm", *periods) == EXIT_OK
+    said = capsys.readouterr().out
+    assert "fit         2024-09-20 to 2024-11-17 (59 days)" in said
+    assert "validation  2024-11-25 to 2024-12-06 (12 days)" in said
+    assert "test        2024-12-14 to 2024-12-23 (10 days)" in said
+    tested = read_bundle(tmp_path / "models").manifest.metrics["test"]
+    assert date_ms("2024-12-14") <= tested["first"] < tested["last"] < date_ms("2024-12-24")
+
+
+def test_a_random_split_drops_what_needs_a_clock_and_says_so(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(place, tmp_path, "--split", "random", "--model", "logistic") == EXIT_OK
+    assert "history and ledger features are left out" in capsys.readouterr().err
+    manifest = read_bundle(tmp_path / "models").manifest
+    assert not [one.name for one in manifest.features if one.name.startswith(("customer_", "merchant_r", "new_"))]
+    assert {"customer_id", "merchant_id"}.isdisjoint(manifest.fields)
+
+
+def test_a_search_and_made_frauds_lead_to_a_bundle(place: Path, tmp_path: Path) -> None:
+    more = ["--balance", "smote", "--search", "1", "--model", "logistic"]
+    assert train(place, tmp_path, *more) == EXIT_OK
+    assert read_bundle(tmp_path / "models").manifest.model == "logistic"
+
+
+def test_a_column_without_a_value_is_dropped_with_a_notice(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Amounts, categories and devices can be missing altogether; what is left is learned from."""
+    table = pq.read_table(place / "cards.parquet")
+    for column in ("amount", "channel"):
+        at = table.schema.get_field_index(column)
+        table = table.set_column(at, column, pa.nulls(len(table), table.schema.field(column).type))
+    pq.write_table(table, place / "empty.parquet")
+    assert train(place, tmp_path, "--model", "logistic", file="empty.parquet") == EXIT_OK
+    said = capsys.readouterr().err
+    assert "feature dropped: amount: every value is missing in the fit period" in said
+    assert "feature dropped: channel: every value is missing in the fit period" in said
+
+
+# What cannot be done
+
+
+def refused(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *more: str, file: str) -> str:
+    """The words of a training that fails and leaves nothing behind."""
+    assert train(place, tmp_path, "--model", "logistic", *more, file=file) == EXIT_FAILED
+    for folder in ("models", "reports"):
+        assert not (tmp_path / folder).exists() or names(tmp_path / folder) == []
+    return capsys.readouterr().err
+
+
+def _no_labels(table: pa.Table) -> pa.Array:
+    return pa.nulls(len(table), pa.int64())
+
+
+def _one_class(table: pa.Table) -> pa.Array:
+    return pa.array(np.zeros(len(table), np.int64))
+
+
+def _few_frauds(table: pa.Table) -> pa.Array:
+    return pa.array((np.cumsum(table["is_fraud"].to_numpy()) <= 15) * table["is_fraud"].to_numpy())
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (_no_labels, "got no label in"),
+        (_one_class, "got no fraud among"),
+        (_few_frauds, "known frauds among"),
+    ],
+)
+def test_labels_that_teach_nothing_are_refused(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], values: Any, words: str
+) -> None:
+    assert words in refused(place, tmp_path, capsys, file=changed(place, tmp_path, "is_fraud", values))
+
+
+def test_a_test_without_fraud_is_a_warning_and_the_bundle_is_written(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def none_late(table: pa.Table) -> pa.Array:
+        late = table["event_time"].cast(pa.int64()).to_numpy() >= date_ms("2024-12-09")
+        return pa.array(np.where(late, 0, table["is_fraud"].to_numpy()))
+
+    name = changed(place, tmp_path, "is_fraud", none_late)
+    assert train(place, tmp_path, "--model", "logistic", file=name) == EXIT_OK
+    assert "warning: there is no fraud in the test" in capsys.readouterr().err
+    assert read_bundle(tmp_path / "models").manifest.model == "logistic"
+
+
+def test_200_rows_are_refused(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pq.write_table(pq.read_table(place / "cards.parquet").slice(0, 200), place / "short.parquet")
+    assert "error: " in refused(place, tmp_path, capsys, file="short.parquet")
+
+
+def test_a_history_of_a_week_is_refused_with_its_days(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pq.read_table(place / "cards.parquet")
+    times = table["event_time"].cast(pa.int64()).to_numpy()
+    pq.write_table(table.filter(pa.array(times < times[0] + 7 * DAY)), place / "week.parquet")
+    said = refused(place, tmp_path, capsys, file="week.parquet")
+    assert "too few days to split" in said
+    assert "at least 24 days" in said
+
+
+def test_an_empty_file_and_a_file_without_a_label_column_are_refused(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pq.read_table(place / "cards.parquet")
+    pq.write_table(table.slice(0, 0), place / "none.parquet")
+    assert "got no rows" in refused(place, tmp_path, capsys, file="none.parquet")
+    pq.write_table(table.drop_columns(["is_fraud", "labelled_at", "fraud_kind"]), place / "unlabelled.parquet")
+    assert "got no label column" in refused(place, tmp_path, capsys, file="unlabelled.parquet")
+
+
+def test_a_missing_column_is_named(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pq.write_table(pq.read_table(place / "cards.parquet").drop_columns(["event_time"]), place / "timeless.parquet")
+    assert "event_time" in refused(place, tmp_path, capsys, file="timeless.parquet")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--split", "random", "--test", "2024-12-08.."], "--split random: got --train or --test"),
+        (["--train", "yesterday"], "--train: got 'yesterday'"),
+        (["--review-cost", "-1"], "--review-cost: got -1.0"),
+        (["--loss-rate", "nan"], "--loss-rate: got nan"),
+        (["--alerts-per-day", "inf"], "--alerts-per-day: got inf"),
+        (["--seed", "-5"], "--seed: got -5"),
+        (["--currency", "COINS"], "--currency: got 'COINS'"),
+        (["--search", "-1"], "--search: got -1"),
+        (["--label-delay", "1d"], "label"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], words: str
+) -> None:
+    assert words in refused(place, tmp_path, capsys, *more, file="cards.parquet")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[lightgbm]\ntrees = 3", "got 'trees' in [lightgbm], expected one of n_estimators"),
+        ("[xgboost]\nn = 3", "got [xgboost]"),
+        ("[logistic]\nC = 'a lot'", "got C = 'a lot'"),
+        ("[random-forest]\nn_estimators = 2.5", "got n_estimators = 2.5"),
+        ("lightgbm", "is not TOML"),
+    ],
+)
+def test_hyper_parameters_that_do_not_exist_are_refused(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, words: str
+) -> None:
+    (tmp_path / "odd.toml").write_text(text)
+    assert words in refused(place, tmp_path, capsys, "--params", str(tmp_path / "odd.toml"), file="cards.parquet")

@@ -1,0 +1,99 @@
+"""The split by days: counted by hand, and the words when it cannot be done."""
+
+import pytest
+
+from risk.clock import DAY, date_ms
+from risk.errors import DatasetError, OptionError
+from trainer.training.periods import NOT_GIVEN, Given, parsed_period, split_days
+
+
+def day(text: str) -> int:
+    return date_ms(text) // DAY
+
+
+def test_120_days_are_cut_at_the_midnights_that_a_hand_counts() -> None:
+    """Test is the last 24 days, a gap of 7, validation 18, a gap of 7, and 64 days are left to fit."""
+    periods = split_days(day("2024-01-01"), day("2024-04-29"), 7)
+    assert periods.fit == (day("2024-01-01"), day("2024-03-05"))
+    assert periods.validation == (day("2024-03-12"), day("2024-03-30"))
+    assert periods.test == (day("2024-04-06"), day("2024-04-30"))
+    assert [period.days for period in periods] == [64, 18, 24]
+
+
+@pytest.mark.parametrize(("days", "test", "validation"), [(60, 12, 9), (61, 13, 10), (64, 13, 10), (80, 16, 12)])
+def test_shares_are_rounded_up(days: int, test: int, validation: int) -> None:
+    """20 and 15 percent of days that do not divide, and of days that do, without a float in between."""
+    periods = split_days(0, days - 1, 3)
+    assert (periods.test.days, periods.validation.days) == (test, validation)
+
+
+@pytest.mark.parametrize("days", range(24, 200, 11))
+@pytest.mark.parametrize("delay", [1, 7])
+def test_every_day_is_in_one_period_or_in_a_gap_of_the_label_delay(days: int, delay: int) -> None:
+    fit, validation, test = split_days(100, 100 + days - 1, delay)
+    assert (fit.first, test.until) == (100, 100 + days)
+    assert validation.first - fit.until == test.first - validation.until == delay
+
+
+def test_given_periods_replace_the_outer_cuts() -> None:
+    """Validation is the last 15 % of the train period, here 15 of 100 days, with the gap before it."""
+    train, test = Given(10, 110), Given(130, 140)
+    fit, validation, tested = split_days(0, 199, 7, train, test)
+    assert (fit, validation, tested) == ((10, 88), (95, 110), (130, 140))
+
+
+def test_a_train_period_alone_leaves_the_rest_after_a_gap_to_the_test() -> None:
+    assert split_days(0, 199, 7, Given(None, 100)).test == (107, 200)
+
+
+def test_a_test_period_alone_leaves_what_is_before_it_to_training() -> None:
+    fit, validation, test = split_days(0, 199, 7, test=Given(100, 150))
+    assert (fit.first, validation.until, test) == (0, 93, (100, 150))
+
+
+def test_periods_reach_no_further_than_the_data() -> None:
+    assert split_days(0, 99, 7, Given(-50, 80), Given(87, 500)).test == (87, 100)
+
+
+def test_23_days_are_too_few_and_24_are_enough_for_a_label_delay_of_7() -> None:
+    """The words say which days there are, and how many it takes."""
+    with pytest.raises(DatasetError) as caught:
+        split_days(day("2024-01-01"), day("2024-01-23"), 7)
+    text = str(caught.value)
+    assert "2024-01-01 to 2024-01-23 (23 days)" in text
+    assert "at least 24 days" in text
+    assert split_days(0, 23, 7).fit.days == 1
+
+
+def test_training_on_days_of_the_test_is_refused() -> None:
+    with pytest.raises(OptionError, match="before the test begins on 1970-02-20"):
+        split_days(0, 99, 7, Given(0, 60), Given(50, 99))
+
+
+def test_a_test_period_outside_the_data_is_refused() -> None:
+    with pytest.raises(DatasetError, match="0 to test on"):
+        split_days(0, 99, 7, test=Given(150, 160))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2024-01-01..2024-02-01", Given(day("2024-01-01"), day("2024-02-01"))),
+        ("..2024-02-01", Given(None, day("2024-02-01"))),
+        ("2024-01-01..", Given(day("2024-01-01"), None)),
+        (None, NOT_GIVEN),
+    ],
+)
+def test_a_period_is_read(text: str | None, expected: Given) -> None:
+    assert parsed_period("--train", text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "..", "2024-01-01", "2024-01-01..2024-02-31", "2024-01-01-2024-02-01", "1.1...2"])
+def test_what_is_no_period_is_refused_with_the_option_and_the_value(text: str) -> None:
+    with pytest.raises(OptionError, match=r"--train: got .*expected FROM\.\.UNTIL"):
+        parsed_period("--train", text)
+
+
+def test_a_period_that_ends_before_it_begins_is_refused() -> None:
+    with pytest.raises(OptionError, match="before UNTIL"):
+        parsed_period("--test", "2024-02-01..2024-02-01")

@@ -1,0 +1,66 @@
+"""--scores-out: a score for every transaction, in the file's own order."""
+
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from risk.dataset import Rows
+from trainer.backtest.passing import Answer
+
+SCHEMA = pa.schema(
+    [
+        ("transaction_id", pa.string()),
+        ("event_time", pa.timestamp("ms", "UTC")),
+        ("score", pa.float64()),
+        ("level", pa.string()),
+        ("bundle_version", pa.string()),
+    ]
+)
+
+
+class ScoresFile:
+    """Rows come in event-time order. Where that is not the file's, they are kept until the end and sorted: about a
+    hundred bytes a row, said to the user by the dataset's own notice."""
+
+    def __init__(self, path: Path, version: str, *, in_file_order: bool) -> None:
+        self._writer = pq.ParquetWriter(path, SCHEMA)
+        self._version = version
+        self._kept: list[pa.Table] | None = None if in_file_order else []
+
+    def write(self, rows: Rows, chosen: np.ndarray, answers: list[Answer]) -> None:
+        """The chosen rows of a chunk; what was not scored (duplicates, late) has no score."""
+        count = len(rows.transactions)
+        scores = np.full(count, np.nan)
+        levels: list[str | None] = [None] * count
+        for answer in answers:
+            scores[answer.places] = answer.scored.scores
+            for place, level in zip(answer.places, answer.scored.levels, strict=True):
+                levels[place] = level.value
+        table = pa.table(
+            [
+                pa.array([t.transaction_id for t in rows.transactions]),
+                pa.array([t.event_time for t in rows.transactions], pa.timestamp("ms", "UTC")),
+                pa.array(scores, mask=np.isnan(scores)),
+                pa.array(levels, pa.string()),
+                pa.array([self._version] * count),
+            ],
+            schema=SCHEMA,
+        ).filter(pa.array(chosen))
+        if self._kept is None:
+            self._writer.write_table(table)
+        else:
+            self._kept.append(table.append_column("row", pa.array(rows.row_numbers[chosen])))
+
+    def __enter__(self) -> "ScoresFile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None and self._kept:
+            whole = pa.concat_tables(self._kept).sort_by("row")
+            self._writer.write_table(whole.drop_columns(["row"]))
+        self._writer.close()

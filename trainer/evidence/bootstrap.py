@@ -1,0 +1,122 @@
+"""95 % intervals: the figures again and again, each time with the customers, or the merchants, drawn anew.
+
+Transactions of one customer, and frauds at one merchant, hang together, so whole customers or whole merchants are
+drawn. A draw gives each a whole number of copies, Poisson with mean 1, which is drawing with replacement for as many
+as there are here. Everything that is judged gets the same draws, so differences can be taken draw by draw.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from trainer.evidence.judged import NO_MERCHANT, Array, Judged
+from trainer.evidence.metrics import Ranking
+
+Formula = Callable[[Mapping[str, Array]], Array]
+Draws = dict[str, Array]
+
+CONFIDENCE = 0.95
+FEWEST_MERCHANTS = 30  # fewer cannot stand for all merchants there might have been
+BLOCK = 32  # draws at a time; memory is this times the units, 8 bytes each
+STEPS = 2**16
+
+
+class Sampled(NamedTuple):
+    """What is needed to compute one contender's figures for any draw."""
+
+    columns: Mapping[str, Array]  # for each row, what it adds to a sum
+    formulas: Mapping[str, Formula]  # figures, of these sums
+    ranking: Ranking | None  # for the two areas, where they are wanted
+
+
+class Units(NamedTuple):
+    """What is drawn as one."""
+
+    name: str  # "customers" or "merchants"
+    of_row: Array  # int64, 0 to size - 1
+    size: int
+
+
+class Figure(NamedTuple):
+    """A figure and how far it can be trusted. None: it cannot be said."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    unit: str | None = None  # what was drawn for the interval: where two were tried, the one with the wider interval
+
+
+def units_of(judged: Judged) -> tuple[Units, ...]:
+    """Customers, and merchants where there are enough. A row without merchant hangs together with its customer's."""
+    _, customers = np.unique(judged.customers, return_inverse=True)
+    own = Units("customers", customers, int(customers.max(initial=-1)) + 1)
+    names = np.unique(judged.merchants[judged.merchants != NO_MERCHANT])
+    if len(names) < FEWEST_MERCHANTS:
+        return (own,)
+    places = np.searchsorted(names, judged.merchants)
+    places = np.where(judged.merchants == NO_MERCHANT, len(names) + customers, places)
+    _, merchants = np.unique(places, return_inverse=True)
+    return (own, Units("merchants", merchants, int(merchants.max()) + 1))
+
+
+def draw_all(sampled: Sequence[Sampled], units: Units, *, seed: int, resamples: int) -> list[Draws]:
+    """For each contender, each figure in each draw; the same draws for all."""
+    random = np.random.default_rng(seed)
+    table = _poisson_table()
+    keys = [(place, name) for place, each in enumerate(sampled) for name in each.columns]
+    by_unit = np.stack(
+        [np.bincount(units.of_row, weights=sampled[place].columns[name], minlength=units.size) for place, name in keys]
+        + [np.ones(units.size)],
+        axis=1,
+    )
+    totals = np.empty((resamples, by_unit.shape[1]))
+    rankings = {
+        place: each.ranking.weighed_by(units.of_row) for place, each in enumerate(sampled) if each.ranking is not None
+    }
+    found = np.full((len(sampled), 2, resamples), np.nan)
+    # More threads would split the sums by the number of cores, and they get into each other's way.
+    with threadpool_limits(1):
+        for start in range(0, resamples, BLOCK):
+            size = min(BLOCK, resamples - start)
+            copies = table[random.integers(0, STEPS, (size, units.size), dtype=np.uint16)]
+            totals[start : start + size] = copies.astype(np.float64) @ by_unit
+            for draw in range(size):
+                for place, ranking in rankings.items():
+                    found[place, :, start + draw] = ranking.areas(copies[draw])
+    # The number of units drawn varies a little; sums are brought back to as many as there are.
+    drawn = totals[:, -1:]
+    totals = totals * np.divide(units.size, drawn, out=np.zeros_like(drawn), where=drawn > 0)
+    answers: list[Draws] = []
+    for place, each in enumerate(sampled):
+        sums = {name: totals[:, column] for column, (owner, name) in enumerate(keys) if owner == place}
+        answer = {name: formula(sums) for name, formula in each.formulas.items()}
+        if each.ranking is not None:
+            answer |= {"roc_auc": found[place, 0], "average_precision": found[place, 1]}
+        answers.append(answer)
+    return answers
+
+
+def figure(value: float | None, draws: Mapping[str, Array]) -> Figure:
+    """The value with the widest of the intervals that the draws of each unit give."""
+    if value is None or math.isnan(value):
+        return Figure(None)
+    tail = (1 - CONFIDENCE) / 2
+    intervals = []
+    for unit, values in draws.items():
+        said = values[np.isfinite(values)]
+        if len(said):
+            low, high = np.quantile(said, (tail, 1 - tail)).tolist()
+            intervals.append((high - low, low, high, unit))
+    if not intervals:
+        return Figure(float(value))
+    _, low, high, unit = max(intervals, key=lambda interval: interval[0])
+    return Figure(float(value), low, high, unit)
+
+
+def _poisson_table() -> Array:
+    """Uniform 16-bit numbers to copies: a draw is then two array operations, and the same on every machine."""
+    below = np.cumsum([math.exp(-1) / math.factorial(copies) for copies in range(12)])
+    return np.searchsorted(below, (np.arange(STEPS) + 0.5) / STEPS).astype(np.int32)

@@ -1,0 +1,240 @@
+"""The plots of a report: each takes what is judged and gives a figure."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+from trainer.evidence.curves import calibration, precision_recall, roc_curve
+from trainer.evidence.metrics import confusion
+from trainer.evidence.money import Accounting
+from trainer.evidence.plot_style import BLUE, GREEN, INK, MUTED, ORANGE, SETTINGS, Line, legend, lines, panel
+from trainer.evidence.sweep import spread
+
+PROBABILITIES = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
+
+
+class Plot(NamedTuple):
+    name: str  # of its PNG
+    figure: Figure
+
+
+class Scene(NamedTuple):
+    """What the plots show."""
+
+    lines: Sequence[Line]  # the champion last
+    review_cost: float
+    loss_rate: float
+    currency: str
+
+    @property
+    def champion(self) -> Line:
+        return self.lines[-1]
+
+    def accounting(self, line: Line) -> Accounting:
+        return Accounting(line.contender.test, review_cost=self.review_cost, loss_rate=self.loss_rate)
+
+
+def draw_plots(contenders: Any, baselines: Any, champion: str, costs: dict[str, Any], currency: str) -> list[Plot]:
+    scene = Scene(lines(contenders, baselines, champion), costs["review_cost"], costs["loss_rate"], currency)
+    drawn = [("scores", _scores), ("calibration", _calibration), ("confusion", _confusion)]
+    if scene.champion.contender.test.is_fraud.any():
+        drawn = [("roc", _roc), ("precision_recall", _precision_recall), *drawn,
+                 ("cost", _cost), ("alerts_recall", _alerts_recall)]  # fmt: skip
+    if scene.champion.contender.importances:
+        drawn.append(("importances", _importances))
+    with mpl.rc_context(SETTINGS):
+        return [Plot(name, draw(scene)) for name, draw in drawn]
+
+
+def _roc(scene: Scene) -> Figure:
+    figure, axes = panel()
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (2, 3)))
+    for line in scene.lines:
+        test = line.contender.test
+        curve = roc_curve(test.scores, test.is_fraud)
+        axes.plot(curve.false_positive_rate, curve.recall, label=line.contender.name, **line.style)
+    axes.set(xlabel="genuine transactions flagged", ylabel="frauds flagged", xlim=(-0.01, 1), ylim=(0, 1.01))
+    _percent(axes.xaxis, axes.yaxis)
+    legend(figure, axes)
+    return figure
+
+
+def _precision_recall(scene: Scene) -> Figure:
+    figure, axes = panel()
+    for line in scene.lines:
+        test = line.contender.test
+        curve = precision_recall(test.scores, test.is_fraud)
+        axes.plot(curve.recall, curve.precision, label=line.contender.name, **line.style)
+    axes.set(xlabel="frauds flagged (recall)", ylabel="of what is flagged, fraud (precision)", xlim=(0, 1.01),
+             ylim=(0, 1.02))  # fmt: skip
+    _percent(axes.xaxis, axes.yaxis)
+    legend(figure, axes)
+    return figure
+
+
+def _calibration(scene: Scene) -> Figure:
+    figure, axes = panel()
+    seen = []
+    for line in scene.lines:
+        test = line.contender.test
+        bins = calibration(test.scores, test.is_fraud)
+        shown = (bins.observed > 0) & (bins.predicted > 0)
+        seen += [bins.predicted[shown], bins.observed[shown]]
+        axes.plot(bins.predicted[shown], bins.observed[shown], marker="o", markersize=3.5, label=line.contender.name,
+                  **line.style)  # fmt: skip
+        if line is scene.champion:
+            axes.vlines(bins.predicted[shown], bins.low[shown], bins.high[shown], color=BLUE, linewidth=1.4, alpha=0.6)
+    everything = np.concatenate(seen)
+    low = 10 ** np.floor(np.log10(everything.min())) if len(everything) else 1e-3
+    axes.plot([low, 1], [low, 1], color=MUTED, linewidth=1, linestyle=(0, (2, 3)))
+    axes.set(xscale="log", yscale="log", xlim=(low, 1.1), ylim=(low, 1.1), xlabel="score: the probability it claims",
+             ylabel="share that was fraud")  # fmt: skip
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(_small_percent))
+    legend(figure, axes)
+    return figure
+
+
+def _confusion(scene: Scene) -> Figure:
+    shown = scene.lines[::-1]
+    figure = Figure(figsize=(max(11.9, 2.4 * len(shown)), 2.75), layout="constrained")
+    for axes, line in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+        each = line.contender
+        cells = confusion(each.test.scores, each.test.is_fraud, each.threshold)
+        counts = np.array([[cells.passed, cells.false_alarms], [cells.missed, cells.caught]])
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        for row in range(2):
+            for column in range(2):
+                colour = GREEN if row == column else ORANGE
+                strength = 0.08 + 0.5 * shares[row, column]
+                axes.add_patch(Rectangle((column, row), 1, 1, facecolor=colour, alpha=strength, edgecolor="none"))
+                axes.text(column + 0.5, row + 0.44, f"{counts[row, column]:,}", ha="center", va="center", fontsize=9.5,
+                          fontweight="bold")  # fmt: skip
+                axes.text(column + 0.5, row + 0.68, f"{100 * shares[row, column]:.1f} %", ha="center", va="center",
+                          fontsize=7.5)  # fmt: skip
+        axes.set(xlim=(0, 2), ylim=(2, 0), xticks=(0.5, 1.5), yticks=(0.5, 1.5))
+        axes.set_xticklabels(("passed", "flagged"))
+        axes.set_yticklabels(("genuine", "fraud") if line is shown[0] else ("", ""), rotation=90, va="center")
+        axes.set_title(_wrapped(each.name), fontsize=8.5, fontweight="bold" if line is shown[0] else "normal")
+        axes.tick_params(length=0)
+        axes.grid(visible=False)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+    return figure
+
+
+def _importances(scene: Scene) -> Figure:
+    figure, axes = panel(width=11.9, height=3.6)
+    ranked = sorted(scene.champion.contender.importances, key=lambda pair: pair[1])
+    names, values = [name for name, _ in ranked], [value for _, value in ranked]
+    axes.barh(range(len(names)), values, color=BLUE, height=0.66)
+    axes.set_yticks(range(len(names)), names)
+    axes.axvline(0, color=MUTED, linewidth=0.8)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("average precision lost when the feature is shuffled")
+    return figure
+
+
+def _scores(scene: Scene) -> Figure:
+    figure, axes = panel()
+    each = scene.champion.contender
+    places = _log_odds(each.test.scores)
+    low, high = (places.min(), places.max()) if len(places) else (-9.0, 9.0)
+    edges = np.linspace(low - 0.05, high + 0.05, 61)
+    for mask, colour, name in ((~each.test.is_fraud, MUTED, "genuine"), (each.test.is_fraud, ORANGE, "fraud")):
+        counts, _ = np.histogram(places[mask], edges)
+        axes.stairs(counts, edges, baseline=0.7, fill=True, color=colour, alpha=0.45, label=name)
+        axes.stairs(counts, edges, baseline=0.7, color=colour, linewidth=1.2)
+    marks = [(each.threshold, "high", "left", 0.05)]
+    if each.medium < each.threshold:
+        marks.append((each.medium, "medium", "right", -0.05))
+    for threshold, name, side, gap in marks:
+        place = float(_log_odds(np.array([threshold]))[0])
+        axes.axvline(place, color=INK, linewidth=1, linestyle=(0, (4, 2)))
+        axes.text(place + gap * 3, 0.985, name, ha=side, va="top", fontsize=8, transform=axes.get_xaxis_transform())
+    shown = [p for p in PROBABILITIES if edges[0] <= float(_log_odds(np.array([p]))[0]) <= edges[-1]]
+    axes.set_xticks(_log_odds(np.array(shown)), [f"{p:g}" for p in shown])
+    axes.set(yscale="log", xlabel="score", ylabel="transactions (log scale)")
+    axes.set_ylim(bottom=0.7)
+    axes.yaxis.set_major_formatter(FuncFormatter(_count))
+    axes.legend(loc="upper right")
+    return figure
+
+
+def _cost(scene: Scene) -> Figure:
+    figure, axes = panel()
+    each, accounting = scene.champion.contender, scene.accounting(scene.champion)
+    thresholds = spread(accounting)[:-1]
+    thresholds = thresholds[thresholds > 0]
+    review = accounting.alerts(thresholds) * scene.review_cost
+    total = accounting.costs(thresholds)
+    nothing = float(accounting.costs(accounting.candidates[-1:])[0])
+    axes.axhline(nothing, color=MUTED, linewidth=1.2, linestyle=(0, (2, 3)), label="flag nothing")
+    axes.plot(thresholds, review, color=GREEN, linewidth=1.5, linestyle=(0, (4, 2)), label="reviews")
+    axes.plot(thresholds, total - review, color=ORANGE, linewidth=1.5, linestyle="-.", label="frauds missed")
+    axes.plot(thresholds, total, color=BLUE, linewidth=2.6, label="cost: both together")
+    cost = accounting.at(each.threshold).cost
+    axes.plot([each.threshold], [cost], marker="o", markersize=8, color=BLUE, markeredgecolor=INK, linestyle="none",
+              label="the threshold in use")  # fmt: skip
+    axes.set(xscale="log", xlabel="threshold", ylabel=f"{scene.currency} in the test period".strip(),
+             ylim=(0, 1.5 * nothing or None))  # fmt: skip
+    axes.xaxis.set_major_formatter(FuncFormatter(_probability))
+    axes.yaxis.set_major_formatter(FuncFormatter(_count))
+    legend(figure, axes)
+    return figure
+
+
+def _alerts_recall(scene: Scene) -> Figure:
+    figure, axes = panel()
+    for line in scene.lines:
+        each, accounting = line.contender, scene.accounting(line)
+        thresholds = spread(accounting)[:-1]
+        frauds = max(int(each.test.is_fraud.sum()), 1)
+        axes.plot(accounting.alerts(thresholds) / each.test.days, accounting.caught(thresholds) / frauds,
+                  label=each.name, **line.style)  # fmt: skip
+        chosen = accounting.at(each.threshold)
+        if chosen.alerts:
+            axes.plot([chosen.alerts_per_day], [chosen.recall], marker="o", markersize=7, color=line.style["color"],
+                      markeredgecolor=INK, linestyle="none")  # fmt: skip
+    axes.set(xscale="log", xlabel="alerts a day (log scale)", ylabel="frauds caught", ylim=(0, 1.02))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    _percent(axes.yaxis)
+    legend(figure, axes)
+    return figure
+
+
+def _percent(*axes: Any) -> None:
+    for axis in axes:
+        axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+
+
+def _small_percent(value: float, _: int) -> str:
+    return f"{100 * value:g} %"
+
+
+def _probability(value: float, _: int) -> str:
+    return f"{value:.12f}".rstrip("0").rstrip(".")
+
+
+def _count(value: float, _: int) -> str:
+    return f"{value:,.0f}"
+
+
+def _log_odds(probabilities: Any) -> Any:
+    inside = np.clip(probabilities, 1e-6, 1 - 1e-6)
+    return np.log(inside / (1 - inside))
+
+
+def _wrapped(name: str) -> str:
+    if len(name) <= 22:
+        return name
+    words = name.split()
+    middle = min(range(1, len(words)), key=lambda at: abs(len(" ".join(words[:at])) - len(name) / 2), default=1)
+    return " ".join(words[:middle]) + "\n" + " ".join(words[middle:])

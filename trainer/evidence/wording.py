@@ -1,0 +1,83 @@
+"""Figures as a reader sees them."""
+
+import math
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import Any
+
+NOTHING = "–"  # noqa: RUF001  what cannot be said
+MINUS = "\N{MINUS SIGN}"
+
+Format = Callable[[float], str]
+
+
+def share(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def decimal(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def fine(value: float) -> str:
+    """For what is small when it is good."""
+    return f"{value:.5f}"
+
+
+def count(value: float) -> str:
+    return f"{value:,.0f}".replace("-", MINUS)
+
+
+def per_day(value: float) -> str:
+    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def threshold(value: float) -> str:
+    """Four places, or two digits where that would be nothing; never an exponent."""
+    if value >= 10:
+        return f"{value:,.2f}"
+    if value >= 0.001 or value <= 0:
+        return f"{value:.4f}"
+    return f"{value:.{1 - math.floor(math.log10(value))}f}"
+
+
+def signed(value: float) -> str:
+    return ("+" if value > 0 else "") + count(value)
+
+
+def money(currency: str) -> Format:
+    def formatted(value: float) -> str:
+        whole = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.2f}"
+        return f"{currency} {whole}".strip().replace("-", MINUS)
+
+    return formatted
+
+
+def said(value: float | None, form: Format) -> str:
+    return NOTHING if value is None else escape(form(value))
+
+
+def interval(figure: Mapping[str, Any], form: Format) -> str:
+    """ "low to high", or nothing where there is no interval, or nothing that could have come out otherwise."""
+    if figure["low"] is None or figure["low"] == figure["high"]:
+        return ""
+    return f"{escape(form(figure['low']))} to {escape(form(figure['high']))}"
+
+
+def figure(value: Mapping[str, Any], form: Format) -> str:
+    """The value, its interval small beneath it; a dagger where merchants gave the interval."""
+    between = interval(value, form)
+    mark = '<abbr title="drawn by merchants, which was wider">†</abbr>' if value["unit"] == "merchants" else ""
+    small = f"<small>{between}{mark}</small>" if between else ""
+    return f"{said(value['value'], form)}{small}"
+
+
+def table(heads: list[str], rows: list[tuple[str, list[str]]], *, caption: str = "") -> str:
+    """`rows`: a class for the row, and its cells, which are HTML already. The first cell names the row."""
+    head = "".join(f"<th scope=col>{name}</th>" for name in heads)
+    body = "".join(
+        f'<tr class="{kind}"><th scope=row>{first}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+        for kind, (first, *cells) in rows
+    )
+    above = f"<caption>{caption}</caption>" if caption else ""
+    return f"<div class=scroll><table>{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"

@@ -1,0 +1,59 @@
+"""A report's files: metrics.json, classification_report.csv, report.html and a PNG of each plot."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainer.evidence.contender import Contender
+from trainer.evidence.metrics import Confusion, confusion, ratio
+from trainer.evidence.page import page
+from trainer.evidence.plot_files import write_png
+from trainer.evidence.plots import draw_plots
+
+REPORT_COLUMNS = ("model", "class", "precision", "recall", "f1", "support")
+
+
+def write_report(
+    folder: Path,
+    figures: Mapping[str, Any],
+    contenders: Sequence[Contender],
+    baselines: Sequence[Contender],
+    champion: str,
+    about: Mapping[str, Any],
+) -> None:
+    """`about` says what the data and the run were: "version" and "currency" are used in headings, and everything is
+    listed under Data and method, a mapping within it as a section of its own. The folder must be there."""
+    text = json.dumps({**figures, "about": about}, indent=1, ensure_ascii=False, allow_nan=False, default=str)
+    (folder / "metrics.json").write_text(text + "\n", encoding="utf-8")
+    with (folder / "classification_report.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(REPORT_COLUMNS)
+        for each in (*contenders, *baselines):
+            writer.writerows(_classes(each))
+    plots = draw_plots(contenders, baselines, champion, figures["costs"], str(about.get("currency", "")))
+    for plot in plots:
+        write_png(plot, folder)
+    (folder / "report.html").write_text(page(figures, about, plots), encoding="utf-8")
+
+
+def _classes(each: Contender) -> list[list[Any]]:
+    """Both classes at the model's threshold, then their plain mean and their mean by number of rows."""
+    cells = confusion(each.test.scores, each.test.is_fraud, each.threshold)
+    turned = Confusion(caught=cells.passed, false_alarms=cells.missed, missed=cells.false_alarms, passed=cells.caught)
+    supports = [cells.passed + cells.false_alarms, cells.caught + cells.missed]
+    rows = [[float(one.precision), float(one.recall), float(one.f1)] for one in (turned, cells)]
+    plain = [sum(pair) / 2 for pair in zip(*rows, strict=True)]
+    weighted = [
+        float(ratio(sum(value * support for value, support in zip(pair, supports, strict=True)), sum(supports)))
+        for pair in zip(*rows, strict=True)
+    ]
+    named = zip(("genuine", "fraud", "macro average", "weighted average"), [*rows, plain, weighted],
+                [*supports, sum(supports), sum(supports)], strict=True)  # fmt: skip
+    return [[each.name, name, *(_written(value) for value in values), support] for name, values, support in named]
+
+
+def _written(value: float) -> str:
+    """Empty where it cannot be said."""
+    return "" if value != value else f"{value:.6f}"

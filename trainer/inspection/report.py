@@ -1,0 +1,112 @@
+"""What inspect prints: the columns, the facts, the proposed map, the warnings."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from risk.dataset import Dataset
+from risk.dataset.column_map import ColumnMap
+from risk.dataset.encoding import encoding_notice
+from risk.dataset.written_map import write_fields, write_map
+from trainer.inspection.facts import Survey
+from trainer.inspection.findings import Findings, counted, facts, warnings
+from trainer.inspection.proposal import Proposal
+from trainer.terminal import say, say_table
+
+
+class Report(NamedTuple):
+    """Everything that was found. Without a complete map there are no dataset and no findings."""
+
+    file: Path
+    looked: Survey
+    proposal: Proposal
+    given: ColumnMap | None
+    dataset: Dataset | None
+    found: Findings | None
+
+
+def print_report(report: Report) -> None:
+    _print_columns(report)
+    assert report.dataset is not None
+    assert report.found is not None
+    say()
+    for name, value in facts(report.found, report.dataset.row_count):
+        say(f"{name:15} {value}")
+    if report.given is None:
+        _print_map("proposed map:", write_map(report.dataset.column_map), report.proposal.remarks)
+    said = [*warnings(report.found, report.dataset), *_twice(report.looked), *_from_columns(report, report.dataset)]
+    _print_warnings(said)
+
+
+def print_incomplete(report: Report) -> None:
+    """What was found where no map can be made of it."""
+    _print_columns(report)
+    if report.looked.rows:
+        proposal = report.proposal
+        _print_map("found so far:", write_fields(proposal.fields, proposal.attributes, {}), proposal.remarks)
+    encoding = encoding_notice(report.file, [one.name for one in report.looked.columns], report.looked.not_utf8)
+    said = _twice(report.looked) + ([] if encoding is None else [encoding.removeprefix(f"{report.file}: ")])
+    if report.looked.unreadable:
+        said.insert(0, f"unreadable: {counted(report.looked.unreadable, 'row has', 'rows have')} no columns")
+    if report.looked.rows or said:
+        _print_warnings(said)
+
+
+def _print_columns(report: Report) -> None:
+    looked = report.looked
+    say(f"{report.file}: {counted(looked.rows, 'row', 'rows')}, {counted(len(looked.columns), 'column', 'columns')}")
+    lines = [("column", "type", "missing", "distinct", "examples")]
+    for one in looked.columns:
+        share = f"{one.missing / one.rows:.1%}" if one.missing and one.rows else "-"
+        lines.append((one.name, one.kind, share, one.distinct, one.shown_examples))
+    say_table(lines, left=2)
+
+
+def _print_map(title: str, text: str, remarks: list[str]) -> None:
+    say()
+    say(title)
+    for line in text.splitlines():
+        say(f"    {line}" if line else "")
+    if remarks:
+        say()
+        say("why, and what to check:")
+    for remark in remarks:
+        say(f"    {remark}")
+
+
+def _print_warnings(said: list[str]) -> None:
+    say()
+    for warning in said:
+        say(f"warning: {warning}")
+    if not said:
+        say("no warnings")
+
+
+def _twice(looked: Survey) -> list[str]:
+    return [f"the column {name!r} is there twice: expected it once, so it was not looked at. Rename one."
+            for name in looked.twice]  # fmt: skip
+
+
+def _from_columns(report: Report, dataset: Dataset) -> list[str]:
+    """Warnings about columns as such."""
+    said = []
+    column_map = dataset.column_map
+    used = {column: key for key, column in column_map.columns_by_key()}
+    commas = {
+        one.column for one in (column_map.amount, *column_map.attributes) if one is not None and one.decimal == ","
+    }
+    for one in report.looked.columns:
+        if one.not_numbers and one.name not in commas:
+            are = counted(one.not_numbers, "value", "values")
+            said.append(f"unparseable values: {are} of the column {one.name} cannot be read as numbers")
+        if one.missing and used.get(one.name, "").startswith("attributes."):
+            rows = counted(one.missing, "row", "rows")
+            said.append(f"missing values: {one.name} in {rows} ({one.missing / one.rows:.2%})")
+    for column, how in report.proposal.giveaways.items():
+        place = "it is not in the map"
+        if column in used:
+            place = (
+                f"it is mapped as {used[column]}: take it out of the map, unless it is known at the moment of the"
+                " transaction"
+            )
+        said.append(f"the column {column} gives the label away: {how}; {place}")
+    return said

@@ -1,0 +1,56 @@
+"""train: a history becomes a bundle that is worth serving, and the evidence for it."""
+
+import argparse
+from pathlib import Path
+
+# What trains is loaded when a training begins: it takes seconds, and every other command would wait for it.
+
+KINDS = ("logistic", "random-forest", "lightgbm")
+BALANCES = ("none", "class-weight", "undersample", "smote")
+SPLITS = ("time", "random")
+
+EPILOG = """\
+examples:
+  python -m trainer train cards.parquet
+  python -m trainer train mine.csv --columns map.toml --model lightgbm --alerts-per-day 50 --review-cost 8
+  python -m trainer train cards.parquet --train 2024-01-01..2024-05-01 --test 2024-05-08..
+
+Writes MODELS/<version>/ (the bundle of the best model, which becomes the current one) and REPORTS/<version>/.
+docs/bundle.md, docs/metrics.md and docs/cost.md explain what is in them.
+"""
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "train",
+        help="train models on a file; write the best as a bundle, and a report",
+        description="Train models on a history, choose the best, and write it as a bundle with its evidence.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = command.add_argument
+    add("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
+    add("--models", type=Path, default=Path("models"), metavar="DIR", help="where bundles are (default: models)")
+    add("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where reports go (default: reports)")
+    add("--columns", type=Path, metavar="MAP.toml", help="which column is what; see inspect")
+    add("--model", action="append", choices=KINDS, help="which models; repeatable (default: all three)")
+    add("--train", metavar="FROM..UNTIL", help="dates, UNTIL excluded; the last 15 %% of it is validation")
+    add("--test", metavar="FROM..UNTIL", help="dates, UNTIL excluded (default: the last 20 %% of the days)")
+    add("--split", choices=SPLITS, default="time", help="random is for data whose times mean nothing")
+    add("--balance", choices=BALANCES, default="none", help="how the few frauds are given weight (default: none)")
+    add("--params", type=Path, metavar="F.toml", help="hyper-parameters: a table for each model")
+    add("--search", type=int, default=0, metavar="N", help="try so many random hyper-parameters of each model")
+    add("--review-cost", type=float, default=5.0, metavar="COST", help="of one alert, in the data's currency (5)")
+    add("--loss-rate", type=float, default=1.0, metavar="SHARE", help="of a missed fraud's amount that is lost (1)")
+    add("--alerts-per-day", type=float, metavar="N", help="more high alerts than these cannot be worked")
+    add("--label-delay", metavar="DAYS", help="TRUSTLENS_LABEL_DELAY for this run, such as 7d")
+    add("--bucket", metavar="TIME", help="TRUSTLENS_BUCKET for this run, such as 1h or 1s")
+    add("--currency", metavar="CODE", help="amounts in other currencies count as missing")
+    add("--seed", type=int, default=42, help="of everything drawn at random (default 42)")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from trainer.training.command import train
+
+    return train(options)

@@ -1,0 +1,79 @@
+"""Bundles on disk: written whole or not at all, and `current`, which names the one in use."""
+
+import os
+from pathlib import Path
+
+from risk.bundle import CURRENT, MANIFEST, Bundle, read_bundle
+from risk.errors import BundleError, OptionError
+from trainer.output import replaced
+from trainer.training.whole_folder import whole_folder
+
+
+def write_bundle(models: Path, version: str, files: dict[str, bytes]) -> bool:
+    """Whether it was written; a bundle of this version that is there already is checked and left as it is."""
+    folder = models / version
+    if folder.exists():
+        read_bundle(folder)
+        return False
+    with whole_folder(folder) as temporary:
+        for name, contents in files.items():
+            with (temporary / name).open("wb") as file:
+                file.write(contents)
+                file.flush()
+                os.fsync(file.fileno())
+        _read_as(temporary, folder)
+    return True
+
+
+def make_current(models: Path, version: str) -> None:
+    with replaced(models / CURRENT) as (temporary,):
+        temporary.write_text(f"{version}\n")
+
+
+def current_version(models: Path) -> str | None:
+    path = models / CURRENT
+    return path.read_text().strip() if path.is_file() else None
+
+
+def versions(models: Path) -> list[str]:
+    """Folders with a manifest, by name. What was never finished has a name that begins with a dot."""
+    if not models.is_dir():
+        raise OptionError(f"--models: got {models}, expected a folder with bundles; train writes one")
+    return sorted(
+        folder.name for folder in models.iterdir() if not folder.name.startswith(".") and (folder / MANIFEST).is_file()
+    )
+
+
+def named_bundle(models: Path, version: str) -> Bundle:
+    """The bundle of a version, read and checked."""
+    there = versions(models)
+    if version not in there:
+        raise OptionError(f"VERSION: got {version!r}, expected one of {', '.join(there) or 'none: train writes one'}")
+    bundle = read_bundle(models / version)
+    if bundle.manifest.version != version:
+        raise BundleError(
+            f"{models / version}: got a manifest of version {bundle.manifest.version}, expected {version}; the folder "
+            "was renamed. Give it its name back."
+        )
+    return bundle
+
+
+def prepare_folder(option: str, folder: Path) -> None:
+    """Before an hour of training and not after it: the folder is there and can be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{os.getpid()}.probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise OptionError(
+            f"{option}: got {folder}, which cannot be written to ({error.strerror}); expected a folder, or a place for "
+            "a new one. Choose another."
+        ) from None
+
+
+def _read_as(temporary: Path, folder: Path) -> None:
+    try:
+        read_bundle(temporary)
+    except BundleError as error:
+        raise BundleError(f"{folder}: what was written cannot be read back: {error}") from error

@@ -1,0 +1,91 @@
+"""Cross-validation of one model: trained anew on several pasts, each time tested on what came next."""
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from risk.clock import DAY
+from risk.errors import TrustLensError
+from trainer.evidence.metrics import areas
+from trainer.training.known import known_frauds, true_frauds
+from trainer.training.learned import learn
+from trainer.training.matrix import Matrix
+from trainer.training.parts import Part, Parts, check_parts, parts_by_time
+from trainer.training.periods import VALIDATION_PERCENT, Given, day_text
+from trainer.training.session import Plan, Session
+from trainer.training.stages import Stages
+
+Array = np.ndarray[Any, Any]
+
+# The first fold needs a past to learn from; the rest of the days is divided among the folds.
+FIRST_PAST = 0.4
+
+
+class Fold(NamedTuple):
+    """One of several tests. Figures are None where they cannot be said; `note` says why there is none at all."""
+
+    name: str
+    transactions: int
+    frauds: int
+    average_precision: float | None
+    roc_auc: float | None
+    note: str | None
+
+
+def folds_in_time(matrix: Matrix, plan: Plan, delay: int, count: int, path: object) -> list[Fold]:
+    """Each learns from everything up to the label delay before its test, as a training then would have."""
+    first, until = int(matrix.event_times[0]) // DAY, int(matrix.event_times.max()) // DAY + 1
+    cuts = np.unique(np.linspace(first + FIRST_PAST * (until - first), until, count + 1).round().astype(int)).tolist()
+    found = []
+    for begin, end in pairwise(cuts):
+        name = f"{day_text(begin)} to {day_text(end - 1)}"
+        try:
+            parts = parts_by_time(matrix, delay, Given(None, begin - delay), Given(begin, end))
+            check_parts(parts, path)
+        except TrustLensError as error:
+            found.append(Fold(name, 0, 0, None, None, str(error)))
+        else:
+            found.append(_fold(name, matrix, parts, plan))
+    return found
+
+
+def folds_at_random(matrix: Matrix, plan: Plan, count: int, path: object) -> list[Fold]:
+    """Every row is tested once; each fold has as many frauds as the others, give or take one."""
+    rows = np.flatnonzero(matrix.is_fraud >= 0)
+    dice, frauds = np.random.default_rng(plan.seed), true_frauds(matrix, rows)
+    fold, validates = np.empty(len(rows), np.int64), np.empty(len(rows), bool)
+    for of_class in (np.flatnonzero(frauds), np.flatnonzero(~frauds)):
+        order = dice.permutation(of_class)
+        fold[order] = np.arange(len(order)) % count
+        # Within each fold's turn the same share of every class chooses calibration.
+        validates[order] = (np.arange(len(order)) // count) % 100 < VALIDATION_PERCENT
+    found = []
+    for place in range(count):
+        fit, validation = rows[(fold != place) & ~validates], rows[(fold != place) & validates]
+        test = rows[fold == place]
+        parts = Parts(
+            Part(fit, known_frauds(matrix, fit, None), 1, None),
+            Part(validation, known_frauds(matrix, validation, None), 1, None),
+            Part(test, true_frauds(matrix, test), 1, None),
+        )
+        name = f"fold {place + 1} of {count}"
+        try:
+            check_parts(parts, path)
+        except TrustLensError as error:
+            found.append(Fold(name, 0, 0, None, None, str(error)))
+        else:
+            found.append(_fold(name, matrix, parts, plan))
+    return found
+
+
+def _fold(name: str, matrix: Matrix, parts: Parts, plan: Plan) -> Fold:
+    session = Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
+    (trained,) = session.fit_all()
+    raw, truth = trained.model.raw_scores(session.prepared(parts.test)), parts.test.is_fraud
+    found = areas(raw, truth)
+    return Fold(name, len(truth), int(truth.sum()), _said(found.average_precision), _said(found.roc_auc), None)
+
+
+def _said(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

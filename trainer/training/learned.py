@@ -1,0 +1,75 @@
+"""What is learned of each feature before any model: medians, clip points, vocabularies, references, drift."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from risk.bundle import Drift
+from risk.catalogue import Feature
+from risk.prepare import Learned, LearnedCategory, LearnedNumber
+from trainer.training.matrix import NO_WORD, Matrix, Words
+
+Array = np.ndarray[Any, Any]
+
+# Of the known values of the fit period. What lies beyond is rarer than 1 in 1,000 and would only stretch the scale.
+CLIP_QUANTILES = (0.001, 0.999)
+LEAST_SEEN = 20  # times, for a word to enter the vocabulary
+MOST_WORDS = 100
+BOUNDED_UNITS = ("0 or 1", "share", "hour")
+
+
+class Features(NamedTuple):
+    """The features a bundle has, what drift will be measured against, and which were dropped and why."""
+
+    learned: tuple[Learned, ...]
+    drift: tuple[Drift, ...]
+    dropped: tuple[str, ...]
+
+
+def learn(matrix: Matrix, rows: Array) -> Features:
+    """From these rows only: numbers in the engine's order, then categories."""
+    learned: list[Learned] = []
+    drift: list[Drift] = []
+    dropped: list[str] = []
+    for column, feature in enumerate(matrix.feature_set.numbers):
+        values = matrix.values[rows, column]
+        known = np.sort(values[~np.isnan(values)])
+        if not len(known):
+            dropped.append(f"{feature.name}: every value is missing in the fit period")
+            continue
+        learned.append(_number(feature, known))
+        deciles = _quantiles(known, np.linspace(0, 1, 11))
+        drift.append(Drift(feature.name, 1 - len(known) / len(values), tuple(deciles.tolist()), {}))
+    for feature in matrix.feature_set.categories:
+        counts, missing = _counted(matrix.categories[feature.name], rows)
+        vocabulary = tuple(word for word, count in counts if count >= LEAST_SEEN)[:MOST_WORDS]
+        if not vocabulary:
+            reason = "every value is missing" if not counts else f"no value occurs {LEAST_SEEN} times"
+            dropped.append(f"{feature.name}: {reason} in the fit period")
+            continue
+        learned.append(LearnedCategory(feature.name, vocabulary, vocabulary[0]))
+        shares = {word: count / len(rows) for word, count in counts if word in set(vocabulary)}
+        drift.append(Drift(feature.name, missing / len(rows), (), shares))
+    return Features(tuple(learned), tuple(drift), tuple(dropped))
+
+
+def _number(feature: Feature, known: Array) -> LearnedNumber:
+    median, low, high = (float(_quantiles(known, share)) for share in (0.5, *CLIP_QUANTILES))
+    if low == high or feature.unit in BOUNDED_UNITS:
+        # A yes in fewer than 1 of 1,000 rows is rare, not extreme: cutting it off would leave a constant.
+        low, high = float(known[0]), float(known[-1])
+    reference = float(feature.reference) if isinstance(feature.reference, float) else median
+    return LearnedNumber(feature.name, median, low, high, reference)
+
+
+def _quantiles(known: Array, shares: float | Array) -> Array:
+    """Values that occur, so that a median reads like the data and not like a mean of two."""
+    return np.asarray(np.quantile(known, shares, method="inverted_cdf"))
+
+
+def _counted(column: Words, rows: Array) -> tuple[list[tuple[str, int]], int]:
+    """The words, the most common first and by name where equal; and in how many rows there is none."""
+    codes = column.codes[rows]
+    counts = np.bincount(codes[codes != NO_WORD], minlength=len(column.words)).tolist()
+    seen = [(word, count) for word, count in zip(column.words, counts, strict=True) if count]
+    return sorted(seen, key=lambda pair: (-pair[1], pair[0])), int((codes == NO_WORD).sum())

@@ -1,0 +1,145 @@
+"""A file through the engine into arrays, in one pass: everything that learning and judging look at afterwards."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from risk.catalogue import FeatureSet
+from risk.engine import FeatureBatch, Verdict
+from risk.prepare import Preparation
+from trainer.replay import Passed, Replay
+from trainer.terminal import progress
+
+Array = np.ndarray[Any, Any]
+
+NO_WORD = -1
+PREPARED_AT_ONCE = 65_536
+
+
+class Words(NamedTuple):
+    """A text column: for each row the place of its word, NO_WORD where it is missing."""
+
+    words: tuple[str, ...]
+    codes: Array  # int32
+
+
+class Matrix(NamedTuple):
+    """The scored transactions of a file in event-time order, before anything is learned from them."""
+
+    feature_set: FeatureSet
+    values: Array  # float64, a column for each of feature_set.numbers
+    categories: dict[str, Words]
+    event_times: Array  # int64 ms
+    customers: Array  # int64 codes
+    merchants: Array  # int64 codes, NO_WORD where there is none
+    is_fraud: Array  # int8: 1, 0, -1 not known
+    labelled_at: Array  # int64 ms, -1 never
+    kinds: Words | None
+    ids: tuple[str, ...] | None  # transaction ids, where they were asked for
+
+    @property
+    def row_count(self) -> int:
+        return len(self.event_times)
+
+    def number(self, name: str) -> Array:
+        names = [feature.name for feature in self.feature_set.numbers]
+        return self.values[:, names.index(name)]
+
+    def prepared(self, preparation: Preparation, rows: Array) -> Array:
+        """These rows as a model wants them, by the same code that serves."""
+        parts = [preparation.prepare(batch).values for batch in self._batches(rows)]
+        return np.concatenate(parts)
+
+    def _batches(self, rows: Array) -> Iterator[FeatureBatch]:
+        words = {name: np.array([*column.words, None], object) for name, column in self.categories.items()}
+        for first in range(0, max(len(rows), 1), PREPARED_AT_ONCE):
+            part = rows[first : first + PREPARED_AT_ONCE]
+            categories = {name: words[name][column.codes[part]].tolist() for name, column in self.categories.items()}
+            verdicts = np.full(len(part), Verdict.SCORED, np.uint8)
+            yield FeatureBatch(self.values[part], categories, verdicts, np.full(len(part), -1, np.int64))
+
+
+class _Coder:
+    """Gives each word a number as it comes by."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str | None, int] = {None: NO_WORD}
+
+    def codes(self, words: Iterable[str | None]) -> list[int]:
+        known = self._codes
+        return [known.setdefault(word, len(known) - 1) for word in words]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return tuple(word for word in self._codes if word is not None)
+
+
+class _Column:
+    """Grows by pieces; one array in the end."""
+
+    def __init__(self, dtype: type) -> None:
+        self._dtype = dtype
+        self._pieces: list[Array] = []
+
+    def add(self, piece: Any) -> None:
+        self._pieces.append(np.asarray(piece, self._dtype))
+
+    def whole(self) -> Array:
+        array = np.concatenate([np.empty(0, self._dtype), *self._pieces])
+        self._pieces.clear()
+        return array
+
+
+def read_matrix(replay: Replay, *, keep_ids: bool = False) -> Matrix:
+    """Sends the replay's dataset through its engine. What is a duplicate or late is not part of it."""
+    dataset, feature_set = replay.dataset, replay.feature_set
+    values = np.empty((dataset.row_count, len(feature_set.numbers)))
+    coders = {name: _Coder() for name in ("customer", "merchant", "kind", *(f.name for f in feature_set.categories))}
+    codes = {name: _Column(np.int32) for name in coders}
+    columns = {"event_times": _Column(np.int64), "is_fraud": _Column(np.int8), "labelled_at": _Column(np.int64)}
+    ids: list[str] = []
+    count = 0
+    with progress("features", dataset.row_count) as advance:
+        for passed in replay.chunks():
+            scored = np.flatnonzero(passed.batch.verdicts == Verdict.SCORED)
+            values[count : count + len(scored)] = passed.batch.values[scored]
+            count += len(scored)
+            for name, words in _texts(passed).items():
+                codes[name].add(np.array(coders[name].codes(words), np.int32)[scored])
+            for name, column in _arrays(passed).items():
+                columns[name].add(column[scored])
+            if keep_ids:
+                ids += [passed.rows.transactions[row].transaction_id for row in scored.tolist()]
+            advance(len(passed.rows.transactions))
+    whole = {name: column.whole() for name, column in codes.items()}
+    kinds = None if dataset.column_map.fraud_kind is None else Words(coders["kind"].words, whole["kind"])
+    return Matrix(
+        feature_set,
+        values[:count],
+        {f.name: Words(coders[f.name].words, whole[f.name]) for f in feature_set.categories},
+        customers=whole["customer"].astype(np.int64),
+        merchants=whole["merchant"].astype(np.int64),
+        kinds=kinds,
+        ids=tuple(ids) if keep_ids else None,
+        **{name: column.whole() for name, column in columns.items()},
+    )
+
+
+def _texts(passed: Passed) -> dict[str, Iterable[str | None]]:
+    transactions = passed.rows.transactions
+    own: dict[str, Iterable[str | None]] = {
+        "customer": (t.customer_id for t in transactions),
+        "merchant": (t.merchant_id for t in transactions),
+        "kind": passed.rows.fraud_kind,
+    }
+    return {**own, **passed.batch.categories}
+
+
+def _arrays(passed: Passed) -> dict[str, Array]:
+    rows = passed.rows
+    return {
+        "event_times": np.array([t.event_time for t in rows.transactions], np.int64),
+        "is_fraud": rows.is_fraud,
+        "labelled_at": rows.labelled_at,
+    }

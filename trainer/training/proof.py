@@ -1,0 +1,49 @@
+"""What must hold before a bundle is written: the served model is the trained one, whatever the size of a batch."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+
+from risk.errors import BundleError
+from risk.model import Model
+from trainer.training.estimators import own_scores
+
+Array = np.ndarray[Any, Any]
+
+MOST_DIFFERENCE = 1e-6
+BATCHES = (2, 3, 64, 512)
+BATCHED_ROWS = 20_000  # in batches of two a validation period would take minutes
+
+
+def prove(kind: str, estimator: ClassifierMixin, model: Model, values: Array, raw: Array) -> None:
+    """Raises BundleError that says where the two differ. `raw` is what the model said of all rows in one batch."""
+    prove_agreement(kind, own_scores(estimator, values), raw)
+    rows = np.unique(np.linspace(0, len(values) - 1, min(len(values), BATCHED_ROWS)).astype(np.int64))
+    prove_batches(kind, model, values[rows], raw[rows])
+
+
+def prove_agreement(kind: str, own: Array, raw: Array) -> None:
+    differences = np.abs(own - raw)
+    worst = int(np.argmax(np.where(np.isnan(differences), np.inf, differences)))
+    if not differences[worst] <= MOST_DIFFERENCE:
+        raise BundleError(
+            f"{kind}: the served model gives {raw[worst]!r} for validation row {worst} and the trained one "
+            f"{own[worst]!r}, expected them within {MOST_DIFFERENCE}; no bundle was written. Train another model, or "
+            "report this as a bug."
+        )
+
+
+def prove_batches(kind: str, model: Model, values: Array, raw: Array) -> None:
+    """To the bit: a worker's batches are as they come."""
+    for size in BATCHES:
+        starts = range(0, len(values), size)
+        got = np.concatenate([model.raw_scores(values[first : first + size]) for first in starts])
+        different = np.flatnonzero(got.view(np.int64) != raw.view(np.int64))
+        if len(different):
+            row = int(different[0])
+            raise BundleError(
+                f"{kind}: in batches of {size} the served model gives {got[row]!r} for validation row {row} and "
+                f"{raw[row]!r} in one batch ({len(different)} rows differ), expected the same bits; no bundle was "
+                "written. Train another model, or report this as a bug."
+            )

@@ -1,0 +1,173 @@
+"""From a matrix to a champion: fit, choose on validation, and only then look at the test, once."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+
+from risk.bundle import Thresholds
+from risk.calibration import Calibration
+from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES
+from risk.model import Model
+from risk.prepare import LearnedCategory, Preparation
+from trainer.evidence.contender import Contender
+from trainer.evidence.judged import Judged
+from trainer.terminal import notice
+from trainer.training.balance import CLASS_WEIGHT, balanced
+from trainer.training.calibrating import FEW_FRAUDS, calibration_of, has_few_frauds
+from trainer.training.estimators import fitted
+from trainer.training.judging import average_precision, importances, judged, milliseconds_per_1000_rows
+from trainer.training.learned import Features
+from trainer.training.matrix import Matrix
+from trainer.training.onnx_model import as_onnx
+from trainer.training.parts import Part, Parts
+from trainer.training.search import draws
+from trainer.training.stages import Stages
+from trainer.training.thresholds import chosen
+
+Array = np.ndarray[Any, Any]
+
+AMOUNT_ALONE = "amount alone"
+WITHOUT_PAST = "{} without history and ledger"
+_PAST = frozenset(feature.name for feature in (*HISTORY_FEATURES, *LEDGER_FEATURES))
+
+
+class Plan(NamedTuple):
+    """What was asked for."""
+
+    kinds: tuple[str, ...]
+    parameters: dict[str, dict[str, Any]]
+    balance: str
+    search: int
+    review_cost: float
+    loss_rate: float
+    alerts_per_day: float | None
+    seed: int
+
+
+class Trained(NamedTuple):
+    """A model that was fitted, in both its forms."""
+
+    kind: str
+    parameters: dict[str, Any]
+    estimator: ClassifierMixin
+    onnx: bytes
+    model: Model
+    raw: Array  # of validation
+    average_precision: float  # of raw, on validation
+
+
+class Candidate(NamedTuple):
+    """A way to score whose scores are probabilities and which has a threshold: both from validation."""
+
+    name: str
+    calibration: Calibration
+    thresholds: Thresholds
+    validation: Judged
+
+
+class Session:
+    """One training: the rows as the models see them, and what is done with them."""
+
+    def __init__(self, matrix: Matrix, parts: Parts, features: Features, plan: Plan, stages: Stages) -> None:
+        self.matrix, self.parts, self.features, self.plan, self._stages = matrix, parts, features, plan, stages
+        self.names = tuple(feature.name for feature in features.learned)
+        self._preparation = Preparation(matrix.feature_set, features.learned)
+        self._categories = [
+            column for column, feature in enumerate(features.learned) if isinstance(feature, LearnedCategory)
+        ]
+        if has_few_frauds(parts.validation.is_fraud):
+            notice(f"validation has {int(parts.validation.is_fraud.sum())} frauds, fewer than {FEW_FRAUDS}: one "
+                   "coefficient and not two makes probabilities of the scores")  # fmt: skip
+        with stages.stage("prepare"):
+            self._fit = self.prepared(parts.fit)
+            self.validation = self.prepared(parts.validation)
+
+    def prepared(self, part: Part) -> Array:
+        return self.matrix.prepared(self._preparation, part.rows)
+
+    def fit_all(self) -> list[Trained]:
+        return [self._best_of_search(kind) for kind in self.plan.kinds]
+
+    def candidate(self, name: str, raw: Array) -> Candidate:
+        """Calibrated on validation, with thresholds chosen there."""
+        part, plan = self.parts.validation, self.plan
+        calibration = calibration_of(raw, part.is_fraud)
+        validation = judged(self.matrix, part, raw, calibration)
+        thresholds = chosen(
+            validation, review_cost=plan.review_cost, loss_rate=plan.loss_rate, alerts_per_day=plan.alerts_per_day
+        )
+        return Candidate(name, calibration, thresholds, validation)
+
+    def fit_scores(self, trained: Trained, most: int) -> Array:
+        """Raw scores of the fit rows, evenly thinned to so many."""
+        return trained.model.raw_scores(self._fit[:: -(-len(self._fit) // most)])
+
+    def contender(self, candidate: Candidate, trained: Trained, test: Array) -> Contender:
+        """Judged on the test, for which everything was chosen before."""
+        with self._stages.stage(f"test {candidate.name}"):
+            raw = trained.model.raw_scores(test)
+            important = importances(trained.model, self.names, test, self.parts.test.is_fraud, self.plan.seed)
+            speed = milliseconds_per_1000_rows(trained.model, test)
+        return self._contender(candidate, raw, important, speed)
+
+    def baselines(self, champion: Trained, test: Array) -> list[Contender]:
+        """What anybody could do: by amount alone, and by the transaction alone."""
+        found = []
+        if "amount" in self.names:
+            raw = self._amount_odds(self.parts.validation.rows)
+            candidate = self.candidate(AMOUNT_ALONE, raw)
+            found.append(self._contender(candidate, self._amount_odds(self.parts.test.rows), (), None))
+        columns = [column for column, name in enumerate(self.names) if name not in _PAST]
+        if 0 < len(columns) < len(self.names):
+            name = WITHOUT_PAST.format(champion.kind)
+            trained = self._train(champion.kind, champion.parameters, columns, name)
+            raw = trained.model.raw_scores(np.ascontiguousarray(test[:, columns]))
+            found.append(self._contender(self.candidate(name, trained.raw), raw, (), None))
+        return found
+
+    def _contender(
+        self, candidate: Candidate, raw: Array, important: tuple[tuple[str, float], ...], speed: float | None
+    ) -> Contender:
+        test = judged(self.matrix, self.parts.test, raw, candidate.calibration)
+        thresholds = candidate.thresholds
+        return Contender(
+            candidate.name, candidate.validation, test, thresholds.high, thresholds.medium, important, speed
+        )
+
+    def _best_of_search(self, kind: str) -> Trained:
+        tried = (
+            self._train(kind, parameters, range(len(self.names)), kind)
+            for parameters in draws(kind, self.plan.parameters[kind], self.plan.search, self.plan.seed)
+        )
+        return best(tried)
+
+    def _train(self, kind: str, parameters: dict[str, Any], columns: Sequence[int], name: str) -> Trained:
+        places = {column: place for place, column in enumerate(columns)}
+        categories = [places[column] for column in self._categories if column in places]
+        seed, is_all = self.plan.seed, len(columns) == len(self.names)
+        fit, validation = (
+            values if is_all else np.ascontiguousarray(values[:, columns]) for values in (self._fit, self.validation)
+        )
+        with self._stages.stage(f"fit {name}"):
+            rows, labels = balanced(self.plan.balance, fit, self.parts.fit.is_fraud, categories, seed)
+            weighted = self.plan.balance == CLASS_WEIGHT
+            estimator = fitted(kind, parameters, rows, labels, categories, weighted=weighted, seed=seed)
+            onnx = as_onnx(estimator, len(columns))
+        model = Model(onnx, len(columns), name)
+        raw = model.raw_scores(validation)
+        return Trained(
+            kind, parameters, estimator, onnx, model, raw, average_precision(raw, self.parts.validation.is_fraud)
+        )
+
+    def _amount_odds(self, rows: Array) -> Array:
+        """Amounts as raw scores: in (0, 1), in the same order; a missing amount is the smallest."""
+        amounts = np.nan_to_num(self.matrix.number("amount")[rows])
+        median = next(feature for feature in self.features.learned if feature.name == "amount").median  # type: ignore[union-attr]
+        return amounts / (amounts + max(median, 1e-9))
+
+
+def best(trained: "Sequence[Trained] | Any") -> Trained:
+    """The highest average precision of raw scores on validation; of equal ones the first."""
+    return max(trained, key=lambda one: one.average_precision)

@@ -1,0 +1,21 @@
+"""What is going on, and how long it took."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from trainer.terminal import Advance, progress
+
+
+class Stages:
+    """Shows a stage while it runs, and keeps its seconds. Stages of the same name add up."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
+        began = time.perf_counter()
+        with progress(name, total) as advance:
+            yield advance
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began

@@ -1,0 +1,98 @@
+"""What train prints: the periods at the start, the main figures and the places of the files at the end."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from risk.bundle import Manifest
+from risk.clock import SECOND, to_text
+from trainer.terminal import say, say_table
+from trainer.training.asked import Asked
+from trainer.training.parts import Parts
+from trainer.training.session import Session, Trained
+
+
+def say_start(parts: Parts) -> None:
+    for name, part in zip(parts._fields, parts, strict=True):
+        where = f"{part.period}" if part.period else "drawn at random"
+        say(f"{name:11} {where}: {len(part.rows):,} transactions, {int(part.is_fraud.sum()):,} frauds")
+
+
+def say_end(asked: Asked, manifest: Manifest, figures: dict[str, Any], was_written: bool) -> None:
+    say()
+    say_figures(figures)
+    thresholds = manifest.thresholds
+    say()
+    say(f"champion    {figures['champion']}, by average precision on validation")
+    say(f"thresholds  high from {thresholds.high:.6g}, medium from {thresholds.medium:.6g}")
+    folder = asked.models / manifest.version
+    note = "" if was_written else " (was there already, checked and left as it is)"
+    say(f"bundle      {folder}{note}; it is the current one now")
+    say(f"report      {asked.reports / manifest.version / 'report.html'}")
+
+
+def about(asked: Asked, manifest: Manifest, session: Session, trained: Sequence[Trained]) -> dict[str, Any]:
+    """What the data and the run were, for the report's own section."""
+    data, plan = manifest.training_data, session.plan
+    return {
+        "version": manifest.version,
+        "file": str(asked.file),
+        "SHA-256 of the file": data.sha256,
+        "transactions": data.rows,
+        "from": to_text(data.first_event),
+        "to": to_text(data.last_event),
+        "currency": manifest.currency,
+        "label delay": f"{manifest.label_delay_days} days",
+        "bucket": f"{manifest.bucket_ms // SECOND} s",
+        "balance": plan.balance,
+        "search": plan.search,
+        "seed": plan.seed,
+        "features": len(manifest.features),
+        "dropped": "; ".join(session.features.dropped) or "none",
+        "periods": {
+            name: f"{part.period or 'drawn at random'}: {len(part.rows):,} transactions, {int(part.is_fraud.sum()):,} "
+            "frauds" + ("" if name == "test" else " known then")
+            for name, part in zip(session.parts._fields, session.parts, strict=True)
+        },
+        "hyper-parameters": {
+            each.kind: ", ".join(f"{name} = {value}" for name, value in each.parameters.items()) for each in trained
+        },
+        "seconds": {name: round(seconds, 2) for name, seconds in manifest.timings.items()},
+        "libraries": manifest.libraries,
+    }
+
+
+def say_figures(figures: dict[str, Any]) -> None:
+    """A line for each model and baseline: the figures of the test."""
+    titles = ("model", "average precision", "ROC-AUC", "alerts/day", "precision", "recall", "saved less reviews")
+    lines: list[tuple[str, ...]] = [titles]
+    for model in figures["models"]:
+        metrics, money = model["metrics"], model["money"]
+        lines.append(
+            (
+                model["name"],
+                with_interval(metrics["average_precision"], "{:.3f}"),
+                with_interval(metrics["roc_auc"], "{:.3f}"),
+                with_interval(money["alerts_per_day"], "{:.1f}"),
+                with_interval(money["precision"], "{:.0%}"),
+                with_interval(money["recall"], "{:.0%}"),
+                with_interval(money["gain"], "{:,.0f}"),
+            )
+        )
+    say_table(lines)
+    for model in figures["models"]:
+        if model["share_of_best"]:
+            share = model["share_of_best"]
+            say(
+                f"{model['name']}: {with_interval(share['roc_auc'], '{:.3f}')} of the possible (ROC-AUC - 0.5), "
+                f"{with_interval(share['average_precision'], '{:.3f}')} of the possible average precision"
+            )
+
+
+def with_interval(figure: dict[str, Any], form: str) -> str:
+    """The value, and its 95 % interval where there is one."""
+    value, low, high = (
+        None if figure[name] is None else form.format(figure[name]) for name in ("value", "low", "high")
+    )
+    if value is None:
+        return "-"
+    return value if low is None or high is None else f"{value} ({low} to {high})"
