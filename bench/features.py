@@ -48,7 +48,7 @@ def commands(rows: int, repeat: int, folder: Path) -> None:
         subprocess.run(
             [*trainer, "generate", "cards", history, "--customers", customers], check=True, capture_output=True
         )
-        runs = [timed([*trainer, "features", str(history), "--out", str(target)]) for _ in range(repeat)]
+        runs = [timed([*trainer, "features", str(history), "--out", str(target), "--force"]) for _ in range(repeat)]
         made = _count(target)
         speeds = sorted(made / seconds for seconds, _ in runs)
         peak = max(memory for _, memory in runs)

@@ -45,3 +45,8 @@ def test_minor_units_come_back_from_the_decimal_number(currency: str, minor: int
 )
 def test_exponents_are_those_of_iso_4217(currency: str, exponent: int) -> None:
     assert EXPONENTS[currency] == exponent
+
+
+@given(st.sampled_from(sorted(EXPONENTS)), st.floats(0, 1e10) | st.integers(0, 10**6).map(lambda n: n / 8))
+def test_an_amount_is_rounded_to_the_nearest_minor_unit_ties_to_even(currency: str, amount: float) -> None:
+    assert to_minor(amount, currency) == round(amount * 10 ** EXPONENTS[currency])
