@@ -2,7 +2,8 @@
 
 An arena keeps many growing series in shared columns: series `s` is `column[lo[s]:hi[s]]`, inside the block of
 `cap[s]` places that begins at `start[s]`. Blocks have few sizes, so that one that was outgrown serves another series.
-What was compiled is kept in numba's cache, so that a start does not pay for it.
+What was compiled is kept in numba's cache, so that a start does not pay for it. The file is long because that cache
+watches one file: a loop that called one in another would go on with the old one after a change.
 """
 
 import warnings

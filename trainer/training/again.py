@@ -10,7 +10,6 @@ from risk.errors import OptionError
 from trainer.terminal import say, say_table
 from trainer.training import command
 from trainer.training.asked import Asked, asked_for
-from trainer.training.assembling import manifest_of, training_data
 from trainer.training.bundle_folder import named_bundle, prepare_folder
 from trainer.training.estimators import KINDS
 from trainer.training.folds import Fold, folds_at_random, folds_in_time
@@ -33,16 +32,7 @@ def report_again(options: argparse.Namespace) -> int:
         dataset = command.opened(asked)
         replay = command.replay_of(dataset, asked)
         result = command.trained(replay, asked, stages)
-        again = manifest_of(
-            result.session,
-            result.champion,
-            result.candidate,
-            training_data(dataset.path, result.session),
-            asked.settings,
-            replay.currency,
-            timings=stages.seconds,
-            metrics={},
-        )
+        again = command.manifest_from(dataset, replay, asked, result, stages, metrics={})
         _check_same(again, manifest)
         found = _folds(result, asked, manifest.model, folds) if folds else []
     figures = {**result.figures, "folds": [fold._asdict() for fold in found]}

@@ -138,8 +138,11 @@ def _parts(matrix: Matrix, asked: Asked) -> Parts:
     return parts_by_time(matrix, asked.settings.label_delay, asked.train, asked.test)
 
 
-def _written(dataset: Dataset, replay: Replay, asked: Asked, result: Result, stages: Stages) -> tuple[Manifest, bool]:
-    manifest = manifest_of(
+def manifest_from(
+    dataset: Dataset, replay: Replay, asked: Asked, result: Result, stages: Stages, metrics: dict[str, Any]
+) -> Manifest:
+    """The champion's manifest; the metrics are no part of its version."""
+    return manifest_of(
         result.session,
         result.champion,
         result.candidate,
@@ -147,8 +150,13 @@ def _written(dataset: Dataset, replay: Replay, asked: Asked, result: Result, sta
         asked.settings,
         replay.currency,
         timings=stages.seconds,
-        metrics={name: value for name, value in result.figures.items() if name not in SHOWN_CURVES},
+        metrics=metrics,
     )
+
+
+def _written(dataset: Dataset, replay: Replay, asked: Asked, result: Result, stages: Stages) -> tuple[Manifest, bool]:
+    metrics = {name: value for name, value in result.figures.items() if name not in SHOWN_CURVES}
+    manifest = manifest_from(dataset, replay, asked, result, stages, metrics)
     with stages.stage("report"):
         report(asked.reports / manifest.version, result, about(asked, manifest, result.session, result.trained))
     was_written = write_bundle(asked.models, manifest.version, bundle_files(manifest, result.champion))
