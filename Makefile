@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help setup test lint format docs bench lock clean
+.PHONY: help setup packages test storm lint format docs bench kafka embedded lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -23,10 +23,25 @@ $(READY): requirements.lock pyproject.toml
 	$(PY) -m pip check
 	@touch $(READY)
 
+# Each command that tests run, and the Debian package that has it.
+COMMANDS := java:openjdk-17-jre-headless mvn:maven promtool:prometheus amtool:prometheus-alertmanager kcat:kcat \
+	chromium:chromium systemd-analyze:systemd
+
+# SYSTEMD_OFFLINE and RUNLEVEL=1, as in single-user mode: what is installed is not started.
+packages:  ## Debian packages of what tests run beside Python; as root, only what is missing, starts no service
+	@missing=""; for pair in $(COMMANDS); do \
+		command -v $${pair%%:*} > /dev/null || missing="$$missing $${pair#*:}"; \
+	done; \
+	[ -z "$$missing" ] || { apt-get update --quiet && SYSTEMD_OFFLINE=1 RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+		apt-get install --yes --quiet --no-install-recommends $$missing; }
+
 test: setup  ## every test
 	$(PY) -m pytest
 
-lint: setup  ## ruff format and lint, mypy strict on risk
+storm: setup  ## the proof of the worker's promises, large; takes half an hour; needs Java 17 and Maven
+	$(PY) -m storm --large
+
+lint: setup  ## ruff format and lint, strict types
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
@@ -37,6 +52,9 @@ format: setup  ## rewrite the code in the house style
 
 docs: setup  ## write the generated pages again
 	$(PY) -m risk.feature_page > docs/features.md
+	$(PY) -m risk.contracts docs/contracts
+	$(PY) -m ops.metrics_page > docs/operations-metrics.md
+	$(PY) -m ops.grafana ops/grafana/dashboards
 
 bench: setup  ## print the speeds; takes some minutes
 	$(PY) -m bench.generate
@@ -44,6 +62,15 @@ bench: setup  ## print the speeds; takes some minutes
 	$(PY) -m bench.dataset
 	$(PY) -m bench.train
 	$(PY) -m bench.backtest
+	$(PY) -m bench.replay
+	$(PY) -m bench.store
+	$(PY) -m bench.stream
+
+kafka: setup  ## a real Apache Kafka on port 9092 until Ctrl-C; data in .kafka/data; needs Java 17 and Maven
+	@$(PY) -m ops.kafka
+
+embedded: setup  ## a broker in memory, for a demonstration, until Ctrl-C; needs nothing
+	@$(PY) -m ops.embedded
 
 lock: setup  ## resolve pyproject.toml into requirements.lock again
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet uv

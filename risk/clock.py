@@ -1,6 +1,6 @@
 """Event time: integer milliseconds since 1970-01-01 UTC, so that comparisons and differences are exact."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -8,6 +8,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH_DATE = EPOCH.date()
 
 # Outside these, a time is a wrong unit or a broken clock, not a transaction.
 EARLIEST = 631_152_000_000  # 1990-01-01T00:00:00Z
@@ -21,7 +22,7 @@ def to_ms(moment: datetime) -> int:
 
 
 def to_datetime(ms: int) -> datetime:
-    return EPOCH + timedelta(milliseconds=ms)
+    return EPOCH + timedelta(microseconds=1000 * ms)  # takes less time than milliseconds=ms
 
 
 def to_text(ms: int) -> str:
@@ -38,3 +39,11 @@ def date_ms(text: str) -> int:
 def day_of(ms: int) -> int:
     """The UTC day, counted from 1970-01-01."""
     return ms // DAY
+
+
+def to_date(day: int) -> date:
+    return EPOCH_DATE + timedelta(days=day)
+
+
+def day_of_date(day: date) -> int:
+    return (day - EPOCH_DATE).days

@@ -20,7 +20,7 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _LARGEST_MAJOR = {currency: LARGEST_MINOR / scale_of(currency) for currency in EXPONENTS}
 
 
-class _WireTransaction(Struct, omit_defaults=True):
+class WireTransaction(Struct, omit_defaults=True):
     """A Transaction as JSON shows it: RFC 3339 time, decimal amount in major units."""
 
     transaction_id: str
@@ -36,7 +36,7 @@ class _WireTransaction(Struct, omit_defaults=True):
     attributes: dict[str, float | str | None] | None = None
 
 
-class _WireLabel(Struct):
+class WireLabel(Struct):
     transaction_id: str
     customer_id: str
     is_fraud: bool
@@ -45,8 +45,8 @@ class _WireLabel(Struct):
 
 
 _encoder = msgspec.json.Encoder()
-_transactions = msgspec.json.Decoder(_WireTransaction)
-_labels = msgspec.json.Decoder(_WireLabel)
+_transactions = msgspec.json.Decoder(WireTransaction)
+_labels = msgspec.json.Decoder(WireLabel)
 
 
 def checked(
@@ -140,7 +140,7 @@ def _when(ms: int) -> str:
         return f"{ms} ms since 1970"
 
 
-_Wire = TypeVar("_Wire", _WireTransaction, _WireLabel)
+_Wire = TypeVar("_Wire", WireTransaction, WireLabel)
 _Event = TypeVar("_Event", Transaction, Label)
 
 
@@ -160,10 +160,10 @@ def _decode(
 
 
 def decode_transaction(raw: bytes | None) -> Transaction | Rejected:
-    return _decode(raw, _transactions, _finish_transaction)
+    return _decode(raw, _transactions, from_wire)
 
 
-def _finish_transaction(wire: _WireTransaction) -> Transaction | Rejected:
+def from_wire(wire: WireTransaction) -> Transaction | Rejected:
     attributes: dict[str, Any] = wire.attributes or {}
     if attributes and (None in attributes.values() or "" in attributes.values()):
         attributes = {name: value for name, value in attributes.items() if value is not None and value != ""}
@@ -186,7 +186,7 @@ def decode_label(raw: bytes | None) -> Label | Rejected:
     return _decode(raw, _labels, _finish_label)
 
 
-def _finish_label(wire: _WireLabel) -> Label | Rejected:
+def _finish_label(wire: WireLabel) -> Label | Rejected:
     for name in ("transaction_id", "customer_id"):
         value = getattr(wire, name)
         if not value:
@@ -204,27 +204,27 @@ def _finish_label(wire: _WireLabel) -> Label | Rejected:
 
 
 def encode_transaction(transaction: Transaction) -> bytes:
+    return _encoder.encode(to_wire(transaction))
+
+
+def to_wire(transaction: Transaction) -> WireTransaction:
     amount = transaction.amount
-    return _encoder.encode(
-        _WireTransaction(
-            transaction.transaction_id,
-            to_datetime(transaction.event_time),
-            transaction.customer_id,
-            transaction.currency,
-            transaction.merchant_id,
-            transaction.merchant_category,
-            None if amount is None else to_major(amount, transaction.currency),
-            transaction.channel,
-            transaction.device_id,
-            transaction.country,
-            transaction.attributes or None,  # type: ignore[arg-type]  # dict is invariant; the wire only adds null
-        )
+    return WireTransaction(
+        transaction.transaction_id,
+        to_datetime(transaction.event_time),
+        transaction.customer_id,
+        transaction.currency,
+        transaction.merchant_id,
+        transaction.merchant_category,
+        None if amount is None else to_major(amount, transaction.currency),
+        transaction.channel,
+        transaction.device_id,
+        transaction.country,
+        transaction.attributes or None,  # type: ignore[arg-type]  # dict is invariant; the wire only adds null
     )
 
 
 def encode_label(label: Label) -> bytes:
     return _encoder.encode(
-        _WireLabel(
-            label.transaction_id, label.customer_id, label.is_fraud, to_datetime(label.labelled_at), label.source
-        )
+        WireLabel(label.transaction_id, label.customer_id, label.is_fraud, to_datetime(label.labelled_at), label.source)
     )

@@ -124,10 +124,12 @@ class Engine:
         """Takes a ledger day in that was closed before this engine began."""
         self._ledger.add(closed)
 
-    def forget_old_days(self) -> None:
-        """Lets go of the ledger's entries that no transaction of the partitions held now can ask for. For a caller who
-        holds all the partitions there will be: one that comes later, and lies further back, would be refused."""
-        newest = min((histories.newest for histories in self._partitions.values()), default=windows.NEVER)
+    def forget_old_days(self, slowest: int | None = None) -> None:
+        """Lets go of the ledger's entries that no transaction can ask for any more. `slowest`: the newest event time of
+        the partition that is furthest behind; for a caller who holds all the partitions there will be, that is one of
+        those held. A partition that comes later, and lies further back, would be refused."""
+        held = min((histories.newest for histories in self._partitions.values()), default=windows.NEVER)
+        newest = held if slowest is None else slowest
         # A day more than the delay, because the window's edge is rounded down to a bucket.
         self._ledger.forget_before(newest - self._max_lateness - (self._delay_days + 1) * DAY - windows.MONTH)
 

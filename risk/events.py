@@ -4,6 +4,7 @@ How they look as JSON (RFC 3339 times, decimal amounts) is the codec's business.
 """
 
 from enum import StrEnum
+from typing import Literal
 
 from msgspec import Struct, field
 
@@ -100,7 +101,7 @@ class HighRiskAlert(Struct, frozen=True):
     """A transaction scored high: what downstream services act on, with its reasons and its provenance."""
 
     alert_id: str
-    schema_version: int
+    schema_version: Literal[1]
     transaction: Transaction
     score: float
     level: Level

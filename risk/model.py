@@ -1,6 +1,11 @@
 """The door to ONNX Runtime: float32 rows in, raw scores out, the same bits whatever the batch."""
 
+import os
+
 import numpy as np
+
+# Told before it is loaded: otherwise it keeps a device's id in the home folder and reports to its maker.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 from risk.codes import Array

@@ -1,62 +1,100 @@
 """A reason in words: what was seen, and what is usual. For people who work alerts, not for those who train models."""
 
-from risk.catalogue import ATTRIBUTE_PREFIX, LEDGER_WINDOWS, WINDOWS
+from typing import NamedTuple
 
-_WITHIN = {short: f"within the last {words}" for short, words in WINDOWS.items()}
-_LEDGER = {short: f"in the {words} that ended a label delay ago" for short, words in LEDGER_WINDOWS.items()}
+from risk.catalogue import ATTRIBUTE_PREFIX, LEDGER_WINDOWS, WINDOWS
 
 Value = float | str | None
 
 
 def sentence(feature: str, value: Value, reference: Value, currency: str) -> str:
-    """One sentence for one feature; amounts in the currency."""
+    """One sentence for one feature; amounts in the currency. None is what is missing."""
     if feature.startswith(ATTRIBUTE_PREFIX):
         return f"{feature.removeprefix(ATTRIBUTE_PREFIX)} is {_plain(value)}; usual: {_plain(reference)}"
+    if feature in _FLAGS:
+        on, off, missing = _FLAGS[feature]
+        return missing if value is None else off if value == 0.0 else on
+    words, span = _words_of(feature)
+    text = words.missing if value is None else words.seen
+    shown = text.format(value=_in_unit(value, words.unit, currency), span=span)
+    return f"{shown}; usual: {_in_unit(reference, words.unit, currency)}"
+
+
+class _Words(NamedTuple):
+    unit: str
+    seen: str
+    missing: str
+
+
+class _Flag(NamedTuple):
+    """A flag has no usual: that it is off may be the reason as well as that it is on."""
+
+    on: str
+    off: str
+    missing: str
+
+
+def _words_of(feature: str) -> tuple[_Words, str]:
+    """The words, and the window in words where the feature has one."""
+    if feature in _SINGLE:
+        return _SINGLE[feature], ""
     family, _, window = feature.rpartition("_")
-    if family in _WINDOWED:
-        text, unit = _WINDOWED[family]
-        span = (_WITHIN if family.startswith("customer") else _LEDGER)[window]
-        shown = _in_unit(value, unit, currency)
-        return f"{text.format(value=shown, span=span)}; usual: {_in_unit(reference, unit, currency)}"
-    text, unit = _SINGLE[feature]
-    if unit == "flag":
-        return text if value != 0.0 else _OFF[feature]
-    return f"{text.format(value=_in_unit(value, unit, currency))}; usual: {_in_unit(reference, unit, currency)}"
+    return _WINDOWED[family], (_WITHIN if family.startswith("customer") else _LEDGER)[window]
 
 
+_WITHIN = {short: f"within the last {words}" for short, words in WINDOWS.items()}
+_LEDGER = {short: f"in the {words} that ended a label delay ago" for short, words in LEDGER_WINDOWS.items()}
+
+# A merchant's window is missing only where the transaction names no merchant.
 _WINDOWED = {
-    "customer_count": ("{value} {span}", "transactions"),
-    "customer_sum": ("{value} spent {span}", "money"),
-    "customer_mean": ("{value} on average {span}", "money"),
-    "customer_max": ("largest amount {span}: {value}", "money"),
-    "merchant_count": ("the merchant had {value} {span}", "transactions"),
-    "merchant_fraud": ("the merchant had {value} {span}", "frauds"),
-    "merchant_risk": ("{value} of the merchant's transactions {span} were frauds", "share"),
+    "customer_count": _Words("transactions", "{value} {span}", "number of transactions {span}: missing"),
+    "customer_sum": _Words("money", "{value} spent {span}", "amount spent {span}: missing"),
+    "customer_mean": _Words("money", "{value} on average {span}", "mean amount {span}: missing"),
+    "customer_max": _Words("money", "largest amount {span}: {value}", "largest amount {span}: missing"),
+    "merchant_count": _Words(
+        "transactions", "the merchant had {value} {span}", "merchant missing, so not known how many transactions {span}"
+    ),
+    "merchant_fraud": _Words(
+        "frauds", "the merchant had {value} {span}", "merchant missing, so not known how many frauds {span}"
+    ),
+    "merchant_risk": _Words(
+        "share",
+        "{value} of the merchant's transactions {span} were frauds",
+        "merchant missing, so not known what share were frauds {span}",
+    ),
 }
 
 _SINGLE = {
-    "amount": ("amount {value}", "money"),
-    "hour": ("at {value}", "hour"),
-    "night": ("at night (22:00 to 05:59 UTC)", "flag"),
-    "weekend": ("on a weekend", "flag"),
-    "seconds_since_last": ("{value} since the customer's last transaction", "seconds"),
-    "amount_to_mean_30d": ("amount is {value} the customer's mean of 30 days", "times"),
-    "new_merchant_30d": ("first time at this merchant within 30 days", "flag"),
-    "new_device_30d": ("first time with this device within 30 days", "flag"),
-    "new_country_30d": ("first time in this country within 30 days", "flag"),
-    "distinct_merchants_1d": ("{value} within the last day", "merchants"),
-    "merchant_category": ("category {value}", "plain"),
-    "channel": ("channel {value}", "plain"),
-    "country": ("country {value}", "plain"),
+    "amount": _Words("money", "amount {value}", "amount missing"),
+    "hour": _Words("hour", "at {value}", "hour missing"),
+    "seconds_since_last": _Words(
+        "seconds", "{value} since the customer's last transaction", "no transaction of the customer within 30 days"
+    ),
+    "amount_to_mean_30d": _Words(
+        "times",
+        "amount is {value} the customer's mean of 30 days",
+        "amount, or the customer's mean of 30 days to compare it with, missing",
+    ),
+    "distinct_merchants_1d": _Words(
+        "merchants", "{value} within the last day", "number of merchants within the last day: missing"
+    ),
+    "merchant_category": _Words("plain", "category {value}", "category missing"),
+    "channel": _Words("plain", "channel {value}", "channel missing"),
+    "country": _Words("plain", "country {value}", "country missing"),
 }
 
-# What a flag says when it is off: the reason is then that it is not on.
-_OFF = {
-    "night": "not at night (22:00 to 05:59 UTC)",
-    "weekend": "not on a weekend",
-    "new_merchant_30d": "has been at this merchant within 30 days",
-    "new_device_30d": "has used this device within 30 days",
-    "new_country_30d": "has paid in this country within 30 days",
+_FLAGS = {
+    "night": _Flag("at night (22:00 to 05:59 UTC)", "not at night (22:00 to 05:59 UTC)", "hour missing"),
+    "weekend": _Flag("on a weekend", "not on a weekend", "day missing"),
+    "new_merchant_30d": _Flag(
+        "first time at this merchant within 30 days", "has been at this merchant within 30 days", "merchant missing"
+    ),
+    "new_device_30d": _Flag(
+        "first time with this device within 30 days", "has used this device within 30 days", "device missing"
+    ),
+    "new_country_30d": _Flag(
+        "first time in this country within 30 days", "has paid in this country within 30 days", "country missing"
+    ),
 }
 
 

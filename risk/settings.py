@@ -6,6 +6,7 @@ options fall back to. A value that cannot be used stops the program.
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from risk.clock import DAY, HOUR, MINUTE, SECOND
@@ -44,6 +45,80 @@ def count(text: str) -> int:
     return int(text)
 
 
+class Secret:
+    """A text that no error, log or trace may show: whoever needs it says so by `reveal`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "(not shown)"
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+def brokers(text: str) -> tuple[str, ...]:
+    addresses = tuple(part.strip() for part in text.split(","))
+    if not all(map(_is_address, addresses)):
+        raise ValueError("host:port, several separated by commas, without a scheme, such as 127.0.0.1:9092")
+    return addresses
+
+
+def _is_address(text: str) -> bool:
+    match = re.fullmatch(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})", text)
+    return match is not None and 0 < int(match[1]) < 65536
+
+
+def port(text: str) -> int:
+    if not re.fullmatch(r"\d{1,5}", text) or int(text) > 65535:
+        raise ValueError("a port from 1 to 65535, or 0 for one that is free")
+    return int(text)
+
+
+def host(text: str) -> str:
+    if not re.fullmatch(r"[\w.:-]{1,253}", text):
+        raise ValueError("the name or address of a host, such as 127.0.0.1 or 0.0.0.0")
+    return text
+
+
+def topic_prefix(text: str) -> str:
+    # A topic's name is at most 249 characters long.
+    if not re.fullmatch(r"[A-Za-z0-9._-]{0,200}", text):
+        raise ValueError("at most 200 letters, digits, dots, dashes and underscores, such as shop1.")
+    return text
+
+
+def path(text: str) -> Path:
+    if not text or "\0" in text:
+        raise ValueError("the name of a file")
+    return Path(text)
+
+
+def path_or_none(text: str) -> Path | None:
+    return path(text) if text else None
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
 class Setting(NamedTuple):
     name: str
     default: str
@@ -56,6 +131,39 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("BUCKET", "1h", "how finely the merchant ledger divides a day; down to 1s", bucket),
     Setting("MAX_LATENESS", "1d", "how far behind the newest event time a transaction may be", duration),
     Setting("CHUNK_ROWS", "65536", "rows of a file that are read at once", count),
+    Setting("BROKERS", "127.0.0.1:9092", "where Kafka is: host:port, several separated by commas", brokers),
+    Setting(
+        "KAFKA_SECURITY",
+        "PLAINTEXT",
+        "how Kafka is spoken to: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+        one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+    ),
+    Setting(
+        "KAFKA_MECHANISM",
+        "SCRAM-SHA-512",
+        "how a user proves who it is, with SASL: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+        one_of("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+    ),
+    Setting("KAFKA_USER", "", "the user, with SASL", str),
+    Setting("KAFKA_PASSWORD", "", "the user's password, with SASL; never shown", Secret),
+    Setting(
+        "KAFKA_CA_FILE",
+        "",
+        "who signed the broker's certificate, as PEM, with SSL; without it, whom the system trusts",
+        path_or_none,
+    ),
+    Setting(
+        "TOPIC_PREFIX", "", "begins the names of topics and groups, so that systems can share a Kafka", topic_prefix
+    ),
+    Setting("DB", "risk.db", "the store: an SQLite file", path),
+    Setting("METRICS_HOST", "127.0.0.1", "the address where a worker shows its metrics; 0.0.0.0 is every one", host),
+    Setting("METRICS_PORT", "9108", "where a worker shows its metrics; 0 picks a free port", port),
+    Setting(
+        "LOG_LEVEL",
+        "info",
+        "how much is logged: debug, info, warning or error",
+        one_of("debug", "info", "warning", "error"),
+    ),
 )
 
 
@@ -64,6 +172,17 @@ class Settings(NamedTuple):
     bucket: int  # ms
     max_lateness: int  # ms
     chunk_rows: int
+    brokers: tuple[str, ...]
+    kafka_security: str
+    kafka_mechanism: str
+    kafka_user: str
+    kafka_password: Secret
+    kafka_ca_file: Path | None
+    topic_prefix: str
+    db: Path
+    metrics_host: str
+    metrics_port: int
+    log_level: str
 
 
 def read_settings(mapping: Mapping[str, str], said: Mapping[str, tuple[str, str]] | None = None) -> Settings:
@@ -86,4 +205,5 @@ def _value(name: str, text: str, setting: Setting) -> Any:
     try:
         return setting.parse(text)
     except ValueError as error:
-        raise SettingError(f"{name}: got {text!r}, expected {error}. The default is {setting.default}.") from None
+        default = setting.default or "none"
+        raise SettingError(f"{name}: got {text!r}, expected {error}. The default is {default}.") from None

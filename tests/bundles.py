@@ -3,18 +3,45 @@
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from risk.bundle import JOBLIB, MANIFEST, MANIFEST_VERSION, ONNX, Manifest, Thresholds, TrainingData, version_of
+from risk.bundle import (
+    JOBLIB,
+    MANIFEST,
+    MANIFEST_VERSION,
+    ONNX,
+    Days,
+    Histogram,
+    Manifest,
+    Thresholds,
+    Training,
+    TrainingData,
+    sealed,
+    version_of,
+)
 from risk.calibration import Calibration
 from risk.catalogue import CATALOGUE_VERSION, FeatureSet
 from risk.prepare import Learned
 
 SAME = Calibration((0.0, 1.0), (0.0, 1.0))
+
+TRAINING = Training(
+    split="time",
+    fit=Days("2024-01-01", "2024-03-01"),
+    validation=Days("2024-03-08", "2024-03-20"),
+    test=Days("2024-03-27", "2024-04-20"),
+    models=("linear",),
+    balance="none",
+    search=0,
+    parameters={"linear": {}},
+    chosen={},
+    columns=None,
+)
 
 
 def linear_onnx(weights: list[float], bias: float) -> bytes:
@@ -53,6 +80,9 @@ def write_bundle(
     medium: float = 0.25,
     calibration: Calibration = SAME,
     files: Mapping[str, bytes] | None = None,
+    metrics: dict[str, Any] | None = None,
+    timings: dict[str, float] | None = None,
+    libraries: dict[str, str] | None = None,
 ) -> Manifest:
     """A whole bundle in the folder; its manifest."""
     contents = {ONNX: linear_onnx(weights, bias), JOBLIB: b"for people", **(files or {})}
@@ -73,15 +103,17 @@ def write_bundle(
         calibration=calibration,
         thresholds=Thresholds(medium, high, review_cost=5.0, loss_rate=1.0, alerts_per_day=None),
         training_data=TrainingData(0, 0, 0, ""),
+        training=TRAINING,
         seed=42,
         drift=(),
-        score_histogram=(),
-        libraries={},
-        timings={},
-        metrics={},
+        score_histogram=Histogram((0.5,), (0, 0)),
+        libraries=libraries or {},
+        timings=timings or {},
+        metrics=metrics or {},
         files={name: sha256(raw).hexdigest() for name, raw in contents.items()},
+        seal="",
     )
-    manifest = msgspec.structs.replace(manifest, version=version_of(manifest, contents[ONNX]))
+    manifest = sealed(msgspec.structs.replace(manifest, version=version_of(manifest, contents[ONNX])))
     folder.mkdir(parents=True, exist_ok=True)
     for name, raw in contents.items():
         (folder / name).write_bytes(raw)

@@ -1,47 +1,26 @@
 """python -m trainer backtest: the worker's pipeline over a file, counted as a team works alerts."""
 
+import csv
 import json
-import random
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from console.start import EXIT_FAILED, EXIT_OK
 from risk.bundle import read_bundle
-from risk.catalogue import FeatureSet
 from risk.dataset import open_dataset
 from risk.digest import Digest, canonical
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
-from risk.prepare import Learned, LearnedCategory, LearnedNumber
-from tests.bundles import write_bundle
-from trainer.__main__ import EXIT_FAILED, EXIT_OK, main
-from trainer.backtest.tally import Calendar, Costs
-
-FIELDS = FeatureSet(frozenset({"customer_id", "merchant_id", "merchant_category", "channel", "device_id", "country"}))
-LEARNED: tuple[Learned, ...] = (
-    LearnedNumber("amount", 20.0, 0.0, 5000.0, 20.0),
-    LearnedNumber("customer_count_1h", 0.0, 0.0, 20.0, 0.0),
-    LearnedNumber("new_device_30d", 0.0, 0.0, 1.0, 0.0),
-    LearnedNumber("merchant_risk_30d", 0.0, 0.0, 1.0, 0.0),
-    LearnedCategory("channel", ("online",), None),
-)
-DAY = 86_400_000
+from tests.backtests import backtest, history, make_home
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("backtest")
-    words = ["--customers", "60", "--merchants", "40", "--days", "60"]
-    assert main(["generate", "cards", str(folder / "cards.parquet"), *words], {}) == EXIT_OK
-    write_bundle(folder / "a", FIELDS, LEARNED, [0.003, 0.4, 1.0, 5.0, 0.5], bias=-4.0, medium=0.05, high=0.2)
-    write_bundle(folder / "b", FIELDS, LEARNED, [0.002, 0.9, 1.0, 5.0, 0.5], bias=-4.0, medium=0.05, high=0.2)
-    return folder
-
-
-def backtest(home: Path, *words: str, settings: dict[str, str] | None = None) -> int:
-    return main(["backtest", str(home / "cards.parquet"), "--bundle", str(home / "a"), *words], settings or {})
+    return make_home(tmp_path_factory.mktemp("backtest"))
 
 
 def test_the_digest_and_scores_are_those_of_the_pipeline_whatever_the_chunks(
@@ -90,39 +69,73 @@ def test_scores_come_in_the_files_own_order(home: Path, tmp_path: Path) -> None:
     shuffled = tmp_path / "shuffled.parquet"
     pq.write_table(table.take(order), shuffled)
     scores = tmp_path / "scores.parquet"
-    assert main(["backtest", str(shuffled), "--bundle", str(home / "a"), "--scores-out", str(scores)], {}) == EXIT_OK
+    assert backtest(home, "--scores-out", str(scores), file=shuffled) == EXIT_OK
     assert pq.read_table(scores)["transaction_id"].to_pylist() == table.take(order)["transaction_id"].to_pylist()
 
 
-def test_two_bundles_side_by_side_with_what_differs(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_tables_of_weeks_and_thresholds_add_up(home: Path, tmp_path: Path) -> None:
     out = tmp_path / "tables"
-    assert backtest(home, "--against", str(home / "b"), "--out", str(out), "--thresholds", "0.1,0.5") == EXIT_OK
+    assert backtest(home, "--out", str(out), "--thresholds", "0.1,0.5") == EXIT_OK
+    version = read_bundle(home / "a").manifest.version
+    assert sorted(path.name for path in out.iterdir()) == [
+        "backtest.json", f"{version}.sweep.csv", f"{version}.weeks.csv"
+    ]  # fmt: skip
     whole = json.loads((out / "backtest.json").read_text())
-    first, second = (read_bundle(home / name).manifest.version for name in "ab")
-    assert set(whole["bundles"]) == {first, second}
-    assert whole["bundles"][first]["digest"] != whole["bundles"][second]["digest"]
-    assert [row["threshold"] for row in whole["bundles"][first]["sweep"]] == [0.1, 0.2, 0.5]
-    assert whole["different_levels"] > 10
-    gaps = [abs(example["score"] - example["other_score"]) for example in whole["examples"]]
-    assert len(gaps) == 10
-    assert gaps == sorted(gaps, reverse=True)
-    assert f"{whole['different_levels']:,} transactions have another level" in capsys.readouterr().out
-    weeks = whole["bundles"][first]["weeks"]
-    high = next(row for row in whole["bundles"][first]["sweep"] if row["threshold"] == 0.2)
+    assert whole["side_by_side"] is None
+    tables = whole["bundles"][version]
+    assert [row["threshold"] for row in tables["sweep"]] == [0.1, 0.2, 0.5]
+    high = tables["sweep"][1]
+    assert high["alerts"] > 20
     for name in ("alerts", "frauds_caught", "frauds_missed", "good_customers_flagged"):
-        assert sum(week[name] for week in weeks) == high[name]
+        assert sum(week[name] for week in tables["weeks"]) == high[name]
+    with (out / f"{version}.sweep.csv").open() as file:
+        written = list(csv.DictReader(file))
+    assert [{name: float(text) for name, text in row.items()} for row in written] == tables["sweep"]
 
 
-def test_a_file_without_labels_gives_scores_only(
+def test_without_labels_nothing_is_said_of_what_was_caught(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = pq.read_table(home / "cards.parquet").drop_columns(["is_fraud", "labelled_at", "fraud_kind"])
-    bare = tmp_path / "bare.parquet"
-    pq.write_table(table, bare)
-    assert main(["backtest", str(bare), "--bundle", str(home / "a")], {}) == EXIT_OK
-    assert "no labels: scores only" in capsys.readouterr().out
+    """Null in JSON, empty in CSV, no column on the screen: never a precision of 0."""
+    bare, out = tmp_path / "bare.parquet", tmp_path / "tables"
+    pq.write_table(history(home).drop_columns(["is_fraud", "labelled_at", "fraud_kind"]), bare)
+    assert backtest(home, "--out", str(out), file=bare) == EXIT_OK
+    said = capsys.readouterr().out
+    assert "no labels: scores only" in said
+    assert not any(word in said for word in ("good flagged", "saved", "precision"))
+    (tables,) = json.loads((out / "backtest.json").read_text())["bundles"].values()
+    unsaid = {"alerts_with_fraud", "good_customers_flagged", "frauds_caught", "frauds_missed", "saved", "lost", "cost",
+              "precision", "recall"}  # fmt: skip
+    for row in (*tables["sweep"], *tables["weeks"]):
+        assert {name for name, value in row.items() if value is None} == unsaid
+        assert row["alerts_unknown"] == row["alerts"]
+    assert tables["sweep"][0]["alerts"] > 1000
+    with next(out.glob("*.weeks.csv")).open() as file:
+        assert all(row[name] == "" for row in csv.DictReader(file) for name in unsaid)
+
+
+def test_an_alert_without_a_label_is_no_good_customer(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With half of the genuine labels gone, the same frauds are caught and fewer customers are known to be good."""
+    table, half = history(home), tmp_path / "half.parquet"
+    labels = [label if label or row % 2 else None for row, label in enumerate(table["is_fraud"].to_pylist())]
+    place = table.schema.get_field_index("is_fraud")
+    pq.write_table(table.set_column(place, "is_fraud", pa.array(labels, pa.int64())), half)
+    highs = []
+    for file, name in ((home / "cards.parquet", "whole"), (half, "half")):
+        assert backtest(home, "--out", str(tmp_path / name), file=file) == EXIT_OK
+        (tables,) = json.loads((tmp_path / name / "backtest.json").read_text())["bundles"].values()
+        highs.append(next(row for row in tables["sweep"] if row["threshold"] == 0.2))
+    whole, part = highs
+    assert part["frauds_caught"] == whole["frauds_caught"] > 10
+    assert whole["alerts_unknown"] == 0
+    assert part["alerts_unknown"] > 20
+    assert part["good_customers_flagged"] < 0.8 * whole["good_customers_flagged"]
+    assert part["precision"] == part["alerts_with_fraud"] / (part["alerts"] - part["alerts_unknown"])
+    said = capsys.readouterr()
+    assert "without label" in said.out
+    assert f"{labels.count(None):,} of {len(labels):,} transactions have no label" in said.err
 
 
 @pytest.mark.parametrize(
@@ -139,35 +152,3 @@ def test_options_that_cannot_be_used_are_named(
 ) -> None:
     assert backtest(home, *words) == EXIT_FAILED
     assert expected in capsys.readouterr().err
-
-
-def test_the_calendar_counts_what_a_team_would_by_brute_force() -> None:
-    """Customer-days, the order within a day, and money, counted by loops over every threshold."""
-    dice = random.Random(3)
-    rows = sorted(
-        (dice.randrange(20 * DAY), f"C{dice.randrange(6)}", dice.random(), dice.random() < 0.2, dice.randrange(500) / 4)
-        for _ in range(400)
-    )
-    thresholds = (0.2, 0.5, 0.9)
-    calendar = Calendar(thresholds, Costs(5.0, 0.5))
-    for first in range(0, 400, 7):
-        times, customers, scores, frauds, amounts = zip(*rows[first : first + 7], strict=True)
-        calendar.add(times, customers, np.array(scores), frauds, amounts)
-    calendar.finish()
-
-    for outcome in calendar.total.outcomes():
-        alerts, caught, missed, saved, lost = set(), 0, 0, 0.0, 0.0
-        for time, customer, score, is_fraud, amount in rows:
-            if score >= outcome.threshold:
-                alerts.add((time // DAY, customer))
-            if is_fraud and (time // DAY, customer) in alerts:
-                caught, saved = caught + 1, saved + amount * 0.5
-            elif is_fraud:
-                missed, lost = missed + 1, lost + amount * 0.5
-        fraud_days = {(time // DAY, customer) for time, customer, _, is_fraud, _ in rows if is_fraud}
-        assert outcome.alerts == len(alerts)
-        assert (outcome.frauds_caught, outcome.frauds_missed) == (caught, missed)
-        assert (outcome.saved, outcome.lost, outcome.review) == pytest.approx((saved, lost, 5.0 * len(alerts)))
-        assert outcome.good_customers_flagged == len(alerts - fraud_days)
-    assert calendar.days == 20
-    assert sum(tally.transactions for tally in calendar.weeks.values()) == 400

@@ -3,14 +3,16 @@
 import json
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import reduce
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from risk.bundle import CURRENT, JOBLIB, MANIFEST, ONNX, Manifest, read_bundle, version_of
+from risk.bundle import CURRENT, JOBLIB, MANIFEST, ONNX, Manifest, read_bundle, sealed, version_of
 from risk.calibration import Calibration
 from risk.catalogue import CATALOGUE_VERSION, FeatureSet
 from risk.errors import BundleError
@@ -32,12 +34,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "linear"
 
 
-def changed(folder: Path, change: Callable[[dict[str, Any]], None], *, sealed: bool = True) -> None:
-    """Changes the manifest; sealed gives it the version that belongs to what it says now."""
+def changed(folder: Path, change: Callable[[dict[str, Any]], None], *, is_sealed: bool = True) -> None:
+    """Changes the manifest; sealed gives it the version and the seal that belong to what it says now."""
     body = json.loads((folder / MANIFEST).read_bytes())
     change(body)
-    if sealed:
-        body["version"] = version_of(msgspec.convert(body, Manifest), (folder / ONNX).read_bytes())
+    if is_sealed:
+        manifest = msgspec.convert(body, Manifest)
+        version = version_of(manifest, (folder / ONNX).read_bytes())
+        body = msgspec.to_builtins(sealed(msgspec.structs.replace(manifest, version=version)))
     (folder / MANIFEST).write_text(json.dumps(body))
 
 
@@ -56,6 +60,19 @@ def test_a_whole_bundle_is_read(folder: Path) -> None:
 def test_current_names_the_bundle_in_use(folder: Path) -> None:
     (folder.parent / CURRENT).write_text("linear\n")
     assert read_bundle(folder.parent) == read_bundle(folder)
+
+
+@pytest.mark.parametrize("contents", [b"", b" \n", b"gone-00000000\n", b"\xff\xfe", b"..", b"linear/../linear", b"."])
+def test_a_current_that_names_no_bundle_is_refused_with_what_it_says(folder: Path, contents: bytes) -> None:
+    path = folder.parent / CURRENT
+    path.write_bytes(contents)
+    refused(folder.parent, f"{path}: got '")
+    refused(folder.parent, "promote")
+
+
+def test_a_current_that_cannot_be_read_is_refused(folder: Path) -> None:
+    (folder.parent / CURRENT).symlink_to(folder.parent / "nowhere")
+    refused(folder.parent, "current: No such file or directory, expected a file that names a bundle; promote")
 
 
 def test_nothing_is_unpickled(tmp_path: Path) -> None:
@@ -83,14 +100,66 @@ def test_a_changed_file_is_refused_with_both_hashes(folder: Path, name: str) -> 
     refused(folder, f"expected {before}; the file was changed")
 
 
-def test_a_manifest_that_was_edited_is_refused(folder: Path) -> None:
-    changed(folder, lambda body: body["thresholds"].update(high=0.9), sealed=False)
+def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The way to every value of a manifest that can be edited by itself; an empty list or table is one."""
+    if isinstance(value, dict | list) and value:
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(inner, (*path, key))
+    else:
+        yield path
+
+
+def edited(value: Any) -> Any:
+    """Another value of the same type."""
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case str():
+            return value + "a"
+        case dict():
+            return {"a": 1}
+        case list():
+            return ["a"]
+        case _:
+            return 5
+
+
+def test_an_edit_anywhere_in_the_manifest_is_refused(tmp_path: Path) -> None:
+    """Metrics, timings and libraries too: `models` shows what it reads there."""
+    folder = tmp_path / "b"
+    write_bundle(folder, FIELDS, LEARNED, [0.01, 0.0, 0.1], metrics={"models": [{"name": "linear", "best": True}]},
+                 timings={"fit": 1.5}, libraries={"numpy": "2"})  # fmt: skip
+    whole = (folder / MANIFEST).read_bytes()
+    body = json.loads(whole)
+    ways = list(leaves(body))
+    assert {way[0] for way in ways} == set(Manifest.__struct_fields__)
+    for way in ways:
+        changed_body = json.loads(whole)
+        *outer, last = way
+        place = reduce(lambda inner, key: inner[key], outer, changed_body)
+        place[last] = edited(place[last])
+        (folder / MANIFEST).write_text(json.dumps(changed_body))
+        with pytest.raises(BundleError, match=r"manifest\.json: "):
+            read_bundle(folder)
+    (folder / MANIFEST).write_text(json.dumps({**body, "note": "by hand"}))
     refused(folder, "the manifest was changed after training")
+    (folder / MANIFEST).write_text(json.dumps(body, indent=3))
+    assert read_bundle(folder), "another layout of the same manifest is no edit"
+
+
+def test_a_seal_made_anew_does_not_hide_another_version(folder: Path) -> None:
+    """Whoever knows how the seal is made still cannot give thresholds to a version that had others."""
+    body = json.loads((folder / MANIFEST).read_bytes())
+    body["thresholds"]["high"] = 0.9
+    (folder / MANIFEST).write_bytes(msgspec.json.encode(sealed(msgspec.convert(body, Manifest))))
+    refused(folder, f"got version {body['version']}, expected linear-")
 
 
 def test_an_unknown_manifest_version_is_refused(folder: Path) -> None:
-    changed(folder, lambda body: body.update(manifest_version=99), sealed=False)
-    refused(folder, "got manifest_version 99, expected 1")
+    changed(folder, lambda body: body.update(manifest_version=99), is_sealed=False)
+    refused(folder, "got manifest_version 99, expected 2")
 
 
 def test_another_catalogue_is_refused(folder: Path) -> None:
@@ -113,7 +182,12 @@ def test_what_is_no_manifest_is_refused(folder: Path) -> None:
     refused(folder, "got manifest_version None")
     (folder / MANIFEST).write_text("nonsense")
     refused(folder, "expected a manifest")
-    (folder / MANIFEST).write_text('{"manifest_version": 1}')
+    (folder / MANIFEST).write_text('{"manifest_version": 2}')
+    refused(folder, "got seal None")
+    body = {"manifest_version": 2}
+    (folder / MANIFEST).write_bytes(
+        msgspec.json.encode({**body, "seal": sha256(msgspec.json.encode(body)).hexdigest()})
+    )
     refused(folder, "missing required field")
 
 
@@ -123,6 +197,10 @@ def test_a_version_does_not_depend_on_when_or_where_it_was_trained(folder: Path)
         manifest, timings={"fit": 3.0}, libraries={"numpy": "9"}, metrics={"ap": 1}, files={}
     )
     assert version_of(elsewhere, b"x") == version_of(manifest, b"x")
+    training = manifest.training
+    for change, is_same in (({"columns": "amount = 'a'"}, True), ({"balance": "smote"}, False), ({"fit": None}, False)):
+        other = msgspec.structs.replace(manifest, training=msgspec.structs.replace(training, **change))
+        assert (version_of(other, b"x") == version_of(manifest, b"x")) == is_same
     assert version_of(msgspec.structs.replace(manifest, seed=43), b"x") != version_of(manifest, b"x")
     assert version_of(manifest, b"y") != version_of(manifest, b"x")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from risk.codec import checked, decode_label, decode_transaction, encode_label, encode_transaction
 from risk.diagnosis import MAX_BYTES, MAX_DEPTH
 from risk.events import Label, Rejected, RejectReason, Transaction
-from risk.money import EXPONENTS, LARGEST_MINOR
+from tests.events import LABELS, TRANSACTIONS
 
 GOOD: dict[str, Any] = {
     "transaction_id": "T1",
@@ -159,24 +159,6 @@ def test_depth_does_not_depend_on_how_deep_the_caller_is() -> None:
 
 def test_brackets_in_text_are_not_nesting() -> None:
     assert isinstance(decode_transaction(message(channel='[{\\"' * 50)), Transaction)
-
-
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
-TRANSACTIONS = st.builds(
-    Transaction,
-    TEXT,
-    st.integers(631_152_000_000, 7_258_118_399_999),
-    TEXT,
-    st.sampled_from(sorted(EXPONENTS)),
-    st.none() | TEXT,
-    st.none() | TEXT,
-    st.none() | st.integers(0, LARGEST_MINOR),
-    st.none() | TEXT,
-    st.none() | TEXT,
-    st.none() | TEXT,
-    st.dictionaries(TEXT, TEXT | st.floats(allow_nan=False, allow_infinity=False), max_size=3),
-)
-LABELS = st.builds(Label, TEXT, TEXT, st.booleans(), st.integers(631_152_000_000, 7_258_118_399_999), TEXT)
 
 
 @given(TRANSACTIONS)

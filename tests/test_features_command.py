@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from console.start import EXIT_FAILED, EXIT_OK
 from risk.dataset import open_dataset
 from risk.engine import Engine, Verdict
 from risk.ledger import SeenDays
-from trainer.__main__ import EXIT_FAILED, EXIT_OK, main
+from trainer.__main__ import main
 
 HEAD = "transaction_id,event_time,customer_id,merchant_id,amount,currency,is_fraud,labelled_at\n"
 

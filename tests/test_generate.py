@@ -14,8 +14,8 @@ import pytest
 
 from risk.errors import OptionError
 from trainer import generate
-from trainer.worlds import WORLDS
-from trainer.worlds.world import Progress, Sizes, World
+from worlds import WORLDS
+from worlds.world import Progress, Sizes, World
 
 SMALL = {"trustlens": {"rows": 1000}, "cards": {"customers": 40, "merchants": 30, "days": 25}}
 

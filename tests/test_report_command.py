@@ -1,16 +1,19 @@
 """python -m trainer report: the same bundle again, folds that only look back, and words where it cannot be done."""
 
 import json
+import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from console.start import EXIT_FAILED, EXIT_OK
+from risk.bundle import MANIFEST, read_bundle, sealed, version_of
 from risk.clock import DAY
 from tests.training_rows import made_matrix
-from trainer import report, train
-from trainer.__main__ import EXIT_FAILED, EXIT_OK, main
-from trainer.training.estimators import KINDS
+from trainer.__main__ import main
 from trainer.training.folds import folds_at_random, folds_in_time
 from trainer.training.parameters import read_parameters
 from trainer.training.session import Plan
@@ -23,7 +26,7 @@ PLAN = Plan(("logistic",), read_parameters(None), "none", 0, 5.0, 1.0, None, 1)
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small history and a logistic bundle of it, with other costs than the defaults."""
     folder = tmp_path_factory.mktemp("report")
-    command = ["generate", "cards", str(folder / "cards.parquet"), "--customers", "150", "--days", "110"]
+    command = ["generate", "cards", str(folder / "cards.parquet"), "--customers", "260", "--days", "110"]
     assert main(command, {}) == EXIT_OK
     arguments = ["train", str(folder / "cards.parquet"), *folders(folder), "--model", "logistic", *COSTS]
     assert main(arguments, {}) == EXIT_OK
@@ -66,16 +69,53 @@ def test_another_file_is_refused(place: Path, capsys: pytest.CaptureFixture[str]
     assert "cannot be read" in capsys.readouterr().err
 
 
-def test_options_of_another_training_are_noticed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is written under a version that is not what was made."""
-    version = version_in(place)
-    before = (place / "reports" / version / "report.html").stat().st_mtime_ns
-    arguments = ["report", version, str(place / "cards.parquet"), *folders(place), "--balance", "undersample"]
+def test_what_comes_out_otherwise_today_is_refused_and_nothing_is_written(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A whole bundle that claims another balance than it was trained with: the model cannot be made again from it."""
+    made = read_bundle(place / "models")
+    training = msgspec.structs.replace(made.manifest.training, balance="undersample")
+    libraries = {**made.manifest.libraries, "numpy": "1.0"}
+    manifest = msgspec.structs.replace(made.manifest, training=training, libraries=libraries)
+    manifest = sealed(msgspec.structs.replace(manifest, version=version_of(manifest, made.onnx)))
+    folder = tmp_path / "models" / manifest.version
+    shutil.copytree(made.folder, folder)
+    (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
+    arguments = ["report", manifest.version, str(place / "cards.parquet"), *folders(tmp_path), "--folds", "0"]
     assert main(arguments, {}) == EXIT_FAILED
     said = capsys.readouterr().err
-    assert f"expected {version}" in said
-    assert "--balance" in said
-    assert (place / "reports" / version / "report.html").stat().st_mtime_ns == before
+    assert f"expected {manifest.version} (libraries: numpy 1.0 then and" in said
+    assert not (tmp_path / "reports" / manifest.version).exists()
+
+
+def test_all_that_was_asked_of_the_training_is_asked_again(place: Path, tmp_path: Path) -> None:
+    """Periods, balance, search, hyper-parameters, currency and another file's map need not be retyped."""
+    table = pq.read_table(place / "cards.parquet")
+    foreign = {name: f"their {name}" for name in table.column_names}
+    pq.write_table(table.rename_columns([foreign[name] for name in table.column_names]), tmp_path / "theirs.parquet")
+    (tmp_path / "map.toml").write_text("\n".join(f'{name} = "{column}"' for name, column in foreign.items()))
+    (tmp_path / "params.toml").write_text("[logistic]\nC = 0.5\n")
+    options = ["--columns", str(tmp_path / "map.toml"), "--params", str(tmp_path / "params.toml"), "--search", "1",
+               "--balance", "undersample", "--train", "2024-09-20..2024-12-06", "--test", "2024-12-13..2024-12-28",
+               "--model", "logistic", "--currency", "EUR"]  # fmt: skip
+    file = str(tmp_path / "theirs.parquet")
+    assert main(["train", file, *folders(tmp_path), *options], {}) == EXIT_OK
+    version = version_in(tmp_path)
+    figures = tmp_path / "reports" / version / "metrics.json"
+    before = json.loads(figures.read_text())
+    assert main(["report", version, file, *folders(tmp_path), "--folds", "2"], {}) == EXIT_OK
+    after = json.loads(figures.read_text())
+    assert len(after["folds"]) == 2
+    assert after["about"]["periods"] == before["about"]["periods"]
+    named_otherwise = ["report", version, file, *folders(tmp_path), "--columns", str(tmp_path / "map.toml")]
+    assert main([*named_otherwise, "--folds", "0"], {}) == EXIT_OK
+
+
+def test_a_random_split_is_drawn_again(place: Path, tmp_path: Path) -> None:
+    arguments = ["train", str(place / "cards.parquet"), *folders(tmp_path), "--model", "logistic", "--split", "random"]
+    assert main(arguments, {}) == EXIT_OK
+    again = ["report", version_in(tmp_path), str(place / "cards.parquet"), *folders(tmp_path), "--folds", "2"]
+    assert main(again, {}) == EXIT_OK
 
 
 @pytest.mark.parametrize("folds", ["1", "-2", "101"])
@@ -125,9 +165,3 @@ def test_random_folds_test_every_row_once_with_the_frauds_spread() -> None:
     assert sum(fold.frauds for fold in found) == 180
     assert {fold.frauds for fold in found} == {25, 26}
     assert all(fold.average_precision == 1 for fold in found)
-
-
-def test_the_choices_are_those_of_train() -> None:
-    """The report may not know fewer models or splits than the training."""
-    assert report.SPLITS is train.SPLITS
-    assert set(KINDS) == set(train.KINDS)

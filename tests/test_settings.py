@@ -6,18 +6,62 @@ from pathlib import Path
 import pytest
 
 from risk.errors import SettingError
-from risk.settings import PREFIX, SETTINGS, Settings, read_settings
+from risk.settings import PREFIX, SETTINGS, Secret, Settings, read_settings
 
 README = Path(__file__).parent.parent / "README.md"
 
 
+DEFAULTS = Settings(
+    label_delay=7,
+    bucket=3_600_000,
+    max_lateness=86_400_000,
+    chunk_rows=65_536,
+    brokers=("127.0.0.1:9092",),
+    kafka_security="PLAINTEXT",
+    kafka_mechanism="SCRAM-SHA-512",
+    kafka_user="",
+    kafka_password=Secret(""),
+    kafka_ca_file=None,
+    topic_prefix="",
+    db=Path("risk.db"),
+    metrics_host="127.0.0.1",
+    metrics_port=9108,
+    log_level="info",
+)
+
+
 def test_without_any_setting_the_defaults_hold() -> None:
-    assert read_settings({"PATH": "/bin"}) == Settings(7, 3_600_000, 86_400_000, 65_536)
+    assert read_settings({"PATH": "/bin"}) == DEFAULTS
 
 
 def test_settings_come_from_the_mapping() -> None:
-    given = {"LABEL_DELAY": "2d", "BUCKET": "1s", "MAX_LATENESS": "90m", "CHUNK_ROWS": "10"}
-    assert read_settings({PREFIX + name: text for name, text in given.items()}) == Settings(2, 1000, 5_400_000, 10)
+    given = {"LABEL_DELAY": "2d", "BUCKET": "1s", "MAX_LATENESS": "90m", "CHUNK_ROWS": "10", "METRICS_PORT": "0"}
+    given |= {"BROKERS": "one.example:9092, [::1]:9093", "KAFKA_SECURITY": "SASL_SSL", "KAFKA_MECHANISM": "PLAIN"}
+    given |= {"KAFKA_USER": "risk", "KAFKA_PASSWORD": "p w", "KAFKA_CA_FILE": "ca.pem", "TOPIC_PREFIX": "shop1."}
+    given |= {"DB": "/data/risk.db", "LOG_LEVEL": "debug"}
+    assert read_settings({PREFIX + name: text for name, text in given.items()}) == Settings(
+        label_delay=2,
+        bucket=1000,
+        max_lateness=5_400_000,
+        chunk_rows=10,
+        brokers=("one.example:9092", "[::1]:9093"),
+        kafka_security="SASL_SSL",
+        kafka_mechanism="PLAIN",
+        kafka_user="risk",
+        kafka_password=Secret("p w"),
+        kafka_ca_file=Path("ca.pem"),
+        topic_prefix="shop1.",
+        db=Path("/data/risk.db"),
+        metrics_host="127.0.0.1",
+        metrics_port=0,
+        log_level="debug",
+    )
+
+
+def test_the_password_is_nowhere_to_be_seen() -> None:
+    settings = read_settings({"TRUSTLENS_KAFKA_PASSWORD": "hunter2"})
+    assert "hunter2" not in f"{settings} {settings!r} {settings.kafka_password}"
+    assert settings.kafka_password.reveal() == "hunter2"
 
 
 @pytest.mark.parametrize(
@@ -29,6 +73,20 @@ def test_settings_come_from_the_mapping() -> None:
         ("BUCKET", "500ms", "whole seconds that divide a day"),
         ("MAX_LATENESS", "-1d", "a whole number and a unit"),
         ("CHUNK_ROWS", "0", "a whole number from 1"),
+        ("BROKERS", "kafka://127.0.0.1:9092", "host:port, several separated by commas, without a scheme"),
+        ("BROKERS", "127.0.0.1", "host:port"),
+        ("BROKERS", "127.0.0.1:0", "host:port"),
+        ("BROKERS", "a:1,", "host:port"),
+        ("BROKERS", "", "host:port"),
+        ("KAFKA_SECURITY", "ssl", "one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL. The default is PLAINTEXT."),
+        ("KAFKA_MECHANISM", "GSSAPI", "one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
+        ("KAFKA_CA_FILE", "a\0b", "the name of a file. The default is none."),
+        ("TOPIC_PREFIX", "shop/1", "at most 200 letters, digits"),
+        ("DB", "", "the name of a file"),
+        ("METRICS_HOST", "two words", "the name or address of a host"),
+        ("METRICS_PORT", "65536", "a port from 1 to 65535, or 0 for one that is free"),
+        ("METRICS_PORT", "-1", "a port from 1 to 65535"),
+        ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected(name: str, text: str, expected: str) -> None:
@@ -42,7 +100,7 @@ def test_a_setting_that_does_not_exist_is_taken_for_a_typo() -> None:
 
 
 def test_the_readme_lists_every_setting_with_its_default_and_meaning() -> None:
-    rows = re.findall(rf"^\| `{PREFIX}(\w+)` \| `(\S*)` \| (.*) \|$", README.read_text(), re.MULTILINE)
+    rows = re.findall(rf"^\| `{PREFIX}(\w+)` \| (?:`(\S+)`|none) \| (.*) \|$", README.read_text(), re.MULTILINE)
     assert rows == [(setting.name, setting.default, setting.meaning) for setting in SETTINGS]
 
 

@@ -13,12 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from console.start import EXIT_FAILED, EXIT_OK
 from risk.bundle import read_bundle
 from risk.clock import DAY, date_ms
 from risk.dataset import open_dataset
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
-from trainer.__main__ import EXIT_FAILED, EXIT_OK, main
+from trainer.__main__ import main
 
 ROOT = Path(__file__).parent.parent
 FEW_TREES = "[lightgbm]\nn_estimators = 15\n[random-forest]\nn_estimators = 8\nmax_samples = 5000\n"
@@ -79,7 +80,8 @@ def test_the_bundle_says_what_it_is_and_where_it_comes_from(trained: Path) -> No
     assert manifest.currency == "EUR"
     assert [model["name"] for model in manifest.metrics["models"]][:3] == ["logistic", "random-forest", "lightgbm"]
     assert len(manifest.drift) == len(manifest.features)
-    assert sum(manifest.score_histogram) > 0
+    assert sum(manifest.score_histogram.counts) > 0
+    assert len(manifest.score_histogram.counts) == len(manifest.score_histogram.edges) + 1
     assert 0 < manifest.thresholds.medium < manifest.thresholds.high
     assert set(manifest.files) == {"model.onnx", "model.joblib"}
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from console.start import EXIT_FAILED, EXIT_OK
 from risk.bundle import MANIFEST, ONNX, read_bundle
 from risk.catalogue import FeatureSet
 from risk.errors import BundleError, OptionError
 from risk.prepare import LearnedNumber
 from tests import bundles
-from trainer.__main__ import EXIT_FAILED, EXIT_OK, main
+from trainer.__main__ import main
 from trainer.training.bundle_folder import current_version, make_current, prepare_folder, write_bundle
 from trainer.training.whole_folder import whole_folder
 

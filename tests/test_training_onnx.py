@@ -64,6 +64,13 @@ def test_the_same_training_gives_the_same_bytes(kind: str, trained: dict[str, An
     assert as_onnx(again, WIDTH) == as_onnx(trained[kind], WIDTH)
 
 
+def test_what_depends_on_the_processor_is_rounded_away_from_the_coefficients(trained: dict[str, Any]) -> None:
+    """Six digits; the trained model has them too, so nothing is lost in its translation."""
+    regression = trained[LOGISTIC][-1]
+    numbers = [*regression.coef_[0].tolist(), *regression.intercept_.tolist()]
+    assert numbers == [float(f"{number:.5e}") for number in numbers]
+
+
 @pytest.mark.parametrize("kind", [FOREST, LIGHTGBM])
 def test_rows_on_a_threshold_and_a_step_beside_it_go_the_way_they_went_in_training(
     kind: str, trained: dict[str, Any]

@@ -8,8 +8,8 @@ from risk.errors import DatasetError
 from tests.training_rows import made_matrix
 from trainer.training.known import known_frauds
 from trainer.training.matrix import Matrix
-from trainer.training.parts import check_labels, check_parts, parts_at_random, parts_by_time
-from trainer.training.periods import NOT_GIVEN
+from trainer.training.parts import Parts, check_labels, check_parts, parts_at_random, parts_by_time
+from trainer.training.periods import split_days
 
 DELAY = 7
 DAYS = 120  # fit until day 64, validation 71 to 88, test from day 96
@@ -25,6 +25,10 @@ def history(seed: int = 1, labelled_after: int = 3 * DAY) -> Matrix:
     return made_matrix(times, frauds, times + labelled_after)
 
 
+def in_time(matrix: Matrix) -> Parts:
+    return parts_by_time(matrix, split_days(*matrix.days, DELAY))
+
+
 def test_a_label_is_known_before_a_moment_and_not_at_it() -> None:
     matrix = made_matrix([0, 0, 0, 0], [1, 1, 1, 0], [9, 10, NEVER, 5])
     assert known_frauds(matrix, np.arange(4), 10).tolist() == [True, False, False, False]
@@ -33,25 +37,25 @@ def test_a_label_is_known_before_a_moment_and_not_at_it() -> None:
 def test_a_label_that_comes_after_the_cutoff_changes_nothing() -> None:
     """Whatever is reported after validation starts, fit does not know; and the same for validation and test."""
     matrix = history()
-    parts = parts_by_time(matrix, DELAY, NOT_GIVEN, NOT_GIVEN)
+    parts = in_time(matrix)
     fit_until, validation_until = parts.validation.period.first_ms, parts.test.period.first_ms  # type: ignore[union-attr]
     is_fraud, labelled_at = matrix.is_fraud.copy(), matrix.labelled_at.copy()
     for part, cutoff in ((parts.fit, fit_until), (parts.validation, validation_until)):
         genuine = part.rows[~part.is_fraud][::3]
         is_fraud[genuine], labelled_at[genuine] = 1, cutoff
-    later = parts_by_time(matrix._replace(is_fraud=is_fraud, labelled_at=labelled_at), DELAY, NOT_GIVEN, NOT_GIVEN)
+    later = in_time(matrix._replace(is_fraud=is_fraud, labelled_at=labelled_at))
     assert np.array_equal(later.fit.is_fraud, parts.fit.is_fraud)
     assert np.array_equal(later.validation.is_fraud, parts.validation.is_fraud)
 
     labelled_at[labelled_at == fit_until] -= 1
-    earlier = parts_by_time(matrix._replace(is_fraud=is_fraud, labelled_at=labelled_at), DELAY, NOT_GIVEN, NOT_GIVEN)
+    earlier = in_time(matrix._replace(is_fraud=is_fraud, labelled_at=labelled_at))
     assert earlier.fit.is_fraud.sum() > parts.fit.is_fraud.sum()
 
 
 def test_a_fraud_that_was_never_reported_teaches_as_genuine_and_is_judged_as_fraud() -> None:
     matrix = history()
     silent = matrix._replace(labelled_at=np.full(ROWS, NEVER))
-    parts = parts_by_time(silent, DELAY, NOT_GIVEN, NOT_GIVEN)
+    parts = in_time(silent)
     assert not parts.fit.is_fraud.any()
     assert not parts.validation.is_fraud.any()
     assert np.array_equal(parts.test.is_fraud, matrix.is_fraud[parts.test.rows] == 1)
@@ -59,7 +63,7 @@ def test_a_fraud_that_was_never_reported_teaches_as_genuine_and_is_judged_as_fra
 
 def test_rows_lie_in_their_period_and_rows_of_the_gaps_in_none() -> None:
     matrix = history()
-    parts = parts_by_time(matrix, DELAY, NOT_GIVEN, NOT_GIVEN)
+    parts = in_time(matrix)
     for part, (first, until) in zip(parts, [(0, 64), (71, 89), (96, 120)], strict=True):
         days = matrix.event_times[part.rows] // DAY
         assert (days.min(), days.max() + 1, part.days) == (first, until, until - first)
@@ -72,8 +76,16 @@ def test_a_row_without_a_label_neither_teaches_nor_judges() -> None:
     matrix = history()
     is_fraud = matrix.is_fraud.copy()
     is_fraud[::10] = -1
-    parts = parts_by_time(matrix._replace(is_fraud=is_fraud), DELAY, NOT_GIVEN, NOT_GIVEN)
+    parts = in_time(matrix._replace(is_fraud=is_fraud))
     assert all((is_fraud[part.rows] >= 0).all() for part in parts)
+
+
+def test_rows_without_a_label_are_said_to_be_history_only(capsys: pytest.CaptureFixture[str]) -> None:
+    matrix = history()
+    is_fraud = matrix.is_fraud.copy()
+    is_fraud[:7] = -1
+    check_labels(matrix._replace(is_fraud=is_fraud), "file.csv")
+    assert "file.csv: 7 transactions have no label: they count as history only" in capsys.readouterr().err
 
 
 def test_a_random_split_has_each_labelled_row_once_and_as_many_frauds_everywhere() -> None:
@@ -89,7 +101,7 @@ def test_a_random_split_has_each_labelled_row_once_and_as_many_frauds_everywhere
 
 def test_fewer_than_20_known_frauds_are_refused_with_their_number_and_period() -> None:
     matrix = history()
-    parts = parts_by_time(matrix, DELAY, NOT_GIVEN, NOT_GIVEN)
+    parts = in_time(matrix)
     few = parts.validation._replace(is_fraud=np.arange(len(parts.validation.rows)) < 19)
     with pytest.raises(DatasetError, match=r"got 19 known frauds among .* in the validation period .* at least 20"):
         check_parts(parts._replace(validation=few), "file.csv")
@@ -97,7 +109,7 @@ def test_fewer_than_20_known_frauds_are_refused_with_their_number_and_period() -
 
 
 def test_a_test_without_fraud_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
-    parts = parts_by_time(history(), DELAY, NOT_GIVEN, NOT_GIVEN)
+    parts = in_time(history())
     check_parts(parts._replace(test=parts.test._replace(is_fraud=np.zeros(len(parts.test.rows), bool))), "file.csv")
     assert "warning: there is no fraud in the test" in capsys.readouterr().err
 

@@ -4,7 +4,7 @@ import pytest
 
 from risk.clock import DAY, date_ms
 from risk.errors import DatasetError, OptionError
-from trainer.training.periods import NOT_GIVEN, Given, parsed_period, split_days
+from trainer.training.periods import NOT_GIVEN, Given, parsed_period, split_days, warn_of_short_gap
 
 
 def day(text: str) -> int:
@@ -70,9 +70,22 @@ def test_training_on_days_of_the_test_is_refused() -> None:
         split_days(0, 99, 7, Given(0, 60), Given(50, 99))
 
 
-def test_a_test_period_outside_the_data_is_refused() -> None:
-    with pytest.raises(DatasetError, match="0 to test on"):
-        split_days(0, 99, 7, test=Given(150, 160))
+@pytest.mark.parametrize("given", [Given(150, 160), Given(None, 0), Given(100, None)])
+@pytest.mark.parametrize("option", ["train", "test"])
+def test_a_period_outside_the_data_is_refused_with_the_days_that_there_are(option: str, given: Given) -> None:
+    with pytest.raises(
+        OptionError, match=rf"--{option}: got .* outside the data.* 1970-01-01 to 1970-04-10 \(100 days"
+    ):
+        split_days(0, 99, 7, **{option: given})
+
+
+@pytest.mark.parametrize(("test_from", "is_short"), [(53, True), (56, True), (57, False), (70, False)])
+def test_a_gap_shorter_than_the_label_delay_is_said_with_both_numbers(
+    capsys: pytest.CaptureFixture[str], test_from: int, is_short: bool
+) -> None:
+    warn_of_short_gap(split_days(0, 99, 7, Given(0, 50), Given(test_from, 99)), 7)
+    words = f"warning: got {test_from - 50} days between validation and test, expected 7"
+    assert (words in capsys.readouterr().err) == is_short
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import average_precision_score
 
+from console.terminal import progress
 from risk.errors import OptionError
 from trainer.generate import generate
-from trainer.terminal import progress
-from trainer.worlds.cards import CARDS, CUSTOMERS_AT_ONCE, history
-from trainer.worlds.cards.fraud import SHARES
-from trainer.worlds.cards.rows import KINDS
+from worlds.cards import CARDS, CUSTOMERS_AT_ONCE, history
+from worlds.cards.fraud import SHARES
+from worlds.cards.rows import KINDS
 
 DEFAULT = {option.name: option.default for option in CARDS.options}
 TINY = {"customers": 60, "merchants": 40, "days": 20}

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from console.terminal import progress
 from trainer.generate import generate
-from trainer.terminal import progress
-from trainer.worlds import WORLDS
-from trainer.worlds.trustlens import CATEGORIES, TRUSTLENS, history
+from worlds import WORLDS
+from worlds.trustlens import CATEGORIES, TRUSTLENS, history
 
 COLUMNS = [
     "transaction_id", "event_time", "customer_id", "merchant_category", "amount", "currency", "age", "credit_score",

@@ -19,15 +19,16 @@ def made_matrix(
     amounts: Sequence[float] | np.ndarray | None = None,
     channels: Sequence[int] | np.ndarray | None = None,
     customers: Sequence[int] | np.ndarray | None = None,
+    feature_set: FeatureSet = FEATURES,
 ) -> Matrix:
-    """The four direct features, all but the amount 0."""
+    """The four direct features, and those of other fields: all but the amount 0."""
     count = len(event_times)
-    values = np.zeros((count, len(FEATURES.numbers)))
+    values = np.zeros((count, len(feature_set.numbers)))
     if amounts is not None:
         values[:, 0] = amounts
     codes = np.zeros(count) if channels is None else channels
     return Matrix(
-        feature_set=FEATURES,
+        feature_set=feature_set,
         values=values,
         categories={"channel": Words(CHANNELS, np.asarray(codes, np.int32))},
         event_times=np.asarray(event_times, np.int64),

@@ -9,15 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from console.options import checked_target, settings_of
+from console.output import replaced
+from console.terminal import notice, progress, say, warn
 from risk.dataset import BadRow, open_dataset
 from risk.dataset.map_file import load_map
 from risk.engine import Verdict
 from risk.errors import DatasetError, OptionError
 from risk.money import EXPONENTS
-from trainer.options import checked_target, settings_of
-from trainer.output import replaced
 from trainer.replay import Passed, Replay, currency_of
-from trainer.terminal import notice, progress, say, warn
 
 EPILOG = """\
 examples:

@@ -4,13 +4,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from risk.bundle import Manifest
-from risk.clock import to_text
+from console.terminal import notice, say, say_table, warn
+from risk.bundle import Days, Manifest
+from risk.clock import DAY, date_ms
 from risk.errors import BundleError
-from trainer.terminal import say, say_table, warn
 from trainer.training.bundle_folder import current_version, make_current, named_bundle, versions
+from trainer.training.periods import day_text
 
 DEFAULT_MODELS = Path("models")
+# Figures of different tests say nothing about which model is better, so the test stands beside them.
+TITLES = ("", "version", "rows", "fitted on", "tested on", "avg precision", "ROC-AUC", "medium", "high")
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -36,25 +39,39 @@ def run_models(options: argparse.Namespace) -> int:
     if not names:
         say(f"{options.models}: no bundles; train writes one")
         return 0
-    current = current_version(options.models)
-    titles = ("", "version", "rows", "trained on", "avg precision", "ROC-AUC", "medium", "high")
-    lines, broken = [titles], 0
+    damaged: list[str] = []
+    try:
+        current = current_version(options.models)
+    except BundleError as error:
+        current = None
+        damaged.append(str(error))
+    lines: list[tuple[str, ...]] = [TITLES]
+    whole: list[str] = []
     for name in names:
+        mark = "*" if name == current else ""
         try:
-            manifest = named_bundle(options.models, name).manifest
+            lines.append((mark, *_cells(named_bundle(options.models, name).manifest)))
+            whole.append(name)
         except BundleError as error:
-            warn(str(error))
-            broken += 1
-        else:
-            lines.append(("*" if name == current else "", *_cells(manifest)))
+            lines.append((mark, name, "damaged", *[""] * (len(TITLES) - 3)))
+            damaged.append(str(error))
     say_table(lines, left=2)
     say()
-    say(f"* in use: {current}" if current in names else f"none of them is in use; promote one of {', '.join(names)}")
-    return 1 if broken else 0
+    if current is None:
+        say(f"none of them is in use; promote one of {', '.join(whole)}" if whole else "none of them can be used")
+    else:
+        say(f"* in use: {current}" + ("" if current in whole else ", which is damaged: nothing can be scored with it"))
+    for text in damaged:
+        warn(text)
+    return 1 if damaged else 0
 
 
 def run_promote(options: argparse.Namespace) -> int:
-    before = current_version(options.models)
+    try:
+        before = current_version(options.models)
+    except BundleError as error:
+        before = None
+        notice(f"{error} It is replaced.")
     version = named_bundle(options.models, options.version).manifest.version
     make_current(options.models, version)
     say(f"{version} is in use now" + (f"; before: {before}" if before and before != version else ""))
@@ -62,17 +79,22 @@ def run_promote(options: argparse.Namespace) -> int:
 
 
 def _cells(manifest: Manifest) -> tuple[str, ...]:
-    data, thresholds = manifest.training_data, manifest.thresholds
+    thresholds = manifest.thresholds
     tested = _metrics(manifest)
     return (
         manifest.version,
-        f"{data.rows:,}",
-        f"{to_text(data.first_event)[:10]} to {to_text(data.last_event)[:10]}",
+        f"{manifest.training_data.rows:,}",
+        _days(manifest.training.fit),
+        _days(manifest.training.test),
         _figure(tested, "average_precision"),
         _figure(tested, "roc_auc"),
         f"{thresholds.medium:.4g}",
         f"{thresholds.high:.4g}",
     )
+
+
+def _days(days: Days | None) -> str:
+    return "at random" if days is None else f"{days.first} to {day_text(date_ms(days.until) // DAY - 1)}"
 
 
 def _metrics(manifest: Manifest) -> dict[str, Any]:

@@ -3,18 +3,15 @@
 import argparse
 from pathlib import Path
 
-from trainer.train import BALANCES, SPLITS
-
 DEFAULT_FOLDS = 5
 
 EPILOG = """\
 examples:
   python -m trainer report lightgbm-1a2b3c4d cards.parquet
-  python -m trainer report logistic-5e6f7a8b mine.csv --columns map.toml --folds 8
+  python -m trainer report logistic-5e6f7a8b mine.csv --folds 8
 
-Trains again on the same file, with the costs, seed, label delay and bucket that the bundle names, and refuses if
-another bundle comes out. Options that the training was given must be given again: --columns, --train, --test, --split,
---balance, --params, --search, --currency.
+Trains again on the same file, as the bundle remembers that it was trained, and refuses if another bundle comes out.
+Only how the file's columns are called may be said anew, and --external is free: neither changes a bundle.
 """
 
 
@@ -32,14 +29,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     add("--folds", type=int, default=DEFAULT_FOLDS, metavar="N", help="0 for none (default 5)")
     add("--models", type=Path, default=Path("models"), metavar="DIR", help="where bundles are (default: models)")
     add("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where reports go (default: reports)")
-    add("--columns", type=Path, metavar="MAP.toml", help="as in the training; so are all below")
-    add("--train", metavar="FROM..UNTIL")
-    add("--test", metavar="FROM..UNTIL")
-    add("--split", choices=SPLITS, default="time")
-    add("--balance", choices=BALANCES, default="none")
-    add("--params", type=Path, metavar="F.toml")
-    add("--search", type=int, default=0, metavar="N")
-    add("--currency", metavar="CODE")
+    add("--columns", type=Path, metavar="MAP.toml", help="another map of the file (default: the one of the training)")
+    add("--external", type=Path, metavar="FILE", help="untouched data to judge on, as in the training or another")
+    add("--external-columns", type=Path, metavar="MAP.toml", help="its map (default: that of FILE)")
     command.set_defaults(run=run)
 
 

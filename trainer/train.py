@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from console.options import option_of
+
 # What trains is loaded when a training begins: it takes seconds, and every other command would wait for it.
 
 KINDS = ("logistic", "random-forest", "lightgbm")
@@ -14,6 +16,10 @@ examples:
   python -m trainer train cards.parquet
   python -m trainer train mine.csv --columns map.toml --model lightgbm --alerts-per-day 50 --review-cost 8
   python -m trainer train cards.parquet --train 2024-01-01..2024-05-01 --test 2024-05-08..
+  python -m trainer train cards.parquet --external other.csv --external-columns other.toml
+
+--external judges all models on a second file as well: nothing is learned from it, thresholds stay as they are, and it
+must have every column that the models learn from. Rows without a label are history, and neither teach nor judge.
 
 Writes MODELS/<version>/ (the bundle of the best model, which becomes the current one) and REPORTS/<version>/.
 docs/bundle.md, docs/metrics.md and docs/cost.md explain what is in them.
@@ -39,15 +45,50 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     add("--split", choices=SPLITS, default="time", help="random is for data whose times mean nothing")
     add("--balance", choices=BALANCES, default="none", help="how the few frauds are given weight (default: none)")
     add("--params", type=Path, metavar="F.toml", help="hyper-parameters: a table for each model")
-    add("--search", type=int, default=0, metavar="N", help="try so many random hyper-parameters of each model")
-    add("--review-cost", type=float, default=5.0, metavar="COST", help="of one alert, in the data's currency (5)")
-    add("--loss-rate", type=float, default=1.0, metavar="SHARE", help="of a missed fraud's amount that is lost (1)")
-    add("--alerts-per-day", type=float, metavar="N", help="more high alerts than these cannot be worked")
-    add("--label-delay", metavar="DAYS", help="TRUSTLENS_LABEL_DELAY for this run, such as 7d")
+    add(
+        "--search",
+        type=option_of(_whole),
+        default=0,
+        metavar="N",
+        help="try so many random hyper-parameters of each model",
+    )
+    add(
+        "--review-cost",
+        type=option_of(_number),
+        default=5.0,
+        metavar="COST",
+        help="of one alert, in the data's currency (5)",
+    )
+    add(
+        "--loss-rate",
+        type=option_of(_number),
+        default=1.0,
+        metavar="SHARE",
+        help="of a missed fraud's amount that is lost (1)",
+    )
+    add("--alerts-per-day", type=option_of(_number), metavar="N", help="more high alerts than these cannot be worked")
+    add("--label-delay", metavar="TIME", help="whole days such as 7d, the default; TRUSTLENS_LABEL_DELAY for this run")
     add("--bucket", metavar="TIME", help="TRUSTLENS_BUCKET for this run, such as 1h or 1s")
     add("--currency", metavar="CODE", help="amounts in other currencies count as missing")
-    add("--seed", type=int, default=42, help="of everything drawn at random (default 42)")
+    add("--external", type=Path, metavar="FILE", help="untouched data to judge every model on, beside the test")
+    add("--external-columns", type=Path, metavar="MAP.toml", help="its map (default: the one of --columns)")
+    add("--seed", type=option_of(_whole), default=42, metavar="N", help="of everything drawn at random (default 42)")
+    add("--no-promote", action="store_true", help="write the bundle, and leave the one in use as it is")
     command.set_defaults(run=run)
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("a whole number such as 42") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("a number such as 0.4; 40 % is 0.4") from None
 
 
 def run(options: argparse.Namespace) -> int:

@@ -74,6 +74,11 @@ class Dataset:
         """Whether the file itself is in event-time order."""
         return self._order.ranks is None
 
+    @property
+    def ends(self) -> tuple[int, int] | None:
+        """The first and the last event time; None where no row has one."""
+        return self._order.ends
+
     def currencies(self) -> list[tuple[str, int]]:
         """The texts of the currency column among the file's first rows, the most common first, with their counts."""
         source = self.column_map.texts["currency"]
@@ -168,7 +173,7 @@ def _notices(path: Path, column_map: ColumnMap, order: Order) -> list[str]:
     if column_map.amount is None:
         notices.append(f"{path}: there is no amount column, so every amount is missing")
     if column_map.is_fraud is None:
-        notices.append(f"{path}: there is no label column, so nothing can be learned from this file")
+        notices.append(f"{path}: there is no label column, so which transactions were frauds is not known")
     if order.ranks is not None:
         are = "is" if order.out_of_order == 1 else "are"
         notices.append(

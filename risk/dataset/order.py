@@ -34,6 +34,7 @@ class Order(NamedTuple):
     row_count: int  # bad rows too
     out_of_order: int  # rows with an earlier time than the row before
     ranks: np.ndarray | None  # of each row that has columns; None where the file is sorted
+    ends: tuple[int, int] | None  # the first and the last time; None where no row has one
     not_utf8: int = 0  # rows
 
 
@@ -41,23 +42,28 @@ def find_order(source: Source, time: TimeColumn) -> Order:
     parts: list[np.ndarray] = []
     row_count = not_utf8 = 0
     newest = np.int64(MISSING)
+    first, last = LATEST, EARLIEST - 1
     for piece in source.pieces(time.columns):
         row_count += piece.table.num_rows + len(piece.bad)
         not_utf8 += sum(1 for bad in piece.bad if bad.reason is RejectReason.NOT_UTF8)
         times = as_times(time_values(piece.table, time), time, "event_time", {})
         times[(times < EARLIEST) | (times >= LATEST)] = MISSING
+        there = times[times != MISSING]
+        if len(there):
+            first, last = min(first, int(there.min())), max(last, int(there.max()))
         if len(times):
             parts.append(_beside_the_row_before(times, newest))
             newest = parts[-1][-1]
     times = np.concatenate(parts) if parts else np.empty(0, np.int64)
     parts.clear()
+    ends = (first, last) if first <= last else None
     out_of_order = int((times[1:] < times[:-1]).sum())
     if not out_of_order:
-        return Order(row_count, 0, None, not_utf8)
+        return Order(row_count, 0, None, ends, not_utf8)
     order = np.argsort(times, kind="stable")
     ranks = np.empty(len(times), np.int64)
     ranks[order] = np.arange(len(times))
-    return Order(row_count, out_of_order, ranks, not_utf8)
+    return Order(row_count, out_of_order, ranks, ends, not_utf8)
 
 
 def _beside_the_row_before(times: np.ndarray, newest: np.int64) -> np.ndarray:

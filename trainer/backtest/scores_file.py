@@ -1,12 +1,14 @@
 """--scores-out: a score for every transaction, in the file's own order."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from console.output import unfinished, writing
 from risk.dataset import Rows
 from trainer.backtest.passing import Answer
 
@@ -25,9 +27,8 @@ class ScoresFile:
     """Rows come in event-time order. Where that is not the file's, they are kept until the end and sorted: about a
     hundred bytes a row, said to the user by the dataset's own notice."""
 
-    def __init__(self, path: Path, version: str, *, in_file_order: bool) -> None:
-        self._writer = pq.ParquetWriter(path, SCHEMA)
-        self._version = version
+    def __init__(self, writer: pq.ParquetWriter, target: Path, version: str, *, in_file_order: bool) -> None:
+        self._writer, self._target, self._version = writer, target, version
         self._kept: list[pa.Table] | None = None if in_file_order else []
 
     def write(self, rows: Rows, chosen: np.ndarray, answers: list[Answer]) -> None:
@@ -50,17 +51,29 @@ class ScoresFile:
             schema=SCHEMA,
         ).filter(pa.array(chosen))
         if self._kept is None:
-            self._writer.write_table(table)
+            self._write(table)
         else:
             self._kept.append(table.append_column("row", pa.array(rows.row_numbers[chosen])))
 
-    def __enter__(self) -> "ScoresFile":
-        return self
+    def finish(self) -> None:
+        if self._kept:
+            self._write(pa.concat_tables(self._kept).sort_by("row").drop_columns(["row"]))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None and self._kept:
-            whole = pa.concat_tables(self._kept).sort_by("row")
-            self._writer.write_table(whole.drop_columns(["row"]))
-        self._writer.close()
+    def _write(self, table: pa.Table) -> None:
+        with writing(self._target):
+            self._writer.write_table(table)
+
+
+@contextmanager
+def scores_file(target: Path, version: str, *, in_file_order: bool) -> Iterator[ScoresFile]:
+    """Whole, or what was there before."""
+    with unfinished(target) as (temporary,):
+        with writing(target):
+            writer = pq.ParquetWriter(temporary, SCHEMA)
+        try:
+            scores = ScoresFile(writer, target, version, in_file_order=in_file_order)
+            yield scores
+            scores.finish()
+        finally:
+            with writing(target):
+                writer.close()

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from trainer.evidence.judged import NO_MERCHANT, Array, Judged
+from risk.codes import Array
+from trainer.evidence.judged import NO_MERCHANT, Judged
 from trainer.evidence.metrics import Ranking
 
 Formula = Callable[[Mapping[str, Array]], Array]

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from risk.clock import DAY
-from trainer.evidence.judged import Array, Judged
+from risk.codes import Array
+from trainer.evidence.judged import Judged
 from trainer.evidence.money import customer_days
 
 PLACES = 100
@@ -32,8 +33,7 @@ def card_precision(judged: Judged, places: int = PLACES) -> CardPrecision:
     at_peak = np.flatnonzero(judged.scores == by_day.peaks[by_day.groups])
     _, first = np.unique(by_day.groups[at_peak], return_index=True)
     rows = at_peak[first]
-    had_fraud = np.zeros(by_day.size, bool)
-    had_fraud[by_day.groups[judged.is_fraud]] = True
+    had_fraud = by_day.which_hold(judged.is_fraud)
     days, customers = judged.event_times[rows] // DAY, judged.customers[rows]
 
     listed, hits = np.zeros(len(judged.scores), bool), np.zeros(len(judged.scores), bool)

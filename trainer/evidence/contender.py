@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from risk.codes import Array
 from trainer.evidence.bootstrap import Draws, Figure, Formula, Sampled, figure
 from trainer.evidence.card_precision import PLACES, CardPrecision, card_precision
-from trainer.evidence.judged import Array, Judged
+from trainer.evidence.judged import Judged
 from trainer.evidence.kinds import rows_of_kinds
 from trainer.evidence.metrics import Confusion, Ranking, brier, confusion, ratio
 from trainer.evidence.money import Money
@@ -59,7 +60,7 @@ class Contested:
         for place, mask in enumerate(self._kinds.values()):
             columns[f"kind {place}"] = mask.astype(float)
             columns[f"caught {place}"] = mask * self.policy.columns["caught"]
-            formulas[f"kind {place}"] = lambda sums, n=place: ratio(sums[f"caught {n}"], sums[f"kind {n}"])  # type: ignore[misc]
+            formulas[f"kind {place}"] = _recall_of_kind(place)
         return Sampled(columns, formulas, self._ranking)
 
     def described(self, draws: dict[str, Draws], best: "Best | None", *, is_baseline: bool) -> dict[str, Any]:
@@ -99,15 +100,21 @@ class Contested:
 
 Best = Mapping[str, tuple[dict[str, Any], dict[str, Array]]]
 
-_CONFUSION_FORMULAS: dict[str, Formula] = {
-    name: lambda sums, name=name: getattr(_cells(sums), name)  # type: ignore[misc]
-    for name in ("accuracy", "precision", "recall", "f1")
-}
+
+def _recall_of_kind(place: int) -> Formula:
+    return lambda sums: ratio(sums[f"caught {place}"], sums[f"kind {place}"])
+
+
+def _of_cells(name: str) -> Formula:
+    return lambda sums: getattr(_cells(sums), name)
 
 
 def _cells(sums: Mapping[str, Array]) -> Confusion:
     caught, flagged, frauds = sums["flagged_frauds"], sums["flagged"], sums["frauds"]
     return Confusion(caught, flagged - caught, frauds - caught, sums["rows"] - flagged - frauds + caught)
+
+
+_CONFUSION_FORMULAS: dict[str, Formula] = {name: _of_cells(name) for name in ("accuracy", "precision", "recall", "f1")}
 
 
 def money_formulas(costs: Costs, days: int) -> dict[str, Formula]:

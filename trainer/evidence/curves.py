@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainer.evidence.judged import Array
+from risk.codes import Array
 from trainer.evidence.metrics import ratio
 
 POINTS = 500

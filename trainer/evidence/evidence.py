@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from risk.codes import Array
 from risk.errors import EngineError
 from trainer.evidence.bootstrap import CONFIDENCE, Draws, Sampled, draw_all, units_of
 from trainer.evidence.contender import (
@@ -16,7 +17,7 @@ from trainer.evidence.contender import (
     plain,
     policy_sample,
 )
-from trainer.evidence.judged import NO_MERCHANT, Array, Judged
+from trainer.evidence.judged import NO_MERCHANT, Judged
 from trainer.evidence.metrics import Ranking, ratio
 from trainer.evidence.policies import Costs, Policy, rivals
 from trainer.evidence.sweep import levels, sweep

@@ -1,10 +1,8 @@
 """What is judged: one set of predictions beside what was true."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-Array = np.ndarray[Any, Any]
+from risk.codes import Array
 
 NO_MERCHANT = -1
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from trainer.evidence.judged import Array, Judged
+from risk.codes import Array
+from trainer.evidence.judged import Judged
 
 UNNAMED = "(no kind given)"
 

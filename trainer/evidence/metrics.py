@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trainer.evidence.judged import Array
+from risk.codes import Array
 
 
 class Confusion(NamedTuple):

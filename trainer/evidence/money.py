@@ -1,19 +1,18 @@
 """What a threshold costs and saves, as a fraud team works: customer by customer, day by day.
 
-An alert is a customer-day: a customer with at least one transaction at or above the threshold on a UTC day. It costs
-one review, however many transactions it covers. A fraud is caught if its own score reaches the threshold, or that of
-an earlier transaction of the same customer on the same day: an alert can stop what comes after it, not what came
-before. So a row counts from its reach on, the highest score of its customer-day up to and including itself; sorted by
-reach, every threshold is a sum read off at one place.
+What an alert is and what it can stop says `risk.customer_days`. Sorted by reach, every threshold is a sum read off at
+one place.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from risk.clock import DAY
+from risk import customer_days as rule
+from risk.codes import Array
+from risk.customer_days import CustomerDays
 from risk.errors import EngineError
-from trainer.evidence.judged import Array, Judged
+from trainer.evidence.judged import Judged
 
 
 class Money(NamedTuple):
@@ -37,23 +36,13 @@ class Money(NamedTuple):
         return self.saved - self.review
 
 
-class CustomerDays(NamedTuple):
-    """Which customer-day each row belongs to, and how far the day had got when the row came."""
-
-    groups: Array  # int64 for each row, 0 to size - 1
-    size: int  # how many customer-days
-    reach: Array  # float64 for each row
-    peaks: Array  # float64 for each customer-day: its highest score
-
-
 class Accounting:
     """Every threshold over one set of predictions, after one sort."""
 
     def __init__(self, judged: Judged, *, review_cost: float, loss_rate: float) -> None:
         self.days, self._review_cost = judged.days, review_cost
         by_day = customer_days(judged)
-        had_fraud = np.zeros(by_day.size, bool)
-        had_fraud[by_day.groups[judged.is_fraud]] = True
+        had_fraud = by_day.which_hold(judged.is_fraud)
         self._candidates = np.append(np.unique(judged.scores), _above(judged.scores))
         order = np.argsort(by_day.peaks, kind="stable")
         self._peaks = by_day.peaks[order]
@@ -117,22 +106,7 @@ def losses(judged: Judged, loss_rate: float) -> Array:
 
 
 def customer_days(judged: Judged) -> CustomerDays:
-    scores = _checked(judged)
-    days = judged.event_times // DAY
-    _, customers = np.unique(judged.customers, return_inverse=True)
-    _, places = np.unique(days, return_inverse=True)
-    _, groups = np.unique(customers * (len(days) + 1) + places, return_inverse=True)
-    count = int(groups.max()) + 1 if len(groups) else 0
-    # Ranks instead of scores: added to a multiple of the group they make a running maximum that starts anew with
-    # each customer-day, and stays exact.
-    ranked, ranks = np.unique(scores, return_inverse=True)
-    order = np.argsort(groups, kind="stable")
-    running = np.maximum.accumulate((groups * (len(ranked) + 1) + ranks)[order])
-    reach = np.empty(len(scores))
-    reach[order] = ranked[running - groups[order] * (len(ranked) + 1)]
-    peaks = np.full(count, -np.inf)
-    np.maximum.at(peaks, groups, scores)
-    return CustomerDays(groups, count, reach, peaks)
+    return rule.customer_days(judged.event_times, judged.customers, _checked(judged))
 
 
 def _checked(judged: Judged) -> Array:

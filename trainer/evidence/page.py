@@ -42,7 +42,7 @@ def page(figures: Mapping[str, Any], about: Mapping[str, Any], plots: Sequence[P
         f"<p>{escape(words.ALERT)}</p>",
         money_tables(figures, currency),
         _plots(by_name, CHOOSING),
-        _external(figures),
+        _external(figures, currency),
         "<h2>Data and method</h2>",
         _missing(figures["missing"]),
         facts(figures, about, currency),
@@ -72,13 +72,13 @@ def _missing(sentences: Sequence[str]) -> str:
     return f"<div class=note>Not in this report:<ul>{items}</ul></div>"
 
 
-def _external(figures: Mapping[str, Any]) -> str:
+def _external(figures: Mapping[str, Any], currency: str) -> str:
     external = figures.get("external")
     if not external:
         return ""
-    test = external["test"]
-    return f"<h2>On data of another source</h2><p>{escape(_subtitle(test))}. Nothing was learned from it.</p>" + models(
-        external
+    return (
+        f"<h2>On data of another source</h2><p>{escape(_subtitle(external['test']))}. {escape(words.EXTERNAL)}</p>"
+        f"<p>{headline(external, currency)}</p>" + models(external) + of_possible(external)
     )
 
 

@@ -64,6 +64,11 @@ ALERT = (
     "the same day, was flagged: an alert can stop what comes after it, not what came before."
 )
 
+EXTERNAL = (
+    "Nothing was learned from these data and nothing was chosen on them: models, calibration and thresholds are those "
+    "of the report above. The past of every customer and merchant begins empty here, so the first weeks are harder."
+)
+
 INTERVALS = (
     "Small print beneath a figure is its 95 % interval: {resamples:,} times the customers were drawn anew with "
     "replacement, each with all its transactions, and so were the merchants where there are enough; the wider of the "

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainer.evidence.judged import Array, Judged
-from trainer.evidence.money import Accounting, CustomerDays, Money, customer_days, losses
+from risk.codes import Array
+from risk.customer_days import CustomerDays
+from trainer.evidence.judged import Judged
+from trainer.evidence.money import Accounting, Money, customer_days, losses
 
 
 class Costs(NamedTuple):
@@ -54,8 +56,7 @@ def alert_columns(test: Scored, threshold: float) -> dict[str, Array]:
     flagged = np.flatnonzero(judged.scores >= threshold)
     days, first = np.unique(by_day.groups[flagged], return_index=True)
     raised = flagged[first]
-    had_fraud = np.zeros(by_day.size, bool)
-    had_fraud[by_day.groups[judged.is_fraud]] = True
+    had_fraud = by_day.which_hold(judged.is_fraud)
     alerts, good_alerts = np.zeros(len(judged.scores)), np.zeros(len(judged.scores))
     alerts[raised] = 1
     good_alerts[raised] = ~had_fraud[days]

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.evidence.judged import Array
+from risk.codes import Array
 from trainer.evidence.money import Accounting
 
 ALERTS_PER_DAY = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)

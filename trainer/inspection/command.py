@@ -4,6 +4,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from console.output import replaced
+from console.terminal import harmless, progress, say
 from risk.dataset import open_dataset
 from risk.dataset.kinds import open_source
 from risk.dataset.map_file import load_map
@@ -14,8 +16,6 @@ from trainer.inspection.findings import find
 from trainer.inspection.giveaway import giveaways
 from trainer.inspection.proposal import propose
 from trainer.inspection.report import Report, print_incomplete, print_report
-from trainer.output import replaced
-from trainer.terminal import harmless, progress, say
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from console.terminal import say, say_table
 from risk.dataset import Dataset
 from risk.dataset.column_map import ColumnMap
 from risk.dataset.encoding import encoding_notice
@@ -10,7 +11,6 @@ from risk.dataset.written_map import write_fields, write_map
 from trainer.inspection.facts import Survey
 from trainer.inspection.findings import Findings, counted, facts, warnings
 from trainer.inspection.proposal import Proposal
-from trainer.terminal import say, say_table
 
 
 class Report(NamedTuple):

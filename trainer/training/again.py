@@ -1,20 +1,27 @@
 """The report command: the training that a bundle came from, once more, and the same model on other pasts."""
 
 import argparse
-from hashlib import file_digest
 
-from threadpoolctl import threadpool_limits
-
-from risk.bundle import Manifest
+from console.options import settings_of
+from console.terminal import say, say_table
+from risk.bundle import Days, Manifest
+from risk.clock import DAY, date_ms
+from risk.dataset.column_map import ColumnMap
+from risk.dataset.map_file import load_map, parse_map
 from risk.errors import OptionError
-from trainer.terminal import say, say_table
-from trainer.training import command
-from trainer.training.asked import Asked, asked_for
+from trainer.training.asked import RANDOM, Asked, external_map
+from trainer.training.assembling import manifest_of
 from trainer.training.bundle_folder import named_bundle, prepare_folder
-from trainer.training.estimators import KINDS
+from trainer.training.command import write_evidence
 from trainer.training.folds import Fold, folds_at_random, folds_in_time
+from trainer.training.one_thread import one_thread
+from trainer.training.periods import NOT_GIVEN, Period, Periods
+from trainer.training.session import Plan
+from trainer.training.source import check_unchanged, stamp_of
 from trainer.training.stages import Stages
-from trainer.training.summary import about, say_figures
+from trainer.training.summary import say_external, say_figures
+from trainer.training.whole_folder import whole_folder
+from trainer.training.workflow import Result, learn_and_judge, open_file
 
 MOST_FOLDS = 100
 
@@ -27,20 +34,21 @@ def report_again(options: argparse.Namespace) -> int:
     asked = _asked_as_then(options, manifest)
     _check_file(asked, manifest)
     prepare_folder("--reports", asked.reports)
-    with threadpool_limits(1):
+    with one_thread():
         stages = Stages()
-        dataset = command.opened(asked)
-        replay = command.replay_of(dataset, asked)
-        result = command.trained(replay, asked, stages)
-        again = command.manifest_from(dataset, replay, asked, result, stages, metrics={})
+        with stages.stage("open"):
+            file = open_file(asked)
+        result = learn_and_judge(file, asked, stages)
+        again = manifest_of(file, asked, result, stages.seconds, metrics={})
         _check_same(again, manifest)
         found = _folds(result, asked, manifest.model, folds) if folds else []
+    check_unchanged(file.path, file.stamp)
     figures = {**result.figures, "folds": [fold._asdict() for fold in found]}
     folder = asked.reports / manifest.version
-    command.report(
-        folder, result._replace(figures=figures), about(asked, again, result.session, result.trained)
-    )  # fmt: skip
+    with whole_folder(folder) as temporary:
+        write_evidence(temporary, asked, again, result._replace(figures=figures))
     say_figures(figures)
+    say_external(asked, figures)
     _say_folds(found)
     say()
     say(f"report      {folder / 'report.html'}")
@@ -48,27 +56,52 @@ def report_again(options: argparse.Namespace) -> int:
 
 
 def _asked_as_then(options: argparse.Namespace, manifest: Manifest) -> Asked:
-    """What the bundle remembers of its training need not be said again."""
-    thresholds = manifest.thresholds
-    trained = [each["name"] for each in manifest.metrics.get("models", ()) if not each["is_baseline"]]
-    options.model = [name for name in trained if name in KINDS] or [manifest.model]
-    options.review_cost, options.loss_rate = thresholds.review_cost, thresholds.loss_rate
-    options.alerts_per_day, options.seed = thresholds.alerts_per_day, manifest.seed
-    options.label_delay = options.bucket = None
-    asked = asked_for(options)
-    settings = asked.settings._replace(
-        label_delay=manifest.label_delay_days, bucket=manifest.bucket_ms, max_lateness=manifest.max_lateness_ms
+    """What the bundle remembers of its training; only how the columns are called may be said anew."""
+    training, thresholds = manifest.training, manifest.thresholds
+    columns = _columns(options, manifest)
+    return Asked(
+        file=options.file,
+        columns=columns,
+        external=options.external,
+        external_columns=external_map(options, columns),
+        models=options.models,
+        reports=options.reports,
+        settings=settings_of(options)._replace(
+            label_delay=manifest.label_delay_days, bucket=manifest.bucket_ms, max_lateness=manifest.max_lateness_ms
+        ),
+        currency=manifest.currency,
+        is_random=training.split == RANDOM,
+        train=NOT_GIVEN,
+        test=NOT_GIVEN,
+        periods=_periods(training.fit, training.validation, training.test),
+        plan=Plan(
+            kinds=training.models,
+            parameters=training.parameters,
+            balance=training.balance,
+            search=training.search,
+            review_cost=thresholds.review_cost,
+            loss_rate=thresholds.loss_rate,
+            alerts_per_day=thresholds.alerts_per_day,
+            seed=manifest.seed,
+        ),
+        may_promote=False,
     )
-    return asked._replace(settings=settings)
+
+
+def _columns(options: argparse.Namespace, manifest: Manifest) -> ColumnMap | None:
+    if options.columns is not None:
+        return load_map(options.columns)
+    text = manifest.training.columns
+    return None if text is None else parse_map(text, f"the column map of {manifest.version}")
+
+
+def _periods(*three: Days | None) -> Periods | None:
+    found = [Period(date_ms(days.first) // DAY, date_ms(days.until) // DAY) for days in three if days is not None]
+    return Periods(*found) if found else None
 
 
 def _check_file(asked: Asked, manifest: Manifest) -> None:
-    try:
-        with asked.file.open("rb") as file:
-            found = file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise OptionError(f"FILE: got {asked.file}, which cannot be read ({error.strerror}); expected the file that "
-                          f"{manifest.version} was trained on") from None  # fmt: skip
+    found = stamp_of(asked.file).sha256
     if found != manifest.training_data.sha256:
         raise OptionError(
             f"FILE: got {asked.file} with SHA-256 {found}, expected {manifest.training_data.sha256}: the file that "
@@ -84,14 +117,14 @@ def _check_same(again: Manifest, manifest: Manifest) -> None:
         for name, version in again.libraries.items()
         if manifest.libraries.get(name) != version
     ]
-    why = f" Libraries: {', '.join(changed)}." if changed else ""
+    why = f"libraries: {', '.join(changed)}" if changed else "the libraries are the same, so the code is not"
     raise OptionError(
-        f"VERSION: trained again this gives {again.version}, expected {manifest.version}. Give the options that the "
-        f"training was given: --columns, --train, --test, --split, --balance, --params, --search, --currency.{why}"
+        f"VERSION: trained again this gives {again.version}, expected {manifest.version} ({why}). Use the versions "
+        "that it was trained with, or train anew."
     )
 
 
-def _folds(result: command.Result, asked: Asked, model: str, count: int) -> list[Fold]:
+def _folds(result: Result, asked: Asked, model: str, count: int) -> list[Fold]:
     matrix, plan = result.session.matrix, asked.plan._replace(kinds=(model,), search=0)
     # Chosen once by the search, if there was one; a fold does not search again.
     plan = plan._replace(parameters={**plan.parameters, model: result.champion.parameters})
@@ -107,7 +140,8 @@ def _say_folds(folds: list[Fold]) -> None:
     lines: list[tuple[str, ...]] = [("fold", "transactions", "frauds", "average precision", "ROC-AUC")]
     for fold in folds:
         numbers = ("-" if value is None else f"{value:.3f}" for value in (fold.average_precision, fold.roc_auc))
-        lines.append((fold.name, f"{fold.transactions:,}", f"{fold.frauds:,}", *numbers))
+        counts = ("-" if count is None else f"{count:,}" for count in (fold.transactions, fold.frauds))
+        lines.append((fold.name, *counts, *numbers))
     say_table(lines)
     for fold in folds:
         if fold.note:

@@ -1,26 +1,30 @@
-"""What the command line asks of a training, checked before a row is read."""
+"""What is asked of a training, checked before a row is read."""
 
 import argparse
 import math
 from pathlib import Path
 from typing import NamedTuple
 
+from console.options import settings_of
+from risk.dataset.column_map import ColumnMap
+from risk.dataset.map_file import load_map
 from risk.errors import OptionError
 from risk.money import EXPONENTS
 from risk.settings import Settings
-from trainer.options import settings_of
 from trainer.training.estimators import KINDS
 from trainer.training.parameters import read_parameters
-from trainer.training.periods import Given, parsed_period
+from trainer.training.periods import Given, Periods, parsed_period
 from trainer.training.session import Plan
 
 LARGEST_SEED = 2**31 - 1  # LightGBM's
-RANDOM = "random"
+RANDOM, BY_TIME = "random", "time"
 
 
 class Asked(NamedTuple):
     file: Path
-    columns: Path | None
+    columns: ColumnMap | None
+    external: Path | None
+    external_columns: ColumnMap | None
     models: Path
     reports: Path
     settings: Settings
@@ -28,7 +32,9 @@ class Asked(NamedTuple):
     is_random: bool
     train: Given
     test: Given
+    periods: Periods | None  # those of an earlier training, instead of train and test
     plan: Plan
+    may_promote: bool
 
 
 def asked_for(options: argparse.Namespace) -> Asked:
@@ -37,9 +43,12 @@ def asked_for(options: argparse.Namespace) -> Asked:
         raise OptionError("--split random: got --train or --test beside it, expected neither; rows are drawn, not days")
     if options.currency is not None and options.currency not in EXPONENTS:
         raise OptionError(f"--currency: got {options.currency!r}, expected an ISO 4217 code such as EUR")
+    columns = load_map(options.columns) if options.columns else None
     return Asked(
         file=options.file,
-        columns=options.columns,
+        columns=columns,
+        external=options.external,
+        external_columns=external_map(options, columns),
         models=options.models,
         reports=options.reports,
         settings=settings_of(options),
@@ -47,8 +56,21 @@ def asked_for(options: argparse.Namespace) -> Asked:
         is_random=is_random,
         train=parsed_period("--train", options.train),
         test=parsed_period("--test", options.test),
+        periods=None,
         plan=_plan(options),
+        may_promote=not options.no_promote,
     )
+
+
+def external_map(options: argparse.Namespace, of_file: ColumnMap | None) -> ColumnMap | None:
+    """Its own map, or else the one of FILE."""
+    file, external, own = options.file, options.external, options.external_columns
+    if external is None and own is not None:
+        raise OptionError(f"--external-columns: got {own} without --external, expected both; name the file it is for")
+    if external is not None and external.exists() and file.exists() and external.samefile(file):
+        raise OptionError(f"--external: got {external}, which is the file to train on, expected one that nothing is "
+                          "learned from")  # fmt: skip
+    return of_file if own is None else load_map(own)
 
 
 def _plan(options: argparse.Namespace) -> Plan:
@@ -72,4 +94,4 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 def _check(name: str, value: float, least: float, most: float) -> None:
     if not (math.isfinite(value) and least <= value <= most):
-        raise OptionError(f"{name}: got {value}, expected a number from {least:g} to {most:g}")
+        raise OptionError(f"{name}: got {value}, expected a number from {least:,.0f} to {most:,.0f}")

@@ -1,11 +1,10 @@
 """More weight for the few frauds, if asked for. Only what is fitted is changed, never what chooses or judges."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from risk.codes import Array
 
 NONE, CLASS_WEIGHT, UNDERSAMPLE, SMOTE = "none", "class-weight", "undersample", "smote"
 BALANCES = (NONE, CLASS_WEIGHT, UNDERSAMPLE, SMOTE)

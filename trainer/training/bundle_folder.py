@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from risk.bundle import CURRENT, MANIFEST, Bundle, read_bundle
+from console.output import replaced
+from risk.bundle import CURRENT, JOBLIB, MANIFEST, ONNX, Bundle, current_bundle, read_bundle
 from risk.errors import BundleError, OptionError
-from trainer.output import replaced
 from trainer.training.whole_folder import whole_folder
 
 
@@ -31,16 +31,17 @@ def make_current(models: Path, version: str) -> None:
 
 
 def current_version(models: Path) -> str | None:
-    path = models / CURRENT
-    return path.read_text().strip() if path.is_file() else None
+    return current_bundle(models).name if os.path.lexists(models / CURRENT) else None
 
 
 def versions(models: Path) -> list[str]:
-    """Folders with a manifest, by name. What was never finished has a name that begins with a dot."""
+    """Folders with a file of a bundle, by name. What was never finished has a name that begins with a dot."""
     if not models.is_dir():
         raise OptionError(f"--models: got {models}, expected a folder with bundles; train writes one")
     return sorted(
-        folder.name for folder in models.iterdir() if not folder.name.startswith(".") and (folder / MANIFEST).is_file()
+        folder.name
+        for folder in models.iterdir()
+        if not folder.name.startswith(".") and any((folder / name).is_file() for name in (MANIFEST, ONNX, JOBLIB))
     )
 
 

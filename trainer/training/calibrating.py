@@ -3,17 +3,21 @@
 The curve is logistic in log s and -log(1 - s), with both coefficients held at 0 or above, so that it never falls. With
 few frauds one coefficient has to do (Platt's, on the logit). The table follows it at quantiles of the scores, more
 closely at the top, where thresholds are chosen, and reaches from 0 to 1: beyond what validation saw it rises on.
+
+The last bits of logarithms, exponentials and fitted coefficients depend on how wide the processor's vectors are. So all
+are rounded here, before they become a table and thresholds: the same bundle must come out on every machine.
 """
 
-from typing import Any
+import math
+from collections.abc import Callable
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
 from risk.calibration import Calibration
-
-Array = np.ndarray[Any, Any]
+from risk.codes import Array
+from trainer.training.one_thread import one_thread
+from trainer.training.rounding import rounded
 
 FEW_FRAUDS = 100
 LEAST_RAW = 1e-7  # logarithms stop here; a forest may say 0 or 1
@@ -23,18 +27,20 @@ OWN_SHARE = 1e-6  # of the raw score itself in the probability: what holds flat 
 _MOST = np.linspace(0.0, 0.95, 96)
 _TOP = 1 - 0.05 * np.linspace(1, 0, 101)
 _TAIL = 1 - 0.05 * 0.5 ** np.arange(1, 13)
-_ENDS = 1 / (1 + np.exp(-np.linspace(-16, 16, 33)))
+_ENDS = [1 / (1 + math.exp(-odds)) for odds in range(-16, 17)]
+DIGITS = 12  # of knots and probabilities: more than a float32 score has
+COEFFICIENT_DIGITS = 9
 
 
 def calibration_of(raw: Array, is_fraud: Array) -> Calibration:
     """The table that leads from this model's raw scores to probabilities."""
     inputs_of = _logits if has_few_frauds(is_fraud) else _inputs
-    coefficients, intercept = _fitted(inputs_of(raw), is_fraud)
+    curve = _fitted(inputs_of, raw, is_fraud)
     knots = _knots(raw)
-    curve = inputs_of(knots) @ coefficients + intercept
-    probability = (1 - OWN_SHARE) / (1 + np.exp(-curve)) + OWN_SHARE * knots
+    probability = np.array([_probability(curve(knot), knot) for knot in knots.tolist()])
     # Beyond where the logarithms stop the curve is flat; the table goes half of what is left.
     probability[0], probability[-1] = probability[1] / 2, (1 + probability[-2]) / 2
+    probability = rounded(probability, DIGITS)
     rising = _rising(probability)
     return Calibration(tuple(knots[rising].tolist()), tuple(probability[rising].tolist()))
 
@@ -47,34 +53,40 @@ def _clipped(raw: Array) -> Array:
     return np.clip(raw, LEAST_RAW, 1 - LEAST_RAW)
 
 
-def _inputs(raw: Array) -> Array:
-    inside = _clipped(raw)
-    return np.column_stack([np.log(inside), -np.log1p(-inside)])
+def _inputs(raw: float) -> tuple[float, ...]:
+    inside = min(max(raw, LEAST_RAW), 1 - LEAST_RAW)
+    return math.log(inside), -math.log1p(-inside)
 
 
-def _logits(raw: Array) -> Array:
-    return np.sum(_inputs(raw), axis=1, keepdims=True)
+def _logits(raw: float) -> tuple[float, ...]:
+    return (sum(_inputs(raw)),)
 
 
-def _fitted(inputs: Array, is_fraud: Array) -> tuple[Array, float]:
-    """Coefficients at or above 0: a column whose own would be negative is left out."""
+def _fitted(inputs_of: Callable[[float], tuple[float, ...]], raw: Array, is_fraud: Array) -> Callable[[float], float]:
+    """The curve in log odds. Coefficients at or above 0: a column whose own would be negative is left out."""
+    inputs = np.array([inputs_of(score) for score in raw.tolist()])
     used = list(range(inputs.shape[1]))
     while used:
-        with threadpool_limits(1):
+        with one_thread():
             model = LogisticRegression(C=WEAK_PENALTY, solver="newton-cholesky", max_iter=100)
             model.fit(inputs[:, used], is_fraud)
         if (model.coef_[0] >= 0).all():
-            coefficients = np.zeros(inputs.shape[1])
-            coefficients[used] = model.coef_[0]
-            return coefficients, float(model.intercept_[0])
+            coefficients = dict(zip(used, rounded(model.coef_[0], COEFFICIENT_DIGITS).tolist(), strict=True))
+            intercept = float(rounded(model.intercept_, COEFFICIENT_DIGITS)[0])
+            return lambda score: intercept + sum(inputs_of(score)[column] * by for column, by in coefficients.items())
         used.pop(int(np.argmin(model.coef_[0])))
-    share = is_fraud.mean()  # the scores rank worse than chance: every one means the average
-    return np.zeros(inputs.shape[1]), float(np.log(share / (1 - share)))
+    share = float(is_fraud.mean())  # the scores rank worse than chance: every one means the average
+    return lambda _: math.log(share / (1 - share))
+
+
+def _probability(odds: float, knot: float) -> float:
+    # Beyond 700 an exponential is no longer a float.
+    return (1 - OWN_SHARE) / (1 + math.exp(min(-odds, 700.0))) + OWN_SHARE * knot
 
 
 def _knots(raw: Array) -> Array:
     quantiles = np.quantile(raw, np.concatenate([_MOST, _TOP, _TAIL]))
-    inside = np.unique(_clipped(np.concatenate([[LEAST_RAW, 1 - LEAST_RAW], quantiles, _ENDS])))
+    inside = np.unique(rounded(_clipped(np.concatenate([[LEAST_RAW, 1 - LEAST_RAW], quantiles, _ENDS])), DIGITS))
     return np.concatenate([[0.0], inside, [1.0]])
 
 
@@ -83,4 +95,4 @@ def _rising(probability: Array) -> Array:
     before = np.concatenate([[-np.inf], np.maximum.accumulate(probability)[:-1]])
     rising = (probability > before) & (probability < probability[-1])
     rising[-1] = True
-    return rising
+    return np.asarray(rising)

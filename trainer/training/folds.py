@@ -1,22 +1,19 @@
 """Cross-validation of one model: trained anew on several pasts, each time tested on what came next."""
 
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from risk.clock import DAY
 from risk.errors import TrustLensError
 from trainer.evidence.metrics import areas
 from trainer.training.known import known_frauds, true_frauds
 from trainer.training.learned import learn
 from trainer.training.matrix import Matrix
 from trainer.training.parts import Part, Parts, check_parts, parts_by_time
-from trainer.training.periods import VALIDATION_PERCENT, Given, day_text
+from trainer.training.periods import VALIDATION_PERCENT, Given, day_text, split_days
 from trainer.training.session import Plan, Session
 from trainer.training.stages import Stages
-
-Array = np.ndarray[Any, Any]
 
 # The first fold needs a past to learn from; the rest of the days is divided among the folds.
 FIRST_PAST = 0.4
@@ -35,13 +32,15 @@ class Fold(NamedTuple):
 
 def folds_in_time(matrix: Matrix, plan: Plan, delay: int, count: int, path: object) -> list[Fold]:
     """Each learns from everything up to the label delay before its test, as a training then would have."""
-    first, until = int(matrix.event_times[0]) // DAY, int(matrix.event_times.max()) // DAY + 1
+    first, last = matrix.days
+    until = last + 1
     cuts = np.unique(np.linspace(first + FIRST_PAST * (until - first), until, count + 1).round().astype(int)).tolist()
     found = []
     for begin, end in pairwise(cuts):
         name = f"{day_text(begin)} to {day_text(end - 1)}"
         try:
-            parts = parts_by_time(matrix, delay, Given(None, begin - delay), Given(begin, end))
+            periods = split_days(*matrix.days, delay, Given(None, begin - delay), Given(begin, end))
+            parts = parts_by_time(matrix, periods)
             check_parts(parts, path)
         except TrustLensError as error:
             found.append(Fold(name, 0, 0, None, None, str(error)))

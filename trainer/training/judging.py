@@ -1,18 +1,16 @@
 """Predictions beside what was true, in the form that the evidence is made from."""
 
 import time
-from typing import Any
 
 import numpy as np
 
 from risk.calibration import Calibration
+from risk.codes import Array
 from risk.model import Model
 from trainer.evidence.judged import Judged
 from trainer.evidence.metrics import areas
 from trainer.training.matrix import Matrix
 from trainer.training.parts import Part
-
-Array = np.ndarray[Any, Any]
 
 IMPORTANT = 12
 PERMUTED_ROWS = 15_000  # of each class

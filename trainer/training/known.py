@@ -1,12 +1,9 @@
 """Labels as they were known at a time: what a bank would have learned from on that day."""
 
-from typing import Any
-
 import numpy as np
 
+from risk.codes import Array
 from trainer.training.matrix import Matrix
-
-Array = np.ndarray[Any, Any]
 
 NEVER = -1
 
@@ -17,8 +14,8 @@ def known_frauds(matrix: Matrix, rows: Array, when: int | None) -> Array:
     is_known = reported != NEVER
     if when is not None:
         is_known &= reported < when
-    return (matrix.is_fraud[rows] == 1) & is_known
+    return np.asarray(true_frauds(matrix, rows) & is_known)
 
 
 def true_frauds(matrix: Matrix, rows: Array) -> Array:
-    return matrix.is_fraud[rows] == 1
+    return np.asarray(matrix.is_fraud[rows] == 1)

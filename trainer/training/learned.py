@@ -1,15 +1,14 @@
 """What is learned of each feature before any model: medians, clip points, vocabularies, references, drift."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from risk.bundle import Drift
 from risk.catalogue import Feature
+from risk.codes import Array
 from risk.prepare import Learned, LearnedCategory, LearnedNumber
 from trainer.training.matrix import NO_WORD, Matrix, Words
-
-Array = np.ndarray[Any, Any]
 
 # Of the known values of the fit period. What lies beyond is rarer than 1 in 1,000 and would only stretch the scale.
 CLIP_QUANTILES = (0.001, 0.999)

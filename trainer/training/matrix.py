@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from console.terminal import progress
 from risk.catalogue import FeatureSet
+from risk.clock import DAY
+from risk.codes import Array
 from risk.engine import FeatureBatch, Verdict
 from risk.prepare import Preparation
 from trainer.replay import Passed, Replay
-from trainer.terminal import progress
-
-Array = np.ndarray[Any, Any]
 
 NO_WORD = -1
 PREPARED_AT_ONCE = 65_536
@@ -41,6 +41,11 @@ class Matrix(NamedTuple):
     @property
     def row_count(self) -> int:
         return len(self.event_times)
+
+    @property
+    def days(self) -> tuple[int, int]:
+        """The first and the last day with a transaction."""
+        return int(self.event_times[0]) // DAY, int(self.event_times.max()) // DAY
 
     def number(self, name: str) -> Array:
         names = [feature.name for feature in self.feature_set.numbers]

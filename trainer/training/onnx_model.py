@@ -39,6 +39,10 @@ def as_onnx(estimator: ClassifierMixin, width: int) -> bytes:
             options={"zipmap": False},
             target_opset={"": OPSET, TREES_DOMAIN: TREES_OPSET},
         )
+    # skl2onnx keeps them in a set, whose order is another in every process.
+    opsets = sorted(model.opset_import, key=lambda opset: opset.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
     return bytes(model.SerializeToString(deterministic=True))
 
 

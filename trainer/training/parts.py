@@ -1,17 +1,16 @@
 """Which rows are learned from, which choose, and which judge; and what is known of them there."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from console.terminal import notice, warn
 from risk.clock import DAY
+from risk.codes import Array
 from risk.errors import DatasetError
-from trainer.terminal import notice, warn
 from trainer.training.known import known_frauds, true_frauds
 from trainer.training.matrix import Matrix
-from trainer.training.periods import TEST_PERCENT, VALIDATION_PERCENT, Given, Period, split_days
-
-Array = np.ndarray[Any, Any]
+from trainer.training.periods import TEST_PERCENT, VALIDATION_PERCENT, Period, Periods
 
 LEAST_FRAUDS = 20
 
@@ -31,10 +30,8 @@ class Parts(NamedTuple):
     test: Part
 
 
-def parts_by_time(matrix: Matrix, delay: int, train: Given, test: Given) -> Parts:
+def parts_by_time(matrix: Matrix, periods: Periods) -> Parts:
     """Fit knows what was known when validation starts, validation what was known when the test starts."""
-    first, last = int(matrix.event_times[0]) // DAY, int(matrix.event_times.max()) // DAY
-    periods = split_days(first, last, delay, train, test)
     fit, validation, tested = (_labelled(matrix, _rows_of(matrix, period)) for period in periods)
     return Parts(
         _part(fit, known_frauds(matrix, fit, periods.validation.first_ms), periods.fit),
@@ -114,7 +111,7 @@ def check_labels(matrix: Matrix, path: object) -> None:
     if unknown == matrix.row_count:
         raise DatasetError(
             f"{path}: got no label in {matrix.row_count:,} transactions, expected is_fraud in most of them. Name the "
-            "label's column in a map (--columns); inspect proposes one."
+            "label's column in a column map; inspect proposes one."
         )
     frauds = int((matrix.is_fraud == 1).sum())
     if frauds in (0, matrix.row_count - unknown):
@@ -124,4 +121,6 @@ def check_labels(matrix: Matrix, path: object) -> None:
             "Bring a history that has both, or check which values mean fraud."
         )
     if unknown:
-        notice(f"{unknown:,} transactions have no label: they are history, but neither teach nor judge")
+        notice(
+            f"{path}: {unknown:,} transactions have no label: they count as history only, and neither teach nor judge"
+        )

@@ -6,6 +6,7 @@ The gaps are as long as the label delay, so that what is learned from has had it
 import re
 from typing import NamedTuple
 
+from console.terminal import warn
 from risk.clock import DAY, date_ms, to_datetime
 from risk.errors import DatasetError, OptionError
 
@@ -78,6 +79,8 @@ def parsed_period(option: str, text: str | None) -> Given:
 def split_days(first: int, last: int, delay: int, train: Given = NOT_GIVEN, test: Given = NOT_GIVEN) -> Periods:
     """The periods of data that has events from day `first` to day `last`, with gaps of `delay` days."""
     data = Period(first, last + 1)
+    _check_inside("--train", train, data)
+    _check_inside("--test", test, data)
     tested = _test_period(data, delay, train, test)
     outer_until = tested.first - delay if train.until is None else train.until
     outer = Period(max(first, _or(train.first, first)), min(outer_until, data.until))
@@ -99,6 +102,16 @@ def split_days(first: int, last: int, delay: int, train: Given = NOT_GIVEN, test
     return Periods(fit, validation, tested)
 
 
+def warn_of_short_gap(periods: Periods, delay: int) -> None:
+    """Between fit and validation the gap is always whole; only given periods can make the other one shorter."""
+    gap = periods.test.first - periods.validation.until
+    if gap < delay:
+        warn(
+            f"got {gap} days between validation and test, expected {delay}, the label delay: frauds of the last "
+            "validation days that were not reported yet when the test begins count as genuine"
+        )
+
+
 def _test_period(data: Period, delay: int, train: Given, test: Given) -> Period:
     if test != NOT_GIVEN:
         begin = _or(test.first, data.first if train.until is None else train.until + delay)
@@ -106,6 +119,14 @@ def _test_period(data: Period, delay: int, train: Given, test: Given) -> Period:
     if train.until is not None:
         return Period(train.until + delay, data.until)
     return Period(data.until - _share(data.days, TEST_PERCENT), data.until)
+
+
+def _check_inside(option: str, given: Given, data: Period) -> None:
+    if (given.first is not None and given.first >= data.until) or (
+        given.until is not None and given.until <= data.first
+    ):
+        first, until = ("" if day is None else day_text(day) for day in given)
+        raise OptionError(f"{option}: got {first}..{until}, which is outside the data, which goes from {data}")
 
 
 def _needed(delay: int) -> str:

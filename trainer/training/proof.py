@@ -1,29 +1,39 @@
 """What must hold before a bundle is written: the served model is the trained one, whatever the size of a batch."""
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 
+from risk.codes import Array
 from risk.errors import BundleError
 from risk.model import Model
 from trainer.training.estimators import own_scores
-
-Array = np.ndarray[Any, Any]
 
 MOST_DIFFERENCE = 1e-6
 BATCHES = (2, 3, 64, 512)
 BATCHED_ROWS = 20_000  # in batches of two a validation period would take minutes
 
 
-def prove(kind: str, estimator: ClassifierMixin, model: Model, values: Array, raw: Array) -> None:
+class Proof(NamedTuple):
+    """What was compared, and came out right."""
+
+    rows: int
+    largest_difference: float
+    batch_sizes: tuple[int, ...]
+    batch_rows: int
+
+
+def prove(kind: str, estimator: ClassifierMixin, model: Model, values: Array, raw: Array) -> Proof:
     """Raises BundleError that says where the two differ. `raw` is what the model said of all rows in one batch."""
-    prove_agreement(kind, own_scores(estimator, values), raw)
+    difference = prove_agreement(kind, own_scores(estimator, values), raw)
     rows = np.unique(np.linspace(0, len(values) - 1, min(len(values), BATCHED_ROWS)).astype(np.int64))
     prove_batches(kind, model, values[rows], raw[rows])
+    return Proof(len(values), difference, BATCHES, len(rows))
 
 
-def prove_agreement(kind: str, own: Array, raw: Array) -> None:
+def prove_agreement(kind: str, own: Array, raw: Array) -> float:
+    """The largest difference."""
     differences = np.abs(own - raw)
     worst = int(np.argmax(np.where(np.isnan(differences), np.inf, differences)))
     if not differences[worst] <= MOST_DIFFERENCE:
@@ -32,6 +42,7 @@ def prove_agreement(kind: str, own: Array, raw: Array) -> None:
             f"{own[worst]!r}, expected them within {MOST_DIFFERENCE}; no bundle was written. Train another model, or "
             "report this as a bug."
         )
+    return float(differences[worst])
 
 
 def prove_batches(kind: str, model: Model, values: Array, raw: Array) -> None:

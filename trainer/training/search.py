@@ -1,5 +1,6 @@
 """--search: hyper-parameters drawn at random; validation says which are kept."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -44,4 +45,5 @@ _DRAWN = {LOGISTIC: _logistic, FOREST: _forest, LIGHTGBM: _lightgbm}
 
 def _between(dice: np.random.Generator, low: float, high: float) -> float:
     """Even on a logarithmic scale."""
-    return float(np.exp(dice.uniform(np.log(low), np.log(high))))
+    drawn = math.exp(dice.uniform(math.log(low), math.log(high)))
+    return float(f"{drawn:.6g}")  # the last bits of exp depend on the processor

@@ -1,23 +1,22 @@
-"""From a matrix to a champion: fit, choose on validation, and only then look at the test, once."""
+"""From a matrix to trained models, each with thresholds and a calibration, and a champion: all without the test."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 
+from console.terminal import notice
 from risk.bundle import Thresholds
 from risk.calibration import Calibration
-from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES
+from risk.codes import Array
 from risk.model import Model
 from risk.prepare import LearnedCategory, Preparation
-from trainer.evidence.contender import Contender
 from trainer.evidence.judged import Judged
-from trainer.terminal import notice
 from trainer.training.balance import CLASS_WEIGHT, balanced
 from trainer.training.calibrating import FEW_FRAUDS, calibration_of, has_few_frauds
 from trainer.training.estimators import fitted
-from trainer.training.judging import average_precision, importances, judged, milliseconds_per_1000_rows
+from trainer.training.judging import average_precision, judged
 from trainer.training.learned import Features
 from trainer.training.matrix import Matrix
 from trainer.training.onnx_model import as_onnx
@@ -25,12 +24,6 @@ from trainer.training.parts import Part, Parts
 from trainer.training.search import draws
 from trainer.training.stages import Stages
 from trainer.training.thresholds import chosen
-
-Array = np.ndarray[Any, Any]
-
-AMOUNT_ALONE = "amount alone"
-WITHOUT_PAST = "{} without history and ledger"
-_PAST = frozenset(feature.name for feature in (*HISTORY_FEATURES, *LEDGER_FEATURES))
 
 
 class Plan(NamedTuple):
@@ -71,9 +64,9 @@ class Session:
     """One training: the rows as the models see them, and what is done with them."""
 
     def __init__(self, matrix: Matrix, parts: Parts, features: Features, plan: Plan, stages: Stages) -> None:
-        self.matrix, self.parts, self.features, self.plan, self._stages = matrix, parts, features, plan, stages
+        self.matrix, self.parts, self.features, self.plan, self.stages = matrix, parts, features, plan, stages
         self.names = tuple(feature.name for feature in features.learned)
-        self._preparation = Preparation(matrix.feature_set, features.learned)
+        self.preparation = Preparation(matrix.feature_set, features.learned)
         self._categories = [
             column for column, feature in enumerate(features.learned) if isinstance(feature, LearnedCategory)
         ]
@@ -85,7 +78,7 @@ class Session:
             self.validation = self.prepared(parts.validation)
 
     def prepared(self, part: Part) -> Array:
-        return self.matrix.prepared(self._preparation, part.rows)
+        return self.matrix.prepared(self.preparation, part.rows)
 
     def fit_all(self) -> list[Trained]:
         return [self._best_of_search(kind) for kind in self.plan.kinds]
@@ -104,53 +97,15 @@ class Session:
         """Raw scores of the fit rows, evenly thinned to so many."""
         return trained.model.raw_scores(self._fit[:: -(-len(self._fit) // most)])
 
-    def contender(self, candidate: Candidate, trained: Trained, test: Array) -> Contender:
-        """Judged on the test, for which everything was chosen before."""
-        with self._stages.stage(f"test {candidate.name}"):
-            raw = trained.model.raw_scores(test)
-            important = importances(trained.model, self.names, test, self.parts.test.is_fraud, self.plan.seed)
-            speed = milliseconds_per_1000_rows(trained.model, test)
-        return self._contender(candidate, raw, important, speed)
-
-    def baselines(self, champion: Trained, test: Array) -> list[Contender]:
-        """What anybody could do: by amount alone, and by the transaction alone."""
-        found = []
-        if "amount" in self.names:
-            raw = self._amount_odds(self.parts.validation.rows)
-            candidate = self.candidate(AMOUNT_ALONE, raw)
-            found.append(self._contender(candidate, self._amount_odds(self.parts.test.rows), (), None))
-        columns = [column for column, name in enumerate(self.names) if name not in _PAST]
-        if 0 < len(columns) < len(self.names):
-            name = WITHOUT_PAST.format(champion.kind)
-            trained = self._train(champion.kind, champion.parameters, columns, name)
-            raw = trained.model.raw_scores(np.ascontiguousarray(test[:, columns]))
-            found.append(self._contender(self.candidate(name, trained.raw), raw, (), None))
-        return found
-
-    def _contender(
-        self, candidate: Candidate, raw: Array, important: tuple[tuple[str, float], ...], speed: float | None
-    ) -> Contender:
-        test = judged(self.matrix, self.parts.test, raw, candidate.calibration)
-        thresholds = candidate.thresholds
-        return Contender(
-            candidate.name, candidate.validation, test, thresholds.high, thresholds.medium, important, speed
-        )
-
-    def _best_of_search(self, kind: str) -> Trained:
-        tried = (
-            self._train(kind, parameters, range(len(self.names)), kind)
-            for parameters in draws(kind, self.plan.parameters[kind], self.plan.search, self.plan.seed)
-        )
-        return best(tried)
-
-    def _train(self, kind: str, parameters: dict[str, Any], columns: Sequence[int], name: str) -> Trained:
+    def train(self, kind: str, parameters: dict[str, Any], columns: Sequence[int], name: str) -> Trained:
+        """On these columns of the prepared rows; `name` is for people."""
         places = {column: place for place, column in enumerate(columns)}
         categories = [places[column] for column in self._categories if column in places]
         seed, is_all = self.plan.seed, len(columns) == len(self.names)
         fit, validation = (
             values if is_all else np.ascontiguousarray(values[:, columns]) for values in (self._fit, self.validation)
         )
-        with self._stages.stage(f"fit {name}"):
+        with self.stages.stage(f"fit {name}"):
             rows, labels = balanced(self.plan.balance, fit, self.parts.fit.is_fraud, categories, seed)
             weighted = self.plan.balance == CLASS_WEIGHT
             estimator = fitted(kind, parameters, rows, labels, categories, weighted=weighted, seed=seed)
@@ -161,13 +116,14 @@ class Session:
             kind, parameters, estimator, onnx, model, raw, average_precision(raw, self.parts.validation.is_fraud)
         )
 
-    def _amount_odds(self, rows: Array) -> Array:
-        """Amounts as raw scores: in (0, 1), in the same order; a missing amount is the smallest."""
-        amounts = np.nan_to_num(self.matrix.number("amount")[rows])
-        median = next(feature for feature in self.features.learned if feature.name == "amount").median  # type: ignore[union-attr]
-        return amounts / (amounts + max(median, 1e-9))
+    def _best_of_search(self, kind: str) -> Trained:
+        tried = (
+            self.train(kind, parameters, range(len(self.names)), kind)
+            for parameters in draws(kind, self.plan.parameters[kind], self.plan.search, self.plan.seed)
+        )
+        return best(tried)
 
 
-def best(trained: "Sequence[Trained] | Any") -> Trained:
+def best(trained: Iterable[Trained]) -> Trained:
     """The highest average precision of raw scores on validation; of equal ones the first."""
     return max(trained, key=lambda one: one.average_precision)

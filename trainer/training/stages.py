@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from trainer.terminal import Advance, progress
+from console.terminal import Advance, progress
 
 
 class Stages:

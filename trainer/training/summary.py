@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from console.terminal import say, say_table
 from risk.bundle import Manifest
 from risk.clock import SECOND, to_text
-from trainer.terminal import say, say_table
 from trainer.training.asked import Asked
+from trainer.training.external import External, about_external
 from trainer.training.parts import Parts
 from trainer.training.session import Session, Trained
 
@@ -20,6 +21,7 @@ def say_start(parts: Parts) -> None:
 def say_end(asked: Asked, manifest: Manifest, figures: dict[str, Any], was_written: bool) -> None:
     say()
     say_figures(figures)
+    say_external(asked, figures)
     thresholds = manifest.thresholds
     say()
     say(f"champion    {figures['champion']}, by average precision on validation")
@@ -30,12 +32,14 @@ def say_end(asked: Asked, manifest: Manifest, figures: dict[str, Any], was_writt
     say(f"report      {asked.reports / manifest.version / 'report.html'}")
 
 
-def about(asked: Asked, manifest: Manifest, session: Session, trained: Sequence[Trained]) -> dict[str, Any]:
+def about(
+    asked: Asked, manifest: Manifest, session: Session, trained: Sequence[Trained], external: External | None
+) -> dict[str, Any]:
     """What the data and the run were, for the report's own section."""
     data, plan = manifest.training_data, session.plan
     return {
         "version": manifest.version,
-        "file": str(asked.file),
+        "file": asked.file.name,
         "SHA-256 of the file": data.sha256,
         "transactions": data.rows,
         "from": to_text(data.first_event),
@@ -53,6 +57,7 @@ def about(asked: Asked, manifest: Manifest, session: Session, trained: Sequence[
             "frauds" + ("" if name == "test" else " known then")
             for name, part in zip(session.parts._fields, session.parts, strict=True)
         },
+        **({} if external is None else {"external data": about_external(external)}),
         "hyper-parameters": {
             each.kind: ", ".join(f"{name} = {value}" for name, value in each.parameters.items()) for each in trained
         },
@@ -86,6 +91,15 @@ def say_figures(figures: dict[str, Any]) -> None:
                 f"{model['name']}: {with_interval(share['roc_auc'], '{:.3f}')} of the possible (ROC-AUC - 0.5), "
                 f"{with_interval(share['average_precision'], '{:.3f}')} of the possible average precision"
             )
+
+
+def say_external(asked: Asked, figures: dict[str, Any]) -> None:
+    """The same lines for the untouched data, if there is any."""
+    if "external" not in figures:
+        return
+    say()
+    say(f"external    {asked.external}: nothing was learned from it; thresholds are those of validation")
+    say_figures(figures["external"])
 
 
 def with_interval(figure: dict[str, Any], form: str) -> str:

@@ -1,17 +1,15 @@
 """The true probabilities that a generated world leaves beside its history. Only evaluation may read them."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from risk.codes import Array
 from risk.errors import DatasetError
 from trainer.generate import TRUTH_SUFFIX
 from trainer.training.matrix import Matrix
 from trainer.training.parts import Part
-
-Array = np.ndarray[Any, Any]
 
 
 def truth_file(path: Path) -> Path | None:

@@ -1,0 +1,79 @@
+"""Options as a person types them: whole names, likely slips named, an option before the setting that it stands for."""
+
+import argparse
+import difflib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from risk.errors import OptionError
+from risk.settings import Settings, read_settings
+
+# Options that stand for a setting in one run.
+STAND_FOR = {"--label-delay": "LABEL_DELAY", "--bucket": "BUCKET"}
+
+
+class Parser(argparse.ArgumentParser):
+    """Refuses shortened options: `--label` would mean another option as soon as there are two."""
+
+    def __init__(self, *arguments: object, **keywords: object) -> None:
+        # The ignore: subparsers hand on whatever argparse takes, and its own types are not ours to repeat.
+        super().__init__(*arguments, **{"allow_abbrev": False, **keywords})  # type: ignore[arg-type]
+
+    def refuse(self, unknown: list[str]) -> NoReturn:
+        """Names what is not known, and what was likely meant."""
+        known = [option for action in self._actions for option in action.option_strings]
+        near = [m for word in unknown for m in difflib.get_close_matches(word.split("=")[0], known, n=1)]
+        hint = f"; did you mean {' '.join(near)}?" if near else ""
+        self.error(f"not known: {' '.join(unknown)}{hint}")
+
+
+_Value = TypeVar("_Value")
+
+
+def option_of(parse: Callable[[str], _Value]) -> Callable[[str], _Value]:
+    """An option's type out of what reads a setting: its error says what was expected."""
+
+    def parse_option(text: str) -> _Value:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"got {text!r}, expected {error}") from None
+
+    return parse_option
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings of the environment; where an option stands for one, the option alone is read."""
+    environment: Mapping[str, str] = options.environment
+    said = {}
+    for option, name in STAND_FOR.items():
+        text = getattr(options, option.removeprefix("--").replace("-", "_"), None)
+        if text is not None:
+            said[name] = (option, text)
+    return read_settings(environment, said)
+
+
+def checked_target(option: str, path: Path, suffix: str | tuple[str, ...], *, force: bool, inputs: list[Path]) -> Path:
+    """A file to write, refused before any work is done: another suffix, no folder, something there, or an input."""
+    try:
+        return _checked(option, path, (suffix,) if isinstance(suffix, str) else suffix, force, inputs)
+    except OSError as error:
+        raise OptionError(
+            f"{option}: got {path}, expected a name that files can have here ({error.strerror})"
+        ) from None
+
+
+def _checked(option: str, path: Path, suffixes: tuple[str, ...], force: bool, inputs: list[Path]) -> Path:
+    if path.suffix.lower() not in suffixes:
+        raise OptionError(f"{option}: got {path}, expected a name that ends in {' or '.join(suffixes)}")
+    if path.is_dir():
+        raise OptionError(f"{option}: got {path}, which is a folder, expected a file; name one in it")
+    if not path.parent.is_dir():
+        raise OptionError(f"{option}: got {path}, expected a folder that is there; create {path.parent} first")
+    for other in inputs:
+        if path.exists() and other.exists() and path.samefile(other):
+            raise OptionError(f"{option}: got {path}, which is the file to read, expected another name")
+    if path.exists() and not force:
+        raise OptionError(f"{option}: got {path}, which is there already; name another, or add --force to replace it")
+    return path

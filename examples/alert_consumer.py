@@ -1,0 +1,57 @@
+"""A service downstream of TrustLens: it opens one case for each alert, however often the alert comes.
+
+    TRUSTLENS_BROKERS=127.0.0.1:9092 python examples/alert_consumer.py cases.db
+
+It may be killed at any moment. The case, and the mark that its alert is handled, are one SQLite transaction; the
+offsets are committed after it. After a kill in between alerts come again, and the mark says that they are known.
+"""
+
+import asyncio
+import json
+import os
+import sqlite3
+import sys
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+
+
+def open_cases(path: str) -> sqlite3.Connection:
+    cases = sqlite3.connect(path)
+    cases.execute("create table if not exists handled (alert_id text primary key) without rowid")
+    cases.execute("create table if not exists cases (customer_id text, transaction_id text, score real, reasons text)")
+    return cases
+
+
+def handle(cases: sqlite3.Connection, alert: dict[str, Any]) -> bool:
+    """Whether the alert was new. What is done for it must be in this database, or be safe to do twice."""
+    new = cases.execute("insert or ignore into handled values (?)", (alert["alert_id"],)).rowcount == 1
+    if new:
+        of, reasons = alert["transaction"], "; ".join(reason["sentence"] for reason in alert["reasons"])
+        row = (of["customer_id"], of["transaction_id"], alert["score"], reasons)
+        cases.execute("insert into cases values (?, ?, ?, ?)", row)
+    return new
+
+
+async def consume(consumer: AIOKafkaConsumer, cases: sqlite3.Connection) -> None:
+    while True:
+        batch = await consumer.getmany(timeout_ms=1000, max_records=100)
+        alerts = [json.loads(record.value) for records in batch.values() for record in records]
+        with cases:
+            new = [alert for alert in alerts if handle(cases, alert)]
+        for alert in new:
+            print(alert["alert_id"], alert["score"], flush=True)  # noqa: T201 - what there is to see of it
+        await consumer.commit()
+
+
+async def main() -> None:
+    prefix, brokers = os.environ.get("TRUSTLENS_TOPIC_PREFIX", ""), os.environ["TRUSTLENS_BROKERS"]
+    # A fixed instance gets its partitions back at once after a kill. There is one, as there is one database.
+    group = {"group_id": f"{prefix}alert-consumer", "group_instance_id": "one", "enable_auto_commit": False}
+    topic, first = f"{prefix}high-risk-alerts", {"auto_offset_reset": "earliest"}
+    async with AIOKafkaConsumer(topic, bootstrap_servers=brokers, **group, **first) as consumer:
+        await consume(consumer, open_cases(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

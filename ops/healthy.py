@@ -1,0 +1,32 @@
+"""Whether a program is well: python -m ops.healthy URL [TEXT]. For the health checks of containers.
+
+Exit status 0 where the page answers, and a line of it begins with TEXT if that is given; 1 otherwise, with the reason.
+"""
+
+import sys
+from collections.abc import Sequence
+from urllib.error import URLError
+from urllib.request import urlopen
+
+PATIENCE_SECONDS = 5.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    url, *wanted = arguments
+    try:
+        with urlopen(url, timeout=PATIENCE_SECONDS) as answer:
+            lines = answer.read().decode().splitlines()
+    except (URLError, OSError) as error:
+        return _not_well(f"{url}: no answer: {error}")
+    if wanted and not any(line.startswith(wanted[0]) for line in lines):
+        return _not_well(f"{url}: no line that begins with {wanted[0]!r}")
+    return 0
+
+
+def _not_well(reason: str) -> int:
+    sys.stderr.write(reason + "\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

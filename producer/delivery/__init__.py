@@ -1,0 +1,1 @@
+"""Getting messages to Kafka, whatever happens to the broker: nothing lost, nothing reordered within a partition."""

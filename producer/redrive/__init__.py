@@ -1,0 +1,1 @@
+"""Rejected messages back to where they came from, once each."""

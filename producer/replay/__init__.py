@@ -1,0 +1,1 @@
+"""A history into Kafka, in the order in which it happened."""

@@ -1,0 +1,135 @@
+"""A replay put together: the topics, the place to begin at, and the parts that send."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from console.start import EXIT_OK
+from console.terminal import notice
+from producer.delivery.already import AlreadyThere, Place
+from producer.delivery.delivering import AbandonedError, Delivery
+from producer.delivery.wire import Offsets, Wire
+from producer.replay.asked import Asked
+from producer.replay.beginning import Beginning, beginning_of
+from producer.replay.clock import Clock
+from producer.replay.in_flight import InFlight
+from producer.replay.pace import Pace
+from producer.replay.parcels import Packer
+from producer.replay.position import Bookmark
+from producer.replay.progress import Progress, shown
+from producer.replay.refused import RefusedRows
+from producer.replay.run import Replay
+from producer.replay.sequence import Entry, Sequence, Span
+from producer.replay.steps import limited, steps
+from producer.replay.summary import say_left_out, say_place, say_sent
+from producer.replay.tally import Tally
+from producer.replay.topics import Target, noted_ends, offsets_of, target_of
+from producer.stop import Stop, on_signals
+from risk.clock import DAY
+from risk.dataset import Dataset
+from risk.kafka.connection import connection_of
+from risk.settings import Settings
+from risk.topics import group_of, topics_of
+
+
+class Job(NamedTuple):
+    """What is to be sent, and where to."""
+
+    asked: Asked
+    sequence: Sequence
+    rows: int  # of the file
+    target: Target
+    beginning: Beginning
+    group: str  # of the scorers
+
+
+async def replay(asked: Asked, dataset: Dataset, refused: RefusedRows, settings: Settings, clock: Clock) -> int:
+    """The exit code."""
+    connection = connection_of(settings)
+    topics = topics_of(settings.topic_prefix)
+    wire = Wire(connection, topics, (topics.transactions, topics.labels))
+    await wire.check()
+    target = await target_of(connection, topics, settings.topic_prefix)
+    beginning = beginning_of(asked, dataset, target, settings.chunk_rows, clock.now_ms())
+    if beginning.before is not None and beginning.before.is_finished:
+        notice(f"{asked.position}: everything was sent already; nothing is left to go on with")
+        return EXIT_OK
+    if beginning.shift_days:
+        notice(f"all times are moved by {beginning.shift_days:+} days")
+    span = Span(asked.since, asked.until, beginning.shift_days * DAY, asked.labels, asked.loop)
+    sequence = Sequence(dataset, refused, span, clock.now_ms())
+    try:
+        return await _send(
+            Job(asked, sequence, dataset.row_count, target, beginning, group_of(settings.topic_prefix)), wire, clock
+        )
+    finally:
+        await wire.close()
+
+
+async def _send(job: Job, wire: Wire, clock: Clock) -> int:
+    asked, before = job.asked, job.beginning.before
+    offsets = await offsets_of(wire, job.target)
+    ends = {place: at.end for place, at in offsets.items()}
+    already = AlreadyThere()
+    if before is not None:
+        for place, records in (await wire.records(noted_ends(before, offsets))).items():
+            already.add(place, records)
+    await wire.renew()
+    stop = Stop()
+    tally = Tally(before.entries if before else 0, before.event_time if before else None)
+    done = before.transactions if before else 0
+    bookmark = Bookmark(asked.position, job.beginning.origin, job.beginning.shift_days, tally, ends, done)
+    bookmark.save(is_finished=False)
+    packer = Packer(job.target.topics, job.target.partitions)
+    pace = Pace(clock, asked.rate, asked.speed, is_live=asked.loop)
+    in_flight = _in_flight(job, wire, offsets, ends, clock)
+    run = Replay(
+        steps(_entries(job, tally)),
+        packer=packer,
+        pace=pace,
+        in_flight=in_flight,
+        delivery=Delivery(wire, ends, already, stop.asked, notice),
+        tally=tally,
+        save=lambda: bookmark.save(is_finished=False),
+        stopping=stop.asked,
+        clock=clock,
+        say=notice,
+        group=job.group,
+    )
+    began = clock.seconds()
+    with on_signals(stop):
+        async with shown(Progress(tally, in_flight, pace, _total(job, done), clock)):
+            try:
+                is_through = await run.run()
+            except AbandonedError:
+                is_through = False
+                notice("the broker did not answer in time; what arrived all the same is found out by --resume")
+    say_sent(tally, packer, clock.seconds() - began)
+    say_left_out(job.sequence, packer, already.passed_over)
+    if is_through and tally.transactions != asked.limit:
+        bookmark.save(is_finished=True)
+        return EXIT_OK
+    say_place(asked.position, "stopped at --limit" if is_through else "interrupted")
+    return EXIT_OK if is_through else stop.code
+
+
+def _in_flight(job: Job, wire: Wire, offsets: dict[Place, Offsets], ends: dict[Place, int], clock: Clock) -> InFlight:
+    topic = job.target.topics.transactions
+    begins = {place: at.begin for place, at in offsets.items() if place[0] == topic}
+
+    async def committed() -> dict[Place, int]:
+        return {place: commit.offset for place, commit in (await wire.committed(job.group, begins)).items()}
+
+    return InFlight(job.asked.max_in_flight, committed, begins, ends, clock)
+
+
+def _entries(job: Job, tally: Tally) -> Iterator[Entry]:
+    entries = islice(job.sequence, tally.entries, None)
+    return entries if job.asked.limit is None else limited(entries, job.asked.limit)
+
+
+def _total(job: Job, done: int) -> int | None:
+    """The transactions that are to be sent, where that is known."""
+    asked = job.asked
+    whole = None if asked.since or asked.until or asked.loop else job.rows - done
+    return whole if asked.limit is None else min(asked.limit, whole or asked.limit)

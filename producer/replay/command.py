@@ -1,0 +1,62 @@
+"""replay: the command."""
+
+import argparse
+import asyncio
+import logging
+import tempfile
+from pathlib import Path
+
+from console.options import settings_of
+from console.terminal import notice
+from producer.replay.asked import EPILOG, add_options, asked_of
+from producer.replay.assembly import replay
+from producer.replay.clock import Clock
+from producer.replay.position import SUFFIX
+from producer.replay.refused import RefusedRows
+from producer.replay.world_file import world_file
+from risk.dataset import open_dataset
+from risk.dataset.map_file import load_map
+from risk.errors import OptionError
+from worlds.asked import MEANINGS, add_size_options, asked_world, refuse_size_options
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "replay",
+        help="send a history into Kafka, in the order in which it happened",
+        description="Send a history into Kafka, in the order in which it happened.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("file", metavar="FILE", type=Path, nargs="?", help="CSV, Parquet or NDJSON")
+    command.add_argument("--world", metavar="WORLD", help=f"instead of a file, a generated one. {MEANINGS}")
+    add_options(command)
+    add_size_options(command)
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    file = _file(options)
+    asked = asked_of(options, file, file.with_name(file.name + SUFFIX))
+    refused = RefusedRows()
+    column_map = load_map(asked.columns) if asked.columns else None
+    dataset = open_dataset(file, column_map, chunk_rows=settings.chunk_rows, on_bad=refused.note)
+    for text in dataset.notices:
+        notice(text)
+    # What the client says of a broker that is away, it says ten times a second; we say it once.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL + 1)
+    return asyncio.run(replay(asked, dataset, refused, settings, Clock()))
+
+
+def _file(options: argparse.Namespace) -> Path:
+    if options.world is None:
+        if options.file is None:
+            raise OptionError("got neither a file nor a world, expected FILE or --world; name one")
+        refuse_size_options(options, "sizes and seed are of a world, and none is asked for")
+        return Path(options.file)
+    if options.file is not None or options.columns is not None:
+        raise OptionError("--world: got a file or its columns too, expected one or the other; leave one out")
+    path = world_file(asked_world(options.world, options), Path(tempfile.gettempdir()))
+    notice(f"the world is in {path}")
+    return path

@@ -1,0 +1,110 @@
+"""What each field means, and what its type alone does not say: ranges, formats, patterns.
+
+A note is found by `Type.field`, or else by `field` where a field means the same everywhere.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from risk.clock import EARLIEST, LATEST, to_text
+from risk.money import LARGEST_MINOR
+
+NO_NUL = "^[^\\u0000]*$"
+_RANGE = f"from {to_text(EARLIEST)} until before {to_text(LATEST)}"
+
+
+class Note(Struct, frozen=True):
+    text: str
+    keywords: dict[str, Any] = {}
+
+
+def _text(text: str) -> Note:
+    return Note(text, {"pattern": NO_NUL})
+
+
+def _id(text: str) -> Note:
+    return Note(text, {"minLength": 1, "pattern": NO_NUL})
+
+
+def _count(text: str, least: int = 0) -> Note:
+    return Note(text, {"minimum": least})
+
+
+def _share(text: str) -> Note:
+    return Note(text, {"minimum": 0, "maximum": 1})
+
+
+NOTES: dict[str, Note] = {
+    # transactions and labels
+    "transaction_id": _id("The transaction's id. A customer may use it again after a month."),
+    "customer_id": _id("Whose card or account was charged; the key of the message."),
+    "event_time": Note(f"When it happened: RFC 3339 with a zone, {_RANGE}. Finer than a millisecond is cut off."),
+    "currency": Note("ISO 4217 code; an unknown one is rejected.", {"pattern": "^[A-Z]{3}$"}),
+    "merchant_id": _text("Who was paid. Null, empty or absent: not known."),
+    "merchant_category": _text("Category of the merchant. Null, empty or absent: not known."),
+    "amount": Note(
+        "In the currency's major unit, such as 12.34; rounded to its minor unit; at most 10^14 of those. Null or "
+        "absent: not known. Refunds are not scored.",
+        {"minimum": 0, "maximum": LARGEST_MINOR},
+    ),
+    "channel": _text("How it was paid. Null, empty or absent: not known."),
+    "device_id": _text("With which device. Null, empty or absent: not known."),
+    "country": _text("Where. Null, empty or absent: not known."),
+    "attributes": Note(
+        "Whatever else is known, by name: numbers and texts.",
+        {"propertyNames": {"pattern": NO_NUL}, "additionalProperties": {"pattern": NO_NUL}},
+    ),
+    "is_fraud": Note("What was found out."),
+    "labelled_at": Note(
+        f"When it was found out: RFC 3339 with a zone, {_RANGE}. Of several labels, the newest counts."
+    ),
+    "source": _text("Who found it out, such as a chargeback or an analyst."),
+    # flags and alerts
+    "schema_version": Note("The version of this contract."),
+    "alert_id": Note(
+        "UUIDv5 over customer, transaction, event time and bundle: the same alert has the same id however often it is "
+        "sent. Handle each id once.",
+        {"format": "uuid"},
+    ),
+    "transaction": Note("The transaction, as on its own topic."),
+    "score": _share("Probability that the transaction is a fraud; a float64, written so that it reads back exactly."),
+    "level": Note("What the score means by the bundle's thresholds."),
+    "threshold": _share("From this score on the bundle calls a transaction high."),
+    "reasons": Note("Why the score is high, the largest part first; empty below that level.", {"maxItems": 5}),
+    "imputed": Note("Features that were missing and replaced by what is usual."),
+    "ledger_day": Note(
+        "The newest closed UTC day of the merchant ledger that the score looked at; null where there was none yet."
+    ),
+    "bundle_version": Note("The model and all that was learned with it."),
+    "catalogue_version": _count("The version of the features' definitions (docs/features.md).", least=1),
+    "source_topic": Note("The topic of the transaction's message."),
+    "source_partition": _count("The partition of the transaction's message, and of this one."),
+    "source_offset": _count("The offset of the transaction's message. With topic and partition it names the message."),
+    "Reason.feature": Note("The feature's name in docs/features.md."),
+    "Reason.value": Note("What was seen: a number, a category, or null where it was missing."),
+    "Reason.reference": Note("What is usual."),
+    "Reason.contribution": _share("By how much the score drops when the feature alone has its usual value."),
+    "Reason.sentence": Note("The same in words, for people who work alerts."),
+    # the merchant ledger
+    "kind": Note("A part holds rows of a day; the end says that the day is closed."),
+    "day": Note("The closed UTC day."),
+    "label_delay_days": _count("Days after which a label is taken to be known.", least=1),
+    "bucket_ms": _count("Length of a bucket of event time.", least=1000),
+    "digest": Note(
+        "SHA-256 of the whole day; parts and end of one closing bear the same.", {"pattern": "^[0-9a-f]{64}$"}
+    ),
+    "part": _count("Number of this part, from 0."),
+    "merchants": Note("The merchant of each row; rows are ordered by merchant and bucket."),
+    "buckets": Note("When the bucket of each row begins, in ms since 1970-01-01T00:00:00Z."),
+    "LedgerPart.transactions": Note("How many transactions each row counts."),
+    "frauds": Note("How many of them were known as frauds in time."),
+    "parts": _count("How many parts the day has."),
+    "rows": _count("How many rows the parts have together."),
+    "LedgerEnd.transactions": _count("How many transactions were scored on that day, with or without a merchant."),
+}
+
+
+def note_of(owner: str, field: str) -> Note:
+    """KeyError where a field was added and nobody said what it means."""
+    return NOTES.get(f"{owner}.{field}") or NOTES[field]

@@ -1,0 +1,64 @@
+"""What producers promise and consumers may rely on, in words: the descriptions of the channels."""
+
+from risk.topics import ALERTS, FLAGS, LABELS, LEDGER, REJECTED, TRANSACTIONS
+
+PRODUCER = (
+    "The producer promises: before the first transaction of UTC day d is sent, every transaction and label dated "
+    "before d is acknowledged."
+)
+BROKEN = (
+    "Where the promise is broken, late ones are counted, the ledger of merchants does without them, and nothing else "
+    "suffers."
+)
+SENDING = (
+    "The Kafka timestamp is the moment of sending, never the time of the event: Kafka deletes by it, and a transaction "
+    "dated more than an hour after it is rejected."
+)
+REPEATS = (
+    "A message may come more than once, after a crash: with the same bytes, the same id, the same partition. Values "
+    "hold no clock and no chance: who computes them again from the log gets the same bytes. Messages come in the order "
+    "of their source, apart from those that are sent again."
+)
+REBUILT = (
+    "Only where the store was lost, and the bundle with it, is a transaction scored again by another bundle; "
+    "bundle_version tells them apart."
+)
+CHANGES = (
+    "Within version 1, fields may be added, so readers pass over what they do not know. No field is removed, renamed, "
+    "given another type, other values or another meaning; none that is always there becomes optional; none becomes "
+    "required of producers. Anything else is version 2, on a topic of its own."
+)
+_PLACE = "Partition: the number that the message it came from has on its topic."
+_SENT = "The Kafka timestamp is the moment of sending."
+
+OF_TOPIC: dict[str, str] = {
+    TRANSACTIONS.name: (
+        "Key: customer_id, as UTF-8; another key is rejected. All transactions of a customer go to one partition, in "
+        "the order in which they happened, as far as the sender can; which partition is up to the sender. "
+        f"{PRODUCER} {BROKEN} {SENDING} The same transaction sent again is counted and not scored again."
+    ),
+    LABELS.name: (
+        "Key: customer_id, as UTF-8. Every label is kept; the one with the newest labelled_at counts, of equals the "
+        f"one that came last. A label may come before its transaction. {PRODUCER} {BROKEN} {SENDING}"
+    ),
+    FLAGS.name: (
+        f"One flag for each scored transaction. Key: customer_id, as UTF-8. {_PLACE} The id is source_topic, "
+        f"source_partition and source_offset together. {REPEATS} {REBUILT} {_SENT}"
+    ),
+    ALERTS.name: (
+        "One alert for each transaction that scored high, for downstream services to act on. Key: customer_id, as "
+        f"UTF-8. {_PLACE} The id is alert_id; handle each once, as examples/alert_consumer.py does. {REPEATS} "
+        f"{REBUILT} An alert is acknowledged before the flag of its transaction is sent. {_SENT}"
+    ),
+    REJECTED.name: (
+        "Messages of transactions and labels that could not be used. Key and value are the original bytes, untouched, "
+        f"whatever they are; the headers say why, and where the message came from, which is its id. {_PLACE} "
+        f"{REPEATS} {_SENT}"
+    ),
+    LEDGER.name: (
+        "Closed days of the merchant ledger; one partition. Written and read by the scorers; others may read along. "
+        "Key: day, label delay and bucket, such as 2024-04-24/7d/3600000ms. The parts of a day come before its end, "
+        "perhaps between those of others; the first day that is whole counts for ever, and what comes for it later "
+        "changes nothing. Retention must be unlimited: the scores are audited from it."
+    ),
+}

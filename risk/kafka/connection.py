@@ -1,0 +1,162 @@
+"""How to connect to Kafka, and why it does not work: a person can act on the answer.
+
+The client by itself tries again for ever, whatever the reason; so a program calls `reach` before it makes clients.
+"""
+
+import socket
+import ssl
+from typing import Any, NamedTuple
+
+from aiokafka.conn import collect_hosts
+from aiokafka.errors import KafkaError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
+from aiokafka.protocol.metadata import MetadataRequest
+
+from risk.errors import BrokerAwayError, BrokerError, SettingError
+from risk.kafka.opening import opened
+from risk.kafka.spoken import spoken_at
+from risk.settings import PREFIX, Secret, Settings
+
+# What a broker is given to answer in, before it counts as away.
+REACH_SECONDS = 10
+
+
+Address = tuple[str, int]
+
+
+class Connection(NamedTuple):
+    brokers: tuple[str, ...]
+    security: str
+    mechanism: str
+    user: str
+    password: Secret
+    context: ssl.SSLContext | None
+
+
+def connection_of(settings: Settings) -> Connection:
+    """What the settings say together; SettingError where they contradict each other."""
+    security = settings.kafka_security
+    _check_user(settings)
+    if settings.kafka_ca_file is not None and not security.endswith("SSL"):
+        raise SettingError(
+            f"{PREFIX}KAFKA_CA_FILE: got {settings.kafka_ca_file} with {PREFIX}KAFKA_SECURITY {security}, expected "
+            "SSL or SASL_SSL; set it, or leave the file away"
+        )
+    return Connection(
+        settings.brokers,
+        security,
+        settings.kafka_mechanism,
+        settings.kafka_user,
+        settings.kafka_password,
+        _trust(settings) if security.endswith("SSL") else None,
+    )
+
+
+def _check_user(settings: Settings) -> None:
+    """A user is wanted with SASL, and would be passed over without it."""
+    with_sasl = settings.kafka_security.startswith("SASL_")
+    for name, given in (("KAFKA_USER", settings.kafka_user), ("KAFKA_PASSWORD", settings.kafka_password)):
+        if with_sasl and not given:
+            raise SettingError(f"{PREFIX}{name}: got nothing, expected one with {settings.kafka_security}; set it")
+        if given and not with_sasl:
+            raise SettingError(
+                f"{PREFIX}{name}: got one with {PREFIX}KAFKA_SECURITY {settings.kafka_security}, expected SASL_SSL or "
+                "SASL_PLAINTEXT; set it, or leave the user away"
+            )
+
+
+def _trust(settings: Settings) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=settings.kafka_ca_file)
+    except OSError as error:
+        raise SettingError(
+            f"{PREFIX}KAFKA_CA_FILE: got {settings.kafka_ca_file}, expected a file of certificates as PEM "
+            f"({error.strerror or error}); name the one that signed the broker's certificate"
+        ) from None
+
+
+def client_options(connection: Connection) -> dict[str, Any]:
+    """What every client of aiokafka is told."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": list(connection.brokers),
+        "security_protocol": connection.security,
+        "ssl_context": connection.context,
+    }
+    if connection.security.startswith("SASL_"):
+        options["sasl_mechanism"] = connection.mechanism
+        options["sasl_plain_username"] = connection.user
+        options["sasl_plain_password"] = connection.password.reveal()
+    return options
+
+
+async def reach(connection: Connection, seconds: float = REACH_SECONDS) -> None:
+    """Returns once a broker has answered under the address that it gives to clients.
+
+    BrokerAwayError where none is there; BrokerError where one is, and never will let us in.
+    """
+    given = [(host, port) for host, port, _ in collect_hosts(list(connection.brokers))]
+    advertised = await _first(connection, given, seconds)
+    try:
+        await _first(connection, advertised, seconds)
+    except BrokerAwayError as error:
+        told = ", ".join(f"{host}:{port}" for host, port in advertised)
+        raise BrokerAwayError(
+            f"{', '.join(connection.brokers)}: answers, and says that clients find it at {told}; but {error}"
+        ) from error
+
+
+async def _first(connection: Connection, addresses: list[Address], seconds: float) -> list[Address]:
+    """Where the brokers say they are, asked of the first that answers."""
+    reasons = []
+    for host, port in addresses:
+        try:
+            return await _ask(connection, host, port, seconds)
+        except BrokerAwayError as error:
+            reasons.append(str(error))
+    raise BrokerAwayError(
+        f"{'; '.join(reasons)}; expected a Kafka broker; start one (`make kafka`), or set {PREFIX}BROKERS"
+    )
+
+
+async def _ask(connection: Connection, host: str, port: int, seconds: float) -> list[Address]:
+    options = client_options(connection)
+    del options["bootstrap_servers"]
+    try:
+        async with opened(host, port, seconds, options) as to_broker:
+            metadata = await to_broker.send(MetadataRequest([]))
+    except (OSError, KafkaError, TimeoutError, ValueError) as error:
+        raise await _why(connection, host, port, error, seconds) from error
+    return [(broker[1], broker[2]) for broker in metadata.brokers]
+
+
+async def _why(connection: Connection, host: str, port: int, error: Exception, seconds: float) -> BrokerError:
+    """The words for what went wrong, and whether it can ever go right."""
+    where = f"{host}:{port}"
+    match error:
+        case ssl.SSLCertVerificationError():
+            return BrokerError(
+                f"{where}: the broker's certificate is not trusted ({error.verify_message}), expected one for this "
+                f"address, signed by whom {PREFIX}KAFKA_CA_FILE names (without it, whom the system trusts); set it"
+            )
+        case SaslAuthenticationFailed():
+            return BrokerError(
+                f"{where}: the broker does not accept user {connection.user!r} with this password by "
+                f"{connection.mechanism}; set {PREFIX}KAFKA_USER, {PREFIX}KAFKA_PASSWORD and {PREFIX}KAFKA_MECHANISM"
+            )
+        case UnsupportedSaslMechanismError():
+            return BrokerError(
+                f"{where}: the broker does not take {connection.mechanism}; set {PREFIX}KAFKA_MECHANISM ({error})"
+            )
+        case ValueError():
+            return BrokerError(f"{where}: the broker cannot prove that it knows the user's password ({error})")
+        case ConnectionRefusedError():
+            return BrokerAwayError(f"{where}: nobody listens there")
+        case TimeoutError():
+            return BrokerAwayError(f"{where}: no answer within {seconds:g} s")
+        case socket.gaierror():
+            return BrokerAwayError(f"{where}: no such host ({error.strerror})")
+    spoken = await spoken_at(host, port, seconds)
+    if spoken is not None and spoken != connection.security:
+        return BrokerError(
+            f"{where}: got {spoken}, which is spoken there, expected {connection.security}; set {PREFIX}KAFKA_SECURITY"
+        )
+    return BrokerAwayError(f"{where}: no answer that Kafka would give ({str(error) or type(error).__name__})")

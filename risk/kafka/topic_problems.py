@@ -1,0 +1,59 @@
+"""What is wrong with the topics that are there, in words a person can act on."""
+
+from collections.abc import Sequence
+
+from risk.kafka.topic_states import UNLIMITED, TopicState, largest_message
+from risk.topics import Topics
+
+COMMAND = "python -m producer topics"
+
+
+def misfits(states: Sequence[TopicState], topics: Topics, partitions: int | None = None) -> list[str]:
+    """What no program can work with. Without `partitions`, those of `transactions` are what all must have."""
+    counts = {state.name: state.partitions for state in states}
+    missing = [name for name, count in counts.items() if not count]
+    found = [f"{name}: not there; `{COMMAND}` makes it" for name in missing]
+    wanted = partitions or counts.get(topics.transactions, 0)
+    for state in states:
+        if state.name == topics.ledger:
+            # A broker that makes topics by itself cannot be told how many partitions; all but the first stay empty.
+            expected = 1 if state.retention_ms is not None else state.partitions
+        else:
+            expected = wanted
+        if state.partitions and expected and state.partitions != expected:
+            found.append(
+                f"{state.name}: got {state.partitions} partitions, expected {expected}; the number cannot change once "
+                "there are messages: delete the topic and make it again, or take another TRUSTLENS_TOPIC_PREFIX"
+            )
+    return found
+
+
+def losses(states: Sequence[TopicState], topics: Topics, retention_ms: int = UNLIMITED) -> list[str]:
+    """What would take messages away, out of a log that everything is rebuilt from."""
+    found = []
+    for state in states:
+        settings: list[tuple[str, int | str, int | str]] = []
+        if state.retention_ms is not None and _is_shorter(state.retention_ms, retention_ms):
+            settings.append(("retention.ms", state.retention_ms, retention_ms))
+        if state.retention_bytes is not None and state.retention_bytes != UNLIMITED:
+            settings.append(("retention.bytes", state.retention_bytes, UNLIMITED))
+        if state.cleanup is not None and state.cleanup != "delete":
+            settings.append(("cleanup.policy", state.cleanup, "delete"))
+        if state.largest_message is not None and state.largest_message < largest_message(topics, state.name):
+            settings.append(("max.message.bytes", state.largest_message, largest_message(topics, state.name)))
+        found += [
+            f"{state.name}: got {name}={got}, expected {expected}; set it with `kafka-configs.sh --alter --entity-type "
+            f"topics --entity-name {state.name} --add-config {name}={expected}`"
+            for name, got, expected in settings
+        ]
+    return found
+
+
+def problems(
+    states: Sequence[TopicState], topics: Topics, *, partitions: int | None = None, retention_ms: int = UNLIMITED
+) -> list[str]:
+    return misfits(states, topics, partitions) + losses(states, topics, retention_ms)
+
+
+def _is_shorter(got: int, wanted: int) -> bool:
+    return got != UNLIMITED and (wanted == UNLIMITED or got < wanted)

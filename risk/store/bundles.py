@@ -1,0 +1,23 @@
+"""The bundles that scored what is stored: a flag names one, and its manifest says what that was."""
+
+from risk.errors import StoreError
+from risk.store.part import Part
+from risk.store.rows import StoredBundle
+
+
+class Bundles(Part):
+    def remember_bundle(self, version: str, manifest: str) -> None:
+        """Before its first flag is stored. A version never changes."""
+        with self._file.writing() as connection:
+            connection.execute("insert into bundles values (?, ?) on conflict do nothing", (version, manifest))
+            [known] = connection.execute("select manifest from bundles where version = ?", (version,)).fetchone()
+            if known != manifest:
+                raise StoreError(
+                    f"bundle {version}: got a manifest of {len(manifest)} characters, expected the one of {len(known)} "
+                    "that the store knows by this version; train again, which makes a new version"
+                )
+
+    def bundles(self) -> list[StoredBundle]:
+        with self._file.reading() as connection:
+            rows = connection.execute("select version, manifest from bundles order by version").fetchall()
+        return [StoredBundle(*row) for row in rows]

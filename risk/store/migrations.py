@@ -1,0 +1,143 @@
+"""The schema, step by step. A step is never changed once it was released: stores out there have gone through it.
+
+`user_version` says how many steps a file has gone through; all that a newer program adds happens in one transaction,
+so that a crash in the middle leaves the file as it was.
+"""
+
+from collections.abc import Callable, Sequence
+
+from sqlite_utils import Database
+
+from risk.store.views import VIEWS
+
+# "TLns": what the file command and SQLite call the application id.
+APPLICATION_ID = 0x544C6E73
+
+
+def _make(
+    db: Database, name: str, columns: dict[str, type], *, pk: tuple[str, ...], optional: str = "", zero: str = ""
+) -> None:
+    """Strict, because a number of another library would otherwise be stored as bytes; without rowid where there is a
+    key, because the rows lie in its order then, and are found without a second step."""
+    sql = db.create_table_sql(
+        name,
+        columns,
+        pk=pk or None,
+        not_null=columns.keys() - set(optional.split()),
+        defaults=dict.fromkeys(zero.split(), 0),
+        strict=True,
+    ).rstrip(";\n ")
+    db.execute(f"{sql}, without rowid" if pk else sql)
+
+
+def _first_schema(db: Database) -> None:
+    _make(
+        db,
+        "risk_flags",
+        {
+            "source_partition": int,
+            "source_offset": int,
+            "transaction_id": str,
+            "customer_id": str,
+            "event_time": int,
+            "currency": str,
+            "amount": int,
+            "merchant_id": str,
+            "merchant_category": str,
+            "channel": str,
+            "device_id": str,
+            "country": str,
+            "attributes": str,
+            "score": float,
+            "level": str,
+            "reasons": str,
+            "imputed": str,
+            "ledger_day": int,
+            "bundle_version": str,
+        },
+        pk=("source_partition", "source_offset"),
+        optional="amount merchant_id merchant_category channel device_id country attributes reasons imputed ledger_day",
+    )
+    db.execute("create index flags_by_event_time on risk_flags (event_time)")
+    # An index on the customer alone costs 15 µs a row, as nearly every row of a batch belongs on another page. In
+    # pieces of 8,192 offsets the pages that are written to are few, and a customer is found with one seek a piece.
+    db.execute(
+        "create index flags_by_customer_in_pieces on risk_flags (source_partition, source_offset >> 13, customer_id)"
+    )
+    _make(
+        db,
+        "labels",
+        {
+            "customer_id": str,
+            "transaction_id": str,
+            "labelled_at": int,
+            "is_fraud": int,
+            "source": str,
+            "source_partition": int,
+            "source_offset": int,
+        },
+        pk=("customer_id", "transaction_id", "labelled_at", "is_fraud", "source"),
+    )
+    # For who reads only the labels that are new. It grows at its end, as labels come in the order of their offsets.
+    db.execute("create index labels_by_offset on labels (source_partition, source_offset)")
+    _make(
+        db,
+        "partitions",
+        {
+            "topic": str,
+            "partition": int,
+            "owner_epoch": int,
+            "next_offset": int,
+            "newest_event_time": int,
+            "waiting_head": int,
+            "waiting_epoch": int,
+            "waiting_offset": int,
+            "flags_offset": int,
+            "alerts_offset": int,
+            "rejected_offset": int,
+        },
+        pk=("topic", "partition"),
+        optional="newest_event_time waiting_head waiting_epoch waiting_offset",
+        zero="owner_epoch flags_offset alerts_offset rejected_offset",
+    )
+    kind: dict[str, type] = {"label_delay_days": int, "bucket_ms": int, "day": int}
+    _make(
+        db,
+        "ledger_days",
+        {**kind, "transactions": int, "topic_offset": int, "is_pruned": int},
+        pk=("label_delay_days", "bucket_ms", "day"),
+        zero="is_pruned",
+    )
+    _make(
+        db,
+        "ledger_rows",
+        {**kind, "merchant_id": str, "bucket": int, "transactions": int, "frauds": int},
+        pk=("label_delay_days", "bucket_ms", "day", "merchant_id", "bucket"),
+    )
+    _make(db, "ledger_progress", {"next_offset": int}, pk=())
+    db.execute("insert into ledger_progress values (0)")
+    _make(db, "bundles", {"version": str, "manifest": str}, pk=("version",))
+    _make(
+        db,
+        "identity",
+        {"cluster_id": str, "topic_ids": str, "partitions": int, "prefix": str},
+        pk=(),
+        optional="cluster_id",
+    )
+
+
+STEPS: tuple[Callable[[Database], None], ...] = (_first_schema,)
+VERSION = len(STEPS)
+
+
+def migrate(db: Database, done: int, steps: Sequence[Callable[[Database], None]] = STEPS) -> None:
+    """From `done` steps to all of them, within the transaction that is open. Views hold nothing, so they are made
+    anew."""
+    for step in steps[done:]:
+        step(db)
+    for name in db.view_names():
+        db[name].drop()
+    for view in VIEWS:
+        db.create_view(view.name, view.sql)
+    db.execute(f"pragma application_id = {APPLICATION_ID}")
+    db.execute(f"pragma user_version = {len(steps)}")

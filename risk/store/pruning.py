@@ -1,0 +1,141 @@
+"""Lets go of what is old, and of nothing that a restart or the ledger can still ask for."""
+
+from typing import NamedTuple
+
+from risk.clock import DAY, to_date, to_text
+from risk.store.ledger import Ledger
+from risk.store.partitions import Partitions
+from risk.store.rows import Position
+from risk.windows import MONTH
+
+# So few at once that workers hardly wait.
+FLAGS_AT_ONCE = 5_000
+LABELS_AT_ONCE = 20_000
+
+_FLAGS = """
+delete from risk_flags where (source_partition, source_offset) in (
+    select source_partition, source_offset from risk_flags indexed by flags_by_event_time
+    where event_time < ? and source_partition = ? limit ?
+)
+"""
+_LABELS = """
+delete from labels
+where (customer_id, transaction_id) > (?, ?) and (customer_id, transaction_id) <= (?, ?) and labelled_at < ?
+"""
+_NEXT_LABEL = """
+select customer_id, transaction_id from labels where (customer_id, transaction_id) > (?, ?)
+order by customer_id, transaction_id limit 1 offset ?
+"""
+
+
+class Pruned(NamedTuple):
+    flags: int
+    labels: int
+    ledger_rows: int
+    kept: list[str]  # what had to stay though it is old enough, and why
+
+
+class _Limit(NamedTuple):
+    """Rows of a partition with an earlier event time may go; `why` they may not go later than that, if so."""
+
+    partition: int
+    before: int
+    why: str | None
+
+
+class Pruning(Partitions, Ledger):
+    def prune(
+        self, transactions: str, *, older_than_ms: int, max_lateness_ms: int, ledger: tuple[int, int] | None
+    ) -> Pruned:
+        """Flags, labels and ledger rows older than that, as counted back from the newest event time there is.
+
+        What stays: what histories are rebuilt from, and days that are not closed yet. `ledger`: the label delay in
+        days and the bucket, or None for a bundle without one. Offsets are not touched. The file does not shrink; its
+        room is used again.
+        """
+        positions = [p for p in self.positions() if p.topic == transactions and p.newest_event_time is not None]
+        if not positions:
+            return Pruned(0, 0, 0, ["nothing was scored yet"])
+        wanted = max(_newest(position) for position in positions) - older_than_ms
+        limits = [self._limit(position, wanted, max_lateness_ms, ledger) for position in positions]
+        flags = sum(self._prune_flags(limit) for limit in limits)
+        # A label never tells of a transaction after it, so that below all limits there is nothing left to tell of.
+        labels = self._prune_labels(min(limit.before for limit in limits))
+        rows = 0
+        if ledger is not None:
+            delay, _ = ledger
+            reach = max_lateness_ms + (delay + 2) * DAY + MONTH
+            oldest = min(wanted, min(_newest(position) for position in positions) - reach)
+            rows = self._prune_ledger(ledger, oldest // DAY)
+        return Pruned(flags, labels, rows, [text for limit in limits for text in self._kept(limit, wanted)])
+
+    def _limit(self, position: Position, wanted: int, max_lateness_ms: int, ledger: tuple[int, int] | None) -> _Limit:
+        rebuilt = _newest(position) - MONTH - 2 * max_lateness_ms
+        bounds: list[tuple[int, str | None]] = [
+            (wanted, None),
+            (rebuilt, f"histories are rebuilt from {to_text(rebuilt)} on"),
+        ]
+        if ledger is not None:
+            _, _, newest_closed = self.ledger_bounds(*ledger)
+            if newest_closed is None:
+                bounds.append((0, "no ledger day is closed yet"))
+            else:
+                first_open = newest_closed + 1
+                bounds.append((first_open * DAY, f"ledger day {to_date(first_open)} is not closed yet"))
+        before, why = min(bounds, key=lambda bound: bound[0])
+        return _Limit(position.partition, before, why)
+
+    def _prune_flags(self, limit: _Limit) -> int:
+        gone = 0
+        while True:
+            with self._file.writing() as connection:
+                pruned = connection.execute(_FLAGS, (limit.before, limit.partition, FLAGS_AT_ONCE)).rowcount
+            gone += pruned
+            if pruned < FLAGS_AT_ONCE:
+                return gone
+
+    def _prune_labels(self, before: int) -> int:
+        gone, place = 0, ("", "")
+        while True:
+            with self._file.writing() as connection:
+                upto = connection.execute(_NEXT_LABEL, (*place, LABELS_AT_ONCE)).fetchone() or (
+                    connection.execute(
+                        "select customer_id, transaction_id from labels "
+                        "order by customer_id desc, transaction_id desc limit 1"
+                    ).fetchone()
+                )
+                if upto is None or upto == place:
+                    return gone
+                gone += connection.execute(_LABELS, (*place, *upto, before)).rowcount
+            place = upto
+
+    def _prune_ledger(self, ledger: tuple[int, int], before: int) -> int:
+        """The day itself stays known, so that it can neither be closed again nor be taken for the first."""
+        gone = 0
+        with self._file.reading() as connection:
+            days = connection.execute(
+                "select label_delay_days, bucket_ms, day from ledger_days "
+                "where label_delay_days = ? and bucket_ms = ? and day < ? and not is_pruned order by day",
+                (*ledger, before),
+            ).fetchall()
+        for day in days:
+            kind = "where label_delay_days = ? and bucket_ms = ? and day = ?"
+            with self._file.writing() as connection:
+                connection.execute(f"update ledger_days set is_pruned = 1 {kind}", day)
+                gone += connection.execute(f"delete from ledger_rows {kind}", day).rowcount
+        return gone
+
+    def _kept(self, limit: _Limit, wanted: int) -> list[str]:
+        if limit.why is None:
+            return []
+        with self._file.reading() as connection:
+            [rows] = connection.execute(
+                "select count(*) from risk_flags where event_time >= ? and event_time < ? and source_partition = ?",
+                (limit.before, wanted, limit.partition),
+            ).fetchone()
+        return [f"partition {limit.partition}: {rows} flags stay, because {limit.why}"] if rows else []
+
+
+def _newest(position: Position) -> int:
+    assert position.newest_event_time is not None
+    return position.newest_event_time

@@ -1,0 +1,80 @@
+"""Puts a backup in the place of a store, with nobody at work on it."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from risk.errors import StoreBusyError, StoreError
+from risk.store.copies import copy_whole
+from risk.store.failures import in_words
+from risk.store.opening import alone_in, clear_beside, schema_version
+
+
+def restore_store(source: Path, target: Path, *, force: bool) -> None:
+    """The store at `target` is that of the backup afterwards, or what it was before. Refuses while anybody has the
+    target open; `force`: a store may be there already."""
+    target = Path(os.path.realpath(target))
+    if not source.is_file():
+        raise StoreError(f"{source}: there is no such file, expected a backup of a store")
+    with alone_in(target.parent):
+        if target.exists() and not force:
+            raise StoreError(
+                f"{target}: there is a store already, expected none; say --force to put the backup in its place, or "
+                "choose another path"
+            )
+        with _checked_backup(source) as backup, nobody_at(target):
+            # Before the name changes hands: the old store's log, taken for the new one's, would damage it.
+            clear_beside(target)
+            copy_whole(backup, target)
+
+
+@contextmanager
+def _checked_backup(path: Path) -> Iterator[sqlite3.Connection]:
+    with in_words(path):
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        try:
+            if schema_version(connection, path) == 0:
+                raise StoreError(f"{path}: got an empty file, expected a backup of a store; take another one")
+            [verdict] = connection.execute("pragma quick_check(1)").fetchone()
+            if verdict != "ok":
+                said = " ".join(verdict.split())
+                raise StoreError(f"{path}: {said}, expected a whole backup; take another one")
+            yield connection
+        finally:
+            connection.close()
+
+
+@contextmanager
+def nobody_at(target: Path) -> Iterator[None]:
+    """Holds the target so that nobody else can open it meanwhile."""
+    if not target.exists():
+        yield
+        return
+    with in_words(target):
+        connection = sqlite3.connect(target, timeout=0, isolation_level=None)
+        try:
+            _lock(connection, target)
+            yield
+        finally:
+            connection.close()
+
+
+def _lock(connection: sqlite3.Connection, target: Path) -> None:
+    try:
+        schema_version(connection, target)  # what is not a store is never replaced
+        # Only who is alone may give the log up, and it is copied into the file first.
+        connection.execute("pragma journal_mode = delete")
+        connection.execute("begin exclusive")
+    except sqlite3.DatabaseError as error:
+        kind = error.sqlite_errorcode & 0xFF
+        if kind == sqlite3.SQLITE_BUSY:
+            raise StoreBusyError(
+                f"{target}: somebody has the store open, expected nobody; stop the workers and the reporter, and try "
+                "again"
+            ) from error
+        # A malformed store cannot be locked, but whoever has it open still cannot do harm: before each write they see
+        # that another file is in its place.
+        if kind != sqlite3.SQLITE_CORRUPT:
+            raise

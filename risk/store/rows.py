@@ -1,0 +1,76 @@
+"""What goes into the store and comes out of it. Times are integer milliseconds UTC, amounts integer minor units."""
+
+from typing import NamedTuple
+
+
+class Owner(NamedTuple):
+    """Who may write for a partition of an input topic: whoever took it over last."""
+
+    topic: str
+    partition: int
+    epoch: int
+
+
+class Outputs(NamedTuple):
+    """Of each output partition, the offset after what is known to have been sent."""
+
+    flags_offset: int
+    alerts_offset: int
+    rejected_offset: int
+
+
+class Taken(NamedTuple):
+    """A partition as its new owner finds it."""
+
+    owner: Owner
+    next_offset: int
+    newest_event_time: int | None
+    flags_offset: int
+    alerts_offset: int
+    rejected_offset: int
+
+
+class Position(NamedTuple):
+    """How far a partition of an input topic is. The waiting head is the event time of its first unprocessed record; it
+    holds only while the epoch and the offset that stand with it are still those of the partition."""
+
+    topic: str
+    partition: int
+    owner_epoch: int
+    next_offset: int
+    newest_event_time: int | None
+    waiting_head: int | None
+    waiting_epoch: int | None
+    waiting_offset: int | None
+    flags_offset: int
+    alerts_offset: int
+    rejected_offset: int
+
+
+class FlagRow(NamedTuple):
+    """A row of risk_flags: a transaction and what was made of it. Lists and objects are JSON, None where empty."""
+
+    source_partition: int
+    source_offset: int
+    transaction_id: str
+    customer_id: str
+    event_time: int
+    currency: str
+    amount: int | None
+    merchant_id: str | None
+    merchant_category: str | None
+    channel: str | None
+    device_id: str | None
+    country: str | None
+    attributes: str | None
+    score: float
+    level: str
+    reasons: str | None
+    imputed: str | None
+    ledger_day: int | None
+    bundle_version: str
+
+
+class StoredBundle(NamedTuple):
+    version: str
+    manifest: str

@@ -1,0 +1,111 @@
+"""What the tables hold, as data: for a page that describes them, held to the schema by a test."""
+
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    name: str
+    meaning: str
+
+
+class Table(NamedTuple):
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+
+
+def _table(name: str, meaning: str, **columns: str) -> Table:
+    return Table(name, meaning, tuple(Column(*column) for column in columns.items()))
+
+
+TABLES = (
+    _table(
+        "risk_flags",
+        "One row for each scored transaction, named by its place in the transactions topic.",
+        source_partition="partition of the transactions topic",
+        source_offset="offset in that partition",
+        transaction_id="the transaction's id; a customer may use it again after a month",
+        customer_id="whose card or account",
+        event_time="when it happened, ms since 1970 UTC",
+        currency="ISO 4217 code",
+        amount="in minor units of the currency; null where missing",
+        merchant_id="who was paid",
+        merchant_category="kind of merchant",
+        channel="how it was paid",
+        device_id="device that was used",
+        country="where",
+        attributes="what else the transaction brought, JSON object",
+        score="probability of fraud, 0 to 1",
+        level="low, medium or high",
+        reasons="JSON list of features, each with its part in the score and a sentence",
+        imputed="JSON list of the fields that were missing and taken as usual",
+        ledger_day="newest day of the merchant ledger that was looked at, days since 1970",
+        bundle_version="the bundle that scored it",
+    ),
+    _table(
+        "labels",
+        "Every version of every label.",
+        customer_id="whose transaction",
+        transaction_id="which transaction of that customer",
+        labelled_at="when it was found out, ms since 1970 UTC",
+        is_fraud="1 or 0",
+        source="who says so",
+        source_partition="partition of the labels topic",
+        source_offset="offset in that partition where this version came last",
+    ),
+    _table(
+        "partitions",
+        "How far each partition of the input topics is, and who works on it.",
+        topic="input topic",
+        partition="its partition",
+        owner_epoch="how often a worker took the partition over; only the last one may write",
+        next_offset="the first offset that is not worked on yet",
+        newest_event_time="event time of the newest scored transaction, ms since 1970 UTC",
+        waiting_head="event time of the first unprocessed record, while its worker waits, ms since 1970 UTC",
+        waiting_epoch="the owner epoch for which waiting_head holds",
+        waiting_offset="the next offset for which waiting_head holds",
+        flags_offset="offset after the last flag known to be sent, same partition of risk-flags",
+        alerts_offset="offset after the last alert known to be sent, same partition of high-risk-alerts",
+        rejected_offset="offset after the last reject known to be sent, same partition of transactions-rejected",
+    ),
+    _table(
+        "ledger_days",
+        "The closed days of the merchant ledger. A closed day never changes.",
+        label_delay_days="days between a transaction and the ledger it sees",
+        bucket_ms="length of a bucket, ms",
+        day="UTC day, days since 1970",
+        transactions="how many were scored on that day, with or without a merchant",
+        topic_offset="offset of its end mark in the ledger's topic",
+        is_pruned="1 where its rows were let go of because they are old",
+    ),
+    _table(
+        "ledger_rows",
+        "The rows of the closed days: each merchant's transactions and frauds by bucket of event time.",
+        label_delay_days="days between a transaction and the ledger it sees",
+        bucket_ms="length of a bucket, ms",
+        day="UTC day, days since 1970",
+        merchant_id="merchant",
+        bucket="when the bucket begins, ms since 1970 UTC",
+        transactions="how many were scored",
+        frauds="how many of them were known as frauds when the day was closed",
+    ),
+    _table(
+        "ledger_progress",
+        "One row: where the ledger's topic is read on.",
+        next_offset="the first offset that is not read yet",
+    ),
+    _table(
+        "bundles",
+        "The bundles that scored what is stored.",
+        version="version, as the flags name it",
+        manifest="its manifest, JSON",
+    ),
+    _table(
+        "identity",
+        "One row: the log that the store was made from.",
+        cluster_id="the cluster's id; null where the broker does not tell",
+        topic_ids="ids of the topics by name, JSON object",
+        partitions="how many partitions the topics have",
+        prefix="what the topics' names begin with",
+    ),
+)

@@ -1,0 +1,163 @@
+"""Views for people: times as RFC 3339 text, amounts in major units. Held as data, so that a page can describe them."""
+
+from typing import NamedTuple
+
+from risk.money import EXPONENTS
+
+
+class ViewColumn(NamedTuple):
+    name: str
+    meaning: str
+    sql: str
+
+
+class View(NamedTuple):
+    name: str
+    meaning: str
+    columns: tuple[ViewColumn, ...]
+    source: str
+
+    @property
+    def sql(self) -> str:
+        chosen = ", ".join(f"{column.sql} as {column.name}" for column in self.columns)
+        return f"select {chosen} {self.source}"
+
+
+def _time(column: str) -> str:
+    """The time as `clock.to_text` has it; by whole numbers, as fractions could round to another millisecond."""
+    return (
+        f"strftime('%Y-%m-%dT%H:%M:%S', {column} / 1000, 'unixepoch') || "
+        f"case when {column} % 1000 then printf('.%03dZ', {column} % 1000) else 'Z' end"
+    )
+
+
+def _date(column: str) -> str:
+    return f"date({column} * 86400, 'unixepoch')"
+
+
+def _list(currencies: list[str]) -> str:
+    return ", ".join(f"'{currency}'" for currency in currencies)
+
+
+def _major() -> str:
+    by_exponent = {
+        exponent: [currency for currency, other in EXPONENTS.items() if other == exponent] for exponent in (0, 3)
+    }
+    return (
+        f"amount / case when currency in ({_list(by_exponent[0])}) then 1.0 "
+        f"when currency in ({_list(by_exponent[3])}) then 1000.0 else 100.0 end"
+    )
+
+
+_FLAG_COLUMNS = (
+    ViewColumn("event_time", "when it happened, UTC", _time("event_time")),
+    ViewColumn("transaction_id", "the transaction's id", "transaction_id"),
+    ViewColumn("customer_id", "whose card or account", "customer_id"),
+    ViewColumn("amount", "in major units of the currency; empty where missing", _major()),
+    ViewColumn("currency", "ISO 4217 code", "currency"),
+    ViewColumn("merchant_id", "who was paid", "merchant_id"),
+    ViewColumn("merchant_category", "kind of merchant", "merchant_category"),
+    ViewColumn("channel", "how it was paid", "channel"),
+    ViewColumn("device_id", "device that was used", "device_id"),
+    ViewColumn("country", "where", "country"),
+    ViewColumn("score", "probability of fraud, 0 to 1", "score"),
+    ViewColumn("level", "low, medium or high", "level"),
+    ViewColumn("reasons", "why, JSON list of features with their part in the score and a sentence", "reasons"),
+    ViewColumn("imputed", "JSON list of the fields that were missing and taken as usual", "imputed"),
+    ViewColumn("attributes", "what else the transaction brought, JSON object", "attributes"),
+    ViewColumn("ledger_day", "newest day of the merchant ledger that was looked at", _date("ledger_day")),
+    ViewColumn("bundle_version", "the model that scored it", "bundle_version"),
+    ViewColumn("source_partition", "partition of the transactions topic", "source_partition"),
+    ViewColumn("source_offset", "offset in that partition", "source_offset"),
+)
+
+_IS_FRAUD = ViewColumn(
+    "is_fraud",
+    "1 or 0 by the newest label since the start of its day; empty where there is none",
+    "(select is_fraud from labels where labels.customer_id = risk_flags.customer_id "
+    "and labels.transaction_id = risk_flags.transaction_id "
+    "and labelled_at >= risk_flags.event_time / 86400000 * 86400000 "
+    "order by labelled_at desc, labels.source_partition desc, labels.source_offset desc limit 1)",
+)
+
+# The pieces of the index flags_by_customer_in_pieces that can hold rows.
+_PIECES = """(
+    with recursive piece(number, place, last) as (
+        select partition, (select min(source_offset) from risk_flags where source_partition = partition) >> 13,
+               (select max(source_offset) from risk_flags where source_partition = partition) >> 13
+        from (select distinct partition from partitions)
+        union all
+        select number, place + 1, last from piece where place < last
+    )
+    select number, place from piece
+) as pieces"""
+
+VIEWS = (
+    View(
+        "readable_flags",
+        "One row for each scored transaction. Ask by source_partition and source_offset.",
+        (*_FLAG_COLUMNS, _IS_FRAUD),
+        "from risk_flags",
+    ),
+    View(
+        "customer_flags",
+        "The same rows, quick where customer_id = one customer, slow otherwise.",
+        (*_FLAG_COLUMNS, _IS_FRAUD),
+        f"from {_PIECES} cross join risk_flags indexed by flags_by_customer_in_pieces "
+        "on source_partition = number and source_offset >> 13 = place",
+    ),
+    View(
+        "readable_labels",
+        "Every version of every label.",
+        (
+            ViewColumn("labelled_at", "when it was found out, UTC", _time("labelled_at")),
+            ViewColumn("customer_id", "whose transaction", "customer_id"),
+            ViewColumn("transaction_id", "which transaction of that customer", "transaction_id"),
+            ViewColumn("is_fraud", "1 or 0", "is_fraud"),
+            ViewColumn("source", "who says so", "source"),
+            ViewColumn(
+                "is_in_force",
+                "1 for the newest version; of those with one time, the one that came last",
+                "not exists (select 1 from labels as other where other.customer_id = labels.customer_id "
+                "and other.transaction_id = labels.transaction_id "
+                "and (other.labelled_at, other.source_partition, other.source_offset) "
+                "> (labels.labelled_at, labels.source_partition, labels.source_offset))",
+            ),
+            ViewColumn("source_partition", "partition of the labels topic", "source_partition"),
+            ViewColumn("source_offset", "offset in that partition", "source_offset"),
+        ),
+        "from labels",
+    ),
+    View(
+        "readable_ledger",
+        "The merchant ledger: each merchant's transactions and frauds by bucket of event time, out of closed days.",
+        (
+            ViewColumn("day", "UTC day", _date("day")),
+            ViewColumn("merchant_id", "merchant", "merchant_id"),
+            ViewColumn("bucket_start", "when the bucket begins, UTC", _time("bucket")),
+            ViewColumn("transactions", "how many were scored", "transactions"),
+            ViewColumn("frauds", "how many of them were known as frauds when the day was closed", "frauds"),
+            ViewColumn("label_delay_days", "days between a transaction and the ledger it sees", "label_delay_days"),
+            ViewColumn("bucket_ms", "length of a bucket, milliseconds", "bucket_ms"),
+        ),
+        "from ledger_rows",
+    ),
+    View(
+        "readable_partitions",
+        "How far each partition of the input topics is.",
+        (
+            ViewColumn("topic", "input topic", "topic"),
+            ViewColumn("partition", "its partition", "partition"),
+            ViewColumn("next_offset", "the first offset that is not worked on yet", "next_offset"),
+            ViewColumn("newest_event_time", "newest scored transaction, UTC", _time("newest_event_time")),
+            ViewColumn("owner_epoch", "how often a worker took the partition over", "owner_epoch"),
+            ViewColumn(
+                "waiting_since",
+                "event time of the record that waits for a ledger day, UTC; empty where none waits",
+                "case when (waiting_epoch, waiting_offset) = (owner_epoch, next_offset) "
+                f"then {_time('waiting_head')} end",
+            ),
+        ),
+        "from partitions",
+    ),
+)

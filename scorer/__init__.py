@@ -1,0 +1,1 @@
+"""The scorer: a Faust worker that scores every transaction, and what looks after its work."""

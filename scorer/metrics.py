@@ -1,0 +1,118 @@
+"""Every metric of the worker, by name, in this one place. docs/metrics of operations are held to it by a test."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from risk.events import Level, RejectReason
+
+STEPS = ("decode", "score", "send", "store")
+_STEP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
+_LATENCY_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 5, 60, 600)
+_BATCH_ROWS = (1, 5, 10, 50, 100, 200, 500, 1000)
+
+
+class Standing(NamedTuple):
+    """Where a partition stands."""
+
+    topic: str
+    partition: int
+    next_offset: int
+    lag: int | None
+
+
+class Metrics:
+    """What one worker counts. Nothing is registered anywhere but in the registry that is handed in."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, labels: Iterable[str] = ()) -> Counter:
+            return Counter(f"trustlens_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, labels: Iterable[str] = ()) -> Gauge:
+            return Gauge(f"trustlens_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], labels: Iterable[str] = ()) -> Histogram:
+            return Histogram(f"trustlens_{name}", text, labels, buckets=buckets, registry=registry)
+
+        self.transactions = counter("transactions", "Transactions scored and stored, by level.", ["level"])
+        self.rejects = counter(
+            "rejects", "Messages that were not scored, by source topic and reason.", ["topic", "reason"]
+        )
+        self.duplicates = counter("duplicates", "Transactions that this customer had already; not scored again.")
+        self.labels = counter("labels", "Labels stored.")
+        self.alerts = counter("alerts", "High-risk alerts.")
+        self.sent = counter("outputs_sent", "Messages sent, by kind.", ["kind"])
+        self.present = counter(
+            "outputs_present", "Outputs that were there already and not sent again, by kind.", ["kind"]
+        )
+        self.different = counter(
+            "outputs_different", "Outputs that were there with other bytes, and were sent again, by kind.", ["kind"]
+        )
+        self.step_seconds = histogram("step_seconds", "Seconds of a batch in each step.", _STEP_SECONDS, ["step"])
+        self.batch_rows = histogram("batch_rows", "Records of a batch.", _BATCH_ROWS)
+        self.alert_latency = histogram(
+            "alert_latency_seconds",
+            "From a transaction's Kafka timestamp to its alert's acknowledgement.",
+            _LATENCY_SECONDS,
+        )
+        self.restore_seconds = gauge("restore_seconds", "Seconds that the last rebuilding of histories took.")
+        self.restored_rows = gauge("restored_rows", "Rows that the last rebuilding read from the store.")
+        self.retries = counter("retries", "What was tried again, by what.", ["what"])
+        self.ledger_day = gauge(
+            "ledger_day_timestamp_seconds", "When the newest closed ledger day ended, in event time."
+        )
+        self.ledger_unreadable = gauge(
+            "ledger_unreadable_messages", "Messages of the ledger's topic that nobody can read."
+        )
+        self.ledger_wait = counter("ledger_wait_seconds", "Seconds in which transactions waited for a ledger day.")
+        self.without_day = counter("flags_without_ledger_day", "Flags that went on without a ledger day that was due.")
+        self.on_closed_day = counter(
+            "transactions_on_closed_day", "Transactions of a ledger day that was closed already."
+        )
+        self.days_closed = counter("ledger_days_closed", "Ledger days that this worker closed and published.")
+        self.newest_event = gauge(
+            "newest_event_timestamp_seconds", "Event time of the newest transaction, by partition.", ["partition"]
+        )
+        self.last_commit = gauge("last_commit_timestamp_seconds", "When this worker last stored a batch.")
+        self.bundle = gauge("bundle_info", "The bundle that scores; always 1.", ["version", "model"])
+        self.build = gauge("build_info", "This program; always 1.", ["version", "python"])
+        self.up = gauge("up", "1 while the worker runs.")
+        self.ready = gauge("ready", "1 while the worker has its partitions and works on them.")
+        for level in Level:
+            self.transactions.labels(level.value)
+        for kind in ("flags", "alerts", "rejects"):
+            for series in (self.sent, self.present, self.different):
+                series.labels(kind)
+        for step in STEPS:
+            self.step_seconds.labels(step)
+
+    def count_topic(self, topic: str) -> None:
+        """All reasons of a topic begin at 0, so that the first reject is an increase."""
+        for reason in RejectReason:
+            self.rejects.labels(topic, reason.value)
+
+
+class Standings:
+    """Lag and next offset by partition, asked when somebody looks: a partition that went elsewhere is gone."""
+
+    def __init__(self, ask: Callable[[], Iterable[Standing]]) -> None:
+        self._ask = ask
+
+    def collect(self) -> Iterator[Metric]:
+        lag = GaugeMetricFamily(
+            "trustlens_lag_messages",
+            "Records behind the end of a partition, as of the last fetch.",
+            labels=["topic", "partition"],
+        )
+        offset = GaugeMetricFamily(
+            "trustlens_next_offset", "The next offset to be worked on, by partition.", labels=["topic", "partition"]
+        )
+        for standing in self._ask():
+            where = [standing.topic, str(standing.partition)]
+            offset.add_metric(where, standing.next_offset)
+            if standing.lag is not None:
+                lag.add_metric(where, standing.lag)
+        yield lag
+        yield offset

@@ -1,0 +1,120 @@
+"""`status`: how far the workers are, as store and broker say."""
+
+import argparse
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from aiokafka import TopicPartition
+
+from console.options import settings_of
+from console.start import EXIT_FAILED, EXIT_OK
+from console.terminal import say, say_table, warn
+from risk.clock import to_date, to_text
+from risk.errors import BrokerError, StoreError
+from risk.kafka.connection import Connection, connection_of, reach
+from risk.kafka.topic_problems import misfits
+from risk.kafka.topic_states import look
+from risk.store import Position, open_store
+from risk.topics import Topics, topics_of
+from scorer.reading import reading
+
+TITLES = ("partition", "owner epoch", "next offset", "end", "lag", "newest event", "waits with")
+
+
+class Stored(NamedTuple):
+    """What the store says."""
+
+    positions: list[Position]
+    ledgers: list[tuple[tuple[int, int], int | None, int]]
+    bundles: list[str]
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "status",
+        help="how far the workers are",
+        description="Partitions, how often each changed hands (owner epoch), the next offset to be worked on, where "
+        "the log ends, the newest event, the event that waits for a ledger day; the newest closed day; the bundles.",
+        epilog="exit status: 0 all of it is known; 1 something is not there, and said",
+    )
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    topics = topics_of(settings.topic_prefix)
+    troubles: list[str] = []
+    stored = _stored(settings.db, troubles)
+    ends = asyncio.run(_ends(connection_of(settings), topics, troubles))
+    if stored.positions or ends:
+        say_table([TITLES, *_lines(stored.positions, ends, topics)])
+    for (delay, bucket), begun, newest in stored.ledgers:
+        since = "no transaction so far" if begun is None else f"the first is {to_date(begun)}"
+        say(f"ledger: newest closed day {to_date(newest)}, {since} (label delay {delay} d, bucket {bucket // 1000} s)")
+    if stored.bundles:
+        say(f"bundles that scored: {', '.join(stored.bundles)}")
+    for text in troubles:
+        warn(text)
+    return EXIT_FAILED if troubles else EXIT_OK
+
+
+def _stored(path: Path, troubles: list[str]) -> Stored:
+    try:
+        store = open_store(path, read_only=True)
+    except StoreError as error:
+        troubles.append(str(error))
+        return Stored([], [], [])
+    try:
+        bundles = [bundle.version for bundle in store.bundles()]
+        stored = Stored(store.positions(), store.ledgers(), bundles)
+    finally:
+        store.close()
+    if not stored.positions:
+        troubles.append(f"{path}: no worker has taken a partition yet; start one (`python -m scorer worker`)")
+    return stored
+
+
+async def _ends(connection: Connection, topics: Topics, troubles: list[str]) -> Mapping[tuple[str, int], int]:
+    """Where each partition of the inputs ends, as far as it is there."""
+    try:
+        await reach(connection)
+        states = await look(connection, topics)
+        troubles += misfits(states, topics)
+        inputs = [state for state in states if state.name in (topics.transactions, topics.labels)]
+        places = [TopicPartition(state.name, number) for state in inputs for number in range(state.partitions)]
+        async with reading(connection) as reader:
+            return {(place.topic, place.partition): end for place, (_, end) in (await reader.bounds(places)).items()}
+    except BrokerError as error:
+        troubles.append(f"where the log ends is not known: {error}")
+        return {}
+
+
+def _lines(positions: Sequence[Position], ends: Mapping[tuple[str, int], int], topics: Topics) -> list[tuple[str, ...]]:
+    """A line for each partition that either of the two knows; transactions first."""
+    known = {(position.topic, position.partition): position for position in positions}
+    order = [topics.transactions, topics.labels]
+    places = sorted({*known, *ends}, key=lambda place: (order.index(place[0]) if place[0] in order else 2, place))
+    return [_line(place, known.get(place), ends.get(place)) for place in places]
+
+
+def _line(place: tuple[str, int], position: Position | None, end: int | None) -> tuple[str, ...]:
+    name, until = f"{place[0]}-{place[1]}", "-" if end is None else f"{end:,}"
+    if position is None:
+        return (name, "-", "-", until, until, "-", "-")
+    # A waiting head is of the past as soon as the partition moves, or changes hands.
+    waits = (position.waiting_epoch, position.waiting_offset) == (position.owner_epoch, position.next_offset)
+    return (
+        name,
+        str(position.owner_epoch),
+        f"{position.next_offset:,}",
+        until,
+        "-" if end is None else f"{end - position.next_offset:,}",
+        _time(position.newest_event_time),
+        _time(position.waiting_head if waits else None),
+    )
+
+
+def _time(moment: int | None) -> str:
+    return "-" if moment is None else to_text(moment)

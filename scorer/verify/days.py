@@ -1,0 +1,105 @@
+"""The ledger days of their topic, taken in as far as the flags say that they were: never a day more.
+
+A flag names the newest day that it was scored with. A worker that waited in vain for a day went on without it, and what
+it scored is recomputed without it too, as long as that flag says so.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from aiokafka import TopicPartition
+
+from risk.events import Transaction
+from risk.ledger import LedgerDay
+from risk.ledger_log import ClosedDay, DayReader
+from risk.pipeline import Pipeline
+from scorer.reading import Bounds, Reader
+from scorer.worker.days import NEVER, LedgerDays, Source
+
+Kind = tuple[int, int]  # label delay in days, bucket in ms
+
+
+class Survey(NamedTuple):
+    """What days there are, by kind; from where to where the topic was read."""
+
+    place: TopicPartition
+    bounds: Bounds
+    days: dict[Kind, LedgerDays]
+    unreadable: int
+
+    def went_without(self, kind: Kind, needed: int, used: int | None) -> bool:
+        """Whether a flag that needed this day and used that one went on without what was due."""
+        return self.days.get(kind, LedgerDays(*kind)).went_without(needed, used)
+
+
+async def survey(reader: Reader, place: TopicPartition) -> Survey:
+    """Reads the topic once, to know what days there are; they are not kept, because there may be many."""
+    bounds = (await reader.bounds([place]))[place]
+    days: dict[Kind, LedgerDays] = {}
+    topic = _Topic(reader, place, bounds)
+    while not topic.is_read:
+        for kind, closed in await topic.read():
+            days.setdefault(kind, LedgerDays(*kind)).add(closed)
+    return Survey(place, bounds, days, topic.days.unreadable)
+
+
+class NoMore:
+    """The source of days of an engine that is given its days by `add_day`."""
+
+    def see(self, transactions: Sequence[Transaction]) -> None:
+        """Days are read, not made."""
+
+    def closed_until(self, day: int) -> Iterable[LedgerDay]:  # noqa: ARG002 - as the engine calls it
+        return ()
+
+
+class DaysAlongside:
+    """Days for the pipelines of one partition, read as far as its flags have come."""
+
+    def __init__(self, reader: Reader, known: Survey, pipelines: Iterable[Pipeline]) -> None:
+        self._topic = _Topic(reader, known.place, known.bounds)
+        self._newest: dict[Kind, int] = {}
+        self._listeners = [
+            (kind_of(pipeline), pipeline, Source((), has_begun=False)) for pipeline in pipelines if has_ledger(pipeline)
+        ]
+
+    async def take_in(self, kind: Kind, day: int) -> None:
+        """The days up to this one, for every pipeline of that kind."""
+        while self._newest.get(kind, NEVER) < day and not self._topic.is_read:
+            for other, closed in await self._topic.read():
+                self._newest[other] = closed.closed.day
+                for wanted, _, source in self._listeners:
+                    if wanted == other:
+                        source.add(closed)
+        for wanted, pipeline, source in self._listeners:
+            if wanted == kind:
+                for closed_day in source.closed_until(day):
+                    pipeline.engine.add_day(closed_day)
+
+
+class _Topic:
+    """The ledger's topic from its beginning to where it ended."""
+
+    def __init__(self, reader: Reader, place: TopicPartition, bounds: Bounds) -> None:
+        self._reader = reader
+        self._place = place
+        self._end = bounds.end
+        self.days = DayReader()
+        self.is_read = bounds.begin >= bounds.end
+        reader.assign([place])
+        reader.seek(place, bounds.begin)
+
+    async def read(self) -> list[tuple[Kind, ClosedDay]]:
+        """The days that the next records make whole."""
+        fetched = (await self._reader.getmany(self._place)).get(self._place, ())
+        found = [self.days.read(record.offset, record.value) for record in fetched if record.offset < self._end]
+        self.is_read = await self._reader.position(self._place) >= self._end
+        return [((day.closed.label_delay_days, day.closed.bucket_ms), day) for day in found if day is not None]
+
+
+def kind_of(pipeline: Pipeline) -> Kind:
+    return pipeline.manifest.label_delay_days, pipeline.manifest.bucket_ms
+
+
+def has_ledger(pipeline: Pipeline) -> bool:
+    return "merchant_id" in pipeline.manifest.fields

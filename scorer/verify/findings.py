@@ -1,0 +1,52 @@
+"""What an audit finds: the sum over all partitions."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from risk.digest import Digest
+from scorer.verify.comparison import Comparison, Difference, Tally
+from scorer.worker.days import NEVER
+
+
+class Span(NamedTuple):
+    """Event times that are asked for: since <= time < until."""
+
+    since: int = NEVER
+    until: int = -NEVER
+
+    def has(self, moment: int) -> bool:
+        return self.since <= moment < self.until
+
+    @property
+    def is_whole(self) -> bool:
+        return self == Span()
+
+
+@dataclass
+class Findings:
+    span: Span
+    partitions: int = 0
+    records: int = 0
+    scored: int = 0
+    duplicates: int = 0
+    labels: int = 0
+    rejects: Counter[str] = field(default_factory=Counter)  # by topic and reason
+    without_day: int = 0
+    not_at_hand: Counter[str] = field(default_factory=Counter)  # by bundle
+    under_way: int = 0  # outputs of what the store has not got yet
+    gone: int = 0  # outputs and rows of what is not in the log any more
+    digest: Digest = field(default_factory=Digest)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    def take(self, place: str, comparison: Comparison[Any]) -> None:
+        self.tallies.setdefault(place, Tally()).add(comparison.tally)
+        self.differences += comparison.differences
+
+    @property
+    def is_identical(self) -> bool:
+        """Whether everything that was asked for was recomputed, and is there as it came out."""
+        gone = self.gone if self.span.is_whole else 0
+        return not self.not_at_hand and not gone and all(tally.is_clean for tally in self.tallies.values())

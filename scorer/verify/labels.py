@@ -1,0 +1,43 @@
+"""One partition of labels: what cannot be read of it must be among the rejects."""
+
+from collections.abc import AsyncIterator
+
+from risk.events import Label, Rejected
+from risk.kafka.sending import Message
+from scorer.verify.comparison import Comparison
+from scorer.verify.findings import Findings
+from scorer.worker.arrivals import Chunk
+from scorer.worker.days import NEVER
+from scorer.worker.outgoing import reject
+from scorer.worker.readback import Shelf
+
+
+async def audit_labels(
+    chunks: AsyncIterator[Chunk],
+    begin: int,
+    until: int,
+    shelf: Shelf,
+    rejects: Comparison[Message],
+    findings: Findings,
+) -> None:
+    """A label counts by its own time, what cannot be read by the newest one before it."""
+    newest, place = NEVER, begin
+    async for chunk in chunks:
+        await shelf.read_to(chunk.after - 1)
+        shelf.forget_before(chunk.after)
+        events = {record.offset: (record, event) for record, event in zip(chunk.records, chunk.events, strict=True)}
+        for offset in range(place, chunk.after):
+            record, event = events.get(offset, (None, None))
+            if isinstance(event, Label):
+                newest = max(newest, event.labelled_at)
+            counts = findings.span.has(event.labelled_at if isinstance(event, Label) else newest)
+            due = None
+            if record is not None and isinstance(event, Rejected):
+                due = reject(chunk.place, record, event).message
+                findings.rejects[f"label {event.reason.value}"] += counts
+            findings.labels += counts and isinstance(event, Label)
+            rejects.judge(due, counts=counts)
+        place = chunk.after
+    for _ in range(place, until):
+        rejects.judge(None, counts=findings.span.has(newest))
+    await shelf.read_to(until)

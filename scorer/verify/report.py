@@ -1,0 +1,72 @@
+"""What an audit found, in words."""
+
+from collections.abc import Mapping
+from dataclasses import astuple, fields
+
+from console.terminal import notice, say, say_table
+from risk.clock import to_text
+from scorer.verify.comparison import Difference, Tally
+from scorer.verify.findings import Findings, Span
+
+SHOWN = 10
+
+
+def report(findings: Findings) -> None:
+    for text in findings.notices:
+        notice(text)
+    if not findings.span.is_whole:
+        say(f"compared: what happened {_words(findings.span)}; all before it was read as history")
+    say(
+        f"read again: {findings.records:,} transactions of {findings.partitions} partitions, {findings.scored:,} "
+        f"scored, {findings.duplicates:,} duplicates (not scored); {findings.labels:,} labels"
+    )
+    for reason, count in sorted(findings.rejects.items()):
+        say(f"rejected: {count:,} {reason}")
+    say_table(
+        [
+            ("place", *(field.name for field in fields(Tally))),
+            *((name, *(f"{count:,}" for count in astuple(tally))) for name, tally in findings.tallies.items()),
+        ]
+    )
+    say(f"flags that went on without a ledger day that was due: {findings.without_day:,}")
+    for version, count in sorted(findings.not_at_hand.items()):
+        say(f"bundle not at hand: {version}, which {count:,} flags name; they were not compared")
+    if findings.gone:
+        say(f"of what is not in the log any more: {findings.gone:,} outputs and rows, not compared")
+    if findings.under_way:
+        say(f"beyond where the store stood: {findings.under_way:,} outputs, not compared")
+    for difference in findings.differences[:SHOWN]:
+        _show(difference)
+    say(f"digest {findings.digest}")
+    say("identical" if findings.is_identical else "NOT identical")
+
+
+def _words(span: Span) -> str:
+    whole = Span()
+    parts = []
+    if span.since != whole.since:
+        parts.append(f"from {to_text(span.since)} on")
+    if span.until != whole.until:
+        parts.append(f"before {to_text(span.until)}")
+    return " and ".join(parts)
+
+
+def _show(difference: Difference) -> None:
+    name, source, due, there = difference
+    where = f"{name}, source offset {source}" if source is not None else f"{name}, of no offset of the source"
+    if due is not None and there is not None:
+        say(f"different: {where}{_identity(due)}")
+        for field in [*due, *(field for field in there if field not in due)]:
+            if due.get(field) != there.get(field) or (field in due) != (field in there):
+                say(f"  {field}: due {due.get(field)!r}, there {there.get(field)!r}")
+    elif due is not None:
+        say(f"missing: {where}{_identity(due)}")
+        say(f"  due {dict(due)}")
+    elif there is not None:
+        say(f"extra: {where}{_identity(there)}")
+        say(f"  there {dict(there)}")
+
+
+def _identity(fields_of: Mapping[str, object]) -> str:
+    named = fields_of.get("transaction_id")
+    return f", transaction {named}" if isinstance(named, str) else ""

@@ -1,0 +1,193 @@
+"""One worker, put together: every part is made here and in doors.py, and nowhere else."""
+
+import asyncio
+import logging
+import platform
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from functools import partial
+from importlib.metadata import version as version_of_package
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from prometheus_client import CollectorRegistry, start_http_server
+
+from risk.bundle import Bundle, Manifest
+from risk.kafka.connection import Connection
+from risk.kafka.sending import send_all
+from risk.topics import group_of
+from scorer.metrics import Metrics, Standings
+from scorer.worker.app import SESSION_SECONDS, ScorerApp, make_app
+from scorer.worker.batch import Batches
+from scorer.worker.days import LedgerDays
+from scorer.worker.doors import SEND_SECONDS, Doors
+from scorer.worker.ending import fatal, stalled
+from scorer.worker.follower import Follower
+from scorer.worker.intake import Intake
+from scorer.worker.keeper import Keeper, Terms
+from scorer.worker.pipelines import Pipelines
+from scorer.worker.waiting import GIVES_UP_AFTER_SECONDS, Waiting
+from scorer.worker.watchdog import Progress, Watchdog
+from scorer.worker.work import Work
+
+log = logging.getLogger(__name__)
+
+STOPS = (signal.SIGTERM, signal.SIGINT)
+
+Task = Callable[[], Coroutine[None, None, None]]
+
+
+class Options(NamedTuple):
+    bundle: Bundle
+    connection: Connection
+    prefix: str
+    store: Path
+    metrics_host: str
+    metrics_port: int
+    accept_gap: bool
+    stall_seconds: float
+    give_up_seconds: float = GIVES_UP_AFTER_SECONDS
+    send_seconds: float = SEND_SECONDS
+    session_seconds: float = SESSION_SECONDS
+
+
+async def run(options: Options) -> None:
+    """Works until it is told to stop by SIGTERM or Ctrl-C."""
+    told = asyncio.Event()
+    for number in STOPS:
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    async with AsyncExitStack() as stack:
+        doors = Doors(options.connection, options.prefix, stack, send_seconds=options.send_seconds)
+        registry = CollectorRegistry()
+        metrics = Metrics(registry)
+        await doors.open(options.store, metrics)
+        work, tasks = await _assemble(options, doors, metrics)
+        stack.callback(_show_metrics(options, registry, metrics, work))
+        watchdog = Watchdog(lambda: _progress(work), stalled, options.stall_seconds)
+        stack.callback(watchdog.stop)
+        running = [asyncio.create_task(_or_die(task())) for task in tasks]
+        stack.push_async_callback(_cancel, running)
+        app = make_app(
+            group=group_of(options.prefix),
+            topics=doors.topics,
+            connection=options.connection,
+            work=work,
+            fatal=fatal,
+            session_seconds=options.session_seconds,
+        )
+        watchdog.start()
+        await _until(told, app, metrics)
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)  # it is ending; to be told again changes nothing
+
+
+async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[Work, list[Task]]:
+    """The work, and what runs beside it."""
+    manifest, topics = options.bundle.manifest, doors.topics
+    terms = Terms(manifest.label_delay_days, manifest.bucket_ms, manifest.max_lateness_ms)
+    days = LedgerDays(terms.label_delay_days, terms.bucket_ms)
+    follower = Follower(await doors.reader(), topics.ledger, days, doors.side, metrics)
+    await follower.start()
+    pipelines = Pipelines(options.bundle, days, doors.scoring)
+    has_ledger = "merchant_id" in manifest.fields
+    work = Work(
+        topics=topics,
+        intake=Intake(
+            ordered_topic=topics.transactions, delay_days=terms.label_delay_days if has_ledger else None, days=days
+        ),
+        batches=Batches(
+            topics=topics,
+            pipelines=pipelines,
+            days=days,
+            scoring=doors.scoring,
+            storing=doors.storing,
+            producer=doors.producer,
+            metrics=metrics,
+            fatal=fatal,
+        ),
+        pipelines=pipelines,
+        store=doors.scoring,
+        bounds=doors.bounds,
+        reader=doors.reader,
+        metrics=metrics,
+        accept_gap=options.accept_gap,
+    )
+    waiting = Waiting(
+        topics=topics,
+        work=work,
+        days=days,
+        store=doors.side,
+        metrics=metrics,
+        give_up_seconds=options.give_up_seconds,
+    )
+    tasks: list[Task] = [follower.run, waiting.run]
+    if has_ledger:
+        keeper = Keeper(
+            topics=topics,
+            partitions=doors.partitions,
+            terms=terms,
+            days=days,
+            store=doors.side,
+            bounds=doors.bounds,
+            publish=partial(send_all, doors.producer, topics.ledger, 0),
+            metrics=metrics,
+            owner=work.owner_of_first,
+        )
+        work.moved = keeper.nudge
+        tasks.append(keeper.run)
+    return work, tasks
+
+
+def _show_metrics(options: Options, registry: CollectorRegistry, metrics: Metrics, work: Work) -> Callable[[], None]:
+    """In a thread of its own; how to end it."""
+    manifest: Manifest = options.bundle.manifest
+    metrics.bundle.labels(manifest.version, manifest.model).set(1)
+    metrics.build.labels(version_of_package("trustlens"), platform.python_version()).set(1)
+    registry.register(Standings(work.standings))
+    server, _ = start_http_server(options.metrics_port, addr=options.metrics_host, registry=registry)
+    log.info("metrics at http://%s:%d/metrics", options.metrics_host, server.server_port)
+
+    def close() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return close
+
+
+async def _until(told: asyncio.Event, app: ScorerApp, metrics: Metrics) -> None:
+    if told.is_set():
+        return
+    await app.start()
+    metrics.up.set(1)
+    ends = [asyncio.create_task(told.wait()), asyncio.create_task(app.wait_until_stopped())]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    if app.crash_reason is not None:
+        fatal(app.crash_reason)
+    log.info("stops: what is under way is finished, what waits is left to whoever comes next")
+    await app.stop()
+    await _cancel(ends)
+
+
+async def _or_die(task: Coroutine[None, None, None]) -> None:
+    try:
+        await task
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:
+        fatal(error)
+
+
+async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _progress(work: Work) -> Progress:
+    standings = work.standings()
+    return Progress(
+        has_work=any(standing.lag for standing in standings),
+        is_waiting=work.intake.waiting_for is not None,
+        mark=[(standing.topic, standing.partition, standing.next_offset) for standing in standings],
+    )

@@ -1,0 +1,90 @@
+"""`worker`: one process of the group."""
+
+import argparse
+import gc
+from pathlib import Path
+
+import uvloop
+
+from console.start import EXIT_OK
+from risk.bundle import read_bundle
+from risk.kafka.connection import connection_of
+from risk.settings import read_settings
+from scorer.worker.app import SESSION_SECONDS
+from scorer.worker.assembly import Options, run
+from scorer.worker.doors import SEND_SECONDS
+from scorer.worker.logs import FORMATS, log_to_stderr
+from scorer.worker.waiting import GIVES_UP_AFTER_SECONDS
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "worker",
+        help="score transactions from Kafka",
+        description="Score transactions as they come: flags, alerts and rejects to their topics, everything to the "
+        "store. Start as many as there are partitions; each is safe to kill at any moment. Ends on SIGTERM or Ctrl-C.",
+        epilog="example: python -m scorer worker --bundle models/current --metrics-port 0",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "--bundle", type=Path, default=Path("models/current"), help="the bundle's folder (default: models/current)"
+    )
+    command.add_argument("--metrics-port", help="where metrics are shown; 0 picks a free port")
+    command.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
+    command.add_argument("--log-format", choices=FORMATS, default="text", help="text for people, json for machines")
+    command.add_argument(
+        "--accept-gap",
+        action="store_true",
+        help="go on although records that were never scored are gone from the log; without it the worker stops",
+    )
+    command.add_argument(
+        "--stall-seconds",
+        type=float,
+        default=180.0,
+        help="end when there is work and nothing was stored for so long (default: 180)",
+    )
+    # How long a worker waits for others: the proof makes these short, and nobody else has a reason to.
+    for name, default in (
+        ("--give-up-seconds", GIVES_UP_AFTER_SECONDS),
+        ("--send-seconds", SEND_SECONDS),
+        ("--session-seconds", SESSION_SECONDS),
+    ):
+        command.add_argument(name, type=float, default=default, help=argparse.SUPPRESS)
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    said = {
+        name: (option, value)
+        for name, option, value in (
+            ("METRICS_PORT", "--metrics-port", options.metrics_port),
+            ("LOG_LEVEL", "--log-level", options.log_level),
+        )
+        if value is not None
+    }
+    settings = read_settings(options.environment, said)
+    log_to_stderr(settings.log_level, options.log_format)
+    bundle: Path = options.bundle
+    wanted = Options(
+        bundle=read_bundle(bundle.parent if bundle.name == "current" else bundle),
+        connection=connection_of(settings),
+        prefix=settings.topic_prefix,
+        store=settings.db,
+        metrics_host=settings.metrics_host,
+        metrics_port=settings.metrics_port,
+        accept_gap=options.accept_gap,
+        stall_seconds=options.stall_seconds,
+        give_up_seconds=options.give_up_seconds,
+        send_seconds=options.send_seconds,
+        session_seconds=options.session_seconds,
+    )
+    _collect_less()
+    uvloop.run(run(wanted))
+    return EXIT_OK
+
+
+def _collect_less() -> None:
+    """Rows come and go by the thousand and hold no cycles; looking for some after every 700 is lost time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)

@@ -1,0 +1,80 @@
+"""Closed ledger days in memory: what the topic brought, for the pipelines that want it and the intake that waits."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+
+from risk.events import Transaction
+from risk.ledger import LedgerDay
+from risk.ledger_log import ClosedDay
+
+NEVER = -(1 << 62)
+
+
+class Source:
+    """The days of one label delay and bucket, for one pipeline: a `DaySource`. Days before the first with a transaction
+    only say that there is nothing yet."""
+
+    def __init__(self, days: Iterable[ClosedDay], *, has_begun: bool) -> None:
+        self._has_begun = has_begun
+        self._days: deque[LedgerDay] = deque()
+        for day in days:
+            self.add(day)
+
+    def add(self, day: ClosedDay) -> None:
+        self._has_begun = self._has_begun or day.transactions > 0
+        if self._has_begun:
+            self._days.append(day.closed)
+
+    def see(self, transactions: Sequence[Transaction]) -> None:
+        """The keeper closes days from the store; nothing is to be remembered here."""
+
+    def closed_until(self, day: int) -> Iterator[LedgerDay]:
+        """Never waits: the intake has waited."""
+        while self._days and self._days[0].day <= day:
+            yield self._days.popleft()
+
+
+class LedgerDays:
+    """The newest closed day of each label delay and bucket, and who wants to hear of new ones."""
+
+    def __init__(self, label_delay_days: int, bucket_ms: int) -> None:
+        self._ours = label_delay_days, bucket_ms
+        self._newest: dict[tuple[int, int], int] = {}
+        self._first: dict[tuple[int, int], int] = {}  # the first with a transaction: where a ledger begins
+        self._sources: list[tuple[tuple[int, int], Source]] = []
+
+    def know(self, label_delay_days: int, bucket_ms: int, first: int | None, newest: int) -> None:
+        """How far the store has it, and the first day with a transaction, if there is one yet."""
+        self._newest[label_delay_days, bucket_ms] = newest
+        if first is not None:
+            self._first[label_delay_days, bucket_ms] = first
+
+    def add(self, day: ClosedDay) -> None:
+        kind = day.closed.label_delay_days, day.closed.bucket_ms
+        for wanted, source in self._sources:
+            if wanted == kind:
+                source.add(day)
+        self._newest[kind] = day.closed.day
+        if day.transactions:
+            self._first.setdefault(kind, day.closed.day)
+
+    def follow(self, label_delay_days: int, bucket_ms: int, source: Source) -> None:
+        self._sources.append(((label_delay_days, bucket_ms), source))
+
+    @property
+    def newest(self) -> int | None:
+        return self.newest_of(*self._ours)
+
+    def newest_of(self, label_delay_days: int, bucket_ms: int) -> int | None:
+        return self._newest.get((label_delay_days, bucket_ms))
+
+    def is_known(self, day: int) -> bool:
+        newest = self.newest
+        return newest is not None and day <= newest
+
+    def went_without(self, needed: int, used: int | None) -> bool:
+        """Whether a flag that needed this day and used that one went on without what was due."""
+        first = self._first.get(self._ours)
+        if used is not None:
+            return used < needed
+        return not self.is_known(needed) if first is None else needed >= first

@@ -1,0 +1,55 @@
+"""How a worker ends when it cannot go on: at once, so that nothing half-done is committed on the way out."""
+
+import logging
+import os
+import sys
+import threading
+import traceback
+from typing import NoReturn
+
+from aiokafka.errors import KafkaError
+
+from risk.errors import StaleOwnerError, TrustLensError
+
+log = logging.getLogger(__name__)
+
+EXIT_FAILED = 1  # a person must act: the last line says why
+EXIT_STALE = 3  # a partition has another owner, or the store's file was exchanged: start again
+EXIT_STALLED = 4  # the watchdog: nothing got on; start again
+
+
+def fatal(error: BaseException) -> NoReturn:
+    """Says why and ends the process. What was under way is repeated by whoever comes next."""
+    if isinstance(error, TrustLensError):
+        log.critical("%s", error)
+    elif isinstance(error, KafkaError):
+        log.critical("Kafka: %r; look at the broker, then start the worker again", error)
+    else:
+        trace = "".join(traceback.format_exception(error))
+        log.critical("a mistake in this program, please report it: %r\n%s", error, trace)
+    end_now(EXIT_STALE if isinstance(error, StaleOwnerError) else EXIT_FAILED)
+
+
+def stalled(seconds: float) -> NoReturn:
+    log.critical(
+        "nothing was stored for %.0f s although there are transactions to work on; ends, to be started again. "
+        "What hangs: %s",
+        seconds, _stacks(),
+    )  # fmt: skip
+    end_now(EXIT_STALLED)
+
+
+def end_now(code: int) -> NoReturn:
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _stacks() -> str:
+    frames = sys._current_frames()
+    return "\n".join(
+        f"{thread.name}:\n{''.join(traceback.format_stack(frames[thread.ident]))}"
+        for thread in threading.enumerate()
+        if thread.ident in frames
+    )

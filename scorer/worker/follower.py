@@ -1,0 +1,77 @@
+"""Reads the ledger's topic: what is there when a worker starts, and what comes from then on."""
+
+import logging
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from risk.clock import DAY, to_date
+from risk.errors import StoreError
+from risk.ledger_log import DayReader
+from scorer.metrics import Metrics
+from scorer.worker.days import LedgerDays
+from scorer.worker.store_thread import StoreThread
+
+log = logging.getLogger(__name__)
+
+
+class Follower:
+    """The store first, then memory: whoever begins to listen finds in the store all that was said before."""
+
+    def __init__(
+        self, consumer: AIOKafkaConsumer, topic: str, days: LedgerDays, store: StoreThread, metrics: Metrics
+    ) -> None:
+        self._consumer = consumer
+        self._place = TopicPartition(topic, 0)
+        self._days = days
+        self._store = store
+        self._metrics = metrics
+        self._reader = DayReader()
+
+    async def start(self) -> None:
+        """Takes over what the store has, and reads on up to the end as it is now."""
+        for kind, first, newest in await self._store.call(lambda store: store.ledgers()):
+            self._reader.know(*kind, newest)
+            self._days.know(*kind, first, newest)
+        self._consumer.assign([self._place])
+        begin = (await self._consumer.beginning_offsets([self._place]))[self._place]
+        first = max(begin, await self._store.call(lambda store: store.ledger_offset()))
+        end = (await self._consumer.end_offsets([self._place]))[self._place]
+        if first > end:
+            raise StoreError(
+                f"{self._place.topic}: the store knows it up to offset {first}, and it ends at {end}. It is another "
+                "log, or one that lost its end. Restore it, or begin with a new store and new topics."
+            )
+        self._consumer.seek(self._place, first)
+        found = 0
+        while await self._consumer.position(self._place) < end:
+            found += await self._read(timeout_ms=200)
+        log.info("the ledger's topic brought %d days; the newest closed day is %s", found, self._newest())
+
+    async def run(self) -> None:
+        while True:
+            await self._read(timeout_ms=1_000)
+
+    async def _read(self, timeout_ms: int) -> int:
+        fetched = await self._consumer.getmany(self._place, timeout_ms=timeout_ms)
+        days = [
+            day
+            for record in fetched.get(self._place, ())
+            if (day := self._reader.read(record.offset, record.value)) is not None
+        ]
+        if days:
+            resume_at = self._reader.resume_at
+            await self._store.call(lambda store: store.add_ledger_days(days, resume_at))
+            for day in days:
+                self._days.add(day)
+            self._show()
+        return len(days)
+
+    def _newest(self) -> str:
+        newest = self._days.newest
+        return "none" if newest is None else to_date(newest).isoformat()
+
+    def _show(self) -> None:
+        newest = self._days.newest
+        if newest is not None:
+            self._metrics.ledger_day.set((newest + 1) * DAY / 1000)
+        self._metrics.ledger_unreadable.set(self._reader.unreadable)

@@ -1,0 +1,192 @@
+"""Closes ledger days: a task in whichever worker owns partition 0 of the transactions.
+
+A day may be closed when nothing can come any more that belongs to it, as far as the producer keeps its promise: before
+the first transaction of a day is sent, everything dated before that day is acknowledged. What belongs to it is counted
+from the store, published, and counts for all once it is read back from the topic.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from risk.clock import DAY, HOUR, to_date
+from risk.kafka.sending import Message
+from risk.ledger import LedgerDay, close_day
+from risk.ledger_log import key_of, messages_of
+from risk.store import Owner, Position, Store
+from risk.topics import Topics
+from scorer.metrics import Metrics
+from scorer.worker.arrivals import Place
+from scorer.worker.days import LedgerDays
+from scorer.worker.store_thread import StoreThread
+
+log = logging.getLogger(__name__)
+
+# A day is closed so long after its label cutoff, in event time: labels of the cutoff's night are in by then.
+AFTER_CUTOFF_MS = 12 * HOUR
+# In one go at most so many: others want the store as well.
+DAYS_AT_ONCE = 20
+LOOKS_EVERY_SECONDS = 0.25
+# Between two looks at least this: a nudge comes with every batch.
+REST_SECONDS = 0.02
+
+Publish = Callable[[Sequence[Message]], Awaitable[object]]
+
+
+class Ends(Protocol):
+    """Who knows where partitions end."""
+
+    async def ends(self, places: Iterable[Place]) -> dict[Place, int]: ...
+
+
+class Terms(NamedTuple):
+    """By which days are closed."""
+
+    label_delay_days: int
+    bucket_ms: int
+    max_lateness_ms: int
+
+
+def last_due(newest: int, terms: Terms) -> int:
+    """The last day that may be closed when time has come so far: its label cutoff lies half a day back."""
+    return (newest - AFTER_CUTOFF_MS) // DAY - terms.label_delay_days + 1
+
+
+def last_past(reached: int, terms: Terms) -> int:
+    """The last day that a partition which has come so far is past, by more than a transaction may be late."""
+    return (reached - terms.max_lateness_ms - 1) // DAY - 1
+
+
+def reached(position: Position) -> int | None:
+    """The newest event time, or that of the first unprocessed record if that waits and is later."""
+    known = [t for t in (position.newest_event_time, _waiting_head(position)) if t is not None]
+    return max(known, default=None)
+
+
+def _waiting_head(position: Position) -> int | None:
+    """Valid only while its owner is the same and has done nothing since."""
+    valid = (position.waiting_epoch, position.waiting_offset) == (position.owner_epoch, position.next_offset)
+    return position.waiting_head if valid else None
+
+
+class Keeper:
+    def __init__(
+        self,
+        *,
+        topics: Topics,
+        partitions: int,
+        terms: Terms,
+        days: LedgerDays,
+        store: StoreThread,
+        bounds: Ends,
+        publish: Publish,
+        metrics: Metrics,
+        owner: Callable[[], Owner | None],
+    ) -> None:
+        """`publish` sends to the ledger's topic. `owner`: who this worker is for partition 0 of the transactions, or
+        None where it is not the keeper."""
+        self._topics = topics
+        self._partitions = partitions
+        self._terms = terms
+        self._days = days
+        self._store = store
+        self._bounds = bounds
+        self._publish = publish
+        self._metrics = metrics
+        self._owner = owner
+        self._nudged = asyncio.Event()
+
+    def nudge(self) -> None:
+        """Something moved: look again."""
+        self._nudged.set()
+
+    async def run(self) -> None:
+        while True:
+            self._nudged.clear()
+            if self._owner() is not None and (closed := await self.close_due()):
+                await self._until_read(closed[-1])
+            await asyncio.sleep(REST_SECONDS)
+            try:
+                await asyncio.wait_for(self._nudged.wait(), LOOKS_EVERY_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def close_due(self) -> Sequence[int]:
+        """Closes and publishes what is due; the days."""
+        first, last = await self._due()
+        if first is None or first > last:
+            return ()
+        wanted = range(first, min(last, first + DAYS_AT_ONCE - 1) + 1)
+        closed = await self._store.call(lambda store: [_closed(store, day, self._terms) for day in wanted])
+        owner = self._owner()
+        if owner is None:
+            return ()
+        position = await self._store.call(lambda store: store.position(owner.topic, owner.partition))
+        if position is None or position.owner_epoch != owner.epoch:
+            return ()  # another worker keeps the ledger now
+        messages = [
+            Message(key_of(day).as_bytes(), value)
+            for day, transactions in closed
+            for value in messages_of(day, transactions)
+        ]
+        await self._publish(messages)
+        self._metrics.days_closed.inc(len(closed))
+        log.info("closed ledger day %s%s", to_date(first), f" to {to_date(wanted[-1])}" if len(wanted) > 1 else "")
+        return wanted
+
+    async def _until_read(self, day: int) -> None:
+        """The follower reads what was published; until then the same days would be closed again."""
+        while not self._days.is_known(day):
+            await asyncio.sleep(REST_SECONDS)
+
+    async def _due(self) -> tuple[int | None, int]:
+        """The first and the last day that may be closed now."""
+        transactions = await self._positions(self._topics.transactions)
+        times = [time for position in transactions if (time := reached(position)) is not None]
+        if len(transactions) < self._partitions or not times:
+            return None, 0
+        last = last_due(max(times), self._terms)
+        first = await self._next_day([head for p in transactions if (head := _waiting_head(p)) is not None])
+        if first is None or first > last:
+            return None, 0
+        # Now that the times are known, and not before: what was sent until then counts.
+        behind = [p for p in transactions if (time := reached(p)) is None or last_past(time, self._terms) < last]
+        if behind:
+            last = await self._last_of_those_behind(behind, last)
+        if first > last or not await self._labels_are_read():
+            return None, 0
+        return first, last
+
+    async def _next_day(self, heads: Sequence[int]) -> int | None:
+        newest = self._days.newest
+        if newest is not None:
+            return newest + 1
+        # Where nothing is closed yet: the first day with a transaction, or what the first that waits would need.
+        seen = await self._store.call(lambda store: store.first_event_day())
+        needed = [] if seen is None else [seen]
+        needed += [head // DAY - self._terms.label_delay_days for head in heads]
+        return min(needed, default=None)
+
+    async def _last_of_those_behind(self, behind: Sequence[Position], last: int) -> int:
+        """A partition that is read to its end holds nothing up."""
+        ends = await self._bounds.ends(Place(position.topic, position.partition) for position in behind)
+        now = {p.partition: p for p in await self._positions(self._topics.transactions)}
+        for position in behind:
+            if now[position.partition].next_offset < ends[Place(position.topic, position.partition)]:
+                time = reached(position)
+                last = min(last, -1 if time is None else last_past(time, self._terms))
+        return last
+
+    async def _labels_are_read(self) -> bool:
+        ends = await self._bounds.ends(Place(self._topics.labels, number) for number in range(self._partitions))
+        positions = {p.partition: p.next_offset for p in await self._positions(self._topics.labels)}
+        return all(positions.get(place.partition, -1) >= end for place, end in ends.items())
+
+    async def _positions(self, topic: str) -> list[Position]:
+        return [p for p in await self._store.call(lambda store: store.positions()) if p.topic == topic]
+
+
+def _closed(store: Store, day: int, terms: Terms) -> tuple[LedgerDay, int]:
+    transactions, sightings = store.sightings(day, terms.label_delay_days)
+    return close_day(day, terms.label_delay_days, terms.bucket_ms, sightings), transactions

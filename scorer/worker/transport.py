@@ -1,0 +1,165 @@
+"""A Faust transport that gives the worker chunks of one partition instead of single messages.
+
+Faust's own loop makes four tasks for each message, 17,000 messages a second at best; by chunks it is the life cycle,
+the groups, the rebalances and the commits that are Faust's, and the messages are ours. It relies on the insides of one
+version of Faust, which is therefore pinned exactly.
+
+What a chunk is, and when one may go, the intake decides. A chunk's message bears the last record's offset; the group's
+offset is committed behind the chunks that were worked on, in the order in which they were handed out.
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, Protocol, cast
+
+import aiokafka
+from faust.transport.drivers import TRANSPORTS
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from scorer.worker.arrivals import Place
+from scorer.worker.intake import Gap, Intake
+
+SCHEME = "trustlens"
+# How long a fetch waits for records: when nothing else is to be done, and while something waits here.
+IDLE_SECONDS, BUSY_SECONDS = 0.2, 0.02
+
+
+# What the broker may hold a fetch back for; Faust's own figure, 1,500, would let one idle partition slow the others.
+FETCH_MAX_WAIT_MS = 25
+
+
+class Work(Protocol):
+    """What the transport asks of the worker."""
+
+    intake: Intake
+
+    def begin_again(self) -> Mapping[Place, int]:
+        """What was fetched is forgotten; where each owned partition is to be read from: the store says it, not the
+        group."""
+
+    async def check_gap(self, gap: Gap) -> None:
+        """The log had no record where one was expected. Ends the worker if it should have had one."""
+
+    async def room(self) -> None:
+        """Returns when a chunk has been worked on, or after a while."""
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        return consumer
+
+
+class Consumer(driver.Consumer):
+    """Faust's consumer, with `getmany` and what hangs on it our own."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        self._handed_out: defaultdict[TP, deque[int]] = defaultdict(deque)
+        self._fetching = asyncio.Lock()
+        self._seeks = 0
+        super().__init__(*arguments, **keywords)
+        self._work: Work = cast(Any, self.app).work
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Offsets without a record need no book of their own: commits follow the order of handing out."""
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self._work.intake.drop(Place(*tp) for tp in revoked)
+        await super().on_partitions_revoked(revoked)
+        self._forget(revoked)
+
+    async def perform_seek(self) -> None:
+        """To the store's offsets. The lock lets a fetch end first: what it brings was fetched from the old place."""
+        async with self._fetching:
+            self._seeks += 1
+            self._forget(list(self._handed_out))
+            wanted = {TP(*place): offset for place, offset in self._work.begin_again().items()}
+            if wanted:
+                await self.seek_wait(wanted)
+            for tp, offset in wanted.items():
+                self._read_offset[tp] = offset or None
+                self._committed_offset[tp] = None  # the store leads; the group follows wherever it goes
+
+    def _forget(self, tps: Iterable[TP]) -> None:
+        for tp in tps:
+            for book in (self._handed_out, self._acked, self._acked_index):
+                book.pop(tp, None)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        acked, index, handed_out, new = self._acked[tp], self._acked_index[tp], self._handed_out[tp], None
+        while handed_out and handed_out[0] in index:
+            new = handed_out.popleft()
+            index.discard(new)
+        if new is None:
+            return None
+        acked[:] = [offset for offset in acked if offset in index]
+        return new + 1
+
+    def _should_commit(self, tp: TP, offset: int) -> bool:
+        return self._committed_offset[tp] != offset
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """The chunks that can go now; ends when more records, room, or a ledger day is needed."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # Faust's own call has it
+        seeks = self._seeks
+        async with self._fetching:
+            if self.should_stop or not self.flow_active or seeks != self._seeks:
+                return
+            records = await self._fetch(timeout)
+        if self.should_stop or not self.flow_active or seeks != self._seeks:
+            return  # a rebalance came between; the seek that ends it begins again from the store
+        await self._take_in(records)
+        intake, generation = self._work.intake, self.app.consumer_generation_id
+        while (chunk := intake.next()) is not None:
+            tp, last = TP(*chunk.place), chunk.records[-1]
+            self._handed_out[tp].append(last.offset)
+            whole = cast(Any, chunk)  # a message of Faust bears bytes; ours bears what was decoded from them
+            yield tp, ConsumerMessage(
+                tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type,
+                None, b"", whole, None, 0, 0, tp, generation_id=generation,
+            )  # fmt: skip
+            if not self.flow_active or seeks != self._seeks:
+                return
+        if intake.is_full:
+            await self._work.room()
+
+    async def _fetch(self, timeout: float) -> Mapping[TP, list[Any]]:
+        """A partition that has records waiting here is not fetched from: memory stays bounded, and others get the turn.
+        An empty set would mean all of them to the client."""
+        intake = self._work.intake
+        active = set(self._get_active_partitions())
+        hungry = {tp for tp in active if not intake.has_records(Place(*tp))}
+        if not hungry:
+            if not active:
+                await self.sleep(IDLE_SECONDS)
+            return {}
+        busy = len(hungry) < len(active)
+        return await self._getmany(hungry, BUSY_SECONDS if busy else min(timeout, IDLE_SECONDS))
+
+    async def _take_in(self, records: Mapping[TP, list[Any]]) -> None:
+        """All at once: a seek must not come between records that were fetched together."""
+        intake = self._work.intake
+        gaps = [gap for tp, fetched in records.items() if (gap := intake.add(Place(*tp), fetched)) is not None]
+        assignment = self._thread._ensure_consumer()._subscription.subscription.assignment
+        for tp in self.assignment():
+            state = assignment.state_value(tp)
+            if state is not None and state.has_valid_position:
+                intake.read_up_to(Place(*tp), state.position, state.highwater)
+        for gap in gaps:
+            await self._work.check_gap(gap)
+
+
+class Transport(driver.Transport):
+    Consumer = Consumer
+
+
+def register() -> None:
+    """Makes the transport known to Faust, for brokers of this scheme."""
+    TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"

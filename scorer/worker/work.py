@@ -1,0 +1,253 @@
+"""The worker's partitions: taking them over, reading on from where the store stands, letting them go.
+
+This is what the transport asks, and what Faust's signals and agents call.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from time import monotonic
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from risk.errors import StoreError
+from risk.pipeline import Pipeline
+from risk.store import Outputs, Owner, Store, Taken
+from risk.topics import Topics
+from scorer.metrics import Metrics, Standing
+from scorer.worker.arrivals import Chunk, Event, Place, Read, Record, read_labels, transaction_reader
+from scorer.worker.batch import Batches, End
+from scorer.worker.days import NEVER
+from scorer.worker.held import Held, HeldLabels, HeldTransactions
+from scorer.worker.intake import Gap, Intake
+from scorer.worker.log_bounds import LogBounds
+from scorer.worker.pipelines import Pipelines, restore
+from scorer.worker.readback import Opening, Shelf, open_shelves, source_of_reject, source_of_value
+from scorer.worker.store_thread import StoreThread
+
+log = logging.getLogger(__name__)
+
+ROOM_SECONDS = 0.2
+
+
+class Work:
+    def __init__(
+        self,
+        *,
+        topics: Topics,
+        intake: Intake,
+        batches: Batches,
+        pipelines: Pipelines,
+        store: StoreThread,
+        bounds: LogBounds,
+        reader: Callable[[], Awaitable[AIOKafkaConsumer]],
+        metrics: Metrics,
+        accept_gap: bool,
+    ) -> None:
+        """`reader` opens a consumer that belongs to no group, for reading outputs back."""
+        self.intake = intake
+        self.held: dict[Place, Held] = {}
+        self.moved: Callable[[], None] = lambda: None  # somebody wants to know that the store moved
+        self._topics = topics
+        self._batches = batches
+        self._pipelines = pipelines
+        self._store = store
+        self._bounds = bounds
+        self._reader = reader
+        self._metrics = metrics
+        self._accept_gap = accept_gap
+        self._room = asyncio.Event()
+        self._read_transactions = self._timed(transaction_reader(pipelines.current.manifest.max_ahead_ms))
+
+    def _timed(self, read: Read) -> Read:
+        decode = self._metrics.step_seconds.labels("decode")
+
+        def timed(records: Sequence[Record]) -> list[Event]:
+            with decode.time():
+                return read(records)
+
+        return timed
+
+    # What the transport asks.
+
+    def begin_again(self) -> Mapping[Place, int]:
+        for place, held in self.held.items():
+            if isinstance(held, HeldTransactions):
+                newest = NEVER if held.newest is None else held.newest
+                self.intake.begin(place, self._read_transactions, held.next_offset, newest)
+            else:
+                self.intake.begin(place, read_labels, held.next_offset, NEVER)
+        return {place: held.next_offset for place, held in self.held.items()}
+
+    async def check_gap(self, gap: Gap) -> None:
+        """A log has offsets without records where transactions end. Where it begins later than expected, records are
+        gone; where it went back, it is another log."""
+        begin, _ = await self._bounds.of(gap.place)
+        if gap.found < gap.expected:
+            raise StoreError(
+                f"{gap.place.topic} partition {gap.place.partition}: got offset {gap.found}, expected {gap.expected} "
+                "or more; the log is another one, or was cut. Look at the topic; a new log needs a new store."
+            )
+        if begin > gap.expected:
+            self._gone(gap.place, gap.expected, begin)
+
+    async def room(self) -> None:
+        self._room.clear()
+        if self.intake.is_full:
+            try:
+                await asyncio.wait_for(self._room.wait(), ROOM_SECONDS)
+            except TimeoutError:
+                return
+
+    # What Faust's agents and signals call.
+
+    async def work_on(self, chunk: Chunk, end: End) -> None:
+        """Returns when the next chunk may come; `end` is called when this one is stored."""
+
+        async def ended() -> None:
+            self.intake.done(chunk.serial)
+            await end()
+            self.moved()
+            self._room.set()
+
+        held = self.held.get(chunk.place)
+        if isinstance(held, HeldTransactions):
+            await self._batches.score(held, chunk, ended)
+        elif isinstance(held, HeldLabels):
+            await self._batches.learn(held, chunk, ended)
+        else:
+            await ended()  # it came before the partition went to somebody else, who reads it from the store's offset
+
+    async def hold(self, assigned: Iterable[Place]) -> None:
+        """These partitions and no others are ours from now on. What was ours and still is stays as it is."""
+        wanted = set(assigned)
+        for place in set(self.held) - wanted:
+            self._let_go(place)
+        for place in sorted(wanted):
+            held = self.held.get(place)
+            if held is None or not await self._is_still_ours(held):
+                self._let_go(place)
+                await self._take_over(place)
+        self._metrics.ready.set(bool(self.held))
+        log.info("holds %s", ", ".join(f"{p.topic}-{p.partition}" for p in sorted(self.held)) or "no partition")
+
+    def _let_go(self, place: Place) -> None:
+        if self.held.pop(place, None) is not None:
+            self.intake.drop([place])
+
+    async def _is_still_ours(self, held: Held) -> bool:
+        position = await self._store.call(lambda store: store.position(*held.place))
+        return position is not None and (position.owner_epoch, position.next_offset) == (
+            held.owner.epoch,
+            held.next_offset,
+        )
+
+    async def _take_over(self, place: Place) -> None:
+        begin, end = await self._bounds.of(place)
+        taken = await self._store.call(lambda store: store.take_over(place.topic, place.partition, first_offset=begin))
+        if taken.next_offset > end:
+            raise StoreError(
+                f"{place.topic} partition {place.partition}: the store stands at offset {taken.next_offset}, and the "
+                f"log ends at {end}: {taken.next_offset - end} records that were worked on are not in it. It is "
+                "another log, or one that lost its end. Restore the log, or begin with a new store."
+            )
+        if taken.next_offset < begin:
+            self._gone(place, taken.next_offset, begin)
+            await self._store.call(
+                lambda store: store.skip_to(taken.owner, expected=taken.next_offset, next_offset=begin)
+            )
+            taken = taken._replace(next_offset=begin)
+        if place.topic == self._topics.transactions:
+            await self._take_transactions(place, taken)
+        else:
+            [rejects] = await self._shelves([(self._topics.rejected, taken.rejected_offset)], place)
+            self.held[place] = HeldLabels(place, taken.owner, taken.next_offset, taken.rejected_offset, rejects)
+            log.info("took over %s-%d at offset %d", *place, taken.next_offset)
+
+    async def _take_transactions(self, place: Place, taken: Taken) -> None:
+        begun = monotonic()
+        version = self._pipelines.current.manifest.version
+        pipeline = await self._pipelines.get(version)
+        rows = await self._store.call(lambda store: self._restore(store, pipeline, place.partition, taken))
+        outputs = Outputs(taken.flags_offset, taken.alerts_offset, taken.rejected_offset)
+        flags, alerts, rejects = await self._shelves(
+            [
+                (self._topics.flags, outputs.flags_offset),
+                (self._topics.alerts, outputs.alerts_offset),
+                (self._topics.rejected, outputs.rejected_offset),
+            ],
+            place,
+        )
+        self.held[place] = HeldTransactions(
+            place,
+            taken.owner,
+            taken.next_offset,
+            taken.next_offset,
+            taken.newest_event_time,
+            outputs,
+            version,
+            alerts,
+            flags,
+            rejects,
+        )
+        seconds = monotonic() - begun
+        self._metrics.restore_seconds.set(seconds)
+        self._metrics.restored_rows.set(rows)
+        log.info(
+            "took over %s-%d at offset %d (epoch %d): %d rows of history rebuilt in %.2f s for %s",
+            *place, taken.next_offset, taken.owner.epoch, rows, seconds, pipeline.manifest.version,
+        )  # fmt: skip
+
+    def _restore(self, store: Store, pipeline: Pipeline, partition: int, taken: Taken) -> int:
+        self._pipelines.forget(partition)
+        return restore(pipeline, store, partition, taken.newest_event_time)
+
+    async def _shelves(self, outputs: list[tuple[str, int]], source: Place) -> list[Shelf | None]:
+        """What is to be read back of each output, or None where nothing was sent after what the store knows of."""
+        openings: list[Opening | None] = []
+        for topic, first in outputs:
+            place = Place(topic, source.partition)
+            begin, end = await self._bounds.of(place)
+            if first > end:
+                raise StoreError(
+                    f"{topic} partition {place.partition}: the store knows of outputs up to offset {first}, and the "
+                    f"log ends at {end}. It is another log, or one that lost its end. Restore the log, or begin with a "
+                    "new store and new topics."
+                )
+            kind = source_of_reject(source.topic) if topic == self._topics.rejected else source_of_value
+            first = max(first, begin)
+            openings.append(Opening(TopicPartition(*place), first, end, kind) if first < end else None)
+        wanted = [opening for opening in openings if opening is not None]
+        if not wanted:
+            return [None for _ in openings]
+        shelves = iter(open_shelves(await self._reader(), wanted))
+        return [None if opening is None else next(shelves) for opening in openings]
+
+    def _gone(self, place: Place, expected: int, begin: int) -> None:
+        what = (
+            f"{place.topic} partition {place.partition}: the next record to work on is offset {expected}, and the log "
+            f"begins at {begin}: {begin - expected} records are gone"
+        )
+        if not self._accept_gap:
+            raise StoreError(
+                f"{what}. Restore the log, or go on without them by --accept-gap; they will never be scored. Then look "
+                "at the topic's retention, which should be unlimited."
+            )
+        log.warning("%s; goes on without them, as --accept-gap says", what)
+
+    # What others ask.
+
+    async def let_go_of_days(self, slowest: int) -> None:
+        await self._store.call(lambda _: self._pipelines.let_go_of_days(slowest))
+
+    def standings(self) -> list[Standing]:
+        lags = self.intake.lags()
+        return [
+            Standing(place.topic, place.partition, held.next_offset, lags.get(place))
+            for place, held in list(self.held.items())
+        ]
+
+    def owner_of_first(self) -> Owner | None:
+        """Who this worker is for partition 0 of the transactions: the ledger's keeper is whoever owns it."""
+        held = self.held.get(Place(self._topics.transactions, 0))
+        return None if held is None else held.owner

@@ -1,0 +1,60 @@
+"""Every scenario by name, in the order in which they are run."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from storm.concluding import Outcome
+from storm.ground import Ground
+from storm.scenarios import (
+    bad_messages,
+    broker_away,
+    embedded,
+    kills,
+    ledger,
+    ledger_days,
+    plain,
+    promotion,
+    stale_owner,
+    store_lost,
+)
+
+
+class Scenario(NamedTuple):
+    """`own_broker`: it does to its broker what nobody else would like. `may_repeat`: somebody may be cut off between
+    sending and storing while another takes over, so that a message may be there twice, with the same bytes."""
+
+    run: Callable[[Ground], Outcome]
+    own_broker: bool = False
+    may_repeat: bool = False
+
+
+_ALL = (
+    Scenario(plain.one_worker),
+    Scenario(plain.two_workers),
+    Scenario(plain.four_workers),
+    Scenario(plain.paced),
+    Scenario(embedded.embedded_broker),
+    Scenario(kills.kills, may_repeat=True),
+    Scenario(kills.rebalances, may_repeat=True),
+    Scenario(broker_away.broker_killed, own_broker=True, may_repeat=True),
+    Scenario(broker_away.leader_away, own_broker=True, may_repeat=True),
+    Scenario(broker_away.broker_paused, own_broker=True, may_repeat=True),
+    Scenario(stale_owner.stopped_at_work, may_repeat=True),
+    Scenario(stale_owner.stopped_in_takeover, may_repeat=True),
+    Scenario(store_lost.deleted_and_restored),
+    Scenario(store_lost.deleted_under_a_worker),
+    Scenario(store_lost.exchanged_under_a_worker),
+    Scenario(promotion.promotion),
+    Scenario(bad_messages.bad_messages),
+    Scenario(bad_messages.redrive),
+    Scenario(ledger.skewed),
+    Scenario(ledger.markers),
+    Scenario(ledger.emptied),
+    Scenario(ledger.gap),
+    Scenario(ledger_days.dies_while_another_waits),
+    Scenario(ledger_days.corrected_label),
+    Scenario(ledger_days.straggler),
+    Scenario(ledger_days.week_ahead),
+    Scenario(ledger_days.goes_on_without_a_day),
+)
+SCENARIOS = {scenario.run.__name__.replace("_", "-"): scenario for scenario in _ALL}

@@ -1,0 +1,65 @@
+"""The broker goes away while everybody works, and comes back."""
+
+from console.start import EXIT_FAILED
+from storm.concluding import Outcome, conclude
+from storm.crew import Crew
+from storm.ground import Ground, fill
+from storm.load import Load
+from storm.second_node import second_node
+
+# The worker's request timeout, made short, and a pause that is longer.
+SEND_SECONDS = 3.0
+AWAY_SECONDS = 7.0
+
+
+def broker_killed(ground: Ground) -> Outcome:
+    """SIGKILL to the broker in the middle of a replay; it comes back with its data."""
+    world, total = ground.world, len(ground.world.history.transactions)
+    with ground.system() as system:
+        crew = Crew(system)
+        crew.join(2)
+        with Load(system, world.file, "--rate", str(max(500, total // 60))) as load:
+            moment = ground.dice.randrange(total // 4, total // 2)
+            crew.until(lambda: crew.scored() >= moment, f"{moment} transactions are scored")
+            ground.broker.kill()
+            ground.broker.restart()
+            crew.until(load.is_done, "the replay is done", restart=True)
+        return conclude(crew, world.truth, "1 fault", restart=True)
+
+
+def leader_away(ground: Ground) -> Outcome:
+    """Half of the partitions have no leader for longer than the request timeout, with batches under way: the client
+    gives those batches up and would send the next ones, so the worker has to end, and whoever comes next repairs."""
+    world, total = ground.world, len(ground.world.history.transactions)
+    node = second_node(ground.broker.node, ground.folder / "second")
+    node.start()
+    try:
+        with ground.system() as system:
+            fill(system, world.history)
+            crew = Crew(system, "--send-seconds", f"{SEND_SECONDS:g}")
+            crew.join(2)
+            moment = ground.dice.randrange(1, total // 2)
+            crew.until(lambda: crew.scored() >= moment, f"{moment} transactions are scored")
+            node.kill()
+            crew.until(lambda: EXIT_FAILED in crew.statuses, "a worker ends for what it could not send", restart=True)
+            node.start()
+            return conclude(crew, world.truth, "1 fault", restart=True)
+    finally:
+        node.kill()
+
+
+def broker_paused(ground: Ground) -> Outcome:
+    """The broker answers nothing for longer than the request timeout, with batches under way."""
+    world, total = ground.world, len(ground.world.history.transactions)
+    with ground.system() as system:
+        fill(system, world.history)
+        crew = Crew(system, "--send-seconds", f"{SEND_SECONDS:g}")
+        crew.join(2)
+        moment = ground.dice.randrange(1, total // 2)
+        crew.until(lambda: crew.scored() >= moment, f"{moment} transactions are scored")
+        ground.broker.pause()
+        try:
+            crew.let_be(AWAY_SECONDS, restart=True)
+        finally:
+            ground.broker.resume()
+        return conclude(crew, world.truth, "1 fault", restart=True)

@@ -1,0 +1,175 @@
+"""Ledger days that somebody waits for, and days that were closed before something came for them."""
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from risk.clock import DAY, HOUR
+from risk.events import Label, Transaction
+from risk.ledger_log import ClosedDay
+from risk.store import FlagRow, open_store
+from scorer.worker.days import Source
+from storm.concluding import Outcome, conclude
+from storm.crew import Crew
+from storm.ground import PARTITIONS, Ground, fill, send
+from storm.history import History, Truth, due_by, item_of, truth_of
+from storm.judging import judge
+from storm.reading import read
+from storm.scenarios.ledger import EMPTY, in_partition, skewed_history
+from storm.until import StormError
+
+STRAGGLERS = "trustlens_transactions_on_closed_day_total"
+WITHOUT_DAY = "trustlens_flags_without_ledger_day_total"
+CORRECTED = 30
+LABEL_DELAY_DAYS = 7
+
+
+def dies_while_another_waits(ground: Ground) -> Outcome:
+    """SIGKILL to a worker whose partitions another needs for the next ledger day, while that one waits."""
+    moment = ground.dice.randrange(1, len(ground.world.history.transactions) // 2)
+    with ground.system() as system:
+        fill(system, ground.world.history)
+        crew = Crew(system)
+        crew.join(2)
+        crew.until(lambda: crew.scored() >= moment, f"{moment} transactions are scored")
+        victim = ground.dice.choice(crew.workers)
+        victim.signal(signal.SIGSTOP)
+        crew.until(lambda: _is_waiting(crew), "the other worker waits for a ledger day")
+        crew.kill(victim)
+        return conclude(crew, ground.world.truth, "1 kill", rebuild=True)
+
+
+def corrected_label(ground: Ground) -> Outcome:
+    """Labels that say the contrary come after their day was closed, dated before its cutoff: the day stays."""
+    history = ground.world.history
+    first, second = history.until(0.6)
+    with ground.system() as system:
+        fill(system, first)
+        crew = Crew(system)
+        crew.join()
+        crew.until_scored()
+        newest = crew.closed_days()[-1].closed.day
+        contrary = [
+            replace(label, is_fraud=not label.is_fraud, labelled_at=label.labelled_at + 1)
+            for label in _labels_until(first, newest)
+        ]
+        send(system, [item_of(label, system.topics, PARTITIONS) for label in contrary[-CORRECTED:]])
+        fill(system, second)
+        return conclude(crew, ground.world.truth, f"{len(contrary[-CORRECTED:])} corrected", rebuild=True)
+
+
+def straggler(ground: Ground) -> Outcome:
+    """A transaction of a closed day comes from a partition that had nothing: scored, counted, and the day stays."""
+    history = skewed_history(ground.world.history)
+    first, second = history.until(0.6)
+    with ground.system() as system:
+        fill(system, first)
+        crew = Crew(system)
+        crew.join()
+        crew.until_scored()
+        late = _of_nobody(first, (crew.closed_days()[-1].closed.day) * DAY + 12 * HOUR)
+        send(system, [item_of(late, system.topics, PARTITIONS)])
+        crew.until_scored()
+        _check(crew, STRAGGLERS, 1)
+        fill(system, second)
+        truth = truth_of(history, ground.world.models)
+        among = truth_of(history.together_with(late), ground.world.models)
+        whole = {
+            version: {**due, late.transaction_id: among[version][late.transaction_id]} for version, due in truth.items()
+        }
+        return conclude(crew, whole, "1 straggler", rebuild=True)
+
+
+def week_ahead(ground: Ground) -> Outcome:
+    """A transaction dated a week ahead breaks the producer's promise: days are closed early, and nobody waits for ever.
+    What comes for those days is scored all the same, by the days as they were closed."""
+    history = skewed_history(ground.world.history)
+    first, second = history.until(0.6)
+    with ground.system() as system:
+        fill(system, first)
+        crew = Crew(system)
+        crew.join(2)
+        crew.until_scored()
+        ahead = _of_nobody(first, first.transactions[-1].event_time + 7 * DAY)
+        send(system, [item_of(ahead, system.topics, PARTITIONS)])
+        crew.until_scored()
+        fill(system, second)
+        crew.until_scored()
+        _check(crew, WITHOUT_DAY, 0)
+        stragglers = crew.count(STRAGGLERS)
+        whole = history.together_with(ahead)
+        truth = _truth_by(whole, system.models, crew.closed_days())
+        return conclude(crew, truth, f"{stragglers:.0f} stragglers", rebuild=True)
+
+
+def goes_on_without_a_day(ground: Ground) -> Outcome:
+    """A worker stands still, and the other has waited long enough: it goes on with the days that there are, and its
+    flags say so. They are what the log was worth then, so they count as right."""
+    total = len(ground.world.history.transactions)
+    with ground.system() as system:
+        fill(system, ground.world.history)
+        crew = Crew(system, "--give-up-seconds", "0.5", session_seconds=60)
+        crew.join(2)
+        crew.until(lambda: crew.scored() >= total * 0.8, "most transactions are scored")
+        sleeper = ground.dice.choice(crew.workers)
+        sleeper.signal(signal.SIGSTOP)
+        crew.until(lambda: _has_gone_on(crew), "the other worker has gone on without a ledger day")
+        sleeper.signal(signal.SIGCONT)
+        crew.until_scored()
+        counted = crew.count(WITHOUT_DAY)
+        crew.stop()
+        made = read(system)
+        findings = judge(made, ground.world.truth)
+        without = {row.transaction_id for row in made.rows if _went_without(row)}
+        said = system.scorer("verify", "--bundle", str(system.models / "current"))
+        if said.code or f"ledger day that was due: {len(without):,}\n" not in said.out or counted != len(without):
+            raise StormError(f"{len(without)} flags, counted {counted}, and verify says: {said.out}{said.err}")
+        return Outcome(findings._replace(wrong=findings.wrong - without), f"{len(without)} went on without")
+
+
+def _has_gone_on(crew: Crew) -> bool:
+    store = open_store(crew.system.store, read_only=True)
+    try:
+        return any(_went_without(row) for row in store.flags())
+    finally:
+        store.close()
+
+
+def _went_without(row: FlagRow) -> bool:
+    return row.ledger_day is not None and row.ledger_day < row.event_time // DAY - LABEL_DELAY_DAYS
+
+
+def _is_waiting(crew: Crew) -> bool:
+    return any(
+        (p.waiting_epoch, p.waiting_offset) == (p.owner_epoch, p.next_offset) and p.waiting_head is not None
+        for p in crew.positions()
+    )
+
+
+def _labels_until(history: History, day: int) -> list[Label]:
+    """Of transactions up to that day."""
+    days = {transaction.transaction_id: transaction.event_time // DAY for transaction in history.transactions}
+    return [label for label in history.labels if days[label.transaction_id] <= day]
+
+
+def _of_nobody(history: History, event_time: int) -> Transaction:
+    """At a merchant whom many know, by a customer whom nobody knows, in the partition that has none."""
+    return replace(
+        history.transactions[0],
+        transaction_id="of-nobody",
+        customer_id=in_partition("nobody", EMPTY),
+        event_time=event_time,
+    )
+
+
+def _truth_by(history: History, models: Path, days: Sequence[ClosedDay]) -> Truth:
+    version = (models / "current").read_text().strip()
+    return {version: due_by(history, models / version, Source(days, has_begun=False))}
+
+
+def _check(crew: Crew, metric: str, expected: float) -> None:
+    found = crew.count(metric)
+    if found != expected:
+        raise StormError(f"{metric}: got {found}, expected {expected}")

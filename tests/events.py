@@ -1,0 +1,92 @@
+"""Every kind of event, for Hypothesis, and one of each to change a little."""
+
+from hypothesis import strategies as st
+
+from risk.clock import EARLIEST, LATEST
+from risk.events import HighRiskAlert, Label, Level, Reason, RiskFlag, Transaction
+from risk.money import EXPONENTS, LARGEST_MINOR
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
+NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+TIME = st.integers(EARLIEST, LATEST - 1)
+OFFSET = st.integers(0, 2**63 - 1)
+
+TRANSACTIONS = st.builds(
+    Transaction,
+    TEXT,
+    TIME,
+    TEXT,
+    st.sampled_from(sorted(EXPONENTS)),
+    st.none() | TEXT,
+    st.none() | TEXT,
+    st.none() | st.integers(0, LARGEST_MINOR),
+    st.none() | TEXT,
+    st.none() | TEXT,
+    st.none() | TEXT,
+    st.dictionaries(TEXT, TEXT | NUMBER, max_size=3),
+)
+LABELS = st.builds(Label, TEXT, TEXT, st.booleans(), TIME, TEXT)
+
+_LEDGER_DAY = st.none() | st.integers(EARLIEST // 86_400_000, LATEST // 86_400_000)
+_REASONS = st.lists(
+    st.builds(Reason, TEXT, st.none() | NUMBER | TEXT, st.none() | NUMBER | TEXT, st.floats(0, 1), TEXT), max_size=5
+).map(tuple)
+_IMPUTED = st.lists(TEXT, max_size=3).map(tuple)
+
+FLAGS = st.builds(
+    RiskFlag,
+    transaction_id=TEXT,
+    customer_id=TEXT,
+    event_time=TIME,
+    score=st.floats(0, 1),
+    level=st.sampled_from(Level),
+    reasons=_REASONS,
+    imputed=_IMPUTED,
+    ledger_day=_LEDGER_DAY,
+    bundle_version=TEXT,
+    source_topic=TEXT,
+    source_partition=st.integers(0, 10_000),
+    source_offset=OFFSET,
+)
+
+ALERTS = st.builds(
+    HighRiskAlert,
+    alert_id=st.uuids(version=5).map(str),
+    schema_version=st.just(1),
+    transaction=TRANSACTIONS,
+    score=st.floats(0, 1),
+    level=st.sampled_from(Level),
+    threshold=st.floats(0, 1),
+    reasons=_REASONS,
+    imputed=_IMPUTED,
+    ledger_day=_LEDGER_DAY,
+    bundle_version=TEXT,
+    catalogue_version=st.integers(1, 100),
+    source_topic=TEXT,
+    source_partition=st.integers(0, 10_000),
+    source_offset=OFFSET,
+)
+
+_REASON = Reason("customer_count_1h", 9.0, 1.0, 0.25, "9 transactions within the last hour; usual: 1 transaction")
+
+SOME_FLAG = RiskFlag(
+    "T1", "C1", 1714564800250, 0.91, Level.HIGH, (_REASON,), ("amount",), 19_783, "lightgbm-01234567",
+    "transactions", 3, 41,
+)  # fmt: skip
+
+SOME_ALERT = HighRiskAlert(
+    alert_id="b7f0b3a6-5d0e-5b52-8f0b-0d4a3a0c5a11",
+    schema_version=1,
+    transaction=Transaction("T1", 1714564800250, "C1", "EUR", merchant_id="M1", amount=1234),
+    score=0.91,
+    level=Level.HIGH,
+    threshold=0.5,
+    reasons=(_REASON,),
+    imputed=(),
+    ledger_day=19_783,
+    bundle_version="lightgbm-01234567",
+    catalogue_version=1,
+    source_topic="transactions",
+    source_partition=3,
+    source_offset=41,
+)

@@ -1,0 +1,77 @@
+"""Changing what is in a log, which Kafka does not do: the records go, and others come in their place."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.records_to_delete import RecordsToDelete
+
+from risk.kafka.sending import Message, send_all
+
+ALL = -1  # as Kafka has it: up to the end
+
+Change = Callable[[list[Message]], Sequence[Message]]
+
+
+def messages(address: str, topic: str, partition: int) -> list[Message]:
+    """All that are there now."""
+    return asyncio.run(_messages(address, TopicPartition(topic, partition)))
+
+
+def send(address: str, topic: str, partition: int, wanted: Sequence[Message]) -> None:
+    """Behind what is there."""
+    asyncio.run(_send(address, TopicPartition(topic, partition), wanted))
+
+
+def send_in_a_transaction(address: str, topic: str, partition: int, wanted: Sequence[Message]) -> None:
+    """Behind what is there, and behind them an offset that holds no record: the transaction's end."""
+    asyncio.run(_send_in_a_transaction(address, TopicPartition(topic, partition), wanted))
+
+
+def rewrite(address: str, topic: str, partition: int, wanted: Sequence[Message]) -> None:
+    """These, instead of what is there: at other offsets, in the same topic."""
+    asyncio.run(_rewrite(address, TopicPartition(topic, partition), wanted))
+
+
+def lose(address: str, topic: str, partition: int, before: int) -> None:
+    """The records before that offset, as retention does."""
+    asyncio.run(_lose(address, TopicPartition(topic, partition), before))
+
+
+async def _messages(address: str, place: TopicPartition) -> list[Message]:
+    found: list[Message] = []
+    async with AIOKafkaConsumer(bootstrap_servers=address, auto_offset_reset="earliest") as consumer:
+        consumer.assign([place])
+        end = (await consumer.end_offsets([place]))[place]
+        while await consumer.position(place) < end:
+            for record in (await consumer.getmany(place, timeout_ms=200)).get(place, ()):
+                found.append(Message(record.key, record.value, tuple(record.headers)))
+    return found
+
+
+async def _send(address: str, place: TopicPartition, wanted: Sequence[Message]) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=address, acks="all") as producer:
+        await send_all(producer, place.topic, place.partition, wanted)
+
+
+async def _send_in_a_transaction(address: str, place: TopicPartition, wanted: Sequence[Message]) -> None:
+    async with (
+        AIOKafkaProducer(bootstrap_servers=address, transactional_id=f"tests-{place.topic}") as producer,
+        producer.transaction(),
+    ):
+        await send_all(producer, place.topic, place.partition, wanted)
+
+
+async def _rewrite(address: str, place: TopicPartition, wanted: Sequence[Message]) -> None:
+    await _lose(address, place, ALL)
+    await _send(address, place, wanted)
+
+
+async def _lose(address: str, place: TopicPartition, before: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        await admin.delete_records({place: RecordsToDelete(before_offset=before)})
+    finally:
+        await admin.close()

@@ -1,0 +1,163 @@
+"""The example for downstream services: each alert is handled once, whenever it is killed."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from msgspec.structs import replace
+
+from examples.alert_consumer import consume, open_cases
+from risk.outputs import alert_id, encode_alert
+from risk.topics import topics_of
+from tests.events import SOME_ALERT
+from tests.kafka_broker import TestKafka
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "alert_consumer.py"
+
+
+def alert(number: int) -> bytes:
+    transaction = replace(SOME_ALERT.transaction, transaction_id=f"T{number}")
+    name = alert_id(transaction.customer_id, transaction.transaction_id, transaction.event_time, "b")
+    return encode_alert(replace(SOME_ALERT, alert_id=name, transaction=transaction))
+
+
+def opened(path: Path) -> Counter[str]:
+    """How many cases were opened for each transaction, as another process sees it."""
+    with sqlite3.connect(path) as cases:
+        found = Counter(name for (name,) in cases.execute("select transaction_id from cases"))
+    cases.close()
+    return found
+
+
+class KilledError(Exception):
+    """What a kill looks like to the code that it ends."""
+
+
+class Deliveries:
+    """A consumer that hands out its batches, and ends at a commit or when nothing is left, as if it was killed."""
+
+    def __init__(self, path: Path, batches: list[list[bytes]], *, killed_at_commit: int | None = None) -> None:
+        self._path = path
+        self._batches = batches
+        self._killed_at = killed_at_commit
+        self.committed: list[int] = []
+
+    async def getmany(self, timeout_ms: int, max_records: int) -> dict[str, list[SimpleNamespace]]:
+        del timeout_ms, max_records
+        if not self._batches:
+            raise KilledError
+        return {"partition 0": [SimpleNamespace(value=value) for value in self._batches.pop(0)]}
+
+    async def commit(self) -> None:
+        if len(self.committed) == self._killed_at:
+            raise KilledError
+        self.committed.append(sum(opened(self._path).values()))
+
+
+def run(path: Path, deliveries: Deliveries) -> None:
+    cases = open_cases(str(path))
+    try:
+        with pytest.raises((KilledError, KeyError)):
+            asyncio.run(consume(deliveries, cases))
+    finally:
+        cases.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cases.db"
+
+
+def test_what_comes_twice_is_handled_once(path: Path) -> None:
+    run(path, Deliveries(path, [[alert(1), alert(2), alert(1)], [alert(2), alert(3)]]))
+    assert opened(path) == {"T1": 1, "T2": 1, "T3": 1}
+
+
+def test_offsets_are_committed_after_the_cases(path: Path) -> None:
+    """Another connection sees the cases of a batch when its offsets are committed."""
+    deliveries = Deliveries(path, [[alert(1), alert(2)], [alert(3)]])
+    run(path, deliveries)
+    assert deliveries.committed == [2, 3]
+
+
+def test_killed_before_the_offsets_nothing_is_handled_again(path: Path) -> None:
+    run(path, Deliveries(path, [[alert(1), alert(2)]], killed_at_commit=0))
+    run(path, Deliveries(path, [[alert(1), alert(2)], [alert(3)]]))
+    assert opened(path) == {"T1": 1, "T2": 1, "T3": 1}
+
+
+def test_what_fails_in_a_batch_leaves_nothing_of_it(path: Path) -> None:
+    """No alert may count as handled whose batch did not end; the offsets stay, so it comes again."""
+    deliveries = Deliveries(path, [[alert(1)], [alert(2), b'{"alert_id": "another"}']])
+    run(path, deliveries)
+    assert opened(path) == {"T1": 1}
+    assert deliveries.committed == [1]
+
+
+# On Kafka
+
+KILLS = 3
+# Their lines fill the pipe that nobody reads once for each kill, so that the consumer stands still on its way.
+ALERTS = 8_000
+
+
+async def make_topic(kafka: TestKafka, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.address)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, 1, 1)])
+    finally:
+        await admin.close()
+
+
+async def send(kafka: TestKafka, topic: str) -> None:
+    """Every alert, most of them again at some distance, and the last one at the very end."""
+    await make_topic(kafka, topic)
+    async with AIOKafkaProducer(bootstrap_servers=kafka.address, acks="all") as producer:
+        order = [n for number in range(ALERTS) for n in (number, max(number - 150, 0), number)]
+        sent = [await producer.send(topic, alert(number), partition=0) for number in (*order, ALERTS)]
+        await asyncio.gather(*sent)
+
+
+@contextmanager
+def consumer(environment: dict[str, str], path: Path) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, str(EXAMPLE), str(path)]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()  # SIGKILL
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def test_killed_in_the_middle_and_started_again_each_is_handled_once(kafka: TestKafka, prefix: str, path: Path) -> None:
+    asyncio.run(send(kafka, topics_of(prefix).alerts))
+    environment = kafka.environment(prefix)
+    handled = [0]
+    for _ in range(KILLS):
+        with consumer(environment, path) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+        handled.append(sum(opened(path).values()))
+    assert handled == sorted(set(handled)), "each start went on"
+    assert handled[-1] < ALERTS, "the last kill came in the middle"
+    last = alert_id("C1", f"T{ALERTS}", SOME_ALERT.transaction.event_time, "b")
+    with consumer(environment, path) as process:
+        assert process.stdout is not None
+        assert any(line.startswith(last) for line in process.stdout)
+    assert opened(path) == {f"T{number}": 1 for number in range(ALERTS + 1)}
+
+
+def test_the_example_is_short() -> None:
+    assert len(EXAMPLE.read_text().splitlines()) < 60

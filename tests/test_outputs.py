@@ -1,0 +1,172 @@
+"""Flags and alerts: what comes back is what was sent, to the last bit, and equal events are equal bytes."""
+
+import json
+import struct
+from typing import get_args
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from risk.events import HighRiskAlert, Rejected, RejectReason, RiskFlag
+from risk.outputs import (
+    SCHEMA_VERSION,
+    alert_id,
+    bundle_of,
+    decode_alert,
+    decode_flag,
+    encode_alert,
+    encode_flag,
+    source_of,
+)
+from tests.events import ALERTS, FLAGS, SOME_ALERT, SOME_FLAG
+
+
+def bits(value: float) -> bytes:
+    return struct.pack(">d", value)
+
+
+def floats_of(event: RiskFlag | HighRiskAlert) -> list[bytes]:
+    """Every float of the event as its bits, for 0.0 equals -0.0."""
+    numbers = [event.score]
+    for reason in event.reasons:
+        numbers += [n for n in (reason.value, reason.reference, reason.contribution) if isinstance(n, float)]
+    return [bits(number) for number in numbers]
+
+
+@given(FLAGS)
+@settings(max_examples=1000, deadline=None)
+@example(replace(SOME_FLAG, score=5e-324))
+@example(replace(SOME_FLAG, score=0.1 + 0.2))
+def test_a_flag_comes_back_to_the_last_bit(flag: RiskFlag) -> None:
+    raw = encode_flag(flag)
+    back = decode_flag(raw)
+    assert isinstance(back, RiskFlag)
+    assert back == flag
+    assert floats_of(back) == floats_of(flag)
+    assert encode_flag(back) == raw
+
+
+@given(ALERTS)
+@settings(max_examples=1000, deadline=None)
+def test_an_alert_comes_back_to_the_last_bit(alert: HighRiskAlert) -> None:
+    raw = encode_alert(alert)
+    back = decode_alert(raw)
+    assert isinstance(back, HighRiskAlert)
+    assert back == alert
+    assert floats_of(back) == floats_of(alert)
+    assert bits(back.threshold) == bits(alert.threshold)
+    assert encode_alert(back) == raw
+
+
+def test_equal_alerts_are_equal_bytes_in_whatever_order_their_attributes_came() -> None:
+    one = replace(SOME_ALERT.transaction, attributes={"a": 1.0, "b": "x"})
+    other = replace(SOME_ALERT.transaction, attributes={"b": "x", "a": 1.0})
+    assert encode_alert(replace(SOME_ALERT, transaction=one)) == encode_alert(replace(SOME_ALERT, transaction=other))
+
+
+def test_people_can_read_a_flag() -> None:
+    """Times RFC 3339, the ledger day a date, every field there even where it is empty."""
+    shown = json.loads(encode_flag(replace(SOME_FLAG, ledger_day=19_783, reasons=(), imputed=())))
+    assert shown["event_time"] == "2024-05-01T12:00:00.250000Z"
+    assert shown["ledger_day"] == "2024-03-01"
+    assert (shown["reasons"], shown["imputed"], shown["schema_version"]) == ([], [], 1)
+    assert json.loads(encode_flag(replace(SOME_FLAG, ledger_day=None)))["ledger_day"] is None
+
+
+def test_an_alert_shows_its_transaction_as_the_transactions_topic_does() -> None:
+    shown = json.loads(encode_alert(SOME_ALERT))["transaction"]
+    assert shown["amount"] == 12.34
+    assert shown["event_time"] == "2024-05-01T12:00:00.250000Z"
+
+
+@given(FLAGS, ALERTS)
+@settings(max_examples=200, deadline=None)
+def test_source_and_bundle_are_read_without_the_rest(flag: RiskFlag, alert: HighRiskAlert) -> None:
+    assert source_of(encode_flag(flag)) == flag.source_offset
+    assert source_of(encode_alert(alert)) == alert.source_offset
+    assert bundle_of(encode_flag(flag)) == flag.bundle_version
+    assert bundle_of(encode_alert(alert)) == alert.bundle_version
+
+
+GOOD = json.loads(encode_flag(SOME_FLAG))
+STRANGE = [
+    None,
+    b"",
+    b"\xff\xfe",
+    b"[1]",
+    b"{}",
+    b'{"source_offset": "1"}',
+    b"[" * 100_000,
+    b'{"a":' * 100_000,
+    b'{"a": "\xff"}',
+]
+
+
+@pytest.mark.parametrize("raw", STRANGE, ids=lambda raw: repr(raw)[:20])
+def test_what_is_no_output_is_said_to_be_none(raw: bytes | None) -> None:
+    assert source_of(raw) is None
+    assert bundle_of(raw) is None
+    for answer, expected in ((decode_flag(raw), "expected a risk flag"), (decode_alert(raw), "expected an alert")):
+        assert isinstance(answer, Rejected)
+        assert answer.reason in (RejectReason.NOT_JSON, RejectReason.WRONG_TYPE)
+        assert expected in answer.detail
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"schema_version": 2}, "schema_version"),
+        ({"score": None}, "score"),
+        ({"level": "huge"}, "level"),
+        ({"ledger_day": 19783}, "ledger_day"),
+        ({"event_time": "2024-05-01T12:00:00"}, "event_time"),
+    ],
+)
+def test_a_flag_of_another_shape_is_rejected_by_the_name_of_the_field(change: dict[str, object], words: str) -> None:
+    answer = decode_flag(json.dumps({**GOOD, **change}).encode())
+    assert isinstance(answer, Rejected)
+    assert answer.reason == RejectReason.WRONG_TYPE
+    assert f"$.{words}" in answer.detail
+
+
+def test_text_that_is_not_utf_8_is_rejected() -> None:
+    answer = decode_flag(encode_flag(SOME_FLAG).replace(b'"T1"', b'"\xff"'))
+    assert isinstance(answer, Rejected)
+    assert answer.reason == RejectReason.NOT_JSON
+    assert bundle_of(b'{"bundle_version": "\xff"}') is None
+
+
+def test_an_alert_about_no_valid_transaction_is_rejected() -> None:
+    body = json.loads(encode_alert(SOME_ALERT))
+    body["transaction"]["currency"] = "EURO"
+    answer = decode_alert(json.dumps(body).encode())
+    assert isinstance(answer, Rejected)
+    assert answer.reason == RejectReason.UNKNOWN_CURRENCY
+
+
+def test_a_newer_producer_may_add_fields() -> None:
+    assert decode_flag(json.dumps({**GOOD, "added": [1]}).encode()) == SOME_FLAG
+
+
+def test_the_alert_id_never_changes() -> None:
+    """Consumers keep these ids; the value is of RFC 9562's version 5 over a JSON list in our namespace."""
+    assert alert_id("C1", "T1", 1714564800250, "lightgbm-01234567") == "42e4aacf-d70e-53c7-9b5f-75a1eb77bed9"
+
+
+IDS = st.tuples(
+    st.text('ab",[]', max_size=4), st.text('ab",[]', max_size=4), st.integers(0, 99), st.text("1,", max_size=2)
+)
+
+
+@given(IDS, IDS)
+@settings(max_examples=2000, deadline=None)
+@example(("a", "bc", 1, "x"), ("ab", "c", 1, "x"))
+@example(("a", "b", 11, "x"), ("a", "b", 1, "1x"))
+def test_other_parts_are_another_id(one: tuple[str, str, int, str], other: tuple[str, str, int, str]) -> None:
+    assert (alert_id(*one) == alert_id(*other)) == (one == other)
+
+
+def test_the_version_in_the_event_is_the_one_that_is_written() -> None:
+    assert get_args(HighRiskAlert.__annotations__["schema_version"]) == (SCHEMA_VERSION,)

@@ -1,0 +1,116 @@
+"""A replay that ended early, and one that goes on from there."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from producer.__main__ import main
+from risk.topics import topics_of
+from tests.kafka_broker import TestKafka
+from tests.kafka_replays import UNLIMITED, Running, arrived, expected, months, refusal, wait_for, with_topics
+from tests.replays import everything, history, row
+
+
+@pytest.fixture
+def environment(kafka: TestKafka, prefix: str) -> dict[str, str]:
+    return with_topics(kafka, prefix)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_replay_is_resumed_to_exactly_the_whole_file(
+    kafka: TestKafka,
+    prefix: str,
+    environment: dict[str, str],
+    tmp_path: Path,
+    number: signal.Signals,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, topics = months(tmp_path, rows=2000), topics_of(prefix)
+    running = Running(environment, str(path), "--rate", "1500", *UNLIMITED)
+    wait_for(kafka.address, topics.transactions, 300)
+    code = running.end(number)
+    assert code == {signal.SIGINT: 130, signal.SIGTERM: 143}.get(number, -9), running.said
+    if number != signal.SIGKILL:
+        assert running.said.splitlines()[-1] == (
+            f"interrupted; {path}.replay.json says where it was, and --resume goes on from there"
+        )
+    assert sum(map(len, everything(kafka.address, topics.transactions).values())) < 2000
+    assert main(["replay", str(path), "--resume", *UNLIMITED], environment) == 0
+    assert arrived(kafka.address, topics) == expected(path, topics)
+    assert main(["replay", str(path), "--resume", *UNLIMITED], environment) == 0
+    assert "nothing is left to go on with" in capsys.readouterr().err
+    assert arrived(kafka.address, topics) == expected(path, topics)
+
+
+def test_a_limit_stops_and_resume_goes_on(
+    kafka: TestKafka, prefix: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    path, topics = months(tmp_path), topics_of(prefix)
+    assert main(["replay", str(path), "--limit", "250", *UNLIMITED], environment) == 0
+    assert sum(map(len, everything(kafka.address, topics.transactions).values())) == 250
+    assert main(["replay", str(path), "--limit", "250", "--resume", *UNLIMITED], environment) == 0
+    assert sum(map(len, everything(kafka.address, topics.transactions).values())) == 500
+    assert main(["replay", str(path), "--resume", *UNLIMITED], environment) == 0
+    assert arrived(kafka.address, topics) == expected(path, topics)
+
+
+def test_another_file_cannot_be_resumed(
+    environment: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = months(tmp_path)
+    assert main(["replay", str(path), "--limit", "10", *UNLIMITED], environment) == 0
+    said = refusal(capsys, environment, str(path), "--resume", "--no-labels", *UNLIMITED)
+    assert "the position is of another replay: labels was True and is False" in said
+    history(path, [row(1, 1), row(2, 2)])
+    said = refusal(capsys, environment, str(path), "--resume", *UNLIMITED)
+    assert "file bytes was" in said
+    assert "head sha256 was" in said
+
+
+def test_other_topics_cannot_be_resumed(
+    kafka: TestKafka, prefix: str, environment: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = months(tmp_path)
+    assert main(["replay", str(path), "--limit", "10", *UNLIMITED], environment) == 0
+    other = with_topics(kafka, prefix + "other.")
+    assert "transactions was" in refusal(capsys, other, str(path), "--resume", *UNLIMITED)
+
+
+def test_without_a_position_there_is_nothing_to_resume(
+    environment: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = months(tmp_path)
+    said = refusal(capsys, environment, str(path), "--resume")
+    assert f"--resume: got no {path}.replay.json" in said
+
+
+def test_a_position_that_cannot_be_noted_is_told_before_anything_is_sent(
+    kafka: TestKafka,
+    prefix: str,
+    environment: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    no_position = tmp_path / "nowhere" / "position.json"
+    said = refusal(capsys, environment, str(months(tmp_path)), "--position", str(no_position), *UNLIMITED)
+    assert str(no_position) in said
+    assert everything(kafka.address, topics_of(prefix).transactions) == {}
+
+
+def test_a_replay_that_is_told_to_end_while_the_broker_is_silent_ends_and_loses_nothing(
+    own_kafka: TestKafka, prefix: str, tmp_path: Path
+) -> None:
+    environment, topics = with_topics(own_kafka, prefix), topics_of(prefix)
+    path = months(tmp_path, rows=3000)
+    running = Running(environment, str(path), "--rate", "1000", *UNLIMITED)
+    wait_for(own_kafka.address, topics.transactions, 500)
+    own_kafka.pause()
+    assert running.end(signal.SIGTERM) == 143, running.said
+    assert "--resume goes on from there" in running.said
+    own_kafka.resume()
+    assert main(["replay", str(path), "--resume", *UNLIMITED], environment) == 0
+    # What lay in the broker's socket while it was stopped may come to its log after the others, a second time.
+    found = arrived(own_kafka.address, topics)
+    first = {topic: {n: list(dict.fromkeys(part)) for n, part in parts.items()} for topic, parts in found.items()}
+    assert first == expected(path, topics)

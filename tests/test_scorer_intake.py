@@ -1,0 +1,208 @@
+"""The intake: which partition is next, how much of it may go, and what waits."""
+
+from typing import NamedTuple
+
+import pytest
+
+from risk.clock import DAY
+from risk.events import Rejected, RejectReason, Transaction
+from scorer.worker.arrivals import Chunk, Event, Place
+from scorer.worker.intake import UNDER_WAY, Gap, Head, Intake
+
+FIRST_DAY = 20_000
+T = "transactions"
+ONE, TWO, LABELS = Place(T, 0), Place(T, 1), Place("labels", 0)
+
+
+class Known:
+    """Ledger days up to one are closed."""
+
+    def __init__(self, newest: int) -> None:
+        self.newest = newest
+
+    def is_known(self, day: int) -> bool:
+        return day <= self.newest
+
+
+class Given(NamedTuple):
+    """A record whose event is what the test says."""
+
+    offset: int
+    event: Event
+    timestamp: int = 0
+    key: bytes | None = None
+    value: bytes | None = None
+
+
+def at(offset: int, days: float) -> Given:
+    """A transaction so many days after the first one's midnight."""
+    return Given(offset, Transaction(f"t{offset}", int((FIRST_DAY + days) * DAY), "c", "EUR"))
+
+
+def unreadable(offset: int) -> Given:
+    return Given(offset, Rejected(RejectReason.NOT_JSON, "why"))
+
+
+class Bench:
+    """An intake of two partitions of transactions and one of labels, read to their ends."""
+
+    def __init__(self, *, known: int = FIRST_DAY + 99, delay: int | None = 7, chunk: int = 10) -> None:
+        self.days = Known(known)
+        self.intake = Intake(ordered_topic=T, delay_days=delay, days=self.days, chunk=chunk)
+        for place in (ONE, TWO, LABELS):
+            self.intake.begin(place, lambda records: [record.event for record in records], 0, -1)  # type: ignore[attr-defined]
+            self.intake.read_up_to(place, 0, 0)
+
+    def fetch(self, place: Place, *records: Given) -> None:
+        self.intake.add(place, records)
+        self.intake.read_up_to(place, records[-1].offset + 1, records[-1].offset + 1)
+
+    def offsets(self) -> list[tuple[Place, list[int]]]:
+        """All that can go, each chunk done at once."""
+        found = []
+        while (chunk := self.intake.next()) is not None:
+            found.append((chunk.place, [record.offset for record in chunk.records]))
+            self.intake.done(chunk.serial)
+        return found
+
+
+def test_the_oldest_first_record_decides() -> None:
+    bench = Bench()
+    bench.fetch(ONE, at(0, 0.5), at(1, 0.6))
+    bench.fetch(TWO, at(0, 0.1), at(1, 0.9))
+    assert bench.offsets() == [(TWO, [0, 1]), (ONE, [0, 1])]
+
+
+def test_nothing_goes_before_every_partition_has_a_record_or_is_read_to_its_end() -> None:
+    bench = Bench()
+    bench.fetch(ONE, at(0, 0.5))
+    bench.intake.read_up_to(TWO, 3, 5)
+    assert bench.offsets() == []
+    bench.intake.read_up_to(TWO, 5, 5)
+    assert bench.offsets() == [(ONE, [0])]
+
+
+def test_labels_go_first_and_wait_for_nothing() -> None:
+    bench = Bench(known=0)
+    bench.fetch(ONE, at(0, 0.5))
+    bench.fetch(LABELS, unreadable(0))
+    bench.intake.read_up_to(TWO, 3, 5)
+    assert bench.offsets() == [(LABELS, [0])]
+
+
+def test_a_chunk_is_cut_where_time_enters_a_day_that_is_not_closed() -> None:
+    """The rest waits, and goes when the day comes."""
+    bench = Bench(known=FIRST_DAY - 7)
+    bench.fetch(ONE, at(0, 0.5), at(1, 0.9), at(2, 1.1), at(3, 0.8))
+    assert bench.offsets() == [(ONE, [0, 1])]
+    assert bench.intake.waiting_for == FIRST_DAY - 6
+    bench.days.newest += 1
+    assert bench.offsets() == [(ONE, [2, 3])]
+    assert bench.intake.waiting_for is None
+
+
+def test_a_partition_that_begins_looks_for_the_day_of_its_newest_time_too() -> None:
+    """After a restart the day that the partition is in may not have been read yet."""
+    bench = Bench(known=FIRST_DAY - 8)
+    bench.intake.begin(ONE, lambda records: [record.event for record in records], 0, FIRST_DAY * DAY)  # type: ignore[attr-defined]
+    bench.fetch(ONE, at(0, -0.2))
+    assert bench.offsets() == []
+    assert bench.intake.waiting_for == FIRST_DAY - 7
+
+
+def test_without_a_ledger_nothing_waits() -> None:
+    bench = Bench(known=0, delay=None)
+    bench.fetch(ONE, at(0, 0.5), at(1, 9))
+    assert bench.offsets() == [(ONE, [0, 1])]
+
+
+def test_while_one_waits_older_records_of_another_go() -> None:
+    bench = Bench(known=FIRST_DAY - 7)
+    bench.fetch(ONE, at(0, 1.5))
+    bench.fetch(TWO, at(0, 0.2), at(1, 1.2))
+    assert bench.offsets() == [(TWO, [0])]
+    assert bench.intake.heads() == [Head(ONE, int((FIRST_DAY + 1.5) * DAY)), Head(TWO, int((FIRST_DAY + 1.2) * DAY))]
+
+
+def test_heads_are_not_told_while_a_chunk_is_under_way() -> None:
+    bench = Bench()
+    bench.fetch(ONE, at(0, 0.5), at(1, 0.6))
+    chunk = bench.intake.next()
+    assert chunk is not None
+    assert bench.intake.heads() is None
+    bench.intake.done(chunk.serial)
+    assert bench.intake.heads() == []
+
+
+def test_who_gives_up_goes_on_up_to_the_next_day() -> None:
+    """Giving up one day is not giving up the next."""
+    bench = Bench(known=FIRST_DAY - 8)
+    bench.fetch(ONE, at(0, 0.5), at(1, 1.5))
+    assert bench.offsets() == []
+    bench.intake.give_up()
+    assert bench.offsets() == [(ONE, [0])]
+    assert bench.intake.waiting_for == FIRST_DAY - 6
+
+
+def test_what_cannot_be_read_goes_at_once() -> None:
+    bench = Bench(known=0)
+    bench.fetch(ONE, unreadable(0), unreadable(1), at(2, 0.5))
+    assert bench.offsets() == [(ONE, [0, 1])]
+
+
+def test_a_chunk_has_a_size() -> None:
+    bench = Bench(chunk=3)
+    bench.fetch(ONE, *(at(offset, 0.5) for offset in range(7)))
+    assert bench.offsets() == [(ONE, [0, 1, 2]), (ONE, [3, 4, 5]), (ONE, [6])]
+
+
+def test_only_so_many_chunks_are_under_way() -> None:
+    bench = Bench(chunk=1)
+    bench.fetch(ONE, *(at(offset, 0.5) for offset in range(7)))
+    taken = [bench.intake.next() for _ in range(UNDER_WAY)]
+    assert all(taken)
+    assert bench.intake.next() is None
+    assert bench.intake.is_full
+
+
+def test_a_chunk_from_before_a_new_beginning_is_not_counted_against_the_new_one() -> None:
+    """Its end must not make the partition look idle while a later chunk is under way."""
+    bench = Bench()
+    bench.fetch(ONE, at(0, 0.5))
+    old = bench.intake.next()
+    bench.intake.begin(ONE, lambda records: [record.event for record in records], 0, -1)  # type: ignore[attr-defined]
+    bench.fetch(ONE, at(0, 0.5))
+    new = bench.intake.next()
+    assert isinstance(old, Chunk)
+    assert isinstance(new, Chunk)
+    bench.intake.done(old.serial)
+    assert not bench.intake.is_idle(ONE)
+    bench.intake.done(new.serial)
+    assert bench.intake.is_idle(ONE)
+
+
+@pytest.mark.parametrize(("found", "gap"), [(5, None), (3, Gap(ONE, 5, 3)), (9, Gap(ONE, 5, 9))])
+def test_it_tells_where_a_log_does_not_go_on_as_expected(found: int, gap: Gap | None) -> None:
+    bench = Bench()
+    bench.intake.begin(ONE, lambda records: [record.event for record in records], 5, -1)  # type: ignore[attr-defined]
+    assert bench.intake.add(ONE, [at(found, 0.5)]) == gap
+
+
+def test_a_partition_that_is_not_ours_is_passed_over() -> None:
+    bench = Bench()
+    bench.intake.drop([ONE])
+    assert bench.intake.add(ONE, [at(0, 0.5)]) is None
+    assert bench.offsets() == []
+
+
+def test_a_late_record_asks_for_no_other_day_than_the_newest() -> None:
+    bench = Bench(known=FIRST_DAY - 6)
+    bench.fetch(ONE, at(0, 1.5), at(1, 0.2), at(2, 1.9))
+    assert bench.offsets() == [(ONE, [0, 1, 2])]
+
+
+def test_lag_counts_what_waits_here_too() -> None:
+    bench = Bench(known=0)
+    bench.fetch(ONE, at(0, 0.5), at(1, 0.5))
+    bench.intake.read_up_to(ONE, 2, 10)
+    assert bench.intake.lags()[ONE] == 10

@@ -1,0 +1,43 @@
+"""The watchdog ends a worker that does not get on, and no other."""
+
+import pytest
+
+from scorer.worker.watchdog import Progress, Watchdog
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("looks", "bitten"),
+    [
+        ([Progress(True, False, 1), Progress(True, False, 1)], True),
+        ([Progress(True, False, 1), Progress(True, False, 2)], False),
+        ([Progress(False, False, 1), Progress(False, False, 1)], False),
+        ([Progress(True, True, 1), Progress(True, True, 1)], False),
+    ],
+    ids=["stands still", "gets on", "has nothing to do", "waits for a ledger day"],
+)
+def test_who_is_bitten(looks: list[Progress], bitten: bool) -> None:
+    clock, bites = Clock(), list[float]()
+    answers = iter(looks)
+    dog = Watchdog(lambda: next(answers), bites.append, 100, clock)
+    for _ in looks:
+        dog.look()
+        clock.now += 101
+    assert bool(bites) == bitten
+
+
+def test_what_stood_still_and_then_got_on_has_all_its_time_again() -> None:
+    clock, bites = Clock(), list[float]()
+    marks = iter([1, 1, 2, 2, 2])
+    dog = Watchdog(lambda: Progress(True, False, next(marks)), bites.append, 100, clock)
+    for seconds in (0, 90, 90, 90, 20):
+        clock.now += seconds
+        dog.look()
+    assert bites == [110]

@@ -1,0 +1,119 @@
+"""A training that is broken off, by a full disk, a person or a bundle that cannot be: nothing half, nothing left."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from console.start import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
+from risk.bundle import ONNX
+from tests.test_training_bundle_folder import full_disk_after
+from trainer.__main__ import main
+
+ROOT = Path(__file__).parent.parent
+# Its file is several times as large as any of a report.
+LARGE_FOREST = "[random-forest]\nn_estimators = 60\nmax_depth = 12\nmin_samples_leaf = 1\nmax_samples = 8000\n"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small history, and a bundle and a report of a forest that is large beside it."""
+    folder = tmp_path_factory.mktemp("broken")
+    assert main(["generate", "cards", str(folder / "cards.parquet"), "--customers", "150", "--days", "110"], {}) == 0
+    (folder / "large.toml").write_text(LARGE_FOREST)
+    assert main(command(folder, folder), {}) == EXIT_OK
+    return folder
+
+
+def command(place: Path, into: Path) -> list[str]:
+    return ["train", str(place / "cards.parquet"), "--models", str(into / "models"), "--reports",
+            str(into / "reports"), "--model", "random-forest", "--params", str(place / "large.toml")]  # fmt: skip
+
+
+def left_in(folder: Path) -> list[str]:
+    """Everything that is there, hidden or not."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def largest(folder: Path) -> int:
+    return max(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_disk_that_is_full_when_the_report_is_written(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with full_disk_after(20_000):
+        assert main(command(place, tmp_path), {}) == EXIT_FAILED
+    said = capsys.readouterr().err
+    assert f"error: cannot write {tmp_path}/reports/random-forest-" in said
+    assert "make room or choose another" in said
+    assert left_in(tmp_path) == ["models", "reports"]
+
+
+def test_a_disk_that_is_full_when_the_bundle_is_written_leaves_no_report_either(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The limit lets the whole report through, and not the bundle."""
+    enough = largest(place / "reports") + 10_000
+    assert enough < largest(place / "models")
+    with full_disk_after(enough):
+        assert main(command(place, tmp_path), {}) == EXIT_FAILED
+    assert f"error: cannot write {tmp_path}/models/random-forest-" in capsys.readouterr().err
+    assert left_in(tmp_path) == ["models", "reports"]
+
+
+def test_a_bundle_that_fails_leaves_the_report_of_before(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here because a file of the bundle that is there already was changed."""
+    version = (place / "models" / "current").read_text().strip()
+    for folder in ("models", "reports"):
+        shutil.copytree(place / folder, tmp_path / folder)
+    (tmp_path / "models" / version / ONNX).write_bytes(b"changed")
+    (tmp_path / "reports" / version / "report.html").write_text("of before")
+    before = left_in(tmp_path)
+    assert main(command(place, tmp_path), {}) == EXIT_FAILED
+    assert "got SHA-256" in capsys.readouterr().err
+    assert left_in(tmp_path) == before
+    assert (tmp_path / "reports" / version / "report.html").read_text() == "of before"
+
+
+def while_learning(training: subprocess.Popen[str], into: Path) -> None:  # noqa: ARG001 - one form for both
+    """The periods are said before anything is fitted."""
+    assert training.stdout is not None
+    while not training.stdout.readline().startswith("test "):
+        assert training.poll() is None
+
+
+def while_writing(training: subprocess.Popen[str], into: Path) -> None:
+    """The report's folder has another name until it is whole."""
+    while not list((into / "reports").glob(".*.part")):
+        assert training.poll() is None
+
+
+@pytest.mark.parametrize("moment", [while_learning, while_writing])
+def test_an_interrupt_in_the_middle_leaves_nothing(
+    place: Path, tmp_path: Path, moment: Callable[[subprocess.Popen[str], Path], None]
+) -> None:
+    """Ctrl-C while models are fitted, or while files are written."""
+    training = subprocess.Popen(
+        [sys.executable, "-m", "trainer", *command(place, tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # A shell's background jobs ignore Ctrl-C, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    moment(training, tmp_path)
+    training.send_signal(signal.SIGINT)
+    _, said = training.communicate()
+    assert training.returncode == EXIT_INTERRUPTED
+    assert said.splitlines()[-1] == "interrupted; nothing half-written was left behind"
+    assert left_in(tmp_path) == ["models", "reports"]

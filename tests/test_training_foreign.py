@@ -1,0 +1,88 @@
+"""A bank's own export, from its map to a backtest: other names, semicolons, decimal commas, the day first."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from console.start import EXIT_OK
+from risk.bundle import read_bundle
+from tests.foreign_files import World, german_bank, saved
+from trainer.__main__ import main
+
+ROWS, DAYS = 12_000, 80
+
+MAP = """\
+transaction_id = "Buchungsnummer"
+event_time = { columns = ["Buchungsdatum", "Uhrzeit"], format = "%d.%m.%Y %H:%M" }
+customer_id = "Kundennummer"
+merchant_id = "Händler"
+country = "Land"
+amount = { column = "Betrag", decimal = "," }
+currency = "Währung"
+is_fraud = { column = "Betrug", fraud = ["ja"], genuine = ["nein"] }
+
+[attributes]
+Kontostand = { kind = "number", decimal = "," }
+"""
+
+
+class Quarter(World):
+    """Longer than the world of the other tests, and with frauds that a model can find: dear ones."""
+
+    def __init__(self) -> None:
+        random = np.random.default_rng(11)
+        self.seconds = np.sort(random.integers(0, DAYS * 86_400, ROWS))
+        self.moments = pd.Timestamp("2023-05-01") + pd.to_timedelta(self.seconds, unit="s")
+        self.customer = random.integers(0, 300, ROWS)
+        self.merchant = random.integers(0, 80, ROWS)
+        self.fraud = (random.random(ROWS) < 0.03).astype(int)
+        self.amount = np.round(random.lognormal(3 + 2 * self.fraud, 1), 2)
+        self.unique = random.permutation(10**7)[:ROWS]
+
+
+def run(*words: object) -> None:
+    assert main([str(word) for word in words], {}) == EXIT_OK
+
+
+def test_from_a_foreign_csv_to_a_backtest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """train, report, models, promote and backtest, all with the one map; and the frauds are found."""
+    file, columns = saved(tmp_path, separator=";", **german_bank(Quarter())), tmp_path / "map.toml"
+    columns.write_text(MAP, encoding="utf-8")
+    models, reports = tmp_path / "models", tmp_path / "reports"
+    folders = ("--models", models, "--reports", reports)
+
+    versions = []
+    for cost in (5, 9):
+        run("train", file, "--columns", columns, *folders, "--model", "logistic", "--review-cost", cost)
+        versions.append((models / "current").read_text().strip())
+    first, second = versions
+    assert first != second
+    manifest = read_bundle(models).manifest
+    assert (manifest.currency, manifest.training_data.rows) == ("EUR", ROWS)
+    assert set(manifest.fields) == {"customer_id", "merchant_id", "country"}
+    assert manifest.number_attributes == ("Kontostand",)
+    capsys.readouterr()
+
+    run("report", first, file, "--columns", columns, *folders, "--folds", 2)
+    figures = json.loads((reports / first / "metrics.json").read_text())
+    assert len(figures["folds"]) == 2
+    assert figures["models"][0]["metrics"]["roc_auc"]["value"] > 0.85
+    assert figures["about"]["file"] == file.name
+    assert figures["test"]["amount"] > 10 * figures["test"]["transactions"]
+
+    run("promote", first, "--models", models)
+    run("models", "--models", models)
+    assert re.search(rf"^\* +{first} ", capsys.readouterr().out, re.MULTILINE)
+
+    run("backtest", file, "--columns", columns, "--bundle", models, "--against", models / second,
+        "--from", "2023-07-04", "--out", tmp_path / "tables")  # fmt: skip
+    assert "digest" in capsys.readouterr().out
+    tested = json.loads((tmp_path / "tables" / "backtest.json").read_text())["bundles"][first]
+    high = read_bundle(models).manifest.thresholds.high
+    alerts = next(row["alerts"] for row in tested["sweep"] if row["threshold"] == high)
+    assert tested["transactions"] == figures["test"]["transactions"]
+    assert alerts == figures["models"][0]["money"]["alerts"] > 0

@@ -1,0 +1,54 @@
+"""python -m tests.trained_prints: every model of a small training, as hashes of what its version is made from."""
+
+import json
+import sys
+from hashlib import sha256
+
+import numpy as np
+
+from risk.clock import DAY
+from tests.training_rows import made_matrix
+from trainer.training.learned import learn
+from trainer.training.matrix import Matrix
+from trainer.training.parameters import read_parameters
+from trainer.training.parts import parts_by_time
+from trainer.training.periods import split_days
+from trainer.training.session import Plan, Session
+from trainer.training.stages import Stages
+
+DELAY, DAYS, ROWS = 3, 60, 12_000
+
+
+def history(seed: int = 5) -> Matrix:
+    """Frauds that are dear, by night and on one channel, with much chance in it."""
+    dice = np.random.default_rng(seed)
+    times = np.sort(dice.integers(0, DAYS * DAY, ROWS))
+    times[-1] = DAYS * DAY - 1
+    amounts, hours = dice.lognormal(3, 1.3, ROWS), times // 3_600_000 % 24
+    channels = dice.integers(0, 3, ROWS)
+    odds = 0.9 * np.log(amounts) + 1.3 * (hours < 6) + 0.8 * (channels == 2) - 7.5
+    frauds = dice.random(ROWS) < 1 / (1 + np.exp(-odds))
+    matrix = made_matrix(times, frauds, times + DAY, amounts=amounts, channels=channels)
+    matrix.values[:, 1], matrix.values[:, 2] = hours, hours < 6
+    matrix.values[:, 3] = times // DAY % 7 >= 5
+    return matrix
+
+
+def prints() -> dict[str, list[str]]:
+    matrix = history()
+    parts = parts_by_time(matrix, split_days(*matrix.days, DELAY))
+    parameters = read_parameters(None)
+    parameters["lightgbm"]["n_estimators"] = parameters["random-forest"]["n_estimators"] = 20
+    plan = Plan(tuple(parameters), parameters, "none", 1, 5.0, 1.0, None, 1)
+    session = Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
+    found = {}
+    for trained in session.fit_all():
+        candidate = session.candidate(trained.kind, trained.raw)
+        told = (trained.onnx, repr(trained.parameters).encode(), repr(candidate.calibration).encode(),
+                repr(candidate.thresholds).encode())  # fmt: skip
+        found[trained.kind] = [sha256(each).hexdigest() for each in told]
+    return found
+
+
+if __name__ == "__main__":
+    json.dump(prints(), sys.stdout)

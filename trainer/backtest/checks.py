@@ -1,0 +1,125 @@
+"""Whether bundles and data fit each other: asked before anything is scored, and once more of what was seen."""
+
+from collections.abc import Iterable, Sequence
+
+from console.terminal import warn
+from risk.bundle import Bundle, Manifest
+from risk.clock import DAY, date_ms
+from risk.dataset import Dataset
+from risk.dataset.column_map import Constant
+from risk.engine import Verdict
+from risk.errors import DatasetError, OptionError
+from trainer.backtest.passing import Passing
+from trainer.backtest.period import day_of_time
+from trainer.backtest.run import Backtest
+from trainer.backtest.unseen import features_without
+
+NAMED = 8  # features or columns in one warning
+
+
+def check_two(bundles: Sequence[Bundle]) -> None:
+    versions = [bundle.manifest.version for bundle in bundles]
+    if len(set(versions)) < len(versions):
+        raise OptionError(
+            f"--against: got {bundles[1].folder}, which is {versions[1]} as --bundle is, expected another; the same "
+            "model scores the same. Name another version, or leave --against out."
+        )
+
+
+def check_currency(dataset: Dataset, bundles: Iterable[Bundle]) -> None:
+    """A bundle of another currency would see no amount at all. Some rows in others are as in training: a warning."""
+    source = dataset.column_map.texts["currency"]
+    there = [source.value] if isinstance(source, Constant) else [name for name, _ in dataset.currencies()]
+    for bundle in bundles:
+        manifest = bundle.manifest
+        if there and manifest.currency not in there:
+            raise DatasetError(
+                f"{dataset.path}: got amounts in {', '.join(there[:NAMED])}, expected {manifest.currency} as "
+                f"{manifest.version} was trained with; its amounts and thresholds would mean something else. Convert "
+                "them, or name the currency that they are in by a map (--columns)."
+            )
+
+
+def warn_of_lacking_columns(dataset: Dataset, bundles: Iterable[Bundle]) -> None:
+    """A bundle can be fed without a field that it was trained with, but the user must know."""
+    has = dataset.feature_set
+    attributes = {*has.number_attributes, *has.category_attributes}
+    for manifest in (bundle.manifest for bundle in bundles):
+        wanted = {*manifest.number_attributes, *manifest.category_attributes}
+        fields, lacking = set(manifest.fields) - has.fields, wanted - attributes
+        features = features_without(manifest, fields, lacking)
+        if fields or lacking:
+            warn(
+                f"{manifest.version}: {len(features)} of its {len(manifest.features)} features cannot be had from "
+                f"{dataset.path}, which has no column for {_listed(sorted(fields) + sorted(lacking))}: "
+                f"{_listed(features)}. Its scores mean less here than where it was trained"
+            )
+
+
+def warn_of_training_data(bundles: Iterable[Bundle], counted: tuple[int, int]) -> None:
+    """What a model has learned from, it knows by heart."""
+    first, last = counted
+    for manifest in (bundle.manifest for bundle in bundles):
+        begin, end, honest = _learned(manifest)
+        if first < end and last >= begin:
+            warn(
+                f"{manifest.version} was fitted and its thresholds were chosen on data from {day_of_time(begin)} to "
+                f"{day_of_time(end - 1)}, of which {day_of_time(max(first, begin))} to "
+                f"{day_of_time(min(last, end - 1))} is counted here: if this is that data, the figures flatter the "
+                f"model. They are honest with --from {day_of_time(honest)}"
+            )
+
+
+def _learned(manifest: Manifest) -> tuple[int, int, int]:
+    """Where what was learned from begins and ends, and from when on the data is new to the model."""
+    data, training = manifest.training_data, manifest.training
+    if training.fit is None or training.validation is None or training.test is None:
+        after = (data.last_event // DAY + 1) * DAY  # rows drawn at random: from all of it
+        return data.first_event, after, after
+    end = date_ms(training.validation.until)
+    return date_ms(training.fit.first), end, max(end, date_ms(training.test.first))
+
+
+def warn_of_what_was_seen(dataset: Dataset, backtest: Backtest) -> None:
+    """What was left out, and what was missing in every row."""
+    for passing in backtest.passings:
+        _warn_of_empty_columns(dataset, passing.manifest, backtest)
+        _warn_of_rows(passing)
+    if backtest.too_large:
+        warn(f"not scored: {backtest.too_large:,} transactions that are too large for a message")
+    if dataset.bad.count:
+        warn(f"{dataset.bad.count:,} rows could not be read; `python -m trainer inspect {dataset.path}` tells why")
+
+
+def _warn_of_empty_columns(dataset: Dataset, manifest: Manifest, backtest: Backtest) -> None:
+    has = dataset.feature_set
+    fields = backtest.unseen.fields & set(manifest.fields) & has.fields
+    attributes = backtest.unseen.attributes & {*has.number_attributes, *has.category_attributes}
+    features = features_without(manifest, fields, attributes)
+    if features:
+        warn(
+            f"{manifest.version}: {len(features)} of its {len(manifest.features)} features were missing in every row, "
+            f"because the columns for {_listed(sorted(fields) + sorted(attributes))} hold nothing: {_listed(features)}"
+        )
+
+
+def _warn_of_rows(passing: Passing) -> None:
+    version, skipped = passing.manifest.version, passing.verdicts
+    if skipped[Verdict.DUPLICATE] or skipped[Verdict.LATE]:
+        warn(f"{version}: not scored: {skipped[Verdict.DUPLICATE]:,} duplicates, {skipped[Verdict.LATE]:,} too late")
+    for currency, count in passing.other_currencies.most_common(5):
+        warn(
+            f"{version}: {count:,} transactions in {currency} were scored with their amount missing, and count as 0 in "
+            f"money; it was trained with {passing.manifest.currency}"
+        )
+    total = passing.calendar.total
+    if 0 < total.labelled < total.transactions:
+        warn(
+            f"{version}: {total.transactions - total.labelled:,} of {total.transactions:,} transactions have no label: "
+            "frauds among them are not counted, and an alert that only they raised is neither right nor wrong"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more

@@ -1,0 +1,76 @@
+"""The figures of an outcome, as data: the columns of the tables by week and threshold, the rows of two side by side."""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from trainer.backtest.passing import Passing
+from trainer.backtest.tally import Outcome
+
+
+class Unit(StrEnum):
+    """How a figure is written."""
+
+    RATE = ",.1f"
+    COUNT = ",d"
+    MONEY = ",.0f"
+    SHARE = ".1%"
+
+
+class Figure(NamedTuple):
+    name: str
+    unit: Unit
+    of: Callable[[Outcome, int], float | None]  # of an outcome of so many days; None where it cannot be said
+
+    def text(self, value: float | None, *, sign: str = "") -> str:
+        return "-" if value is None else format(value, f"{sign}{self.unit}")
+
+
+ALERTS = Figure("alerts/day", Unit.RATE, lambda one, days: one.alerts / days)
+WITHOUT_LABEL = Figure("without label", Unit.COUNT, lambda one, _: one.alerts_unknown)
+COUNTS = (
+    Figure("caught", Unit.COUNT, lambda one, _: one.frauds_caught),
+    Figure("missed", Unit.COUNT, lambda one, _: one.frauds_missed),
+    Figure("good flagged", Unit.COUNT, lambda one, _: one.good_customers_flagged),
+)
+MONEY = (
+    Figure("saved", Unit.MONEY, lambda one, _: one.saved),
+    Figure("lost", Unit.MONEY, lambda one, _: one.lost),
+    Figure("cost", Unit.MONEY, lambda one, _: one.cost),
+)
+SHARES = (
+    Figure("precision", Unit.SHARE, lambda one, _: one.precision),
+    Figure("recall", Unit.SHARE, lambda one, _: one.recall),
+)
+
+
+def figures_of(passings: Sequence[Passing]) -> tuple[Figure, ...]:
+    """Those that something can be said of: without a label only alerts."""
+    totals = [passing.calendar.total for passing in passings]
+    if not any(total.labelled for total in totals):
+        return (ALERTS,)
+    unknown = (WITHOUT_LABEL,) if any(total.labelled < total.transactions for total in totals) else ()
+    return (ALERTS, *COUNTS, *unknown, *MONEY, *SHARES)
+
+
+class Compared(NamedTuple):
+    """A figure of two bundles, each at its own threshold."""
+
+    figure: Figure
+    first: float | None
+    second: float | None
+
+    @property
+    def difference(self) -> float | None:
+        """The first less the second."""
+        return None if self.first is None or self.second is None else self.first - self.second
+
+
+def compared(first: Passing, second: Passing) -> list[Compared]:
+    """Money of two currencies is not compared."""
+    same = first.manifest.currency == second.manifest.currency
+    return [
+        Compared(figure, figure.of(first.total, first.calendar.days), figure.of(second.total, second.calendar.days))
+        for figure in figures_of((first, second))
+        if same or figure.unit is not Unit.MONEY
+    ]

@@ -1,0 +1,85 @@
+"""What a backtest prints: a table by week and one over thresholds for each bundle, and two bundles side by side."""
+
+from collections.abc import Sequence
+
+from console.terminal import say, say_table
+from risk.clock import DAY
+from trainer.backtest.figures import compared, figures_of
+from trainer.backtest.passing import Passing
+from trainer.backtest.period import day_of_time
+from trainer.backtest.side_by_side import Example, SideBySide
+from trainer.backtest.tally import Outcome
+
+
+def say_bundle(passing: Passing) -> None:
+    manifest, calendar = passing.manifest, passing.calendar
+    total, high, figures = calendar.total, manifest.thresholds.high, figures_of([passing])
+
+    def cells(outcome: Outcome, days: int) -> tuple[str, ...]:
+        return tuple(figure.text(figure.of(outcome, days)) for figure in figures)
+
+    days = f"{calendar.days} day{'s' if calendar.days > 1 else ''}"
+    say(f"{manifest.version}: {total.transactions:,} transactions scored, {days}")
+    if not total.labelled:
+        say("no labels: scores only; what the alerts caught, and what they cost, cannot be said")
+    titles = [figure.name for figure in figures]
+    say(f"by week, at the high threshold {high:.4g}; amounts in {manifest.currency}")
+    weeks = [(day_of_time(week.first_day * DAY), week.tally, week.days) for week in calendar.weeks()]
+    lines = [
+        (name, f"{tally.transactions:,}", *cells(tally.at(high), days))
+        for name, tally, days in [*weeks, ("total", total, calendar.days)]
+    ]
+    say_table([("week from", "transactions", *titles), *lines])
+    say()
+    say("what each threshold would have done; * is the bundle's")
+    sweep = [
+        (f"{outcome.threshold:.4g}{' *' if outcome.threshold == high else ''}", *cells(outcome, calendar.days))
+        for outcome in total.outcomes()
+    ]
+    say_table([("threshold", *titles), *sweep])
+    say(f"digest {passing.digest}")
+    say()
+
+
+def say_side_by_side(passings: Sequence[Passing], found: SideBySide) -> None:
+    """Each bundle at its own threshold; then what they disagree about."""
+    first, second = passings
+    names = (first.manifest.version, second.manifest.version)
+    say("side by side, each at its own high threshold; the difference is the first less the second")
+    if first.manifest.currency != second.manifest.currency:
+        say(f"money is not compared: one counts {first.manifest.currency}, the other {second.manifest.currency}")
+    high = [f"{passing.manifest.thresholds.high:.4g}" for passing in passings]
+    lines = [
+        (each.figure.name, each.figure.text(each.first), each.figure.text(each.second),
+         each.figure.text(each.difference, sign="+"))
+        for each in compared(first, second)
+    ]  # fmt: skip
+    say_table([("", *names, "difference"), ("threshold", *high, ""), *lines])
+    say()
+    if found.frauds:
+        say(
+            f"frauds: {found.frauds[True, True]:,} caught by both, {found.frauds[True, False]:,} only by {names[0]}, "
+            f"{found.frauds[False, True]:,} only by {names[1]}, {found.frauds[False, False]:,} by neither"
+        )
+    say(f"{found.different_levels:,} transactions have another level" + (":" if found.levels else ""))
+    if found.levels:
+        swaps = [(*key, f"{count:,}") for key, count in sorted(found.levels.items(), key=lambda item: -item[1])]
+        say_table([("label", *names, "transactions"), *swaps], left=3)
+    if found.examples:
+        say()
+        say("examples: first frauds that only one caught, then alerts that only one raised, then other levels")
+        examples = [_example(each, names) for each in found.examples]
+        say_table([("transaction", "event time", *names, "label", "caught by"), *examples], left=2)
+
+
+def _example(each: Example, names: tuple[str, str]) -> tuple[str, ...]:
+    by = {(True, True): "both", (True, False): names[0], (False, True): names[1], (False, False): "neither"}
+    caught = "" if each.is_caught is None or each.other_is_caught is None else by[each.is_caught, each.other_is_caught]
+    return (
+        each.transaction_id,
+        each.event_time,
+        f"{each.score:.4f} {each.level}",
+        f"{each.other_score:.4f} {each.other_level}",
+        each.label,
+        caught,
+    )

@@ -1,0 +1,114 @@
+"""--out: the tables as files, in a folder that is written as a whole or not at all."""
+
+import csv
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from risk.clock import DAY
+from risk.errors import OptionError
+from trainer.backtest.figures import compared
+from trainer.backtest.passing import Passing
+from trainer.backtest.period import day_of_time
+from trainer.backtest.run import Backtest
+from trainer.backtest.side_by_side import SideBySide
+from trainer.backtest.tally import Outcome
+from trainer.training.whole_folder import whole_folder
+
+WHOLE = "backtest.json"
+SWEEP, WEEKS = ".sweep.csv", ".weeks.csv"
+
+
+def checked_out(folder: Path, scores: Path | None, *, force: bool) -> Path:
+    """Refused before any work is done: what is there and is no backtest's, and where nothing can be written."""
+    folder = folder.resolve()
+    try:
+        there = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+        foreign = [name for name in there if name != WHOLE and not name.endswith((SWEEP, WEEKS))]
+        if foreign:
+            raise OptionError(
+                f"--out: got {folder}, in which there is {foreign[0]}, expected a new folder, or one that a backtest "
+                "wrote; it is replaced as a whole. Name another."
+            )
+        if there and not force:
+            raise OptionError(
+                f"--out: got {folder}, which is there already; name another, or add --force to replace it"
+            )
+        if folder.is_mount():
+            raise OptionError(f"--out: got {folder}, a mounted place, which cannot be replaced; name a folder in it")
+        # Tried, not asked: rights, a full disk or a read-only place have many causes.
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}."):
+            pass
+    except OSError as error:
+        raise OptionError(
+            f"--out: got {folder}, which cannot be written ({error.strerror}), expected a folder, or a name for one in "
+            "a folder that is there. Choose another."
+        ) from None
+    if scores is not None and folder in scores.resolve().parents:
+        raise OptionError(f"--scores-out: got {scores}, which is in the folder of --out, expected another place")
+    return folder
+
+
+def write_tables(folder: Path, backtest: Backtest) -> None:
+    bundles = {passing.manifest.version: _bundle(passing) for passing in backtest.passings}
+    found = backtest.side_by_side
+    whole = {"bundles": bundles, "side_by_side": None if found is None else _side_by_side(backtest.passings, found)}
+    with whole_folder(folder) as temporary:
+        (temporary / WHOLE).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        for version, tables in bundles.items():
+            _write_csv(temporary / f"{version}{SWEEP}", tables["sweep"])
+            _write_csv(temporary / f"{version}{WEEKS}", tables["weeks"])
+
+
+def _bundle(passing: Passing) -> dict[str, Any]:
+    calendar, manifest = passing.calendar, passing.manifest
+    return {
+        "digest": str(passing.digest),
+        "currency": manifest.currency,
+        "days": calendar.days,
+        "transactions": calendar.total.transactions,
+        "labelled": calendar.total.labelled,
+        "sweep": [_row(outcome) for outcome in calendar.total.outcomes()],
+        "weeks": [
+            {"week": day_of_time(week.first_day * DAY), **_row(week.tally.at(manifest.thresholds.high))}
+            for week in calendar.weeks()
+        ],
+    }
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    """What cannot be said is null, in a CSV empty."""
+    return {**outcome._asdict(), "cost": outcome.cost, "precision": outcome.precision, "recall": outcome.recall}
+
+
+def _side_by_side(passings: Sequence[Passing], found: SideBySide) -> dict[str, Any]:
+    first, second = passings
+    return {
+        "first": first.manifest.version,
+        "second": second.manifest.version,
+        "figures": [
+            {"figure": each.figure.name, "first": each.first, "second": each.second, "difference": each.difference}
+            for each in compared(first, second)
+        ],
+        "frauds": {
+            "caught_by_both": found.frauds[True, True],
+            "only_by_first": found.frauds[True, False],
+            "only_by_second": found.frauds[False, True],
+            "by_neither": found.frauds[False, False],
+        },
+        "different_levels": found.different_levels,
+        "levels": [
+            {"label": label, "first": level, "second": other, "transactions": count}
+            for (label, level, other), count in sorted(found.levels.items())
+        ],
+        "examples": [each._asdict() for each in found.examples],
+    }
+
+
+def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
