@@ -38,7 +38,7 @@ class Thresholds(Struct, frozen=True):
 
 
 class TrainingData(Struct, frozen=True):
-    rows: int
+    transactions: int  # that were scored: what is a duplicate, too late or unreadable is not among them
     first_event: int
     last_event: int
     sha256: str

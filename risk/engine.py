@@ -26,7 +26,8 @@ from risk.codes import Array, Codes
 from risk.errors import EngineError
 from risk.events import Transaction
 from risk.history import Histories, Taken
-from risk.ledger import NO_DAY, DaySource, LedgerDay, MerchantLedger
+from risk.ledger import NO_DAY, DaySource, MerchantLedger
+from risk.ledger_day import LedgerDay
 from risk.money import EXPONENTS, scale_of
 from risk.words import number_text
 

@@ -6,10 +6,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
-from msgspec import Struct
 
 from risk import windows
 from risk.arena import Arena
@@ -18,20 +17,9 @@ from risk.clock import DAY, SECOND, day_of, to_text
 from risk.codes import Array, Codes
 from risk.errors import EngineError
 from risk.events import Label, Transaction
+from risk.ledger_day import LedgerDay, close_day, label_cutoff
 
 NO_DAY = -1
-
-
-class LedgerDay(Struct, frozen=True):
-    """A closed UTC day: a row for each merchant and bucket of event time with anything in it, in that order."""
-
-    day: int
-    label_delay_days: int
-    bucket_ms: int
-    merchants: tuple[str, ...]
-    buckets: tuple[int, ...]  # when the bucket begins, in ms
-    transactions: tuple[int, ...]
-    frauds: tuple[int, ...]
 
 
 class DaySource(Protocol):
@@ -43,33 +31,6 @@ class DaySource(Protocol):
     def closed_until(self, day: int) -> Iterable[LedgerDay]:
         """The closed days up to this one that were not handed out before, in order. May wait; may raise, and then the
         engine's partition must be forgotten and restored."""
-
-
-Day = TypeVar("Day", int, Array)
-
-
-def label_cutoff(day: Day, label_delay_days: int) -> Day:
-    """A label counts for a day if its time is before this, and not before the day itself."""
-    return (day + label_delay_days - 1) * DAY
-
-
-def close_day(day: int, label_delay_days: int, bucket_ms: int, sightings: Iterable[tuple[str, int, bool]]) -> LedgerDay:
-    """Closes a day from (merchant, event time, known as fraud at the cutoff) of each of its scored transactions."""
-    counts: defaultdict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
-    for merchant, event_time, is_fraud in sightings:
-        count = counts[merchant, event_time // bucket_ms * bucket_ms]
-        count[0] += 1
-        count[1] += is_fraud
-    rows = sorted(counts.items())
-    return LedgerDay(
-        day,
-        label_delay_days,
-        bucket_ms,
-        merchants=tuple(merchant for (merchant, _), _ in rows),
-        buckets=tuple(bucket for (_, bucket), _ in rows),
-        transactions=tuple(count for _, (count, _) in rows),
-        frauds=tuple(fraud for _, (_, fraud) in rows),
-    )
 
 
 class SeenDays:

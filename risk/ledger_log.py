@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from risk.clock import day_of_date, to_date
-from risk.ledger import LedgerDay
+from risk.ledger_day import LedgerDay
 
 # A part stays far below a megabyte, the largest message that a broker takes unless told otherwise.
 ROWS_OF_PART = 5_000

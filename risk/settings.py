@@ -158,6 +158,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("DB", "risk.db", "the store: an SQLite file", path),
     Setting("METRICS_HOST", "127.0.0.1", "the address where a worker shows its metrics; 0.0.0.0 is every one", host),
     Setting("METRICS_PORT", "9108", "where a worker shows its metrics; 0 picks a free port", port),
+    Setting("REPORTER_HOST", "127.0.0.1", "the address where the reporter answers; another needs a token", host),
+    Setting("REPORTER_PORT", "9109", "where the reporter answers; 0 picks a free port", port),
+    Setting("REPORTER_TOKEN", "", "who may look into the reporter: whoever sends this; never shown", Secret),
     Setting(
         "LOG_LEVEL",
         "info",
@@ -182,6 +185,9 @@ class Settings(NamedTuple):
     db: Path
     metrics_host: str
     metrics_port: int
+    reporter_host: str
+    reporter_port: int
+    reporter_token: Secret
     log_level: str
 
 

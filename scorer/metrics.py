@@ -71,7 +71,7 @@ class Metrics:
         self.on_closed_day = counter(
             "transactions_on_closed_day", "Transactions of a ledger day that was closed already."
         )
-        self.days_closed = counter("ledger_days_closed", "Ledger days that this worker closed and published.")
+        self.days_closed = counter("ledger_closings", "Ledger days that this worker closed and published.")
         self.newest_event = gauge(
             "newest_event_timestamp_seconds", "Event time of the newest transaction, by partition.", ["partition"]
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from producer.partitions import partition_of
-from risk.clock import DAY, HOUR
+from risk.clock import DAY, HOUR, to_datetime
 from risk.codec import encode_transaction
 from risk.diagnosis import MAX_BYTES, MAX_DEPTH
 from risk.events import RejectReason, Transaction
@@ -18,6 +18,44 @@ FAR_AHEAD = 4_000_000_000_000  # in the year 2096
 LONG_AGO = 3 * DAY
 # A message of this kind is as long as hundreds of others.
 ONE_LARGE_IN = 50
+
+Wrong = Callable[[dict[str, object], Transaction], bytes]
+
+
+def _with(**changed: object) -> Wrong:
+    return lambda value, _: msgspec.json.encode({**value, **changed})
+
+
+def _happened(when: Callable[[Transaction], int]) -> Wrong:
+    return lambda value, like: msgspec.json.encode({**value, "event_time": to_datetime(when(like))})
+
+
+def _deep(value: dict[str, object], _: Transaction) -> bytes:
+    return b"[" * (MAX_DEPTH + 1) + msgspec.json.encode(value) + b"]" * (MAX_DEPTH + 1)
+
+
+def _replaced(old: bytes, new: bytes) -> Wrong:
+    return lambda value, _: msgspec.json.encode({**value, "amount": 1}).replace(old, new)
+
+
+_WRONG: dict[RejectReason, Wrong] = {
+    RejectReason.NOT_UTF8: _replaced(b'"amount":1', b'"channel":"\xff"'),
+    RejectReason.NOT_JSON: _replaced(b'"amount":1', b'"amount"=1'),
+    RejectReason.TOO_DEEP: _deep,
+    RejectReason.NOT_AN_OBJECT: lambda value, _: msgspec.json.encode([value]),
+    RejectReason.MISSING_FIELD: _with(currency=""),
+    RejectReason.WRONG_TYPE: _with(amount="many"),
+    RejectReason.BAD_TEXT: _with(merchant_id="M\x001"),
+    RejectReason.BAD_TIME: _with(event_time="yesterday"),
+    RejectReason.TIME_OUT_OF_RANGE: _with(event_time="1970-01-01T00:00:00Z"),
+    RejectReason.NOT_FINITE: _replaced(b'"amount":1', b'"amount":1e999'),
+    RejectReason.REFUND: _with(amount=-1.5),
+    RejectReason.AMOUNT_TOO_LARGE: _with(amount=1e15),
+    RejectReason.UNKNOWN_CURRENCY: _with(currency="XXQ"),
+    RejectReason.AHEAD_OF_CLOCK: _happened(lambda _: FAR_AHEAD),
+    RejectReason.TOO_LATE: _happened(lambda like: like.event_time - LONG_AGO),
+    RejectReason.WRONG_KEY: lambda value, _: msgspec.json.encode(value),
+}
 
 
 class BadMessages:
@@ -72,51 +110,6 @@ class BadMessages:
         raw = None if key is None else key.encode()
         partition = self._dice.randrange(self._partitions) if raw is None else partition_of(raw, self._partitions)
         return Item(self._topics.transactions, partition, Message(raw, value), is_bad=True, reason=reason)
-
-
-def _with(**changed: object) -> "Wrong":
-    return lambda value, _: msgspec.json.encode({**value, **changed})
-
-
-def _moved(ms: int) -> "Wrong":
-    def wrong(value: dict[str, object], like: Transaction) -> bytes:
-        return encode_transaction(
-            msgspec.structs.replace(
-                like, transaction_id=str(value["transaction_id"]), event_time=ms if ms > 0 else like.event_time + ms
-            )
-        )
-
-    return wrong
-
-
-def _deep(value: dict[str, object], _: Transaction) -> bytes:
-    return b"[" * (MAX_DEPTH + 1) + msgspec.json.encode(value) + b"]" * (MAX_DEPTH + 1)
-
-
-def _replaced(old: bytes, new: bytes) -> "Wrong":
-    return lambda value, _: msgspec.json.encode({**value, "amount": 1}).replace(old, new)
-
-
-Wrong = Callable[[dict[str, object], Transaction], bytes]
-
-_WRONG: dict[RejectReason, Wrong] = {
-    RejectReason.NOT_UTF8: _replaced(b'"amount":1', b'"channel":"\xff"'),
-    RejectReason.NOT_JSON: _replaced(b'"amount":1', b'"amount"=1'),
-    RejectReason.TOO_DEEP: _deep,
-    RejectReason.NOT_AN_OBJECT: lambda value, _: msgspec.json.encode([value]),
-    RejectReason.MISSING_FIELD: _with(currency=""),
-    RejectReason.WRONG_TYPE: _with(amount="many"),
-    RejectReason.BAD_TEXT: _with(merchant_id="M\x001"),
-    RejectReason.BAD_TIME: _with(event_time="yesterday"),
-    RejectReason.TIME_OUT_OF_RANGE: _with(event_time="1970-01-01T00:00:00Z"),
-    RejectReason.NOT_FINITE: _replaced(b'"amount":1', b'"amount":1e999'),
-    RejectReason.REFUND: _with(amount=-1.5),
-    RejectReason.AMOUNT_TOO_LARGE: _with(amount=1e15),
-    RejectReason.UNKNOWN_CURRENCY: _with(currency="XXQ"),
-    RejectReason.AHEAD_OF_CLOCK: _moved(FAR_AHEAD),
-    RejectReason.TOO_LATE: _moved(-LONG_AGO),
-    RejectReason.WRONG_KEY: lambda value, _: msgspec.json.encode(value),
-}
 
 
 def from_a_slow_clock(

@@ -69,6 +69,15 @@ class Crew:
         end = monotonic() + seconds
         self.until(lambda: monotonic() >= end, "time goes by", seconds + ENOUGH_SECONDS, restart=restart)
 
+    def until_shared(self) -> None:
+        """Returns when each of them has partitions, and no two the same."""
+
+        def is_shared() -> bool:
+            held = [_held(worker) for worker in self.workers]
+            return all(held) and len(set().union(*held)) == sum(map(len, held))
+
+        self.until(is_shared, "every worker has partitions of its own")
+
     def until_ended(self, worker: Worker, seconds: float = ENOUGH_SECONDS) -> int:
         """The status of one that must end by itself."""
         self.workers.remove(worker)
@@ -135,6 +144,12 @@ class Crew:
             self.workers.remove(worker)
             self.statuses.append(status)
             self.join()
+
+
+def _held(worker: Worker) -> set[str]:
+    """The partitions that it holds, as it said last."""
+    said = re.findall(r": holds (.*)$", worker.said(), re.MULTILINE)
+    return set(re.findall(r"\S+-\d+", said[-1])) if said else set()
 
 
 def _metric(worker: Worker, name: str) -> float:

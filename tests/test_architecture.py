@@ -42,7 +42,8 @@ PROGRAMS = {
     "producer": {"risk", "console", "worlds", "aiokafka", "msgspec", "rich"},
     "scorer": {"risk", "console", "faust", "aiokafka", "prometheus_client", "msgspec", "uvloop"},
     "kpi_reporter": {"risk", "console", "numpy", "msgspec", "prometheus_client", "datasette", "uvicorn", "rich"},
-    "ops": {"risk", "aiokafka", "confluent_kafka"},
+    # It prints the page of both programs' metrics.
+    "ops": {"risk", "scorer", "kpi_reporter", "aiokafka", "confluent_kafka", "prometheus_client"},
     # Histories to try things on: made for a file by the trainer, and for a stream by the producer.
     "worlds": {"risk", "numpy", "pyarrow", "msgspec"},
     # What the programs share in how they speak with a person.

@@ -19,7 +19,7 @@ from risk.contracts.asyncapi import document
 from risk.contracts.promises import CHANGES, OF_TOPIC, PRODUCER
 from risk.contracts.schemas import schemas
 from risk.events import HighRiskAlert, Label, Rejected, RejectReason, RiskFlag, Transaction
-from risk.ledger import close_day
+from risk.ledger_day import close_day
 from risk.ledger_log import messages_of
 from risk.outputs import encode_alert, encode_flag
 from risk.reasons import MOST_REASONS

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -15,6 +14,7 @@ from risk.topics import topics_of
 from tests.contracts import FOLDER, faults, schema, validator
 from tests.events import SOME_ALERT
 from tests.kafka_broker import TestKafka
+from tests.operations import tool
 
 COMMANDS = re.findall(r"```sh\n(kcat .*)\n```", (FOLDER / "README.md").read_text())
 ALERTS, FOLLOWED, REJECTED = COMMANDS
@@ -46,16 +46,14 @@ def test_a_line_of_the_page_names_broker_and_topic(command: str) -> None:
     assert re.search(r'-b "\$TRUSTLENS_BROKERS" -C -t (high-risk-alerts|transactions-rejected) ', command)
 
 
-# Defined only where there is kcat: the tests ask nobody to install a tool that the programs do not need.
-if shutil.which("kcat"):
-
-    def test_kcat_reads_the_topics_as_the_page_says(kafka: TestKafka, prefix: str) -> None:
-        asyncio.run(send(kafka, prefix))
-        alerts = run(ALERTS, kafka, prefix).splitlines()
-        assert len(alerts) == 2
-        for line in alerts:
-            assert faults(validator(schema("high-risk-alerts.json")), line.encode()) == []
-        keyed = run(FOLLOWED.replace("-o end", "-o beginning -e"), kafka, prefix).splitlines()
-        assert sorted(line.split(" ", 2)[:2] for line in keyed) == [["C1", "0/0"], ["C1", "1/0"]]
-        assert json.loads(keyed[0].split(" ", 2)[2])["alert_id"] == SOME_ALERT.alert_id
-        assert run(REJECTED, kafka, prefix) == "reason=refund,source-offset=7\nwhat came\n"
+def test_kcat_reads_the_topics_as_the_page_says(kafka: TestKafka, prefix: str) -> None:
+    tool("kcat")
+    asyncio.run(send(kafka, prefix))
+    alerts = run(ALERTS, kafka, prefix).splitlines()
+    assert len(alerts) == 2
+    for line in alerts:
+        assert faults(validator(schema("high-risk-alerts.json")), line.encode()) == []
+    keyed = run(FOLLOWED.replace("-o end", "-o beginning -e"), kafka, prefix).splitlines()
+    assert sorted(line.split(" ", 2)[:2] for line in keyed) == [["C1", "0/0"], ["C1", "1/0"]]
+    assert json.loads(keyed[0].split(" ", 2)[2])["alert_id"] == SOME_ALERT.alert_id
+    assert run(REJECTED, kafka, prefix) == "reason=refund,source-offset=7\nwhat came\n"

@@ -11,8 +11,8 @@ from trainer.evidence.contender import Contender, Contested
 from trainer.evidence.evidence import judge
 from trainer.evidence.kinds import UNNAMED, rows_of_kinds
 from trainer.evidence.metrics import areas
-from trainer.evidence.money import Accounting
-from trainer.evidence.policies import Costs
+from trainer.evidence.money import NO_SCORE, Accounting
+from trainer.evidence.policies import BY_AMOUNT, FLAG_NOTHING, Costs
 
 COSTS = {"review_cost": 5.0, "loss_rate": 1.0, "alerts_per_day": None}
 QUICK = {**COSTS, "seed": 1, "resamples": 60}
@@ -102,12 +102,44 @@ def test_the_policies_are_the_champion_nothing_amount_and_expected_loss(figures)
     assert champion["champion_better_by"] is None
     assert nothing["money"]["alerts"] == 0
     assert nothing["champion_better_by"]["value"] == champion["money"]["gain"]["value"]
-    assert 0 < amount["money"]["alerts"] <= champion["money"]["alerts"]
+    assert 0 < amount["money"]["alerts"] == champion["money"]["alerts"]
     assert amount["champion_better_by"]["value"] == pytest.approx(
         champion["money"]["gain"]["value"] - amount["money"]["gain"]["value"]
     )
     assert amount["champion_better_by"]["low"] > 0
     assert expected["money"]["alerts"] > 0
+
+
+@pytest.mark.parametrize("step", [1e9, 100.0, 20.0])
+def test_the_rival_by_amount_raises_exactly_as_many_alerts_however_coarse_amounts_are(step):
+    """Where the top amount is more common than the budget allows, some of them are drawn."""
+    test = thrown(2, lift=4.0)
+    coarse = test._replace(amounts=np.ceil(np.nan_to_num(test.amounts) / step) * step)
+    one = contender("only", thrown(1, lift=4.0), coarse)
+    policies = {each["name"]: each for each in judge([one], [], "only", None, **QUICK)["policies"]}
+    amount = policies[BY_AMOUNT]
+    assert amount["money"]["alerts"] == policies["only"]["money"]["alerts"] > 10
+    assert amount["threshold"] in coarse.amounts
+    others = np.count_nonzero(coarse.amounts > amount["threshold"])
+    assert others <= np.count_nonzero(coarse.amounts >= amount["threshold"])
+    assert amount["champion_better_by"]["value"] > 0
+
+
+@pytest.mark.parametrize(("cap", "review_cost", "why"), [(0.0, 5.0, "cap"), (None, 1e9, "cost"), (None, 5.0, None)])
+def test_a_model_that_flags_nothing_says_why(cap, review_cost, why):
+    validation, test = thrown(1, lift=4.0), thrown(2, lift=4.0)
+    one = contender("only", validation, test)
+    if why:
+        one = one._replace(threshold=NO_SCORE, medium=NO_SCORE)
+    told = judge([one], [], "only", None, **{**QUICK, "alerts_per_day": cap, "review_cost": review_cost})
+    assert told["flags_nothing"] == why
+    own, nothing, amount, _ = told["policies"]
+    if why:
+        assert nothing["name"] == FLAG_NOTHING
+        assert own["money"]["gain"]["value"] == 0
+        assert own["money"]["frauds_caught"] == 0
+        assert amount["money"]["alerts"] == own["money"]["alerts"] == 0
+        assert own["threshold"] is None
 
 
 def test_probability_times_amount_is_another_order_than_probability():

@@ -64,7 +64,7 @@ def test_ratio_takes_numbers_and_arrays():
 
 @pytest.mark.parametrize("grid", [0, 20])
 def test_scikit_learn_says_the_same(grid):
-    """With and without weights, with and without ties."""
+    """With and without ties; of the areas, with and without weights."""
     judged = thrown(1, grid=grid)
     scores, truth = judged.scores, judged.is_fraud
     for weights in (None, np.random.default_rng(2).integers(0, 4, len(scores))):
@@ -72,23 +72,20 @@ def test_scikit_learn_says_the_same(grid):
         assert found.roc_auc == pytest.approx(roc_auc_score(truth, scores, sample_weight=weights), abs=1e-12)
         expected = average_precision_score(truth, scores, sample_weight=weights)
         assert found.average_precision == pytest.approx(expected, abs=1e-12)
-        expected = brier_score_loss(truth, scores, sample_weight=weights)
-        assert brier(scores, truth, weights) == pytest.approx(expected, abs=1e-12)
-        cells, flagged = confusion(scores, truth, 0.1, weights), scores >= 0.1
-        pairs = ((cells.accuracy, accuracy_score), (cells.precision, precision_score),
-                 (cells.recall, recall_score), (cells.f1, f1_score))  # fmt: skip
-        for value, theirs in pairs:
-            assert value == pytest.approx(theirs(truth, flagged, sample_weight=weights), abs=1e-12)
+    assert brier(scores, truth) == pytest.approx(brier_score_loss(truth, scores), abs=1e-12)
+    cells, flagged = confusion(scores, truth, 0.1), scores >= 0.1
+    pairs = ((cells.accuracy, accuracy_score), (cells.precision, precision_score), (cells.recall, recall_score),
+             (cells.f1, f1_score))  # fmt: skip
+    for value, theirs in pairs:
+        assert value == pytest.approx(theirs(truth, flagged), abs=1e-12)
 
 
 @given(ROWS)
 def test_whole_weights_are_repeated_rows(rows):
-    """A row of weight three counts as three rows, one of weight zero is not there: for every figure, ties or not."""
+    """A row of weight three counts as three rows, one of weight zero is not there: ties or not."""
     scores, is_fraud, copies = arrays(rows)
     again = np.repeat(np.arange(len(scores)), copies)
     np.testing.assert_allclose(areas(scores, is_fraud, copies), areas(scores[again], is_fraud[again]), rtol=1e-12)
-    np.testing.assert_allclose(brier(scores, is_fraud, copies), brier(scores[again], is_fraud[again]), rtol=1e-12)
-    assert confusion(scores, is_fraud, 0.5, copies) == confusion(scores[again], is_fraud[again], 0.5)
 
 
 @given(ROWS, st.randoms(use_true_random=False))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import classification_report
 
+from risk.clock import to_text
 from tests.evidence_cases import contender, thrown
 from trainer.evidence.evidence import judge
 from trainer.evidence.plot_style import COLOURS
@@ -79,7 +80,21 @@ def test_all_files_are_there(written):
 def test_metrics_are_the_figures_and_what_they_are_about(written):
     folder, figures, _ = written
     told = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    assert told == json.loads(json.dumps({**figures, "about": ABOUT}))
+    assert told["about"] == ABOUT
+    assert told.keys() == {*figures, "about"}
+    assert told["models"][1]["metrics"] == figures["models"][1]["metrics"]
+
+
+def test_money_is_written_to_the_cent_and_times_as_text(written):
+    """0.1 + 0.2 is no amount that anybody has seen, and no one reads milliseconds."""
+    folder, figures, _ = written
+    told = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    for mine, theirs in zip(told["policies"], figures["policies"], strict=True):
+        assert mine["money"]["saved"] == pytest.approx(theirs["money"]["saved"], abs=0.001)
+        for amount in (mine["money"]["saved"], mine["money"]["gain"]["low"], mine["money"]["cost"]["value"]):
+            assert amount == round(amount, 3)
+    assert told["sweep"][0]["lost"] == round(told["sweep"][0]["lost"], 3)
+    assert told["test"]["first"] == to_text(figures["test"]["first"])
 
 
 def test_the_classification_report_is_scikit_learns(written):
@@ -141,6 +156,27 @@ def test_the_page_says_what_a_head_of_risk_asks(written):
     assert "cards &lt;&amp;&gt; more.csv" in text
 
 
+def test_the_page_says_why_the_champion_is_the_champion(written, tmp_path):
+    """Chosen on validation; so another may have the higher figure in the test."""
+    folder, figures, everyone = written
+    read = " ".join(Page((folder / "report.html").read_text(encoding="utf-8")).text)
+    assert "strong is the champion: it had the highest average precision on validation." in read
+    assert "did better" not in read
+    write_report(tmp_path, {**figures, "champion": "weak"}, everyone[:2], everyone[2:], "weak", ABOUT)
+    other = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
+    assert "weak is the champion" in other
+    assert "In the test strong did better; but" in other
+
+
+def test_what_has_a_name_of_its_own_keeps_it(written, tmp_path):
+    """A library is lightgbm and not Lightgbm; a line about the run begins like a sentence."""
+    _, figures, everyone = written
+    write_report(tmp_path, figures, everyone[:2], everyone[2:], "strong", {**ABOUT, "libraries": {"lightgbm": "4"}})
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<th scope=row>lightgbm</th>" in text
+    assert "<th scope=row>File</th>" in text
+
+
 def test_the_same_figures_give_the_same_page(written, tmp_path):
     """No time of writing, no random ids: a report can be compared with another."""
     folder, figures, everyone = written
@@ -196,6 +232,13 @@ def test_folds_and_another_source_have_their_tables(written, tmp_path):
     more = {**figures, "folds": [fold], "external": figures}
     write_report(tmp_path, more, everyone[:2], everyone[2:], "strong", ABOUT)
     read = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
+    assert "searched once" not in read
+    poor = {**fold, "transactions": None, "frauds": None}
+    write_report(tmp_path, {**more, "folds": [poor], "folds_follow_a_search": True}, everyone[:2], everyone[2:],
+                 "strong", ABOUT)  # fmt: skip
+    poor_page = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
+    assert "The hyper-parameters were searched once" in poor_page
+    assert re.search(r"too <few>\s+–\s+–\s+0\.500", poor_page)  # noqa: RUF001
     assert "trained again on other parts" in read
     assert "too <few>" in read
     assert "777" in read

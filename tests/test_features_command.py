@@ -86,6 +86,18 @@ def test_duplicates_late_bad_rows_and_other_currencies_are_told(
     assert np.isnan(table["amount"].to_numpy()).tolist() == [False, True, False]
 
 
+@pytest.mark.parametrize(("bad", "is_loud"), [(1, False), (2, True)])
+def test_many_rows_that_cannot_be_read_are_said_loudly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bad: int, is_loud: bool
+) -> None:
+    """With the count for each reason; from a fifth on with the share, for nobody means to leave out so much."""
+    rows = [f"T{row},2024-01-0{row + 1}T10:00:00Z,C1,M1,{'-5.00' if row < bad else '5.00'},EUR,0," for row in range(6)]
+    assert main(["features", str(written(tmp_path, *rows)), "--out", str(tmp_path / "out.parquet")], {}) == EXIT_OK
+    said = capsys.readouterr().err
+    assert f"{bad} rows could not be read ({bad} refund)" in said
+    assert ("THIS IS 33% OF ALL ROWS" in said) == is_loud
+
+
 def test_labels_that_are_all_too_late_for_the_ledger_are_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,7 +107,7 @@ def test_labels_that_are_all_too_late_for_the_ledger_are_an_error(
     assert "100.0% of the reported frauds were labelled too late" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [source]
     assert main(["features", str(source), "--out", str(target), "--label-delay", "8d"], {}) == EXIT_OK
-    assert "0.0% of the reported frauds" in capsys.readouterr().out
+    assert "of the reported frauds" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,16 @@ def test_it_prints_rows_fraud_rate_digest_and_place(tmp_path: Path, capsys: pyte
     assert f"truth       {path}.truth.parquet" in printed
 
 
+@pytest.mark.parametrize(("rows", "is_said"), [("2000", True), ("9000", False)])
+def test_a_history_too_small_to_train_on_says_how_much_larger_it_should_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: str, is_said: bool
+) -> None:
+    assert command("trustlens", str(tmp_path / "history.parquet"), "--rows", rows) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert ("frauds are too few to train on" in said) == is_said
+    assert ("times as large has enough" in said) == is_said
+
+
 def test_what_is_there_is_replaced_only_by_force_and_its_truth_goes_with_it(tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
     command("trustlens", str(path), "--rows", "9")

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from risk import ledger_log
-from risk.ledger import LedgerDay
+from risk.ledger_day import LedgerDay
 from risk.ledger_log import DayReader, messages_of
 
 DAY = 19_000
@@ -12,7 +12,9 @@ DAY = 19_000
 
 def closed(day: int = DAY, *, merchants: int = 3, frauds: int = 0, delay: int = 7) -> LedgerDay:
     names = tuple(f"m{number:05}" for number in range(merchants))
-    return LedgerDay(day, delay, 3_600_000, names, (day * 86_400_000,) * merchants, (2,) * merchants, (frauds,) * merchants)
+    return LedgerDay(
+        day, delay, 3_600_000, names, (day * 86_400_000,) * merchants, (2,) * merchants, (frauds,) * merchants
+    )
 
 
 def read(reader: DayReader, values: list[bytes], first: int = 0) -> list[LedgerDay]:

@@ -61,9 +61,7 @@ def test_every_metric_of_a_rule_exists(rule: Rule) -> None:
 
 def test_the_series_of_the_tests_exist() -> None:
     """A rule that is tested by a metric nobody exposes would never fire."""
-    series = [
-        given["series"] for path in TESTS for test in read_yaml(path)["tests"] for given in test["input_series"]
-    ]
+    series = [given["series"] for path in TESTS for test in read_yaml(path)["tests"] for given in test["input_series"]]
     assert unknown("\n".join(series), exposed()) == set()
 
 
@@ -81,7 +79,9 @@ def test_the_runbook_speaks_of_no_alert_that_is_not_there() -> None:
     assert set(re.findall(r"^## (TrustLens\w+)$", RUNBOOK, re.MULTILINE)) == {alert.name for alert in alerts()}
 
 
-@pytest.mark.parametrize("section", re.split(r"^## ", RUNBOOK, flags=re.MULTILINE)[1:], ids=lambda text: text.split()[0])
+@pytest.mark.parametrize(
+    "section", re.split(r"^## ", RUNBOOK, flags=re.MULTILINE)[1:], ids=lambda text: text.split()[0]
+)
 def test_every_section_of_the_runbook_says_what_it_means_how_to_see_and_what_to_do(section: str) -> None:
     for part in ("**Means.** ", "**See.** ", "**Do.** "):
         assert section.count(part) == 1, part

@@ -88,18 +88,21 @@ def test_what_comes_out_otherwise_today_is_refused_and_nothing_is_written(
     assert not (tmp_path / "reports" / manifest.version).exists()
 
 
-def test_all_that_was_asked_of_the_training_is_asked_again(place: Path, tmp_path: Path) -> None:
-    """Periods, balance, search, hyper-parameters, currency and another file's map need not be retyped."""
+def test_all_that_was_asked_of_the_training_is_asked_again(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Periods, short gap and all, balance, search, hyper-parameters, currency and a foreign file's map."""
     table = pq.read_table(place / "cards.parquet")
     foreign = {name: f"their {name}" for name in table.column_names}
     pq.write_table(table.rename_columns([foreign[name] for name in table.column_names]), tmp_path / "theirs.parquet")
     (tmp_path / "map.toml").write_text("\n".join(f'{name} = "{column}"' for name, column in foreign.items()))
     (tmp_path / "params.toml").write_text("[logistic]\nC = 0.5\n")
     options = ["--columns", str(tmp_path / "map.toml"), "--params", str(tmp_path / "params.toml"), "--search", "1",
-               "--balance", "undersample", "--train", "2024-09-20..2024-12-06", "--test", "2024-12-13..2024-12-28",
+               "--balance", "undersample", "--train", "2024-09-20..2024-12-06", "--test", "2024-12-11..2024-12-28",
                "--model", "logistic", "--currency", "EUR"]  # fmt: skip
     file = str(tmp_path / "theirs.parquet")
     assert main(["train", file, *folders(tmp_path), *options], {}) == EXIT_OK
+    assert "warning: got 5 days between validation and test, expected 7" in capsys.readouterr().err
     version = version_in(tmp_path)
     figures = tmp_path / "reports" / version / "metrics.json"
     before = json.loads(figures.read_text())

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from risk.clock import DAY, HOUR
-from risk.ledger import LedgerDay
+from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 from risk.settings import PREFIX
 from risk.store import open_store

@@ -206,3 +206,22 @@ def test_lag_counts_what_waits_here_too() -> None:
     bench.fetch(ONE, at(0, 0.5), at(1, 0.5))
     bench.intake.read_up_to(ONE, 2, 10)
     assert bench.intake.lags()[ONE] == 10
+
+
+def test_a_chunk_says_what_it_follows() -> None:
+    """Whoever works on it can tell whether something never came: gaps in a log are told of, these are not."""
+    bench = Bench(chunk=2)
+    bench.intake.begin(ONE, lambda records: [record.event for record in records], 3, -1)  # type: ignore[attr-defined]
+    bench.fetch(ONE, at(3, 0.5), at(4, 0.5), at(7, 0.6))
+    chunks = [bench.intake.next(), bench.intake.next()]
+    assert [chunk.follows for chunk in chunks if chunk is not None] == [3, 5]
+
+
+def test_a_chunk_from_before_a_new_beginning_is_under_way_no_more() -> None:
+    bench = Bench()
+    bench.fetch(ONE, at(0, 0.5))
+    chunk = bench.intake.next()
+    assert chunk is not None
+    assert bench.intake.is_under_way(chunk.serial)
+    bench.intake.begin(ONE, lambda records: [record.event for record in records], 0, -1)  # type: ignore[attr-defined]
+    assert not bench.intake.is_under_way(chunk.serial)

@@ -1,7 +1,7 @@
 """The keeper: a day is closed when nothing of it can still come, and from the labels known at its cutoff."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,6 +39,7 @@ class Log:
         self.owners: dict[Place, Owner] = {}
         self.lengths: dict[Place, int] = {}
         self.published: list[Message] = []
+        self.when_asked: Callable[[], None] = lambda: None  # something happens while the broker is asked
         self.reader = DayReader()
         for topic in (self.topics.transactions, self.topics.labels):
             for partition in (0, 1):
@@ -58,6 +59,8 @@ class Log:
         )
 
     async def ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        happens, self.when_asked = self.when_asked, lambda: None
+        happens()
         return {place: self.lengths[place] for place in places}
 
     async def publish(self, messages: Sequence[Message]) -> None:
@@ -233,3 +236,12 @@ def test_a_day_counts_what_was_known_at_its_cutoff(log: Log) -> None:
     [day] = log.read_back()
     assert day.transactions == 3
     assert (sum(day.closed.transactions), sum(day.closed.frauds)) == (2, 1)
+
+
+def test_the_first_day_is_decided_when_all_are_past(log: Log) -> None:
+    """A partition that catches up while the keeper looks may bring an earlier first day."""
+    log.scored(0, 1.5, 8.6)
+    log.unread(1)
+    log.lengths[Place(log.topics.transactions, 1)] = 0
+    log.when_asked = lambda: log.scored(1, 0.6)
+    assert log.close() == [0, 1, 2]

@@ -6,7 +6,7 @@ import pytest
 
 from risk.clock import DAY, HOUR, to_text
 from risk.kafka.sending import Message
-from risk.ledger import LedgerDay
+from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 from risk.settings import PREFIX
 from risk.store import Outputs, open_store

@@ -15,7 +15,7 @@ from risk.events import Transaction
 from risk.kafka.connection import connection_of
 from risk.kafka.sending import Message
 from risk.kafka.topic_states import identity
-from risk.ledger import close_day
+from risk.ledger_day import close_day
 from risk.ledger_log import ClosedDay, messages_of
 from risk.pipeline import Pipeline
 from risk.settings import read_settings

@@ -13,6 +13,10 @@ class Clock:
         return self.now
 
 
+def _fail(error: BaseException) -> None:
+    raise error
+
+
 @pytest.mark.parametrize(
     ("looks", "bitten"),
     [
@@ -26,7 +30,7 @@ class Clock:
 def test_who_is_bitten(looks: list[Progress], bitten: bool) -> None:
     clock, bites = Clock(), list[float]()
     answers = iter(looks)
-    dog = Watchdog(lambda: next(answers), bites.append, 100, clock)
+    dog = Watchdog(lambda: next(answers), bites.append, _fail, 100, clock)
     for _ in looks:
         dog.look()
         clock.now += 101
@@ -36,7 +40,7 @@ def test_who_is_bitten(looks: list[Progress], bitten: bool) -> None:
 def test_what_stood_still_and_then_got_on_has_all_its_time_again() -> None:
     clock, bites = Clock(), list[float]()
     marks = iter([1, 1, 2, 2, 2])
-    dog = Watchdog(lambda: Progress(True, False, next(marks)), bites.append, 100, clock)
+    dog = Watchdog(lambda: Progress(True, False, next(marks)), bites.append, _fail, 100, clock)
     for seconds in (0, 90, 90, 90, 20):
         clock.now += seconds
         dog.look()

@@ -26,6 +26,9 @@ DEFAULTS = Settings(
     db=Path("risk.db"),
     metrics_host="127.0.0.1",
     metrics_port=9108,
+    reporter_host="127.0.0.1",
+    reporter_port=9109,
+    reporter_token=Secret(""),
     log_level="info",
 )
 
@@ -39,6 +42,7 @@ def test_settings_come_from_the_mapping() -> None:
     given |= {"BROKERS": "one.example:9092, [::1]:9093", "KAFKA_SECURITY": "SASL_SSL", "KAFKA_MECHANISM": "PLAIN"}
     given |= {"KAFKA_USER": "risk", "KAFKA_PASSWORD": "p w", "KAFKA_CA_FILE": "ca.pem", "TOPIC_PREFIX": "shop1."}
     given |= {"DB": "/data/risk.db", "LOG_LEVEL": "debug"}
+    given |= {"REPORTER_HOST": "0.0.0.0", "REPORTER_PORT": "80", "REPORTER_TOKEN": "let me see"}
     assert read_settings({PREFIX + name: text for name, text in given.items()}) == Settings(
         label_delay=2,
         bucket=1000,
@@ -54,6 +58,9 @@ def test_settings_come_from_the_mapping() -> None:
         db=Path("/data/risk.db"),
         metrics_host="127.0.0.1",
         metrics_port=0,
+        reporter_host="0.0.0.0",
+        reporter_port=80,
+        reporter_token=Secret("let me see"),
         log_level="debug",
     )
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from risk.clock import DAY, HOUR, day_of
 from risk.errors import StoreError
 from risk.events import Label, Transaction
-from risk.ledger import LedgerDay, SeenDays, close_day, label_cutoff
+from risk.ledger import SeenDays
+from risk.ledger_day import LedgerDay, close_day, label_cutoff
 from risk.ledger_log import ClosedDay
 from risk.store import FlagRow, Store, open_store
 from tests.cases import NEW_YEAR, Case

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from risk.clock import DAY, HOUR
+from risk.clock import DAY, HOUR, MONTH
 from risk.errors import StoreError
 from risk.events import Label
-from risk.ledger import LedgerDay
+from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 from risk.store import Store, open_store
-from risk.windows import MONTH
 from tests.cases import NEW_YEAR
 from tests.stores import LABELS, TRANSACTIONS, flag, store_flags, store_labels
 

@@ -10,7 +10,7 @@ from sqlite_utils import Database
 
 from risk.clock import DAY, HOUR, to_text
 from risk.events import Label
-from risk.ledger import LedgerDay
+from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 from risk.money import EXPONENTS, LARGEST_MINOR, to_major
 from risk.store import FlagRow, Store, open_store

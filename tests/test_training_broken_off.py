@@ -30,8 +30,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(place: Path, into: Path) -> list[str]:
-    return ["train", str(place / "cards.parquet"), "--models", str(into / "models"), "--reports",
+def command(place: Path, into: Path, file: Path | None = None) -> list[str]:
+    return ["train", str(file or place / "cards.parquet"), "--models", str(into / "models"), "--reports",
             str(into / "reports"), "--model", "random-forest", "--params", str(place / "large.toml")]  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def test_a_disk_that_is_full_when_the_report_is_written(
     said = capsys.readouterr().err
     assert f"error: cannot write {tmp_path}/reports/random-forest-" in said
     assert "make room or choose another" in said
-    assert left_in(tmp_path) == ["models", "reports"]
+    assert left_in(tmp_path) == []
 
 
 def test_a_disk_that_is_full_when_the_bundle_is_written_leaves_no_report_either(
@@ -64,7 +64,7 @@ def test_a_disk_that_is_full_when_the_bundle_is_written_leaves_no_report_either(
     with full_disk_after(enough):
         assert main(command(place, tmp_path), {}) == EXIT_FAILED
     assert f"error: cannot write {tmp_path}/models/random-forest-" in capsys.readouterr().err
-    assert left_in(tmp_path) == ["models", "reports"]
+    assert left_in(tmp_path) == []
 
 
 def test_a_bundle_that_fails_leaves_the_report_of_before(
@@ -81,6 +81,33 @@ def test_a_bundle_that_fails_leaves_the_report_of_before(
     assert "got SHA-256" in capsys.readouterr().err
     assert left_in(tmp_path) == before
     assert (tmp_path / "reports" / version / "report.html").read_text() == "of before"
+
+
+def begun(place: Path, into: Path, file: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "trainer", *command(place, into, file)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # A shell's background jobs ignore Ctrl-C, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+def test_a_file_that_changes_while_it_is_learned_from_is_refused(place: Path, tmp_path: Path) -> None:
+    """The bundle would name a history that it does not come from."""
+    file = tmp_path / "cards.parquet"
+    shutil.copyfile(place / "cards.parquet", file)
+    training = begun(place, tmp_path, file)
+    while_learning(training, tmp_path)
+    with file.open("ab") as end:
+        end.write(b"more")
+    _, said = training.communicate()
+    assert training.returncode == EXIT_FAILED
+    assert f"error: {file}: got a file that was changed while it was read (" in said
+    assert left_in(tmp_path) == ["cards.parquet"]
 
 
 def while_learning(training: subprocess.Popen[str], into: Path) -> None:  # noqa: ARG001 - one form for both
@@ -101,19 +128,10 @@ def test_an_interrupt_in_the_middle_leaves_nothing(
     place: Path, tmp_path: Path, moment: Callable[[subprocess.Popen[str], Path], None]
 ) -> None:
     """Ctrl-C while models are fitted, or while files are written."""
-    training = subprocess.Popen(
-        [sys.executable, "-m", "trainer", *command(place, tmp_path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        # A shell's background jobs ignore Ctrl-C, and so would their children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    training = begun(place, tmp_path, place / "cards.parquet")
     moment(training, tmp_path)
     training.send_signal(signal.SIGINT)
     _, said = training.communicate()
     assert training.returncode == EXIT_INTERRUPTED
     assert said.splitlines()[-1] == "interrupted; nothing half-written was left behind"
-    assert left_in(tmp_path) == ["models", "reports"]
+    assert left_in(tmp_path) == []

@@ -1,5 +1,6 @@
 """Bundles on disk: whole or not at all, and `current` names the one in use."""
 
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,14 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from console.start import EXIT_FAILED, EXIT_OK
-from risk.bundle import MANIFEST, ONNX, read_bundle
+from risk.bundle import ONNX, read_bundle
 from risk.catalogue import FeatureSet
 from risk.errors import BundleError, OptionError
 from risk.prepare import LearnedNumber
 from tests import bundles
-from trainer.__main__ import main
-from trainer.training.bundle_folder import current_version, make_current, prepare_folder, write_bundle
+from trainer.training.bundle_folder import make_current, prepare_folder, write_bundle
 from trainer.training.whole_folder import whole_folder
 
 
@@ -97,6 +96,33 @@ def test_an_interrupt_leaves_what_was_there_before(tmp_path: Path, interrupt: ty
     assert names(folder) == ["old"]
 
 
+def test_what_a_killed_process_left_behind_is_no_hindrance_and_goes_after_a_day(tmp_path: Path) -> None:
+    """Whatever its name was: in a container every process may have the same number."""
+    old, new = tmp_path / f".report.{os.getpid()}.part", tmp_path / ".other.1.part"
+    for left in (old, new):
+        left.mkdir()
+        (left / "half").write_text("half")
+    os.utime(old, (0, 0))
+    with whole_folder(tmp_path / "report") as temporary:
+        (temporary / "whole").write_text("whole")
+    assert names(tmp_path) == [".other.1.part", "report"]
+    assert names(tmp_path / "report") == ["whole"]
+
+
+def test_folders_above_are_made_and_go_again_where_nothing_came_of_it(tmp_path: Path) -> None:
+    def failed() -> None:
+        with whole_folder(tmp_path / "a" / "b" / "report"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        failed()
+    assert names(tmp_path) == []
+    with whole_folder(tmp_path / "a" / "b" / "report"):
+        pass
+    assert names(tmp_path / "a" / "b") == ["report"]
+    assert (tmp_path / "a" / "b" / "report").stat().st_mode & 0o777 == (tmp_path / "a").stat().st_mode & 0o777
+
+
 def test_a_folder_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     folder = tmp_path / "report"
     for content in ("old", "new"):
@@ -109,81 +135,7 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_training(tmp_path: 
     (tmp_path / "file").write_text("")
     with pytest.raises(OptionError, match=r"--models: got .*file/models, which cannot be written to"):
         prepare_folder("--models", tmp_path / "file" / "models")
-
-
-# models and promote
-
-
-@pytest.fixture
-def two(tmp_path: Path) -> tuple[Path, list[str]]:
-    """A folder with two bundles, the first of them in use."""
-    models = tmp_path / "models"
-    models.mkdir()
-    versions = []
-    for weight in (1.0, 2.0):
-        version, contents = files(tmp_path, weight)
-        write_bundle(models, version, contents)
-        versions.append(version)
-    make_current(models, versions[0])
-    return models, versions
-
-
-def test_models_lists_all_and_marks_the_current_one(
-    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    models, versions = two
-    (models / ".unfinished.part").mkdir()
-    assert main(["models", "--models", str(models)], {}) == EXIT_OK
-    lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if line.startswith("*")] == [lines[1 + sorted(versions).index(versions[0])],
-                                                                f"* in use: {versions[0]}"]  # fmt: skip
-    assert sum(any(version in line for version in versions) for line in lines[1:3]) == 2
-
-
-def test_promote_moves_current_and_back(two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]) -> None:
-    models, (first, second) = two
-    assert main(["promote", second, "--models", str(models)], {}) == EXIT_OK
-    assert current_version(models) == second
-    assert capsys.readouterr().out == f"{second} is in use now; before: {first}\n"
-    assert main(["promote", first, "--models", str(models)], {}) == EXIT_OK
-    assert current_version(models) == first
-
-
-def test_promote_refuses_a_bundle_that_was_changed_and_leaves_current(
-    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    models, (first, second) = two
-    path = models / second / MANIFEST
-    path.write_text(path.read_text().replace('"seed":', '"seed": 1'))
-    assert main(["promote", second, "--models", str(models)], {}) == EXIT_FAILED
-    assert current_version(models) == first
-    assert "manifest.json" in capsys.readouterr().err
-
-
-def test_a_broken_bundle_is_named_and_the_others_are_listed(
-    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    models, (first, second) = two
-    (models / second / ONNX).unlink()
-    assert main(["models", "--models", str(models)], {}) == EXIT_FAILED
-    said = capsys.readouterr()
-    assert f"{second}/model.onnx" in said.err
-    assert first in said.out
-
-
-def test_a_renamed_bundle_and_an_unknown_version_are_refused(
-    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    models, (first, second) = two
-    (models / second).rename(models / "mine")
-    assert main(["promote", "mine", "--models", str(models)], {}) == EXIT_FAILED
-    assert f"got a manifest of version {second}, expected mine" in capsys.readouterr().err
-    assert main(["promote", "../made", "--models", str(models)], {}) == EXIT_FAILED
-    assert f"VERSION: got '../made', expected one of {first}, mine" in capsys.readouterr().err
-
-
-def test_no_folder_and_an_empty_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["models", "--models", str(tmp_path)], {}) == EXIT_OK
-    assert "no bundles" in capsys.readouterr().out
-    assert main(["models", "--models", str(tmp_path / "none")], {}) == EXIT_FAILED
-    assert "expected a folder with bundles" in capsys.readouterr().err
+    with pytest.raises(OptionError, match="cannot be written to"):
+        prepare_folder("--models", tmp_path / "new" / ("x" * 300))
+    prepare_folder("--models", tmp_path / "deep" / "models")
+    assert names(tmp_path) == ["file"]

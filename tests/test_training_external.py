@@ -1,6 +1,8 @@
 """train --external: an untouched file through the same engine, models and thresholds; and words where it cannot be."""
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,13 @@ from console.start import EXIT_FAILED, EXIT_OK
 from risk.bundle import read_bundle
 from risk.clock import DAY
 from risk.dataset import open_dataset
+from risk.errors import DatasetError
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
+from risk.settings import read_settings
 from trainer.__main__ import main
+from trainer.training.external import read_external
+from trainer.training.source import Opened, replay_of, stamp_of
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +158,8 @@ def test_a_file_that_the_models_cannot_judge_is_refused_and_nothing_is_written(
     pq.write_table(change(pq.read_table(place / "other.parquet")), tmp_path / "changed.parquet")
     assert train(place, tmp_path, "--external", str(tmp_path / "changed.parquet")) == EXIT_FAILED
     assert words in capsys.readouterr().err
-    assert list((tmp_path / "models").iterdir()) == list((tmp_path / "reports").iterdir()) == []
+    assert not (tmp_path / "models").exists()
+    assert not (tmp_path / "reports").exists()
 
 
 def test_a_map_without_the_amount_is_refused(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,6 +190,18 @@ def test_values_that_are_missing_and_words_never_seen_are_no_hindrance(place: Pa
     pq.write_table(table, tmp_path / "odd.parquet")
     assert train(place, tmp_path, "--external", str(tmp_path / "odd.parquet")) == EXIT_OK
     assert figures_in(tmp_path)["external"]["test"]["transactions"] == len(table)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(place: Path, tmp_path: Path) -> None:
+    """Its figures would stand beside the hash of another file."""
+    path = tmp_path / "other.parquet"
+    shutil.copyfile(place / "other.parquet", path)
+    stamp = stamp_of(path)
+    dataset = open_dataset(path)
+    file = Opened(replay_of(dataset, read_settings({}), "EUR", dataset.feature_set), stamp)
+    os.utime(path, (1, 1))
+    with pytest.raises(DatasetError, match=r"other\.parquet: got a file that was changed while it was read"):
+        read_external(file)
 
 
 def test_options_that_do_not_fit_are_refused(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

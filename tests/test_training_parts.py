@@ -14,7 +14,7 @@ from trainer.training.periods import split_days
 DELAY = 7
 DAYS = 120  # fit until day 64, validation 71 to 88, test from day 96
 ROWS = 2400
-NEVER = -1
+NEVER = -1  # labelled_at of what nobody reported
 
 
 def history(seed: int = 1, labelled_after: int = 3 * DAY) -> Matrix:

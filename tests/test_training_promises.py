@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -166,9 +167,8 @@ def test_the_best_possible_is_that_of_the_true_probabilities(tmp_path: Path) -> 
     figures = json.loads((report / "metrics.json").read_text())
     table = pq.read_table(tmp_path / "t.parquet").to_pandas()
     truth = pq.read_table(tmp_path / "t.parquet.truth.parquet").to_pandas().set_index("transaction_id")["probability"]
-    times = table["event_time"].astype("int64").to_numpy()
-    times = times if times.max() < 1e14 else times // 1_000_000
-    test = table[(times >= figures["test"]["first"]) & (times <= figures["test"]["last"])]
+    first, last = (pd.Timestamp(figures["test"][end]) for end in ("first", "last"))
+    test = table[(table["event_time"] >= first) & (table["event_time"] <= last)]
     expected = areas(truth[test["transaction_id"]].to_numpy(), test["is_fraud"].to_numpy() == 1)
     assert len(test) == figures["test"]["transactions"]
     assert figures["best_possible"]["roc_auc"]["value"] == pytest.approx(expected.roc_auc)

@@ -3,11 +3,19 @@
 import numpy as np
 import pytest
 
+from risk.clock import DAY
+from risk.errors import OptionError
+from tests.training_rows import made_matrix
 from trainer import train
 from trainer.training.balance import BALANCES, CLASS_WEIGHT, NONE, SMOTE, UNDERSAMPLE, balanced
-from trainer.training.estimators import DEFAULTS, KINDS
+from trainer.training.estimators import DEFAULTS, FOREST, KINDS, LIGHTGBM, LOGISTIC, fitted
+from trainer.training.learned import learn
+from trainer.training.parameters import read_parameters
+from trainer.training.parts import parts_by_time
+from trainer.training.periods import split_days
 from trainer.training.search import draws
-from trainer.training.session import Trained, best
+from trainer.training.session import Plan, Session, Trained, best
+from trainer.training.stages import Stages
 
 ROWS = 3000
 
@@ -52,6 +60,28 @@ def test_data_with_many_frauds_is_not_balanced() -> None:
     values, _ = rare()
     is_fraud = np.arange(ROWS) % 5 == 0
     assert balanced(UNDERSAMPLE, values, is_fraud, [], 1)[0] is values
+
+
+@pytest.mark.parametrize(("balance", "every", "is_said"), [(SMOTE, 5, True), (SMOTE, 50, False), (NONE, 5, False)])
+def test_a_balance_that_changes_nothing_says_so(
+    capsys: pytest.CaptureFixture[str], balance: str, every: int, is_said: bool
+) -> None:
+    times = np.arange(ROWS) * (60 * DAY // ROWS)
+    matrix = made_matrix(times, np.arange(ROWS) % every == 0, times + 1, amounts=np.arange(ROWS))
+    parts = parts_by_time(matrix, split_days(*matrix.days, 3))
+    plan = Plan((), read_parameters(None), balance, 0, 5.0, 1.0, None, 1)
+    Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
+    assert (f"--balance {balance} changes nothing: " in capsys.readouterr().err) == is_said
+
+
+@pytest.mark.parametrize(
+    ("kind", "odd"), [(LOGISTIC, {"C": -1.0}), (LIGHTGBM, {"learning_rate": -1.0}), (FOREST, {"max_depth": -7})]
+)
+def test_what_the_library_refuses_is_said_with_the_values_that_it_was_given(kind: str, odd: dict[str, float]) -> None:
+    values, is_fraud = rare()
+    (name, value), *_ = odd.items()
+    with pytest.raises(OptionError, match=rf"\[{kind}\]: got .*{name} = {value}.* which the library refuses"):
+        fitted(kind, {**DEFAULTS[kind], **odd}, values, is_fraud, [], weighted=False, seed=1)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -37,5 +37,5 @@ def made_matrix(
         is_fraud=np.asarray(is_fraud, np.int8),
         labelled_at=np.asarray(labelled_at, np.int64),
         kinds=None,
-        ids=None,
+        ids=(),
     )

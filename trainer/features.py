@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 
 from console.options import checked_target, settings_of
 from console.output import replaced
-from console.terminal import notice, progress, say, warn
-from risk.dataset import BadRow, open_dataset
+from console.terminal import notice, progress, say
+from risk.dataset import open_dataset
 from risk.dataset.map_file import load_map
 from risk.engine import Verdict
-from risk.errors import DatasetError, OptionError
+from risk.errors import OptionError
 from risk.money import EXPONENTS
-from trainer.replay import Passed, Replay, currency_of
+from trainer.replay import Passed, Replay, check_labels_in_time, check_something_scored, currency_of, warn_of_left_out
 
 EPILOG = """\
 examples:
@@ -27,8 +27,6 @@ examples:
 A row for each transaction that is scored, in event-time order: transaction_id, event_time, is_fraud where it is known,
 and every feature of docs/features.md that the file has columns for.
 """
-
-MANY_TOO_LATE = 0.05
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -110,51 +108,7 @@ def _table(passed: Passed, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def check_something_scored(replay: Replay) -> None:
-    bad = replay.dataset.bad
-    if replay.verdicts[Verdict.SCORED] == 0:
-        first = f" The first: {bad_row_words(bad.first[0])}." if bad.first else ""
-        raise DatasetError(f"{replay.dataset.path}: got no row that can be read, expected transactions.{first} "
-                           "`inspect` with the same --columns tells more.")  # fmt: skip
-
-
-def bad_row_words(bad: BadRow) -> str:
-    where = f"line {bad.line}" if bad.line is not None else f"row {bad.row}"
-    return f"{where}, {bad.detail}"
-
-
-def check_labels_in_time(replay: Replay) -> None:
-    """A fraud whose label comes after its day was closed is one that the merchant ledger never sees."""
-    if not replay.has_ledger or not replay.reported_frauds:
-        return
-    share = replay.frauds_unseen / replay.reported_frauds
-    text = f"{share:.1%} of the reported frauds were labelled too late for the merchant ledger"
-    if share == 1:
-        raise DatasetError(f"{replay.dataset.path}: {text}: got labels that are all late, expected some within the "
-                           "label delay less a day. Give a longer --label-delay, or check labelled_at.")  # fmt: skip
-    if share > MANY_TOO_LATE:
-        warn(f"{text}; with a longer --label-delay it would see more")
-    else:
-        say(text)
-
-
 def _report(replay: Replay, target: Path) -> None:
     count = len(replay.feature_set.numbers) + len(replay.feature_set.categories)
     say(f"{replay.verdicts[Verdict.SCORED]:,} transactions, {count} features: {target}")
     warn_of_left_out(replay)
-
-
-def warn_of_left_out(replay: Replay) -> None:
-    """What a file holds that no feature is computed for."""
-    verdicts, dataset = replay.verdicts, replay.dataset
-    if verdicts[Verdict.DUPLICATE]:
-        warn(f"{verdicts[Verdict.DUPLICATE]:,} duplicates were left out: same customer, same transaction_id")
-    if verdicts[Verdict.LATE]:
-        warn(f"{verdicts[Verdict.LATE]:,} transactions were left out: too far behind the newest event time")
-    for currency, count in replay.other_currencies.most_common(5):
-        warn(f"{count:,} transactions in {currency} were taken with their amount missing")
-    if dataset.bad.count:
-        reasons = ", ".join(f"{count:,} {reason.value}" for reason, count in dataset.bad.by_reason.most_common())
-        first = dataset.bad.first[0]
-        where = f"line {first.line}" if first.line is not None else f"row {first.row}"
-        warn(f"{dataset.bad.count:,} rows could not be read ({reasons}); the first: {where}, {first.detail}")

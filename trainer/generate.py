@@ -8,11 +8,12 @@ from msgspec import Struct
 
 from console.options import checked_target
 from console.output import replaced
-from console.terminal import progress, say
+from console.terminal import notice, progress, say
 from worlds.asked import MEANINGS, add_size_options, asked_world
 from worlds.world import World
 from worlds.write import FORMATS, write_history
 
+FRAUDS_TO_TRAIN_ON = 200
 TRUTH_SUFFIX = ".truth.parquet"
 
 EPILOG = """\
@@ -62,6 +63,10 @@ def run(options: argparse.Namespace) -> int:
     say(f"written to  {written.path}")
     if written.truth:
         say(f"truth       {written.truth}")
+    if written.frauds < FRAUDS_TO_TRAIN_ON:
+        times = -(-FRAUDS_TO_TRAIN_ON // max(written.frauds, 1))
+        notice(f"{written.frauds:,} frauds are too few to train on: train wants 20 known ones in 15 % of the days; a "
+               f"history {times} times as large has enough")  # fmt: skip
     return 0
 
 

@@ -13,7 +13,7 @@ from trainer.training.periods import day_text
 
 DEFAULT_MODELS = Path("models")
 # Figures of different tests say nothing about which model is better, so the test stands beside them.
-TITLES = ("", "version", "rows", "fitted on", "tested on", "avg precision", "ROC-AUC", "medium", "high")
+TITLES = ("", "version", "transactions", "fitted on", "tested on", "avg precision", "ROC-AUC", "medium", "high")
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -83,7 +83,7 @@ def _cells(manifest: Manifest) -> tuple[str, ...]:
     tested = _metrics(manifest)
     return (
         manifest.version,
-        f"{manifest.training_data.rows:,}",
+        f"{manifest.training_data.transactions:,}",
         _days(manifest.training.fit),
         _days(manifest.training.test),
         _figure(tested, "average_precision"),

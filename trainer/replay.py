@@ -1,4 +1,7 @@
-"""History through the engine, from a file: what `features`, and later training and backtests, have in common."""
+"""History through the engine, from a file: what `features`, and later training and backtests, have in common.
+
+And what is said of it afterwards: what was left out, and why nothing can be made of the rest.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,14 +9,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from console.terminal import say, warn
 from risk.catalogue import FeatureSet
 from risk.clock import DAY
-from risk.dataset import Dataset, Rows
+from risk.dataset import BadRow, Dataset, Rows
 from risk.dataset.column_map import Constant
 from risk.engine import Engine, FeatureBatch, Verdict
 from risk.errors import DatasetError
-from risk.ledger import SeenDays, label_cutoff
+from risk.ledger import SeenDays
+from risk.ledger_day import label_cutoff
 from risk.money import EXPONENTS
+
+MANY_TOO_LATE = 0.05
+MANY_UNREADABLE = 0.2
 
 
 class Passed(NamedTuple):
@@ -93,3 +101,52 @@ def currency_of(dataset: Dataset) -> str:
         raise DatasetError(f"{dataset.path}: got no row with a currency that is known, expected ISO 4217 codes such as "
                            "EUR. Look at the file with inspect, or name the currency in a column map.")  # fmt: skip
     return known[0]
+
+
+def check_something_scored(replay: Replay) -> None:
+    bad = replay.dataset.bad
+    if replay.verdicts[Verdict.SCORED] == 0:
+        first = f" The first: {bad_row_words(bad.first[0])}." if bad.first else ""
+        raise DatasetError(f"{replay.dataset.path}: got no row that can be read, expected transactions.{first} "
+                           "`inspect` with the same --columns tells more.")  # fmt: skip
+
+
+def bad_row_words(bad: BadRow) -> str:
+    where = f"line {bad.line}" if bad.line is not None else f"row {bad.row}"
+    return f"{where}, {bad.detail}"
+
+
+def check_labels_in_time(replay: Replay) -> None:
+    """A fraud whose label comes after its day was closed is one that the merchant ledger never sees."""
+    if not replay.has_ledger or not replay.reported_frauds:
+        return
+    share = replay.frauds_unseen / replay.reported_frauds
+    text = f"{share:.1%} of the reported frauds were labelled too late for the merchant ledger"
+    if share == 1:
+        raise DatasetError(f"{replay.dataset.path}: {text}: got labels that are all late, expected some within the "
+                           "label delay less a day. Give a longer --label-delay, or check labelled_at.")  # fmt: skip
+    if share > MANY_TOO_LATE:
+        warn(f"{text}; with a longer --label-delay it would see more")
+    elif share:
+        say(text)
+
+
+def warn_of_left_out(replay: Replay) -> None:
+    """What a file holds that no feature is computed for."""
+    verdicts, dataset = replay.verdicts, replay.dataset
+    if verdicts[Verdict.DUPLICATE]:
+        warn(f"{verdicts[Verdict.DUPLICATE]:,} duplicates were left out: same customer, same transaction_id")
+    if verdicts[Verdict.LATE]:
+        warn(f"{verdicts[Verdict.LATE]:,} transactions were left out: too far behind the newest event time")
+    for currency, count in replay.other_currencies.most_common(5):
+        warn(f"{count:,} transactions in {currency} were taken with their amount missing")
+    if dataset.bad.count:
+        reasons = ", ".join(f"{count:,} {reason.value}" for reason, count in dataset.bad.by_reason.most_common())
+        first = bad_row_words(dataset.bad.first[0])
+        warn(f"{dataset.bad.count:,} rows could not be read ({reasons}); the first: {first}")
+        share = dataset.bad.count / (dataset.bad.count + verdicts.total())
+        if share > MANY_UNREADABLE:
+            warn(
+                f"THIS IS {share:.0%} OF ALL ROWS, and they are missing from every history and figure. If they should "
+                f"count, change the column map; `python -m trainer inspect {dataset.path}` tells more"
+            )

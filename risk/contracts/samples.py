@@ -3,7 +3,7 @@
 from risk.clock import date_ms, day_of
 from risk.codec import encode_label, encode_transaction
 from risk.events import HighRiskAlert, Label, Level, Reason, RiskFlag, Transaction
-from risk.ledger import LedgerDay
+from risk.ledger_day import LedgerDay
 from risk.ledger_log import messages_of
 from risk.outputs import SCHEMA_VERSION, alert_id, encode_alert, encode_flag
 from risk.topics import ALERTS, FLAGS, LABELS, LEDGER, TRANSACTIONS

@@ -5,7 +5,7 @@ from sqlite3 import Connection
 
 from risk.clock import DAY, to_date
 from risk.errors import StoreError
-from risk.ledger import LedgerDay, label_cutoff
+from risk.ledger_day import LedgerDay, label_cutoff
 from risk.ledger_log import ClosedDay, LedgerKey, key_of
 from risk.store.part import Part
 

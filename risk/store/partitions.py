@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
-from risk.errors import StaleOwnerError
+from risk.errors import StaleOwnerError, StoreError
 from risk.store.part import Part
 from risk.store.rows import Owner, Position, Taken
 
@@ -47,6 +47,10 @@ class Partitions(Part):
 
     def skip_to(self, owner: Owner, *, expected: int, next_offset: int) -> None:
         """Over offsets that hold no record: transaction markers, or what retention took."""
+        if next_offset <= expected:
+            raise StoreError(
+                f"skip_to: got offset {next_offset}, expected one after {expected}; a store never goes back"
+            )
         with self._file.writing() as connection:
             self._move(connection, owner, expected, next_offset, {})
 

@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
-from risk.clock import DAY, to_date, to_text
+from risk.clock import DAY, MONTH, to_date, to_text
 from risk.store.ledger import Ledger
+from risk.store.log_identity import LogIdentity
 from risk.store.partitions import Partitions
 from risk.store.rows import Position
-from risk.windows import MONTH
 
 # So few at once that workers hardly wait.
 FLAGS_AT_ONCE = 5_000
@@ -43,7 +43,7 @@ class _Limit(NamedTuple):
     why: str | None
 
 
-class Pruning(Partitions, Ledger):
+class Pruning(Partitions, Ledger, LogIdentity):
     def prune(
         self, transactions: str, *, older_than_ms: int, max_lateness_ms: int, ledger: tuple[int, int] | None
     ) -> Pruned:
@@ -62,12 +62,17 @@ class Pruning(Partitions, Ledger):
         # A label never tells of a transaction after it, so that below all limits there is nothing left to tell of.
         labels = self._prune_labels(min(limit.before for limit in limits))
         rows = 0
-        if ledger is not None:
+        if ledger is not None and len(positions) == self._partitions_of_the_log(len(positions)):
             delay, _ = ledger
             reach = max_lateness_ms + (delay + 2) * DAY + MONTH
             oldest = min(wanted, min(_newest(position) for position in positions) - reach)
             rows = self._prune_ledger(ledger, oldest // DAY)
         return Pruned(flags, labels, rows, [text for limit in limits for text in self._kept(limit, wanted)])
+
+    def _partitions_of_the_log(self, at_least: int) -> int:
+        """A partition of which nothing was scored yet may begin anywhere: it may need every day of the ledger."""
+        identity = self.identity()
+        return at_least if identity is None else max(identity.partitions, at_least)
 
     def _limit(self, position: Position, wanted: int, max_lateness_ms: int, ledger: tuple[int, int] | None) -> _Limit:
         rebuilt = _newest(position) - MONTH - 2 * max_lateness_ms

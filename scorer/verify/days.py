@@ -10,11 +10,12 @@ from typing import NamedTuple
 from aiokafka import TopicPartition
 
 from risk.events import Transaction
-from risk.ledger import LedgerDay
+from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay, DayReader
 from risk.pipeline import Pipeline
 from scorer.reading import Bounds, Reader
-from scorer.worker.days import NEVER, LedgerDays, Source
+from scorer.worker.days import LedgerDays, Source
+from scorer.worker.reach import NEVER
 
 Kind = tuple[int, int]  # label delay in days, bucket in ms
 

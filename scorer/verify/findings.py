@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from risk.digest import Digest
 from scorer.verify.comparison import Comparison, Difference, Tally
-from scorer.worker.days import NEVER
+from scorer.worker.reach import NEVER
 
 
 class Span(NamedTuple):

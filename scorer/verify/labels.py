@@ -7,8 +7,8 @@ from risk.kafka.sending import Message
 from scorer.verify.comparison import Comparison
 from scorer.verify.findings import Findings
 from scorer.worker.arrivals import Chunk
-from scorer.worker.days import NEVER
 from scorer.worker.outgoing import reject
+from scorer.worker.reach import NEVER
 from scorer.worker.readback import Shelf
 
 

@@ -18,6 +18,6 @@ async def chunks(reader: Reader, place: TopicPartition, begin: int, until: int, 
         fetched = (await reader.getmany(place, max_records=CHUNK)).get(place, ())
         records = [record for record in fetched if record.offset < until]
         if records:
-            yield Chunk(Place(*place), records, read(records), 0)
+            yield Chunk(Place(*place), records, read(records), 0, records[0].offset)
         # Offsets without a record, where transactions end, lie behind the last record too.
         reached = await reader.position(place)

@@ -11,7 +11,7 @@ from risk.store import FlagRow
 from scorer.verify.comparison import Comparison
 from scorer.verify.scoring import Scoring
 from scorer.worker.arrivals import Chunk
-from scorer.worker.days import NEVER
+from scorer.worker.reach import NEVER
 
 
 class Terms(NamedTuple):

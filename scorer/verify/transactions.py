@@ -16,8 +16,8 @@ from scorer.verify.scoring import Scoring
 from scorer.verify.stored import StoredRows, as_bytes
 from scorer.verify.terms import Naming, Terms
 from scorer.worker.arrivals import Chunk, Event
-from scorer.worker.days import NEVER
 from scorer.worker.outgoing import outgoing, reject
+from scorer.worker.reach import NEVER
 
 
 class There(NamedTuple):

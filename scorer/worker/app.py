@@ -92,7 +92,7 @@ def make_app(
 
     async def rebalanced(*_: Any, **__: Any) -> None:
         try:
-            await work.hold(_places(app.consumer.assignment(), topics))
+            await work.hold(lambda: _places(app.consumer.assignment(), topics))
         except Exception as error:
             fatal(error)
 

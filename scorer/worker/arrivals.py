@@ -45,6 +45,7 @@ class Chunk(NamedTuple):
     records: Sequence[Record]
     events: Sequence[Event]
     serial: int  # the intake's number for it
+    follows: int  # where the partition's next record was expected
 
     @property
     def after(self) -> int:

@@ -22,17 +22,21 @@ from scorer.worker.app import SESSION_SECONDS, ScorerApp, make_app
 from scorer.worker.batch import Batches
 from scorer.worker.days import LedgerDays
 from scorer.worker.doors import SEND_SECONDS, Doors
-from scorer.worker.ending import fatal, stalled
+from scorer.worker.ending import end_within, fatal, stalled
 from scorer.worker.follower import Follower
 from scorer.worker.intake import Intake
 from scorer.worker.keeper import Keeper, Terms
 from scorer.worker.pipelines import Pipelines
+from scorer.worker.pulse import Pulse
+from scorer.worker.rehearsal import rehearse
 from scorer.worker.waiting import GIVES_UP_AFTER_SECONDS, Waiting
-from scorer.worker.watchdog import Progress, Watchdog
+from scorer.worker.watchdog import Watchdog
 from scorer.worker.work import Work
 
 log = logging.getLogger(__name__)
 
+# What is under way takes a fraction of a second; a store that is locked, or a broker that is away, takes longer.
+STOP_SECONDS = 30.0
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 Task = Callable[[], Coroutine[None, None, None]]
@@ -61,10 +65,13 @@ async def run(options: Options) -> None:
         doors = Doors(options.connection, options.prefix, stack, send_seconds=options.send_seconds)
         registry = CollectorRegistry()
         metrics = Metrics(registry)
+        for topic in (doors.topics.transactions, doors.topics.labels):
+            metrics.count_topic(topic)
         await doors.open(options.store, metrics)
-        work, tasks = await _assemble(options, doors, metrics)
+        work, pulse, tasks = await _assemble(options, doors, metrics)
+        stack.push_async_callback(work.close)
         stack.callback(_show_metrics(options, registry, metrics, work))
-        watchdog = Watchdog(lambda: _progress(work), stalled, options.stall_seconds)
+        watchdog = Watchdog(pulse.progress, stalled, fatal, options.stall_seconds)
         stack.callback(watchdog.stop)
         running = [asyncio.create_task(_or_die(task())) for task in tasks]
         stack.push_async_callback(_cancel, running)
@@ -82,14 +89,17 @@ async def run(options: Options) -> None:
         signal.signal(number, signal.SIG_IGN)  # it is ending; to be told again changes nothing
 
 
-async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[Work, list[Task]]:
-    """The work, and what runs beside it."""
+async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[Work, Pulse, list[Task]]:
+    """The work, what tells how it goes, and what runs beside it."""
+    await doors.scoring.call(lambda _: rehearse(options.bundle))
     manifest, topics = options.bundle.manifest, doors.topics
     terms = Terms(manifest.label_delay_days, manifest.bucket_ms, manifest.max_lateness_ms)
     days = LedgerDays(terms.label_delay_days, terms.bucket_ms)
     follower = Follower(await doors.reader(), topics.ledger, days, doors.side, metrics)
-    await follower.start()
-    pipelines = Pipelines(options.bundle, days, doors.scoring)
+    await follower.start(accept_gap=options.accept_gap)
+    pipelines = Pipelines(
+        options.bundle, days, doors.scoring, doors.bounds, topic=topics.transactions, partitions=doors.partitions
+    )
     has_ledger = "merchant_id" in manifest.fields
     work = Work(
         topics=topics,
@@ -109,19 +119,23 @@ async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[W
         pipelines=pipelines,
         store=doors.scoring,
         bounds=doors.bounds,
-        reader=doors.reader,
+        reader=doors.open_reader,
         metrics=metrics,
         accept_gap=options.accept_gap,
+        fatal=fatal,
     )
     waiting = Waiting(
         topics=topics,
         work=work,
         days=days,
         store=doors.side,
+        partitions=doors.partitions,
         metrics=metrics,
+        bounds=doors.bounds,
         give_up_seconds=options.give_up_seconds,
     )
-    tasks: list[Task] = [follower.run, waiting.run]
+    pulse = Pulse(work, doors.bounds, lambda: waiting.is_hopeless)
+    tasks: list[Task] = [follower.run, waiting.run, pulse.run]
     if has_ledger:
         keeper = Keeper(
             topics=topics,
@@ -135,8 +149,9 @@ async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[W
             owner=work.owner_of_first,
         )
         work.moved = keeper.nudge
+        days.arrived = work.wake
         tasks.append(keeper.run)
-    return work, tasks
+    return work, pulse, tasks
 
 
 def _show_metrics(options: Options, registry: CollectorRegistry, metrics: Metrics, work: Work) -> Callable[[], None]:
@@ -165,6 +180,7 @@ async def _until(told: asyncio.Event, app: ScorerApp, metrics: Metrics) -> None:
     if app.crash_reason is not None:
         fatal(app.crash_reason)
     log.info("stops: what is under way is finished, what waits is left to whoever comes next")
+    end_within(STOP_SECONDS)
     await app.stop()
     await _cancel(ends)
 
@@ -182,12 +198,3 @@ async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _progress(work: Work) -> Progress:
-    standings = work.standings()
-    return Progress(
-        has_work=any(standing.lag for standing in standings),
-        is_waiting=work.intake.waiting_for is not None,
-        mark=[(standing.topic, standing.partition, standing.next_offset) for standing in standings],
-    )

@@ -18,7 +18,7 @@ from time import monotonic
 
 from aiokafka import AIOKafkaProducer
 
-from risk.errors import StoreBusyError
+from risk.errors import StoreBusyError, StoreError
 from risk.events import Label, Rejected, Transaction
 from risk.kafka.sending import send_all
 from risk.outputs import bundle_of
@@ -29,7 +29,7 @@ from scorer.metrics import Metrics
 from scorer.worker.arrivals import Chunk, Place, Record
 from scorer.worker.counting import Batch, Counting
 from scorer.worker.days import LedgerDays
-from scorer.worker.held import HeldLabels, HeldTransactions
+from scorer.worker.held import Held, HeldLabels, HeldTransactions
 from scorer.worker.outgoing import Out, Outgoing, outgoing, reject
 from scorer.worker.pipelines import Pipelines, restore
 from scorer.worker.readback import Shelf
@@ -38,8 +38,8 @@ from scorer.worker.turns import Turns
 
 # Who did nothing for so long looks whether the partition is still its own before it sends: it may have been stopped.
 CHECK_AFTER_SECONDS = 1.0
-# Each try waits for as long as the store waits for a lock.
-STORE_TRIES = 5
+# Each try waits for as long as the store waits for a lock, a minute; the watchdog has more patience than that.
+STORE_TRIES = 2
 
 
 End = Callable[[], Awaitable[object]]
@@ -90,16 +90,22 @@ class Batches:
         records = [record for record, event in pairs if type(event) is Transaction]
         transactions = [event for _, event in pairs if type(event) is Transaction]
         # 3
+        held.scored_to = piece.after
         with self._metrics.step_seconds.labels("score").time():
             scored, out = await self._scoring.call(lambda _: _scored(pipeline, piece.place, records, transactions))
             unread = [reject(piece.place, record, event) for record, event in pairs if type(event) is Rejected]
             rejects = sorted(out.rejects + unread, key=lambda out: out.source_offset)
-        held.scored_to = piece.after
         times = [transactions[row].event_time for row in scored.rows]
         batch = Batch(piece, scored, out._replace(rejects=rejects), max(times, default=None), len(out.rejects))
         await self._turns.next(partial(self._send_and_store, held, batch, end))
 
     async def _send_and_store(self, held: HeldTransactions, batch: Batch, end: End) -> None:
+        async with held.moving:
+            await self._moved(held, batch)
+        # 6
+        await end()
+
+    async def _moved(self, held: HeldTransactions, batch: Batch) -> None:
         steps, place, out = self._metrics.step_seconds, batch.piece.place, batch.out
         # 4
         with steps.labels("send").time():
@@ -114,12 +120,13 @@ class Batches:
             rejected_offset=rejected_offset or held.outputs.rejected_offset,
         )
         # 5
+        expected = held.next_offset
         newest = max((time for time in (held.newest, batch.newest) if time is not None), default=None)
         with steps.labels("store").time():
             await self._commit(
                 lambda store: store.commit_flags(
                     held.owner,
-                    expected=held.next_offset,
+                    expected=expected,
                     next_offset=batch.piece.after,
                     newest_event_time=newest,
                     outputs=outputs,
@@ -130,9 +137,8 @@ class Batches:
         held.checked_at = monotonic()
         for shelf in held.shelves:
             shelf.forget_before(batch.piece.after)
+        await held.put_away()
         self._counting.stored(batch, held.newest)
-        # 6
-        await end()
 
     async def learn(self, held: HeldLabels, chunk: Chunk, end: End) -> None:
         """A chunk of labels: the same order, with rejects as the only output."""
@@ -144,39 +150,44 @@ class Batches:
         if held.rejects is not None:
             await held.rejects.read_to(fresh.after - 1)
         # 4
+        await self._still_ours(held)
         pairs = list(zip(fresh.records, fresh.events, strict=True))
         rejects = [reject(fresh.place, record, event) for record, event in pairs if type(event) is Rejected]
         labels = [(record.offset, event) for record, event in pairs if type(event) is Label]
         sent = await self._send(self._topics.rejected, fresh.place, "rejects", rejects, held.rejects)
         rejected_offset = sent or held.rejected_offset
         # 5
-        await self._commit(
-            lambda store: store.commit_labels(
-                held.owner,
-                expected=held.next_offset,
-                next_offset=fresh.after,
-                rejected_offset=rejected_offset,
-                labels=labels,
+        async with held.moving:
+            expected = held.next_offset
+            await self._commit(
+                lambda store: store.commit_labels(
+                    held.owner,
+                    expected=expected,
+                    next_offset=fresh.after,
+                    rejected_offset=rejected_offset,
+                    labels=labels,
+                )
             )
-        )
-        held.next_offset, held.rejected_offset = fresh.after, rejected_offset
+            held.next_offset, held.rejected_offset = fresh.after, rejected_offset
+            held.checked_at = monotonic()
         if held.rejects is not None:
             held.rejects.forget_before(fresh.after)
+        await held.put_away()
         self._counting.learned(fresh, len(labels))
         # 6
         await end()
 
     def _by_bundle(self, held: HeldTransactions, chunk: Chunk) -> list[tuple[Chunk, str]]:
-        """What was scored already is scored again with the bundle that its flag names."""
-        shelf = held.flags
-        if shelf is None or shelf.is_done:
+        """What was scored already is scored again with the bundle that its flag names, or its alert before that."""
+        if held.flags is None and held.alerts is None:
             return [(chunk, self._pipelines.version_for(None))]
         versions: list[str] = []
         for record in chunk.records:
-            flag = shelf.value(record.offset)
-            if flag is not None:
-                versions.append(self._pipelines.version_for(bundle_of(flag)))
-            elif shelf.has_seen(record.offset):  # a reject or a duplicate has no flag: it goes with what came before it
+            sent = _sent(held.flags, record.offset) or _sent(held.alerts, record.offset)
+            if sent is not None:
+                versions.append(self._pipelines.version_for(bundle_of(sent)))
+            elif held.flags is not None and held.flags.has_seen(record.offset):
+                # A reject or a duplicate has no flag: it goes with what came before it.
                 versions.append(versions[-1] if versions else held.version)
             else:
                 versions.append(self._pipelines.version_for(None))
@@ -196,13 +207,13 @@ class Batches:
         self._pipelines.forget(partition)
         restore(pipeline, store, partition, newest)
 
-    async def _still_ours(self, held: HeldTransactions) -> None:
+    async def _still_ours(self, held: Held) -> None:
         if monotonic() - held.checked_at > CHECK_AFTER_SECONDS:
             await self._storing.call(lambda store: store.check(held.owner, held.next_offset))
 
     async def _send(self, topic: str, place: Place, kind: str, wanted: Sequence[Out], shelf: Shelf | None) -> int:
         """The offset from which this output is to be read back; 0 where it stays as it was. It must not pass what a
-        shelf has still to show, or that would be sent again after the next crash."""
+        shelf has still to show, or that would be sent again after the next crash. It never goes back, either."""
         missing = list(wanted)
         if shelf is not None and not shelf.is_done:
             missing, present, different = shelf.sendable(wanted)
@@ -212,9 +223,7 @@ class Batches:
         if missing:
             after = await send_all(self._producer, topic, place.partition, [out.message for out in missing])
             self._metrics.sent.labels(kind).inc(len(missing))
-        if shelf is None:
-            return after
-        return max(after, shelf.end) if shelf.is_done else 0
+        return after if shelf is None else 0
 
     async def _commit(self, write: Callable[[Store], None]) -> None:
         for _ in range(STORE_TRIES - 1):
@@ -225,8 +234,18 @@ class Batches:
         return await self._storing.call(write)
 
 
+def _sent(shelf: Shelf | None, source_offset: int) -> bytes | None:
+    return None if shelf is None else shelf.value(source_offset)
+
+
 def _unseen(chunk: Chunk, next_offset: int) -> Chunk | None:
-    """What lies at or beyond the store's next offset."""
+    """What lies at or beyond the next offset. What lies between that and the chunk must have been handed out before."""
+    if chunk.follows > next_offset:
+        raise StoreError(
+            f"{chunk.place.topic} partition {chunk.place.partition}: got records that follow offset {chunk.follows}, "
+            f"expected {next_offset} next; what lies between them never came. Start the worker again: it reads on from "
+            "the store's offset."
+        )
     if chunk.records[0].offset >= next_offset:
         return chunk
     first = sum(record.offset < next_offset for record in chunk.records)

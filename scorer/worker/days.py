@@ -1,21 +1,25 @@
 """Closed ledger days in memory: what the topic brought, for the pipelines that want it and the intake that waits."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from risk.clock import to_date
+from risk.errors import EngineError
 from risk.events import Transaction
-from risk.ledger import LedgerDay
+from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 
-NEVER = -(1 << 62)
+WINDOW_DAYS = 31  # a month, and the day in which its first bucket begins
 
 
 class Source:
     """The days of one label delay and bucket, for one pipeline: a `DaySource`. Days before the first with a transaction
     only say that there is nothing yet."""
 
-    def __init__(self, days: Iterable[ClosedDay], *, has_begun: bool) -> None:
+    def __init__(self, days: Iterable[ClosedDay], *, has_begun: bool, complete_from: int | None = None) -> None:
+        """`complete_from`: days before this one were left out, as nobody should ask for them any more."""
         self._has_begun = has_begun
+        self._complete_from = complete_from
         self._days: deque[LedgerDay] = deque()
         for day in days:
             self.add(day)
@@ -30,6 +34,11 @@ class Source:
 
     def closed_until(self, day: int) -> Iterator[LedgerDay]:
         """Never waits: the intake has waited."""
+        if self._complete_from is not None and day - WINDOW_DAYS < self._complete_from:
+            raise EngineError(
+                f"ledger: got a transaction that needs the days up to {to_date(day)}, expected none that reaches "
+                f"behind {to_date(self._complete_from)}; start the worker again, which then takes in all of them"
+            )
         while self._days and self._days[0].day <= day:
             yield self._days.popleft()
 
@@ -42,6 +51,7 @@ class LedgerDays:
         self._newest: dict[tuple[int, int], int] = {}
         self._first: dict[tuple[int, int], int] = {}  # the first with a transaction: where a ledger begins
         self._sources: list[tuple[tuple[int, int], Source]] = []
+        self.arrived: Callable[[], None] = lambda: None  # somebody waits for days
 
     def know(self, label_delay_days: int, bucket_ms: int, first: int | None, newest: int) -> None:
         """How far the store has it, and the first day with a transaction, if there is one yet."""
@@ -57,6 +67,7 @@ class LedgerDays:
         self._newest[kind] = day.closed.day
         if day.transactions:
             self._first.setdefault(kind, day.closed.day)
+        self.arrived()
 
     def follow(self, label_delay_days: int, bucket_ms: int, source: Source) -> None:
         self._sources.append(((label_delay_days, bucket_ms), source))

@@ -53,7 +53,7 @@ class Doors:
         self.storing = self._store(store, "commit")
         ours = await identity(self._connection, self.topics, self._prefix)
         await self.side.call(lambda store: store.remember_identity(ours))
-        self.bounds = LogBounds(await self.reader(), metrics)
+        self.bounds = LogBounds(await self.reader(), await self.reader(), metrics)
         self.producer = AIOKafkaProducer(
             **client_options(self._connection),
             enable_idempotence=True,
@@ -67,7 +67,13 @@ class Doors:
         self._stack.push_async_callback(self.producer.stop)
 
     async def reader(self) -> AIOKafkaConsumer:
-        """A consumer that belongs to no group."""
+        """A consumer that belongs to no group, for as long as the worker lives."""
+        reader = await self.open_reader()
+        self._stack.push_async_callback(reader.stop)
+        return reader
+
+    async def open_reader(self) -> AIOKafkaConsumer:
+        """A consumer that belongs to no group, and that whoever asked for it stops."""
         reader = AIOKafkaConsumer(
             **client_options(self._connection),
             group_id=None,
@@ -77,7 +83,6 @@ class Doors:
             max_partition_fetch_bytes=FETCH_BYTES,
         )
         await reader.start()
-        self._stack.push_async_callback(reader.stop)
         return reader
 
     def _store(self, path: Path, name: str) -> StoreThread:

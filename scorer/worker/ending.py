@@ -39,6 +39,18 @@ def stalled(seconds: float) -> NoReturn:
     end_now(EXIT_STALLED)
 
 
+def end_within(seconds: float) -> None:
+    """A stop that hangs is cut short: what was not committed is repeated by whoever comes next."""
+
+    def cut_short() -> None:
+        log.critical("did not stop in %g s; ends now. What was not stored is repeated at the next start", seconds)
+        end_now(EXIT_FAILED)
+
+    timer = threading.Timer(seconds, cut_short)
+    timer.daemon = True
+    timer.start()
+
+
 def end_now(code: int) -> NoReturn:
     logging.shutdown()
     sys.stdout.flush()

@@ -27,14 +27,22 @@ class Follower:
         self._metrics = metrics
         self._reader = DayReader()
 
-    async def start(self) -> None:
+    async def start(self, *, accept_gap: bool) -> None:
         """Takes over what the store has, and reads on up to the end as it is now."""
-        for kind, first, newest in await self._store.call(lambda store: store.ledgers()):
+        # The offset first: a day that another worker stores in between is read twice, which is harmless, not missed.
+        stored_to = await self._store.call(lambda store: store.ledger_offset())
+        for kind, begun, newest in await self._store.call(lambda store: store.ledgers()):
             self._reader.know(*kind, newest)
-            self._days.know(*kind, first, newest)
+            self._days.know(*kind, begun, newest)
         self._consumer.assign([self._place])
         begin = (await self._consumer.beginning_offsets([self._place]))[self._place]
-        first = max(begin, await self._store.call(lambda store: store.ledger_offset()))
+        first = max(begin, stored_to)
+        if begin > stored_to and not accept_gap:
+            raise StoreError(
+                f"{self._place.topic}: the store knows it up to offset {stored_to}, and the log begins at {begin}: "
+                "days that were closed are gone from it, and would be closed again from other labels. Restore the log, "
+                "or go on by --accept-gap. Then look at the topic's retention, which should be unlimited."
+            )
         end = (await self._consumer.end_offsets([self._place]))[self._place]
         if first > end:
             raise StoreError(

@@ -47,6 +47,7 @@ class _Line:
     def __init__(self, read: Read, offset: int, newest: int) -> None:
         self.read = read
         self.expected = offset
+        self.handed_out_to = offset
         self.newest = newest  # of what was handed out; what is scored can only be less
         # The newest day whose ledger was looked for. None: of a line that begins, nothing was looked for yet.
         self.looked_for: int | None = None
@@ -67,6 +68,7 @@ class _Line:
         self.newest = max(self.newest, max(times, default=self.newest))
         if times:
             self.looked_for = self.newest // DAY
+        self.handed_out_to = records[-1].offset + 1
         return records, events
 
     @property
@@ -97,6 +99,7 @@ class Intake:
     def begin(self, place: Place, read: Read, offset: int, newest: int) -> None:
         """A partition begins, or begins again, at the offset where its owner stands."""
         self._forget_under_way(place)
+        self._given_up = None
         self._lines[place] = _Line(read, offset, newest)
 
     def drop(self, places: Iterable[Place]) -> None:
@@ -133,6 +136,10 @@ class Intake:
     def done(self, serial: int) -> None:
         """This chunk has been worked on. One from before its partition began again is not known any more."""
         self._under_way.pop(serial, None)
+
+    def is_under_way(self, serial: int) -> bool:
+        """Whether this chunk is still what its partition goes on with."""
+        return serial in self._under_way
 
     def is_idle(self, place: Place) -> bool:
         """Nothing of it waits here or is under way."""
@@ -194,10 +201,11 @@ class Intake:
         return [(place, line) for place, line in self._lines.items() if place.topic == self._ordered_topic]
 
     def _hand_out(self, place: Place, line: _Line, count: int) -> Chunk:
+        follows = line.handed_out_to
         records, events = line.take(count)
         self._serial += 1
         self._under_way[self._serial] = place
-        return Chunk(place, records, events, self._serial)
+        return Chunk(place, records, events, self._serial, follows)
 
     def _cut(self, line: _Line, is_known: Callable[[int], bool]) -> tuple[int, int | None]:
         """How many records can go now, and the day that the one behind them needs."""

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from risk.clock import DAY, HOUR, to_date
 from risk.kafka.sending import Message
-from risk.ledger import LedgerDay, close_day
+from risk.ledger_day import LedgerDay, close_day
 from risk.ledger_log import key_of, messages_of
 from risk.store import Owner, Position, Store
 from risk.topics import Topics
@@ -29,7 +29,8 @@ AFTER_CUTOFF_MS = 12 * HOUR
 DAYS_AT_ONCE = 20
 LOOKS_EVERY_SECONDS = 0.25
 # Between two looks at least this: a nudge comes with every batch.
-REST_SECONDS = 0.02
+REST_SECONDS = 0.005
+READ_BACK_SECONDS = 10.0
 
 Publish = Callable[[Sequence[Message]], Awaitable[object]]
 
@@ -105,7 +106,7 @@ class Keeper:
         while True:
             self._nudged.clear()
             if self._owner() is not None and (closed := await self.close_due()):
-                await self._until_read(closed[-1])
+                await self._until_known(closed[-1])
             await asyncio.sleep(REST_SECONDS)
             try:
                 await asyncio.wait_for(self._nudged.wait(), LOOKS_EVERY_SECONDS)
@@ -135,10 +136,15 @@ class Keeper:
         log.info("closed ledger day %s%s", to_date(first), f" to {to_date(wanted[-1])}" if len(wanted) > 1 else "")
         return wanted
 
-    async def _until_read(self, day: int) -> None:
-        """The follower reads what was published; until then the same days would be closed again."""
-        while not self._days.is_known(day):
+    async def _until_known(self, day: int) -> None:
+        """The follower reads what was published; until then the same days would be closed again. It may be another
+        keeper's day that counts, and then the next look tells more."""
+        looks = int(READ_BACK_SECONDS / REST_SECONDS)
+        for _ in range(looks):
+            if self._days.is_known(day):
+                return
             await asyncio.sleep(REST_SECONDS)
+        log.warning("ledger day %s was published and not read back in %g s", to_date(day), READ_BACK_SECONDS)
 
     async def _due(self) -> tuple[int | None, int]:
         """The first and the last day that may be closed now."""
@@ -147,7 +153,8 @@ class Keeper:
         if len(transactions) < self._partitions or not times:
             return None, 0
         last = last_due(max(times), self._terms)
-        first = await self._next_day([head for p in transactions if (head := _waiting_head(p)) is not None])
+        heads = [head for p in transactions if (head := _waiting_head(p)) is not None]
+        first = await self._next_day(heads)
         if first is None or first > last:
             return None, 0
         # Now that the times are known, and not before: what was sent until then counts.
@@ -156,7 +163,8 @@ class Keeper:
             last = await self._last_of_those_behind(behind, last)
         if first > last or not await self._labels_are_read():
             return None, 0
-        return first, last
+        # Once more, now that all are past: a partition that has caught up meanwhile may have brought an earlier first.
+        return await self._next_day(heads), last
 
     async def _next_day(self, heads: Sequence[int]) -> int | None:
         newest = self._days.newest

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
-from risk.store import FlagRow
 
 from risk.bundle import Manifest
 from risk.clock import to_text
@@ -15,6 +14,7 @@ from risk.events import HighRiskAlert, Level, Reason, Rejected, RejectReason, Ri
 from risk.kafka.sending import Message
 from risk.outputs import SCHEMA_VERSION, alert_id, encode_alert, encode_flag
 from risk.pipeline import Scored
+from risk.store import FlagRow
 from risk.topics import DETAIL, REASON, SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
 from scorer.worker.arrivals import Place, Record
 

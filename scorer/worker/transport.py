@@ -10,7 +10,7 @@ offset is committed behind the chunks that were worked on, in the order in which
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Protocol, cast
 
 import aiokafka
@@ -18,6 +18,7 @@ from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from risk.errors import BrokerAwayError
 from scorer.worker.arrivals import Place
 from scorer.worker.intake import Gap, Intake
 
@@ -28,12 +29,16 @@ IDLE_SECONDS, BUSY_SECONDS = 0.2, 0.02
 
 # What the broker may hold a fetch back for; Faust's own figure, 1,500, would let one idle partition slow the others.
 FETCH_MAX_WAIT_MS = 25
+# Less than Faust would wait for a seek.
+SEEK_SECONDS = 60.0
 
 
 class Work(Protocol):
     """What the transport asks of the worker."""
 
     intake: Intake
+    is_taking_over: bool
+    fatal: Callable[[BaseException], None]
 
     def begin_again(self) -> Mapping[Place, int]:
         """What was fetched is forgotten; where each owned partition is to be read from: the store says it, not the
@@ -42,8 +47,8 @@ class Work(Protocol):
     async def check_gap(self, gap: Gap) -> None:
         """The log had no record where one was expected. Ends the worker if it should have had one."""
 
-    async def room(self) -> None:
-        """Returns when a chunk has been worked on, or after a while."""
+    async def change(self) -> None:
+        """Returns when a chunk has been worked on or a ledger day has come, if there is one to wait for, or soon."""
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -60,6 +65,7 @@ class Consumer(driver.Consumer):
         self._handed_out: defaultdict[TP, deque[int]] = defaultdict(deque)
         self._fetching = asyncio.Lock()
         self._seeks = 0
+        self._is_sought = False
         super().__init__(*arguments, **keywords)
         self._work: Work = cast(Any, self.app).work
 
@@ -70,12 +76,25 @@ class Consumer(driver.Consumer):
         """Offsets without a record need no book of their own: commits follow the order of handing out."""
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self._is_sought = False
         self._work.intake.drop(Place(*tp) for tp in revoked)
         await super().on_partitions_revoked(revoked)
         self._forget(revoked)
 
     async def perform_seek(self) -> None:
-        """To the store's offsets. The lock lets a fetch end first: what it brings was fetched from the old place."""
+        """To the store's offsets. The lock lets a fetch end first: what it brings was fetched from the old place.
+
+        Faust ends its recovery without a word when this takes too long, and no partition would ever come again: so the
+        worker ends by itself before that. Nothing is handed out before it is through, and the partitions are taken.
+        """
+        self._is_sought = False
+        try:
+            async with asyncio.timeout(SEEK_SECONDS):
+                await self._seek_to_store()
+        except TimeoutError as error:
+            self._work.fatal(BrokerAwayError(f"no partition could be sought in {SEEK_SECONDS:g} s ({error!r})"))
+
+    async def _seek_to_store(self) -> None:
         async with self._fetching:
             self._seeks += 1
             self._forget(list(self._handed_out))
@@ -85,6 +104,7 @@ class Consumer(driver.Consumer):
             for tp, offset in wanted.items():
                 self._read_offset[tp] = offset or None
                 self._committed_offset[tp] = None  # the store leads; the group follows wherever it goes
+            self._is_sought = not self._work.is_taking_over  # if it still is, another rebalance is on its way
 
     def _forget(self, tps: Iterable[TP]) -> None:
         for tp in tps:
@@ -110,12 +130,15 @@ class Consumer(driver.Consumer):
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # Faust's own call has it
         seeks = self._seeks
         async with self._fetching:
-            if self.should_stop or not self.flow_active or seeks != self._seeks:
+            if self.should_stop or not self._is_current(seeks):
+                await self.sleep(BUSY_SECONDS)
                 return
             records = await self._fetch(timeout)
-        if self.should_stop or not self.flow_active or seeks != self._seeks:
+        if self.should_stop or not self._is_current(seeks):
             return  # a rebalance came between; the seek that ends it begins again from the store
         await self._take_in(records)
+        if not self._is_current(seeks):
+            return
         intake, generation = self._work.intake, self.app.consumer_generation_id
         while (chunk := intake.next()) is not None:
             tp, last = TP(*chunk.place), chunk.records[-1]
@@ -125,10 +148,13 @@ class Consumer(driver.Consumer):
                 tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type,
                 None, b"", whole, None, 0, 0, tp, generation_id=generation,
             )  # fmt: skip
-            if not self.flow_active or seeks != self._seeks:
+            if not self._is_current(seeks):
                 return
-        if intake.is_full:
-            await self._work.room()
+        await self._work.change()
+
+    def _is_current(self, seeks: int) -> bool:
+        """No rebalance came since there had been so many seeks."""
+        return self.flow_active and self._is_sought and seeks == self._seeks
 
     async def _fetch(self, timeout: float) -> Mapping[TP, list[Any]]:
         """A partition that has records waiting here is not fetched from: memory stays bounded, and others get the turn.

@@ -7,12 +7,14 @@ from time import monotonic
 from typing import Any
 
 from risk.store import Store
-
 from risk.topics import Topics
 from scorer.metrics import Metrics
+from scorer.worker.arrivals import Place
 from scorer.worker.days import LedgerDays
 from scorer.worker.held import HeldTransactions
 from scorer.worker.intake import Gap
+from scorer.worker.log_bounds import LogBounds
+from scorer.worker.reach import NEVER, slowest
 from scorer.worker.store_thread import StoreThread
 from scorer.worker.work import Work
 
@@ -48,15 +50,20 @@ class Waiting:
         work: Work,
         days: LedgerDays,
         store: StoreThread,
+        partitions: int,
         metrics: Metrics,
+        bounds: LogBounds,
         give_up_seconds: float = GIVES_UP_AFTER_SECONDS,
     ) -> None:
         self._topics = topics
         self._work = work
         self._days = days
         self._store = store
+        self._partitions = partitions
         self._metrics = metrics
+        self._bounds = bounds
         self._patience = Patience(give_up_seconds)
+        self.is_hopeless = False
         self._published: object = None
 
     async def run(self) -> None:
@@ -68,9 +75,10 @@ class Waiting:
             if self._work.intake.waiting_for is not None:
                 self._metrics.ledger_wait.inc(monotonic() - begun)
                 await self._publish_heads()
-                if monotonic() - asked > ASKS_EVERY_SECONDS:
-                    asked = monotonic()
-                    await self._lose_patience()
+            if monotonic() - asked > ASKS_EVERY_SECONDS:
+                asked = monotonic()
+                await self._store.call(Store.check_file)  # who has nothing to write would not notice another file
+                await self._lose_patience()
             if monotonic() - let_go > LETS_GO_EVERY_SECONDS:
                 let_go = monotonic()
                 await self._let_go_of_days()
@@ -83,10 +91,16 @@ class Waiting:
             position = intake.position(place)
             if position is None or position <= held.next_offset or not intake.is_idle(place):
                 continue
-            await self._work.check_gap(Gap(place, held.next_offset, position))
-            skip = partial(Store.skip_to, owner=held.owner, expected=held.next_offset, next_offset=position)
-            await self._store.call(skip)
-            held.next_offset = position
+            gap = Gap(place, held.next_offset, position)
+            await self._work.check_gap(gap)
+            async with held.moving:  # a batch that came meanwhile has moved the offset, or will
+                is_same = self._work.held.get(place) is held and held.next_offset == gap.expected
+                if is_same and intake.is_idle(place) and intake.position(place) == position:
+                    skip = partial(Store.skip_to, owner=held.owner, expected=gap.expected, next_offset=position)
+                    await self._store.call(skip)
+                    held.next_offset = position
+                    if isinstance(held, HeldTransactions):
+                        held.scored_to = position
 
     async def _publish_heads(self) -> None:
         heads = self._work.intake.heads()
@@ -100,14 +114,25 @@ class Waiting:
             self._published = wanted
 
     async def _lose_patience(self) -> None:
+        """What transactions wait for can come from other transactions, from labels that lie there unread, and from the
+        ledger; labels that trickle in all day are no reason to go on waiting."""
+        if self._work.intake.waiting_for is None:
+            self.is_hopeless = False
+            return
         positions = await self._store.call(lambda store: store.positions())
-        if self._patience.is_over((positions, self._days.newest)):
+        ends = await self._bounds.ends(Place(self._topics.labels, number) for number in range(self._partitions))
+        moving = [
+            (position.topic, position.partition, position.next_offset, position.waiting_head)
+            for position in positions
+            if position.next_offset < ends.get(Place(position.topic, position.partition), NEVER)
+            or position.topic == self._topics.transactions
+        ]
+        self.is_hopeless = self._patience.is_over((moving, self._days.newest))
+        if self.is_hopeless:
             self._work.intake.give_up()
 
     async def _let_go_of_days(self) -> None:
         """Ledger entries that no partition of the whole topic can ask for any more."""
         positions = await self._store.call(lambda store: store.positions())
-        newest = [p.newest_event_time for p in positions if p.topic == self._topics.transactions]
-        known = [time for time in newest if time is not None]
-        if known and len(known) == len(newest):
-            await self._work.let_go_of_days(min(known))
+        ends = await self._bounds.ends_of(self._topics.transactions, self._partitions)
+        await self._work.let_go_of_days(slowest(positions, self._topics.transactions, ends))

@@ -25,11 +25,13 @@ class Watchdog:
         self,
         ask: Callable[[], Progress],
         bite: Callable[[float], None],
+        fail: Callable[[BaseException], None],
         limit_seconds: float,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._ask = ask
         self._bite = bite
+        self._fail = fail
         self._limit = limit_seconds
         self._clock = clock
         self._mark: object = None
@@ -52,4 +54,7 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._stopped.wait(LOOKS_EVERY_SECONDS):
-            self.look()
+            try:
+                self.look()
+            except Exception as error:  # a watchdog that is gone would be missed by nobody
+                self._fail(error)

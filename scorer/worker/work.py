@@ -17,17 +17,19 @@ from risk.topics import Topics
 from scorer.metrics import Metrics, Standing
 from scorer.worker.arrivals import Chunk, Event, Place, Read, Record, read_labels, transaction_reader
 from scorer.worker.batch import Batches, End
-from scorer.worker.days import NEVER
 from scorer.worker.held import Held, HeldLabels, HeldTransactions
 from scorer.worker.intake import Gap, Intake
 from scorer.worker.log_bounds import LogBounds
 from scorer.worker.pipelines import Pipelines, restore
+from scorer.worker.reach import NEVER
 from scorer.worker.readback import Opening, Shelf, open_shelves, source_of_reject, source_of_value
 from scorer.worker.store_thread import StoreThread
 
 log = logging.getLogger(__name__)
 
-ROOM_SECONDS = 0.2
+CHANGE_SECONDS = 0.05
+
+Reading = tuple[AIOKafkaConsumer | None, list[Shelf | None]]
 
 
 class Work:
@@ -43,10 +45,12 @@ class Work:
         reader: Callable[[], Awaitable[AIOKafkaConsumer]],
         metrics: Metrics,
         accept_gap: bool,
+        fatal: Callable[[BaseException], None],
     ) -> None:
-        """`reader` opens a consumer that belongs to no group, for reading outputs back."""
+        """`reader` opens a consumer that belongs to no group, for reading outputs back; who has it stops it."""
         self.intake = intake
         self.held: dict[Place, Held] = {}
+        self.is_taking_over = False
         self.moved: Callable[[], None] = lambda: None  # somebody wants to know that the store moved
         self._topics = topics
         self._batches = batches
@@ -56,7 +60,8 @@ class Work:
         self._reader = reader
         self._metrics = metrics
         self._accept_gap = accept_gap
-        self._room = asyncio.Event()
+        self.fatal = fatal
+        self._changed = asyncio.Event()
         self._read_transactions = self._timed(transaction_reader(pipelines.current.manifest.max_ahead_ms))
 
     def _timed(self, read: Read) -> Read:
@@ -80,8 +85,8 @@ class Work:
         return {place: held.next_offset for place, held in self.held.items()}
 
     async def check_gap(self, gap: Gap) -> None:
-        """A log has offsets without records where transactions end. Where it begins later than expected, records are
-        gone; where it went back, it is another log."""
+        """A log has offsets without records where transactions end; that is proved by reading. Where it begins later
+        than expected, records are gone; where it went back, it is another log."""
         begin, _ = await self._bounds.of(gap.place)
         if gap.found < gap.expected:
             raise StoreError(
@@ -90,14 +95,24 @@ class Work:
             )
         if begin > gap.expected:
             self._gone(gap.place, gap.expected, begin)
+        elif not await self._bounds.holds_nothing(gap.place, gap.expected, gap.found):
+            raise StoreError(
+                f"{gap.place.topic} partition {gap.place.partition}: got offset {gap.found}, expected {gap.expected}; "
+                "there are records between them that never came. Start the worker again: it reads on from the store's "
+                "offset."
+            )
 
-    async def room(self) -> None:
-        self._room.clear()
-        if self.intake.is_full:
+    async def change(self) -> None:
+        self._changed.clear()
+        if self.intake.is_full or self.intake.waiting_for is not None:
             try:
-                await asyncio.wait_for(self._room.wait(), ROOM_SECONDS)
+                await asyncio.wait_for(self._changed.wait(), CHANGE_SECONDS)
             except TimeoutError:
                 return
+
+    def wake(self) -> None:
+        """A chunk was worked on, or a ledger day came: something may go now."""
+        self._changed.set()
 
     # What Faust's agents and signals call.
 
@@ -108,34 +123,45 @@ class Work:
             self.intake.done(chunk.serial)
             await end()
             self.moved()
-            self._room.set()
+            self.wake()
 
-        held = self.held.get(chunk.place)
+        held = self.held.get(chunk.place) if self.intake.is_under_way(chunk.serial) else None
         if isinstance(held, HeldTransactions):
             await self._batches.score(held, chunk, ended)
         elif isinstance(held, HeldLabels):
             await self._batches.learn(held, chunk, ended)
         else:
-            await ended()  # it came before the partition went to somebody else, who reads it from the store's offset
+            await ended()  # from before a rebalance: whoever has the partition now reads on from the store's offset
 
-    async def hold(self, assigned: Iterable[Place]) -> None:
-        """These partitions and no others are ours from now on. What was ours and still is stays as it is."""
-        wanted = set(assigned)
+    async def hold(self, assigned: Callable[[], Iterable[Place]]) -> None:
+        """These partitions and no others are ours from now on. What was ours and still is stays as it is. A rebuild
+        takes a while; where the assignment changes meanwhile, the rest is left to the call that is on its way."""
+        self.is_taking_over = True
+        wanted = set(assigned())
         for place in set(self.held) - wanted:
-            self._let_go(place)
+            await self._let_go(place)
         for place in sorted(wanted):
+            if set(assigned()) != wanted:
+                return
             held = self.held.get(place)
             if held is None or not await self._is_still_ours(held):
-                self._let_go(place)
+                await self._let_go(place)
                 await self._take_over(place)
+        self.is_taking_over = False
         self._metrics.ready.set(bool(self.held))
         log.info("holds %s", ", ".join(f"{p.topic}-{p.partition}" for p in sorted(self.held)) or "no partition")
 
-    def _let_go(self, place: Place) -> None:
-        if self.held.pop(place, None) is not None:
+    async def _let_go(self, place: Place) -> None:
+        held = self.held.pop(place, None)
+        if held is not None:
             self.intake.drop([place])
+            await held.close()
+            if isinstance(held, HeldTransactions):
+                await self._store.call(lambda _: self._pipelines.forget(place.partition))
 
     async def _is_still_ours(self, held: Held) -> bool:
+        if isinstance(held, HeldTransactions) and held.scored_to != held.next_offset:
+            return False  # its histories have transactions that were never stored
         position = await self._store.call(lambda store: store.position(*held.place))
         return position is not None and (position.owner_epoch, position.next_offset) == (
             held.owner.epoch,
@@ -160,8 +186,10 @@ class Work:
         if place.topic == self._topics.transactions:
             await self._take_transactions(place, taken)
         else:
-            [rejects] = await self._shelves([(self._topics.rejected, taken.rejected_offset)], place)
-            self.held[place] = HeldLabels(place, taken.owner, taken.next_offset, taken.rejected_offset, rejects)
+            reader, [rejects] = await self._shelves([(self._topics.rejected, taken.rejected_offset)], place)
+            self.held[place] = HeldLabels(
+                place, taken.owner, taken.next_offset, taken.rejected_offset, rejects, reader=reader
+            )
             log.info("took over %s-%d at offset %d", *place, taken.next_offset)
 
     async def _take_transactions(self, place: Place, taken: Taken) -> None:
@@ -170,7 +198,7 @@ class Work:
         pipeline = await self._pipelines.get(version)
         rows = await self._store.call(lambda store: self._restore(store, pipeline, place.partition, taken))
         outputs = Outputs(taken.flags_offset, taken.alerts_offset, taken.rejected_offset)
-        flags, alerts, rejects = await self._shelves(
+        reader, [flags, alerts, rejects] = await self._shelves(
             [
                 (self._topics.flags, outputs.flags_offset),
                 (self._topics.alerts, outputs.alerts_offset),
@@ -189,6 +217,7 @@ class Work:
             alerts,
             flags,
             rejects,
+            reader=reader,
         )
         seconds = monotonic() - begun
         self._metrics.restore_seconds.set(seconds)
@@ -202,7 +231,7 @@ class Work:
         self._pipelines.forget(partition)
         return restore(pipeline, store, partition, taken.newest_event_time)
 
-    async def _shelves(self, outputs: list[tuple[str, int]], source: Place) -> list[Shelf | None]:
+    async def _shelves(self, outputs: list[tuple[str, int]], source: Place) -> Reading:
         """What is to be read back of each output, or None where nothing was sent after what the store knows of."""
         openings: list[Opening | None] = []
         for topic, first in outputs:
@@ -219,9 +248,11 @@ class Work:
             openings.append(Opening(TopicPartition(*place), first, end, kind) if first < end else None)
         wanted = [opening for opening in openings if opening is not None]
         if not wanted:
-            return [None for _ in openings]
-        shelves = iter(open_shelves(await self._reader(), wanted))
-        return [None if opening is None else next(shelves) for opening in openings]
+            return None, [None for _ in openings]
+        log.info("%s-%d: outputs are read back, %d messages", *source, sum(o.end - o.first for o in wanted))
+        reader = await self._reader()
+        shelves = iter(open_shelves(reader, wanted))
+        return reader, [None if opening is None else next(shelves) for opening in openings]
 
     def _gone(self, place: Place, expected: int, begin: int) -> None:
         what = (
@@ -236,6 +267,10 @@ class Work:
         log.warning("%s; goes on without them, as --accept-gap says", what)
 
     # What others ask.
+
+    async def close(self) -> None:
+        for held in self.held.values():
+            await held.close()
 
     async def let_go_of_days(self, slowest: int) -> None:
         await self._store.call(lambda _: self._pipelines.let_go_of_days(slowest))

@@ -8,22 +8,29 @@ from storm.load import Load
 
 def one_worker(ground: Ground) -> Outcome:
     """A full topic, and one worker from a standing start."""
-    return _standing_start(ground, 1)
-
-
-def two_workers(ground: Ground) -> Outcome:
-    return _standing_start(ground, 2)
-
-
-def four_workers(ground: Ground) -> Outcome:
-    return _standing_start(ground, 4)
-
-
-def _standing_start(ground: Ground, count: int) -> Outcome:
     with ground.system() as system:
         fill(system, ground.world.history)
         crew = Crew(system)
+        crew.join()
+        return conclude(crew, ground.world.truth)
+
+
+def two_workers(ground: Ground) -> Outcome:
+    """Everything at once, for two workers that are there."""
+    return _together(ground, 2)
+
+
+def four_workers(ground: Ground) -> Outcome:
+    """The same, with a partition for each."""
+    return _together(ground, 4)
+
+
+def _together(ground: Ground, count: int) -> Outcome:
+    with ground.system() as system:
+        crew = Crew(system)
         crew.join(count)
+        crew.until_shared()
+        fill(system, ground.world.history)
         return conclude(crew, ground.world.truth)
 
 

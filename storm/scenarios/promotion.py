@@ -1,22 +1,23 @@
 """Another bundle is promoted in between: what was scored keeps the bundle that scored it, whatever happens later."""
 
 from producer.partitions import partition_of
-from risk.store import restore_store
 from storm.concluding import Outcome, conclude
 from storm.crew import Crew
 from storm.ground import PARTITIONS, Ground, fill
 from storm.history import History
-from storm.losing import back_up, check_same, delete, worked
-from storm.reading import Made
+from storm.losing import back_up, check_same, delete, exchange, worked
+from storm.reading import Made, read
 from storm.until import StormError
 from trainer.__main__ import main as trainer
 
 
 def promotion(ground: Ground) -> Outcome:
-    """Then the store is deleted, and after that replaced by a backup from before the promotion."""
+    """Then the store is deleted, and after that replaced by a backup from before the promotion, under two workers."""
     world = ground.world
     old, new = world.versions
-    first, second = world.history.until(0.5)
+    first, rest = world.history.until(0.5)
+    second, rest = rest.until(0.5)
+    third, fourth = rest.until(0.5)
     with ground.system() as system:
         crew = Crew(system)
         fill(system, first)
@@ -29,12 +30,20 @@ def promotion(ground: Ground) -> Outcome:
             raise StormError(f"promote ended with status {said.code}: {said.err}")
         fill(system, second)
         before = worked(crew)
-        _check_bundles(before, first, old, new)
         delete(system.store)
         check_same(before, worked(crew))
-        restore_store(backup, system.store, force=True)
-        check_same(before, worked(crew))
-        return conclude(crew, world.truth, "1 promotion")
+        victims = crew.join(2)
+        crew.until_shared()
+        moment = crew.scored() + ground.dice.randrange(1, len(third.transactions))
+        fill(system, third)
+        crew.until(lambda: crew.scored() >= moment, f"{moment} transactions are scored")
+        exchange(system.store, backup)
+        fill(system, fourth)
+        statuses = [crew.until_ended(victim) for victim in victims]
+        crew.join()
+        crew.until_scored()
+        _check_bundles(read(system), first, old, new)
+        return conclude(crew, world.truth, f"1 promotion, statuses {statuses}")
 
 
 def _check_bundles(made: Made, first: History, old: str, new: str) -> None:

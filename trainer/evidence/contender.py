@@ -12,7 +12,7 @@ from trainer.evidence.judged import Judged
 from trainer.evidence.kinds import rows_of_kinds
 from trainer.evidence.metrics import Confusion, Ranking, brier, confusion, ratio
 from trainer.evidence.money import Money
-from trainer.evidence.policies import Costs, Policy, Scored, policy, scored
+from trainer.evidence.policies import Costs, Policy, Scored, of_probability, scored
 
 
 class Contender(NamedTuple):
@@ -34,7 +34,7 @@ class Contested:
         test = contender.test
         self.contender, self._costs = contender, costs
         self.scored: Scored = scored(test, costs)
-        self.policy: Policy = policy(contender.name, "", self.scored, contender.threshold)
+        self.policy: Policy = of_probability(contender.name, self.scored, contender.threshold)
         self._confusion = confusion(test.scores, test.is_fraud, contender.threshold)
         self._brier = brier(test.scores, test.is_fraud)
         self._ranking = Ranking(test.scores, test.is_fraud)

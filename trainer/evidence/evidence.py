@@ -19,10 +19,9 @@ from trainer.evidence.contender import (
 )
 from trainer.evidence.judged import NO_MERCHANT, Judged
 from trainer.evidence.metrics import Ranking, ratio
+from trainer.evidence.money import NO_SCORE, Accounting
 from trainer.evidence.policies import Costs, Policy, rivals
 from trainer.evidence.sweep import levels, sweep
-
-__all__ = ["Contender", "judge"]
 
 DEFAULT_RESAMPLES = 1000
 
@@ -51,7 +50,7 @@ def judge(
 
     own = [Contested(each, costs) for each in everyone]
     main = own[first]
-    others = rivals(winner.validation, test, main.policy.money.alerts, costs)
+    others = rivals(winner.validation, test, main.policy.money.alerts, costs, seed)
     samples = [each.sampled() for each in own] + [policy_sample(other, costs, test.days) for other in others]
     if truth is not None:
         samples.append(Sampled({}, {}, Ranking(truth, test.is_fraud)))
@@ -75,6 +74,7 @@ def judge(
     return {
         "champion": champion,
         "costs": costs._asdict(),
+        "flags_nothing": _why_nothing(winner, costs),
         "confidence": CONFIDENCE,
         "resamples": resamples,
         "seed": seed,
@@ -105,6 +105,14 @@ def _described_policy(
         "money": money_figures(each.money, draws),
         "champion_better_by": better_by,
     }
+
+
+def _why_nothing(winner: Contender, costs: Costs) -> str | None:
+    """Why the champion flags nothing, if so: "cap", where without it there would be alerts; otherwise "cost"."""
+    if winner.threshold < NO_SCORE:
+        return None
+    accounting = Accounting(winner.validation, review_cost=costs.review_cost, loss_rate=costs.loss_rate)
+    return "cap" if accounting.at(accounting.best_threshold(None)).alerts else "cost"
 
 
 def _best_possible(truth: Array, test: Judged, draws: dict[str, Draws]) -> Best:

@@ -1,4 +1,4 @@
-"""The figures of a classifier, each also weighted, because a bootstrap resamples by weights.
+"""The figures of a classifier; the areas also weighted, because a bootstrap resamples by weights.
 
 What cannot be said (a precision without alarms, an area without frauds) is NaN here and a missing figure in a report.
 Values that tie stay tied: no figure depends on the order of equal scores.
@@ -48,19 +48,15 @@ def ratio(part: Any, whole: Any) -> Any:
     return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole != 0)[()]
 
 
-def confusion(scores: Array, is_fraud: Array, threshold: float, weights: Array | None = None) -> Confusion:
+def confusion(scores: Array, is_fraud: Array, threshold: float) -> Confusion:
     flagged = scores >= threshold
     cells = (flagged & is_fraud, flagged & ~is_fraud, ~flagged & is_fraud, ~flagged & ~is_fraud)
-    if weights is None:
-        return Confusion(*(int(np.count_nonzero(cell)) for cell in cells))
-    return Confusion(*(weights[cell].sum() for cell in cells))
+    return Confusion(*(int(np.count_nonzero(cell)) for cell in cells))
 
 
-def brier(scores: Array, is_fraud: Array, weights: Array | None = None) -> float:
+def brier(scores: Array, is_fraud: Array) -> float:
     """Mean squared distance between the probability and what came of it."""
-    if weights is None:
-        weights = np.ones(len(scores))
-    return float(ratio((weights * (scores - is_fraud) ** 2).sum(), weights.sum()))
+    return float(ratio(((scores - is_fraud) ** 2).sum(), len(scores)))
 
 
 class Ranking:

@@ -14,6 +14,8 @@ from risk.customer_days import CustomerDays
 from risk.errors import EngineError
 from trainer.evidence.judged import Judged
 
+NO_SCORE = 2.0  # a threshold that no probability reaches: nothing is flagged
+
 
 class Money(NamedTuple):
     """One threshold over one period. Money is in the data's currency."""

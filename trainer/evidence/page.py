@@ -8,7 +8,16 @@ from risk.clock import to_text
 from trainer.evidence import page_words as words
 from trainer.evidence.page_facts import facts
 from trainer.evidence.page_style import STYLE
-from trainer.evidence.page_tables import by_kind, folds, headline, models, money_tables, of_possible, tiles
+from trainer.evidence.page_tables import (
+    by_kind,
+    folds,
+    headline,
+    models,
+    money_tables,
+    of_possible,
+    tiles,
+    why_champion,
+)
 from trainer.evidence.plot_files import inline_svg
 from trainer.evidence.plots import Plot
 
@@ -31,6 +40,7 @@ def page(figures: Mapping[str, Any], about: Mapping[str, Any], plots: Sequence[P
         f"<p>All figures are of the same {test['transactions']:,} test transactions, which no model saw before; each "
         "model at its own threshold. <i>Baselines</i> are what must be beaten.</p>",
         models(figures),
+        why_champion(figures),
         f"<p class=quiet>{escape(words.INTERVALS.format(resamples=figures['resamples']))}</p>",
         "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in words.METRICS.items())
         + "</dl>",

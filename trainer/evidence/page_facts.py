@@ -6,6 +6,9 @@ from typing import Any
 
 from trainer.evidence.wording import NOTHING, money
 
+# Sections whose rows are called as they are written: LightGBM's option, a library, a stage.
+NAMED = ("libraries", "hyper-parameters", "seconds that each stage took")
+
 
 def facts(figures: Mapping[str, Any], about: Mapping[str, Any], currency: str) -> str:
     form = money(currency)
@@ -28,13 +31,13 @@ def facts(figures: Mapping[str, Any], about: Mapping[str, Any], currency: str) -
         text += "<h3>Bundle and run</h3>" + _facts(plain)
     for name, value in about.items():
         if isinstance(value, Mapping) and value:
-            text += f"<h3>{escape(_words(name))}</h3>" + _facts(value)
+            text += f"<h3>{escape(_words(name))}</h3>" + _facts(value, is_named=name in NAMED)
     return text
 
 
-def _facts(rows: Mapping[str, Any]) -> str:
+def _facts(rows: Mapping[str, Any], *, is_named: bool = False) -> str:
     made = "".join(
-        f"<tr><th scope=row>{escape(_words(name))}</th><td>{escape(_value(value))}</td></tr>"
+        f"<tr><th scope=row>{escape(name if is_named else _words(name))}</th><td>{escape(_value(value))}</td></tr>"
         for name, value in rows.items()
     )
     return f"<div class=scroll><table class=facts><tbody>{made}</tbody></table></div>"

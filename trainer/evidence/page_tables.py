@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from trainer.evidence import page_words as words
+from trainer.evidence.policies import BY_AMOUNT
 from trainer.evidence.wording import (
     NOTHING,
     count,
@@ -13,6 +15,7 @@ from trainer.evidence.wording import (
     interval,
     money,
     per_day,
+    probability_threshold,
     said,
     share,
     signed,
@@ -39,15 +42,17 @@ def headline(figures: Figures, currency: str) -> str:
             f"{name} raised {per_day_said} alerts a day; what they were worth cannot be said, because the test period "
             "has no fraud."
         )
-    if not flagged["alerts"]:
-        return f"{name} raises no alert at its threshold: on the validation period no alert was worth its review. " \
+    if figures["flags_nothing"]:
+        return f"{name} flags nothing: {words.FLAGS_NOTHING[figures['flags_nothing']]}. " \
                f"All {flagged['frauds_missed']:,} frauds of the test are missed."  # fmt: skip
+    if not flagged["alerts"]:
+        return f"{name} raised no alert in the test: no score reached its threshold there. " \
+               f"All {flagged['frauds_missed']:,} frauds are missed."  # fmt: skip
     gain = flagged["gain"]["value"]
     verb = "saves" if gain >= 0 else "loses"
-    amount = next((each for each in figures["policies"] if each["name"].startswith("amount alone")), None)
+    better = next(each["champion_better_by"] for each in figures["policies"] if each["name"] == BY_AMOUNT)
     beside = ""
-    if amount and amount["champion_better_by"] and amount["champion_better_by"]["value"] is not None:
-        better = amount["champion_better_by"]
+    if better["value"] is not None:
         word = "more" if better["value"] >= 0 else "less"
         beside = f", {escape(form(abs(better['value'])))} {word} than flagging as many customers by amount alone"
     return (
@@ -92,6 +97,21 @@ def models(figures: Figures) -> str:
         ]
         rows.append((_kind_of_row(each, figures["champion"]), cells))
     return table(heads, rows)
+
+
+def why_champion(figures: Figures) -> str:
+    """Where another model did better in the test, the reader will ask."""
+    reached = {
+        each["name"]: each["metrics"]["average_precision"]["value"]
+        for each in figures["models"]
+        if not each["is_baseline"]
+    }
+    own = reached[figures["champion"]]
+    better = [escape(name) for name, value in reached.items() if own is not None and value is not None and value > own]
+    text = f"{escape(figures['champion'])} is the champion: it had the highest average precision on validation."
+    if better:
+        text += f" In the test {' and '.join(better)} did better; but who chose by the test would judge by it no more."
+    return f"<p>{text}</p>" if len(reached) > 1 else ""
 
 
 def of_possible(figures: Figures) -> str:
@@ -177,9 +197,10 @@ def _at_heads(currency: str) -> list[str]:
 
 
 def _at(each: Mapping[str, Any]) -> list[str]:
-    return [said(each["threshold"], threshold), said(each["alerts_per_day"], per_day), said(each["precision"], share),
-            said(each["recall"], share), count(each["good_customers_flagged"]), count(each["saved"]),
-            count(each["lost"]), count(each["review"]), count(each["saved"] - each["review"])]  # fmt: skip
+    return [said(each["threshold"], probability_threshold), said(each["alerts_per_day"], per_day),
+            said(each["precision"], share), said(each["recall"], share), count(each["good_customers_flagged"]),
+            count(each["saved"]), count(each["lost"]), count(each["review"]),
+            count(each["saved"] - each["review"])]  # fmt: skip
 
 
 def _sweep(figures: Figures, currency: str) -> str:
@@ -198,15 +219,18 @@ def folds(figures: Figures) -> str:
     given = figures.get("folds")
     if not given:
         return ""
+    searched = f"<p>{escape(words.FOLDS_AFTER_SEARCH)}</p>" if figures.get("folds_follow_a_search") else ""
     rows = []
     for each in given:
         name = escape(each["name"]) + (f"<small>{escape(each['note'])}</small>" if each["note"] else "")
         areas = (said(each["average_precision"], decimal), said(each["roc_auc"], decimal))
-        rows.append(("", [name, count(each["transactions"]), count(each["frauds"]), *areas]))
+        rows.append(("", [name, said(each["transactions"], count), said(each["frauds"], count), *areas]))
     return (
         "<h3>The champion, trained again on other parts of the data</h3><p>Each row is a training of its own, tested "
         "on what it did not learn from; in time order, from what came before its test. Where the rows differ "
-        "much, so may the future.</p>" + table(["", "transactions", "frauds", "average precision", "ROC-AUC"], rows)
+        "much, so may the future.</p>"
+        + table(["", "transactions", "frauds", "average precision", "ROC-AUC"], rows)
+        + searched
     )
 
 

@@ -58,6 +58,17 @@ PLOTS = {
     ),
 }
 
+FLAGS_NOTHING = {
+    "cap": "on the validation period the threshold of least cost raised more alerts than the cap allows, and so did "
+    "every other",
+    "cost": "on the validation period no alert was worth its review",
+}
+
+FOLDS_AFTER_SEARCH = (
+    "The hyper-parameters were searched once, on the validation period of the whole training, and not again for each "
+    "fold. That period lies before some of these tests and within others, so the figures here flatter a little."
+)
+
 ALERT = (
     "An alert is a customer on one day, however many of that customer's transactions are flagged: that is what a team "
     "works and what a review costs. A fraud counts as caught if it, or an earlier transaction of the same customer on "
@@ -73,5 +84,6 @@ INTERVALS = (
     "Small print beneath a figure is its 95 % interval: {resamples:,} times the customers were drawn anew with "
     "replacement, each with all its transactions, and so were the merchants where there are enough; the wider of the "
     "two intervals is shown, with † where it is that of the merchants. Figures whose intervals lie apart differ in "
-    "earnest."
+    "earnest. Where a figure has none, no draw could have given another value, or none could say it: a precision "
+    "without an alert, say."
 )

@@ -10,7 +10,11 @@ import numpy as np
 from risk.codes import Array
 from risk.customer_days import CustomerDays
 from trainer.evidence.judged import Judged
-from trainer.evidence.money import Accounting, Money, customer_days, losses
+from trainer.evidence.money import NO_SCORE, Accounting, Money, customer_days, losses
+
+FLAG_NOTHING = "flag nothing"
+BY_AMOUNT = "amount alone, as many alerts"
+EXPECTED_LOSS = "probability × amount"  # noqa: RUF001  the sign that is meant
 
 
 class Costs(NamedTuple):
@@ -50,6 +54,11 @@ def policy(name: str, meaning: str, test: Scored, threshold: float | None) -> Po
     return Policy(name, meaning, threshold, test.accounting.at(at), alert_columns(test, at))
 
 
+def of_probability(name: str, test: Scored, threshold: float) -> Policy:
+    """A model by its own threshold."""
+    return policy(name, "", test, None if threshold >= NO_SCORE else threshold)
+
+
 def alert_columns(test: Scored, threshold: float) -> dict[str, Array]:
     """Alerts and what they caught, laid on single rows: an alert on the row that raised it, money on each fraud."""
     judged, by_day = test.judged, test.by_day
@@ -72,21 +81,15 @@ def alert_columns(test: Scored, threshold: float) -> dict[str, Array]:
     }
 
 
-def rivals(validation: Judged, test: Judged, alerts: int, costs: Costs) -> tuple[Policy, ...]:
+def rivals(validation: Judged, test: Judged, alerts: int, costs: Costs, seed: int) -> tuple[Policy, ...]:
     """What the champion's threshold is compared with; `alerts` is how many it raised in the test."""
-    by_amount = scored(_by_amount(test), costs)
     expected = scored(_expected_loss(test), costs)
     chosen = scored(_expected_loss(validation), costs).accounting.best_threshold(costs.alerts_per_day)
     return (
-        policy("flag nothing", "every fraud is lost, nobody is disturbed", by_amount, None),
+        policy(FLAG_NOTHING, "every fraud is lost, nobody is disturbed", expected, None),
+        _by_amount(test, alerts, costs, seed),
         policy(
-            "amount alone, as many alerts",
-            "the highest amounts, with at most as many alerts in the test as the model raised",
-            by_amount,
-            by_amount.accounting.threshold_for_alerts(alerts),
-        ),
-        policy(
-            "probability × amount",  # noqa: RUF001  the sign that is meant
+            EXPECTED_LOSS,
             "by what may be lost instead of by how likely; its threshold, a sum of money, chosen on validation",
             expected,
             chosen,
@@ -94,8 +97,18 @@ def rivals(validation: Judged, test: Judged, alerts: int, costs: Costs) -> tuple
     )
 
 
-def _by_amount(judged: Judged) -> Judged:
-    return judged._replace(scores=np.nan_to_num(judged.amounts))
+def _by_amount(test: Judged, alerts: int, costs: Costs, seed: int) -> Policy:
+    """Of equal amounts at the cut some are drawn: left out together, a common amount would leave no alert at all."""
+    amounts = np.nan_to_num(test.amounts)
+    order = np.lexsort((np.random.default_rng(seed).random(len(amounts)), amounts))
+    places = np.empty(len(amounts))
+    places[order] = np.arange(len(amounts))
+    ranked = scored(test._replace(scores=places), costs)
+    meaning = "the highest amounts, with exactly as many alerts in the test as the model raised"
+    if not alerts:
+        return policy(BY_AMOUNT, meaning, ranked, None)
+    cut = ranked.accounting.threshold_for_alerts(alerts)
+    return policy(BY_AMOUNT, meaning, ranked, cut)._replace(threshold=float(amounts[order[int(cut)]]))
 
 
 def _expected_loss(judged: Judged) -> Judged:

@@ -41,6 +41,10 @@ def threshold(value: float) -> str:
     return f"{value:.{1 - math.floor(math.log10(value))}f}"
 
 
+def probability_threshold(value: float) -> str:
+    return threshold(value) if value <= 1 else "none"
+
+
 def signed(value: float) -> str:
     return ("+" if value > 0 else "") + count(value)
 

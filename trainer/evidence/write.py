@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from risk.clock import to_text
 from trainer.evidence.contender import Contender
 from trainer.evidence.metrics import Confusion, confusion, ratio
 from trainer.evidence.page import page
 from trainer.evidence.plot_files import write_png
 from trainer.evidence.plots import draw_plots
 
+MONEY = ("saved", "lost", "review", "cost", "gain", "champion_better_by", "amount", "fraud_amount")
+MONEY_PLACES = 3  # as many as any currency has
+TIMES = ("first", "last")
 REPORT_COLUMNS = ("model", "class", "precision", "recall", "f1", "support")
 
 
@@ -25,7 +29,8 @@ def write_report(
 ) -> None:
     """`about` says what the data and the run were: "version" and "currency" are used in headings, and everything is
     listed under Data and method, a mapping within it as a section of its own. The folder must be there."""
-    text = json.dumps({**figures, "about": about}, indent=1, ensure_ascii=False, allow_nan=False, default=str)
+    told = {**_told(figures), "about": about}
+    text = json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False, default=str)
     (folder / "metrics.json").write_text(text + "\n", encoding="utf-8")
     with (folder / "classification_report.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -36,6 +41,21 @@ def write_report(
     for plot in plots:
         write_png(plot, folder)
     (folder / "report.html").write_text(page(figures, about, plots), encoding="utf-8")
+
+
+def _told(value: Any, name: str = "") -> Any:
+    """For people and programs that know nothing of how a figure was summed up: money to the cent, times as text."""
+    match value:
+        case dict():
+            # A figure with its interval is of what it is called.
+            return {key: _told(each, name if key in ("value", "low", "high") else key) for key, each in value.items()}
+        case list() | tuple():
+            return [_told(each, name) for each in value]
+        case float() if name in MONEY:
+            return round(value, MONEY_PLACES)
+        case int() if name in TIMES:
+            return to_text(value)
+    return value
 
 
 def _classes(each: Contender) -> list[list[Any]]:

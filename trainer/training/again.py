@@ -9,6 +9,7 @@ from risk.clock import DAY, date_ms
 from risk.dataset.column_map import ColumnMap
 from risk.dataset.map_file import load_map, parse_map
 from risk.errors import OptionError
+from trainer.evidence.page_words import FOLDS_AFTER_SEARCH
 from trainer.training.asked import RANDOM, Asked, external_map
 from trainer.training.assembling import manifest_of
 from trainer.training.bundle_folder import named_bundle, prepare_folder
@@ -43,13 +44,16 @@ def report_again(options: argparse.Namespace) -> int:
         _check_same(again, manifest)
         found = _folds(result, asked, manifest.model, folds) if folds else []
     check_unchanged(file.path, file.stamp)
-    figures = {**result.figures, "folds": [fold._asdict() for fold in found]}
+    is_searched = asked.plan.search > 0
+    figures = {**result.figures, "folds": [fold._asdict() for fold in found], "folds_follow_a_search": is_searched}
     folder = asked.reports / manifest.version
     with whole_folder(folder) as temporary:
         write_evidence(temporary, asked, again, result._replace(figures=figures))
     say_figures(figures)
     say_external(asked, figures)
     _say_folds(found)
+    if found and is_searched:
+        say(FOLDS_AFTER_SEARCH)
     say()
     say(f"report      {folder / 'report.html'}")
     return 0

@@ -15,12 +15,16 @@ WANTED_RATIO = 0.1
 
 def balanced(balance: str, values: Array, is_fraud: Array, categories: Sequence[int], seed: int) -> tuple[Array, Array]:
     """The rows to fit on. Weights are the model's business, and data with enough frauds stays as it is."""
-    frauds = int(is_fraud.sum())
-    if balance in (NONE, CLASS_WEIGHT) or frauds >= WANTED_RATIO * (len(is_fraud) - frauds):
+    if balance in (NONE, CLASS_WEIGHT) or has_enough(is_fraud):
         return values, is_fraud
     if balance == UNDERSAMPLE:
         return _undersampled(values, is_fraud, seed)
     return _with_made_frauds(values, is_fraud, categories, seed)
+
+
+def has_enough(is_fraud: Array) -> bool:
+    frauds = int(is_fraud.sum())
+    return frauds >= WANTED_RATIO * (len(is_fraud) - frauds)
 
 
 def _undersampled(values: Array, is_fraud: Array, seed: int) -> tuple[Array, Array]:

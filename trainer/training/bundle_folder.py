@@ -6,7 +6,7 @@ from pathlib import Path
 from console.output import replaced
 from risk.bundle import CURRENT, JOBLIB, MANIFEST, ONNX, Bundle, current_bundle, read_bundle
 from risk.errors import BundleError, OptionError
-from trainer.training.whole_folder import whole_folder
+from trainer.training.whole_folder import make_parents, remove_empty, synced, whole_folder
 
 
 def write_bundle(models: Path, version: str, files: dict[str, bytes]) -> bool:
@@ -17,10 +17,7 @@ def write_bundle(models: Path, version: str, files: dict[str, bytes]) -> bool:
         return False
     with whole_folder(folder) as temporary:
         for name, contents in files.items():
-            with (temporary / name).open("wb") as file:
-                file.write(contents)
-                file.flush()
-                os.fsync(file.fileno())
+            (temporary / name).write_bytes(contents)
         _read_as(temporary, folder)
     return True
 
@@ -28,6 +25,8 @@ def write_bundle(models: Path, version: str, files: dict[str, bytes]) -> bool:
 def make_current(models: Path, version: str) -> None:
     with replaced(models / CURRENT) as (temporary,):
         temporary.write_text(f"{version}\n")
+        synced(temporary)
+    synced(models)
 
 
 def current_version(models: Path) -> str | None:
@@ -60,12 +59,16 @@ def named_bundle(models: Path, version: str) -> Bundle:
 
 
 def prepare_folder(option: str, folder: Path) -> None:
-    """Before an hour of training and not after it: the folder is there and can be written to."""
+    """Before an hour of training and not after it: something can be written there. What is tried leaves no trace."""
+    probe = folder / f".{os.getpid()}.probe"
+    made: list[Path] = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{os.getpid()}.probe"
-        probe.write_bytes(b"")
-        probe.unlink()
+        try:
+            make_parents(probe, made)
+            probe.write_bytes(b"")
+            probe.unlink()
+        finally:
+            remove_empty(made)
     except OSError as error:
         raise OptionError(
             f"{option}: got {folder}, which cannot be written to ({error.strerror}); expected a folder, or a place for "

@@ -3,12 +3,14 @@
 import argparse
 from pathlib import Path
 
+from console.terminal import say, warn
 from risk.bundle import Manifest
 from trainer.evidence.write import write_report
 from trainer.training.asked import Asked, asked_for
 from trainer.training.assembling import bundle_files, manifest_of
 from trainer.training.bundle_folder import make_current, prepare_folder, write_bundle
 from trainer.training.one_thread import one_thread
+from trainer.training.promotion import why_not
 from trainer.training.source import Opened, check_unchanged
 from trainer.training.stages import Stages
 from trainer.training.summary import about, say_end
@@ -30,7 +32,20 @@ def train(options: argparse.Namespace) -> int:
         result = learn_and_judge(file, asked, stages)
         manifest, was_written = _written(file, asked, result, stages)
     say_end(asked, manifest, result.figures, was_written)
+    _promote(asked, manifest.version, result)
     return 0
+
+
+def _promote(asked: Asked, version: str, result: Result) -> None:
+    against = why_not(result.figures)
+    how = f"`python -m trainer promote {version} --models {asked.models}` puts it in use"
+    if against is not None:
+        warn(f"{version} was NOT put in use: {against}. {how} all the same")
+    elif not asked.may_promote:
+        say(f"not in use  {how}")
+    else:
+        make_current(asked.models, version)
+        say(f"in use      {version} is the current one of {asked.models} now")
 
 
 def _written(file: Opened, asked: Asked, result: Result, stages: Stages) -> tuple[Manifest, bool]:
@@ -42,12 +57,11 @@ def _written(file: Opened, asked: Asked, result: Result, stages: Stages) -> tupl
         with stages.stage("report"):
             write_evidence(temporary, asked, manifest, result)
         was_written = write_bundle(asked.models, manifest.version, bundle_files(manifest, result.champion))
-    make_current(asked.models, manifest.version)
     return manifest, was_written
 
 
 def write_evidence(folder: Path, asked: Asked, manifest: Manifest, result: Result) -> None:
     write_report(
         folder, result.figures, result.contenders, result.baselines, result.champion.kind,
-        about(asked, manifest, result.session, result.models, result.external),
+        about(asked, manifest, result.session, result.models, result.external, result.figures),
     )  # fmt: skip

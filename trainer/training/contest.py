@@ -18,6 +18,10 @@ from trainer.training.session import Candidate, Session, Trained
 
 AMOUNT_ALONE = "amount alone"
 WITHOUT_PAST = "{} without history and ledger"
+_WHY_ABSENT = {
+    AMOUNT_ALONE: "There is no baseline by amount alone, because no amount is known in the fit period.",
+    WITHOUT_PAST: "There is no baseline without history and ledger, because the champion has no feature of either.",
+}
 _PAST = frozenset(feature.name for feature in (*HISTORY_FEATURES, *LEDGER_FEATURES))
 
 
@@ -51,6 +55,8 @@ class Contest:
         self._session, self._champion = session, champion.kind
         self._models = [_model_entrant(session, each) for each in trained]
         self._baselines = _baselines(session, champion)
+        there = {each.candidate.name for each in self._baselines}
+        self.absent = [why for name, why in _WHY_ABSENT.items() if name.format(champion.kind) not in there]
 
     @property
     def champion(self) -> Candidate:

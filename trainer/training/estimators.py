@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from lightgbm import LGBMClassifier
+from lightgbm.basic import LightGBMError
 from sklearn.base import ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
@@ -13,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from risk.codes import Array
+from risk.errors import OptionError
 from trainer.training.one_thread import one_thread
 from trainer.training.rounding import rounded
 
@@ -23,7 +25,8 @@ KINDS = (LOGISTIC, FOREST, LIGHTGBM)
 
 # What --params may change, and --search draws. LightGBM's own defaults and its is_unbalance diverge on rare fraud:
 # small steps and large leaves do not. First tried on one world, then held against others by average precision on
-# VALIDATION alone: `cards` with 300,000 rows (seeds 11, 12, 13) and `trustlens` with 200,000 (11, 12).
+# VALIDATION alone: `cards` with 300,000 rows (seeds 11, 12, 13) and `trustlens` with 200,000 (11, 12). All of it is
+# printed by `python -m bench.defaults`.
 #   lightgbm, 15 settings. A share of the columns for each tree and some shrinking of leaves (0.6 and 5), because many
 #     features say nearly the same (a count of 7 and of 30 days): 0.695, 0.694, 0.609 on `cards`, and 0.670, 0.686,
 #     0.608 with all columns and no shrinking; on `trustlens` 0.058, 0.056 and 0.058, 0.052. Half the step with twice
@@ -54,6 +57,32 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }
 
+# What each may be: the least and the most, both allowed. What has no sense beyond is left to the library.
+TINY, HUGE = 1e-12, 1e9
+RANGES: dict[str, dict[str, tuple[float, float]]] = {
+    LOGISTIC: {"C": (TINY, HUGE), "max_iter": (1, 1_000_000)},
+    FOREST: {
+        "n_estimators": (1, 10_000),
+        "max_depth": (1, 1000),
+        "min_samples_leaf": (1, HUGE),
+        "max_features": (TINY, 1),
+        "max_samples": (1, HUGE),
+    },
+    LIGHTGBM: {
+        "n_estimators": (1, 10_000),
+        "learning_rate": (TINY, 10),
+        "num_leaves": (2, 131_072),
+        "min_child_samples": (0, HUGE),
+        "max_depth": (-1, 1000),
+        "colsample_bytree": (TINY, 1),
+        "subsample": (TINY, 1),
+        "subsample_freq": (0, HUGE),
+        "reg_alpha": (0, HUGE),
+        "reg_lambda": (0, HUGE),
+        "min_split_gain": (0, HUGE),
+    },
+}
+
 # Of the logistic regression. What lies beyond depends on how wide the processor's vectors are (differences of 7e-12
 # were measured), and one that straddled a float32 would be another bundle. The rounded model is the one that is judged.
 COEFFICIENT_DIGITS = 6
@@ -68,8 +97,15 @@ def fitted(
 ) -> ClassifierMixin:  # fmt: skip
     """The model, fitted on prepared float32 rows. `categories` are the columns that hold codes."""
     estimator = _estimator(kind, parameters, values.shape, categories, weighted=weighted, seed=seed)
-    with one_thread():
-        estimator.fit(values, is_fraud.astype(np.int64))
+    try:
+        with one_thread():
+            estimator.fit(values, is_fraud.astype(np.int64))
+    except (ValueError, LightGBMError) as error:
+        said = ", ".join(f"{name} = {value!r}" for name, value in parameters.items())
+        raise OptionError(
+            f"[{kind}]: got {said}, which the library refuses ({error}); expected values that it takes. Change "
+            "them with --params."
+        ) from error
     if kind == LOGISTIC:
         regression = estimator[-1]
         regression.coef_ = rounded(regression.coef_[0], COEFFICIENT_DIGITS)[None, :]

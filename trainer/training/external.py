@@ -15,8 +15,7 @@ from risk.codes import Array
 from risk.dataset import Dataset
 from risk.dataset.column_map import ColumnMap
 from risk.errors import DatasetError
-from trainer.features import check_labels_in_time, check_something_scored, warn_of_left_out
-from trainer.replay import Replay, currency_of
+from trainer.replay import Replay, check_labels_in_time, check_something_scored, currency_of, warn_of_left_out
 from trainer.training.asked import Asked
 from trainer.training.known import true_frauds
 from trainer.training.matrix import Matrix, read_matrix

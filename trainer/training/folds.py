@@ -23,8 +23,8 @@ class Fold(NamedTuple):
     """One of several tests. Figures are None where they cannot be said; `note` says why there is none at all."""
 
     name: str
-    transactions: int
-    frauds: int
+    transactions: int | None
+    frauds: int | None
     average_precision: float | None
     roc_auc: float | None
     note: str | None
@@ -43,7 +43,7 @@ def folds_in_time(matrix: Matrix, plan: Plan, delay: int, count: int, path: obje
             parts = parts_by_time(matrix, periods)
             check_parts(parts, path)
         except TrustLensError as error:
-            found.append(Fold(name, 0, 0, None, None, str(error)))
+            found.append(Fold(name, None, None, None, None, str(error)))
         else:
             found.append(_fold(name, matrix, parts, plan))
     return found
@@ -72,7 +72,7 @@ def folds_at_random(matrix: Matrix, plan: Plan, count: int, path: object) -> lis
         try:
             check_parts(parts, path)
         except TrustLensError as error:
-            found.append(Fold(name, 0, 0, None, None, str(error)))
+            found.append(Fold(name, None, None, None, None, str(error)))
         else:
             found.append(_fold(name, matrix, parts, plan))
     return found

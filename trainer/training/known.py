@@ -5,13 +5,11 @@ import numpy as np
 from risk.codes import Array
 from trainer.training.matrix import Matrix
 
-NEVER = -1
-
 
 def known_frauds(matrix: Matrix, rows: Array, when: int | None) -> Array:
     """Which of these rows were known as frauds before a moment (None: ever). Reported later, or never, is genuine."""
     reported = matrix.labelled_at[rows]
-    is_known = reported != NEVER
+    is_known = reported >= 0
     if when is not None:
         is_known &= reported < when
     return np.asarray(true_frauds(matrix, rows) & is_known)

@@ -22,7 +22,15 @@ class Features(NamedTuple):
 
     learned: tuple[Learned, ...]
     drift: tuple[Drift, ...]
-    dropped: tuple[str, ...]
+    dropped: tuple[str, ...]  # name: reason
+
+    def dropped_by_reason(self) -> dict[str, list[str]]:
+        """The names; a column without a value takes several features with it, for one reason."""
+        by_reason: dict[str, list[str]] = {}
+        for text in self.dropped:
+            name, _, reason = text.partition(": ")
+            by_reason.setdefault(reason, []).append(name)
+        return by_reason
 
 
 def learn(matrix: Matrix, rows: Array) -> Features:

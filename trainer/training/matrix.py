@@ -36,7 +36,7 @@ class Matrix(NamedTuple):
     is_fraud: Array  # int8: 1, 0, -1 not known
     labelled_at: Array  # int64 ms, -1 never
     kinds: Words | None
-    ids: tuple[str, ...] | None  # transaction ids, where they were asked for
+    ids: tuple[str, ...]  # transaction ids; none unless they were asked for
 
     @property
     def row_count(self) -> int:
@@ -126,7 +126,7 @@ def read_matrix(replay: Replay, *, keep_ids: bool = False) -> Matrix:
         customers=whole["customer"].astype(np.int64),
         merchants=whole["merchant"].astype(np.int64),
         kinds=kinds,
-        ids=tuple(ids) if keep_ids else None,
+        ids=tuple(ids),
         **{name: column.whole() for name, column in columns.items()},
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from risk.errors import OptionError
-from trainer.training.estimators import DEFAULTS
+from trainer.training.estimators import DEFAULTS, RANGES
 
 
 def read_parameters(path: Path | None) -> dict[str, dict[str, Any]]:
@@ -25,6 +25,11 @@ def read_parameters(path: Path | None) -> dict[str, dict[str, Any]]:
                 raise OptionError(
                     f"--params {path}: got {name} = {value!r} in [{kind}], expected a value such as "
                     f"{chosen[kind][name]!r}"
+                )
+            least, most = RANGES[kind][name]
+            if not isinstance(value, str) and not least <= value <= most:
+                raise OptionError(
+                    f"--params {path}: got {name} = {value!r} in [{kind}], expected a number from {least:g} to {most:g}"
                 )
             chosen[kind][name] = value
     return chosen

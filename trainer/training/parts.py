@@ -13,6 +13,7 @@ from trainer.training.matrix import Matrix
 from trainer.training.periods import TEST_PERCENT, VALIDATION_PERCENT, Period, Periods
 
 LEAST_FRAUDS = 20
+LEAST_ROWS = 1000
 
 
 class Part(NamedTuple):
@@ -103,6 +104,14 @@ def _part(rows: Array, is_fraud: Array, period: Period) -> Part:
 def _thinned(span: int, rows: Array, all_rows: Array) -> int:
     """A share of the rows of every day is as many as all rows of a share of the days."""
     return max(1, round(span * len(rows) / max(len(all_rows), 1)))
+
+
+def check_rows(matrix: Matrix, path: object) -> None:
+    if matrix.row_count < LEAST_ROWS:
+        raise DatasetError(
+            f"{path}: got {matrix.row_count:,} transactions, expected at least {LEAST_ROWS:,}; so few teach nothing. "
+            "Bring a longer history."
+        )
 
 
 def check_labels(matrix: Matrix, path: object) -> None:

@@ -13,7 +13,7 @@ from risk.codes import Array
 from risk.model import Model
 from risk.prepare import LearnedCategory, Preparation
 from trainer.evidence.judged import Judged
-from trainer.training.balance import CLASS_WEIGHT, balanced
+from trainer.training.balance import CLASS_WEIGHT, SMOTE, UNDERSAMPLE, WANTED_RATIO, balanced, has_enough
 from trainer.training.calibrating import FEW_FRAUDS, calibration_of, has_few_frauds
 from trainer.training.estimators import fitted
 from trainer.training.judging import average_precision, judged
@@ -71,8 +71,11 @@ class Session:
             column for column, feature in enumerate(features.learned) if isinstance(feature, LearnedCategory)
         ]
         if has_few_frauds(parts.validation.is_fraud):
-            notice(f"validation has {int(parts.validation.is_fraud.sum())} frauds, fewer than {FEW_FRAUDS}: one "
-                   "coefficient and not two makes probabilities of the scores")  # fmt: skip
+            notice(f"validation has {int(parts.validation.is_fraud.sum())} frauds, fewer than {FEW_FRAUDS}: the scores "
+                   "become probabilities by a simpler curve, and thresholds are uncertain")  # fmt: skip
+        if plan.balance in (UNDERSAMPLE, SMOTE) and has_enough(parts.fit.is_fraud):
+            notice(f"--balance {plan.balance} changes nothing: it brings frauds to 1 for each {1 / WANTED_RATIO:.0f} "
+                   f"genuine rows, and {parts.fit.is_fraud.mean():.1%} of the fit rows are frauds already")  # fmt: skip
         with stages.stage("prepare"):
             self._fit = self.prepared(parts.fit)
             self.validation = self.prepared(parts.validation)

@@ -1,21 +1,31 @@
 """What train prints: the periods at the start, the main figures and the places of the files at the end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from console.terminal import say, say_table
 from risk.bundle import Manifest
 from risk.clock import SECOND, to_text
+from trainer.evidence.page_words import FLAGS_NOTHING
 from trainer.training.asked import Asked
 from trainer.training.external import External, about_external
+from trainer.training.matrix import Matrix
 from trainer.training.parts import Parts
 from trainer.training.session import Session, Trained
 
 
-def say_start(parts: Parts) -> None:
+def say_start(parts: Parts, matrix: Matrix) -> None:
     for name, part in zip(parts._fields, parts, strict=True):
         where = f"{part.period}" if part.period else "drawn at random"
         say(f"{name:11} {where}: {len(part.rows):,} transactions, {int(part.is_fraud.sum()):,} frauds")
+    first, until = parts.fit.period, parts.test.period
+    if first is not None and until is not None:
+        times = matrix.event_times
+        within = int(np.count_nonzero((times >= first.first_ms) & (times < until.until_ms) & (matrix.is_fraud >= 0)))
+        between = within - sum(len(part.rows) for part in parts)
+        say(f"gaps        {between:,} transactions between the periods are history only: labels need time to come")
 
 
 def say_end(asked: Asked, manifest: Manifest, figures: dict[str, Any], was_written: bool) -> None:
@@ -25,15 +35,24 @@ def say_end(asked: Asked, manifest: Manifest, figures: dict[str, Any], was_writt
     thresholds = manifest.thresholds
     say()
     say(f"champion    {figures['champion']}, by average precision on validation")
-    say(f"thresholds  high from {thresholds.high:.6g}, medium from {thresholds.medium:.6g}")
+    nothing = figures["flags_nothing"]
+    if nothing:
+        say(f"thresholds  none: this model flags nothing, because {FLAGS_NOTHING[nothing]}")
+    else:
+        say(f"thresholds  high from {thresholds.high:.6g}, medium from {thresholds.medium:.6g}")
     folder = asked.models / manifest.version
     note = "" if was_written else " (was there already, checked and left as it is)"
-    say(f"bundle      {folder}{note}; it is the current one now")
+    say(f"bundle      {folder}{note}")
     say(f"report      {asked.reports / manifest.version / 'report.html'}")
 
 
 def about(
-    asked: Asked, manifest: Manifest, session: Session, trained: Sequence[Trained], external: External | None
+    asked: Asked,
+    manifest: Manifest,
+    session: Session,
+    trained: Sequence[Trained],
+    external: External | None,
+    figures: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What the data and the run were, for the report's own section."""
     data, plan = manifest.training_data, session.plan
@@ -41,7 +60,7 @@ def about(
         "version": manifest.version,
         "file": asked.file.name,
         "SHA-256 of the file": data.sha256,
-        "transactions": data.rows,
+        "transactions": data.transactions,
         "from": to_text(data.first_event),
         "to": to_text(data.last_event),
         "currency": manifest.currency,
@@ -58,17 +77,28 @@ def about(
             for name, part in zip(session.parts._fields, session.parts, strict=True)
         },
         **({} if external is None else {"external data": about_external(external)}),
+        "proof": _proof(figures["proof"]),
         "hyper-parameters": {
             each.kind: ", ".join(f"{name} = {value}" for name, value in each.parameters.items()) for each in trained
         },
-        "seconds": {name: round(seconds, 2) for name, seconds in manifest.timings.items()},
+        "seconds that each stage took": {name: round(seconds, 2) for name, seconds in manifest.timings.items()},
         "libraries": manifest.libraries,
     }
 
 
+def _proof(proof: Mapping[str, Any]) -> str:
+    sizes = ", ".join(str(size) for size in proof["batch_sizes"])
+    return (
+        f"the served model differs from the trained one by at most {proof['largest_difference']:.1g} on "
+        f"{proof['rows']:,} validation rows, and gives {proof['batch_rows']:,} of them the same bits in batches of "
+        f"{sizes}"
+    )
+
+
 def say_figures(figures: dict[str, Any]) -> None:
     """A line for each model and baseline: the figures of the test."""
-    titles = ("model", "average precision", "ROC-AUC", "alerts/day", "precision", "recall", "saved less reviews")
+    titles = ("model", "average precision", "ROC-AUC", "alerts/day", "of these right", "frauds caught",
+              "saved less reviews")  # fmt: skip
     lines: list[tuple[str, ...]] = [titles]
     for model in figures["models"]:
         metrics, money = model["metrics"], model["money"]
@@ -84,6 +114,7 @@ def say_figures(figures: dict[str, Any]) -> None:
             )
         )
     say_table(lines)
+    say("an alert is a customer on one day; precision and recall of single transactions stand in the report")
     for model in figures["models"]:
         if model["share_of_best"]:
             share = model["share_of_best"]

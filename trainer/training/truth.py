@@ -21,7 +21,6 @@ def truth_of(path: Path | None, matrix: Matrix, part: Part) -> Array | None:
     """The true probability of each of these rows; the matrix has kept its ids."""
     if path is None:
         return None
-    assert matrix.ids is not None
     table = pq.read_table(path, columns=["transaction_id", "probability"])
     known = dict(zip(table["transaction_id"].to_pylist(), table["probability"].to_pylist(), strict=True))
     ids = [matrix.ids[row] for row in part.rows.tolist()]

@@ -2,32 +2,85 @@
 
 import os
 import shutil
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from risk.errors import OptionError
 
+# Nobody writes for so long: what is older was left behind by a process that was killed.
+ABANDONED_SECONDS = 24 * 3600
+
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder under another name, which takes this one's place only if all went well."""
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    before = folder.with_name(f".{folder.name}.{os.getpid()}.before")
+    """A folder under another name, which takes this one's place only if all went well. The body only writes: whatever
+    the system refuses it, it refuses to this folder."""
+    made: list[Path] = []
     try:
         try:
-            temporary.mkdir(parents=True)
-            yield temporary
-            if folder.exists():
-                folder.rename(before)
-            temporary.rename(folder)
+            make_parents(folder, made)
+            _clear_abandoned(folder.parent)
+            # Drawn, not made of a process id: in a container every process may have the same.
+            around = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
+            try:
+                yield from _replacing(folder, around)
+            finally:
+                shutil.rmtree(around, ignore_errors=True)
+            made.clear()
         finally:
-            if before.exists() and not folder.exists():
-                before.rename(folder)
-            for path in (temporary, before):
-                shutil.rmtree(path, ignore_errors=True)
+            remove_empty(made)
     except OSError as error:
         raise OptionError(
             f"cannot write {folder}: {error.strerror or error}; expected a place with room where files may be written; "
             "make room or choose another"
         ) from error
+
+
+def _replacing(folder: Path, around: Path) -> Iterator[Path]:
+    new, before = around / "new", around / "before"
+    new.mkdir()
+    try:
+        yield new
+        for path in sorted(new.rglob("*")):
+            synced(path)
+        synced(new)
+        if folder.exists():
+            folder.rename(before)
+        new.rename(folder)
+        synced(folder.parent)
+    finally:
+        if before.exists() and not folder.exists():
+            before.rename(folder)
+
+
+def synced(path: Path) -> None:
+    """On the disk and not only on its way there: a name must not survive a power cut that its contents did not."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_parents(folder: Path, made: list[Path]) -> None:
+    """The folders above this one; `made` gets those that were not there, the outermost first."""
+    for parent in reversed(folder.parents):
+        if not parent.exists():
+            parent.mkdir(exist_ok=True)
+            made.append(parent)
+
+
+def remove_empty(made: list[Path]) -> None:
+    """Those among them in which nothing came to lie."""
+    for folder in reversed(made):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _clear_abandoned(parent: Path) -> None:
+    for left in parent.glob(".*.part"):
+        if left.is_dir() and time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)

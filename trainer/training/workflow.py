@@ -5,14 +5,13 @@ from typing import Any, NamedTuple
 from console.terminal import notice, warn
 from risk.catalogue import FeatureSet
 from trainer.evidence.contender import Contender
-from trainer.features import check_labels_in_time, check_something_scored, warn_of_left_out
-from trainer.replay import currency_of
+from trainer.replay import check_labels_in_time, check_something_scored, currency_of, warn_of_left_out
 from trainer.training.asked import Asked
 from trainer.training.contest import Contest
 from trainer.training.external import External, open_external, read_external
 from trainer.training.learned import learn
 from trainer.training.matrix import Matrix, read_matrix
-from trainer.training.parts import Parts, check_labels, check_parts, parts_at_random, parts_by_time
+from trainer.training.parts import Parts, check_labels, check_parts, check_rows, parts_at_random, parts_by_time
 from trainer.training.periods import split_days, warn_of_short_gap
 from trainer.training.proof import prove
 from trainer.training.session import Candidate, Session, Trained, best
@@ -58,19 +57,20 @@ def learn_and_judge(file: Opened, asked: Asked, stages: Stages) -> Result:
         matrix = read_matrix(replay, keep_ids=truth is not None)
     check_something_scored(replay)
     warn_of_left_out(replay)
+    check_rows(matrix, asked.file)
     check_labels(matrix, asked.file)
     check_labels_in_time(replay)
     parts = _parts(matrix, asked)
     check_parts(parts, asked.file)
-    say_start(parts)
+    say_start(parts, matrix)
     external = None
     if to_look_at is not None:
         with stages.stage("external"):
             external = read_external(to_look_at)
     with stages.stage("learn"):
         features = learn(matrix, parts.fit.rows)
-    for text in features.dropped:
-        warn(f"feature dropped: {text}")
+    for reason, names in features.dropped_by_reason().items():
+        warn(f"features dropped, because {reason}: {', '.join(names)}")
     session = Session(matrix, parts, features, asked.plan, stages)
     models = session.fit_all()
     champion = best(models)
@@ -79,7 +79,13 @@ def learn_and_judge(file: Opened, asked: Asked, stages: Stages) -> Result:
     contest = Contest(session, models, champion)
     test = contest.exam(matrix, parts.test, truth_of(truth, matrix, parts.test))
     judged = contest.judge(test, with_measures=True)
-    figures = {**judged.figures, "proof": proof._asdict(), **_external_figures(contest, external)}
+    missing = [*judged.figures["missing"], *contest.absent]
+    figures = {
+        **judged.figures,
+        "missing": missing,
+        "proof": proof._asdict(),
+        **_external_figures(contest, external),
+    }
     return Result(session, models, champion, contest.champion, judged.contenders, judged.baselines, figures, external)
 
 

@@ -1,0 +1,130 @@
+"""Where the default hyper-parameters come from: average precision on VALIDATION of settings near them, on five worlds.
+
+    python -m bench.defaults [--rows-of-cards 300000] [--rows-of-trustlens 200000]
+
+Prints a line for each setting as it is known, then the table and the means. The test periods are never looked at. It
+takes about half an hour on 2 cores; the worlds have other seeds than the one that everything else is tried on.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.features import ROWS_PER_CUSTOMER
+from risk.clock import DAY, HOUR
+from risk.dataset import open_dataset
+from trainer.__main__ import main as trainer
+from trainer.replay import Replay, currency_of
+from trainer.training.estimators import DEFAULTS, FOREST, LIGHTGBM
+from trainer.training.learned import learn
+from trainer.training.matrix import read_matrix
+from trainer.training.one_thread import one_thread
+from trainer.training.parts import parts_by_time
+from trainer.training.periods import split_days
+from trainer.training.session import Plan, Session
+from trainer.training.stages import Stages
+
+LABEL_DELAY = 7
+CARDS_SEEDS, TRUSTLENS_SEEDS = (11, 12, 13), (11, 12)
+# The first of each kind is the default; the others change it so.
+WIDE_OPEN = {"colsample_bytree": 1.0, "reg_lambda": 0.0}  # LightGBM's own: all columns, no shrinking
+SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
+    LIGHTGBM: {
+        "default": {},
+        "all columns, no shrinking": WIDE_OPEN,
+        "all columns": {"colsample_bytree": 1.0},
+        "no shrinking": {"reg_lambda": 0.0},
+        "3 columns of 10": {"colsample_bytree": 0.3},
+        "3 columns of 10, no shrinking": {"colsample_bytree": 0.3, "reg_lambda": 0.0},
+        "shrinking 20": {"reg_lambda": 20.0},
+        "all columns, shrinking 20": {"colsample_bytree": 1.0, "reg_lambda": 20.0},
+        "wide open, leaves of 20": {**WIDE_OPEN, "min_child_samples": 20},
+        "wide open, leaves of 300": {**WIDE_OPEN, "min_child_samples": 300},
+        "wide open, steps of 0.03": {**WIDE_OPEN, "learning_rate": 0.03},
+        "wide open, 100 trees": {**WIDE_OPEN, "n_estimators": 100},
+        "wide open, half the step, twice the trees": {**WIDE_OPEN, "n_estimators": 400, "learning_rate": 0.025},
+        "wide open, 15 leaves": {**WIDE_OPEN, "num_leaves": 15},
+        "15 leaves": {"num_leaves": 15},
+    },
+    FOREST: {
+        "default": {},
+        "leaves of 1": {"min_samples_leaf": 1},
+        "leaves of 50": {"min_samples_leaf": 50},
+    },
+}
+
+
+class World(NamedTuple):
+    name: str
+    seed: int
+    sizes: tuple[str, str]  # the option and its value
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} {self.seed}"
+
+
+def session_on(path: Path) -> Session:
+    dataset = open_dataset(path)
+    replay = Replay(
+        dataset, label_delay_days=LABEL_DELAY, bucket_ms=HOUR, max_lateness_ms=DAY, currency=currency_of(dataset)
+    )
+    matrix = read_matrix(replay)
+    parts = parts_by_time(matrix, split_days(*matrix.days, LABEL_DELAY))
+    plan = Plan((), {}, "none", 0, 5.0, 1.0, None, 42)
+    return Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
+
+
+def tried(session: Session) -> Iterator[tuple[str, str, float]]:
+    for kind, settings in SETTINGS.items():
+        for name, change in settings.items():
+            trained = session.train(kind, {**DEFAULTS[kind], **change}, range(len(session.names)), name)
+            yield kind, name, trained.average_precision
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows-of-cards", type=int, default=300_000)
+    parser.add_argument("--rows-of-trustlens", type=int, default=200_000)
+    options = parser.parse_args()
+    customers = str(max(1, options.rows_of_cards // ROWS_PER_CUSTOMER))
+    worlds = [World("cards", seed, ("--customers", customers)) for seed in CARDS_SEEDS]
+    worlds += [World("trustlens", seed, ("--rows", str(options.rows_of_trustlens))) for seed in TRUSTLENS_SEEDS]
+    found: dict[tuple[str, str], list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder, one_thread():
+        for world in worlds:
+            path = Path(folder) / f"{world.name}-{world.seed}.parquet"
+            if code := trainer(["generate", world.name, str(path), "--seed", str(world.seed), *world.sizes], {}):
+                return code
+            session, began = session_on(path), time.perf_counter()
+            for kind, name, reached in tried(session):
+                found.setdefault((kind, name), []).append(reached)
+                print(
+                    f"{world.title:<14}{kind:<15}{name:<44}{reached:.4f}{time.perf_counter() - began:>8.0f} s",
+                    flush=True,
+                )
+    _print_table(worlds, found)
+    return 0
+
+
+def _print_table(worlds: list[World], found: dict[tuple[str, str], list[float]]) -> None:
+    print(
+        "\n"
+        + " " * 59
+        + "".join(f"{world.title:>14}" for world in worlds)
+        + f"{'mean cards':>14}{'mean trustlens':>16}"
+    )
+    cards = [place for place, world in enumerate(worlds) if world.name == "cards"]
+    for (kind, name), reached in found.items():
+        own = [reached[place] for place in cards]
+        others = [value for place, value in enumerate(reached) if place not in cards]
+        figures = "".join(f"{value:>14.4f}" for value in reached)
+        print(f"{kind:<15}{name:<44}{figures}{sum(own) / len(own):>14.4f}{sum(others) / len(others):>16.4f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

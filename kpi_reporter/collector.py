@@ -1,0 +1,191 @@
+"""Every metric of the reporter, by name, in this one place. The page of metrics is held to it by a test.
+
+No name of a customer or merchant is ever a label; categories and channels beyond the largest fifty are `other`.
+"""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from kpi_reporter.kpis.values import SCORE_STEPS, Kpis, Money, Place, Quality, Unready
+from risk.clock import DAY, SECOND
+
+PREFIX = "trustlens_kpi_"
+
+Sample = tuple[Sequence[str], float | None]  # the labels' values and the value; None is not shown
+Samples = Iterable[Sample]
+
+
+class Family(NamedTuple):
+    """A gauge that is shown while there are figures."""
+
+    name: str
+    text: str
+    labels: tuple[str, ...]
+    samples: Callable[[Kpis], Samples]
+
+
+def _one(name: str, text: str, of: Callable[[Kpis], float | None]) -> Family:
+    return Family(PREFIX + name, text, (), lambda now: [((), of(now))])
+
+
+def _counts(name: str, text: str, label: str, of: Callable[[Kpis], dict[str, int]]) -> Family:
+    return Family(PREFIX + name, text, (label,), lambda now: (((group,), count) for group, count in of(now).items()))
+
+
+def _amounts(name: str, text: str, of: Callable[..., float | None]) -> Family:
+    return Family(PREFIX + name, text, ("currency",), lambda now: (((one.currency,), of(one)) for one in now.amounts))
+
+
+def _places(name: str, text: str, of: Callable[[Place], float | None]) -> Family:
+    def samples(now: Kpis) -> Samples:
+        return (((one.topic, str(one.partition)), of(one)) for one in now.places)
+
+    return Family(PREFIX + name, text, ("topic", "partition"), samples)
+
+
+# Alerts are counted as customer-days: docs/cost.md.
+_OVER = " Over the last 7 and 30 days of event time whose labels are due."
+
+
+def _live(name: str, text: str, of: Callable[[Quality], float | None]) -> Family:
+    def samples(now: Kpis) -> Samples:
+        return (((_window(one),), of(one)) for one in now.quality)
+
+    return Family(f"{PREFIX}live_{name}", text + _OVER, ("window",), samples)
+
+
+def _money(name: str, text: str, of: Callable[[Money], float]) -> Family:
+    def samples(now: Kpis) -> Samples:
+        return (((_window(one), money.currency), of(money)) for one in now.quality for money in one.money)
+
+    return Family(f"{PREFIX}live_money_{name}", text + _OVER, ("window", "currency"), samples)
+
+
+def _window(quality: Quality) -> str:
+    return f"{quality.days}d"
+
+
+def _seconds(ms: int | None) -> float | None:
+    return None if ms is None else ms / SECOND
+
+
+def _until(quality: Quality) -> float | None:
+    return None if quality.last_day is None else (quality.last_day + 1) * DAY / SECOND
+
+
+def _label_delays(now: Kpis) -> Iterator[Sample]:
+    for one in now.quality:
+        if (known := one.label_delay) is not None:
+            yield (_window(one), "0.5"), _seconds(known.median)
+            yield (_window(one), "0.9"), _seconds(known.ninth_decile)
+            yield (_window(one), "1"), _seconds(known.longest)
+
+
+FAMILIES = (
+    _counts("transactions", "Scored transactions in the store, by level.", "level", lambda now: now.by_level),
+    _one("high_ratio", "High ones, of all scored transactions.", lambda now: now.high_rate),
+    _counts("transactions_by_category", "Scored transactions by merchant category: the largest fifty, then other.",
+            "category", lambda now: now.by_category),
+    _counts("high_by_category", "High transactions by merchant category.", "category",
+            lambda now: now.high_by_category),
+    _counts("transactions_by_channel", "Scored transactions by channel: the largest fifty, then other.", "channel",
+            lambda now: now.by_channel),
+    _counts("high_by_channel", "High transactions by channel.", "channel", lambda now: now.high_by_channel),
+    _counts("transactions_by_bundle", "Transactions by the bundle that scored them: the largest fifty, then other.",
+            "version", lambda now: now.by_bundle),
+    _amounts("transactions_by_currency", "Scored transactions by currency.", lambda one: one.transactions),
+    _amounts("amount_sum", "Sum of the known amounts, in major units.", lambda one: one.total),
+    _amounts("amount_average", "Average of the known amounts, in major units.", lambda one: one.average),
+    _one("customers", "Different customers. Exact up to a million; above that an estimate whose standard error is "
+         "0.8 %, so within 2.5 % nearly always.", lambda now: now.customers),
+    _one("customers_estimated", "1 where the number of customers is an estimate.",
+         lambda now: now.customers_estimated),
+    _one("alerts_last_hour", "High transactions within an hour before the newest event, by event time.",
+         lambda now: now.high_last_hour),
+    _one("alerts_last_day", "High transactions within a day before the newest event, by event time.",
+         lambda now: now.high_last_day),
+    _one("newest_event_timestamp_seconds", "Event time of the newest scored transaction.",
+         lambda now: _seconds(now.newest_event)),
+    _one("newest_write_timestamp_seconds", "When the store's file was last written.",
+         lambda now: _seconds(now.newest_write)),
+    _places("next_offset", "The first offset that is not worked on yet.", lambda one: one.next_offset),
+    _places("partition_newest_event_timestamp_seconds", "Event time of the partition's newest scored transaction.",
+            lambda one: _seconds(one.newest_event)),
+    _counts("labels", "Labels received, every version. One that comes again counts again, until the reporter starts.",
+            "verdict", lambda now: {"fraud": now.labels.fraud, "genuine": now.labels.genuine}),
+    _one("newest_label_timestamp_seconds", "The latest labelled_at.", lambda now: _seconds(now.labels.newest)),
+    _one("unknown_bundles", "Bundles that flags name, but whose manifest cannot be read: their days are not judged.",
+         lambda now: len(now.unknown_bundles)),
+    _live("days", "Days that count.", lambda one: one.days_due),
+    _live("until_timestamp_seconds", "Where the last of the days ends.", _until),
+    _live("transactions", "Scored transactions.", lambda one: one.transactions),
+    _live("customer_days", "Customers with a transaction, day by day.", lambda one: one.customer_days),
+    _live("alerts", "Alerts: customers with a high transaction, day by day.", lambda one: one.alerts),
+    _live("alerts_with_fraud", "Alerts on a day on which that customer had a fraud.",
+          lambda one: one.alerts_with_fraud),
+    _live("alerts_unlabelled", "Alerts without a label on what raised them; they count as wrong.",
+          lambda one: one.alerts_unlabelled),
+    _live("frauds_caught", "Frauds that were high, or came after a high one of that customer and day.",
+          lambda one: one.frauds_caught),
+    _live("frauds_missed", "Frauds that were not caught.", lambda one: one.frauds_missed),
+    _live("precision_ratio", "Alerts with a fraud, of all alerts; absent without alerts or labels.",
+          lambda one: one.precision),
+    _live("recall_ratio", "Frauds caught, of all; absent without frauds.", lambda one: one.recall),
+    _live("false_positive_ratio", "Customer-days with an alert, of those without a fraud.",
+          lambda one: one.false_positive_rate),
+    _money("saved", "Loss that alerts stopped, reviews not yet paid, in major units.", lambda one: one.saved),
+    _money("lost", "Loss that alerts did not stop, in major units.", lambda one: one.lost),
+    _money("review", "Cost of the alerts' reviews, in major units.", lambda one: one.review),
+    Family(f"{PREFIX}label_delay_seconds", "From a fraud to its label: what half, nine tenths and all of them did not "
+           "exceed." + _OVER, ("window", "quantile"), _label_delays),
+)  # fmt: skip
+
+SCORE = (f"{PREFIX}score", "Histogram of all scores; a bucket holds those below its le.")
+SCORE_EDGES = (*(f"{(place + 1) / SCORE_STEPS:g}" for place in range(SCORE_STEPS - 1)), "+Inf")
+
+# These are always there.
+READABLE = (f"{PREFIX}store_readable", "1 while the store can be read, 0 otherwise; /ready says why.")
+READY = (f"{PREFIX}ready", "1 while there are figures; 0 otherwise, also while a store is read for the first time.")
+DISK_FREE = (f"{PREFIX}disk_free_bytes", "Room left on the disk of the store.")
+DISK_SIZE = (f"{PREFIX}disk_size_bytes", "Size of the disk of the store.")
+ALWAYS = (READABLE, READY, DISK_FREE, DISK_SIZE)
+
+
+class Collector:
+    """The metrics of one moment."""
+
+    def __init__(self, now: Kpis | Unready, path: Path) -> None:
+        self._now, self._folder = now, path.absolute().parent
+
+    def collect(self) -> Iterator[Metric]:
+        now = self._now
+        yield GaugeMetricFamily(*READABLE, value=not isinstance(now, Unready) or now.is_reading)
+        yield GaugeMetricFamily(*READY, value=not isinstance(now, Unready))
+        # A folder that is gone has no disk; that the store is not readable is said anyway.
+        if self._folder.is_dir():
+            disk = shutil.disk_usage(self._folder)
+            yield GaugeMetricFamily(*DISK_FREE, value=disk.free)
+            yield GaugeMetricFamily(*DISK_SIZE, value=disk.total)
+        if not isinstance(now, Unready):
+            for family in FAMILIES:
+                yield _gauge(family, now)
+            yield _scores(now)
+
+
+def _gauge(family: Family, now: Kpis) -> Metric:
+    made = GaugeMetricFamily(family.name, family.text, labels=family.labels)
+    for labels, value in family.samples(now):
+        if value is not None:
+            made.add_metric(labels, value)
+    return made
+
+
+def _scores(now: Kpis) -> Metric:
+    made = HistogramMetricFamily(*SCORE)
+    made.add_metric((), list(zip(SCORE_EDGES, accumulate(now.scores), strict=True)), sum_value=None)
+    return made

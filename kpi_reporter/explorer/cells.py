@@ -1,0 +1,84 @@
+"""Values as people read them. The templates choose by the column's name; what does not look as it should stays as it
+is."""
+
+import json
+import re
+from typing import Any
+
+from risk.clock import DAY, EARLIEST, LATEST, to_date, to_text
+from risk.money import EXPONENTS, to_major
+
+TIMES = frozenset({"event_time", "labelled_at", "newest_event_time", "waiting_head", "bucket", "newest"})
+DAYS = frozenset({"day", "ledger_day"})
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
+
+_FLAG = ("event_time", "customer_id", "amount", "currency", "level", "score", "merchant_category", "channel", "country")
+_TOLD_FIRST = {"risk_flags": (*_FLAG, "reasons", "merchant_id", "transaction_id")}
+
+
+def as_time(value: Any, column: str) -> str | None:
+    """A time or day of the store, to the second; None where it is none. The whole of it stays at hand in the page."""
+    if isinstance(value, str):
+        return f"{value[:10]} {value[11:19]}" if _TIME.fullmatch(value) else None
+    if not isinstance(value, int):
+        return None
+    if column in TIMES and EARLIEST <= value <= LATEST:
+        return as_time(to_text(value), column)
+    if column in DAYS and EARLIEST // DAY <= value <= LATEST // DAY:
+        return to_date(value).isoformat()
+    return None
+
+
+def as_amount(value: Any, currency: Any) -> str | None:
+    """Minor units in major ones."""
+    if not isinstance(value, int) or currency not in EXPONENTS:
+        return None
+    return f"{to_major(value, currency):,.{EXPONENTS[currency]}f}"
+
+
+def as_reasons(value: Any) -> list[tuple[str, float]]:
+    """The sentences of stored reasons with their parts in the score; none where it is no such list."""
+    try:
+        return [(reason["sentence"], float(reason["contribution"])) for reason in json.loads(value)]
+    except (TypeError, ValueError, KeyError):
+        return []
+
+
+def as_pairs(value: Any) -> list[tuple[str, str]]:
+    """The names and values of stored attributes; none where it is no such object."""
+    try:
+        return [
+            (name, f"{each:g}" if isinstance(each, float) else str(each)) for name, each in json.loads(value).items()
+        ]
+    except (TypeError, ValueError, AttributeError):
+        return []
+
+
+def as_count(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def told_first(columns: list[dict[str, Any]], table: str) -> list[dict[str, Any]]:
+    """The columns of a table's page, those that one looks for before those that one does not."""
+    if table not in _TOLD_FIRST:
+        return columns
+    wanted = _TOLD_FIRST[table]
+    place = {name: number for number, name in enumerate(wanted)}
+    # Datasette's link to the row stays in front.
+    return columns[:1] + sorted(columns[1:], key=lambda column: place.get(column["name"], len(wanted)))
+
+
+def local(url: str) -> str:
+    """An address of ours without scheme and host: behind a proxy they would be others."""
+    return "/" + url.split("/", 3)[3] if "://" in url else url
+
+
+FILTERS = {
+    "as_time": as_time,
+    "as_amount": as_amount,
+    "as_reasons": as_reasons,
+    "as_pairs": as_pairs,
+    "as_count": as_count,
+    "local": local,
+    "told_first": told_first,
+}

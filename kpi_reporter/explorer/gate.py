@@ -1,0 +1,84 @@
+"""What gets through to Datasette: reading, and the addresses of its pages of the store. Everything else ends here, so
+that what Datasette or a plugin offers besides (debug pages, downloads, other databases) is out of reach."""
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from datasette.utils import MultiParams
+
+from kpi_reporter.explorer.described import NAME, pages
+from risk.store.tables import TABLES
+from risk.store.views import VIEWS
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+METHODS = frozenset({"GET", "HEAD"})
+
+_FILE = r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
+_STATIC = re.compile(rf"/(?:-/static|assets)/{_FILE}|/favicon\.ico")
+_PAGE = re.compile(
+    rf"/{NAME}(?:\.json|\.csv)?"
+    rf"|/{NAME}/(?:{'|'.join(sorted(pages()))})(?:\.json|\.csv|/[A-Za-z0-9_,~-]+(?:\.json)?)?"
+)
+
+_COLUMNS = frozenset(column.name for table in (*TABLES, *VIEWS) for column in table.columns)
+
+# Nothing is fetched from elsewhere, no script stands in a page, and no other site may show these pages in a frame.
+# Styles may: the editor and the charts size things that way.
+_SECURITY = [
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        b"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+]
+
+
+def is_static(path: str) -> bool:
+    return _STATIC.fullmatch(path) is not None
+
+
+def is_page(path: str) -> bool:
+    return _PAGE.fullmatch(path) is not None
+
+
+def wrong_argument(arguments: MultiParams) -> str | None:
+    """Of what Datasette takes without looking, what is wrong with it."""
+    if "_through" in arguments:
+        return "got _through, expected none: no table of the store refers to another"
+    unknown = [name for name in arguments.getlist("_facet") if name not in _COLUMNS]
+    return f"got _facet={unknown[0]}, expected a column" if unknown else None
+
+
+def path_of(scope: Scope) -> str:
+    """As it came, nothing decoded: the addresses that exist need no encoding."""
+    raw = scope.get("raw_path")
+    text = raw.decode("latin-1") if raw is not None else str(scope["path"])
+    return text.partition("?")[0]
+
+
+def without_credentials(scope: Scope) -> Scope:
+    """Datasette has users of its own, by cookie and header; there are none here."""
+    kept = [(name, value) for name, value in scope["headers"] if name.lower() not in (b"cookie", b"authorization")]
+    return {**scope, "headers": kept}
+
+
+def guarded(send: Send, path: str) -> Send:
+    """Adds what every answer carries. Figures are not kept by browsers and proxies; the files that go with them are."""
+    keeping = b"max-age=3600" if is_static(path) else b"no-store"
+
+    async def send_guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            ours = {name for name, _ in _SECURITY} | {b"cache-control", b"link"}
+            headers = [(name, value) for name, value in message.get("headers", []) if name.lower() not in ours]
+            message = {**message, "headers": [*headers, *_SECURITY, (b"cache-control", keeping)]}
+        await send(message)
+
+    return send_guarded

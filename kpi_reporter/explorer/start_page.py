@@ -1,0 +1,127 @@
+"""The start page: the figures at a glance, as its template shows them."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from kpi_reporter.explorer.charts import Bar, Column, days_chart, scores_chart
+from kpi_reporter.explorer.described import NAME
+from kpi_reporter.explorer.queries import QUERIES
+from kpi_reporter.kpis.values import Kpis, Quality
+from risk.clock import DAY, to_date, to_text
+
+NOTHING = "\N{EN DASH}"
+_LEVELS = ("high", "medium", "low")
+_MOST_BARS = 12
+
+
+class Tile(NamedTuple):
+    value: str
+    name: str
+    note: str = ""
+    kind: str = ""
+
+
+def shown(kpis: Kpis) -> dict[str, Any]:
+    return {
+        "store": NAME,
+        "newest_event": NOTHING if kpis.newest_event is None else _moment(kpis.newest_event),
+        "newest_write": _moment(kpis.newest_write),
+        "tiles": _tiles(kpis),
+        "qualities": [_quality(each) for each in kpis.quality],
+        "days": days_chart([Column(to_date(each.day).isoformat(), each.transactions, each.high) for each in kpis.days]),
+        "scores": scores_chart(kpis.scores),
+        "breakdowns": [
+            ("By level", _bars({level: kpis.by_level[level] for level in _LEVELS})),
+            ("By category", _bars(kpis.by_category, kpis.high_by_category)),
+            ("By channel", _bars(kpis.by_channel, kpis.high_by_channel)),
+        ],
+        "amounts": [
+            (each.currency, _count(each.transactions), _money(each.total), _money(each.average))
+            for each in kpis.amounts
+        ],
+        "queries": QUERIES,
+    }
+
+
+def _tiles(kpis: Kpis) -> list[Tile]:
+    known = kpis.labels
+    return [
+        Tile(_count(kpis.transactions), "transactions scored"),
+        Tile(_count(kpis.by_level["high"]), "of high risk", f"{_share(kpis.high_rate, 2)} of all", "high"),
+        Tile(_count(kpis.high_last_day), "alerts in the last day", f"{_count(kpis.high_last_hour)} in the last hour"),
+        Tile(
+            ("about " if kpis.customers_estimated else "") + _count(kpis.customers),
+            "customers",
+            "estimated, within about 2 %" if kpis.customers_estimated else "",
+        ),
+        Tile(_count(known.total), "labels received", f"{_count(known.fraud)} say fraud"),
+    ]
+
+
+def _quality(quality: Quality) -> dict[str, Any]:
+    delay = quality.label_delay
+    days = f"{quality.days_due} of {quality.days} days" if quality.days_due < quality.days else f"{quality.days} days"
+    until = "" if quality.last_day is None else f", up to {to_date(quality.last_day).isoformat()}"
+    return {
+        "title": f"Last {quality.days} days",
+        "period": f"{days} with all labels due{until}",
+        "tiles": [
+            Tile(
+                _share(quality.precision), "precision", f"{_of(quality.alerts_with_fraud, quality.alerts)} alerts right"
+            ),
+            Tile(_share(quality.recall), "recall", f"{_of(quality.frauds_caught, _frauds(quality))} frauds caught"),
+            Tile(_share(quality.false_positive_rate, 2), "false-positive rate", "of customer-days without fraud"),
+            *(
+                Tile(f"{money.currency} {_money(money.gain)}", "saved, reviews paid", f"{_money(money.lost)} lost")
+                for money in quality.money
+            ),
+            Tile(
+                NOTHING if delay is None else f"{delay.median / DAY:.1f} days",
+                "label delay, median",
+                "" if delay is None else f"nine in ten within {delay.ninth_decile / DAY:.1f} days",
+            ),
+        ],
+    }
+
+
+def _bars(counts: Mapping[str, int], high: Mapping[str, int] | None = None) -> list[Bar]:
+    """The largest; beside each its share of all or, where it is known, how much of it is of high risk."""
+    largest = max(counts.values(), default=0) or 1
+    total = sum(counts.values()) or 1
+    return [
+        Bar(
+            name,
+            _count(count),
+            _share(count / total) if high is None else f"{_share(high[name] / (count or 1), 2)} high",
+            100 * count / largest,
+        )
+        for name, count in list(counts.items())[:_MOST_BARS]
+    ]
+
+
+def _frauds(quality: Quality) -> int | None:
+    if quality.frauds_caught is None or quality.frauds_missed is None:
+        return None
+    return quality.frauds_caught + quality.frauds_missed
+
+
+def _of(part: int | None, whole: int | None) -> str:
+    return f"{_count(part)} of {_count(whole)}"
+
+
+def _count(value: int | None) -> str:
+    return NOTHING if value is None else f"{value:,}"
+
+
+def _share(value: float | None, places: int = 1) -> str:
+    return NOTHING if value is None else f"{100 * value:.{places}f} %"
+
+
+def _money(value: float | None) -> str:
+    if value is None:
+        return NOTHING
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.2f}"
+
+
+def _moment(ms: int) -> str:
+    return to_text(ms)[:16].replace("T", " ") + " UTC"

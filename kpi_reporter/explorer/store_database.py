@@ -1,0 +1,126 @@
+"""The store as Datasette sees it: read-only, held to limits, and the file that stands at the path now."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from datasette.app import Datasette
+from datasette.database import Database, QueryInterrupted, Results
+from datasette.utils import sqlite_timelimit
+
+from kpi_reporter.kpis.opened import Opened, open_to_read
+from risk.store.failures import in_words
+from risk.store.store_file import place_of
+
+MOST_BYTES = 16_000_000  # of one answer, in memory at once
+LONGEST_VALUE = 4_000_000  # characters; the manifest of a bundle with a large vocabulary fits
+# A pattern is matched within one step of SQLite's machine, where no time limit is looked at.
+LONGEST_PATTERN = 200
+
+# What is the file's fault, and not that of who asks.
+_OF_THE_STORE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_PROTOCOL,
+}
+
+Made = TypeVar("Made")
+
+
+class StoreDatabase(Database):
+    """Each thread has a connection, which is opened again where the path leads to another file: a store that was
+    restored or replaced is read without a restart."""
+
+    def __init__(self, explorer: Datasette, path: Path, functions: Mapping[str, Callable[[], str | None]]) -> None:
+        super().__init__(explorer, path=str(path), is_mutable=True)
+        self._path = path
+        self._functions = functions
+        self._thread = threading.local()
+
+    async def execute_fn(self, fn: Callable[[sqlite3.Connection], Made]) -> Made:
+        return await asyncio.get_running_loop().run_in_executor(self.ds.executor, self._done, fn)
+
+    def _done(self, job: Callable[[sqlite3.Connection], Made]) -> Made:
+        try:
+            return job(self._connection())
+        except sqlite3.Error as error:
+            # Python's own complaints carry no code.
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OF_THE_STORE:
+                raise
+            with in_words(self._path):
+                raise
+
+    async def execute(
+        self,
+        sql: str,
+        params: Any = None,
+        truncate: bool = False,
+        custom_time_limit: int | None = None,
+        page_size: int | None = None,
+        log_sql_errors: bool = True,  # noqa: ARG002  Datasette's; what is wrong with the SQL is said on the page
+    ) -> Results:
+        limit_ms = min(custom_time_limit or self.ds.sql_time_limit_ms, self.ds.sql_time_limit_ms)
+        most = self.ds.max_returned_rows
+        # Datasette asks for one row more than a page has, to know whether there is a next page.
+        most += most == (page_size or self.ds.page_size)
+
+        def ask(connection: sqlite3.Connection) -> Results:
+            with sqlite_timelimit(connection, limit_ms):
+                try:
+                    cursor = connection.execute(sql, {} if params is None else params)
+                    rows = _fetched(cursor, most + 1 if truncate else None)
+                except sqlite3.OperationalError as error:
+                    if error.args == ("interrupted",):
+                        raise QueryInterrupted(error, sql, params) from error
+                    raise
+                # Python's own complaints: two statements, a NUL in the text, a number that SQLite cannot hold.
+                except (sqlite3.Warning, ValueError, OverflowError) as error:
+                    raise sqlite3.OperationalError(str(error)) from error
+            if truncate:
+                return Results(rows[:most], len(rows) > most, cursor.description)
+            return Results(rows, False, cursor.description)
+
+        return await self.execute_fn(ask)
+
+    def _connection(self) -> sqlite3.Connection:
+        opened: Opened | None = getattr(self._thread, "opened", None)
+        if opened is not None and place_of(opened.path) == opened.place:
+            return opened.connection
+        self._thread.opened = None
+        if opened is not None:
+            opened.connection.close()
+        opened = open_to_read(self._path)
+        self._prepare(opened.connection)
+        self._thread.opened = opened
+        return opened.connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("pragma query_only = on")
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, LONGEST_PATTERN)
+        for name, function in self._functions.items():
+            connection.create_function(name, 0, function)
+        self.ds._prepare_connection(connection, self.name)
+
+
+def _fetched(cursor: sqlite3.Cursor, most: int | None) -> list[sqlite3.Row]:
+    rows: list[sqlite3.Row] = []
+    size = 0
+    for row in cursor:
+        size += sum(len(value) for value in row if isinstance(value, str | bytes))
+        if size > MOST_BYTES:
+            raise sqlite3.OperationalError(
+                f"the answer is larger than {MOST_BYTES:,} bytes; ask for fewer rows or columns"
+            )
+        rows.append(row)
+        if len(rows) == most:
+            break
+    return rows

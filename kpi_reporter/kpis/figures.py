@@ -1,0 +1,107 @@
+"""All that is known of one store's file, and how it is brought up to date."""
+
+import sqlite3
+
+from kpi_reporter.kpis.alerts import Alert, alerts_at
+from kpi_reporter.kpis.customers import Customers
+from kpi_reporter.kpis.labels import Labels
+from kpi_reporter.kpis.opened import Opened, last_written
+from kpi_reporter.kpis.outdated import OutdatedError
+from kpi_reporter.kpis.pieces import new_vocabulary, partitions_of, pieces_from
+from kpi_reporter.kpis.places import Places
+from kpi_reporter.kpis.quality import Judge
+from kpi_reporter.kpis.recent import Recent
+from kpi_reporter.kpis.terms import Terms, new_terms
+from kpi_reporter.kpis.totals import Totals
+from kpi_reporter.kpis.values import WINDOWS, Kpis
+from risk.clock import DAY, HOUR
+from risk.store.failures import in_words
+
+
+class Figures:
+    def __init__(self, opened: Opened) -> None:
+        self._path = opened.path
+        self._vocabulary = new_vocabulary()
+        self._terms: dict[str, Terms | None] = {}
+        self._next: dict[int, int] = {}  # offset to read on from, by partition
+        self._totals, self._customers, self._labels = Totals(self._vocabulary), Customers(), Labels()
+        self._places = Places()
+        self._newest: int | None = None
+        with in_words(opened.path):
+            self._terms = new_terms(opened.connection, {})
+            [newest] = opened.connection.execute("select max(event_time) from risk_flags").fetchone()
+        self._recent = Recent(self._first_day(newest))
+
+    def _first_day(self, newest: int | None) -> int:
+        """The oldest day that can be in a window of days whose labels are due."""
+        delay = max((terms.label_delay_days for terms in self._terms.values() if terms is not None), default=0)
+        return 0 if newest is None else newest // DAY - delay - max(WINDOWS)
+
+    def read_new(self, opened: Opened) -> None:
+        connection = opened.connection
+        with in_words(opened.path):
+            self._places.read(connection)
+            self._read_terms(connection)
+            labelled = self._labels.read_new(connection)
+            for partition in partitions_of(connection, "risk_flags"):
+                self._read_flags(connection, partition)
+            self._recent.suspect(labelled)
+            self._recent.look_up(connection, self._vocabulary.bundles, self._terms)
+        self._recent.forget_before(self._first_day(self._newest))
+
+    def _read_terms(self, connection: sqlite3.Connection) -> None:
+        before = self._first_day(self._newest)
+        self._terms |= new_terms(connection, self._terms)
+        if self._first_day(self._newest) < before:
+            raise OutdatedError("a bundle with a longer label delay looks further back")
+
+    def _read_flags(self, connection: sqlite3.Connection, partition: int) -> None:
+        first = self._next.get(partition, 0)
+        for piece in pieces_from(connection, partition, first, self._vocabulary):
+            self._totals.add(piece)
+            self._customers.add(piece.customers, piece.customer_ids)
+            self._recent.add(piece, self._labels.fraud_keys)
+            newest = int(piece.event_times.max())
+            self._newest = newest if self._newest is None else max(self._newest, newest)
+            self._next[partition] = int(piece.offsets[-1]) + 1
+
+    def latest_alerts(self, opened: Opened, count: int) -> list[Alert]:
+        with in_words(opened.path):
+            return alerts_at(opened.connection, self._recent.newest_high(count))
+
+    def kpis(self) -> Kpis:
+        totals, newest = self._totals, self._newest
+        by_level = totals.by_level()
+        transactions = sum(by_level.values())
+        by_category, high_by_category = totals.by_category()
+        by_channel, high_by_channel = totals.by_channel()
+        labels = self._labels.counts()
+        judge = Judge(
+            newest, self._recent.days, self._vocabulary.bundles, self._terms, has_labels=labels.newest is not None
+        )
+        return Kpis(
+            transactions=transactions,
+            by_level=by_level,
+            high_rate=by_level["high"] / transactions if transactions else None,
+            by_category=by_category,
+            high_by_category=high_by_category,
+            by_channel=by_channel,
+            high_by_channel=high_by_channel,
+            by_bundle=totals.by_bundle(),
+            amounts=totals.amounts(),
+            customers=self._customers.count(),
+            customers_estimated=self._customers.is_estimated,
+            scores=totals.scores(),
+            high_last_hour=0 if newest is None else self._recent.high_since(newest - HOUR),
+            high_last_day=0 if newest is None else self._recent.high_since(newest - DAY),
+            days=totals.days(),
+            months=totals.months(),
+            newest_event=newest,
+            newest_write=last_written(self._path),
+            places=self._places.places,
+            labels=labels,
+            quality=tuple(judge.quality(window) for window in WINDOWS),
+            unknown_bundles=tuple(
+                sorted(version for version in self._vocabulary.bundles.texts if self._terms.get(version) is None)
+            ),
+        )

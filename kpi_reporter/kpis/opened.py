@@ -1,0 +1,47 @@
+"""The store's file, opened to be read and nothing else."""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple
+
+from risk.errors import StaleOwnerError
+from risk.store import open_store
+from risk.store.failures import in_words
+from risk.store.store_file import place_of
+
+BUSY_MS = 5_000
+
+
+class Opened(NamedTuple):
+    path: Path
+    connection: sqlite3.Connection
+    place: tuple[int, int]  # which file it is, whatever the path leads to later
+
+
+def open_to_read(path: Path) -> Opened:
+    """StoreError where there is none, or one of another schema. Texts come as bytes: most are only counted."""
+    path = Path(os.path.realpath(path))
+    before = place_of(path)
+    open_store(path, read_only=True, busy_ms=BUSY_MS).close()  # which says what is wrong with it, if anything is
+    with in_words(path):
+        connection = sqlite3.connect(
+            f"{path.as_uri()}?mode=ro",
+            uri=True,
+            timeout=BUSY_MS / 1000,
+            isolation_level=None,
+            check_same_thread=False,  # one thread at a time
+        )
+    connection.text_factory = bytes
+    place = place_of(path)
+    if place is None or place != before:
+        connection.close()
+        raise StaleOwnerError(f"{path}: another file was put there while the store was opened; it is opened again")
+    return Opened(path, connection, place)
+
+
+def last_written(path: Path) -> int:
+    """When the file or its log was written last, by the clock of who wrote."""
+    real = Path(os.path.realpath(path))
+    log = real.with_name(real.name + "-wal")
+    return max(int(file.stat().st_mtime * 1000) for file in (real, log) if file.exists())

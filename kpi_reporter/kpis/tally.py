@@ -1,0 +1,63 @@
+"""What the alerts of one UTC day came to, by the rule of `risk.customer_days`."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from kpi_reporter.kpis.notables import FRAUD, UNKNOWN
+from risk.codes import Array
+from risk.customer_days import customer_days
+
+
+class Stake(NamedTuple):
+    """Of one bundle: its alerts, and the amounts of its frauds in minor units of its currency."""
+
+    alerts: int = 0
+    saved: int = 0
+    lost: int = 0
+
+    def plus(self, other: "Stake") -> "Stake":
+        return Stake(*(one + more for one, more in zip(self, other, strict=True)))
+
+
+class Tally(NamedTuple):
+    alerts: int
+    alerts_with_fraud: int
+    alerts_unlabelled: int
+    fraud_days: int  # customers with a fraud on that day
+    caught: int
+    missed: int
+    stakes: dict[int, Stake]  # by the bundle's number
+    delays: Array  # of each fraud, from it to its label
+
+
+def tally(notables: Array) -> Tally:
+    """Of one day's high flags and frauds. The others neither raise an alert nor are caught by one."""
+    rows = notables[np.lexsort((notables["place"], notables["event_time"]))]
+    is_high, is_fraud = rows["is_high"], rows["verdict"] == FRAUD
+    by_day = customer_days(rows["event_time"], rows["customer"], is_high.astype(float))
+    has_alert, has_fraud = by_day.which_hold(is_high), by_day.which_hold(is_fraud)
+    is_known = by_day.which_hold(is_high & (rows["verdict"] != UNKNOWN)) | has_fraud
+    caught = is_fraud & (by_day.reach > 0)
+    missed = is_fraud & (by_day.reach == 0)
+    high = np.flatnonzero(is_high)
+    _, first = np.unique(by_day.groups[high], return_index=True)
+    raised = high[first]  # the row that raised each alert, whose bundle says what a review costs
+    stakes: dict[int, Stake] = {}
+    for bundle in np.unique(rows["bundle"]).tolist():
+        own = rows["bundle"] == bundle
+        stakes[bundle] = Stake(
+            int(np.count_nonzero(own[raised])),
+            int(rows["at_stake"][caught & own].sum()),
+            int(rows["at_stake"][missed & own].sum()),
+        )
+    return Tally(
+        alerts=int(np.count_nonzero(has_alert)),
+        alerts_with_fraud=int(np.count_nonzero(has_alert & has_fraud)),
+        alerts_unlabelled=int(np.count_nonzero(has_alert & ~is_known)),
+        fraud_days=int(np.count_nonzero(has_fraud)),
+        caught=int(np.count_nonzero(caught)),
+        missed=int(np.count_nonzero(missed)),
+        stakes=stakes,
+        delays=rows["labelled_at"][is_fraud] - rows["event_time"][is_fraud],
+    )

@@ -1,0 +1,146 @@
+"""What the reporter knows of a store at one moment. Frozen values: read once, shown by metrics, JSON, terminal and
+pages alike.
+
+Times are integer milliseconds UTC, days are counted from 1970, money is in major units. A figure that cannot be said is
+None, never 0. `transactions` are scored transactions: each is one row of risk_flags.
+"""
+
+from msgspec import Struct
+
+MISSING = "missing"  # the category or channel of a transaction without one
+OTHER = "other"  # all categories and channels beyond the largest fifty together
+LARGEST = 50
+
+# Where the bars of the score distribution begin: [0, 0.05), [0.05, 0.1), ..., [0.95, 1].
+SCORE_STEPS = 20
+
+WINDOWS = (7, 30)  # days
+
+
+class Unready(Struct, frozen=True):
+    """There is nothing to show yet, or no longer, and why."""
+
+    reason: str
+    is_reading: bool = False  # the store is there, and is being read for the first time
+
+
+class Amounts(Struct, frozen=True):
+    """The money of one currency."""
+
+    currency: str
+    transactions: int
+    known: int  # of those, with an amount
+    total: float
+    average: float | None  # of the known ones
+
+
+class Day(Struct, frozen=True):
+    """One UTC day of event time."""
+
+    day: int
+    transactions: int
+    high: int
+
+
+class Month(Struct, frozen=True):
+    """Transactions of one level and currency in one month of event time, UTC."""
+
+    month: str  # 2024-12
+    level: str
+    currency: str
+    transactions: int
+    total: float  # of the known amounts
+
+
+class Place(Struct, frozen=True):
+    """How far a partition of an input topic is."""
+
+    topic: str
+    partition: int
+    next_offset: int
+    newest_event: int | None
+
+
+class LabelCounts(Struct, frozen=True):
+    """Labels as they came, every version."""
+
+    fraud: int
+    genuine: int
+    newest: int | None  # the latest labelled_at
+
+    @property
+    def total(self) -> int:
+        return self.fraud + self.genuine
+
+
+class LabelDelay(Struct, frozen=True):
+    """From a fraud to the label in force that says so, in milliseconds."""
+
+    frauds: int
+    median: int
+    ninth_decile: int
+    longest: int
+
+
+class Money(Struct, frozen=True):
+    """In one currency; what of it was at stake is known only where a fraud has an amount in its bundle's currency."""
+
+    currency: str
+    saved: float  # loss that alerts stopped, before the cost of reviews
+    lost: float  # loss that they did not
+    review: float  # cost of the alerts
+
+    @property
+    def gain(self) -> float:
+        """What is better than flagging nothing, reviews paid."""
+        return self.saved - self.review
+
+
+class Quality(Struct, frozen=True):
+    """How right the alerts were, over the last so many days whose labels are due.
+
+    An alert is a customer-day: one review, however many transactions. A fraud is caught if it, or an earlier
+    transaction of that customer on that day, was high. A transaction whose label is due and did not come counts as
+    genuine, as in training. Without any label in the store all but the counts of alerts is None. docs/cost.md.
+    """
+
+    days: int  # asked for
+    days_due: int  # of those, with flags and with all labels due
+    last_day: int | None  # the newest of them
+    transactions: int
+    customer_days: int
+    alerts: int
+    alerts_with_fraud: int | None
+    alerts_unlabelled: int | None  # no label on what raised them, and no fraud known of that customer and day
+    frauds_caught: int | None
+    frauds_missed: int | None
+    precision: float | None  # alerts with a fraud, of all
+    recall: float | None  # frauds caught, of all
+    false_positive_rate: float | None  # alerts, of the customer-days without a fraud
+    money: tuple[Money, ...]  # by currency; empty where it cannot be said
+    label_delay: LabelDelay | None  # of the frauds
+
+
+class Kpis(Struct, frozen=True):
+    transactions: int
+    by_level: dict[str, int]  # low, medium, high, always all three
+    high_rate: float | None  # high, of all
+    by_category: dict[str, int]  # the largest first
+    high_by_category: dict[str, int]  # the same names in the same order
+    by_channel: dict[str, int]
+    high_by_channel: dict[str, int]
+    by_bundle: dict[str, int]
+    amounts: tuple[Amounts, ...]  # by currency, in the order of their codes
+    customers: int
+    customers_estimated: bool  # above a million, within about 2 %
+    scores: tuple[int, ...]  # a count for each bar
+    high_last_hour: int  # high transactions, each of which was an alert, up to the newest event
+    high_last_day: int
+    days: tuple[Day, ...]  # the newest 38 with transactions, oldest first
+    months: tuple[Month, ...]  # the newest sixty, newest first
+    newest_event: int | None
+    newest_write: int  # when the store's file was last written, by the clock
+    places: tuple[Place, ...]
+    labels: LabelCounts
+    quality: tuple[Quality, ...]  # one for each of WINDOWS
+    unknown_bundles: tuple[str, ...]  # named by flags, but without a manifest that can be read: their days are not due

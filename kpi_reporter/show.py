@@ -1,0 +1,51 @@
+"""`show`: the figures and the latest alerts in the terminal."""
+
+import argparse
+import time
+from typing import NoReturn
+
+from rich.live import Live
+
+from console.options import option_of, settings_of
+from console.start import EXIT_FAILED, EXIT_OK
+from console.terminal import out, warn
+from kpi_reporter.kpis.reading import KpiReader
+from kpi_reporter.kpis.values import Unready
+from kpi_reporter.shown import page
+from risk.settings import count
+
+ALERTS_SHOWN = 10
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "show",
+        help="the figures in the terminal",
+        description="The figures of the store and its latest alerts. With --watch again and again, until Ctrl-C; then "
+        "it also waits for a store that is not there yet.",
+        epilog="exit status: 0 shown; 1 the store cannot be read, and why",
+    )
+    command.add_argument("--watch", action="store_true", help="again and again")
+    command.add_argument("--every", type=option_of(count), default=2, help="seconds between two looks (default: 2)")
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    reader = KpiReader(settings_of(options).db)
+    if options.watch:
+        _watch(reader, options.every)
+    now = reader.read()
+    if isinstance(now, Unready):
+        warn(now.reason)
+        return EXIT_FAILED
+    out.print(page(now, reader.latest_alerts(ALERTS_SHOWN)))
+    return EXIT_OK
+
+
+def _watch(reader: KpiReader, every_seconds: int) -> NoReturn:
+    """Until Ctrl-C."""
+    with Live(console=out, auto_refresh=False) as screen:
+        while True:
+            now = reader.read()
+            screen.update(page(now, reader.latest_alerts(ALERTS_SHOWN)), refresh=True)
+            time.sleep(every_seconds)

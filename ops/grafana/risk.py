@@ -1,0 +1,103 @@
+"""The dashboard for whoever is answerable for risk: what comes, what is found, and how right it was."""
+
+from ops.grafana.panel import Dashboard, Panel, Query
+
+EVENT_TIME = "Up to the newest event."
+WEEK, MONTH = '{window="7d"}', '{window="30d"}'
+
+
+def _both(metric: str) -> tuple[Query, ...]:
+    return (Query(f"{metric}{WEEK}", "7 days"), Query(f"{metric}{MONTH}", "30 days"))
+
+
+RISK = Dashboard(
+    "trustlens-risk",
+    "TrustLens: risk",
+    (
+        (
+            Panel("Transactions", (Query("sum(trustlens_kpi_transactions)"),), "short", "stat", "All that are stored."),
+            Panel("Customers", (Query("trustlens_kpi_customers"),), "short", "stat"),
+            Panel("Share of high risk", (Query("trustlens_kpi_high_ratio"),), "percentunit", "stat"),
+            Panel("Alerts of the last hour", (Query("trustlens_kpi_alerts_last_hour"),), "short", "stat", EVENT_TIME),
+            Panel("Alerts of the last day", (Query("trustlens_kpi_alerts_last_day"),), "short", "stat", EVENT_TIME),
+            Panel("Labels", (Query("sum(trustlens_kpi_labels)"),), "short", "stat", "Every version of every label."),
+        ),
+        (
+            Panel(
+                "Precision", _both("trustlens_kpi_live_precision_ratio"), "percentunit",
+                meaning="Of the alerts whose labels are due, how many had a fraud.",
+            ),
+            Panel(
+                "Recall", _both("trustlens_kpi_live_recall_ratio"), "percentunit",
+                meaning="Of the frauds whose labels are due, how many were caught.",
+            ),
+            Panel(
+                "False alarms", _both("trustlens_kpi_live_false_positive_ratio"), "percentunit",
+                meaning="Of the customer-days without a fraud, how many were alerts.",
+            ),
+            Panel(
+                "Money of 30 days",
+                (
+                    Query(f"trustlens_kpi_live_money_saved{MONTH}", "{{currency}} saved"),
+                    Query(f"trustlens_kpi_live_money_lost{MONTH}", "{{currency}} lost"),
+                    Query(f"trustlens_kpi_live_money_review{MONTH}", "{{currency}} for reviews"),
+                ),
+                "short", meaning="Loss that alerts stopped and that they did not; docs/cost.md.",
+            ),
+        ),
+        (
+            Panel(
+                "Transactions by level",
+                (Query("sum by (level) (rate(trustlens_transactions_total[$__rate_interval]))", "{{level}}"),),
+                "reqps", stacked=True,
+            ),
+            Panel(
+                "Share of alerts",
+                (
+                    Query("trustlens:alerts:share1h", "last hour"),
+                    Query("trustlens:alerts:usual_share", "usual"),
+                ),
+                "percentunit", meaning="Of the transactions scored in the last hour, against the week before.",
+            ),
+            Panel(
+                "Scores", (Query("trustlens_kpi_score_bucket", "{{le}}"),), "short", "bargauge",
+                "How many transactions have a score below this.",
+            ),
+        ),
+        (
+            Panel(
+                "By category", (Query("sort_desc(trustlens_kpi_transactions_by_category)", "{{category}}"),), "short",
+                "bargauge", "The fifty largest; the rest are other.",
+            ),
+            Panel(
+                "High risk by category", (Query("sort_desc(trustlens_kpi_high_by_category)", "{{category}}"),), "short",
+                "bargauge",
+            ),
+            Panel(
+                "By channel", (Query("sort_desc(trustlens_kpi_transactions_by_channel)", "{{channel}}"),), "short",
+                "bargauge",
+            ),
+        ),
+        (
+            Panel("Amounts", (Query("trustlens_kpi_amount_sum", "{{currency}}"),), "short", "stat"),
+            Panel("Average amount", (Query("trustlens_kpi_amount_average", "{{currency}}"),), "short", "stat"),
+            Panel(
+                "Delay of labels",
+                (Query(f"trustlens_kpi_label_delay_seconds{MONTH}", "{{quantile}}"),), "s", "stat",
+                "From a fraud to the label that says so.",
+            ),
+        ),
+        (
+            Panel(
+                "Age of the newest",
+                (
+                    Query("time() - trustlens_kpi_newest_event_timestamp_seconds", "event"),
+                    Query("time() - trustlens_kpi_newest_write_timestamp_seconds", "write of the store"),
+                ),
+                "s",
+            ),
+            Panel("Next offset", (Query("trustlens_kpi_next_offset", "{{topic}}-{{partition}}"),), "short"),
+        ),
+    ),
+    period="now-7d",
+)  # fmt: skip

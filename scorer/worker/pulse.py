@@ -1,0 +1,42 @@
+"""Whether there is work to do, as the broker's ends and the store's offsets say: not as the consumer believes that is
+watched, which sees no lag when it has stopped fetching."""
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+
+from scorer.worker.log_bounds import LogBounds
+from scorer.worker.watchdog import Progress
+from scorer.worker.work import Work
+
+ASKS_EVERY_SECONDS = 5.0
+# Who could not ask for so long has a loop that hangs, or a broker that is away.
+OLD_SECONDS = 30.0
+
+
+class Pulse:
+    """Asks in the worker's loop; answers in the watchdog's thread."""
+
+    def __init__(self, work: Work, bounds: LogBounds, is_hopeless: Callable[[], bool]) -> None:
+        """`is_hopeless`: a wait for a ledger day that was given up is no excuse any more."""
+        self._work = work
+        self._bounds = bounds
+        self._is_hopeless = is_hopeless
+        self._behind = 0
+        self._asked = monotonic()
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(ASKS_EVERY_SECONDS)
+            held = dict(self._work.held)
+            ends = await self._bounds.ends(held) if held else {}
+            self._behind = sum(max(0, end - held[place].next_offset) for place, end in ends.items())
+            self._asked = monotonic()
+
+    def progress(self) -> Progress:
+        is_old = monotonic() - self._asked > OLD_SECONDS
+        return Progress(
+            has_work=self._behind > 0 or is_old or self._work.is_taking_over,
+            is_waiting=self._work.intake.waiting_for is not None and not self._is_hopeless() and not is_old,
+            mark=[(place, held.next_offset) for place, held in list(self._work.held.items())],
+        )

@@ -1,0 +1,194 @@
+"""The explorer by HTTP: the pages, and the queries that stand ready."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kpi_reporter.explorer.described import metadata, pages
+from kpi_reporter.explorer.queries import QUERIES, Query
+from risk.store import open_store
+from risk.store.tables import TABLES
+from risk.store.views import VIEWS
+from tests.explorers import Served, exploring, make_store
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("explorer") / "risk store?#%.db"
+    make_store(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(path: Path) -> Iterator[Served]:
+    with exploring(path) as server:
+        yield server
+
+
+# What there is to see
+
+
+@pytest.mark.parametrize("page", ["/", "/store", *(f"/store/{name}" for name in sorted(pages()))])
+def test_every_page_is_there_and_fetches_nothing_from_elsewhere(server: Served, page: str) -> None:
+    answer = server.ask(page)
+    assert answer.status == 200, answer.text
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert re.findall(r"""["'(](?:https?:)?//[^"')]*""", answer.text) == []
+    for file in re.findall(r'(?:src|href)="(/(?:assets|-)/[^"]*)"', answer.text):
+        assert server.ask(file).status == 200, file
+
+
+def test_the_start_page_shows_the_figures(server: Served) -> None:
+    text = server.ask("/").text
+    assert "<b>120</b><span>transactions scored</span>" in text
+    assert "<b>40</b><span>of high risk</span><small>33.33 % of all</small>" in text
+    assert "<b>60</b><span>labels received</span><small>30 say fraud</small>" in text
+    assert text.count("<svg class=") == 3  # two by day, and the scores
+
+
+def test_tables_are_described_with_their_units(server: Served) -> None:
+    text = server.ask("/store/risk_flags").text
+    assert "One row for each scored transaction" in text
+    assert "when it happened, ms since 1970 UTC" in text
+    described = metadata()["databases"]["store"]["tables"]
+    assert set(described) == {table.name for table in (*TABLES, *VIEWS)}
+
+
+def test_a_table_shows_times_amounts_and_reasons_for_people_newest_first(server: Served) -> None:
+    text = server.ask("/store/risk_flags").text
+    newest, next_one = text.index("2024-01-05 23:00:00"), text.index("2024-01-05 22:00:00")
+    assert newest < next_one
+    assert '<span title="1119 in minor units">11.19</span>' in text
+    assert "<li>amount &lt;950&gt; EUR <em" in text
+    assert "<950>" not in text
+
+
+def test_a_table_can_be_narrowed_by_its_facets(server: Served) -> None:
+    [link] = re.findall(
+        r'<a href="([^"]*level=high[^"]*)">high</a> <span>40</span>', server.ask("/store/risk_flags").text
+    )
+    assert "40 rows" in server.ask(link.replace("&amp;", "&")).text
+
+
+def test_the_next_page_is_reached_by_its_link(server: Served) -> None:
+    [link] = re.findall(r'<a class="button" href="([^"]*)">Next page', server.ask("/store/risk_flags").text)
+    assert link.startswith("/store/risk_flags?")
+    assert "2024-01-03 21:00:00" in server.ask(link.replace("&amp;", "&")).text
+
+
+def test_a_row_has_a_page_with_what_each_column_means(server: Served) -> None:
+    text = server.ask("/store/risk_flags/0,2").text
+    assert "at 00:00 UTC" in text
+    assert "offset in that partition" in text
+
+
+def test_the_editor_gets_what_it_needs_from_here(server: Served) -> None:
+    text = server.ask("/store").text
+    assert "codemirror" in text
+    assert '<textarea id="sql-editor" name="sql"' in text
+
+
+def test_a_store_without_a_transaction_has_pages_too(tmp_path: Path) -> None:
+    path = tmp_path / "risk.db"
+    open_store(path).close()
+    with exploring(path) as server:
+        assert "<b>0</b><span>transactions scored</span>" in server.ask("/").text
+        assert "No rows" in server.ask("/store/risk_flags").text
+        for query in QUERIES:
+            assert "No rows" in server.ask(f"/store/{query.name}").text
+
+
+# The queries that stand ready
+
+
+def rows_of(server: Served, query: str, **asked: str) -> list[dict[str, object]]:
+    pairs = "&".join(f"{name}={value}" for name, value in {"_shape": "array", **asked}.items())
+    answer = server.ask(f"/store/{query}.json?{pairs}")
+    assert answer.status == 200, answer.text
+    return answer.json
+
+
+def test_the_riskiest_categories_over_all_days_and_over_one(server: Served) -> None:
+    [row] = rows_of(server, "top_categories")
+    assert (row["merchant_category"], row["transactions"], row["high"]) == ("Grocery", 120, 40)
+    [row] = rows_of(server, "top_categories", days="1")
+    assert (row["transactions"], row["high"], row["high_percent"]) == (24, 8, 33.33)
+    [row] = rows_of(server, "top_categories", days="1", until="2024-01-01")
+    assert row["high_amount"] == sum(1000 + place for place in range(24) if place % 3 == 2) / 100
+    assert rows_of(server, "top_categories", until="yesterday") == []
+
+
+def test_the_volume_of_a_month_counts_every_transaction(server: Served) -> None:
+    rows = rows_of(server, "monthly_volume")
+    assert {(row["month"], row["level"], row["transactions"]) for row in rows} == {
+        ("2024-01", level, 40) for level in ("low", "medium", "high")
+    }
+    assert sum(row["amount"] for row in rows) == pytest.approx(sum(1000 + place for place in range(120)) / 100)
+
+
+def test_risk_is_by_hour_where_no_age_is_known_and_by_age_where_it_is(server: Served, tmp_path: Path) -> None:
+    rows = rows_of(server, "risk_by_age_or_hour")
+    assert [row["age_or_hour"] for row in rows] == [f"{hour:02}:00 to {hour:02}:59 UTC" for hour in range(24)]
+    aged = tmp_path / "aged.db"
+    make_store(aged, rows=6)
+    with sqlite3.connect(aged) as connection:
+        connection.execute("""update risk_flags set attributes = '{"age":44.0}' where source_offset < 3""")
+        connection.execute("""update risk_flags set attributes = '{"customer_age":51}' where source_offset = 3""")
+    with exploring(aged) as server:
+        rows = rows_of(server, "risk_by_age_or_hour")
+    assert [(row["age_or_hour"], row["transactions"]) for row in rows] == [
+        ("age 40 to 49", 3),
+        ("age 50 to 59", 1),
+        ("04:00 to 04:59 UTC", 1),
+        ("05:00 to 05:59 UTC", 1),
+    ]
+
+
+def test_customers_with_the_most_money_at_risk(server: Served) -> None:
+    rows = rows_of(server, "flagged_customers")
+    assert len(rows) == 5
+    assert [row["high_amount"] for row in rows] == sorted((row["high_amount"] for row in rows), reverse=True)
+    assert {row["high"] for row in rows} == {8}
+    assert sum(int(row["labelled"]) for row in rows) == 20
+
+
+def test_the_history_of_one_customer_with_reasons_in_words(server: Served) -> None:
+    rows = rows_of(server, "customer_history", customer_id="c1")
+    assert len(rows) == 24
+    assert rows[0]["event_time"] == "2024-01-05T20:00:00Z"
+    whys = {row["level"]: row["why"] for row in rows}
+    assert whys["high"] == "at 00:00 UTC • amount <950> EUR"
+    assert whys["low"] is None
+    assert rows_of(server, "customer_history") == []
+
+
+def test_misses_are_known_frauds_that_were_not_high_and_false_alarms_the_contrary(server: Served) -> None:
+    misses = rows_of(server, "worst_misses")
+    assert {(row["is_fraud"], row["level"]) for row in misses} == {(1, "low"), (1, "medium")}
+    assert misses[0]["amount"] == 10.58
+    alarms = rows_of(server, "worst_false_alarms")
+    assert {(row["is_fraud"], row["level"]) for row in alarms} == {(0, "high")}
+    assert len(misses) == len([p for p in range(60) if p % 2 == 0 and p % 3 != 2])
+    assert len(alarms) == len([p for p in range(60) if p % 2 == 1 and p % 3 == 2])
+
+
+def test_the_alerts_of_the_last_day_of_event_time(server: Served) -> None:
+    rows = rows_of(server, "alerts_of_the_last_day")
+    assert [row["event_time"][:13] for row in rows] == [
+        *(f"2024-01-05T{hour:02}" for hour in range(23, -1, -3)),
+    ]
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_a_ready_query_can_be_edited(server: Served, query: Query) -> None:
+    text = server.ask(f"/store/{query.name}").text
+    [link] = re.findall(r'href="(/store\?[^"]*)">Edit SQL', text)
+    answer = server.ask(link.replace("&amp;", "&"))
+    assert answer.status == 200, answer.text
+
+
+def test_sql_can_ask_the_figures_of_the_overview(server: Served) -> None:
+    assert server.sql("select kpis() ->> '$.transactions', kpis() ->> '$.by_level.high'").json["rows"] == [[120, 40]]

@@ -1,0 +1,104 @@
+"""Many who ask at once, and a store that is written, replaced, broken or not there."""
+
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from kpi_reporter.kpis.values import Unready
+from risk.store import open_store
+from tests.explorers import ENDLESS, Figures, Served, exploring, make_store
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    path = tmp_path_factory.mktemp("explorer") / "risk.db"
+    make_store(path)
+    with exploring(path) as server:
+        yield server
+
+
+def test_two_hundred_at_once_are_all_answered(server: Served) -> None:
+    addresses = ["/", "/store", "/store/risk_flags", "/store/alerts_of_the_last_day"] * 50
+    with ThreadPoolExecutor(200) as people:
+        answers = list(people.map(server.ask, addresses))
+    assert [answer.status for answer in answers] == [200] * 200
+
+
+def test_while_endless_queries_run_others_are_answered_or_told_to_wait(server: Served) -> None:
+    with ThreadPoolExecutor(12) as people:
+        endless = [people.submit(server.sql, ENDLESS) for _ in range(8)]
+        overview = server.ask("/")
+        assert server.sql("select 1").status == 200
+        assert {each.result().status for each in endless} == {400}
+    assert overview.status == 200
+
+
+def test_who_would_wait_too_long_is_told_to_come_again(tmp_path: Path) -> None:
+    path = tmp_path / "risk.db"
+    make_store(path, rows=3)
+    with exploring(path, longest_wait_seconds=0.1) as server, ThreadPoolExecutor(12) as people:
+        answers = list(people.map(server.sql, [ENDLESS] * 12))
+        assert {answer.status for answer in answers} == {400, 503}
+        assert {answer.json["title"] for answer in answers} == {"The query was stopped", "Busy"}
+        assert server.sql("select 1").status == 200
+
+
+def test_new_rows_are_seen_at_once_and_no_query_holds_up_a_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "risk.db"
+    make_store(path, rows=3)
+    with exploring(path) as server, open_store(path) as store:
+        assert server.sql("select count(*) from risk_flags").json["rows"] == [[3]]
+        server.sql("select a.source_offset from risk_flags as a, risk_flags as b, ledger_progress as c")
+        server.sql(ENDLESS)
+        store.take_over("transactions", 0, first_offset=3)
+        with sqlite3.connect(path) as connection:
+            busy, left, done = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+        assert (busy, left, done) == (0, 0, 0)
+        assert server.sql("select owner_epoch from partitions where topic = 'transactions'").json["rows"] == [[2]]
+
+
+def test_a_store_that_is_replaced_or_comes_late_needs_no_restart(tmp_path: Path) -> None:
+    path, other = tmp_path / "risk.db", tmp_path / "other.db"
+    with exploring(path) as server:
+        answer = server.ask("/store")
+        assert answer.status == 503
+        assert "there is no store" in answer.text
+        assert answer.headers["retry-after"] == "5"
+        assert '<meta http-equiv="refresh" content="5">' in answer.text
+        make_store(path, rows=3)
+        assert server.sql("select count(*) from risk_flags").json["rows"] == [[3]]
+        make_store(other, rows=7)
+        other.rename(path)
+        assert server.sql("select count(*) from risk_flags").json["rows"] == [[7]]
+        path.unlink()
+        assert server.sql("select count(*) from risk_flags").status == 503
+        path.write_bytes(b"no store at all, but text" * 100)
+        answer = server.sql("select 1")
+        assert answer.status == 503
+        assert "file is not a database" in answer.json["error"]
+
+
+def test_a_file_that_breaks_while_it_is_open_is_no_crash(tmp_path: Path) -> None:
+    path = tmp_path / "risk.db"
+    make_store(path, rows=2000)
+    figures = Figures(path)()
+    with exploring(path, lambda: figures) as server:
+        assert server.sql("select 1").status == 200
+        with path.open("r+b") as file:
+            file.seek(4096)
+            file.write(b"broken" * 20_000)
+        answer = server.sql("select sum(amount) from risk_flags")
+        assert answer.status == 503
+        assert "malformed; expected a whole store" in answer.json["error"]
+        assert server.ask("/store/risk_flags").status == 503
+        assert server.ask("/").status == 200
+
+
+def test_while_the_figures_cannot_be_read_every_page_says_why(tmp_path: Path) -> None:
+    with exploring(tmp_path / "risk.db", lambda: Unready("the disk is gone")) as server:
+        answer = server.sql("select 1")
+        assert (answer.status, answer.json["error"]) == (503, "the disk is gone")
+        assert "the disk is gone" in server.ask("/").text

@@ -1,0 +1,128 @@
+"""models and promote: which bundles there are, which is damaged, and which is in use."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from console.start import EXIT_FAILED, EXIT_OK
+from risk.bundle import MANIFEST, ONNX
+from tests.test_training_bundle_folder import files
+from trainer.__main__ import main
+from trainer.training.bundle_folder import current_version, make_current, write_bundle
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> tuple[Path, list[str]]:
+    """A folder with two bundles, the first of them in use."""
+    models = tmp_path / "models"
+    models.mkdir()
+    versions = []
+    for weight in (1.0, 2.0):
+        version, contents = files(tmp_path, weight)
+        write_bundle(models, version, contents)
+        versions.append(version)
+    make_current(models, versions[0])
+    return models, versions
+
+
+def test_models_lists_all_and_marks_the_current_one(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, versions = two
+    (models / ".unfinished.part").mkdir()
+    assert main(["models", "--models", str(models)], {}) == EXIT_OK
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("*")] == [lines[1 + sorted(versions).index(versions[0])],
+                                                                f"* in use: {versions[0]}"]  # fmt: skip
+    assert sum(any(version in line for version in versions) for line in lines[1:3]) == 2
+
+
+def test_promote_moves_current_and_back(two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    models, (first, second) = two
+    assert main(["promote", second, "--models", str(models)], {}) == EXIT_OK
+    assert current_version(models) == second
+    assert capsys.readouterr().out == f"{second} is in use now; before: {first}\n"
+    assert main(["promote", first, "--models", str(models)], {}) == EXIT_OK
+    assert current_version(models) == first
+
+
+def test_promote_refuses_a_bundle_that_was_changed_and_leaves_current(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, (first, second) = two
+    path = models / second / MANIFEST
+    path.write_text(path.read_text().replace('"seed":', '"seed": 1'))
+    assert main(["promote", second, "--models", str(models)], {}) == EXIT_FAILED
+    assert current_version(models) == first
+    assert "manifest.json" in capsys.readouterr().err
+
+
+def test_a_broken_bundle_is_named_and_the_others_are_listed(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, (first, second) = two
+    (models / second / ONNX).unlink()
+    assert main(["models", "--models", str(models)], {}) == EXIT_FAILED
+    said = capsys.readouterr()
+    assert f"{second}/model.onnx" in said.err
+    assert first in said.out
+
+
+def test_a_renamed_bundle_and_an_unknown_version_are_refused(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, (first, second) = two
+    (models / second).rename(models / "mine")
+    assert main(["promote", "mine", "--models", str(models)], {}) == EXIT_FAILED
+    assert f"got a manifest of version {second}, expected mine" in capsys.readouterr().err
+    assert main(["promote", "../made", "--models", str(models)], {}) == EXIT_FAILED
+    assert f"VERSION: got '../made', expected one of {first}, mine" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("lost", [MANIFEST, ONNX])
+def test_a_damaged_bundle_that_is_in_use_is_not_shown_as_if_well(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str], lost: str
+) -> None:
+    models, (first, second) = two
+    (models / first / lost).unlink()
+    assert main(["models", "--models", str(models)], {}) == EXIT_FAILED
+    said = capsys.readouterr()
+    assert f"* in use: {first}, which is damaged" in said.out
+    assert re.search(rf"^\* +{first} +damaged", said.out, re.MULTILINE)
+    assert second in said.out
+    assert f"{first}/{lost}: No such file" in said.err
+    assert f"Delete {models / first} and train again" in said.err or lost == MANIFEST
+
+
+@pytest.mark.parametrize("contents", [b"", b"\xff\xfe", b"gone-00000000\n"])
+def test_a_current_that_names_no_bundle_is_said_and_promote_mends_it(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str], contents: bytes
+) -> None:
+    models, (_, second) = two
+    (models / "current").write_bytes(contents)
+    assert main(["models", "--models", str(models)], {}) == EXIT_FAILED
+    said = capsys.readouterr()
+    assert "none of them is in use; promote one of" in said.out
+    assert "models/current: got '" in said.err
+    assert main(["promote", second, "--models", str(models)], {}) == EXIT_OK
+    assert capsys.readouterr().out == f"{second} is in use now\n"
+    assert main(["models", "--models", str(models)], {}) == EXIT_OK
+
+
+def test_models_says_what_each_was_fitted_and_tested_on(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """UNTIL is not part of a period, so the day before it is the last."""
+    main(["models", "--models", str(two[0])], {})
+    lines = capsys.readouterr().out.splitlines()
+    assert ("fitted on" in lines[0]) & ("tested on" in lines[0])
+    assert "2024-01-01 to 2024-02-29" in lines[1]
+    assert "2024-03-27 to 2024-04-19" in lines[1]
+
+
+def test_no_folder_and_an_empty_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--models", str(tmp_path)], {}) == EXIT_OK
+    assert "no bundles" in capsys.readouterr().out
+    assert main(["models", "--models", str(tmp_path / "none")], {}) == EXIT_FAILED
+    assert "expected a folder with bundles" in capsys.readouterr().err

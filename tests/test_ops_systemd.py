@@ -1,0 +1,64 @@
+"""The units: systemd takes them, and they name only what the project has."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from risk.settings import PREFIX, read_settings
+from tests.containers import parse
+from tests.operations import OPS, said, tool
+
+UNITS = sorted((OPS / "systemd").glob("*.service"))
+PYTHON = "/opt/trustlens/.venv/bin/python"
+PORT = "9110"
+
+
+def values(unit: Path, name: str) -> list[str]:
+    return re.findall(rf"^{name}=(.*)$", unit.read_text(), re.MULTILINE)
+
+
+def installed(unit: Path, folder: Path) -> Path:
+    """The unit as it would be started; with a Python that is here."""
+    copy = folder / unit.name.replace("@.", f"@{PORT}.")
+    copy.write_text(unit.read_text().replace(PYTHON, sys.executable))
+    return copy
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_takes_it(unit: Path, tmp_path: Path) -> None:
+    assert said(tool("systemd-analyze"), "verify", installed(unit, tmp_path)) == ""
+
+
+def test_systemd_says_what_is_wrong_with_one(tmp_path: Path) -> None:
+    """Not all that it complains of makes it fail, so the test above wants silence."""
+    wrong = installed(UNITS[0], tmp_path)
+    wrong.write_text(wrong.read_text().replace("Restart=always", "Restrat=always"))
+    assert "Restrat" in said(tool("systemd-analyze"), "verify", wrong)
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_program_understands_its_command(unit: Path) -> None:
+    [command] = values(unit, "ExecStart")
+    python, dash, *words = shlex.split(command.replace("%i", PORT))
+    assert (python, dash) == (PYTHON, "-m")
+    parse(words, {})
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_it_is_nobody_special_and_comes_back(unit: Path) -> None:
+    assert values(unit, "User") == ["trustlens"]
+    assert values(unit, "Restart") == ["always"]
+    assert values(unit, "ProtectSystem") == ["strict"]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_its_settings_are_settings_and_the_store_is_where_it_may_write(unit: Path) -> None:
+    text = (OPS / "systemd" / "environment").read_text()
+    settings = read_settings(dict(re.findall(rf"^({PREFIX}\w+)=(.*)$", text, re.MULTILINE)))
+    [folder] = values(unit, "WorkingDirectory")
+    assert settings.db.parent == Path(folder)
+    assert values(unit, "StateDirectory") == [Path(folder).name]
+    assert "/etc/trustlens/environment" in values(unit, "EnvironmentFile")

@@ -1,0 +1,192 @@
+"""`python -m kpi_reporter serve` as people and Prometheus meet it: a process with one port."""
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from kpi_reporter.kpis.reading import KpiReader
+from risk.store import open_store
+from tests.cases import NEW_YEAR
+from tests.kpi_stores import read, remember_bundles
+from tests.stores import flag, store_flags
+
+TOKEN = "a token that nobody guesses".replace(" ", "-")
+
+
+def environment(path: Path, **settings: str) -> dict[str, str]:
+    ours = {"TRUSTLENS_DB": str(path), "TRUSTLENS_REPORTER_PORT": "0"}
+    return {**os.environ, **ours, **{f"TRUSTLENS_REPORTER_{name}": value for name, value in settings.items()}}
+
+
+@contextmanager
+def serving(path: Path, **settings: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """The process and its address; it is told to end, and must do so well."""
+    words = [sys.executable, "-m", "kpi_reporter", "serve"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment(path, **settings)) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        try:
+            assert "listening on http://127.0.0.1:" in line, line + process.stderr.read()
+            yield process, line.split()[-1]
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0, process.stderr.read()
+        finally:
+            process.kill()
+
+
+def get(address: str, **headers: str) -> tuple[int, str]:
+    try:
+        with urlopen(Request(address, headers=headers), timeout=60) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def refused(path: Path, *options: str, **settings: str) -> str:
+    """What it says when it does not start."""
+    words = [sys.executable, "-m", "kpi_reporter", "serve", *options]
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=False, timeout=120, env=environment(path, **settings)
+    )
+    assert done.returncode == 1, done
+    return done.stderr
+
+
+def made(path: Path, flags: int) -> None:
+    with open_store(path) as store:
+        remember_bundles(store)
+        store_flags(store, [flag(n)._replace(bundle_version="one") for n in range(flags)])
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("serve") / "risk.db"
+    made(path, 40)
+    return path
+
+
+@pytest.fixture(scope="module")
+def address(filled: Path) -> Iterator[str]:
+    """A reporter that several tests only ask."""
+    with serving(filled) as (_, where):
+        get(f"{where}/metrics")  # after a reading
+        yield where
+
+
+def test_its_own_answers(address: str, filled: Path) -> None:
+    assert get(f"{address}/health") == (200, "alive\n")
+    assert get(f"{address}/ready") == (200, "ready\n")
+    status, text = get(f"{address}/metrics")
+    assert (status, 'trustlens_kpi_transactions{level="low"} 40.0' in text) == (200, True)
+    status, text = get(f"{address}/kpis.json")
+    figures: dict[str, Any] = json.loads(text)
+    assert (status, figures["transactions"], figures["newest_event"]) == (200, 40, NEW_YEAR)
+    assert figures["newest_write"] == read(KpiReader(filled)).newest_write
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/health", "/ready", "/kpis.json"])
+def test_nothing_can_be_changed(address: str, path: str) -> None:
+    for method in ("POST", "PUT", "DELETE"):
+        with pytest.raises(HTTPError, match="405") as refusal:
+            urlopen(Request(f"{address}{path}", method=method, data=b"x"))
+        refusal.value.close()
+
+
+def test_everything_else_is_the_explorers(address: str) -> None:
+    status, text = get(f"{address}/")
+    assert status == 200
+    assert "<html" in text
+
+
+def test_two_hundred_at_once_all_get_an_answer(address: str) -> None:
+    with ThreadPoolExecutor(200) as many:
+        answers = list(many.map(lambda n: get(f"{address}/{('metrics', 'ready', 'kpis.json')[n % 3]}"), range(200)))
+    assert {status for status, _ in answers} == {200}
+
+
+def test_a_second_one_at_the_same_port_says_so(address: str, filled: Path) -> None:
+    said = refused(filled, "--port", address.rpartition(":")[2])
+    assert "cannot listen at 127.0.0.1 port" in said
+    assert "(Address already in use), expected an address of this machine and a port that is free" in said
+
+
+def test_a_name_that_no_machine_has_is_said(filled: Path) -> None:
+    assert "TRUSTLENS_REPORTER_HOST: got 'nowhere.invalid'" in refused(filled, HOST="nowhere.invalid", TOKEN=TOKEN)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
+def test_without_a_token_only_this_machine_is_answered(filled: Path, host: str) -> None:
+    said = refused(filled, HOST=host)
+    assert f"TRUSTLENS_REPORTER_HOST: got '{host}' without a token, expected 127.0.0.1, ::1 or localhost" in said
+
+
+@pytest.mark.parametrize("token", ["short", "with a space in the token", "ünicode-ünicode-ünicode"])
+def test_a_token_that_cannot_serve_is_refused_and_not_shown(filled: Path, token: str) -> None:
+    said = refused(filled, TOKEN=token)
+    assert f"TRUSTLENS_REPORTER_TOKEN: got {len(token)} characters (not shown), expected at least 16" in said
+    assert token not in said
+
+
+def test_with_a_token_everything_but_health_wants_it(filled: Path) -> None:
+    with serving(filled, TOKEN=TOKEN) as (_, where):
+        assert get(f"{where}/health")[0] == 200
+        for path in ("/metrics", "/ready", "/kpis.json", "/"):
+            assert get(f"{where}{path}")[0] == 401
+            assert get(f"{where}{path}", Authorization=f"Bearer {TOKEN}x")[0] == 401
+        assert get(f"{where}/metrics", Authorization=f"Bearer {TOKEN}")[0] == 200
+
+
+def test_it_waits_for_a_store_and_follows_it_through_exchange_and_damage(tmp_path: Path) -> None:
+    """No restart, whatever happens to the file; and the reason stands in /ready as long as there is one."""
+    path = tmp_path / "risk.db"
+    with serving(path) as (_, where):
+        assert "trustlens_kpi_store_readable 0.0" in get(f"{where}/metrics")[1]
+        status, reason = get(f"{where}/ready")
+        assert (status, "there is no store" in reason) == (503, True)
+        assert get(f"{where}/kpis.json")[0] == 503
+        made(path, 3)
+        assert 'trustlens_kpi_transactions{level="low"} 3.0' in get(f"{where}/metrics")[1]
+        made(tmp_path / "other.db", 7)
+        (tmp_path / "other.db").replace(path)
+        assert 'trustlens_kpi_transactions{level="low"} 7.0' in get(f"{where}/metrics")[1]
+        path.write_bytes(b"no database at all" * 100)
+        assert "trustlens_kpi_store_readable 0.0" in get(f"{where}/metrics")[1]
+        assert "file is not a database" in get(f"{where}/ready")[1]
+        path.unlink()
+        made(path, 2)
+        assert 'trustlens_kpi_transactions{level="low"} 2.0' in get(f"{where}/metrics")[1]
+
+
+def test_it_reads_while_others_hold_the_store_for_writing(tmp_path: Path) -> None:
+    path = tmp_path / "risk.db"
+    made(path, 5)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("begin immediate")
+    with serving(path) as (_, where):
+        assert 'trustlens_kpi_transactions{level="low"} 5.0' in get(f"{where}/metrics")[1]
+    connection.close()
+
+
+def test_it_ends_by_ctrl_c_as_well(filled: Path) -> None:
+    with serving(filled) as (process, _):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+
+
+def test_a_port_of_another_program_is_left_alone(filled: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        assert "cannot listen" in refused(filled, PORT=str(other.getsockname()[1]))

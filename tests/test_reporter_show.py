@@ -1,0 +1,50 @@
+"""`python -m kpi_reporter show`: the figures for somebody at a terminal."""
+
+from pathlib import Path
+
+import pytest
+
+from kpi_reporter.__main__ import main
+from risk.clock import DAY
+from risk.events import Label
+from risk.store import open_store
+from tests.cases import NEW_YEAR
+from tests.kpi_stores import remember_bundles
+from tests.stores import flag, store_flags, store_labels
+
+REASONS = """[{"feature":"amount","value":950.0,"reference":20.0,"contribution":0.4,"sentence":"950.00 EUR is much"}]"""
+
+
+def test_the_figures_and_the_latest_alerts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "risk.db"
+    with open_store(path) as store:
+        remember_bundles(store)
+        rows = [
+            flag(0, level="high", score=0.97, amount=95_000)._replace(reasons=REASONS),
+            flag(1, NEW_YEAR + 20 * DAY, customer="bad\x1b[31mname", level="high", score=0.912, amount=None),
+        ]
+        store_flags(store, [row._replace(bundle_version="one") for row in rows])
+        store_labels(store, [Label("t0", "ann", True, NEW_YEAR + DAY, "desk")])
+    assert main(["show"], {"TRUSTLENS_DB": str(path)}) == 0
+    said = capsys.readouterr().out
+    lines = [" ".join(line.split()) for line in said.splitlines()]
+    assert "transactions 2: 0 low, 0 medium, 2 high" in lines
+    assert "amounts, EUR 950.00, 950.00 on average" in lines
+    assert "precision - 100.00%" in lines
+    assert "saved, less reviews - 755 EUR" in lines
+    newest, older = lines[-2:]
+    assert newest == "2024-01-21T00:00:00Z bad?[31mname t1 - 0.912"
+    assert older == "2024-01-01T00:00:00Z ann t0 950.00 EUR 0.970 950.00 EUR is much"
+    assert "\x1b" not in said
+
+
+def test_without_a_store_the_reason_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show"], {"TRUSTLENS_DB": str(tmp_path / "risk.db")}) == 1
+    assert "there is no store, expected one to read" in capsys.readouterr().err
+
+
+def test_bundles_that_are_not_judged_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_store(tmp_path / "risk.db") as store:
+        store_flags(store, [flag(0)])
+    assert main(["show"], {"TRUSTLENS_DB": str(tmp_path / "risk.db")}) == 0
+    assert "not judged, as their manifest cannot be read: v1" in capsys.readouterr().out

@@ -1,0 +1,139 @@
+"""What a worker does when something is wrong: it does not start, or it ends, with a status and a word that helps."""
+
+import asyncio
+import os
+import re
+import signal
+import sqlite3
+import urllib.request
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer
+
+from risk.settings import PREFIX
+from scorer.worker.ending import EXIT_FAILED, EXIT_STALE
+from tests.kafka_broker import TestKafka
+from tests.scorer_runs import System, Worker, system
+
+
+def test_a_bundle_that_was_changed_does_not_start(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
+    with system(kafka, prefix, tmp_path) as made:
+        [model] = made.models.glob("*/model.onnx")
+        model.write_bytes(model.read_bytes() + b"x")
+        worker = made.start()
+        assert worker.wait() == EXIT_FAILED
+        assert "model.onnx: got SHA-256" in worker.said()
+        assert not made.store.exists()
+
+
+def test_topics_that_are_missing_are_named_with_the_command_that_makes_them(
+    kafka: TestKafka, prefix: str, tmp_path: Path
+) -> None:
+    made = System(kafka.environment(prefix), tmp_path)
+    made.make_bundle()
+    worker = made.start()
+    assert worker.wait() == EXIT_FAILED
+    assert "python -m producer topics" in worker.said()
+
+
+def test_a_broker_that_is_not_there_is_named(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
+    made = System({**kafka.environment(prefix), f"{PREFIX}BROKERS": "127.0.0.1:9"}, tmp_path)
+    made.make_bundle()
+    worker = made.start()
+    assert worker.wait() == EXIT_FAILED
+    assert "127.0.0.1:9" in worker.said()
+
+
+def test_a_store_of_another_log_is_refused(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
+    """Offsets of one log mean nothing in another."""
+    with system(kafka, prefix, tmp_path) as made:
+        first = made.start()
+        _until_it_holds(first)
+        first.stop()
+        other = System({**made.environment, f"{PREFIX}TOPIC_PREFIX": f"{prefix}other."}, tmp_path)
+        other.make_topics(2)
+        worker = Worker({**other.environment, f"{PREFIX}DB": str(made.store)}, tmp_path / "other.log", "--bundle",
+                        str(made.models / "current"))  # fmt: skip
+        assert worker.wait() == EXIT_FAILED
+        assert "risk.db" in worker.said()
+
+
+def test_a_locked_store_is_waited_for(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
+    """Another process holds the store while transactions come; when it lets go, all of them are scored."""
+    with system(kafka, prefix, tmp_path) as made:
+        history = made.make_history(customers=10, days=12)
+        worker = made.start()
+        _until_it_holds(worker)
+        holder = sqlite3.connect(made.store, isolation_level=None)
+        holder.execute("begin immediate")
+        made.replay(history)
+        worker.until(lambda: _lag(worker) > 0)
+        assert holder.execute("select count(*) from risk_flags").fetchone() == (0,)
+        holder.execute("rollback")
+        holder.close()
+        made.until_scored(worker)
+        worker.stop()
+        assert made.scorer("verify", "--bundle", str(made.models / "current")).code == 0
+
+
+def test_a_store_that_is_deleted_under_an_idle_worker_ends_it(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
+    """Who has nothing to write notices, too."""
+    with system(kafka, prefix, tmp_path) as made:
+        worker = made.start()
+        _until_it_holds(worker)
+        for name in ("risk.db", "risk.db-wal", "risk.db-shm"):
+            (tmp_path / name).unlink(missing_ok=True)
+        assert worker.wait() == EXIT_STALE
+        assert "was deleted while it was open" in worker.said()
+
+
+def test_a_second_word_to_stop_changes_nothing(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
+    with system(kafka, prefix, tmp_path) as made:
+        worker = made.start()
+        _until_it_holds(worker)
+        worker.signal(signal.SIGTERM)
+        worker.signal(signal.SIGTERM)
+        worker.signal(signal.SIGINT)
+        assert worker.wait() == 0
+
+
+def test_a_log_that_went_on_without_its_records_is_proved_to_have_none(
+    kafka: TestKafka, prefix: str, tmp_path: Path
+) -> None:
+    """A producer that writes in transactions leaves offsets without records, between records and at the end."""
+    with system(kafka, prefix, tmp_path) as made:
+        history = made.make_history(customers=10, days=12)
+        worker = made.start()
+        _until_it_holds(worker)
+        asyncio.run(_markers(made, 3))
+        made.replay(history)
+        asyncio.run(_markers(made, 2))
+        made.until_scored(worker)
+        worker.stop()
+        assert made.scorer("verify", "--bundle", str(made.models / "current")).code == 0
+
+
+def _until_it_holds(worker: Worker) -> None:
+    worker.until(lambda: "work: holds" in worker.said())
+
+
+def _lag(worker: Worker) -> float:
+    """How far behind it is, as its metrics say."""
+    found = re.search(r"metrics at (http://\S+)", worker.said())
+    assert found is not None
+    with urllib.request.urlopen(found[1], timeout=10) as answer:
+        text = answer.read().decode()
+    return sum(float(lag) for lag in re.findall(r"^trustlens_lag_messages\{.*\} (\S+)$", text, re.MULTILINE))
+
+
+async def _markers(made: System, count: int) -> None:
+    """Kafka's own transactions, of one message that is no transaction of ours each: a marker lies behind every one."""
+    producer = AIOKafkaProducer(bootstrap_servers=made.address, transactional_id=f"{made.prefix}{os.getpid()}")
+    await producer.start()
+    try:
+        for _ in range(count):
+            for partition in (0, 1):
+                async with producer.transaction():
+                    await producer.send(made.topics.transactions, b"not JSON", key=b"nobody", partition=partition)
+    finally:
+        await producer.stop()

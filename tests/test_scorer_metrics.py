@@ -1,0 +1,33 @@
+"""The worker's metrics, as Prometheus' own tool judges them."""
+
+import subprocess
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from risk.events import RejectReason
+from scorer.metrics import Metrics, Standing, Standings
+from tests.operations import tool
+
+
+def shown() -> bytes:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    metrics.count_topic("transactions")
+    metrics.newest_event.labels("0").set(1)
+    metrics.retries.labels("store").inc()
+    metrics.bundle.labels("lightgbm-1", "lightgbm").set(1)
+    metrics.build.labels("0.1", "3.11").set(1)
+    registry.register(Standings(lambda: [Standing("transactions", 0, 5, 2)]))
+    return generate_latest(registry)
+
+
+def test_promtool_finds_nothing_wrong() -> None:
+    answer = subprocess.run([tool("promtool"), "check", "metrics"], input=shown(), capture_output=True, check=False)
+    assert (answer.returncode, answer.stdout + answer.stderr) == (0, b"")
+
+
+def test_every_reason_of_a_reject_begins_at_zero() -> None:
+    """Otherwise the first reject of a reason would be no increase."""
+    text = shown().decode()
+    for reason in RejectReason:
+        assert f'trustlens_rejects_total{{reason="{reason.value}",topic="transactions"}} 0.0' in text
