@@ -121,11 +121,11 @@ def _serve(settings: Settings, door: socket.socket) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, end)
+    host, port = door.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    notice(f"listening on http://{shown}:{port}")
     latest.start()
     try:
-        host, port = door.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        notice(f"listening on http://{shown}:{port}")
         server.run(sockets=[door])
     finally:
         latest.stop()

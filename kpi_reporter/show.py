@@ -2,19 +2,22 @@
 
 import argparse
 import time
+from io import StringIO
 from typing import NoReturn
 
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from console.options import option_of, settings_of
 from console.start import EXIT_FAILED, EXIT_OK
-from console.terminal import out, warn
+from console.terminal import out, say, warn
 from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.kpis.values import Unready
 from kpi_reporter.shown import page
 from risk.settings import count
 
 ALERTS_SHOWN = 10
+WIDEST = 1_000
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -38,8 +41,16 @@ def _run(options: argparse.Namespace) -> int:
     if isinstance(now, Unready):
         warn(now.reason)
         return EXIT_FAILED
-    out.print(page(now, reader.latest_alerts(ALERTS_SHOWN)))
+    for line in _lines(page(now, reader.latest_alerts(ALERTS_SHOWN))):
+        say(line)
     return EXIT_OK
+
+
+def _lines(shown: RenderableType) -> list[str]:
+    """As wide as the terminal. What goes into a file, or to a program, has no width to be cut to."""
+    text = StringIO()
+    Console(file=text, width=out.width if out.is_terminal else WIDEST).print(shown)
+    return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
 def _watch(reader: KpiReader, every_seconds: int) -> NoReturn:

@@ -2,7 +2,7 @@
 
 import random
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -84,14 +84,18 @@ class Ground(NamedTuple):
     dice: random.Random
 
     @contextmanager
-    def system(self, *, partitions: int = PARTITIONS, environment: Mapping[str, str] | None = None) -> Iterator[System]:
-        """With topics and bundles of its own; no worker outlives it."""
+    def system(
+        self, *, environment: Mapping[str, str] | None = None, prepare: Callable[[System], None] | None = None
+    ) -> Iterator[System]:
+        """With topics and bundles of its own; no worker outlives it. `prepare` comes before the topics are made."""
         prefix = new_prefix()
         folder = self.folder / prefix.strip(".")
         folder.mkdir(parents=True)
         made = System(environment or self.broker.environment(prefix), folder)
         shutil.copytree(self.world.models, made.models)
-        made.make_topics(partitions)
+        if prepare is not None:
+            prepare(made)
+        made.make_topics(PARTITIONS)
         try:
             yield made
         finally:

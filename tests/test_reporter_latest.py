@@ -1,4 +1,4 @@
-"""The thread that keeps the figures new: who asks gets what was read after the question, or is told that it takes long."""
+"""The thread that keeps the figures new: what is answered was read after the question, or is said to take long."""
 
 import threading
 from collections.abc import Iterator

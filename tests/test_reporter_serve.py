@@ -37,9 +37,9 @@ def serving(path: Path, **settings: str) -> Iterator[tuple["subprocess.Popen[str
     words = [sys.executable, "-m", "kpi_reporter", "serve"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment(path, **settings)) as process:
         assert process.stderr is not None
-        line = process.stderr.readline()
         try:
-            assert "listening on http://127.0.0.1:" in line, line + process.stderr.read()
+            line = process.stderr.readline()
+            assert "listening on http://127.0.0.1:" in line, line
             yield process, line.split()[-1]
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0, process.stderr.read()

@@ -35,7 +35,7 @@ def test_nothing_is_lost_wrong_or_twice(
     scenario = SCENARIOS[name]
     broker: TestKafka = request.getfixturevalue("own_kafka" if scenario.own_broker else "kafka")
     with at_most(MOST_SECONDS, name):
-        findings, _ = scenario.run(Ground(broker, tmp_path / "storm", world, SMALL, dice_of(seed, name)))
+        findings, _ = scenario.run(Ground(broker, tmp_path, world, SMALL, dice_of(seed, name)))
     assert (sorted(findings.lost), sorted(findings.wrong)) == ([], [])
     # Whoever is cut off in the middle of sending may have sent what the next one sends too, with the same bytes.
     assert scenario.may_repeat or findings.duplicates == 0

@@ -1,6 +1,5 @@
 """What is measured of a contestant, from outside, the same way for all."""
 
-import asyncio
 import os
 import sqlite3
 import time
@@ -10,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from bench.stream.system import Run
+from bench.stream.system import PARTITIONS, Run
 from ops.leashed import Leashed
 from risk.topics import topics_of
 
@@ -99,7 +98,7 @@ async def delay(run: Run, *, skip: int) -> Delay:
 
 
 async def _all(consumer: AIOKafkaConsumer, topic: str) -> list:
-    partitions = [TopicPartition(topic, number) for number in await _partitions(consumer, topic)]
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
     consumer.assign(partitions)
     await consumer.seek_to_beginning(*partitions)
     ends = await consumer.end_offsets(partitions)
@@ -108,10 +107,3 @@ async def _all(consumer: AIOKafkaConsumer, topic: str) -> list:
         for fetched in (await consumer.getmany(timeout_ms=500)).values():
             records += fetched
     return records
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    while not (found := consumer.partitions_for_topic(topic)):
-        await consumer._client.force_metadata_update()
-        await asyncio.sleep(LOOKS_EVERY_SECONDS)
-    return found

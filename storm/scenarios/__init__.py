@@ -15,7 +15,7 @@ from storm.scenarios import (
     plain,
     promotion,
     stale_owner,
-    store_lost,
+    store_faults,
 )
 
 
@@ -41,9 +41,10 @@ _ALL = (
     Scenario(broker_away.broker_paused, own_broker=True, may_repeat=True),
     Scenario(stale_owner.stopped_at_work, may_repeat=True),
     Scenario(stale_owner.stopped_in_takeover, may_repeat=True),
-    Scenario(store_lost.deleted_and_restored),
-    Scenario(store_lost.deleted_under_a_worker),
-    Scenario(store_lost.exchanged_under_a_worker),
+    Scenario(store_faults.killed_before_storing),
+    Scenario(store_faults.deleted_and_restored),
+    Scenario(store_faults.deleted_under_a_worker),
+    Scenario(store_faults.exchanged_under_a_worker),
     Scenario(promotion.promotion),
     Scenario(bad_messages.bad_messages),
     Scenario(bad_messages.redrive),

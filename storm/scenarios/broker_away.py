@@ -5,7 +5,7 @@ from storm.concluding import Outcome, conclude
 from storm.crew import Crew
 from storm.ground import Ground, fill
 from storm.load import Load
-from storm.second_node import second_node
+from storm.second_node import outputs_on_second_node, second_node
 
 # The worker's request timeout, made short, and a pause that is longer.
 SEND_SECONDS = 3.0
@@ -28,16 +28,17 @@ def broker_killed(ground: Ground) -> Outcome:
 
 
 def leader_away(ground: Ground) -> Outcome:
-    """Half of the partitions have no leader for longer than the request timeout, with batches under way: the client
-    gives those batches up and would send the next ones, so the worker has to end, and whoever comes next repairs."""
+    """The outputs have no leader for longer than the request timeout, with batches under way: the client gives those
+    batches up and would send the next ones, so the worker has to end, and whoever comes next repairs."""
     world, total = ground.world, len(ground.world.history.transactions)
     node = second_node(ground.broker.node, ground.folder / "second")
     node.start()
     try:
-        with ground.system() as system:
-            fill(system, world.history)
+        with ground.system(prepare=outputs_on_second_node) as system:
             crew = Crew(system, "--send-seconds", f"{SEND_SECONDS:g}")
             crew.join(2)
+            crew.until_shared()
+            fill(system, world.history)
             moment = ground.dice.randrange(1, total // 2)
             crew.until(lambda: crew.scored() >= moment, f"{moment} transactions are scored")
             node.kill()

@@ -1,15 +1,18 @@
-"""The store is deleted or is an older one: log and topics bring back what it had, and nothing is sent twice."""
+"""The store is held, deleted or exchanged: log and topics bring back what it had, and nothing is sent twice."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-from risk.store import restore_store
+from risk.store import open_store, restore_store
 from storm.concluding import Outcome, conclude
 from storm.crew import Crew
 from storm.ground import Ground, fill, send
 from storm.losing import back_up, check_same, delete, exchange, worked
 from storm.reading import read
 from storm.until import StormError
+from tests.replays import everything
+from tests.scorer_runs import System
+from tests.stores import held_by_another
 
 Lose = Callable[[Path, Path], None]
 
@@ -42,6 +45,36 @@ def deleted_under_a_worker(ground: Ground) -> Outcome:
 def exchanged_under_a_worker(ground: Ground) -> Outcome:
     """Another file is put in the place of risk.db while two workers have it open."""
     return _under_workers(ground, exchange)
+
+
+def killed_before_storing(ground: Ground) -> Outcome:
+    """SIGKILL when outputs are sent and cannot be stored, as somebody else holds the store: whoever comes next finds
+    them in the topics. And once more without a kill: then the worker waits for as long as the store is held."""
+    total = len(ground.world.history.transactions)
+    with ground.system() as system:
+        crew = Crew(system)
+        [victim] = crew.join()
+        crew.until_shared()
+        fill(system, ground.world.history)
+        crew.until(lambda: crew.scored() >= total // 4, "a quarter is scored")
+        with held_by_another(system.store, "begin immediate"):
+            crew.until(lambda: _is_ahead(system), "outputs are sent that are not stored")
+            crew.kill(victim)
+        crew.join()
+        crew.until(lambda: crew.scored() >= total // 2, "half is scored")
+        with held_by_another(system.store, "begin immediate"):
+            crew.until(lambda: _is_ahead(system), "outputs are sent that are not stored")
+        return conclude(crew, ground.world.truth, "1 kill, 2 locks")
+
+
+def _is_ahead(system: System) -> bool:
+    """Whether there are more flags in their topic than rows in the store."""
+    store = open_store(system.store, read_only=True)
+    try:
+        stored = sum(1 for _ in store.flags())
+    finally:
+        store.close()
+    return sum(len(records) for records in everything(system.address, system.topics.flags).values()) > stored
 
 
 def _under_workers(ground: Ground, lose: Lose) -> Outcome:
