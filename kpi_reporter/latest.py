@@ -29,6 +29,7 @@ class Latest:
         self._has_changed = threading.Condition()
         self._is_wanted = threading.Event()
         self._is_ended = False
+        self.has_failed = False  # by a mistake of the program, which only a new start can mend
         self._thread = threading.Thread(target=self._keep_new, name="reading the store")
 
     def start(self) -> None:
@@ -55,11 +56,21 @@ class Latest:
         with self._has_changed:
             wanted = self._begun + 1
             self._is_wanted.set()
-            if self._has_changed.wait_for(lambda: self._done >= wanted, within_seconds):
+            if self._has_changed.wait_for(lambda: self._done >= wanted or self.has_failed, within_seconds):
                 return self._value
         return Unready(f"{self._path}: the store is being read, which takes longer than {within_seconds:g} s", True)
 
     def _keep_new(self) -> None:
+        try:
+            self._read_again_and_again()
+        except Exception as error:
+            failed = Unready(f"{self._path}: reading it ended in {error!r}, a mistake in the program; start it again")
+            with self._has_changed:
+                self._value, self.has_failed = failed, True
+                self._has_changed.notify_all()
+            raise
+
+    def _read_again_and_again(self) -> None:
         while not self._is_ended:
             self._is_wanted.clear()
             with self._has_changed:
@@ -75,6 +86,8 @@ class Latest:
 
     def _tell(self, value: Kpis | Unready) -> None:
         """Once, when it becomes so."""
+        if self._is_ended:
+            return  # that it was broken off is known to who did so
         if isinstance(value, Unready):
             if not isinstance(self._value, Unready) or self._value.reason != value.reason:
                 self._say(value.reason)

@@ -109,6 +109,7 @@ def _serve(settings: Settings, door: socket.socket) -> None:
         log_config=None,
         access_log=False,
         lifespan="off",
+        ws="none",
         server_header=False,
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=ENDS_WITHIN_SECONDS,

@@ -54,6 +54,8 @@ class Web:
             await _send(send, await answer(), scope)
 
     async def _health(self) -> Answer:
+        if self._latest.has_failed:
+            return Answer(500, TEXT, b"failed; start it again\n")
         return Answer(200, TEXT, b"alive\n")
 
     async def _ready(self) -> Answer:

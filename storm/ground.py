@@ -27,7 +27,7 @@ class Size(NamedTuple):
     bad_messages: int
 
 
-SMALL = Size(customers=100, days=28, kills=3, rebalances=4, bad_messages=2_000)
+SMALL = Size(customers=110, days=24, kills=3, rebalances=3, bad_messages=2_000)
 LARGE = Size(customers=2_000, days=45, kills=100, rebalances=100, bad_messages=100_000)
 
 

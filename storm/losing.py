@@ -2,11 +2,12 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
-from risk.store import open_store
+from risk.store import FlagRow, open_store
 from risk.store.opening import beside
 from storm.crew import Crew
-from storm.reading import Made, read
+from storm.reading import Made, Source, read
 from storm.until import StormError
 from tests.scorer_runs import System
 
@@ -55,9 +56,12 @@ def rebuilt(crew: Crew) -> Made:
 
 def check_same(before: Made, after: Made) -> None:
     """Store and topics, byte for byte, and nothing there a second time."""
-    for name, was, came in zip(Made._fields, before, after, strict=True):
-        if was == came:
-            continue
-        old, new = (value.items() if isinstance(value, dict) else value for value in (was, came))
-        differences = [entry for entry in new if entry not in old] or [entry for entry in old if entry not in new]
-        raise StormError(f"the second time the {name} are others than the first; one of them: {differences[:1]}")
+    for name in Made._fields:
+        was, came = _entries(getattr(before, name)), _entries(getattr(after, name))
+        if was != came:
+            differences = [entry for entry in came if entry not in was] or [entry for entry in was if entry not in came]
+            raise StormError(f"the second time the {name} are others than the first; one of them: {differences[:1]}")
+
+
+def _entries(made: dict[Source, Any] | list[FlagRow]) -> list[Any]:
+    return list(made.items()) if isinstance(made, dict) else made

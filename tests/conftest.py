@@ -2,6 +2,7 @@
 what was wanting."""
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,12 @@ from typing import Any
 import pytest
 
 from tests.kafka_broker import TestKafka, embedded, new_prefix, running
+
+
+def pytest_configure() -> None:
+    """A run in the background of a script has Ctrl-C ignored, and so would programs have that a test interrupts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,13 +1,18 @@
 """The thread that keeps the figures new: what is answered was read after the question, or is said to take long."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.kpis.values import Kpis, Unready
 from kpi_reporter.latest import Latest
+from kpi_reporter.web import Web
 from risk.store import open_store
 from tests.stores import flag, store_flags
 
@@ -102,3 +107,42 @@ def test_an_end_breaks_a_reading_off(tmp_path: Path) -> None:
     now = reader.read()
     assert isinstance(now, Unready)
     assert "interrupted" in now.reason
+
+
+class BrokenReader:
+    """Its author made a mistake."""
+
+    def read(self) -> Unready:
+        raise ZeroDivisionError
+
+    def end(self) -> None:
+        pass
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_mistake_of_the_program_is_said_and_ends_its_health() -> None:
+    """Figures that stand still would look like a calm day."""
+    with running(Latest(BrokenReader(), PATH, lambda _: None)) as latest:
+        now = latest.newer(LONG)
+        assert now == Unready(
+            "risk.db: reading it ended in ZeroDivisionError(), a mistake in the program; start it again"
+        )
+        status, text = asyncio.run(answered(Web(latest, PATH, nothing), "/health"))
+        assert (status, text) == (500, b"failed; start it again\n")
+
+
+async def nothing(*_: object) -> None:
+    raise AssertionError("not asked for")
+
+
+async def answered(web: Web, path: str) -> tuple[int, bytes]:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError("nothing more to say")
+
+    await web({"type": "http", "method": "GET", "path": path}, receive, send)
+    return sent[0]["status"], sent[1]["body"]

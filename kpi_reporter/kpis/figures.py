@@ -53,7 +53,7 @@ class Figures:
         before = self._first_day(self._newest)
         self._terms |= new_terms(connection, self._terms)
         if self._first_day(self._newest) < before:
-            raise OutdatedError("a bundle with a longer label delay looks further back")
+            raise OutdatedError("a bundle with a longer label delay looks further back; all is read anew")
 
     def _read_flags(self, connection: sqlite3.Connection, partition: int) -> None:
         first = self._next.get(partition, 0)

@@ -1,2 +1,5 @@
-class OutdatedError(Exception):
-    """What was read of the store is no longer what it holds; it must be read anew."""
+from risk.errors import StoreError
+
+
+class OutdatedError(StoreError):
+    """What was read of the store is no longer what it holds; it is to be read anew, at once or the next time."""

@@ -33,9 +33,10 @@ select count(*), group_concat(source_offset), group_concat(event_time),
        group_concat(customer_id, :nul), group_concat(transaction_id, :nul), group_concat(currency, :nul),
        group_concat(ifnull(merchant_category, '{MISSING}'), :nul), group_concat(ifnull(channel, '{MISSING}'), :nul),
        group_concat(bundle_version, :nul)
-from risk_flags where source_partition = :partition and source_offset >= :first and source_offset < :after
+from risk_flags where source_partition = :partition and source_offset >= :first and source_offset < (
+    select min(source_offset) from risk_flags where source_partition = :partition and source_offset >= :first
+) + {OFFSETS_AT_ONCE}
 """
-_FIRST_FROM = "select min(source_offset) from risk_flags where source_partition = ? and source_offset >= ?"
 _NEXT_PARTITION = "select min(source_partition) from {} where source_partition > ?"
 
 
@@ -96,15 +97,9 @@ def pieces_from(connection: sqlite3.Connection, partition: int, first: int, voca
 
 def _row_from(connection: sqlite3.Connection, partition: int, first: int) -> Row | None:
     """The columns of the next offsets that hold something; None where there are none."""
-    while True:
-        [place] = connection.execute(_FIRST_FROM, (partition, first)).fetchone()
-        if place is None:
-            return None
-        asked = {"nul": _NUL, "partition": partition, "first": place, "after": place + OFFSETS_AT_ONCE}
-        row: Row = connection.execute(_PIECE, asked).fetchone()
-        if row[0]:
-            return row
-        first = place + 1  # it was pruned in between
+    asked = {"nul": _NUL, "partition": partition, "first": first}
+    row: Row = connection.execute(_PIECE, asked).fetchone()
+    return row if row[0] else None
 
 
 def _last(row: Row) -> int:

@@ -25,7 +25,9 @@ class Places:
         for place, (epoch, offset) in self._epochs.items():
             now = epochs.get(place)
             if now is None or now[0] < epoch or now[1] < offset:
-                raise OutdatedError(f"{place} went back from epoch {epoch}, offset {offset}")
+                raise OutdatedError(
+                    f"{place}: got {now} as epoch and offset, expected at least {(epoch, offset)}; it is read anew"
+                )
         self._epochs = epochs
         self.places = tuple(
             Place(topic.decode(), partition, offset, newest) for topic, partition, offset, newest, _ in rows
@@ -38,5 +40,5 @@ class Places:
             self._oldest = oldest
         elif oldest == self._oldest_in_passing:
             # Only once pruning has come to rest: it goes on for a while, and each new beginning reads all there is.
-            raise OutdatedError("old flags were pruned")
+            raise OutdatedError("old flags were pruned; the rest is read anew")
         self._oldest_in_passing = oldest

@@ -37,7 +37,7 @@ def tally(notables: Array) -> Tally:
     is_high, is_fraud = rows["is_high"], rows["verdict"] == FRAUD
     by_day = customer_days(rows["event_time"], rows["customer"], is_high.astype(float))
     has_alert, has_fraud = by_day.which_hold(is_high), by_day.which_hold(is_fraud)
-    is_known = by_day.which_hold(is_high & (rows["verdict"] != UNKNOWN)) | has_fraud
+    is_known = by_day.which_hold(rows["verdict"] != UNKNOWN)
     caught = is_fraud & (by_day.reach > 0)
     missed = is_fraud & (by_day.reach == 0)
     high = np.flatnonzero(is_high)

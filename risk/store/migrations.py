@@ -4,11 +4,15 @@
 so that a crash in the middle leaves the file as it was.
 """
 
-from collections.abc import Callable, Sequence
+from __future__ import annotations
 
-from sqlite_utils import Database
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from risk.store.views import VIEWS
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 # "TLns": what the file command and SQLite call the application id.
 APPLICATION_ID = 0x544C6E73

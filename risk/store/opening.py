@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from risk.errors import StaleOwnerError, StoreError
 from risk.store.failures import in_words
 from risk.store.migrations import APPLICATION_ID, VERSION, migrate
@@ -96,6 +94,9 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     try:
         done = schema_version(connection, path)
         if done < VERSION:
+            # Here, because it loads pandas where that is installed: 60 MB that only who makes a store has use for.
+            from sqlite_utils import Database
+
             migrate(Database(connection, recursive_triggers=False, execute_plugins=False), done)
         # Changes nothing, but is a write: a file that may not be written is found out here, and not by the first batch.
         connection.execute("update ledger_progress set next_offset = next_offset")

@@ -8,8 +8,8 @@ from storm.load import Load
 from storm.second_node import outputs_on_second_node, second_node
 
 # The worker's request timeout, made short, and a pause that is longer.
-SEND_SECONDS = 3.0
-AWAY_SECONDS = 7.0
+SEND_SECONDS = 2.0
+AWAY_SECONDS = 5.0
 
 
 def broker_killed(ground: Ground) -> Outcome:
@@ -18,7 +18,7 @@ def broker_killed(ground: Ground) -> Outcome:
     with ground.system() as system:
         crew = Crew(system)
         crew.join(2)
-        with Load(system, world.file, "--rate", str(max(500, total // 60))) as load:
+        with Load(system, world.file, "--rate", str(max(1_000, total // 60))) as load:
             moment = ground.dice.randrange(total // 4, total // 2)
             crew.until(lambda: crew.scored() >= moment, f"{moment} transactions are scored")
             ground.broker.kill()

@@ -8,7 +8,7 @@ from storm.history import History, truth_of
 from tests.kafka_broker import embedded
 
 # It holds 5 MB of a partition, and no more.
-MOST_EVENTS = 6_000
+MOST_EVENTS = 4_000
 
 
 def embedded_broker(ground: Ground) -> Outcome:

@@ -114,7 +114,7 @@ def goes_on_without_a_day(ground: Ground) -> Outcome:
         crew.join(2)
         crew.until_shared()
         fill(system, ground.world.history)
-        crew.until(lambda: crew.scored() >= total * 0.6, "most transactions are scored")
+        crew.until(lambda: crew.scored() >= total * 0.65, "most transactions are scored")
         sleeper = ground.dice.choice(crew.workers)
         sleeper.signal(signal.SIGSTOP)
         crew.until(lambda: _has_gone_on(crew), "the other worker has gone on without a ledger day")

@@ -11,8 +11,9 @@ from storm.until import StormError
 from trainer.__main__ import main as trainer
 
 
-def promotion(ground: Ground) -> Outcome:
-    """Then the store is deleted, and after that replaced by a backup from before the promotion, under two workers."""
+def exchanged_under_workers(ground: Ground) -> Outcome:
+    """risk.db is deleted after the promotion, and then, while two workers have it open, replaced by a backup from
+    before the promotion: they end, and nothing changes its bundle."""
     world = ground.world
     old, new = world.versions
     first, rest = world.history.until(0.5)
@@ -40,6 +41,8 @@ def promotion(ground: Ground) -> Outcome:
         exchange(system.store, backup)
         fill(system, fourth)
         statuses = [crew.until_ended(victim) for victim in victims]
+        if 0 in statuses:
+            raise StormError(f"workers whose store was lost ended with {statuses}, expected a status that says so")
         crew.join()
         crew.until_scored()
         _check_bundles(read(system), first, old, new)

@@ -1,20 +1,15 @@
 """The store is held, deleted or exchanged: log and topics bring back what it had, and nothing is sent twice."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 from risk.store import open_store, restore_store
 from storm.concluding import Outcome, conclude
 from storm.crew import Crew
-from storm.ground import Ground, fill, send
-from storm.losing import back_up, check_same, delete, exchange, worked
+from storm.ground import Ground, fill
+from storm.losing import back_up, check_same, delete, worked
 from storm.reading import read
 from storm.until import StormError
 from tests.replays import everything
 from tests.scorer_runs import System
 from tests.stores import held_by_another
-
-Lose = Callable[[Path, Path], None]
 
 
 def deleted_and_restored(ground: Ground) -> Outcome:
@@ -37,14 +32,26 @@ def deleted_and_restored(ground: Ground) -> Outcome:
         return conclude(crew, ground.world.truth)
 
 
-def deleted_under_a_worker(ground: Ground) -> Outcome:
+def deleted_under_workers(ground: Ground) -> Outcome:
     """risk.db is deleted while two workers have it open: they end, and leave no gap."""
-    return _under_workers(ground, lambda store, _: delete(store))
-
-
-def exchanged_under_a_worker(ground: Ground) -> Outcome:
-    """Another file is put in the place of risk.db while two workers have it open."""
-    return _under_workers(ground, exchange)
+    first, rest = ground.world.history.until(0.4)
+    second, third = rest.until(0.4)
+    with ground.system() as system:
+        crew = Crew(system)
+        victims = crew.join(2)
+        crew.until_shared()
+        fill(system, first)
+        crew.until_scored()
+        moment = crew.scored() + ground.dice.randrange(1, len(second.transactions))
+        fill(system, second)
+        crew.until(lambda: crew.scored() >= moment, f"{moment} transactions are scored")
+        delete(system.store)
+        fill(system, third)
+        statuses = [crew.until_ended(victim) for victim in victims]
+        if 0 in statuses:
+            raise StormError(f"workers whose store was lost ended with {statuses}, expected a status that says so")
+        crew.join()
+        return conclude(crew, ground.world.truth, f"statuses {statuses}")
 
 
 def killed_before_storing(ground: Ground) -> Outcome:
@@ -75,25 +82,3 @@ def _is_ahead(system: System) -> bool:
     finally:
         store.close()
     return sum(len(records) for records in everything(system.address, system.topics.flags).values()) > stored
-
-
-def _under_workers(ground: Ground, lose: Lose) -> Outcome:
-    history = ground.world.history
-    with ground.system() as system:
-        items = history.items(system.topics, 4)
-        half = ground.dice.randrange(len(items) // 3, len(items) // 2)
-        send(system, items[:half])
-        crew = Crew(system)
-        victims = crew.join(2)
-        crew.until_scored()
-        backup = back_up(system)
-        # They are in the middle of these when it happens.
-        send(system, items[half : half * 3 // 2])
-        crew.until(lambda: crew.scored() > half, "some more are scored")
-        lose(system.store, backup)
-        send(system, items[half * 3 // 2 :])
-        statuses = [crew.until_ended(victim) for victim in victims]
-        if 0 in statuses:
-            raise StormError(f"workers whose store was lost ended with {statuses}, expected a status that says so")
-        crew.join(2)
-        return conclude(crew, ground.world.truth, f"statuses {statuses}")
