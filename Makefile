@@ -65,6 +65,7 @@ bench: setup  ## print the speeds; takes some minutes
 	$(PY) -m bench.replay
 	$(PY) -m bench.store
 	$(PY) -m bench.stream
+	$(PY) -m bench.reporter
 
 kafka: setup  ## a real Apache Kafka on port 9092 until Ctrl-C; data in .kafka/data; needs Java 17 and Maven
 	@$(PY) -m ops.kafka

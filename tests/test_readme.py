@@ -19,9 +19,10 @@ MINE = "when,card,shop,value,fraud\n" + "".join(
 
 
 def blocks() -> list[list[str]]:
-    """The commands of each fenced block, `python` and `make` ones."""
-    fenced = re.findall(r"^```\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    found = [[line for line in block.splitlines() if line.startswith(("python ", "make "))] for block in fenced]
+    """The commands of each fenced block without a language, `python` and `make` ones; those of `sh` need a broker."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    plain = [block for language, block in fenced if not language]
+    found = [[line for line in block.splitlines() if line.startswith(("python ", "make "))] for block in plain]
     return [commands for commands in found if commands]
 
 
