@@ -165,6 +165,22 @@ def test_only_so_many_chunks_are_under_way() -> None:
     assert bench.intake.is_full
 
 
+def test_only_who_needs_records_to_go_on_waits_for_them() -> None:
+    """What can go would otherwise wait for records that it does not need, as long as a fetch may take."""
+    bench = Bench(known=FIRST_DAY - 7, chunk=1)
+    assert bench.intake.is_starved
+    bench.fetch(ONE, at(0, 0.5), at(1, 1.1))
+    assert not bench.intake.is_starved, "one can go"
+    bench.intake.read_up_to(TWO, 3, 5)
+    assert bench.intake.is_starved, "the other partition may bring an older one"
+    bench.intake.read_up_to(TWO, 5, 5)
+    assert bench.offsets() == [(ONE, [0])]
+    assert not bench.intake.is_starved, "a ledger day is needed"
+    bench.fetch(LABELS, *(unreadable(offset) for offset in range(UNDER_WAY + 1)))
+    assert all(bench.intake.next() for _ in range(UNDER_WAY))
+    assert not bench.intake.is_starved, "room is needed"
+
+
 def test_a_chunk_from_before_a_new_beginning_is_not_counted_against_the_new_one() -> None:
     """Its end must not make the partition look idle while a later chunk is under way."""
     bench = Bench()

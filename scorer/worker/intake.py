@@ -174,17 +174,14 @@ class Intake:
         """The next chunk, or None: wait for more records, for room, or for a ledger day (`waiting_for`)."""
         if self.is_full:
             return None
-        for place, line in self._lines.items():
-            if place.topic != self._ordered_topic and line.records:
-                return self._hand_out(place, line, min(self._chunk, len(line.records)))
-        lines = self._ordered()
-        if any(not line.records and not line.at_its_end for _, line in lines):
+        first = self._first()
+        if first is None:
+            if not any(line.records for _, line in self._ordered()):
+                self.waiting_for = None
             return None
-        ready = [(line.oldest, place, line) for place, line in lines if line.records]
-        if not ready:
-            self.waiting_for = None
-            return None
-        _, place, line = min(ready, key=lambda entry: entry[:2])
+        place, line = first
+        if place.topic != self._ordered_topic:
+            return self._hand_out(place, line, min(self._chunk, len(line.records)))
         count, wants = self._cut(line, self._days.is_known)
         if count:
             self.waiting_for = None
@@ -196,6 +193,25 @@ class Intake:
         self.waiting_for = None
         count, _ = self._cut(line, lambda day: day <= given_up or self._days.is_known(day))
         return self._hand_out(place, line, count)
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether nothing but more records can bring the next chunk."""
+        return self._first() is None
+
+    def _first(self) -> tuple[Place, _Line] | None:
+        """Whose turn it is: labels, or the oldest head where every partition has one or is read to its end."""
+        for place, line in self._lines.items():
+            if place.topic != self._ordered_topic and line.records:
+                return place, line
+        lines = self._ordered()
+        if any(not line.records and not line.at_its_end for _, line in lines):
+            return None
+        ready = [(line.oldest, place, line) for place, line in lines if line.records]
+        if not ready:
+            return None
+        _, place, line = min(ready, key=lambda entry: entry[:2])
+        return place, line
 
     def _ordered(self) -> list[tuple[Place, _Line]]:
         return [(place, line) for place, line in self._lines.items() if place.topic == self._ordered_topic]

@@ -25,8 +25,6 @@ from scorer.worker.intake import Gap, Intake
 SCHEME = "trustlens"
 # How long a fetch waits for records: when nothing else is to be done, and while something waits here.
 IDLE_SECONDS, BUSY_SECONDS = 0.2, 0.02
-
-
 # What the broker may hold a fetch back for; Faust's own figure, 1,500, would let one idle partition slow the others.
 FETCH_MAX_WAIT_MS = 25
 # Less than Faust would wait for a seek.
@@ -166,8 +164,11 @@ class Consumer(driver.Consumer):
             if not active:
                 await self.sleep(IDLE_SECONDS)
             return {}
-        busy = len(hungry) < len(active)
-        return await self._getmany(hungry, BUSY_SECONDS if busy else min(timeout, IDLE_SECONDS))
+        if not intake.is_starved:
+            timeout = 0.0  # what can go goes at once; for anything but records, `change` waits
+        elif len(hungry) < len(active):
+            timeout = BUSY_SECONDS
+        return await self._getmany(hungry, min(timeout, IDLE_SECONDS))
 
     async def _take_in(self, records: Mapping[TP, list[Any]]) -> None:
         """All at once: a seek must not come between records that were fetched together."""
