@@ -159,6 +159,49 @@ def test_while_nothing_is_acknowledged_the_reason_is_looked_for() -> None:
         delivered(log, {A: messages("1")})
 
 
+def test_where_a_later_run_looks_from_moves_on_with_whole_steps_only() -> None:
+    """What arrived of a step that was not delivered whole would be sent again by a run that looked behind it."""
+    log = Log()
+
+    async def run() -> dict[Place, int]:
+        stopping = asyncio.Event()
+        delivery = Delivery(log, {A: 0, B: 0}, AlreadyThere(), stopping, print, SHORT)
+        await delivery.deliver({A: messages("1")})
+        log.faults = [None, 0]  # to A it goes, to B it does not
+        log.renew = _never  # type: ignore[method-assign]
+        stopping.set()
+        with pytest.raises(AbandonedError):
+            await delivery.deliver({A: messages("2"), B: messages("3")})
+        assert delivery.ends == {A: 2, B: 0}
+        return delivery.settled
+
+    assert asyncio.run(run()) == {A: 1, B: 0}
+
+
+def test_where_a_later_run_looks_from_stays_before_what_an_earlier_one_had_sent() -> None:
+    """The third run must find what the first had sent, if the second was killed before it came so far."""
+    log, already = Log(), AlreadyThere()
+    log.partitions[A] = [Record(b"k", b"1"), Record(b"k", b"2"), Record(b"k", b"3")]
+    already.add(A, log.partitions[A][1:])
+
+    async def run() -> None:
+        delivery = Delivery(log, {A: 3}, already, asyncio.Event(), print, SHORT, settled={A: 1})
+        assert delivery.settled == {A: 1}
+        await delivery.deliver({A: messages("2")})
+        assert delivery.settled == {A: 1}
+        await delivery.deliver({A: messages("3")})
+        assert delivery.settled == {A: 3}
+        await delivery.deliver({A: messages("4")})
+        assert delivery.settled == {A: 4}
+
+    asyncio.run(run())
+    assert there(log, A) == ["1", "2", "3", "4"]
+
+
+async def _never() -> None:
+    raise BrokerAwayError("gone")
+
+
 def test_whoever_is_told_to_end_does_not_wait_for_a_broker_for_ever() -> None:
     log = Log()
     log.is_deaf = True

@@ -26,6 +26,10 @@ class AlreadyThere:
     def add(self, place: Place, records: Iterable[Record]) -> None:
         self._found.setdefault(place, deque()).extend(records)
 
+    def has_more(self, place: Place) -> bool:
+        """Whether something is there that nobody has asked for yet."""
+        return bool(self._found.get(place))
+
     def without(self, place: Place, messages: list[Message]) -> list[Message]:
         """The messages from the first that is not there."""
         found = self._found.get(place)

@@ -38,7 +38,9 @@ class AbandonedError(Exception):
 
 
 class Delivery:
-    """`ends` holds, for each place, the offset behind what is known to be there, and moves on as messages arrive."""
+    """`ends` holds, for each place, the offset behind what is known to be there, and moves on as messages arrive.
+    `settled` holds where a later run has to look from, for what may be there of steps that were not delivered whole: it
+    moves on only when a step is, and not past what `already` has still to show."""
 
     def __init__(
         self,
@@ -48,8 +50,12 @@ class Delivery:
         stopping: asyncio.Event,
         say: Callable[[str], None],
         patience: Patience = PATIENCE,
+        *,
+        settled: Mapping[Place, int] | None = None,
     ) -> None:
+        """`settled`: where an earlier run was, if `already` has what it sent behind that."""
         self.ends = ends
+        self.settled = dict(ends if settled is None else settled)
         self._wire, self._already, self._stopping, self._say = wire, already, stopping, say
         self._patience = patience
         self._is_away = False
@@ -64,6 +70,7 @@ class Delivery:
                 break
             await self._recover(left)
             left = {place: self._already.without(place, messages) for place, messages in left.items()}
+        self.settled.update((place, end) for place, end in self.ends.items() if not self._already.has_more(place))
         if self._is_away:
             self._is_away = False
             self._say("the broker is back; going on")

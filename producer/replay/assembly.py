@@ -71,14 +71,16 @@ async def _send(job: Job, wire: Wire, clock: Clock) -> int:
     offsets = await offsets_of(wire, job.target)
     ends = {place: at.end for place, at in offsets.items()}
     already = AlreadyThere()
-    if before is not None:
-        for place, records in (await wire.records(noted_ends(before, offsets))).items():
+    noted = None if before is None else noted_ends(before, offsets)
+    if noted is not None:
+        for place, records in (await wire.records(noted)).items():
             already.add(place, records)
     await wire.renew()
     stop = Stop()
+    delivery = Delivery(wire, ends, already, stop.asked, notice, settled=noted)
     tally = Tally(before.entries if before else 0, before.event_time if before else None)
     done = before.transactions if before else 0
-    bookmark = Bookmark(asked.position, job.beginning.origin, job.beginning.shift_days, tally, ends, done)
+    bookmark = Bookmark(asked.position, job.beginning.origin, job.beginning.shift_days, tally, delivery.settled, done)
     bookmark.save(is_finished=False)
     packer = Packer(job.target.topics, job.target.partitions)
     pace = Pace(clock, asked.rate, asked.speed, is_live=asked.loop)
@@ -88,7 +90,7 @@ async def _send(job: Job, wire: Wire, clock: Clock) -> int:
         packer=packer,
         pace=pace,
         in_flight=in_flight,
-        delivery=Delivery(wire, ends, already, stop.asked, notice),
+        delivery=delivery,
         tally=tally,
         save=lambda: bookmark.save(is_finished=False),
         stopping=stop.asked,
