@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -94,6 +95,10 @@ class Worker:
 
     def signal(self, number: signal.Signals) -> None:
         self._process.signal(number)
+
+    def let_no_file_grow_beyond(self, size: int) -> None:
+        """To this process, the disk is full."""
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, size))
 
     def wait(self, seconds: float = ENOUGH_SECONDS) -> int:
         """Its exit status, once it has ended by itself."""

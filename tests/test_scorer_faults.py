@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from risk.settings import PREFIX
 from scorer.worker.ending import EXIT_FAILED, EXIT_STALE
 from tests.kafka_broker import TestKafka
+from tests.kafka_tampering import ALL, lose
 from tests.scorer_runs import System, Worker, system
 
 
@@ -110,6 +111,38 @@ def test_a_log_that_went_on_without_its_records_is_proved_to_have_none(
         asyncio.run(_markers(made, 2))
         made.until_scored(worker)
         worker.stop()
+        assert made.scorer("verify", "--bundle", str(made.models / "current")).code == 0
+
+
+def test_records_that_go_under_a_running_worker_end_it(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
+    """The client would begin again wherever the log begins; the worker says what is gone, though nothing else comes."""
+    with system(kafka, prefix, tmp_path, partitions=1) as made:
+        worker = made.start()
+        _until_it_holds(worker)
+        worker.signal(signal.SIGSTOP)
+        made.replay(made.make_history(customers=10, days=12))
+        lose(made.address, made.topics.transactions, 0, ALL)
+        worker.signal(signal.SIGCONT)
+        assert worker.wait() == EXIT_FAILED
+        [rows] = {end for (topic, _), end in made.ends().items() if topic == made.topics.transactions}
+        assert f"offset 0, and the log begins at {rows}: {rows} records are gone" in worker.said()
+
+
+def test_a_store_that_may_not_grow_ends_the_worker_and_loses_nothing(
+    kafka: TestKafka, prefix: str, tmp_path: Path
+) -> None:
+    """As on a full disk: it ends, says why, and the next worker has all of it."""
+    with system(kafka, prefix, tmp_path) as made:
+        worker = made.start()
+        _until_it_holds(worker)
+        worker.let_no_file_grow_beyond(300_000)
+        made.replay(made.make_history(customers=30, days=20))
+        assert worker.wait() == EXIT_FAILED
+        assert "risk.db" in worker.said()
+        assert not made.has_reached(made.ends())
+        again = made.start()
+        made.until_scored(again)
+        again.stop()
         assert made.scorer("verify", "--bundle", str(made.models / "current")).code == 0
 
 

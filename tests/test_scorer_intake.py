@@ -204,6 +204,17 @@ def test_it_tells_where_a_log_does_not_go_on_as_expected(found: int, gap: Gap | 
     assert bench.intake.add(ONE, [at(found, 0.5)]) == gap
 
 
+def test_it_tells_once_where_a_log_went_on_without_records() -> None:
+    """What is gone must be noticed without waiting for a record behind it."""
+    intake = Bench().intake
+    assert intake.read_up_to(ONE, 0, 5) is None
+    assert intake.read_up_to(ONE, 3, 5) == Gap(ONE, 0, 3, is_open=True)
+    assert intake.read_up_to(ONE, 3, 5) is None
+    assert intake.read_up_to(ONE, 5, 5) == Gap(ONE, 0, 5, is_open=True)
+    assert intake.add(ONE, [at(5, 0.5)]) == Gap(ONE, 0, 5)
+    assert intake.read_up_to(ONE, 6, 6) is None
+
+
 def test_a_partition_that_is_not_ours_is_passed_over() -> None:
     bench = Bench()
     bench.intake.drop([ONE])

@@ -39,6 +39,7 @@ class Gap(NamedTuple):
     place: Place
     expected: int
     found: int
+    is_open: bool = False  # no record lies behind it yet
 
 
 class _Line:
@@ -53,6 +54,7 @@ class _Line:
         self.looked_for: int | None = None
         self.records: list[Record] = []
         self.events: list[Event] = []
+        self.open_gap_to = offset
         self.read_to: int | None = None  # the offset that would be fetched next; known after a fetch
         self.end: int | None = None
 
@@ -120,11 +122,17 @@ class Intake:
         line.add(records)
         return None if found == expected else Gap(place, expected, found)
 
-    def read_up_to(self, place: Place, position: int | None, end: int | None) -> None:
+    def read_up_to(self, place: Place, position: int | None, end: int | None) -> Gap | None:
         """Where the consumer stands. Transaction markers and retention leave offsets that hold no record, so the last
-        record does not tell whether a partition is read to its end."""
-        if place in self._lines:
-            self._lines[place].read_to, self._lines[place].end = position, end
+        record does not tell whether a partition is read to its end. Tells, once, where it went on without records."""
+        line = self._lines.get(place)
+        if line is None:
+            return None
+        line.read_to, line.end = position, end
+        if position is None or position <= max(line.expected, line.open_gap_to):
+            return None
+        line.open_gap_to = position
+        return Gap(place, line.expected, position, is_open=True)
 
     def has_records(self, place: Place) -> bool:
         return place in self._lines and bool(self._lines[place].records)

@@ -178,7 +178,8 @@ class Consumer(driver.Consumer):
         for tp in self.assignment():
             state = assignment.state_value(tp)
             if state is not None and state.has_valid_position:
-                intake.read_up_to(Place(*tp), state.position, state.highwater)
+                gap = intake.read_up_to(Place(*tp), state.position, state.highwater)
+                gaps += [] if gap is None else [gap]
         for gap in gaps:
             await self._work.check_gap(gap)
 

@@ -86,7 +86,8 @@ class Work:
 
     async def check_gap(self, gap: Gap) -> None:
         """A log has offsets without records where transactions end; that is proved by reading. Where it begins later
-        than expected, records are gone; where it went back, it is another log."""
+        than expected, records are gone; where it went back, it is another log. What an open gap holds is
+        looked at when a record comes behind it."""
         begin, _ = await self._bounds.of(gap.place)
         if gap.found < gap.expected:
             raise StoreError(
@@ -95,7 +96,7 @@ class Work:
             )
         if begin > gap.expected:
             self._gone(gap.place, gap.expected, begin)
-        elif not await self._bounds.holds_nothing(gap.place, gap.expected, gap.found):
+        elif not gap.is_open and not await self._bounds.holds_nothing(gap.place, gap.expected, gap.found):
             raise StoreError(
                 f"{gap.place.topic} partition {gap.place.partition}: got offset {gap.found}, expected {gap.expected}; "
                 "there are records between them that never came. Start the worker again: it reads on from the store's "
