@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
+from console.help import epilog
 from console.options import settings_of
 from console.start import EXIT_FAILED, EXIT_OK
 from console.terminal import say, say_table, warn
@@ -20,7 +21,7 @@ from risk.store import Position, open_store
 from risk.topics import Topics, topics_of
 from scorer.reading import reading
 
-TITLES = ("partition", "owner epoch", "next offset", "end", "lag", "newest event", "waits with")
+TITLES = ("partition", "owner", "epoch", "next offset", "end", "lag", "newest event", "waits with")
 
 
 class Stored(NamedTuple):
@@ -29,15 +30,16 @@ class Stored(NamedTuple):
     positions: list[Position]
     ledgers: list[tuple[tuple[int, int], int | None, int]]
     bundles: list[str]
+    newest_bundles: list[str]
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "status",
-        help="how far the workers are",
-        description="Partitions, how often each changed hands (owner epoch), the next offset to be worked on, where "
-        "the log ends, the newest event, the event that waits for a ledger day; the newest closed day; the bundles.",
-        epilog="exit status: 0 all of it is known; 1 something is not there, and said",
+        description="Partitions, the worker that took each over last (host:process) and how often one did (epoch), the "
+        "next offset to be worked on, where the log ends, the newest event, the event that waits for a ledger day; the "
+        "newest closed day; the bundles.",
+        epilog=epilog("python -m scorer status", done="all of it is known", failed="something is not there, and said"),
     )
     command.set_defaults(run=_run)
 
@@ -55,6 +57,8 @@ def _run(options: argparse.Namespace) -> int:
         say(f"ledger: newest closed day {to_date(newest)}, {since} (label delay {delay} d, bucket {bucket // 1000} s)")
     if stored.bundles:
         say(f"bundles that scored: {', '.join(stored.bundles)}")
+    if stored.newest_bundles:
+        say(f"bundle of the newest flags: {', '.join(stored.newest_bundles)}")
     for text in troubles:
         warn(text)
     return EXIT_FAILED if troubles else EXIT_OK
@@ -65,10 +69,10 @@ def _stored(path: Path, troubles: list[str]) -> Stored:
         store = open_store(path, read_only=True)
     except StoreError as error:
         troubles.append(str(error))
-        return Stored([], [], [])
+        return Stored([], [], [], [])
     try:
         bundles = [bundle.version for bundle in store.bundles()]
-        stored = Stored(store.positions(), store.ledgers(), bundles)
+        stored = Stored(store.positions(), store.ledgers(), bundles, store.newest_bundles())
     finally:
         store.close()
     if not stored.positions:
@@ -102,11 +106,12 @@ def _lines(positions: Sequence[Position], ends: Mapping[tuple[str, int], int], t
 def _line(place: tuple[str, int], position: Position | None, end: int | None) -> tuple[str, ...]:
     name, until = f"{place[0]}-{place[1]}", "-" if end is None else f"{end:,}"
     if position is None:
-        return (name, "-", "-", until, until, "-", "-")
+        return (name, "-", "-", "-", until, until, "-", "-")
     # A waiting head is of the past as soon as the partition moves, or changes hands.
     waits = (position.waiting_epoch, position.waiting_offset) == (position.owner_epoch, position.next_offset)
     return (
         name,
+        position.owner or "-",
         str(position.owner_epoch),
         f"{position.next_offset:,}",
         until,

@@ -25,7 +25,7 @@ def some_work(path: Path, prefix: str) -> None:
     topics = topics_of(prefix)
     store = open_store(path)
     store.take_over(topics.transactions, 0, first_offset=0)
-    owner = store.take_over(topics.transactions, 0, first_offset=0).owner
+    owner = store.take_over(topics.transactions, 0, first_offset=0, owner="box:17").owner
     store.commit_flags(
         owner, expected=0, next_offset=2, newest_event_time=NOON, outputs=Outputs(2, 0, 0), rows=[flag(0), flag(1)]
     )
@@ -54,11 +54,20 @@ def test_it_says_how_far_each_partition_is(made: System) -> None:
     send(made.address, made.topics.transactions, 0, [Message(None, b"anything") for _ in range(5)])
     said = made.scorer("status")
     assert said.code == 0, said
-    assert cells(said.out, made.topics.transactions) == ["2", "2", "5", "3", to_text(NOON), to_text(NOON + DAY)]
-    assert cells(said.out, made.topics.labels) == ["1", "0", "0", "0", "-", "-"]
+    assert cells(said.out, made.topics.transactions) == [
+        "box:17",
+        "2",
+        "2",
+        "5",
+        "3",
+        to_text(NOON),
+        to_text(NOON + DAY),
+    ]
+    assert cells(said.out, made.topics.labels) == ["-", "1", "0", "0", "0", "-", "-"]
     assert said.out.index(made.topics.transactions) < said.out.index(made.topics.labels)
     assert "newest closed day 2024-03-08, the first is 2024-03-08 (label delay 7 d, bucket 3600 s)" in said.out
     assert "bundles that scored: lightgbm-01234567" in said.out
+    assert "bundle of the newest flags: v1" in said.out
 
 
 def test_a_head_that_waited_before_its_partition_moved_is_not_shown(made: System) -> None:
@@ -74,7 +83,7 @@ def test_without_a_store_it_shows_the_log(made: System) -> None:
     said = made.scorer("status")
     assert said.code == 1
     assert f"{made.store}: there is no store" in said.err
-    assert cells(said.out, made.topics.transactions) == ["-", "-", "1", "1", "-", "-"]
+    assert cells(said.out, made.topics.transactions) == ["-", "-", "-", "1", "1", "-", "-"]
     assert not made.store.exists()
 
 
@@ -90,7 +99,7 @@ def test_without_a_broker_it_shows_the_store(tmp_path: Path) -> None:
     said = away.scorer("status")
     assert said.code == 1
     assert "where the log ends is not known: 127.0.0.1:1: nobody listens there" in said.err
-    assert cells(said.out, "transactions-0") == ["2", "2", "-", "-", to_text(NOON), to_text(NOON + DAY)]
+    assert cells(said.out, "transactions-0") == ["box:17", "2", "2", "-", "-", to_text(NOON), to_text(NOON + DAY)]
 
 
 def test_a_store_without_work_says_what_to_do(made: System) -> None:

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from risk.errors import StoreError
 from risk.store import open_store
-from risk.store.migrations import APPLICATION_ID, VERSION
+from risk.store.migrations import APPLICATION_ID, STEPS, VERSION, migrate
 from tests.stores import TRANSACTIONS, flag, held_by_another, run, store_flags, stored
 
 
@@ -194,3 +195,19 @@ def test_a_crash_in_the_middle_of_a_migration_leaves_what_was_there(tmp_path: Pa
     connection = sqlite3.connect(path)
     assert connection.execute("select count(*) from sqlite_schema where name = 'later'").fetchone() == (0,)
     connection.close()
+
+
+def test_a_store_of_the_first_version_gets_what_came_later_and_keeps_what_it_had(tmp_path: Path) -> None:
+    path = tmp_path / "risk.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("begin immediate")
+    migrate(Database(connection), 0, STEPS[:1])
+    connection.execute("insert into partitions (topic, partition, next_offset) values ('transactions', 0, 7)")
+    connection.execute("commit")
+    connection.close()
+    with open_store(path) as store:
+        [before] = store.positions()
+        assert (before.next_offset, before.owner) == (7, None)
+        store.take_over("transactions", 0, first_offset=0, owner="box:17")
+        [after] = store.positions()
+        assert (after.next_offset, after.owner) == (7, "box:17")

@@ -17,6 +17,16 @@ class Bundles(Part):
                     "that the store knows by this version; train again, which makes a new version"
                 )
 
+    def newest_bundles(self) -> list[str]:
+        """Those that the newest flag of each partition names: what scores now."""
+        with self._file.reading() as connection:
+            rows = connection.execute(
+                "select distinct (select bundle_version from risk_flags where source_partition = partition "
+                "order by source_offset desc limit 1) as newest from partitions where newest is not null "
+                "order by newest"
+            ).fetchall()
+        return [version for [version] in rows]
+
     def bundles(self) -> list[StoredBundle]:
         with self._file.reading() as connection:
             rows = connection.execute("select version, manifest from bundles order by version").fetchall()

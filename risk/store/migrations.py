@@ -130,7 +130,11 @@ def _first_schema(db: Database) -> None:
     )
 
 
-STEPS: tuple[Callable[[Database], None], ...] = (_first_schema,)
+def _owners_have_names(db: Database) -> None:
+    db.execute("alter table partitions add column owner text")
+
+
+STEPS: tuple[Callable[[Database], None], ...] = (_first_schema, _owners_have_names)
 VERSION = len(STEPS)
 
 

@@ -12,18 +12,19 @@ _HELD = "topic = ? and partition = ? and owner_epoch = ? and next_offset = ?"
 
 
 class Partitions(Part):
-    def take_over(self, topic: str, partition: int, *, first_offset: int) -> Taken:
-        """From now on nobody else can write for this partition. A new one begins at `first_offset`."""
+    def take_over(self, topic: str, partition: int, *, first_offset: int, owner: str | None = None) -> Taken:
+        """From now on nobody else can write for this partition. A new one begins at `first_offset`. `owner` is a name
+        for people to read."""
         with self._file.writing() as connection:
             connection.execute(
                 "insert into partitions (topic, partition, next_offset) values (?, ?, ?) on conflict do nothing",
                 (topic, partition, first_offset),
             )
             [row] = connection.execute(
-                "update partitions set owner_epoch = owner_epoch + 1, waiting_head = null, waiting_epoch = null, "
-                "waiting_offset = null where topic = ? and partition = ? "
+                "update partitions set owner_epoch = owner_epoch + 1, owner = ?, waiting_head = null, "
+                "waiting_epoch = null, waiting_offset = null where topic = ? and partition = ? "
                 "returning owner_epoch, next_offset, newest_event_time, flags_offset, alerts_offset, rejected_offset",
-                (topic, partition),
+                (owner, topic, partition),
             ).fetchall()
         epoch, *rest = row
         return Taken(Owner(topic, partition, epoch), *rest)

@@ -45,6 +45,7 @@ class Position(NamedTuple):
     flags_offset: int
     alerts_offset: int
     rejected_offset: int
+    owner: str | None = None
 
 
 class FlagRow(NamedTuple):

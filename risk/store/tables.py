@@ -67,6 +67,7 @@ TABLES = (
         flags_offset="offset after the last flag known to be sent, same partition of risk-flags",
         alerts_offset="offset after the last alert known to be sent, same partition of high-risk-alerts",
         rejected_offset="offset after the last reject known to be sent, same partition of transactions-rejected",
+        owner="the worker that took it over last: its host and process; it may have gone since",
     ),
     _table(
         "ledger_days",

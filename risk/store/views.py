@@ -151,6 +151,7 @@ VIEWS = (
             ViewColumn("next_offset", "the first offset that is not worked on yet", "next_offset"),
             ViewColumn("newest_event_time", "newest scored transaction, UTC", _time("newest_event_time")),
             ViewColumn("owner_epoch", "how often a worker took the partition over", "owner_epoch"),
+            ViewColumn("owner", "the worker that took it over last: host and process", "owner"),
             ViewColumn(
                 "waiting_since",
                 "event time of the record that waits for a ledger day, UTC; empty where none waits",

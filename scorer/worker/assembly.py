@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import os
 import platform
 import signal
+import socket
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
@@ -121,6 +123,7 @@ async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[W
         bounds=doors.bounds,
         reader=doors.open_reader,
         metrics=metrics,
+        name=f"{socket.gethostname()}:{os.getpid()}",
         accept_gap=options.accept_gap,
         fatal=fatal,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import uvloop
 
+from console.help import epilog
 from console.start import EXIT_OK
 from risk.bundle import read_bundle
 from risk.kafka.connection import connection_of
@@ -20,17 +21,26 @@ from scorer.worker.waiting import GIVES_UP_AFTER_SECONDS
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "worker",
-        help="score transactions from Kafka",
         description="Score transactions as they come: flags, alerts and rejects to their topics, everything to the "
         "store. Start as many as there are partitions; each is safe to kill at any moment. Ends on SIGTERM or Ctrl-C.",
-        epilog="example: python -m scorer worker --bundle models/current --metrics-port 0",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=epilog(
+            "python -m scorer worker",
+            "python -m scorer worker --bundle models/lightgbm-1a2b3c4d --metrics-port 0 --log-format json",
+            notes="docs/runbook.md says what to do when a worker ends, or does not go on.",
+            done="ended by SIGTERM or Ctrl-C; what was under way is repeated by the next worker",
+            failed="could not begin, or could not go on; the last line says why",
+            when_ended=" before it began",
+        ),
     )
     command.add_argument(
-        "--bundle", type=Path, default=Path("models/current"), help="the bundle's folder (default: models/current)"
+        "--bundle",
+        type=Path,
+        default=Path("models/current"),
+        metavar="DIR",
+        help="the bundle's folder (default: models/current)",
     )
-    command.add_argument("--metrics-port", help="where metrics are shown; 0 picks a free port")
-    command.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
+    command.add_argument("--metrics-port", metavar="PORT", help="where metrics are shown; 0 picks a free port")
+    command.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="(default: info)")
     command.add_argument("--log-format", choices=FORMATS, default="text", help="text for people, json for machines")
     command.add_argument(
         "--accept-gap",
@@ -41,6 +51,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--stall-seconds",
         type=float,
         default=180.0,
+        metavar="SECONDS",
         help="end when there is work and nothing was stored for so long (default: 180)",
     )
     # How long a worker waits for others: the proof makes these short, and nobody else has a reason to.

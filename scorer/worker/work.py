@@ -44,10 +44,12 @@ class Work:
         bounds: LogBounds,
         reader: Callable[[], Awaitable[AIOKafkaConsumer]],
         metrics: Metrics,
+        name: str,
         accept_gap: bool,
         fatal: Callable[[BaseException], None],
     ) -> None:
-        """`reader` opens a consumer that belongs to no group, for reading outputs back; who has it stops it."""
+        """`name`: by which people know this worker. `reader` opens a consumer that belongs to no group, for reading
+        outputs back; who has it stops it."""
         self.intake = intake
         self.held: dict[Place, Held] = {}
         self.is_taking_over = False
@@ -59,6 +61,7 @@ class Work:
         self._bounds = bounds
         self._reader = reader
         self._metrics = metrics
+        self._name = name
         self._accept_gap = accept_gap
         self.fatal = fatal
         self._changed = asyncio.Event()
@@ -171,7 +174,7 @@ class Work:
 
     async def _take_over(self, place: Place) -> None:
         begin, end = await self._bounds.of(place)
-        taken = await self._store.call(lambda store: store.take_over(place.topic, place.partition, first_offset=begin))
+        taken = await self._store.call(lambda store: store.take_over(*place, first_offset=begin, owner=self._name))
         if taken.next_offset > end:
             raise StoreError(
                 f"{place.topic} partition {place.partition}: the store stands at offset {taken.next_offset}, and the "
