@@ -12,7 +12,7 @@ from risk.clock import DAY, HOUR, day_of
 from risk.errors import StoreError
 from risk.events import Label, Transaction
 from risk.ledger import SeenDays
-from risk.ledger_day import LedgerDay, close_day, label_cutoff
+from risk.ledger_day import LedgerDay, label_cutoff
 from risk.ledger_log import ClosedDay
 from risk.store import FlagRow, Store, open_store
 from tests.cases import NEW_YEAR, Case
@@ -50,8 +50,7 @@ def closed_by_the_store(
     with TemporaryDirectory() as folder, open_store(Path(folder) / "risk.db") as store:
         store_flags(store, [row_of(offset, t) for offset, t in enumerate(transactions)])
         store_labels(store, labels)
-        found = [(day, *store.sightings(day, delay)) for day in days_of(transactions)]
-    return [(count, close_day(day, delay, bucket, sightings)) for day, count, sightings in found]
+        return [store.closed_day(day, delay, bucket) for day in days_of(transactions)]
 
 
 def closed_in_passing(
@@ -101,8 +100,8 @@ def test_so_it_does_with_repeated_corrected_and_simultaneous_labels_of_ids_used_
     assert sum(sum(day.frauds) for _, day in expected) > 30
 
 
-def test_a_day_without_transactions_has_no_sightings(store: Store) -> None:
-    assert store.sightings(TODAY, DELAY) == (0, [])
+def test_a_day_without_transactions_is_closed_empty(store: Store) -> None:
+    assert store.closed_day(TODAY, DELAY, BUCKET) == (0, LedgerDay(TODAY, DELAY, BUCKET, (), (), (), ()))
 
 
 def test_the_first_day_is_that_of_the_oldest_flag(store: Store) -> None:

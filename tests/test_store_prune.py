@@ -70,11 +70,11 @@ def test_what_histories_are_rebuilt_from_stays(store: Store) -> None:
 
 def test_days_that_are_not_closed_stay(store: Store) -> None:
     close_days(store, 10)
-    before = [store.sightings(FIRST + n, 7) for n in range(10, LENGTH)]
+    before = [store.closed_day(FIRST + n, 7, HOUR) for n in range(10, LENGTH)]
     pruned = prune(store, 0)
     assert (pruned.flags, pruned.labels) == (10, 10)
     assert pruned.kept == ["partition 0: 89 flags stay, because ledger day 2024-01-11 is not closed yet"]
-    assert [store.sightings(FIRST + n, 7) for n in range(10, LENGTH)] == before
+    assert [store.closed_day(FIRST + n, 7, HOUR) for n in range(10, LENGTH)] == before
 
 
 def test_before_the_first_day_is_closed_everything_stays(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from sqlite3 import Connection
+from typing import Any
 
 from risk.clock import DAY, to_date
 from risk.errors import StoreError
@@ -10,26 +11,33 @@ from risk.ledger_log import ClosedDay, LedgerKey, key_of
 from risk.store.part import Part
 
 # The label that counts for a day: risk.ledger says the rules, and a test holds both to each other.
-_SIGHTINGS = """
-select merchant_id, event_time, (
+# SQLite orders texts by their bytes in UTF-8, which is Python's order of code points: that of `close_day`. A remainder
+# has the sign of what is divided: times before 1970 want it twice.
+_CLOSED = """
+select merchant_id, event_time - (event_time % :bucket + :bucket) % :bucket as bucket, count(*), sum(coalesce((
     select is_fraud from labels
     where labels.customer_id = risk_flags.customer_id and labels.transaction_id = risk_flags.transaction_id
       and labelled_at >= :since and labelled_at < :cutoff
     order by labelled_at desc, labels.source_partition desc, labels.source_offset desc limit 1
-)
+), 0))
 from risk_flags where event_time >= :since and event_time < :until
+group by merchant_id, bucket order by merchant_id, bucket
 """
 _DAY = "label_delay_days = ? and bucket_ms = ? and day = ?"
 
 
 class Ledger(Part):
-    def sightings(self, day: int, label_delay_days: int) -> tuple[int, list[tuple[str, int, bool]]]:
-        """How many transactions of the UTC day were scored; and of those with a merchant: merchant, event time, and
-        whether it was known as a fraud at the day's label cutoff."""
-        times = {"since": day * DAY, "until": (day + 1) * DAY, "cutoff": label_cutoff(day, label_delay_days)}
+    def closed_day(self, day: int, label_delay_days: int, bucket_ms: int) -> tuple[int, LedgerDay]:
+        """How many transactions of the UTC day were scored; and the day, as `close_day` would close it. A fraud is what
+        was known as one at the day's label cutoff."""
+        cutoff = label_cutoff(day, label_delay_days)
+        asked = {"since": day * DAY, "until": (day + 1) * DAY, "cutoff": cutoff, "bucket": bucket_ms}
         with self._file.reading() as connection:
-            rows = connection.execute(_SIGHTINGS, times).fetchall()
-        return len(rows), [(merchant, time, is_fraud == 1) for merchant, time, is_fraud in rows if merchant is not None]
+            rows = connection.execute(_CLOSED, asked).fetchall()
+        count = sum(row[2] for row in rows)
+        return count, LedgerDay(
+            day, label_delay_days, bucket_ms, *_columns([row for row in rows if row[0] is not None])
+        )
 
     def add_ledger_days(self, days: Sequence[ClosedDay], next_offset: int) -> None:
         """Days out of their topic, and where it is read on. The first one of a day, delay and bucket counts for ever;
@@ -126,10 +134,13 @@ def _insert(connection: Connection, day: ClosedDay) -> None:
 
 
 def _read(connection: Connection, key: LedgerKey) -> LedgerDay:
-    # SQLite orders texts by their bytes in UTF-8, which is Python's order of code points: that of `close_day`.
     rows = connection.execute(
         f"select merchant_id, bucket, transactions, frauds from ledger_rows where {_DAY} order by merchant_id, bucket",
         _by_kind(key),
     ).fetchall()
-    merchants, buckets, transactions, frauds = zip(*rows, strict=True) if rows else ((), (), (), ())
-    return LedgerDay(*key, merchants=merchants, buckets=buckets, transactions=transactions, frauds=frauds)
+    return LedgerDay(*key, *_columns(rows))
+
+
+def _columns(rows: Sequence[tuple[str, int, int, int]]) -> Iterator[tuple[Any, ...]]:
+    """Merchants, buckets, transactions, frauds."""
+    return zip(*rows, strict=True) if rows else iter(((), (), (), ()))

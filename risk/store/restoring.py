@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +12,12 @@ from risk.store.copies import copy_whole
 from risk.store.failures import in_words
 from risk.store.opening import alone_in, clear_beside, schema_version
 
+LOOKS_EVERY_SECONDS = 0.02
 
-def restore_store(source: Path, target: Path, *, force: bool) -> None:
+
+def restore_store(source: Path, target: Path, *, force: bool, busy_ms: int = 0) -> None:
     """The store at `target` is that of the backup afterwards, or what it was before. Refuses while anybody has the
-    target open; `force`: a store may be there already."""
+    target open for longer than `busy_ms`; `force`: a store may be there already."""
     target = Path(os.path.realpath(target))
     if not source.is_file():
         raise StoreError(f"{source}: there is no such file, expected a backup of a store")
@@ -24,7 +27,7 @@ def restore_store(source: Path, target: Path, *, force: bool) -> None:
                 f"{target}: there is a store already, expected none; say --force to put the backup in its place, or "
                 "choose another path"
             )
-        with _checked_backup(source) as backup, nobody_at(target):
+        with _checked_backup(source) as backup, nobody_at(target, busy_ms):
             # Before the name changes hands: the old store's log, taken for the new one's, would damage it.
             clear_beside(target)
             copy_whole(backup, target)
@@ -47,7 +50,7 @@ def _checked_backup(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def nobody_at(target: Path) -> Iterator[None]:
+def nobody_at(target: Path, busy_ms: int = 0) -> Iterator[None]:
     """Holds the target so that nobody else can open it meanwhile."""
     if not target.exists():
         yield
@@ -55,10 +58,23 @@ def nobody_at(target: Path) -> Iterator[None]:
     with in_words(target):
         connection = sqlite3.connect(target, timeout=0, isolation_level=None)
         try:
-            _lock(connection, target)
+            _wait_for(connection, target, busy_ms)
             yield
         finally:
             connection.close()
+
+
+def _wait_for(connection: sqlite3.Connection, target: Path, busy_ms: int) -> None:
+    """SQLite itself does not wait for readers where a file is to give up its log."""
+    deadline = time.monotonic() + busy_ms / 1000
+    while True:
+        try:
+            _lock(connection, target)
+            break
+        except StoreBusyError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(LOOKS_EVERY_SECONDS)
 
 
 def _lock(connection: sqlite3.Connection, target: Path) -> None:
@@ -71,8 +87,8 @@ def _lock(connection: sqlite3.Connection, target: Path) -> None:
         kind = error.sqlite_errorcode & 0xFF
         if kind == sqlite3.SQLITE_BUSY:
             raise StoreBusyError(
-                f"{target}: somebody has the store open, expected nobody; stop the workers and the reporter, and try "
-                "again"
+                f"{target}: somebody has the store open, expected nobody; stop the workers, end what else reads it, "
+                "and try again"
             ) from error
         # A malformed store cannot be locked, but whoever has it open still cannot do harm: before each write they see
         # that another file is in its place.
