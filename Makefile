@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help setup packages test storm lint format docs bench kafka embedded lock clean
+.PHONY: help setup packages test storm lint format docs bench bench-lock demo pictures kafka embedded lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -41,7 +41,7 @@ test: setup  ## every test
 storm: setup  ## the proof of the worker's promises, large; takes half an hour; needs Java 17 and Maven
 	$(PY) -m storm --large
 
-lint: setup  ## ruff format and lint, strict types
+lint: setup  ## ruff format and lint, strict types of all that ships, storm and examples
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
@@ -56,16 +56,25 @@ docs: setup  ## write the generated pages again
 	$(PY) -m ops.metrics_page > docs/operations-metrics.md
 	$(PY) -m ops.grafana ops/grafana/dashboards
 
-bench: setup  ## print the speeds; takes some minutes
-	$(PY) -m bench.generate
-	$(PY) -m bench.features
-	$(PY) -m bench.dataset
-	$(PY) -m bench.train
-	$(PY) -m bench.backtest
-	$(PY) -m bench.replay
-	$(PY) -m bench.store
-	$(PY) -m bench.stream
-	$(PY) -m bench.reporter
+# Quix Streams lives apart: it wants another confluent-kafka, and nothing but the benchmark wants it.
+$(VENV)/bench/.ready: requirements-bench.lock | $(READY)
+	$(PY) -m venv $(VENV)/bench
+	$(VENV)/bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
+
+bench: setup $(VENV)/bench/.ready  ## measure all of docs/benchmarks.md and write it; half an hour; needs Java 17 and Maven
+	$(PY) -m bench
+
+bench-lock: setup  ## resolve bench/stream/quix.in into requirements-bench.lock again
+	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet uv
+	$(VENV)/lock/bin/uv pip compile bench/stream/quix.in --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade --output-file requirements-bench.lock
+
+demo: setup  ## all of it in three minutes, in the terminal; KEEP=1 leaves it running, KAFKA=1 takes a real Kafka
+	@$(PY) -m demo $(if $(KEEP),--keep) $(if $(KAFKA),--kafka)
+
+pictures: setup  ## draw and photograph a real demo for the README; a few minutes; needs Chromium
+	$(PY) -m ops.pictures
 
 kafka: setup  ## a real Apache Kafka on port 9092 until Ctrl-C; data in .kafka/data; needs Java 17 and Maven
 	@$(PY) -m ops.kafka

@@ -12,10 +12,12 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from bench.stream.contestants import worker
 from bench.stream.measure import speed
 from bench.stream.system import Bench, Run, bench
 from ops.kafka.ports import free_ports
@@ -35,7 +37,7 @@ class Scrapes:
                 with urlopen(f"{address}/metrics", timeout=10) as answer:
                     answer.read()
                 self.done += 1
-            except URLError:
+            except (OSError, HTTPException):  # also an answer that is cut off, or does not end
                 self.failed += 1
 
 
@@ -67,7 +69,7 @@ def _answers(address: str) -> bool:
 def rate(bench: Bench, scrapes: Scrapes | None) -> float:
     """Transactions a second of a worker; beside a reporter where scrapes are to be counted."""
     run = bench.fresh()
-    run.producer("replay", str(run.history.path), "--max-in-flight", "0", "--position", str(run.store) + ".json")
+    run.replay(run.history.rows)
     if scrapes is not None:
         with reporting(run, scrapes):
             return _rate(run)
@@ -75,10 +77,9 @@ def rate(bench: Bench, scrapes: Scrapes | None) -> float:
 
 
 def _rate(run: Run) -> float:
-    bundle = str(run.history.models / "current")
-    process = run.start("scorer", "worker", "--bundle", bundle, "--metrics-port", "0")
+    process = worker(run)
     try:
-        return speed(process, run).rows_per_second
+        return speed([process], run, run.history.rows).rows_per_second
     finally:
         process.stop(30)
 

@@ -4,8 +4,10 @@ import argparse
 import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
+from console.help import filled
+from risk.clock import date_ms
 from risk.errors import OptionError
 from risk.settings import Settings, read_settings
 
@@ -14,11 +16,16 @@ STAND_FOR = {"--label-delay": "LABEL_DELAY", "--bucket": "BUCKET"}
 
 
 class Parser(argparse.ArgumentParser):
-    """Refuses shortened options: `--label` would mean another option as soon as there are two."""
+    """Refuses shortened options: `--label` would mean another option as soon as there are two. Shows examples as they
+    are typed, and what is said of a command in lines as wide as the terminal."""
 
-    def __init__(self, *arguments: object, **keywords: object) -> None:
-        # The ignore: subparsers hand on whatever argparse takes, and its own types are not ours to repeat.
-        super().__init__(*arguments, **{"allow_abbrev": False, **keywords})  # type: ignore[arg-type]
+    def __init__(self, *, description: str = "", **keywords: Any) -> None:
+        super().__init__(
+            description=filled(description),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            **keywords,
+        )
 
     def refuse(self, unknown: list[str]) -> NoReturn:
         """Names what is not known, and what was likely meant."""
@@ -41,6 +48,31 @@ def option_of(parse: Callable[[str], _Value]) -> Callable[[str], _Value]:
             raise argparse.ArgumentTypeError(f"got {text!r}, expected {error}") from None
 
     return parse_option
+
+
+# What `option_of` takes, beside the readers of settings
+
+
+def whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("a whole number such as 42") from None
+
+
+def number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("a number such as 0.4; 40 % is 0.4") from None
+
+
+def day(text: str) -> int:
+    """When a day begins."""
+    try:
+        return date_ms(text)
+    except ValueError:
+        raise ValueError("a day such as 2024-12-01") from None
 
 
 def settings_of(options: argparse.Namespace) -> Settings:

@@ -4,8 +4,11 @@
 
 It may be killed at any moment. The case, and the mark that its alert is handled, are one SQLite transaction; the
 offsets are committed after it. After a kill in between alerts come again, and the mark says that they are known.
+
+exit status: 1 no broker, or no database there; 2 options that cannot be understood; 130 ended by Ctrl-C
 """
 
+import argparse
 import asyncio
 import json
 import os
@@ -14,6 +17,7 @@ import sys
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 
 
 def open_cases(path: str) -> sqlite3.Connection:
@@ -44,16 +48,22 @@ async def consume(consumer: AIOKafkaConsumer, cases: sqlite3.Connection) -> None
         await consumer.commit()
 
 
-async def main() -> None:
-    prefix, brokers = os.environ.get("TRUSTLENS_TOPIC_PREFIX", ""), os.environ["TRUSTLENS_BROKERS"]
+async def main(cases: str) -> None:
+    prefix = os.environ.get("TRUSTLENS_TOPIC_PREFIX", "")
+    brokers = os.environ.get("TRUSTLENS_BROKERS", "127.0.0.1:9092")
     # A fixed instance gets its partitions back at once after a kill. There is one, as there is one database.
     group = {"group_id": f"{prefix}alert-consumer", "group_instance_id": "one", "enable_auto_commit": False}
     topic, first = f"{prefix}high-risk-alerts", {"auto_offset_reset": "earliest"}
     async with AIOKafkaConsumer(topic, bootstrap_servers=brokers, **group, **first) as consumer:
-        await consume(consumer, open_cases(sys.argv[1]))
+        await consume(consumer, open_cases(cases))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        sys.exit(__doc__)
-    asyncio.run(main())
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("cases", metavar="CASES.db", help="the database of the cases; made if it is not there")
+    try:
+        asyncio.run(main(options.parse_args().cases))
+    except (KafkaError, sqlite3.Error) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvicorn
 
+from console.help import epilog
 from console.start import EXIT_OK
 from console.terminal import notice
 from kpi_reporter.explorer.app import explorer
@@ -29,13 +30,19 @@ SHORTEST_TOKEN = 16  # so that nobody guesses it
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "serve",
-        help="metrics and pages by HTTP",
         description="Answer by HTTP: /metrics for Prometheus, /kpis.json, /health, /ready, and pages to look into the "
         "store. It only reads, and waits for a store that is not there yet. Ends on SIGTERM or Ctrl-C.",
-        epilog="Whoever is to be answered from another machine needs a token: set TRUSTLENS_REPORTER_TOKEN.",
+        epilog=epilog(
+            "python -m kpi_reporter serve",
+            "python -m kpi_reporter serve --port 0",
+            notes="Whoever is to be answered from another machine needs a token: set TRUSTLENS_REPORTER_TOKEN.",
+            done="ended by SIGTERM or Ctrl-C",
+            failed="could not begin; the last line says why",
+            when_ended=" before it began",
+        ),
     )
-    command.add_argument("--host", help="the address to listen at")
-    command.add_argument("--port", help="the port; 0 picks a free one")
+    command.add_argument("--host", metavar="HOST", help="the address to listen at")
+    command.add_argument("--port", metavar="PORT", help="the port; 0 picks a free one")
     command.set_defaults(run=_run)
 
 

@@ -8,12 +8,14 @@ from typing import NoReturn
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from console.help import epilog
 from console.options import option_of, settings_of
 from console.start import EXIT_FAILED, EXIT_OK
 from console.terminal import out, say, warn
 from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.kpis.values import Unready
 from kpi_reporter.shown import page
+from risk.errors import StoreError
 from risk.settings import count
 
 ALERTS_SHOWN = 10
@@ -23,13 +25,19 @@ WIDEST = 1_000
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "show",
-        help="the figures in the terminal",
         description="The figures of the store and its latest alerts. With --watch again and again, until Ctrl-C; then "
         "it also waits for a store that is not there yet.",
-        epilog="exit status: 0 shown; 1 the store cannot be read, and why",
+        epilog=epilog(
+            "python -m kpi_reporter show",
+            "python -m kpi_reporter show --watch --every 5",
+            done="shown",
+            failed="the store cannot be read; the last line says why",
+        ),
     )
     command.add_argument("--watch", action="store_true", help="again and again")
-    command.add_argument("--every", type=option_of(count), default=2, help="seconds between two looks (default: 2)")
+    command.add_argument(
+        "--every", type=option_of(count), default=2, metavar="SECONDS", help="between two looks (default: 2)"
+    )
     command.set_defaults(run=_run)
 
 
@@ -57,6 +65,14 @@ def _watch(reader: KpiReader, every_seconds: int) -> NoReturn:
     """Until Ctrl-C."""
     with Live(console=out, auto_refresh=False) as screen:
         while True:
-            now = reader.read()
-            screen.update(page(now, reader.latest_alerts(ALERTS_SHOWN)), refresh=True)
+            screen.update(look(reader), refresh=True)
             time.sleep(every_seconds)
+
+
+def look(reader: KpiReader) -> RenderableType:
+    """Whatever becomes of the store between two looks."""
+    now = reader.read()
+    try:
+        return page(now, reader.latest_alerts(ALERTS_SHOWN))
+    except StoreError as error:
+        return page(Unready(str(error)), ())

@@ -10,6 +10,7 @@ from console.terminal import harmless
 from kpi_reporter.kpis.alerts import Alert
 from kpi_reporter.kpis.values import Kpis, Money, Quality, Unready
 from risk.clock import DAY, to_date, to_text
+from risk.money import amount_text
 
 GROUPS_SHOWN = 8
 
@@ -49,8 +50,8 @@ def _overview(now: Kpis) -> Table:
     _add(table, "high", _share(now.high_rate))
     _add(table, "customers", f"{about}{now.customers:,}")
     for one in now.amounts:
-        average = "-" if one.average is None else f"{one.average:,.2f}"
-        _add(table, f"amounts, {one.currency}", f"{one.total:,.2f}, {average} on average")
+        average = "-" if one.average is None else amount_text(one.average, one.currency)
+        _add(table, "amounts", f"{amount_text(one.total, one.currency)}, {average} on average")
     _add(table, "alerts", f"{now.high_last_hour:,} in the last hour, {now.high_last_day:,} in the last day")
     _add(table, "newest event", "-" if now.newest_event is None else to_text(now.newest_event))
     _add(table, "last written", to_text(now.newest_write // 1000 * 1000))
@@ -84,7 +85,7 @@ def _alerts(alerts: Sequence[Alert]) -> Table:
     table = _table("Latest alerts", "when", "customer", "transaction", "amount", "score", "why")
     table.columns[-1].justify = "left"
     for one in alerts:
-        amount = "-" if one.amount is None else f"{one.amount:,.2f} {one.currency}"
+        amount = "-" if one.amount is None else amount_text(one.amount, one.currency)
         _add(table, to_text(one.event_time), one.customer_id, one.transaction_id, amount, f"{one.score:.3f}", one.why)
     return table
 
@@ -98,7 +99,7 @@ def _date(day: int | None) -> str:
 
 
 def _gain(money: Money) -> str:
-    return f"{money.gain:,.0f} {money.currency}"
+    return amount_text(money.gain, money.currency)
 
 
 def _days(quality: Quality) -> str:

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from console.commands import carry_out, parser_of
-from producer import topics
-from producer.redrive import command as redrive
-from producer.replay import command as replay
+from console.commands import Command, carry_out, parser_of
 
-COMMANDS = (topics, replay, redrive)
+PROGRAM = "python -m producer"
 DESCRIPTION = "Make the topics, send histories into Kafka, send rejected messages again."
+COMMANDS = (
+    Command("topics", "make the topics that are missing, and check those that are there", "producer.topics"),
+    Command("replay", "send a history into Kafka, in the order in which it happened", "producer.replay.options"),
+    Command("redrive", "send rejected messages again, where they came from", "producer.redrive.command"),
+)
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    return carry_out(parser_of("python -m producer", DESCRIPTION, COMMANDS), arguments, environment)
+    return carry_out(parser_of(PROGRAM, DESCRIPTION, COMMANDS, arguments), arguments, environment)

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 
+from console.help import epilog
 from console.options import option_of, settings_of
 from console.start import EXIT_FAILED, EXIT_OK
 from console.terminal import say, say_table, warn
@@ -19,10 +20,14 @@ _UNITS = (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND))
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "topics",
-        help="make the topics that are missing, and check those that are there",
         description="Make the topics that are missing; say which of those that are there cannot be used as they are. "
         "Nothing that is there is changed.",
-        epilog="exit status: 0 all topics are there and right; 1 something is wrong, and said",
+        epilog=epilog(
+            "python -m producer topics",
+            "python -m producer topics --partitions 8 --replication 3 --retention 90d",
+            done="all topics are there and right",
+            failed="something is wrong, and said",
+        ),
     )
     command.add_argument(
         "--partitions", type=option_of(count), default=4, metavar="N", help="of each but the ledger; default: 4"

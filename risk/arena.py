@@ -13,6 +13,9 @@ from risk.codes import Array
 
 FIRST_SERIES = 1024
 FIRST_PLACES = 4096
+# Rather than ask for more memory, blocks are moved together when one place in so many is in nobody's.
+WASTE = 16
+_NOBODY = np.empty(0, np.int64)
 
 
 class Arena:
@@ -44,15 +47,19 @@ class Arena:
         """Makes room for one entry for each mention of a series; entries at or before the horizon may go. Answers the
         series whose entries are somewhere else now."""
         needed = windows.plan(series, self._wanted, self.start, self.lo, self.hi, self.cap, self.times, horizon)
+        shifted = _NOBODY
         if self._end + needed > len(self.times):
-            self._grow(self._end + needed)
+            if self._unused() * WASTE >= self._end:
+                shifted = self._close_ranks()
+            if self._end + needed > len(self.times):
+                self._grow(self._end + needed)
         moves, movers, freed, self._end = windows.place(
             series, self._wanted, self.start, self.lo, self.hi, self.cap, self._free, self.times, self._end
         )
         for column in self.columns:
             windows.move(column, moves)
         windows.release(freed, self._free, self.times)
-        return movers
+        return np.concatenate([shifted, movers]) if len(shifted) else movers
 
     def drop_idle(self, horizon: int) -> Array:
         """Empties the series whose newest entry is at or before the horizon, and says which they were."""
@@ -62,8 +69,28 @@ class Arena:
             end[series] = 0
         return series
 
+    def _unused(self) -> int:
+        """Places in blocks that were outgrown. Where many series grow alike, nobody wants blocks of the old sizes."""
+        return self._end - int(self.cap.sum())
+
+    def _close_ranks(self) -> Array:
+        """Moves all blocks to the left, until none is between two others that nobody uses. Answers the series that have
+        one."""
+        series = np.flatnonzero(self.cap)
+        series = series[np.argsort(self.start[series], kind="stable")]
+        lengths, blocks = self.hi[series] - self.lo[series], self.cap[series]
+        targets = np.cumsum(blocks) - blocks
+        moves = np.stack([self.lo[series], targets, lengths], axis=1)
+        for column in self.columns:
+            windows.move(column, moves)  # from left to right and never to the right: nothing is written over unread
+        self.start[series] = self.lo[series] = targets
+        self.hi[series] = targets + lengths
+        self._free[:] = -1
+        self._end = int(blocks.sum())
+        return series
+
     def _grow(self, places: int) -> None:
-        size = max(places, len(self.times) * 3 // 2)
+        size = max(places, self._end * 17 // 16)
         for number, old in enumerate(self.columns):
             # What is never written to is never given memory by the system, so the spare part costs nothing yet.
             self.columns[number] = np.empty(size, old.dtype)

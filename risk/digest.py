@@ -50,7 +50,7 @@ def canonical(
 
 
 class Digest:
-    """Grows row by row; two digests of parts add up to the digest of the whole."""
+    """Grows row by row, in any order."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -59,10 +59,6 @@ class Digest:
     def add(self, row: bytes) -> None:
         self.count += 1
         self._sum = (self._sum + int.from_bytes(sha256(row).digest(), "big")) % MODULUS
-
-    def merge(self, other: "Digest") -> None:
-        self.count += other.count
-        self._sum = (self._sum + other._sum) % MODULUS
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Digest) and (self.count, self._sum) == (other.count, other._sum)

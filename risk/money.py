@@ -27,6 +27,11 @@ EXPONENTS: dict[str, int] = {
 _SCALES: dict[str, int] = {currency: int(10**exponent) for currency, exponent in EXPONENTS.items()}
 
 
+def amount_text(amount: float, currency: str) -> str:
+    """As people read it: "1,234.50 EUR", "1,234 JPY"."""
+    return f"{amount:,.{EXPONENTS[currency]}f} {currency}"
+
+
 def scale_of(currency: str) -> int:
     """How many minor units one major unit has."""
     return _SCALES[currency]

@@ -37,11 +37,6 @@ class Topics(NamedTuple):
     rejected: str
     ledger: str
 
-    @property
-    def partitioned(self) -> tuple[str, ...]:
-        """Those with one number of partitions."""
-        return self[:-1]
-
 
 def topics_of(prefix: str) -> Topics:
     return Topics(*(prefix + kind.name for kind in KINDS))

@@ -1,4 +1,5 @@
-"""Numbers as text: one way of writing them, so that a file and a stream name the same category."""
+"""Numbers as text: one way of writing them, so that a file and a stream name the same category; and as people say
+them."""
 
 # From here on repr writes an exponent, which a whole number does not need below.
 _FIRST_WITH_EXPONENT = 1e16
@@ -9,3 +10,8 @@ def number_text(value: float) -> str:
     if value.is_integer() and abs(value) < _FIRST_WITH_EXPONENT:
         return str(int(value))
     return repr(value)
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """1 row has, 2,000 rows have."""
+    return f"{count:,} {one if count == 1 else many}"

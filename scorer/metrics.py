@@ -76,6 +76,9 @@ class Metrics:
             "newest_event_timestamp_seconds", "Event time of the newest transaction, by partition.", ["partition"]
         )
         self.last_commit = gauge("last_commit_timestamp_seconds", "When this worker last stored a batch.")
+        self.broker_answered = gauge(
+            "broker_answered_timestamp_seconds", "When a broker last told this worker where its partitions end."
+        )
         self.bundle = gauge("bundle_info", "The bundle that scores; always 1.", ["version", "model"])
         self.build = gauge("build_info", "This program; always 1.", ["version", "python"])
         self.up = gauge("up", "1 while the worker runs.")

@@ -1,27 +1,32 @@
 """`prune`: lets go of what is old in the store, and keeps what a restart or the ledger can still ask for."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from console.help import epilog
 from console.options import option_of, settings_of
 from console.start import EXIT_OK
 from console.terminal import say
-from risk.bundle import Manifest
+from risk.clock import to_date
 from risk.settings import duration
 from risk.store import Store, open_store
 from risk.topics import topics_of
+from risk.words import counted
 from scorer.options import add_bundle, bundle_of
+
+if TYPE_CHECKING:
+    from risk.bundle import Manifest
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "prune",
-        help="let go of old flags, labels and ledger rows in the store",
         description="Let go of flags, labels and ledger rows that are older than so much before the newest event. What "
         "histories are rebuilt from, and ledger days that are not closed yet, stay. Offsets stay; the topics are not "
         "touched. Workers may go on meanwhile. The file does not shrink: its room is used again.",
-        epilog="example: python -m scorer prune --older-than 400d",
+        epilog=epilog("python -m scorer prune --older-than 400d"),
     )
     command.add_argument("--older-than", type=option_of(duration), required=True, metavar="TIME", help="such as 400d")
     add_bundle(command)
@@ -42,7 +47,11 @@ def _run(options: argparse.Namespace) -> int:
         )
     finally:
         store.close()
-    say(f"gone: {pruned.flags:,} flags, {pruned.labels:,} labels, {pruned.ledger_rows:,} rows of the merchant ledger")
+    flags, labels = counted(pruned.flags, "flag", "flags"), counted(pruned.labels, "label", "labels")
+    say(f"gone: {flags}, {labels}, {counted(pruned.ledger_rows, 'row', 'rows')} of the merchant ledger")
+    if pruned.whole_from is not None:
+        day = to_date(pruned.whole_from)
+        say(f"the store is whole from {day} on: python -m scorer verify --from {day}")
     for text in pruned.kept:
         say(f"kept: {text}")
     return EXIT_OK
@@ -54,7 +63,7 @@ class _Lateness(msgspec.Struct):
     max_lateness_ms: int
 
 
-def _greatest_lateness(store: Store, manifest: Manifest) -> int:
+def _greatest_lateness(store: Store, manifest: "Manifest") -> int:
     """A rebuild may need an older bundle's histories, which may reach further back."""
     stored = [msgspec.json.decode(bundle.manifest, type=_Lateness).max_lateness_ms for bundle in store.bundles()]
     return max([manifest.max_lateness_ms, *stored])

@@ -1,17 +1,20 @@
 """python -m storm: scenarios on a real Kafka of its own, and one table of what came of them."""
 
 import argparse
+import os
 import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
-from console.start import EXIT_FAILED, EXIT_OK
+from console.help import epilog
+from console.options import Parser
+from console.start import EXIT_FAILED, EXIT_OK, end_when_told, start
 from console.terminal import notice, say_table
 from storm.concluding import Outcome
 from storm.ground import LARGE, SMALL, Ground, Size, World, dice_of
@@ -70,22 +73,36 @@ class Storm:
         return self._shared
 
 
-def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m storm", description=__doc__)
-    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"of {', '.join(SCENARIOS)} (default: all)")
-    parser.add_argument("--large", action="store_true", help="100 kills, 100 rebalances, 100,000 bad messages")
-    parser.add_argument(
-        "--seed", type=int, default=random.SystemRandom().randrange(10**6), help="of every random moment"
+def parser() -> argparse.ArgumentParser:
+    options = Parser(
+        prog="python -m storm",
+        description="Scenarios on a real Kafka of its own, and one table of what came of them.",
+        epilog=epilog(
+            "python -m storm kills rebalances",
+            "python -m storm --large --seed 7",
+            notes=f"The scenarios: {', '.join(SCENARIOS)}. DESIGN.md says what each of them proves.",
+            done="in every scenario all is equal",
+            failed="in one of them something is lost or wrong, or it could not be run; the folder stays for a look",
+        ),
     )
-    options = parser.parse_args(arguments)
+    add = options.add_argument
+    add("scenarios", nargs="*", metavar="SCENARIO", help="which of them (default: all)")
+    add("--large", action="store_true", help="100 kills, 100 rebalances, 100,000 bad messages; takes half an hour")
+    add("--seed", type=int, metavar="N", help="of every random moment (default: another each time)")
+    return options
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:  # noqa: ARG001 - as every program is called
+    options = parser().parse_args(arguments)
     unknown = [name for name in options.scenarios if name not in SCENARIOS]
     if unknown:
-        parser.error(f"no such scenario: {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
+        parser().error(f"no such scenario: {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
+    seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     folder = Path(tempfile.mkdtemp(prefix="storm-"))
-    notice(f"seed {options.seed}; what everybody says is in {folder}")
+    notice(f"seed {seed}; what everybody says is in {folder}")
     came: list[Came] = []
     with ExitStack() as stack:
-        storm = Storm(folder, LARGE if options.large else SMALL, options.seed, stack)
+        storm = Storm(folder, LARGE if options.large else SMALL, seed, stack)
         for name in options.scenarios or SCENARIOS:
             came.append(storm.run(name))
             notice(" ".join((*came[-1].cells(), came[-1].why)))
@@ -97,4 +114,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    end_when_told()
+    sys.exit(start(lambda: main, sys.argv[1:], os.environ))

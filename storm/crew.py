@@ -26,6 +26,7 @@ class Crew:
     def __init__(self, system: System, *options: str, session_seconds: float = SESSION_SECONDS) -> None:
         self.system = system
         self.workers: list[Worker] = []
+        self.goodbyes: list[float] = []  # seconds from SIGTERM to the end
         self.statuses: list[int] = []  # of those that ended by themselves, where that was to be expected
         self._options = (*options, "--session-seconds", f"{session_seconds:g}")
 
@@ -41,8 +42,10 @@ class Crew:
 
     def leave(self, worker: Worker) -> None:
         """SIGTERM; it must end well."""
+        begun = monotonic()
         worker.signal(signal.SIGTERM)
         self._until_left(worker)
+        self.goodbyes.append(monotonic() - begun)
 
     def _until_left(self, worker: Worker) -> None:
         status = self.until_ended(worker)

@@ -66,7 +66,8 @@ def linear_onnx(weights: list[float], bias: float) -> bytes:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
-    return model.SerializeToString()
+    raw: bytes = model.SerializeToString()
+    return raw
 
 
 def write_bundle(

@@ -57,14 +57,15 @@ def dockerfile() -> list[Instruction]:
 
 def commands_of(program: str) -> set[str]:
     module = import_module(COMMANDS[program])
-    return set(parser_of(program, module.DESCRIPTION, module.COMMANDS).get_default("parsers"))
+    return set(parser_of(program, module.DESCRIPTION, module.COMMANDS, ()).get_default("parsers"))
 
 
 def parse(words: list[str], environment: Mapping[str, str]) -> Any:
     """The options of a program's command, as the program itself reads them; SystemExit where it would not."""
     program, *arguments = words
     module = import_module(COMMANDS[program])
-    options, unknown = parser_of(program, module.DESCRIPTION, module.COMMANDS).parse_known_args(arguments)
+    parser = parser_of(program, module.DESCRIPTION, module.COMMANDS, arguments)
+    options, unknown = parser.parse_known_args(arguments)
     assert unknown == []
     options.environment = environment
     return options

@@ -43,7 +43,7 @@ PROGRAMS = {
     "scorer": {"risk", "console", "faust", "aiokafka", "prometheus_client", "msgspec", "uvloop"},
     "kpi_reporter": {"risk", "console", "numpy", "msgspec", "prometheus_client", "datasette", "uvicorn", "rich"},
     # It prints the page of both programs' metrics.
-    "ops": {"risk", "scorer", "kpi_reporter", "aiokafka", "confluent_kafka", "prometheus_client"},
+    "ops": {"risk", "console", "scorer", "kpi_reporter", "aiokafka", "confluent_kafka", "prometheus_client"},
     # Histories to try things on: made for a file by the trainer, and for a stream by the producer.
     "worlds": {"risk", "numpy", "pyarrow", "msgspec"},
     # What the programs share in how they speak with a person.

@@ -1,12 +1,15 @@
 """Who may look: with a token whoever has it, without one whoever sits at this machine."""
 
+import ast
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+from kpi_reporter.explorer import login
 from kpi_reporter.explorer.login import COOKIE, HOLDS_SECONDS, with_login
 from risk.settings import Secret
 from tests.explorers import Served, served
@@ -78,6 +81,15 @@ def test_another_token_is_none(server: Served, wrong: str) -> None:
     assert answer.status == 401
     assert "That is not the token." in answer.text
     assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("compare", [login._is_token, login._is_cookie])
+def test_secrets_are_compared_in_constant_time(compare: Callable[..., bool]) -> None:
+    """What takes longer for a near miss is guessed letter by letter. A test has no clock that shows
+    it, but the code does."""
+    parts = list(ast.walk(ast.parse(inspect.getsource(compare))))
+    assert any(isinstance(part, ast.Attribute) and part.attr == "compare_digest" for part in parts)
+    assert not any(isinstance(part, ast.Eq | ast.NotEq | ast.In | ast.NotIn) for part in parts)
 
 
 def test_a_token_under_another_scheme_is_none(server: Served) -> None:

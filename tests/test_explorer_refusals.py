@@ -70,6 +70,13 @@ def test_an_endless_query_is_stopped_with_what_to_do(server: Served) -> None:
     assert answer.json["error"].startswith("It took longer than 1 s and was stopped. Ask for fewer days")
 
 
+def test_who_asks_for_more_time_gets_none(server: Served) -> None:
+    """Datasette lets an address name its own limit; ours holds."""
+    long = ENDLESS.replace("from c)", "from c limit 100000000)")
+    assert long != ENDLESS
+    assert server.sql(long, _timelimit="1000000000").status == 400
+
+
 @pytest.mark.parametrize(
     ("sql", "words"),
     [

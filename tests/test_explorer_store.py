@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from kpi_reporter.kpis.values import Unready
-from risk.store import open_store
-from tests.explorers import ENDLESS, Figures, Served, exploring, make_store
+from risk.store import open_store, restore_store
+from scorer.copies import patience
+from tests.explorers import ENDLESS, Figures, Served, a_flag, exploring, make_store
+from tests.stores import store_flags
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,24 @@ def test_a_store_that_is_replaced_or_comes_late_needs_no_restart(tmp_path: Path)
         answer = server.sql("select 1")
         assert answer.status == 503
         assert "file is not a database" in answer.json["error"]
+
+
+def test_a_backup_is_restored_between_two_pages_and_is_seen_without_a_restart(tmp_path: Path) -> None:
+    """Whoever restores needs the file for himself: nothing stays open, whatever became of the pages before."""
+    path, backup = tmp_path / "risk.db", tmp_path / "backup.db"
+    make_store(path, rows=3)
+    with exploring(path) as server:
+        with open_store(path) as store:
+            store.backup(backup)
+            store_flags(store, [a_flag(place) for place in range(3, 8)])
+        with ThreadPoolExecutor(8) as people:
+            list(people.map(server.ask, ["/store", "/store/risk_flags", "/store/worst_misses", "/store/labels"] * 2))
+            list(people.map(server.sql, [ENDLESS, "select nobody", "select 1"]))
+        assert server.sql("select count(*) from risk_flags").json["rows"] == [[8]]
+        # An answer may be here before its page lets go of the store.
+        restore_store(backup, path, force=True, may_wait=patience(60))
+        assert server.sql("select count(*) from risk_flags").json["rows"] == [[3]]
+        assert "3 rows" in server.ask("/store/risk_flags").text
 
 
 def test_a_file_that_breaks_while_it_is_open_is_no_crash(tmp_path: Path) -> None:

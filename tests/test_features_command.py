@@ -77,9 +77,9 @@ def test_duplicates_late_bad_rows_and_other_currencies_are_told(
     assert main(["features", str(source), "--out", str(target)], {}) == EXIT_OK
     said = capsys.readouterr()
     assert "3 transactions, " in said.out
-    assert "1 duplicates were left out" in said.err
-    assert "1 transactions in USD were taken with their amount missing" in said.err
-    assert "1 rows could not be read (1 refund); the first: line 4, amount: got '-5.00'" in said.err
+    assert "1 duplicate was left out" in said.err
+    assert "1 transaction in USD was taken without the amount" in said.err
+    assert "1 row could not be read (1 refund); the first: line 4, amount: got '-5.00'" in said.err
     table = pq.read_table(target)
     assert table["is_fraud"].to_pylist() == [0, 1, None]
     assert table["amount"].is_null().to_pylist() == [False, False, False]
@@ -94,7 +94,7 @@ def test_many_rows_that_cannot_be_read_are_said_loudly(
     rows = [f"T{row},2024-01-0{row + 1}T10:00:00Z,C1,M1,{'-5.00' if row < bad else '5.00'},EUR,0," for row in range(6)]
     assert main(["features", str(written(tmp_path, *rows)), "--out", str(tmp_path / "out.parquet")], {}) == EXIT_OK
     said = capsys.readouterr().err
-    assert f"{bad} rows could not be read ({bad} refund)" in said
+    assert f"{bad} row{'s' if bad > 1 else ''} could not be read ({bad} refund)" in said
     assert ("THIS IS 33% OF ALL ROWS" in said) == is_loud
 
 

@@ -15,6 +15,7 @@ from risk.errors import DatasetError, OptionError
 from tests.foreign_files import ROWS, World, german_bank, own, saved, world
 from trainer.__main__ import main
 from trainer.inspection import command as inspection
+from trainer.inspection import options as inspection_options
 from trainer.inspection.facts import MOST_DISTINCT, survey
 
 __all__ = ["world"]  # a fixture is used by its name
@@ -28,7 +29,7 @@ def inspect(capsys: pytest.CaptureFixture[str]) -> Inspect:
 
     def run(*arguments: object) -> str:
         parser = argparse.ArgumentParser()
-        inspection.register(parser.add_subparsers())
+        inspection_options.register(parser.add_subparsers())
         options = parser.parse_args(["inspect", *map(str, arguments)])
         assert options.run(options) == 0
         return capsys.readouterr().out

@@ -13,7 +13,7 @@ RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 
 WANTED = {
     "WorkerDown", "LagGrowing", "NothingCommitted", "RejectsHigh", "NoAlerts", "AlertFlood", "PrecisionLow",
-    "EventsStale", "LedgerDayOverdue", "BundlesDiffer", "StoreNotReadable", "DiskLow", "ReporterDown",
+    "EventsStale", "LedgerDayOverdue", "BundlesDiffer", "StoreNotReadable", "DiskLow", "ReporterDown", "NoFigures",
 }  # fmt: skip
 
 

@@ -154,7 +154,7 @@ def test_an_error_that_waiting_does_not_mend_ends_it() -> None:
 def test_while_nothing_is_acknowledged_the_reason_is_looked_for() -> None:
     log = Log()
     log.is_deaf = True
-    log.refusal = BrokerError("transactions: not there; `python -m producer topics` makes it")
+    log.refusal = BrokerError("not there: transactions; make what is missing with `python -m producer topics`")
     with pytest.raises(BrokerError, match="not there"):
         delivered(log, {A: messages("1")})
 

@@ -150,7 +150,7 @@ def test_a_message_that_no_broker_takes_is_left_out_and_said(
     assert sorted(map(_name, found)) == ["T1", "T2", "T4"]
     said = capsys.readouterr()
     assert "sent  3 transactions" in said.out
-    assert "1 messages of more than 1,000,000 bytes were not sent" in said.err
+    assert "not sent, for brokers would refuse it: 1 message of more than 1,000,000 bytes" in said.err
     assert '"transaction_id":"T3"' in said.err
 
 

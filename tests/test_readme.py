@@ -1,4 +1,4 @@
-"""What the README tells to type works as typed, on a file of foreign names too."""
+"""What README and recipes tell to type works as typed, without a broker; on a file of foreign names too."""
 
 import os
 import re
@@ -7,8 +7,9 @@ import sys
 from datetime import date, timedelta
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+from storm.scenarios import SCENARIOS
+from tests.documents import README, RECIPES, ROOT, typed
+
 FIRST_DAY = date(2024, 1, 1)
 # Half a year of forty cards in twenty-five shops; the frauds are the large amounts at night, for the most part.
 MINE = "when,card,shop,value,fraud\n" + "".join(
@@ -18,27 +19,13 @@ MINE = "when,card,shop,value,fraud\n" + "".join(
 )
 
 
-def blocks() -> list[list[str]]:
-    """The commands of each fenced block without a language, `python` and `make` ones; those of `sh` need a broker."""
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    plain = [block for language, block in fenced if not language]
-    found = [[line for line in block.splitlines() if line.startswith(("python ", "make "))] for block in plain]
-    return [commands for commands in found if commands]
-
-
-def test_the_readme_has_its_commands() -> None:
-    assert blocks()[0] == ["make setup", "make test"]
-    assert sum(command.startswith("python -m trainer") for block in blocks() for command in block) >= 5
-
-
-def test_every_command_runs_as_typed_one_after_the_other(tmp_path: Path) -> None:
-    (tmp_path / "mine.csv").write_text(MINE)
+def run(commands: list[str], folder: Path) -> None:
     scripts = str(Path(sys.executable).parent)
-    for command in (command for commands in blocks() for command in commands if command.startswith("python")):
+    for command in commands:
         answer = subprocess.run(
             command,
             shell=True,
-            cwd=tmp_path,
+            cwd=folder,
             env={**os.environ, "PATH": f"{scripts}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
@@ -47,19 +34,27 @@ def test_every_command_runs_as_typed_one_after_the_other(tmp_path: Path) -> None
         assert answer.returncode == 0, f"{command}\n{answer.stdout}\n{answer.stderr}"
 
 
-def test_every_make_target_that_is_named_exists() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {
-        name
-        for page in (ROOT / "README.md", ROOT / "DESIGN.md", *(ROOT / "docs").glob("*.md"))
-        for name in re.findall(r"`make ([a-z]+)`|^make ([a-z]+)$", page.read_text(), re.MULTILINE)
-        for name in name
-        if name
+def test_there_are_two_commands_and_three_lead_to_a_report() -> None:
+    assert typed(README, "Two commands") == ["make setup", "make demo"]
+    assert [command.split()[3] for command in typed(README, "Train")] == ["generate", "train", "backtest"]
+
+
+def test_from_a_world_to_a_report_and_a_second_model(tmp_path: Path) -> None:
+    run(typed(README, "Train"), tmp_path)
+    run(typed(RECIPES, "Compare two models by a backtest"), tmp_path)
+
+
+def test_from_a_csv_to_a_report(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text(MINE)
+    run(typed(RECIPES, "From your own CSV to a report"), tmp_path)
+    assert list(tmp_path.glob("reports/*/report.html"))
+
+
+def test_what_proves_the_guarantees_exists() -> None:
+    table = README.read_text().split("| guarantee | proof |")[1].split("\n\n")[0]
+    proofs = {
+        name for row in table.splitlines()[2:] for name in re.findall(r"`([^`]+)`", row.rstrip(" |").split("|")[-1])
     }
-    assert named - targets == set()
-
-
-def test_every_link_leads_somewhere() -> None:
-    for page in (ROOT / "README.md", ROOT / "DESIGN.md", *(ROOT / "docs").glob("*.md")):
-        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    assert len(proofs) >= 12
+    scenarios = {name.replace("-", "_") for name in SCENARIOS}
+    assert [name for name in proofs if name not in scenarios and not (ROOT / name).is_file()] == []

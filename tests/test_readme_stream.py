@@ -1,53 +1,86 @@
-"""What the README tells to type for the stream works as typed: on a real Kafka, with a smaller history."""
+"""What README and recipes tell to type for the stream works as typed: on a real Kafka, with a smaller history."""
 
 import re
 import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from ops.leashed import Leashed
 from risk.settings import PREFIX
+from tests.documents import README, RECIPES, ROOT, blocks, typed
 from tests.kafka_broker import TestKafka
+from tests.operations import said, tool
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-
-
-def commands() -> list[str]:
-    fenced = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    return [line for block in fenced for line in block.splitlines()]
+WORKER = "python -m scorer worker"
+LOOKS_EVERY_SECONDS = 0.1
 
 
-def test_the_readme_streams() -> None:
-    assert [command.split()[2:4] for command in commands()][:2] == [["producer", "topics"], ["scorer", "worker"]]
+def words_of(command: str) -> list[str]:
+    """As the shell would read it, with the programs of this environment."""
+    program, *rest = shlex.split(command)
+    return [sys.executable if program == "python" else str(Path(sys.executable).with_name(program)), *rest]
+
+
+@contextmanager
+def beside(command: str, environment: Mapping[str, str], folder: Path) -> Iterator[Leashed]:
+    """As in a terminal of its own."""
+    settings = [f"{name}={value}" for name, value in environment.items()]
+    there = f"cd {shlex.quote(str(folder))} && exec {shlex.join(words_of(command))}"
+    process = Leashed(["env", "-i", *settings, "sh", "-c", there], folder / "beside.log")
+    try:
+        yield process
+    finally:
+        process.kill()
 
 
 def test_every_command_of_the_stream_runs_as_typed(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
-    """The worker runs beside the rest, as in a terminal of its own, and ends well when it is told to."""
+    """The worker runs beside the rest and ends well when it is told to; then a service takes its alerts."""
     environment = {**kafka.environment(prefix), "PYTHONPATH": str(ROOT), f"{PREFIX}METRICS_PORT": "0"}
 
     def run(command: str) -> str:
-        words = [sys.executable, *shlex.split(command)[1:]]
-        answer = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        answer = subprocess.run(
+            words_of(command), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
         assert answer.returncode == 0, f"{command}\n{answer.stdout}\n{answer.stderr}"
         return answer.stdout
 
     run("python -m trainer generate cards cards.parquet --customers 250 --days 60")
     run("python -m trainer train cards.parquet --model logistic")
-    worker: Leashed | None = None
-    try:
-        for command in commands():
-            if command == "python -m scorer worker":
-                settings = [f"{name}={value}" for name, value in environment.items()]
-                there = f"cd {shlex.quote(str(tmp_path))} && exec {sys.executable} -m scorer worker"
-                worker = Leashed(["env", "-i", *settings, "sh", "-c", there], tmp_path / "worker.log")
-            else:
-                run(command)
-        assert worker is not None
-        worker.signal(signal.SIGTERM)
-        assert worker.wait(30) == 0, (tmp_path / "worker.log").read_text()
-    finally:
-        if worker is not None:
-            worker.kill()
+    topics, worker, *rest = typed(README, "Stream", "Watch")
+    assert worker == WORKER
+    run(topics)
+    with beside(worker, environment, tmp_path) as scoring:
+        for command in rest:
+            run(command)
+        scoring.signal(signal.SIGTERM)
+        assert scoring.wait(30) == 0, scoring.last_words()
+
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    consumer, look = typed(RECIPES, "Act on alerts")
+    with beside(consumer, environment, tmp_path) as consuming:
+        while not consuming.last_words():
+            with pytest.raises(subprocess.TimeoutExpired):  # it has not ended
+                consuming.wait(LOOKS_EVERY_SECONDS)
+    assert re.search(r"^C\d+ ", run(look), re.MULTILINE)
+
+    (by_hand,) = (command for command in typed(RECIPES, "Your own Kafka") if "kcat" in command)
+    tool("kcat")
+    sent = by_hand.replace("trial.", prefix)
+    subprocess.run(sent, shell=True, env=environment, check=True)
+
+
+def test_prometheus_understands_what_the_recipe_adds_to_it(tmp_path: Path) -> None:
+    (addition,) = (block.text for block in blocks(RECIPES) if block.language == "yaml")
+    (tmp_path / "prometheus.yml").write_text(addition)
+    (tmp_path / "rules").symlink_to(ROOT / "ops" / "prometheus" / "rules")
+    answer = said(tool("promtool"), "check", "config", tmp_path / "prometheus.yml")
+    assert re.findall(r"SUCCESS: (\d+ rule files|.*prometheus\.yml)", answer) == [
+        "2 rule files",
+        str(tmp_path / "prometheus.yml"),
+    ]

@@ -8,10 +8,10 @@ import pytest
 from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.kpis.values import Unready
 from risk.clock import DAY
-from risk.store import Store, open_store, restore_store
+from risk.store import FlagRow, Store, open_store, restore_store
 from tests.cases import NEW_YEAR
 from tests.kpi_stores import SmallWorld, assert_as_by_sql, read, remember_bundles
-from tests.stores import TRANSACTIONS, flag, store_flags
+from tests.stores import NOTHING_SENT, TRANSACTIONS, flag, store_flags
 
 
 @pytest.fixture
@@ -91,11 +91,49 @@ def test_a_backup_written_into_the_same_file_is_read_anew(path: Path, reader: Kp
         fill(store, world, 2)
     assert_as_by_sql(read(reader), path)
     inode = path.stat().st_ino
+    write_into(path, backup)
+    assert path.stat().st_ino == inode
+    assert_as_by_sql(read(reader), path)
+
+
+def write_into(path: Path, backup: Path) -> None:
+    """As somebody does who does not know `restore`."""
     source, target = sqlite3.connect(backup), sqlite3.connect(path)
     source.backup(target)
     source.close()
     target.close()
-    assert path.stat().st_ino == inode
+
+
+def highs(first: int, last: int) -> list[FlagRow]:
+    return [flag(n, level="high", customer=f"c{n}")._replace(bundle_version="one") for n in range(first, last)]
+
+
+def test_a_backup_of_the_same_owner_is_told_by_its_offset(path: Path, reader: KpiReader, tmp_path: Path) -> None:
+    with open_store(path) as store:
+        remember_bundles(store)
+        owner = store_flags(store, highs(0, 5))
+        store.backup(tmp_path / "backup.db")
+        store.commit_flags(
+            owner, expected=5, next_offset=9, newest_event_time=NEW_YEAR, outputs=NOTHING_SENT, rows=highs(5, 9)
+        )
+    assert read(reader).transactions == 9
+    write_into(path, tmp_path / "backup.db")
+    assert_as_by_sql(read(reader), path)
+
+
+def test_a_backup_that_has_gone_on_further_is_told_by_its_epoch(path: Path, reader: KpiReader, tmp_path: Path) -> None:
+    """Its offset is beyond what was read, but what lies before it is other flags."""
+    with open_store(path) as store:
+        remember_bundles(store)
+        store_flags(store, highs(0, 5))
+        store.backup(tmp_path / "backup.db")
+        for offset in (5, 6, 7):
+            store_flags(store, highs(offset, offset + 1))
+    assert read(reader).transactions == 8
+    write_into(path, tmp_path / "backup.db")
+    with open_store(path) as store:
+        rows = [flag(n, customer="other")._replace(bundle_version="one") for n in range(5, 20)]
+        store_flags(store, rows)
     assert_as_by_sql(read(reader), path)
 
 

@@ -8,6 +8,7 @@ import pytest
 from kpi_reporter.kpis.reading import KpiReader
 from risk.clock import DAY, HOUR
 from risk.events import Label
+from risk.money import LARGEST_MINOR
 from risk.store import Store, open_store
 from tests.cases import NEW_YEAR
 from tests.kpi_stores import SmallWorld, assert_as_by_sql, read, remember_bundles
@@ -50,6 +51,15 @@ def test_an_empty_store_has_figures_too(path: Path, reader: KpiReader) -> None:
     now = read(reader)
     assert_as_by_sql(now, path)
     assert (now.transactions, now.high_rate, now.newest_event, now.amounts) == (0, None, None, ())
+
+
+def test_sums_of_money_are_exact_where_float64_is_not(store: Store, reader: KpiReader) -> None:
+    """Three hundred of the largest amounts, less a cent each: the sum has seventeen digits."""
+    rows = [flag(n, amount=LARGEST_MINOR - 1)._replace(bundle_version="one") for n in range(300)]
+    store_flags(store, rows)
+    [euros] = read(reader).amounts
+    assert euros.total == 300 * (LARGEST_MINOR - 1) / 100
+    assert euros.average == euros.total / 300
 
 
 def test_without_a_label_only_alerts_are_counted(store: Store, reader: KpiReader) -> None:

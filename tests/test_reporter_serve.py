@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import sqlite3
@@ -128,7 +129,7 @@ def test_a_name_that_no_machine_has_is_said(filled: Path) -> None:
     assert "TRUSTLENS_REPORTER_HOST: got 'nowhere.invalid'" in refused(filled, HOST="nowhere.invalid", TOKEN=TOKEN)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "8.8.8.8", "reporter.invalid", "localhost.invalid"])
 def test_without_a_token_only_this_machine_is_answered(filled: Path, host: str) -> None:
     said = refused(filled, HOST=host)
     assert f"TRUSTLENS_REPORTER_HOST: got '{host}' without a token, expected 127.0.0.1, ::1 or localhost" in said
@@ -171,6 +172,23 @@ def test_it_waits_for_a_store_and_follows_it_through_exchange_and_damage(tmp_pat
         assert 'trustlens_kpi_transactions{level="low"} 2.0' in get(f"{where}/metrics")[1]
 
 
+def test_a_backup_is_restored_by_command_while_it_runs(tmp_path: Path) -> None:
+    """Its readings and pages let go of the store, so that nobody need stop it; and it sees what was restored."""
+    path, backup = tmp_path / "risk.db", tmp_path / "backup.db"
+    made(path, 3)
+    with open_store(path) as store:
+        store.backup(backup)
+        store_flags(store, [flag(n)._replace(bundle_version="one") for n in range(3, 9)])
+    with serving(path) as (_, where):
+        assert 'trustlens_kpi_transactions{level="low"} 9.0' in get(f"{where}/metrics")[1]
+        assert get(f"{where}/store/risk_flags")[0] == 200
+        words = [sys.executable, "-m", "scorer", "restore", str(backup), "--force"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment(path))
+        assert done.returncode == 0, done.stderr
+        assert 'trustlens_kpi_transactions{level="low"} 3.0' in get(f"{where}/metrics")[1]
+        assert "3 rows" in get(f"{where}/store/risk_flags")[1]
+
+
 def test_it_reads_while_others_hold_the_store_for_writing(tmp_path: Path) -> None:
     path = tmp_path / "risk.db"
     made(path, 5)
@@ -179,6 +197,26 @@ def test_it_reads_while_others_hold_the_store_for_writing(tmp_path: Path) -> Non
     with serving(path) as (_, where):
         assert 'trustlens_kpi_transactions{level="low"} 5.0' in get(f"{where}/metrics")[1]
     connection.close()
+
+
+def test_on_a_full_disk_it_reads_beside_a_worker_and_without_one_says_why_until_there_is_room(tmp_path: Path) -> None:
+    """The first one at a store makes SQLite's index of the log. A limit on files plays the disk."""
+    path, limits = tmp_path / "risk.db", (0, resource.RLIM_INFINITY)
+    made(path, 3)
+    with serving(path) as (process, where):
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limits)
+        assert "trustlens_kpi_store_readable 0.0" in get(f"{where}/metrics")[1]
+        status, reason = get(f"{where}/ready")
+        assert (status, "expected a disk that can be read and written, with room" in reason) == (503, True)
+        assert get(f"{where}/store")[0] == 503
+        assert get(f"{where}/health")[0] == 200
+        with open_store(path) as store:
+            store_flags(store, [flag(n)._replace(bundle_version="one") for n in range(3, 5)])
+            assert 'trustlens_kpi_transactions{level="low"} 5.0' in get(f"{where}/metrics")[1]
+            assert get(f"{where}/store/risk_flags")[0] == 200
+        assert "trustlens_kpi_store_readable 0.0" in get(f"{where}/metrics")[1]
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert 'trustlens_kpi_transactions{level="low"} 5.0' in get(f"{where}/metrics")[1]
 
 
 def test_it_ends_by_ctrl_c_as_well(filled: Path) -> None:

@@ -1,9 +1,17 @@
 """`python -m kpi_reporter show`: the figures for somebody at a terminal."""
 
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from console.start import EXIT_INTERRUPTED
 from kpi_reporter.__main__ import main
 from risk.clock import DAY
 from risk.events import Label
@@ -29,9 +37,9 @@ def test_the_figures_and_the_latest_alerts(tmp_path: Path, capsys: pytest.Captur
     said = capsys.readouterr().out
     lines = [" ".join(line.split()) for line in said.splitlines()]
     assert "transactions 2: 0 low, 0 medium, 2 high" in lines
-    assert "amounts, EUR 950.00, 950.00 on average" in lines
+    assert "amounts 950.00 EUR, 950.00 EUR on average" in lines
     assert "precision - 100.00%" in lines
-    assert "saved, less reviews - 755 EUR" in lines
+    assert "saved, less reviews - 755.00 EUR" in lines
     newest, older = lines[-2:]
     assert newest == "2024-01-21T00:00:00Z bad?[31mname t1 - 0.912"
     assert older == "2024-01-01T00:00:00Z ann t0 950.00 EUR 0.970 950.00 EUR is much"
@@ -48,3 +56,41 @@ def test_bundles_that_are_not_judged_are_named(tmp_path: Path, capsys: pytest.Ca
         store_flags(store, [flag(0)])
     assert main(["show"], {"TRUSTLENS_DB": str(tmp_path / "risk.db")}) == 0
     assert "not judged, as their manifest cannot be read: v1" in capsys.readouterr().out
+
+
+@contextmanager
+def at_a_terminal(*words: str, **settings: str) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """The command at a terminal of its own, whose other end is here."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "160", "LINES": "60", **settings}
+    command = [sys.executable, "-m", "kpi_reporter", *words]
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        try:
+            yield process, ours
+        finally:
+            process.kill()
+            os.close(ours)
+
+
+def read_until(terminal: int, text: str) -> None:
+    """The test fails where the command ends before it has shown that, or shows other things again and again."""
+    shown = b""
+    for _ in range(100):
+        shown += os.read(terminal, 65_536)
+        if text.encode() in shown:
+            return
+    pytest.fail(f"{text!r} is not in {shown!r}")
+
+
+def test_a_watch_waits_for_a_store_shows_what_comes_and_ends_by_ctrl_c(tmp_path: Path) -> None:
+    path = tmp_path / "risk.db"
+    with at_a_terminal("show", "--watch", "--every", "1", TRUSTLENS_DB=str(path)) as (process, terminal):
+        read_until(terminal, "there is no store")
+        with open_store(path) as store:
+            store_flags(store, [flag(0)])
+            read_until(terminal, "1: 1 low, 0 medium, 0 high")
+            store_flags(store, [flag(1, level="high", score=0.97)])
+            read_until(terminal, "2: 1 low, 0 medium, 1 high")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == EXIT_INTERRUPTED

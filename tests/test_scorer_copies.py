@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from risk.clock import DAY, HOUR
+from risk.clock import DAY, HOUR, to_date
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 from risk.settings import PREFIX
@@ -96,6 +96,10 @@ def test_pruning_lets_go_of_what_no_bundle_that_has_scored_can_need(
     said = made.scorer("prune", "--older-than", "60d", "--bundle", str(made.models / "current"))
     assert f"gone: {gone} flags, 0 labels, 0 rows of the merchant ledger\n" in said.out
     assert offsets(made) == list(range(gone, DAYS))
+    store = open_store(made.store, read_only=True)
+    first = next(store.flags()).event_time
+    store.close()
+    assert f"python -m scorer verify --from {to_date(-(-first // DAY))}\n" in said.out
 
 
 def test_pruning_of_nothing_says_so_and_makes_nothing(made: System) -> None:

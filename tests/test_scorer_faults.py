@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import sqlite3
 import urllib.request
 from pathlib import Path
@@ -43,6 +44,18 @@ def test_a_broker_that_is_not_there_is_named(kafka: TestKafka, prefix: str, tmp_
     worker = made.start()
     assert worker.wait() == EXIT_FAILED
     assert "127.0.0.1:9" in worker.said()
+
+
+def test_a_port_that_another_worker_has_is_told_with_the_way_out(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
+    """Before anything is begun, and without a trace of the program's insides."""
+    with socket.create_server(("127.0.0.1", 0)) as other, system(kafka, prefix, tmp_path) as made:
+        port = other.getsockname()[1]
+        worker = made.start("--metrics-port", str(port))
+        assert worker.wait() == EXIT_FAILED
+        assert f"cannot listen at 127.0.0.1 port {port} (Address already in use)" in worker.said()
+        assert "--metrics-port" in worker.said()
+        assert "Traceback" not in worker.said()
+        assert not made.store.exists()
 
 
 def test_a_store_of_another_log_is_refused(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:

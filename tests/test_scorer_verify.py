@@ -73,7 +73,7 @@ def test_what_a_worker_did_is_identical_and_has_the_digest_of_the_backtest(score
     alerts, rejects = counts(said, "high-risk-alerts"), counts(said, "transactions-rejected")
     assert 0 < alerts["due"] == alerts["equal"] < total
     assert rejects["due"] == rejects["equal"] == 4
-    assert f"read again: {total + 4:,} transactions of 2 partitions, {total:,} scored, 1 duplicates" in said.out
+    assert f"read again: {total + 4:,} transactions of 2 partitions, {total:,} scored, 1 duplicate " in said.out
     for reason in ("1 not_json", "1 too_late", "1 missing_field", "1 label not_json"):
         assert f"rejected: {reason}\n" in said.out
     assert "went on without a ledger day that was due: 0" in said.out

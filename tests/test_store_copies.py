@@ -1,7 +1,9 @@
 """Backups while others write, and restoring: whole or not at all, and never under anybody's feet."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,19 @@ def test_a_store_that_this_process_holds_is_not_replaced(store: Store, backup: P
     with pytest.raises(StoreBusyError, match="somebody has the store open"):
         restore_store(backup, path, force=True)
     assert [row.source_offset for row in store.flags()] == [0, 1]
+
+
+def test_whoever_restores_can_wait_until_a_reader_lets_go(store: Store, backup: Path, path: Path) -> None:
+    store.close()
+    with held_by_another(path, "select 1") as reader, ThreadPoolExecutor(1) as meanwhile:
+        looked = threading.Event()
+        restoring = meanwhile.submit(restore_store, backup, path, force=True, may_wait=lambda: looked.set() or True)
+        looked.wait()
+        assert not restoring.done()
+        assert reader.stdin is not None
+        reader.stdin.close()
+        restoring.result()
+    assert offsets(path) == [0]
 
 
 def test_nobody_can_open_a_store_while_it_is_replaced(store: Store, path: Path) -> None:

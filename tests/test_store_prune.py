@@ -53,9 +53,10 @@ def oldest(store: Store) -> int:
 
 def test_what_is_older_goes_and_what_is_as_old_stays(store: Store) -> None:
     close_days(store, LENGTH)
-    assert prune(store, 60) == (39, 39, 39, [])
+    whole_from = -(-(NEWEST - 60 * DAY) // DAY)
+    assert prune(store, 60) == (39, 39, 39, [], whole_from)
     assert oldest(store) == NEWEST - 60 * DAY
-    assert prune(store, 60) == (0, 0, 0, [])
+    assert prune(store, 60) == (0, 0, 0, [], None)
 
 
 def test_what_histories_are_rebuilt_from_stays(store: Store) -> None:
@@ -79,7 +80,7 @@ def test_days_that_are_not_closed_stay(store: Store) -> None:
 
 def test_before_the_first_day_is_closed_everything_stays(store: Store) -> None:
     pruned = prune(store, 0)
-    assert pruned == (0, 0, 0, ["partition 0: 99 flags stay, because no ledger day is closed yet"])
+    assert pruned == (0, 0, 0, ["partition 0: 99 flags stay, because no ledger day is closed yet"], None)
 
 
 def test_without_a_ledger_no_day_holds_anything_up(store: Store) -> None:
@@ -128,7 +129,7 @@ def test_a_day_that_was_pruned_cannot_be_closed_again(store: Store) -> None:
 def test_an_empty_store_has_nothing_to_prune(empty: Store) -> None:
     empty.take_over(TRANSACTIONS, 0, first_offset=0)
     empty.take_over(LABELS, 0, first_offset=0)
-    assert prune(empty, 60) == (0, 0, 0, ["nothing was scored yet"])
+    assert prune(empty, 60) == (0, 0, 0, ["nothing was scored yet"], None)
 
 
 def test_much_is_pruned_in_pieces_and_all_of_it(empty: Store) -> None:

@@ -23,9 +23,8 @@ def test_the_table_of_hyper_parameters_is_that_of_the_code() -> None:
 
 
 def options_of(command: str) -> set[str]:
-    parser = parser_of("trainer", DESCRIPTION, COMMANDS)
-    (choices,) = (action.choices for action in parser._actions if action.dest == "command")
-    return {option for action in choices[command]._actions for option in action.option_strings}
+    parser = parser_of("trainer", DESCRIPTION, COMMANDS, [command])
+    return {option for action in parser.get_default("parsers")[command]._actions for option in action.option_strings}
 
 
 def test_every_option_that_the_page_names_exists_and_report_s_are_all_there() -> None:

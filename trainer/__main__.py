@@ -17,6 +17,11 @@ def _load() -> Run:
     return run
 
 
-if __name__ == "__main__":
+def program() -> int:
+    """Of `python -m trainer`, and of the command `trustlens-trainer` where TrustLens is installed."""
     end_when_told()
-    sys.exit(main(sys.argv[1:], os.environ))
+    return main(sys.argv[1:], os.environ)
+
+
+if __name__ == "__main__":
+    sys.exit(program())

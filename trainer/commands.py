@@ -2,14 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 
-from console.commands import carry_out, parser_of
-from trainer import features, generate, models, report, train
-from trainer.backtest import command as backtest
-from trainer.inspection import command as inspection
+from console.commands import Command, carry_out, parser_of
 
-COMMANDS = (generate, inspection, features, train, report, models, backtest)
+PROGRAM = "python -m trainer"
 DESCRIPTION = "Make history, look at data, compute features, train models, try them on the past."
+COMMANDS = (
+    Command("generate", "make a history: the worlds trustlens and cards", "trainer.generate"),
+    Command("inspect", "look at a file and propose a column map", "trainer.inspection.options"),
+    Command("features", "compute the features of a file", "trainer.features"),
+    Command("train", "train models on a file; write the best as a bundle, and a report", "trainer.train"),
+    Command("report", "make a bundle's report again, with cross-validation", "trainer.report"),
+    Command("models", "list bundles, and which one is in use", "trainer.models"),
+    Command("promote", "put another bundle in use", "trainer.models"),
+    Command("backtest", "replay a file through the worker's pipeline", "trainer.backtest.options"),
+)
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    return carry_out(parser_of("python -m trainer", DESCRIPTION, COMMANDS), arguments, environment)
+    return carry_out(parser_of(PROGRAM, DESCRIPTION, COMMANDS, arguments), arguments, environment)

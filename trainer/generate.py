@@ -6,9 +6,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from console.help import epilog
 from console.options import checked_target
 from console.output import replaced
 from console.terminal import notice, progress, say
+from risk.words import counted
 from worlds.asked import MEANINGS, add_size_options, asked_world
 from worlds.world import World
 from worlds.write import FORMATS, write_history
@@ -16,12 +18,7 @@ from worlds.write import FORMATS, write_history
 FRAUDS_TO_TRAIN_ON = 200
 TRUTH_SUFFIX = ".truth.parquet"
 
-EPILOG = """\
-examples:
-  python -m trainer generate cards history.parquet
-  python -m trainer generate cards big.csv --customers 4200 --seed 7
-  python -m trainer generate trustlens formula.csv --rows 200000
-
+NOTES = """\
 The same world, sizes and seed give the same bytes. trustlens also writes OUT.truth.parquet: the true probability
 of each transaction, for a report to compare a model with. docs/worlds.md describes both worlds.
 """
@@ -40,10 +37,14 @@ class Written(Struct, frozen=True):
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "generate",
-        help="make a history: the worlds trustlens and cards",
         description="Make a history of transactions, sorted by event time.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=epilog(
+            "python -m trainer generate cards history.parquet",
+            "python -m trainer generate cards big.csv --customers 4200 --seed 7",
+            "python -m trainer generate trustlens formula.csv --rows 200000",
+            notes=NOTES,
+            done="the history is written, whole",
+        ),
     )
     command.add_argument("world", metavar="WORLD", help=MEANINGS)
     command.add_argument(
@@ -58,14 +59,15 @@ def run(options: argparse.Namespace) -> int:
     asked = asked_world(options.world, options)
     written = generate(asked.world, options.out, asked.sizes, asked.seed, force=options.force)
     say(f"rows        {written.rows:,}")
-    say(f"fraud rate  {written.frauds / written.rows:.3%} ({written.frauds:,} frauds)")
+    say(f"fraud rate  {written.frauds / written.rows:.3%} ({counted(written.frauds, 'fraud', 'frauds')})")
     say(f"SHA-256     {written.sha256}")
     say(f"written to  {written.path}")
     if written.truth:
         say(f"truth       {written.truth}")
     if written.frauds < FRAUDS_TO_TRAIN_ON:
         times = -(-FRAUDS_TO_TRAIN_ON // max(written.frauds, 1))
-        notice(f"{written.frauds:,} frauds are too few to train on: train wants 20 known ones in 15 % of the days; a "
+        frauds = counted(written.frauds, "fraud is", "frauds are")
+        notice(f"{frauds} too few to train on: train wants 20 known ones in 15 % of the days; a "
                f"history {times} times as large has enough")  # fmt: skip
     return 0
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from console.help import epilog
 from console.terminal import notice, say, say_table, warn
 from risk.bundle import Days, Manifest
 from risk.clock import DAY, date_ms
@@ -19,15 +20,24 @@ TITLES = ("", "version", "transactions", "fitted on", "tested on", "avg precisio
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     listing = commands.add_parser(
         "models",
-        help="list bundles, and which one is in use",
         description="List the bundles of a folder with their main figures of the test; each is checked.",
+        epilog=epilog(
+            "python -m trainer models --models models",
+            done="all bundles are whole",
+            failed="a bundle is damaged, or the folder cannot be read; it is said which",
+        ),
     )
     listing.add_argument("--models", type=Path, default=DEFAULT_MODELS, metavar="DIR", help="default: models")
     listing.set_defaults(run=run_models)
     promotion = commands.add_parser(
         "promote",
-        help="put another bundle in use",
         description="Make a bundle the current one, after it was read and checked.",
+        epilog=epilog(
+            "python -m trainer promote lightgbm-1a2b3c4d",
+            notes="Workers take it at their next start.",
+            done="it is in use",
+            failed="the one that was in use still is; the last line says why",
+        ),
     )
     promotion.add_argument("version", metavar="VERSION", help="as models lists it")
     promotion.add_argument("--models", type=Path, default=DEFAULT_MODELS, metavar="DIR", help="default: models")

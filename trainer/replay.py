@@ -19,6 +19,7 @@ from risk.errors import DatasetError
 from risk.ledger import SeenDays
 from risk.ledger_day import label_cutoff
 from risk.money import EXPONENTS
+from risk.words import counted
 
 MANY_TOO_LATE = 0.05
 MANY_UNREADABLE = 0.2
@@ -135,15 +136,18 @@ def warn_of_left_out(replay: Replay) -> None:
     """What a file holds that no feature is computed for."""
     verdicts, dataset = replay.verdicts, replay.dataset
     if verdicts[Verdict.DUPLICATE]:
-        warn(f"{verdicts[Verdict.DUPLICATE]:,} duplicates were left out: same customer, same transaction_id")
+        duplicates = counted(verdicts[Verdict.DUPLICATE], "duplicate was", "duplicates were")
+        warn(f"{duplicates} left out: same customer, same transaction_id")
     if verdicts[Verdict.LATE]:
-        warn(f"{verdicts[Verdict.LATE]:,} transactions were left out: too far behind the newest event time")
+        late = counted(verdicts[Verdict.LATE], "transaction was", "transactions were")
+        warn(f"{late} left out: too far behind the newest event time")
     for currency, count in replay.other_currencies.most_common(5):
-        warn(f"{count:,} transactions in {currency} were taken with their amount missing")
+        taken = counted(count, f"transaction in {currency} was", f"transactions in {currency} were")
+        warn(f"{taken} taken without the amount")
     if dataset.bad.count:
         reasons = ", ".join(f"{count:,} {reason.value}" for reason, count in dataset.bad.by_reason.most_common())
         first = bad_row_words(dataset.bad.first[0])
-        warn(f"{dataset.bad.count:,} rows could not be read ({reasons}); the first: {first}")
+        warn(f"{counted(dataset.bad.count, 'row', 'rows')} could not be read ({reasons}); the first: {first}")
         share = dataset.bad.count / (dataset.bad.count + verdicts.total())
         if share > MANY_UNREADABLE:
             warn(

@@ -3,13 +3,12 @@
 import argparse
 from pathlib import Path
 
+from console.help import epilog
+from console.options import option_of, whole
+
 DEFAULT_FOLDS = 5
 
-EPILOG = """\
-examples:
-  python -m trainer report lightgbm-1a2b3c4d cards.parquet
-  python -m trainer report logistic-5e6f7a8b mine.csv --folds 8
-
+NOTES = """\
 Trains again on the same file, as the bundle remembers that it was trained, and refuses if another bundle comes out.
 Only how the file's columns are called may be said anew, and --external is free: neither changes a bundle.
 """
@@ -18,15 +17,18 @@ Only how the file's columns are called may be said anew, and --external is free:
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "report",
-        help="make a bundle's report again, with cross-validation",
         description="Make the report of a bundle again, and train its model anew on several parts of the file.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=epilog(
+            "python -m trainer report lightgbm-1a2b3c4d cards.parquet",
+            "python -m trainer report logistic-5e6f7a8b mine.csv --folds 8",
+            notes=NOTES,
+            done="the report is written",
+        ),
     )
     add = command.add_argument
     add("version", metavar="VERSION", help="as models lists it")
     add("file", metavar="FILE", type=Path, help="the file that it was trained on")
-    add("--folds", type=int, default=DEFAULT_FOLDS, metavar="N", help="0 for none (default 5)")
+    add("--folds", type=option_of(whole), default=DEFAULT_FOLDS, metavar="N", help="0 for none (default 5)")
     add("--models", type=Path, default=Path("models"), metavar="DIR", help="where bundles are (default: models)")
     add("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where reports go (default: reports)")
     add("--columns", type=Path, metavar="MAP.toml", help="another map of the file (default: the one of the training)")

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from console.options import option_of
+from console.help import epilog
+from console.options import number, option_of, whole
 
 # What trains is loaded when a training begins: it takes seconds, and every other command would wait for it.
 
@@ -11,13 +12,7 @@ KINDS = ("logistic", "random-forest", "lightgbm")
 BALANCES = ("none", "class-weight", "undersample", "smote")
 SPLITS = ("time", "random")
 
-EPILOG = """\
-examples:
-  python -m trainer train cards.parquet
-  python -m trainer train mine.csv --columns map.toml --model lightgbm --alerts-per-day 50 --review-cost 8
-  python -m trainer train cards.parquet --train 2024-01-01..2024-05-01 --test 2024-05-08..
-  python -m trainer train cards.parquet --external other.csv --external-columns other.toml
-
+NOTES = """\
 --external judges all models on a second file as well: nothing is learned from it, thresholds stay as they are, and it
 must have every column that the models learn from. Rows without a label are history, and neither teach nor judge.
 
@@ -29,10 +24,16 @@ docs/bundle.md, docs/metrics.md and docs/cost.md explain what is in them.
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "train",
-        help="train models on a file; write the best as a bundle, and a report",
         description="Train models on a history, choose the best, and write it as a bundle with its evidence.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=epilog(
+            "python -m trainer train cards.parquet",
+            "python -m trainer train mine.csv --columns map.toml --model lightgbm --alerts-per-day 50 --review-cost 8",
+            "python -m trainer train cards.parquet --train 2024-01-01..2024-05-01 --test 2024-05-08..",
+            "python -m trainer train cards.parquet --external other.csv --external-columns other.toml",
+            notes=NOTES,
+            done="bundle and report are written; whether the bundle is in use, is said",
+            failed="there is no bundle; the last line says why",
+        ),
     )
     add = command.add_argument
     add("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
@@ -47,48 +48,34 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     add("--params", type=Path, metavar="F.toml", help="hyper-parameters: a table for each model")
     add(
         "--search",
-        type=option_of(_whole),
+        type=option_of(whole),
         default=0,
         metavar="N",
         help="try so many random hyper-parameters of each model",
     )
     add(
         "--review-cost",
-        type=option_of(_number),
+        type=option_of(number),
         default=5.0,
         metavar="COST",
         help="of one alert, in the data's currency (5)",
     )
     add(
         "--loss-rate",
-        type=option_of(_number),
+        type=option_of(number),
         default=1.0,
         metavar="SHARE",
         help="of a missed fraud's amount that is lost (1)",
     )
-    add("--alerts-per-day", type=option_of(_number), metavar="N", help="more high alerts than these cannot be worked")
+    add("--alerts-per-day", type=option_of(number), metavar="N", help="more high alerts than these cannot be worked")
     add("--label-delay", metavar="TIME", help="whole days such as 7d, the default; TRUSTLENS_LABEL_DELAY for this run")
     add("--bucket", metavar="TIME", help="TRUSTLENS_BUCKET for this run, such as 1h or 1s")
     add("--currency", metavar="CODE", help="amounts in other currencies count as missing")
     add("--external", type=Path, metavar="FILE", help="untouched data to judge every model on, beside the test")
     add("--external-columns", type=Path, metavar="MAP.toml", help="its map (default: the one of --columns)")
-    add("--seed", type=option_of(_whole), default=42, metavar="N", help="of everything drawn at random (default 42)")
+    add("--seed", type=option_of(whole), default=42, metavar="N", help="of everything drawn at random (default 42)")
     add("--no-promote", action="store_true", help="write the bundle, and leave the one in use as it is")
     command.set_defaults(run=run)
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError("a whole number such as 42") from None
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError("a number such as 0.4; 40 % is 0.4") from None
 
 
 def run(options: argparse.Namespace) -> int:

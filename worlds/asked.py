@@ -20,11 +20,20 @@ class AskedWorld(NamedTuple):
 
 
 def add_size_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--seed", type=int, help=f"another number, another history (default {DEFAULT_SEED})")
+    command.add_argument(
+        "--seed", type=_whole, metavar="N", help=f"another number, another history (default {DEFAULT_SEED})"
+    )
     for world in WORLDS.values():
         for option in world.options:
             text = f"{world.name}: {option.meaning} (default {option.default})"
-            command.add_argument(f"--{option.name}", type=int, metavar="N", help=text)
+            command.add_argument(f"--{option.name}", type=_whole, metavar="N", help=text)
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number such as 42") from None
 
 
 def asked_world(name: str, options: argparse.Namespace) -> AskedWorld:

@@ -3,73 +3,93 @@
 import os
 import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from bench.stream.contestants import POSITIONS, Contestant
 from bench.stream.system import PARTITIONS, Run
 from ops.leashed import Leashed
 from risk.topics import topics_of
 
 LOOKS_EVERY_SECONDS = 0.02
-WITHIN_SECONDS = 300.0
+STALLED_AFTER_SECONDS = 120.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Speed(NamedTuple):
     rows_per_second: float
-    cpu_microseconds: float  # of the contestant's process, for each transaction
+    cpu_microseconds: float  # of the contestant's processes, for each transaction
     peak_megabytes: float
 
 
 class Delay(NamedTuple):
-    """From a transaction's Kafka timestamp to its alert's, in milliseconds."""
+    """From a transaction's place in Kafka to its alert's, by the broker's clock, in milliseconds."""
 
+    rate: float
     alerts: int
     median: float
     p99: float
 
 
-def rows_stored(store: Path) -> int:
+def rows_stored(store: Path, query: str = POSITIONS) -> int:
     """How far a store is; 0 while it is being made."""
     if not store.exists():
         return 0
     try:
         with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as connection:
-            query = "select coalesce(sum(next_offset), 0) from partitions where topic like '%transactions'"
             return int(connection.execute(query).fetchone()[0])
     except sqlite3.OperationalError:
         return 0
 
 
-def speed(process: Leashed, run: Run) -> Speed:
+def speed(processes: Sequence[Leashed], run: Run, rows: int, query: str = POSITIONS) -> Speed:
     """From the first transaction that is stored to the last: what a start costs is another question."""
-    first = until(process, run.store, 1)
-    begun, cpu = time.perf_counter(), _cpu_seconds(process.pid)
-    last = until(process, run.store, run.history.rows)
-    seconds, used = time.perf_counter() - begun, _cpu_seconds(process.pid) - cpu
-    rows = last - first
-    return Speed(rows / seconds, used / rows * 1e6, _peak_megabytes(process.pid))
+    first = until(processes, run.store, 1, query)
+    begun, cpu = time.perf_counter(), _cpu_seconds(processes)
+    last = until(processes, run.store, rows, query)
+    seconds, used = time.perf_counter() - begun, _cpu_seconds(processes) - cpu
+    if last == first:
+        raise SystemExit(f"{run.store}: all {last:,} rows came at once, expected several batches; give more --rows")
+    return Speed((last - first) / seconds, used / (last - first) * 1e6, sum(map(_peak_megabytes, processes)))
 
 
-def until(process: Leashed, store: Path, rows: int) -> int:
-    end = time.monotonic() + WITHIN_SECONDS
-    while (found := rows_stored(store)) < rows:
-        if time.monotonic() > end or not Path(f"/proc/{process.pid}").exists():
-            raise SystemExit(f"{store}: {found} of {rows} rows, and no more came: {process.last_words()}")
+def top_speed(contestant: Contestant, run: Run, rows: int) -> Speed:
+    """Of one process that begins on a full topic."""
+    run.replay(rows)
+    process = contestant.start(run)
+    try:
+        return speed([process], run, rows, contestant.stored)
+    finally:
+        process.stop(30)
+
+
+def until(processes: Sequence[Leashed], store: Path, rows: int, query: str = POSITIONS) -> int:
+    found, changed = 0, time.monotonic()
+    while (now := rows_stored(store, query)) < rows:
+        if now != found:
+            found, changed = now, time.monotonic()
+        dead = [process for process in processes if not Path(f"/proc/{process.pid}").exists()]
+        if dead or time.monotonic() - changed > STALLED_AFTER_SECONDS:
+            said = (dead or processes)[0].last_words()
+            raise SystemExit(f"{store}: {now:,} of {rows:,} rows, and no more came: {said}")
         time.sleep(LOOKS_EVERY_SECONDS)
-    return found
+    return now
 
 
-def _cpu_seconds(process: int) -> float:
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+def _cpu_seconds(processes: Sequence[Leashed]) -> float:
+    used = 0.0
+    for process in processes:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        used += (int(fields[11]) + int(fields[12])) / TICKS
+    return used
 
 
-def _peak_megabytes(process: int) -> float:
-    status = Path(f"/proc/{process}/status").read_text()
+def _peak_megabytes(process: Leashed) -> float:
+    status = Path(f"/proc/{process.pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
@@ -78,8 +98,12 @@ class _Alert(msgspec.Struct):
     source_offset: int
 
 
-async def delay(run: Run, *, skip: int) -> Delay:
-    """Out of the topics, when all is over. The first `skip` transactions of each partition came while it started."""
+def now_ms() -> float:
+    return time.time() * 1000
+
+
+async def delay(run: Run, *, rate: float, since: float) -> Delay:
+    """Out of the topics, when all is over. Transactions before `since` came while it started."""
     topics = topics_of(run.prefix)
     consumer = AIOKafkaConsumer(bootstrap_servers=run.address, group_id=None, enable_auto_commit=False)
     await consumer.start()
@@ -89,12 +113,15 @@ async def delay(run: Run, *, skip: int) -> Delay:
         waits = []
         for record in await _all(consumer, topics.alerts):
             alert = decoder.decode(record.value)
-            if alert.source_offset >= skip:
-                waits.append(record.timestamp - sent[alert.source_partition, alert.source_offset])
+            arrived = sent[alert.source_partition, alert.source_offset]
+            if arrived >= since:
+                waits.append(record.timestamp - arrived)
     finally:
         await consumer.stop()
+    if not waits:
+        raise SystemExit(f"{run.prefix}: no alert after the start, expected some; give more --rows")
     waits.sort()
-    return Delay(len(waits), waits[len(waits) // 2], waits[int(len(waits) * 0.99)])
+    return Delay(rate, len(waits), waits[len(waits) // 2], waits[int(len(waits) * 0.99)])
 
 
 async def _all(consumer: AIOKafkaConsumer, topic: str) -> list:

@@ -13,16 +13,27 @@ import pyarrow.parquet as pq
 from ops.kafka.ports import free_ports
 from ops.kafka.properties import Listeners
 from ops.kafka.real import Kafka
-from ops.leashed import Leashed
+from ops.leashed import ROOT, Leashed
+from risk.bundle import current_bundle
 from risk.settings import PREFIX
 
+__all__ = ["ROOT", "Bench", "History", "Run", "bench", "generated", "trained"]
+
 PARTITIONS = 4
+ROWS_OF_A_CUSTOMER = 235  # of `cards` in its 120 days
+LEAST_CUSTOMERS = 400  # fewer have too few frauds to train on
+# Sent at a pace, 120 days would pass in seconds, and ledger days close many times a second, as in no real stream.
+PACED_DAYS, A_DAY = 15, 2
 
 
 class History(NamedTuple):
     path: Path
-    rows: int
+    rows: int  # of which so many are replayed
     models: Path
+
+    @property
+    def bundle(self) -> Path:
+        return current_bundle(self.models)
 
 
 class Run(NamedTuple):
@@ -43,51 +54,62 @@ class Run(NamedTuple):
         command = [sys.executable, "-m", "producer", *words]
         subprocess.run(command, check=True, capture_output=True, env=self.environment)
 
-    def start(self, *module_and_options: str) -> Leashed:
-        """A contestant as a process that does not outlive this one."""
+    def replay(self, rows: int, *options: str) -> None:
+        """Sends the first transactions of the history, as fast as it can unless options say otherwise."""
+        where = ["--position", str(self.store) + ".json", "--limit", str(rows)]
+        self.producer("replay", str(self.history.path), *(options or ("--max-in-flight", "0")), *where)
+
+    def start(self, *module_and_options: str, python: str = sys.executable, log: Path | None = None) -> Leashed:
+        """A contestant as a process that does not outlive this one; its log lies beside the store unless named."""
         settings = [f"{name}={value}" for name, value in self.environment.items()]
-        command = ["env", "-i", *settings, sys.executable, "-m", *module_and_options]
-        return Leashed(command, self.store.with_suffix(".log"))
+        command = ["env", "-i", *settings, python, "-m", *module_and_options]
+        return Leashed(command, log or self.store.with_suffix(".log"))
 
 
 class Bench:
     """Gives out runs."""
 
-    def __init__(self, folder: Path, kafka: Kafka, history: History) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, kafka: Kafka, history: History, paced: History) -> None:
+        self.folder = folder
+        self.history = history
+        self.paced = paced  # of fewer days, with as many transactions
         self._kafka = kafka
-        self._history = history
         self._runs = 0
 
-    def fresh(self) -> Run:
+    def fresh(self, history: History | None = None) -> Run:
         self._runs += 1
-        run = Run(self._kafka.address, f"run{self._runs}.", self._folder / f"run{self._runs}.db", self._history)
+        store = self.folder / f"run{self._runs}.db"
+        run = Run(self._kafka.address, f"run{self._runs}.", store, history or self.history)
         run.producer("topics", "--partitions", str(PARTITIONS))
         return run
 
 
 @contextmanager
 def bench(folder: Path, rows: int) -> Iterator[Bench]:
-    history = _history(folder, rows)
+    path, models = folder / "history.parquet", folder / "models"
+    held = generated(path, max(LEAST_CUSTOMERS, rows // ROWS_OF_A_CUSTOMER + 1))
+    trained(path, models)
+    paced = folder / "paced.parquet"
+    held_paced = generated(paced, held // (PACED_DAYS * A_DAY), PACED_DAYS)
     plain, controller = free_ports(2)
-    kafka = Kafka(folder / "kafka", Listeners(plain, controller, {}), heap="1g")
+    # The time of every record is when the broker took it, so that no client's own idea of it is measured.
+    times = {"log.message.timestamp.type": "LogAppendTime"}
+    kafka = Kafka(folder / "kafka", Listeners(plain, controller, {}), more=times, heap="1g")
     kafka.start()
     try:
-        yield Bench(folder, kafka, history)
+        yield Bench(folder, kafka, History(path, min(rows, held), models), History(paced, held_paced, models))
     finally:
         kafka.kill()
 
 
-def _history(folder: Path, rows: int) -> History:
-    """`cards` transactions, and a LightGBM bundle of the default size, trained on them."""
-    path, models = folder / "history.parquet", folder / "models"
-    trainer = [sys.executable, "-m", "trainer"]
-    customers = max(100, rows * 1_300 // 311_000)
-    subprocess.run(
-        [*trainer, "generate", "cards", path, "--customers", str(customers)], check=True, capture_output=True
-    )
-    reports = ["--reports", folder / "reports"]
-    subprocess.run(
-        [*trainer, "train", path, "--model", "lightgbm", "--models", models, *reports], check=True, capture_output=True
-    )
-    return History(path, int(pq.read_metadata(path).num_rows), models)
+def generated(path: Path, customers: int, days: int = 120) -> int:
+    """`cards` transactions; how many."""
+    words = ["generate", "cards", str(path), "--customers", str(customers), "--days", str(days), "--force"]
+    subprocess.run([sys.executable, "-m", "trainer", *words], check=True, capture_output=True)
+    return int(pq.read_metadata(path).num_rows)
+
+
+def trained(path: Path, models: Path) -> None:
+    """A LightGBM bundle of the default size."""
+    words = ["train", str(path), "--model", "lightgbm", "--models", str(models), "--reports", f"{models}.reports"]
+    subprocess.run([sys.executable, "-m", "trainer", *words], check=True, capture_output=True)

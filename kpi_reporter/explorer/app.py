@@ -21,6 +21,7 @@ from kpi_reporter.explorer.gate import (
     without_credentials,
     wrong_argument,
 )
+from kpi_reporter.explorer.page_connection import page_connection
 from kpi_reporter.explorer.start_page import shown
 from kpi_reporter.explorer.turns import LONGEST_WAIT_SECONDS, TooManyError, Turns
 from kpi_reporter.kpis.values import Kpis, Unready
@@ -62,7 +63,7 @@ def explorer(
             response = await start_page(request, now)
         else:
             try:
-                async with turns.turn():
+                async with turns.turn(), page_connection():
                     await pages(scope, receive, send)
                 return
             except TooManyError:

@@ -19,7 +19,7 @@ _TOO_LONG = (
 )
 
 
-@hookimpl
+@hookimpl  # type: ignore[untyped-decorator]  # datasette has no types
 def handle_exception(datasette: Datasette, request: Request, exception: Exception) -> Callable[[], Awaitable[Response]]:
     async def answer() -> Response:
         status, title, words = _in_words(exception, datasette.sql_time_limit_ms / 1000)

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 from kpi_reporter.explorer.charts import Bar, Column, days_chart, scores_chart
 from kpi_reporter.explorer.described import NAME
 from kpi_reporter.explorer.queries import QUERIES
-from kpi_reporter.kpis.values import Kpis, Quality
+from kpi_reporter.kpis.values import Amounts, Kpis, Quality
 from risk.clock import DAY, to_date, to_text
+from risk.money import amount_text
 
 NOTHING = "\N{EN DASH}"
 _LEVELS = ("high", "medium", "low")
@@ -36,7 +37,7 @@ def shown(kpis: Kpis) -> dict[str, Any]:
             ("By channel", _bars(kpis.by_channel, kpis.high_by_channel)),
         ],
         "amounts": [
-            (each.currency, _count(each.transactions), _money(each.total), _money(each.average))
+            (each.currency, _count(each.transactions), amount_text(each.total, each.currency), _average(each))
             for each in kpis.amounts
         ],
         "queries": QUERIES,
@@ -72,7 +73,11 @@ def _quality(quality: Quality) -> dict[str, Any]:
             Tile(_share(quality.recall), "recall", f"{_of(quality.frauds_caught, _frauds(quality))} frauds caught"),
             Tile(_share(quality.false_positive_rate, 2), "false-positive rate", "of customer-days without fraud"),
             *(
-                Tile(f"{money.currency} {_money(money.gain)}", "saved, reviews paid", f"{_money(money.lost)} lost")
+                Tile(
+                    amount_text(money.gain, money.currency),
+                    "saved, reviews paid",
+                    f"{amount_text(money.lost, money.currency)} lost",
+                )
                 for money in quality.money
             ),
             Tile(
@@ -117,10 +122,8 @@ def _share(value: float | None, places: int = 1) -> str:
     return NOTHING if value is None else f"{100 * value:.{places}f} %"
 
 
-def _money(value: float | None) -> str:
-    if value is None:
-        return NOTHING
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.2f}"
+def _average(amounts: Amounts) -> str:
+    return NOTHING if amounts.average is None else amount_text(amounts.average, amounts.currency)
 
 
 def _moment(ms: int) -> str:

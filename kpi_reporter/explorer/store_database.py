@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,9 +11,9 @@ from typing import Any, TypeVar
 from datasette.app import Datasette
 from datasette.database import Database, QueryInterrupted, Results
 
-from kpi_reporter.kpis.opened import Opened, open_to_read
+from kpi_reporter.explorer.page_connection import PageConnection, of_this_page
+from kpi_reporter.kpis.opened import open_to_read
 from risk.store.failures import in_words
-from risk.store.store_file import place_of
 
 MOST_BYTES = 16_000_000  # of one answer, in memory at once
 # A function is done within one step of SQLite's machine, where no clock is looked at. On values of this length the
@@ -38,22 +37,21 @@ _OF_THE_STORE = {
 Made = TypeVar("Made")
 
 
-class StoreDatabase(Database):
-    """Each thread has a connection, which is opened again where the path leads to another file: a store that was
-    restored or replaced is read without a restart."""
+class StoreDatabase(Database):  # type: ignore[misc]  # datasette has no types
+    """Asked only while a page is made: `page_connection` says why."""
 
     def __init__(self, explorer: Datasette, path: Path, functions: Mapping[str, Callable[[], str | None]]) -> None:
         super().__init__(explorer, path=str(path), is_mutable=True)
         self._path = path
         self._functions = functions
-        self._thread = threading.local()
 
     async def execute_fn(self, fn: Callable[[sqlite3.Connection], Made]) -> Made:
-        return await asyncio.get_running_loop().run_in_executor(self.ds.executor, self._done, fn)
+        # Threads know nothing of the page that they work for.
+        return await asyncio.get_running_loop().run_in_executor(self.ds.executor, self._done, of_this_page(), fn)
 
-    def _done(self, job: Callable[[sqlite3.Connection], Made]) -> Made:
+    def _done(self, page: PageConnection, job: Callable[[sqlite3.Connection], Made]) -> Made:
         try:
-            return job(self._connection())
+            return page.ask(self._opened, job)
         except sqlite3.Error as error:
             # Python's own complaints carry no code.
             if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OF_THE_STORE:
@@ -93,17 +91,14 @@ class StoreDatabase(Database):
 
         return await self.execute_fn(ask)
 
-    def _connection(self) -> sqlite3.Connection:
-        opened: Opened | None = getattr(self._thread, "opened", None)
-        if opened is not None and place_of(opened.path) == opened.place:
-            return opened.connection
-        self._thread.opened = None
-        if opened is not None:
-            opened.connection.close()
-        opened = open_to_read(self._path)
-        self._prepare(opened.connection)
-        self._thread.opened = opened
-        return opened.connection
+    def _opened(self) -> sqlite3.Connection:
+        connection = open_to_read(self._path).connection
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("pragma query_only = on")

@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from kpi_reporter.kpis.damage import ADVICE
 from kpi_reporter.kpis.notables import PARTITION_SHIFT
+from risk.errors import StoreError
 from risk.events import Reason
 from risk.money import to_major
 
@@ -37,7 +39,12 @@ def _alert(
     reasons: bytes | None,
 ) -> Alert:  # fmt: skip
     currency = code.decode()
-    first = _reasons.decode(reasons)[:1] if reasons else []
+    try:
+        first = _reasons.decode(reasons)[:1] if reasons else []
+    except msgspec.DecodeError as error:
+        raise StoreError(
+            f"risk_flags: reasons of {transaction.decode()!r}: {error}, expected a list; {ADVICE}"
+        ) from error
     return Alert(
         event_time,
         customer.decode(),

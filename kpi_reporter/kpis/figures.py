@@ -4,6 +4,7 @@ import sqlite3
 
 from kpi_reporter.kpis.alerts import Alert, alerts_at
 from kpi_reporter.kpis.customers import Customers
+from kpi_reporter.kpis.damage import check_currencies, reading
 from kpi_reporter.kpis.labels import Labels
 from kpi_reporter.kpis.opened import Opened, last_written
 from kpi_reporter.kpis.outdated import OutdatedError
@@ -15,7 +16,6 @@ from kpi_reporter.kpis.terms import Terms, new_terms
 from kpi_reporter.kpis.totals import Totals
 from kpi_reporter.kpis.values import WINDOWS, Kpis
 from risk.clock import DAY, HOUR
-from risk.store.failures import in_words
 
 
 class Figures:
@@ -27,7 +27,7 @@ class Figures:
         self._totals, self._customers, self._labels = Totals(self._vocabulary), Customers(), Labels()
         self._places = Places()
         self._newest: int | None = None
-        with in_words(opened.path):
+        with reading(opened.path):
             self._terms = new_terms(opened.connection, {})
             [newest] = opened.connection.execute("select max(event_time) from risk_flags").fetchone()
         self._recent = Recent(self._first_day(newest))
@@ -39,7 +39,7 @@ class Figures:
 
     def read_new(self, opened: Opened) -> None:
         connection = opened.connection
-        with in_words(opened.path):
+        with reading(opened.path):
             self._places.read(connection)
             self._read_terms(connection)
             labelled = self._labels.read_new(connection)
@@ -58,6 +58,7 @@ class Figures:
     def _read_flags(self, connection: sqlite3.Connection, partition: int) -> None:
         first = self._next.get(partition, 0)
         for piece in pieces_from(connection, partition, first, self._vocabulary):
+            check_currencies(self._vocabulary.currencies.texts)
             self._totals.add(piece)
             self._customers.add(piece.customers, piece.customer_ids)
             self._recent.add(piece, self._labels.fraud_keys)
@@ -66,7 +67,7 @@ class Figures:
             self._next[partition] = int(piece.offsets[-1]) + 1
 
     def latest_alerts(self, opened: Opened, count: int) -> list[Alert]:
-        with in_words(opened.path):
+        with reading(opened.path):
             return alerts_at(opened.connection, self._recent.newest_high(count))
 
     def kpis(self) -> Kpis:

@@ -4,11 +4,13 @@ import sqlite3
 
 import numpy as np
 
+from kpi_reporter.kpis.damage import ADVICE
 from kpi_reporter.kpis.names import hashes, keys
 from kpi_reporter.kpis.pieces import partitions_of
 from kpi_reporter.kpis.sorted_sets import distinct
 from kpi_reporter.kpis.values import LabelCounts
 from risk.codes import Array
+from risk.errors import StoreError
 
 ROWS_AT_ONCE = 20_000
 
@@ -45,6 +47,8 @@ class Labels:
         if last is None or last <= seen:
             return _NOTHING
         for is_fraud, count, newest in connection.execute(_COUNTS, (partition, seen, last)):
+            if is_fraud not in self._counts:
+                raise StoreError(f"labels: got {is_fraud} as is_fraud, expected 0 or 1; {ADVICE}")
             self._counts[is_fraud] += count
             self._newest = newest if self._newest is None else max(self._newest, newest)
         named = connection.execute(_NAMED, (partition, seen, last, int(self._is_first_reading)))

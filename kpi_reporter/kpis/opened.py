@@ -2,10 +2,11 @@
 
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from risk.errors import StaleOwnerError
+from risk.errors import StaleOwnerError, StoreError
 from risk.store import open_store
 from risk.store.failures import in_words
 from risk.store.store_file import place_of
@@ -22,7 +23,7 @@ class Opened(NamedTuple):
 def open_to_read(path: Path) -> Opened:
     """StoreError where there is none, or one of another schema. Texts come as bytes: most are only counted."""
     path = Path(os.path.realpath(path))
-    before = place_of(path)
+    before = _place(path)
     open_store(path, read_only=True, busy_ms=BUSY_MS).close()  # which says what is wrong with it, if anything is
     with in_words(path):
         connection = sqlite3.connect(
@@ -33,7 +34,7 @@ def open_to_read(path: Path) -> Opened:
             check_same_thread=False,  # one thread at a time
         )
     connection.text_factory = bytes
-    place = place_of(path)
+    place = _place(path)
     if place is None or place != before:
         connection.close()
         raise StaleOwnerError(f"{path}: another file was put there while the store was opened; it is opened again")
@@ -43,5 +44,26 @@ def open_to_read(path: Path) -> Opened:
 def last_written(path: Path) -> int:
     """When the file or its log was written last, by the clock of who wrote."""
     real = Path(os.path.realpath(path))
-    log = real.with_name(real.name + "-wal")
-    return max(int(file.stat().st_mtime * 1000) for file in (real, log) if file.exists())
+    try:
+        moments = [real.stat().st_mtime]
+        with suppress(FileNotFoundError):  # the log goes with its last writer
+            moments.append(real.with_name(real.name + "-wal").stat().st_mtime)
+    except OSError as error:
+        raise _unreachable(real, error) from error
+    return int(max(moments) * 1000)
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    try:
+        if path.is_fifo():  # which would keep us waiting for ever
+            raise StoreError(f"{path}: got a pipe, expected the store's file; give another path")
+        return place_of(path)
+    except OSError as error:
+        raise _unreachable(path, error) from error
+
+
+def _unreachable(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{path}: {error.strerror}, expected a file that may be read; change the permissions of file and folder, or "
+        "give another path"
+    )

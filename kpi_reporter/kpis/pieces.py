@@ -11,15 +11,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kpi_reporter.kpis.damage import check_within
 from kpi_reporter.kpis.names import Names, hashes, keys
 from kpi_reporter.kpis.values import MISSING, SCORE_STEPS
+from risk.clock import EARLIEST, LATEST
 from risk.codes import Array
 from risk.errors import StoreError
+from risk.money import LARGEST_MINOR
 
 OFFSETS_AT_ONCE = 32_768
 Row = tuple[Any, ...]  # a count, then texts
 LOW, MEDIUM, HIGH = 0, 1, 2
 LEVELS = ("low", "medium", "high")
+NO_LEVEL = 9  # a text that is none of these
 UNKNOWN_AMOUNT = -1
 
 # No text of an event holds a NUL, so it can part them. As a parameter, because an expression is computed row by row.
@@ -28,7 +32,9 @@ _NUL = "\0"
 _PIECE = f"""
 select count(*), group_concat(source_offset), group_concat(event_time),
        group_concat(ifnull(amount, {UNKNOWN_AMOUNT})),
-       group_concat(case level when 'low' then {LOW} when 'medium' then {MEDIUM} else {HIGH} end, ''),
+       group_concat(
+           case level when 'low' then {LOW} when 'medium' then {MEDIUM} when 'high' then {HIGH} else {NO_LEVEL} end, ''
+       ),
        group_concat(cast(score * {SCORE_STEPS} as int)),
        group_concat(customer_id, :nul), group_concat(transaction_id, :nul), group_concat(currency, :nul),
        group_concat(ifnull(merchant_category, '{MISSING}'), :nul), group_concat(ifnull(channel, '{MISSING}'), :nul),
@@ -110,7 +116,14 @@ def _piece(partition: int, row: Row, vocabulary: Vocabulary) -> Piece:
     count = row[0]
     offsets, event_times, amounts = (np.fromstring(text, np.int64, sep=",") for text in row[1:4])
     levels = np.frombuffer(row[4], np.uint8) - ord("0")
-    bars = np.minimum(np.fromstring(row[5], np.int64, sep=","), SCORE_STEPS - 1)
+    bars = np.fromstring(row[5], np.int64, sep=",")
+    for column, numbers, lowest, highest in (
+        ("event_time", event_times, EARLIEST, LATEST),
+        ("level", levels, LOW, HIGH),
+        (f"score in {SCORE_STEPS}ths", bars, 0, SCORE_STEPS),
+        ("amount", amounts, UNKNOWN_AMOUNT, LARGEST_MINOR),
+    ):
+        check_within(lowest, highest, numbers, column, offsets)
     customer_ids, transaction_ids = (_parted(text, count) for text in row[6:8])
     customers = hashes(customer_ids, count)
     return Piece(
@@ -119,7 +132,7 @@ def _piece(partition: int, row: Row, vocabulary: Vocabulary) -> Piece:
         event_times,
         amounts,
         levels,
-        bars,
+        np.minimum(bars, SCORE_STEPS - 1),
         customers,
         customer_ids,
         keys(customers, hashes(transaction_ids, count)),

@@ -29,7 +29,7 @@ class KpiReader:
         try:
             with self._open() as opened:
                 return self._read(opened)
-        except (StoreError, OSError) as error:
+        except StoreError as error:
             # Perhaps something was counted and what belongs to it was not.
             self._figures = None
             return Unready(str(error))

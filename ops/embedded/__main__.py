@@ -5,10 +5,13 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from confluent_kafka import Producer
 
+from console.help import epilog
+from console.options import Parser
+from console.start import start
 from ops.embedded.guard import FULL, watch
 
 DESCRIPTION = f"""\
@@ -17,8 +20,22 @@ Run a broker in memory on a free port, until Ctrl-C. Topics make themselves, wit
 """
 
 
-def main(arguments: Sequence[str]) -> int:
-    argparse.ArgumentParser(prog="python -m ops.embedded", description=DESCRIPTION).parse_args(arguments)
+def parser() -> argparse.ArgumentParser:
+    return Parser(
+        prog="python -m ops.embedded",
+        description=DESCRIPTION,
+        epilog=epilog(
+            "python -m ops.embedded",
+            notes="The first line that it prints is the setting that the other programs need.",
+            done="ended by Ctrl-C, SIGTERM or a closed terminal",
+            failed="a partition is full; the last line says so",
+            when_ended=" before it began",
+        ),
+    )
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:  # noqa: ARG001 - as every program is called
+    parser().parse_args(arguments)
     # The broker lives in this client, which is not used for anything else.
     broker = Producer({"test.mock.num.brokers": 1, "log_level": 3})
     (node,) = broker.list_topics(timeout=10).brokers.values()
@@ -49,4 +66,4 @@ def _notice(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(start(lambda: main, sys.argv[1:], os.environ))

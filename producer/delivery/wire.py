@@ -91,8 +91,7 @@ class Wire:
             return await send_all(self._producer, *place, messages)
         except BrokerError as error:
             cause = error.__cause__
-            lost_count = isinstance(cause, (OutOfOrderSequenceNumber, UnknownProducerId))
-            if lost_count or (isinstance(cause, KafkaError) and cause.retriable):
+            if isinstance(cause, (OutOfOrderSequenceNumber, UnknownProducerId)):  # the broker has lost count of us
                 raise BrokerAwayError(str(error)) from cause
             raise
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 
+from console.help import epilog
 from console.options import option_of, settings_of
 from console.terminal import notice, say, say_table, warn
 from producer.delivery.already import AlreadyThere
@@ -16,32 +17,30 @@ from risk.events import RejectReason
 from risk.kafka.connection import Connection, connection_of
 from risk.settings import count
 from risk.topics import Topics, topics_of
+from risk.words import counted
 
 GROUP = "trustlens-redrive"
 
-EPILOG = f"""\
-examples:
-  python -m producer redrive --dry-run
-  python -m producer redrive --reason unknown_currency
-
+NOTES = f"""\
 Takes what was in transactions-rejected when it began, and sends each message, key and bytes as they were, to the topic
 and partition that it came from; once each. How far it got is noted as the offset of the group {GROUP}, for
 each reason by itself: what --reason passes over is still there for a later run. What is still wrong is rejected
 again, and is there for the next run. One redrive at a time. One that is killed may have sent up to {BATCH} messages
 that it had not noted; the next run sends them again, and a worker counts those that were scored as duplicates.
-
-exit status: 0 all of them, or --limit, are sent; 1 it could not be, the last line says why; 130 and 143: interrupted or
-ended.
 """
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "redrive",
-        help="send rejected messages again, where they came from",
         description="Send rejected messages again, where they came from, once whatever was wrong is mended.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=epilog(
+            "python -m producer redrive --dry-run",
+            "python -m producer redrive --reason unknown_currency",
+            notes=NOTES,
+            done="all of them, or --limit, are sent",
+            failed="it could not be done; the last line says why",
+        ),
     )
     command.add_argument("--reason", type=option_of(reason), metavar="R", help="only those rejected for this")
     command.add_argument("--limit", type=option_of(count), metavar="N", help="stop after so many")
@@ -100,11 +99,10 @@ def _say(redrive: Redrive, *, is_dry: bool) -> None:
     if redrive.sent:
         lines = [("reason", done), *((name, f"{number:,}") for name, number in sorted(redrive.sent.items()))]
         say_table(lines)
-    say(f"{redrive.sent.total():,} messages {done} again")
+    say(f"{counted(redrive.sent.total(), 'message', 'messages')} {done} again")
     if redrive.repeated:
-        notice(f"{redrive.repeated:,} were rejected twice, as by a worker that was killed; sent once")
+        were = counted(redrive.repeated, "was", "were")
+        notice(f"{were} rejected twice, as by a worker that was killed; sent once")
     if redrive.not_understood:
-        warn(
-            f"{redrive.not_understood:,} messages do not say, in their headers, where they came from and why they were "
-            "rejected; a worker did not write them, and they were passed over"
-        )
+        do_not = counted(redrive.not_understood, "message does not", "messages do not")
+        warn(f"passed over: {do_not} say, in the headers, where from and why rejected, as a worker would have written")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from console.options import settings_of
 from console.terminal import notice
-from producer.replay.asked import EPILOG, add_options, asked_of
+from producer.replay.asked import asked_of
 from producer.replay.assembly import replay
 from producer.replay.clock import Clock
 from producer.replay.position import SUFFIX
@@ -17,22 +17,7 @@ from producer.replay.world_file import world_file
 from risk.dataset import open_dataset
 from risk.dataset.map_file import load_map
 from risk.errors import OptionError
-from worlds.asked import MEANINGS, add_size_options, asked_world, refuse_size_options
-
-
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
-        "replay",
-        help="send a history into Kafka, in the order in which it happened",
-        description="Send a history into Kafka, in the order in which it happened.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("file", metavar="FILE", type=Path, nargs="?", help="CSV, Parquet or NDJSON")
-    command.add_argument("--world", metavar="WORLD", help=f"instead of a file, a generated one. {MEANINGS}")
-    add_options(command)
-    add_size_options(command)
-    command.set_defaults(run=run)
+from worlds.asked import asked_world, refuse_size_options
 
 
 def run(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from producer.replay.parcels import Packer
 from producer.replay.sequence import Entry
 from producer.replay.tally import Tally
 from risk.errors import BrokerAwayError
+from risk.words import counted
 
 SAVE_SECONDS = 0.5
 NOTICE_SECONDS = 5.0
@@ -104,7 +105,8 @@ class Replay:
             self._say(f"waiting: {why}")
 
     def _who_is_slow(self) -> str:
-        count = f"{self._in_flight.count:,} transactions wait to be scored, as many as --max-in-flight allows"
+        waits = counted(self._in_flight.count, "transaction waits", "transactions wait")
+        count = f"{waits} to be scored, as many as --max-in-flight allows"
         if self._in_flight.has_scorer:
             return f"{count}; the scorers (group {self._group}) have committed nothing for {NOTICE_SECONDS:.0f} s"
         return f"{count}; no scorer has committed anything (group {self._group}). Start one: python -m scorer worker"

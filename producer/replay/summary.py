@@ -7,11 +7,14 @@ from producer.replay.parcels import LARGEST, Packer
 from producer.replay.sequence import Sequence
 from producer.replay.tally import Tally
 from risk.clock import to_text
+from risk.words import counted
 
 
 def say_sent(tally: Tally, packer: Packer, seconds: float) -> None:
     transactions = tally.transactions - len(packer.too_large)
-    say(f"sent  {transactions:,} transactions, {tally.labels:,} labels, {tally.refused:,} rows as they are")
+    labels = counted(tally.labels, "label", "labels")
+    refused = counted(tally.refused, "row as it is", "rows as they are")
+    say(f"sent  {counted(transactions, 'transaction', 'transactions')}, {labels}, {refused}")
     if tally.event_time is not None:
         say(f"up to {to_text(tally.event_time)}")
     say(f"in    {seconds:,.1f} s, {transactions / seconds:,.0f}/s")
@@ -20,13 +23,16 @@ def say_sent(tally: Tally, packer: Packer, seconds: float) -> None:
 def say_left_out(sequence: Sequence, packer: Packer, passed_over: int) -> None:
     """What was not sent, and why."""
     if passed_over:
-        notice(f"{passed_over:,} messages were in the topics already, behind what had been noted; not sent again")
+        were = counted(passed_over, "message was", "messages were")
+        notice(f"{were} in the topics already, behind what had been noted; not sent again")
     if packer.too_large:
         count, first = len(packer.too_large), packer.too_large[0].decode(errors="replace")
-        warn(f"{count:,} messages of more than {LARGEST:,} bytes were not sent: brokers do not take them. {first}...")
+        messages = counted(count, "message", "messages")
+        warn(f"not sent, for brokers would refuse it: {messages} of more than {LARGEST:,} bytes. {first}...")
     refused = sequence.refused
     if refused.unsent:
-        warn(f"{refused.unsent:,} rows were not sent: no message can say what they are, or only the label was at fault")
+        rows = counted(refused.unsent, "row was", "rows were")
+        warn(f"{rows} not sent: no message can say what is in it, or only the label was at fault")
         for bad in refused.first_unsent:
             where = f"row {bad.row}" if bad.line is None else f"line {bad.line}"
             warn(f"{where}: {bad.reason.value}: {bad.detail}")
@@ -34,11 +40,11 @@ def say_left_out(sequence: Sequence, packer: Packer, passed_over: int) -> None:
             warn(f"... and {refused.unsent - len(refused.first_unsent):,} more; `python -m trainer inspect` tells all")
     if sequence.early_labels:
         notice(
-            f"{sequence.early_labels:,} labels are dated before the day of their transaction; they were sent with it, "
-            "and count for no day of the merchant ledger"
+            f"{counted(sequence.early_labels, 'label is', 'labels are')} dated before the day of the transaction; sent "
+            "with it, and of no day of the merchant ledger"
         )
     if sequence.future_labels:
-        notice(f"{sequence.future_labels:,} labels are dated ahead of now and were not sent")
+        notice(f"{counted(sequence.future_labels, 'label is', 'labels are')} dated ahead of now, and not sent")
 
 
 def say_place(position: Path, why: str) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from risk.errors import BrokerError
+from risk.errors import BrokerAwayError, BrokerError
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -22,7 +22,8 @@ class Message(NamedTuple):
 
 
 async def send_all(producer: AIOKafkaProducer, topic: str, partition: int, messages: Sequence[Message]) -> int:
-    """The offset after the last message, once the broker has all of them; BrokerError where it may not have."""
+    """The offset after the last message, once the broker has all of them; BrokerError where it may not have,
+    BrokerAwayError where that may be tried again."""
     place = 0
     after = 0
     while place < len(messages):
@@ -45,7 +46,8 @@ async def send_all(producer: AIOKafkaProducer, topic: str, partition: int, messa
         try:
             done = await (await producer.send_batch(batch, topic, partition=partition))
         except KafkaError as error:
-            raise BrokerError(
+            kind = BrokerAwayError if error.retriable else BrokerError
+            raise kind(
                 f"{topic} partition {partition}: {place - first} messages were not acknowledged ({error!r}), expected "
                 "the broker to take them; look at the broker"
             ) from error

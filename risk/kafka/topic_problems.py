@@ -12,7 +12,7 @@ def misfits(states: Sequence[TopicState], topics: Topics, partitions: int | None
     """What no program can work with. Without `partitions`, those of `transactions` are what all must have."""
     counts = {state.name: state.partitions for state in states}
     missing = [name for name, count in counts.items() if not count]
-    found = [f"{name}: not there; `{COMMAND}` makes it" for name in missing]
+    found = [f"not there: {', '.join(missing)}; make what is missing with `{COMMAND}`"] if missing else []
     wanted = partitions or counts.get(topics.transactions, 0)
     for state in states:
         if state.name == topics.ledger:

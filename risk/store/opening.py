@@ -25,7 +25,9 @@ def open_store(path: Path, *, read_only: bool = False, busy_ms: int = 60_000) ->
     if path.is_dir():
         raise StoreError(f"{path}: got a folder, expected the store's file; name a file in it")
     if read_only and not path.exists():
-        raise StoreError(f"{path}: there is no store, expected one to read; a worker makes it, or set TRUSTLENS_DB to where it is")
+        raise StoreError(
+            f"{path}: there is no store, expected one to read; a worker makes it, or set TRUSTLENS_DB to where it is"
+        )
     if read_only:
         return Store(_connected(path, f"{path.as_uri()}?mode=ro", busy_ms))
     with alone_in(path.parent):

@@ -33,6 +33,7 @@ class Pruned(NamedTuple):
     labels: int
     ledger_rows: int
     kept: list[str]  # what had to stay though it is old enough, and why
+    whole_from: int | None = None  # the first UTC day of which no flag is gone, if any is
 
 
 class _Limit(NamedTuple):
@@ -67,7 +68,8 @@ class Pruning(Partitions, Ledger, LogIdentity):
             reach = max_lateness_ms + (delay + 2) * DAY + MONTH
             oldest = min(wanted, min(_newest(position) for position in positions) - reach)
             rows = self._prune_ledger(ledger, oldest // DAY)
-        return Pruned(flags, labels, rows, [text for limit in limits for text in self._kept(limit, wanted)])
+        whole_from = -(-max(limit.before for limit in limits) // DAY) if flags else None
+        return Pruned(flags, labels, rows, [text for limit in limits for text in self._kept(limit, wanted)], whole_from)
 
     def _partitions_of_the_log(self, at_least: int) -> int:
         """A partition of which nothing was scored yet may begin anywhere: it may need every day of the ledger."""

@@ -2,8 +2,7 @@
 
 import os
 import sqlite3
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,12 +11,15 @@ from risk.store.copies import copy_whole
 from risk.store.failures import in_words
 from risk.store.opening import alone_in, clear_beside, schema_version
 
-LOOKS_EVERY_SECONDS = 0.02
+
+def at_once() -> bool:
+    return False
 
 
-def restore_store(source: Path, target: Path, *, force: bool, busy_ms: int = 0) -> None:
+def restore_store(source: Path, target: Path, *, force: bool, may_wait: Callable[[], bool] = at_once) -> None:
     """The store at `target` is that of the backup afterwards, or what it was before. Refuses while anybody has the
-    target open for longer than `busy_ms`; `force`: a store may be there already."""
+    target open; `may_wait`: waits a little where that is so, and says whether to look again. `force`: a store may be
+    there already."""
     target = Path(os.path.realpath(target))
     if not source.is_file():
         raise StoreError(f"{source}: there is no such file, expected a backup of a store")
@@ -27,7 +29,7 @@ def restore_store(source: Path, target: Path, *, force: bool, busy_ms: int = 0) 
                 f"{target}: there is a store already, expected none; say --force to put the backup in its place, or "
                 "choose another path"
             )
-        with _checked_backup(source) as backup, nobody_at(target, busy_ms):
+        with _checked_backup(source) as backup, nobody_at(target, may_wait):
             # Before the name changes hands: the old store's log, taken for the new one's, would damage it.
             clear_beside(target)
             copy_whole(backup, target)
@@ -50,7 +52,7 @@ def _checked_backup(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def nobody_at(target: Path, busy_ms: int = 0) -> Iterator[None]:
+def nobody_at(target: Path, may_wait: Callable[[], bool] = at_once) -> Iterator[None]:
     """Holds the target so that nobody else can open it meanwhile."""
     if not target.exists():
         yield
@@ -58,23 +60,21 @@ def nobody_at(target: Path, busy_ms: int = 0) -> Iterator[None]:
     with in_words(target):
         connection = sqlite3.connect(target, timeout=0, isolation_level=None)
         try:
-            _wait_for(connection, target, busy_ms)
+            _lock_when_free(connection, target, may_wait)
             yield
         finally:
             connection.close()
 
 
-def _wait_for(connection: sqlite3.Connection, target: Path, busy_ms: int) -> None:
+def _lock_when_free(connection: sqlite3.Connection, target: Path, may_wait: Callable[[], bool]) -> None:
     """SQLite itself does not wait for readers where a file is to give up its log."""
-    deadline = time.monotonic() + busy_ms / 1000
     while True:
         try:
             _lock(connection, target)
             break
         except StoreBusyError:
-            if time.monotonic() >= deadline:
+            if not may_wait():
                 raise
-            time.sleep(LOOKS_EVERY_SECONDS)
 
 
 def _lock(connection: sqlite3.Connection, target: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import astuple, fields
 
 from console.terminal import notice, say, say_table
 from risk.clock import to_text
+from risk.words import counted
 from scorer.verify.comparison import Difference, Tally
 from scorer.verify.findings import Findings, Span
 
@@ -16,9 +17,11 @@ def report(findings: Findings) -> None:
         notice(text)
     if not findings.span.is_whole:
         say(f"compared: what happened {_words(findings.span)}; all before it was read as history")
+    partitions = counted(findings.partitions, "partition", "partitions")
+    duplicates = counted(findings.duplicates, "duplicate", "duplicates")
     say(
-        f"read again: {findings.records:,} transactions of {findings.partitions} partitions, {findings.scored:,} "
-        f"scored, {findings.duplicates:,} duplicates (not scored); {findings.labels:,} labels"
+        f"read again: {counted(findings.records, 'transaction', 'transactions')} of {partitions}, {findings.scored:,} "
+        f"scored, {duplicates} (not scored); {counted(findings.labels, 'label', 'labels')}"
     )
     for reason, count in sorted(findings.rejects.items()):
         say(f"rejected: {count:,} {reason}")
@@ -30,7 +33,7 @@ def report(findings: Findings) -> None:
     )
     say(f"flags that went on without a ledger day that was due: {findings.without_day:,}")
     for version, count in sorted(findings.not_at_hand.items()):
-        say(f"bundle not at hand: {version}, which {count:,} flags name; they were not compared")
+        say(f"bundle not at hand: {version}, which {counted(count, 'flag names', 'flags name')}; not compared")
     if findings.gone:
         say(f"of what is not in the log any more: {findings.gone:,} outputs and rows, not compared")
     if findings.under_way:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from prometheus_client import CollectorRegistry, start_http_server
 
 from risk.bundle import Bundle, Manifest
+from risk.errors import SettingError
 from risk.kafka.connection import Connection
 from risk.kafka.sending import send_all
 from risk.topics import group_of
@@ -69,10 +70,11 @@ async def run(options: Options) -> None:
         metrics = Metrics(registry)
         for topic in (doors.topics.transactions, doors.topics.labels):
             metrics.count_topic(topic)
+        stack.callback(_show_metrics(options, registry, metrics))
         await doors.open(options.store, metrics)
         work, pulse, tasks = await _assemble(options, doors, metrics)
         stack.push_async_callback(work.close)
-        stack.callback(_show_metrics(options, registry, metrics, work))
+        registry.register(Standings(work.standings))
         watchdog = Watchdog(pulse.progress, stalled, fatal, options.stall_seconds)
         stack.callback(watchdog.stop)
         running = [asyncio.create_task(_or_die(task())) for task in tasks]
@@ -137,7 +139,7 @@ async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[W
         bounds=doors.bounds,
         give_up_seconds=options.give_up_seconds,
     )
-    pulse = Pulse(work, doors.bounds, lambda: waiting.is_hopeless)
+    pulse = Pulse(work, doors.bounds, metrics, topics.transactions, lambda: waiting.is_hopeless)
     tasks: list[Task] = [follower.run, waiting.run, pulse.run]
     if has_ledger:
         keeper = Keeper(
@@ -157,14 +159,22 @@ async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[W
     return work, pulse, tasks
 
 
-def _show_metrics(options: Options, registry: CollectorRegistry, metrics: Metrics, work: Work) -> Callable[[], None]:
-    """In a thread of its own; how to end it."""
+def _show_metrics(options: Options, registry: CollectorRegistry, metrics: Metrics) -> Callable[[], None]:
+    """In a thread of its own; how to end it. First of all, so that a port that is taken is told before anything is
+    begun."""
     manifest: Manifest = options.bundle.manifest
     metrics.bundle.labels(manifest.version, manifest.model).set(1)
     metrics.build.labels(version_of_package("trustlens"), platform.python_version()).set(1)
-    registry.register(Standings(work.standings))
-    server, _ = start_http_server(options.metrics_port, addr=options.metrics_host, registry=registry)
-    log.info("metrics at http://%s:%d/metrics", options.metrics_host, server.server_port)
+    host, port = options.metrics_host, options.metrics_port
+    try:
+        server, _ = start_http_server(port, addr=host, registry=registry)
+    except OSError as error:
+        raise SettingError(
+            f"TRUSTLENS_METRICS_PORT: cannot listen at {host} port {port} ({os.strerror(error.errno or 0)}), expected "
+            "an address of this machine and a port that is free; another worker may have it: give this one its own by "
+            "--metrics-port, or 0, which picks a free one"
+        ) from None
+    log.info("metrics at http://%s:%d/metrics", host, server.server_port)
 
     def close() -> None:
         server.shutdown()

@@ -7,6 +7,7 @@ from pathlib import Path
 import uvloop
 
 from console.help import epilog
+from console.options import number, option_of
 from console.start import EXIT_OK
 from risk.bundle import read_bundle
 from risk.kafka.connection import connection_of
@@ -14,6 +15,7 @@ from risk.settings import read_settings
 from scorer.worker.app import SESSION_SECONDS
 from scorer.worker.assembly import Options, run
 from scorer.worker.doors import SEND_SECONDS
+from scorer.worker.ending import EXIT_AWAY, EXIT_STALE, EXIT_STALLED
 from scorer.worker.logs import FORMATS, log_to_stderr
 from scorer.worker.waiting import GIVES_UP_AFTER_SECONDS
 
@@ -28,8 +30,13 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             "python -m scorer worker --bundle models/lightgbm-1a2b3c4d --metrics-port 0 --log-format json",
             notes="docs/runbook.md says what to do when a worker ends, or does not go on.",
             done="ended by SIGTERM or Ctrl-C; what was under way is repeated by the next worker",
-            failed="could not begin, or could not go on; the last line says why",
+            failed="could not begin, or a person must act; the last line says why",
             when_ended=" before it began",
+            also=(
+                (EXIT_STALE, "a partition has another owner, or the store's file was exchanged; start it again"),
+                (EXIT_STALLED, "the watchdog found that nothing got on; start it again"),
+                (EXIT_AWAY, "Kafka did not answer for too long; start it again, as often as it takes"),
+            ),
         ),
     )
     command.add_argument(
@@ -49,7 +56,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     )
     command.add_argument(
         "--stall-seconds",
-        type=float,
+        type=option_of(number),
         default=180.0,
         metavar="SECONDS",
         help="end when there is work and nothing was stored for so long (default: 180)",

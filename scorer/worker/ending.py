@@ -9,13 +9,14 @@ from typing import NoReturn
 
 from aiokafka.errors import KafkaError
 
-from risk.errors import StaleOwnerError, TrustLensError
+from risk.errors import BrokerAwayError, StaleOwnerError, TrustLensError
 
 log = logging.getLogger(__name__)
 
 EXIT_FAILED = 1  # a person must act: the last line says why
 EXIT_STALE = 3  # a partition has another owner, or the store's file was exchanged: start again
 EXIT_STALLED = 4  # the watchdog: nothing got on; start again
+EXIT_AWAY = 5  # Kafka did not answer for too long: start again, as often as it takes
 
 
 def fatal(error: BaseException) -> NoReturn:
@@ -27,7 +28,10 @@ def fatal(error: BaseException) -> NoReturn:
     else:
         trace = "".join(traceback.format_exception(error))
         log.critical("a mistake in this program, please report it: %r\n%s", error, trace)
-    end_now(EXIT_STALE if isinstance(error, StaleOwnerError) else EXIT_FAILED)
+    if isinstance(error, StaleOwnerError):
+        end_now(EXIT_STALE)
+    is_away = isinstance(error, BrokerAwayError) or (isinstance(error, KafkaError) and error.retriable)
+    end_now(EXIT_AWAY if is_away else EXIT_FAILED)
 
 
 def stalled(seconds: float) -> NoReturn:

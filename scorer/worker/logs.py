@@ -3,9 +3,12 @@
 import json
 import logging
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from time import monotonic
 
 FORMATS = ("text", "json")
+OURS = ("scorer", "risk")
 
 
 class JsonLines(logging.Formatter):
@@ -21,9 +24,37 @@ class JsonLines(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
+# While a broker is away its client says so thousands of times a second.
+SPARED_SECONDS = 10.0
+
+
+class Sparing(logging.Filter):
+    """Of what somebody else's logger says again and again, whatever it names, one line in ten seconds; the next
+    one that is let through says how many were not. What we say ourselves always comes through."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] in OURS:
+            return True
+        sentence, now = (record.name, str(record.msg)), self._clock()
+        since, left_out = self._said.get(sentence, (-SPARED_SECONDS, 0))
+        if now - since < SPARED_SECONDS:
+            self._said[sentence] = since, left_out + 1
+            return False
+        self._said[sentence] = now, 0
+        if left_out:
+            record.msg, record.args = f"{record.getMessage()} (and {left_out:,} more like it)", None
+        return True
+
+
 def log_to_stderr(level: str, kind: str) -> None:
     """Faust and the client say little of use below a warning; what they do say there comes through."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Sparing())
     handler.setFormatter(
         JsonLines() if kind == "json" else logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     )

@@ -3,8 +3,10 @@ watched, which sees no lag when it has stopped fetching."""
 
 import asyncio
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, time
 
+from scorer.metrics import Metrics
+from scorer.worker.arrivals import Place
 from scorer.worker.log_bounds import LogBounds
 from scorer.worker.watchdog import Progress
 from scorer.worker.work import Work
@@ -17,10 +19,15 @@ OLD_SECONDS = 30.0
 class Pulse:
     """Asks in the worker's loop; answers in the watchdog's thread."""
 
-    def __init__(self, work: Work, bounds: LogBounds, is_hopeless: Callable[[], bool]) -> None:
-        """`is_hopeless`: a wait for a ledger day that was given up is no excuse any more."""
+    def __init__(
+        self, work: Work, bounds: LogBounds, metrics: Metrics, topic: str, is_hopeless: Callable[[], bool]
+    ) -> None:
+        """`topic`: asked about while no partition is held. `is_hopeless`: a wait for a ledger day that was given up
+        is no excuse any more."""
         self._work = work
         self._bounds = bounds
+        self._metrics = metrics
+        self._topic = topic
         self._is_hopeless = is_hopeless
         self._behind = 0
         self._asked = monotonic()
@@ -29,8 +36,9 @@ class Pulse:
         while True:
             await asyncio.sleep(ASKS_EVERY_SECONDS)
             held = dict(self._work.held)
-            ends = await self._bounds.ends(held) if held else {}
-            self._behind = sum(max(0, end - held[place].next_offset) for place, end in ends.items())
+            ends = await self._bounds.ends(held or [Place(self._topic, 0)])
+            self._metrics.broker_answered.set(time())
+            self._behind = sum(max(0, end - held[place].next_offset) for place, end in ends.items() if place in held)
             self._asked = monotonic()
 
     def progress(self) -> Progress:

@@ -1,6 +1,6 @@
 """The broker goes away while everybody works, and comes back."""
 
-from console.start import EXIT_FAILED
+from scorer.worker.ending import EXIT_AWAY
 from storm.concluding import Outcome, conclude
 from storm.crew import Crew
 from storm.ground import Ground, fill
@@ -42,7 +42,7 @@ def leader_away(ground: Ground) -> Outcome:
             moment = ground.dice.randrange(1, total // 2)
             crew.until(lambda: crew.scored() >= moment, f"{moment} transactions are scored")
             node.kill()
-            crew.until(lambda: EXIT_FAILED in crew.statuses, "a worker ends for what it could not send", restart=True)
+            crew.until(lambda: EXIT_AWAY in crew.statuses, "a worker ends for what it could not send", restart=True)
             node.start()
             return conclude(crew, world.truth, "1 fault", restart=True)
     finally:

@@ -55,7 +55,11 @@ def rebalances(ground: Ground) -> Outcome:
                     end = crew.leave if dice.random() < 0.5 else crew.kill
                     end(dice.choice(crew.workers))
             crew.until(load.is_done, "the replay is done", FAULT_SECONDS * count + ENOUGH_SECONDS)
-        return conclude(crew, ground.world.truth, f"{count} joined or left")
+        return conclude(crew, ground.world.truth, f"{count} joined or left, {_slowest(crew.goodbyes)}")
+
+
+def _slowest(goodbyes: list[float]) -> str:
+    return f"the slowest goodbye of {len(goodbyes)} took {max(goodbyes):.1f} s" if goodbyes else "none by SIGTERM"
 
 
 def _is_in_group(worker: Worker) -> bool:

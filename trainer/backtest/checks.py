@@ -9,6 +9,7 @@ from risk.dataset import Dataset
 from risk.dataset.column_map import Constant
 from risk.engine import Verdict
 from risk.errors import DatasetError, OptionError
+from risk.words import counted
 from trainer.backtest.passing import Passing
 from trainer.backtest.period import day_of_time
 from trainer.backtest.run import Backtest
@@ -86,9 +87,10 @@ def warn_of_what_was_seen(dataset: Dataset, backtest: Backtest) -> None:
         _warn_of_empty_columns(dataset, passing.manifest, backtest)
         _warn_of_rows(passing)
     if backtest.too_large:
-        warn(f"not scored: {backtest.too_large:,} transactions that are too large for a message")
+        warn(f"not scored, too large for a message: {counted(backtest.too_large, 'transaction', 'transactions')}")
     if dataset.bad.count:
-        warn(f"{dataset.bad.count:,} rows could not be read; `python -m trainer inspect {dataset.path}` tells why")
+        rows = counted(dataset.bad.count, "row", "rows")
+        warn(f"{rows} could not be read; `python -m trainer inspect {dataset.path}` tells why")
 
 
 def _warn_of_empty_columns(dataset: Dataset, manifest: Manifest, backtest: Backtest) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 from contextlib import nullcontext
-from pathlib import Path
 
 from console.options import checked_target, settings_of
 from console.terminal import notice, progress, say
@@ -23,39 +22,7 @@ from trainer.backtest.said import say_bundle, say_side_by_side
 from trainer.backtest.scores_file import scores_file
 from trainer.backtest.tables import checked_out, write_tables
 
-EPILOG = """\
-examples:
-  python -m trainer backtest cards.parquet --bundle models --from 2024-12-08
-  python -m trainer backtest cards.parquet --bundle models --against models/logistic-1a2b3c4d --from 2024-12-08
-  python -m trainer backtest mine.csv --columns map.toml --bundle models --scores-out scores.parquet
-
-Replays a file through the pipeline that the worker uses. What lies before --from is history: it is passed through, and
-not counted. A model knows by heart what it was trained on: count what came after. An alert is a customer-day. The
-digest is the one that the worker's store gives for the same transactions.
-"""
-
 SWEEP = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-
-
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
-        "backtest",
-        help="replay a file through the worker's pipeline",
-        description="Replay a file through the worker's pipeline, and say what would have come of it.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
-    command.add_argument("--bundle", required=True, type=Path, metavar="DIR", help="a bundle, or the folder of models")
-    command.add_argument("--against", type=Path, metavar="DIR2", help="another bundle, side by side")
-    command.add_argument("--columns", type=Path, metavar="MAP.toml", help="which column is what; see inspect")
-    command.add_argument("--from", dest="since", metavar="DATE", help="count from this day (UTC), such as 2024-12-01")
-    command.add_argument("--until", metavar="DATE", help="stop before this day (UTC)")
-    command.add_argument("--thresholds", metavar="A,B,...", help="for the sweep, such as 0.1,0.3,0.5")
-    command.add_argument("--out", type=Path, metavar="DIR", help="a new folder for the tables: JSON and CSV")
-    command.add_argument("--scores-out", type=Path, metavar="F.parquet", help="the score of every transaction")
-    command.add_argument("--force", action="store_true", help="replace what --out and --scores-out name")
-    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from console.terminal import say, say_table
 from risk.clock import DAY
+from risk.words import counted
 from trainer.backtest.figures import compared, figures_of
 from trainer.backtest.passing import Passing
 from trainer.backtest.period import day_of_time
@@ -19,7 +20,7 @@ def say_bundle(passing: Passing) -> None:
         return tuple(figure.text(figure.of(outcome, days)) for figure in figures)
 
     days = f"{calendar.days} day{'s' if calendar.days > 1 else ''}"
-    say(f"{manifest.version}: {total.transactions:,} transactions scored, {days}")
+    say(f"{manifest.version}: {counted(total.transactions, 'transaction', 'transactions')} scored, {days}")
     if not total.labelled:
         say("no labels: scores only; what the alerts caught, and what they cost, cannot be said")
     titles = [figure.name for figure in figures]
@@ -61,7 +62,10 @@ def say_side_by_side(passings: Sequence[Passing], found: SideBySide) -> None:
             f"frauds: {found.frauds[True, True]:,} caught by both, {found.frauds[True, False]:,} only by {names[0]}, "
             f"{found.frauds[False, True]:,} only by {names[1]}, {found.frauds[False, False]:,} by neither"
         )
-    say(f"{found.different_levels:,} transactions have another level" + (":" if found.levels else ""))
+    say(
+        f"{counted(found.different_levels, 'transaction has', 'transactions have')} another level"
+        + (":" if found.levels else "")
+    )
     if found.levels:
         swaps = [(*key, f"{count:,}") for key, count in sorted(found.levels.items(), key=lambda item: -item[1])]
         say_table([("label", *names, "transactions"), *swaps], left=3)

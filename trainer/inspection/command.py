@@ -18,15 +18,6 @@ from trainer.inspection.proposal import propose
 from trainer.inspection.report import Report, print_incomplete, print_report
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = subparsers.add_parser("inspect", help="look at a file and propose a column map", description=__doc__)
-    command.add_argument("file", type=Path, metavar="FILE", help="CSV, Parquet or NDJSON")
-    command.add_argument("--columns", type=Path, metavar="MAP", help="look at the file through this map, propose none")
-    command.add_argument("--write", type=Path, metavar="MAP", help="write the proposed map to this file")
-    command.add_argument("--force", action="store_true", help="let --write replace a file")
-    command.set_defaults(run=run)
-
-
 def run(options: argparse.Namespace) -> int:
     _check_options(options)
     report = look(options.file, options.columns)

@@ -7,6 +7,7 @@ import numpy as np
 
 from risk.clock import DAY, to_text
 from risk.dataset import BadRow, BadRows, Dataset
+from risk.words import counted
 
 FEW_ROWS = 1_000
 FEW_FRAUDS = 20
@@ -144,11 +145,6 @@ def warnings(found: Findings, dataset: Dataset) -> list[str]:
         rows = counted(count, "row", "rows")
         said.append(f"unreadable: {rows} with reason {reason.value}; the first: {_shown(found.bad.first_of[reason])}")
     return said + [notice.removeprefix(f"{dataset.path}: ") for notice in dataset.notices]
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """1 row has, 2,000 rows have."""
-    return f"{count:,} {one if count == 1 else many}"
 
 
 def _shown(row: BadRow) -> str:

@@ -8,8 +8,9 @@ from risk.dataset import Dataset
 from risk.dataset.column_map import ColumnMap
 from risk.dataset.encoding import encoding_notice
 from risk.dataset.written_map import write_fields, write_map
+from risk.words import counted
 from trainer.inspection.facts import Survey
-from trainer.inspection.findings import Findings, counted, facts, warnings
+from trainer.inspection.findings import Findings, facts, warnings
 from trainer.inspection.proposal import Proposal
 
 

@@ -20,7 +20,7 @@ class Trees:
     """An entry for each node, and one for each leaf. Node 0 of a tree is its root."""
 
     def __init__(self) -> None:
-        self.attributes: defaultdict[str, list[Any]] = defaultdict(list)
+        self.attributes: defaultdict[str, Any] = defaultdict(list)
         self.thresholds: list[float] = []
         self.leaves: list[float] = []
 

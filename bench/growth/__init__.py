@@ -1,0 +1,1 @@
+"""How the worker grows: with workers, with customers, and with what is stored."""

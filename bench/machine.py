@@ -1,0 +1,46 @@
+"""What was measured on: a figure without its machine and its versions says nothing."""
+
+import os
+import platform
+import re
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.stream.contestants import QUIX_PYTHON
+
+LIBRARIES = ("aiokafka", "faust-streaming", "lightgbm", "msgspec", "numba", "numpy", "onnxruntime", "uvloop")
+KAFKA_POM = Path(__file__).parent.parent / "ops" / "kafka" / "pom.xml"
+
+
+def machine() -> dict[str, str]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    libraries = [f"{name} {version(name)}" for name in LIBRARIES]
+    return {
+        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "memory": f"{memory:.0f} GB",
+        "system": f"{platform.system()} {platform.release()}",
+        "versions": ", ".join([f"Python {platform.python_version()}", *libraries, _quix(), _kafka()]),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "load": f"{os.getloadavg()[2]:.1f}",
+    }
+
+
+def _processor() -> str:
+    found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    return found[1] if found else platform.machine()
+
+
+def _quix() -> str:
+    if not QUIX_PYTHON.exists():
+        return "no Quix Streams"
+    asked = "from importlib.metadata import version; print(version('quixstreams'), version('confluent-kafka'))"
+    done = subprocess.run([str(QUIX_PYTHON), "-c", asked], capture_output=True, text=True, check=True)
+    quix, client = done.stdout.split()
+    return f"Quix Streams {quix} (confluent-kafka {client})"
+
+
+def _kafka() -> str:
+    found = re.search(r"<artifactId>kafka_[\d.]+</artifactId>\s*<version>([^<]+)<", KAFKA_POM.read_text())
+    return f"Kafka {found[1]}" if found else "Kafka"

@@ -1,0 +1,81 @@
+"""Who is measured: how each is started, what it has stored, and what had to be written for it."""
+
+import io
+import sys
+import tokenize
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.stream.system import ROOT, Run
+from ops.leashed import Leashed
+
+# How far the project's own store is; and how many rows lie in a table of flags that only grows.
+POSITIONS = "select coalesce(sum(next_offset), 0) from partitions where topic like '%transactions'"
+ROWS = "select coalesce(max(rowid), 0) from flags"
+
+NAIVE_ROWS = 20_000  # a repetition; with 300,000 it would take half an hour for five
+QUIX_PYTHON = ROOT / ".venv" / "bench" / "bin" / "python"
+
+
+class Contestant(NamedTuple):
+    name: str
+    start: Callable[[Run], Leashed]
+    stored: str  # asks a store how many transactions it has
+    files: tuple[str, ...]  # what a person had to write, with what is imported left out
+    most_rows: int | None = None
+
+
+def worker(run: Run, *, metrics_port: int = 0, log: Path | None = None) -> Leashed:
+    options = ["--bundle", str(run.history.bundle), "--metrics-port", str(metrics_port)]
+    return run.start("scorer", "worker", *options, log=log)
+
+
+def quix_python() -> str:
+    if not QUIX_PYTHON.exists():
+        raise SystemExit(
+            f"{QUIX_PYTHON}: not there, expected Python with what requirements-bench.lock says; `make bench` makes it"
+        )
+    return str(QUIX_PYTHON)
+
+
+def _with_bundle(module: str, python: Callable[[], str]) -> Callable[[Run], Leashed]:
+    return lambda run: run.start(module, "--bundle", str(run.history.bundle), python=python())
+
+
+def ours_python() -> str:
+    return sys.executable
+
+
+WORKER = Contestant("ours", worker, POSITIONS, ("scorer/worker/*.py", "scorer/metrics.py"))
+BARE = Contestant("bare loop", _with_bundle("bench.stream.bare", ours_python), POSITIONS, ("bench/stream/bare.py",))
+BY_HAND = ("bench/stream/by_hand.py", "bench/stream/flags_table.py")
+QUIX = Contestant(
+    "Quix Streams", _with_bundle("bench.stream.quix", quix_python), ROWS, ("bench/stream/quix.py", *BY_HAND)
+)
+NAIVE = Contestant(
+    "naive Faust",
+    _with_bundle("bench.stream.naive", ours_python),
+    ROWS,
+    ("bench/stream/naive.py", *BY_HAND),
+    NAIVE_ROWS,
+)
+CONTESTANTS = (WORKER, BARE, QUIX, NAIVE)
+
+
+def lines_of_code(patterns: tuple[str, ...]) -> int:
+    """Lines that hold code: none that are empty, a comment, or a text that stands for itself, as docstrings do."""
+    return sum(_lines(path.read_text()) for pattern in patterns for path in sorted(ROOT.glob(pattern)))
+
+
+NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+
+
+def _lines(source: str) -> int:
+    lines: set[int] = set()
+    begins = True
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in NO_CODE and not (begins and token.type == tokenize.STRING):
+            lines.update(range(token.start[0], token.end[0] + 1))
+        begins = token.type in NO_CODE and (begins or token.type == tokenize.NEWLINE)
+    return len(lines)

@@ -1,0 +1,1 @@
+"""The whole system in three minutes: every program by its own command, watched in the terminal."""

@@ -1,0 +1,109 @@
+"""The last part: what became of the frauds, whether every score is the one it must be, and where everything lies."""
+
+import os
+import re
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from demo.days import Days, span
+from demo.errors import DemoError
+from demo.ground import Ground
+from demo.history import History
+from demo.lessons import Lessons
+from demo.outcome import Outcome, outcome_of
+from demo.running import Programs
+from demo.telling import Teller
+from risk.bundle import Manifest
+from risk.store import open_store
+
+_DIGEST = re.compile(r"^digest (\S+)$", re.MULTILINE)
+SHOWN_DIGITS = 16
+
+
+def show_outcome(teller: Teller, ground: Ground, days: Days, history: History, manifest: Manifest) -> None:
+    store = open_store(ground.store, read_only=True)
+    try:
+        scores = {(row.customer_id, row.transaction_id): row.score for row in store.flags(since=days.live_ms)}
+    finally:
+        store.close()
+    outcome = outcome_of(history, scores, manifest.thresholds.high)
+    teller.show()
+    teller.show(Text(f"What became of the frauds of {span(days.live, days.end)}", "bold"))
+    teller.show(_table(outcome, manifest.currency))
+    a_day = outcome.alerts / (days.end - days.live).days
+    cost = outcome.alerts * manifest.thresholds.review_cost
+    teller.show()
+    teller.show(
+        f"{outcome.alerts:,} reviews, {a_day:.1f} a day, of one customer's day each; {outcome.alerts_right:,} found a "
+        f"fraud.\nAt {manifest.thresholds.review_cost:g} {manifest.currency} a review, {cost:,.0f} {manifest.currency} "
+        f"of work stopped {outcome.total.amount_caught:,.0f} {manifest.currency} of fraud; docs/cost.md tells how the "
+        "threshold was chosen."
+    )
+    teller.show()
+
+
+def _table(outcome: Outcome, currency: str) -> Table:
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim", pad_edge=False)
+    table.add_column("kind")
+    for title in ("frauds", "caught", "missed", f"{currency} stopped", f"{currency} lost"):
+        table.add_column(title, justify="right")
+    for kind in (*outcome.kinds, outcome.total):
+        table.add_row(
+            kind.name.replace("_", " "),
+            f"{kind.frauds:,}",
+            f"{kind.caught:,}",
+            f"{kind.missed:,}",
+            f"{kind.amount_caught:,.0f}",
+            f"{kind.amount_missed:,.0f}",
+            style="bold" if kind.name == "all" else "",
+        )
+    return table
+
+
+def prove(teller: Teller, programs: Programs, ground: Ground, days: Days) -> None:
+    """Both read all of it and count the live days, at the same time."""
+    live = str(days.live)
+    with teller.step("verify", "scoring everything again, from the log and from the file") as step:
+        backtest = programs.begin(
+            "backtest", "trainer", "backtest", str(ground.history), "--bundle", str(ground.models), "--from", live
+        )
+        said = programs.finish("verify", "scorer", "verify", "--bundle", str(ground.models), "--from", live)
+        programs.until_done(backtest)
+        from_log, from_file = _digest("verify", said), _digest("backtest", backtest.said())
+        if from_log != from_file:
+            raise DemoError(
+                f"the digest of the log is {from_log}, that of the backtest {from_file}; expected the same: "
+                f"this is a mistake in TrustLens; please report it with {ground.logs}"
+            )
+        count, _, digits = from_log.partition(":")
+        step.came = (
+            f"identical. {int(count):,} scores, worked out again from the log and from the file:\n"
+            f"live equals backtest, to the last bit. Digest {digits[:SHOWN_DIGITS]}..."
+        )
+
+
+def _digest(command: str, said: str) -> str:
+    found = _DIGEST.search(said)
+    if found is None:
+        raise DemoError(f"{command}: said {said[-300:]!r}, expected a digest")
+    return found[1]
+
+
+def show_places(teller: Teller, ground: Ground, lessons: Lessons, address: str, *, is_kept: bool) -> None:
+    teller.show()
+    teller.show(Text("Where everything lies", "bold"))
+    table = Table.grid(padding=(0, 3, 0, 0))
+    table.add_row("report", _near(Path(lessons.report)))
+    table.add_row("database", _near(ground.store))
+    explorer = address if is_kept else f"TRUSTLENS_DB={_near(ground.store)} {_near(Path('.venv/bin/python'))}"
+    table.add_row("explorer", explorer if is_kept else f"{explorer} -m kpi_reporter serve")
+    table.add_row("logs", _near(ground.logs))
+    teller.show(table)
+
+
+def _near(path: Path) -> str:
+    """As it is typed from here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

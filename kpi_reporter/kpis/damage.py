@@ -1,0 +1,42 @@
+"""What SQLite does not notice in a damaged file: values that no worker writes. One flipped bit of a time would ask for
+gigabytes, one of a level would be an alert."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from risk.codes import Array
+from risk.errors import StoreError
+from risk.money import EXPONENTS
+from risk.store.failures import in_words
+
+ADVICE = "keep the file for inspection and restore a backup, or make the store again from the log"
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """What goes wrong with the file becomes a StoreError: what SQLite says, and texts that are none."""
+    with in_words(path):
+        try:
+            yield
+        except UnicodeDecodeError as error:
+            raise StoreError(f"{path}: got the text {error.object!r}, expected UTF-8; {ADVICE}") from error
+
+
+def check_within(lowest: int, highest: int, numbers: Array, column: str, offsets: Array) -> None:
+    """Both included."""
+    is_right = (numbers >= lowest) & (numbers <= highest)
+    if not is_right.all():
+        wrong = int(np.argmin(is_right))
+        raise StoreError(
+            f"risk_flags: got {numbers[wrong]} as {column} at offset {offsets[wrong]}, expected {lowest} to {highest}; "
+            f"{ADVICE}"
+        )
+
+
+def check_currencies(codes: Iterable[str]) -> None:
+    unknown = sorted(set(codes) - EXPONENTS.keys())
+    if unknown:
+        raise StoreError(f"risk_flags: got the currency {unknown[0]!r}, expected a code of ISO 4217; {ADVICE}")

@@ -1,0 +1,124 @@
+"""Parts of the demo by themselves: its folder, its words, its figures."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from demo.days import demo_days, span
+from demo.errors import DemoError
+from demo.frame import Frame, line, picture
+from demo.ground import check_room, new_ground
+from demo.history import History
+from demo.outcome import Kind, outcome_of
+from demo.running import Programs
+from kpi_reporter.kpis.alerts import Alert
+from kpi_reporter.kpis.values import Quality
+from risk.clock import DAY, HOUR, date_ms
+
+QUALITY = Quality(
+    days=7, days_due=7, last_day=date_ms("2024-12-23") // DAY, transactions=4000, customer_days=2000, alerts=10,
+    alerts_with_fraud=4, alerts_unlabelled=0, frauds_caught=9, frauds_missed=1, precision=0.4, recall=0.9,
+    false_positive_rate=0.01, money=(), label_delay=None,
+)  # fmt: skip
+ALERT = Alert(date_ms("2024-12-31"), "C1", "T1", 1234.5, "EUR", 0.87, "first time with this device within 30 days")
+FRAME = Frame(date_ms("2024-12-31") + HOUR, 750, 1000, 199.6, 12, 34, QUALITY, [ALERT], room=3)
+
+
+def drawn(frame: Frame, width: int) -> list[str]:
+    text = io.StringIO()
+    Console(file=text, width=width).print(picture(frame))
+    return text.getvalue().splitlines()
+
+
+def test_the_live_picture_shows_progress_figures_and_reasons_in_words() -> None:
+    shown = "\n".join(drawn(FRAME, 100))
+    for words in ("Tue 31 Dec 01:00", "750 of 1,000", "200/s", "40%", "7 days to 23 Dec", "1,234.50 EUR", ALERT.why):
+        assert words in shown
+
+
+def test_the_live_picture_keeps_its_height_while_alerts_come() -> None:
+    assert len({len(drawn(f, w)) for f in (FRAME, FRAME._replace(alerts=[])) for w in (80, 100)}) == 1
+
+
+def test_the_line_says_the_same_without_a_terminal() -> None:
+    assert line(FRAME) == (
+        "  Tue 31 Dec 01:00  750 of 1,000 scored, 200/s; 12 high-risk alerts; 34 labels; of the alerts of 7 days to "
+        "23 Dec 40% were right, 90% of the frauds caught"
+    )
+
+
+def test_a_fraud_is_caught_by_an_earlier_alert_of_its_customer_and_day() -> None:
+    """Customer b is flagged for nothing; the last fraud of a comes on another day, with a low score."""
+    day = date_ms("2024-12-20")
+    history = History(
+        event_times=np.array([day, day + HOUR, day + 2 * HOUR, day + DAY]),
+        customers=["a", "a", "b", "a"],
+        transactions=["1", "2", "3", "4"],
+        amounts=np.array([10.0, 20.0, 30.0, 40.0]),
+        is_fraud=np.array([False, True, False, True]),
+        kinds=[None, "slow_bleed", None, "slow_bleed"],
+    )
+    scores = {("a", "1"): 0.9, ("a", "2"): 0.1, ("b", "3"): 0.8, ("a", "4"): 0.2}
+    outcome = outcome_of(history, scores, threshold=0.5)
+    assert outcome.kinds == [Kind("slow_bleed", frauds=2, caught=1, amount_caught=20.0, amount_missed=40.0)]
+    assert (outcome.alerts, outcome.alerts_right, outcome.total.missed) == (2, 1, 1)
+    del scores["b", "3"]
+    with pytest.raises(DemoError, match="1 transactions have no score, such as 3"):
+        outcome_of(history, scores, threshold=0.5)
+
+
+def test_a_second_demo_begins_in_an_empty_folder(tmp_path: Path) -> None:
+    for _ in range(2):
+        with new_ground(tmp_path / "files") as ground:
+            assert [path.name for path in sorted(ground.folder.iterdir())] == ["logs", "made-by-the-demo"]
+            (ground.models / "current").parent.mkdir()
+            (ground.models / "current").write_text("x")
+            ground.store.write_text("x")
+
+
+def test_files_of_others_are_not_deleted(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("x")
+    with pytest.raises(DemoError, match=r"holds files that are not the demo's"), new_ground(tmp_path):
+        pass
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_two_demos_do_not_share_a_folder(tmp_path: Path) -> None:
+    with (
+        new_ground(tmp_path / "files"),
+        pytest.raises(DemoError, match="another demo is at work there"),
+        new_ground(tmp_path / "files"),
+    ):
+        pass
+
+
+def test_a_short_disk_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DemoError, match=r"MB are free on this disk, the demo needs 1,000,000,000,000 MB; make room"):
+        check_room(tmp_path / "not" / "there", 10**12)
+
+
+def test_a_program_that_cannot_do_its_work_is_named_with_its_last_words(tmp_path: Path) -> None:
+    with Programs(tmp_path, {}) as programs, pytest.raises(DemoError) as raised:
+        programs.finish("generate", "trainer", "generate", "cards", "history.doc")
+    assert "generate: ended with status 1" in str(raised.value)
+    assert "last words: error: OUT: got history.doc" in str(raised.value)
+
+
+def test_a_server_that_ends_by_itself_ends_the_demo(tmp_path: Path) -> None:
+    with Programs(tmp_path, {}) as programs:
+        programs.serve("reporter", "kpi_reporter", "serve", "--port", "no")
+        with pytest.raises(DemoError, match="reporter: ended with status 1"):
+            programs.until(lambda: False, "the reporter listens")
+
+
+def test_the_days_leave_room_for_labels_and_for_the_longest_window() -> None:
+    days = demo_days()
+    assert [span(days.first, days.gap), span(days.test, days.live), span(days.live, days.end)] == [
+        "3 Sep to 19 Nov",
+        "27 Nov to 17 Dec",
+        "18 Dec to 31 Dec",
+    ]
+    assert (days.live - days.past).days == 30 + 7 + 1

@@ -1,0 +1,42 @@
+"""backtest: its options."""
+
+import argparse
+from pathlib import Path
+
+from console.help import epilog
+
+NOTES = """\
+Replays a file through the pipeline that the worker uses. What lies before --from is history: it is passed through, and
+not counted. A model knows by heart what it was trained on: count what came after. An alert is a customer-day. The
+digest is the one that the worker's store gives for the same transactions.
+"""
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "backtest",
+        description="Replay a file through the worker's pipeline, and say what would have come of it.",
+        epilog=epilog(
+            "python -m trainer backtest cards.parquet --bundle models --from 2024-12-08",
+            "python -m trainer backtest cards.parquet --bundle models --against models/logistic-1a2b3c4d",
+            "python -m trainer backtest mine.csv --columns map.toml --bundle models --scores-out scores.parquet",
+            notes=NOTES,
+        ),
+    )
+    command.add_argument("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
+    command.add_argument("--bundle", required=True, type=Path, metavar="DIR", help="a bundle, or the folder of models")
+    command.add_argument("--against", type=Path, metavar="DIR2", help="another bundle, side by side")
+    command.add_argument("--columns", type=Path, metavar="MAP.toml", help="which column is what; see inspect")
+    command.add_argument("--from", dest="since", metavar="DATE", help="count from this day (UTC), such as 2024-12-01")
+    command.add_argument("--until", metavar="DATE", help="stop before this day (UTC)")
+    command.add_argument("--thresholds", metavar="A,B,...", help="for the sweep, such as 0.1,0.3,0.5")
+    command.add_argument("--out", type=Path, metavar="DIR", help="a new folder for the tables: JSON and CSV")
+    command.add_argument("--scores-out", type=Path, metavar="F.parquet", help="the score of every transaction")
+    command.add_argument("--force", action="store_true", help="replace what --out and --scores-out name")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from trainer.backtest import command
+
+    return command.run(options)
