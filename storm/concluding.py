@@ -32,7 +32,7 @@ def conclude(
     first. `restart`: a worker may end by itself. `gone`: the log begins later than the store, so that an audit cannot
     find everything."""
     crew.until_scored(restart=restart)
-    crew.stop()
+    crew.stop(restart=restart)
     made = rebuilt(crew) if rebuild else read(crew.system)
     findings = judge(made, truth, sent=sent)
     if not gone:

@@ -11,6 +11,7 @@ from console.start import EXIT_ENDED, EXIT_OK
 from risk.errors import StoreError
 from risk.ledger_log import ClosedDay
 from risk.store import Position, open_store
+from scorer.worker.ending import EXIT_AWAY, EXIT_STALE
 from storm.until import StormError, until
 from tests.scorer_runs import System, Worker
 
@@ -47,8 +48,11 @@ class Crew:
         self._until_left(worker)
         self.goodbyes.append(monotonic() - begun)
 
-    def _until_left(self, worker: Worker) -> None:
+    def _until_left(self, worker: Worker, *, may_fail: bool = False) -> None:
         status = self.until_ended(worker)
+        if may_fail and status in (EXIT_STALE, EXIT_AWAY):
+            self.statuses.append(status)  # it found, on its way out, what others find while they work
+            return
         # The second is of one that was told before it had begun, the third of one that could not even hear it.
         if status not in (EXIT_OK, EXIT_ENDED) and (status != TERMINATED or worker.said()):
             raise StormError(f"a worker that was to leave ended with status {status}\n{worker.said()[-3000:]}")
@@ -100,12 +104,12 @@ class Crew:
             lambda: self.system.has_reached(ends), f"the store is where the log ends: {ends}", seconds, restart=restart
         )
 
-    def stop(self) -> None:
-        """All of them, by SIGTERM."""
+    def stop(self, *, restart: bool = False) -> None:
+        """All of them, by SIGTERM. `restart`: they may end by themselves."""
         for worker in self.workers:
             worker.signal(signal.SIGTERM)
         for worker in list(self.workers):
-            self._until_left(worker)
+            self._until_left(worker, may_fail=restart)
 
     def positions(self) -> list[Position]:
         """Of the transactions, as the store has them; none where there is no store yet."""
