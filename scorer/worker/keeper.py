@@ -27,7 +27,9 @@ log = logging.getLogger(__name__)
 AFTER_CUTOFF_MS = 12 * HOUR
 # In one go at most so many: others want the store as well.
 DAYS_AT_ONCE = 20
-LOOKS_EVERY_SECONDS = 0.25
+# Others' moves are seen only by looking, and each day that they wait for waits for that look. A look that finds nothing
+# due reads a few rows of the store.
+LOOKS_EVERY_SECONDS = 0.05
 # Between two looks at least this: a nudge comes with every batch.
 REST_SECONDS = 0.005
 READ_BACK_SECONDS = 10.0

@@ -18,7 +18,7 @@ from scorer.worker.reach import NEVER, slowest
 from scorer.worker.store_thread import StoreThread
 from scorer.worker.work import Work
 
-LOOKS_EVERY_SECONDS = 0.05
+LOOKS_EVERY_SECONDS = 0.02
 ASKS_EVERY_SECONDS = 1.0
 GIVES_UP_AFTER_SECONDS = 60.0
 LETS_GO_EVERY_SECONDS = 10.0
@@ -112,6 +112,7 @@ class Waiting:
         if wanted != self._published:
             await self._store.call(lambda store: store.publish_heads(wanted))
             self._published = wanted
+            self._work.moved()  # the keeper, if that is us; another one looks by itself
 
     async def _lose_patience(self) -> None:
         """What transactions wait for can come from other transactions, from labels that lie there unread, and from the
