@@ -84,10 +84,14 @@ def _run(options: argparse.Namespace) -> None:
     with new_ground(folder) as ground, Programs(ground.logs, options.environment) as programs:
         programs.settings["DB"] = str(ground.store)
         _go(options, teller, programs, ground, port)
-        if options.picture is not None:
-            teller.save_picture(options.picture, "make demo")
         if options.keep:
-            _keep(teller, programs)
+            teller.show(Text("All of it goes on until Ctrl-C.", "dim"))
+            _keep(programs)
+    minutes, seconds = divmod(round(teller.seconds()), 60)
+    rest = "" if options.keep else " `make demo KEEP=1` leaves it running."
+    teller.show(Text(f"{minutes} min {seconds} s; all that was started has ended.{rest}", "dim"))
+    if options.picture is not None:
+        teller.save_picture(options.picture, "make demo")
 
 
 def _check(options: argparse.Namespace, folder: Path, port: int) -> None:
@@ -110,7 +114,7 @@ def _go(options: argparse.Namespace, teller: Teller, programs: Programs, ground:
     make_history(teller, programs, ground, days, options.customers)
     lessons = train(teller, programs, ground, days)
     start_broker(teller, programs, ground, is_real=options.kafka)
-    start_workers(teller, programs, ground)
+    start_workers(teller, programs, ground, is_real=options.kafka)
     address = start_reporter(teller, programs, port)
     live = Live(teller, programs, ground, days)
     live.teach()
@@ -120,7 +124,6 @@ def _go(options: argparse.Namespace, teller: Teller, programs: Programs, ground:
     prove(teller, programs, ground, days)
     show_places(teller, ground, lessons, address, is_kept=options.keep)
     teller.show()
-    _farewell(teller, is_kept=options.keep)
 
 
 def _greet(teller: Teller, *, is_real: bool) -> None:
@@ -136,15 +139,9 @@ def _announce(teller: Teller, days: Days) -> None:
     teller.show(Text.assemble(title, ("  in fast motion; labels follow days later", "dim")))
 
 
-def _farewell(teller: Teller, *, is_kept: bool) -> None:
-    minutes, seconds = divmod(round(teller.seconds()), 60)
-    rest = "All of it goes on until Ctrl-C." if is_kept else "Nothing goes on; `make demo KEEP=1` leaves it running."
-    teller.show(Text(f"{minutes} min {seconds} s. {rest}", "dim"))
-
-
-def _keep(teller: Teller, programs: Programs) -> None:
+def _keep(programs: Programs) -> None:
     try:
         while True:
             programs.check(LOOKS_EVERY_SECONDS)
     except KeyboardInterrupt:
-        teller.show("ended")
+        return

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 
 from rich.table import Table
@@ -94,13 +95,14 @@ def _digest(command: str, said: str) -> str:
 def show_places(teller: Teller, ground: Ground, lessons: Lessons, address: str, *, is_kept: bool) -> None:
     teller.show()
     teller.show(Text("Where everything lies", "bold"))
-    table = Table.grid(padding=(0, 3, 0, 0))
-    table.add_row("report", _near(Path(lessons.report)))
-    table.add_row("database", _near(ground.store))
-    explorer = address if is_kept else f"TRUSTLENS_DB={_near(ground.store)} {_near(Path('.venv/bin/python'))}"
-    table.add_row("explorer", explorer if is_kept else f"{explorer} -m kpi_reporter serve")
-    table.add_row("logs", _near(ground.logs))
-    teller.show(table)
+    look = f"TRUSTLENS_DB={_near(ground.store)} {_near(Path(sys.executable))} -m kpi_reporter serve"
+    for name, place in (
+        ("report", _near(Path(lessons.report))),
+        ("database", _near(ground.store)),
+        ("explorer", address if is_kept else look),
+        ("logs", _near(ground.logs)),
+    ):
+        teller.say(f"{name:10}{place}")
 
 
 def _near(path: Path) -> str:

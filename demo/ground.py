@@ -10,7 +10,7 @@ from typing import NamedTuple, TextIO
 from demo.errors import DemoError
 from ops.kafka.ports import is_free
 
-# Three times what a demo leaves in its folder; a real Kafka lays out its log in larger pieces.
+# Ten times what a demo leaves in its folder; Kafka's jars, the first time, and its log want more.
 NEEDED_MB = 150
 NEEDED_MB_WITH_KAFKA = 500
 # Written first into a folder of the demo: only what has it is ever emptied.

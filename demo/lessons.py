@@ -82,8 +82,8 @@ def train(teller: Teller, programs: Programs, ground: Ground, days: Days) -> Les
 def _table(figures: _Figures, currency: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("the report says", no_wrap=True)
-    for title in ("alerts a day", "of these right", "frauds caught", f"{currency} saved"):
-        table.add_column(title, justify="right")
+    for title in ("alerts a day", "right", "frauds caught", f"{currency} saved"):
+        table.add_column(title, justify="right", no_wrap=True)
     for model in figures.models:
         money = model.money
         table.add_row(

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -36,7 +36,7 @@ class Program(NamedTuple):
 
 
 class Programs:
-    """Leaving the context ends what still runs, the last one first: the broker goes when nobody needs it any more."""
+    """Leaving the context ends what still runs: what serves first, the broker, when nobody needs it any more."""
 
     def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
         """`environment`: of the user; its settings are not the demo's."""
@@ -51,17 +51,15 @@ class Programs:
 
     def __exit__(self, *_: object) -> None:
         with held_back():
-            while self._begun:
-                self._begun.pop().process.stop(ENDS_WITHIN_SECONDS)
+            broker = self._serving[:1]
+            _end([program for program in self._begun if program not in broker])
+            _end(broker)
 
     def serve(self, name: str, *words: str) -> Program:
+        """It goes on by itself; that it ends before the demo does is an error."""
         program = self.begin(name, *words)
-        self.watch_over(program)
-        return program
-
-    def watch_over(self, program: Program) -> None:
-        """It goes on by itself; from now on it is an error that it ends before the demo does."""
         self._serving.append(program)
+        return program
 
     def begin(self, name: str, *words: str) -> Program:
         """`python -m` and the words. What it says goes to a log of its name."""
@@ -100,12 +98,28 @@ class Programs:
                     f"still not so after {READY_WITHIN_SECONDS:.0f} s: {what}; the programs' logs are in {self._logs}"
                 )
 
+    def let_be(self, seconds: float) -> None:
+        """They work for a while."""
+        end = monotonic() + seconds
+        while monotonic() < end:
+            self.check(LOOKS_EVERY_SECONDS)
+
     def check(self, within_seconds: float = 0.0) -> None:
         """DemoError when one that serves has ended. Waits so long for each."""
         for program in self._serving:
             status = program.status(within_seconds / len(self._serving))
             if status is not None:
                 raise DemoError(_ended(program, status))
+
+
+def _end(programs: Sequence[Program]) -> None:
+    """All are told before any is waited for: a worker would wait for one that leaves after it."""
+    for program in programs:
+        program.process.signal(signal.SIGCONT)
+        program.process.signal(signal.SIGTERM)
+    for program in programs:
+        if program.status(ENDS_WITHIN_SECONDS) is None:
+            program.process.kill()
 
 
 @contextmanager

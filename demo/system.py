@@ -1,19 +1,20 @@
 """The second part: broker, topics, two workers and the reporter, each started as anybody would start it."""
 
 import re
+import signal
 
-from demo.errors import DemoError
 from demo.ground import Ground
 from demo.running import Program, Programs
 from demo.telling import Teller
 
 PARTITIONS = 4
-SESSION_SECONDS = 6
-TRIES = 4
+SESSION_SECONDS = 8.0
+# A worker that has nothing to do joins again at once.
+JOINS_AGAIN_SECONDS = 2.0
 
 _BROKER = re.compile(r"(?:TRUSTLENS_BROKERS=|answers on )([\w.]+:\d+)")
 _HOLDS = re.compile(r": holds (.*)$", re.MULTILINE)
-_TURNED_AWAY = "Unexpected error from SyncGroup"
+_HEARD_OF_OTHER = "because it is rebalancing"
 _LISTENING = re.compile(r"listening on (http://\S+)")
 
 
@@ -30,40 +31,29 @@ def start_broker(teller: Teller, programs: Programs, ground: Ground, *, is_real:
         step.came = f"{'Apache Kafka' if is_real else 'in memory'}, at {address}; its topics are made"
 
 
-def start_workers(teller: Teller, programs: Programs, ground: Ground) -> None:
+def start_workers(teller: Teller, programs: Programs, ground: Ground, *, is_real: bool) -> None:
     with teller.step("workers", "starting two workers") as step:
         words = ["scorer", "worker", "--bundle", str(ground.models / "current"), "--metrics-port", "0"]
-        # The broker in memory makes a group wait for as long as a session whenever somebody joins.
         words += ["--session-seconds", f"{SESSION_SECONDS:g}"]
         first = programs.serve("worker-1", *words)
         programs.until(lambda: len(_held(first)) == PARTITIONS, "the first worker has all partitions")
-        programs.watch_over(_second(programs, first, words))
+        second = programs.serve("worker-2", *words)
+        if not is_real:
+            _hold_leader(programs, first)
+        programs.until(lambda: 0 < len(_held(second)) < PARTITIONS, "the second worker has its share")
+        programs.until(lambda: len(_held(first)) + len(_held(second)) == PARTITIONS, "the first has left it to it")
         step.came = f"2 processes share the {PARTITIONS} partitions"
 
 
-def _second(programs: Programs, first: Program, words: list[str]) -> Program:
-    """The broker in memory is done with a round as soon as the group's leader has spoken, and turns away whoever
-    speaks a moment later. A real one waits. Who was turned away is started again once the group has forgotten it."""
-    for _ in range(TRIES):
-        second = _joined(programs, first, words)
-        if _held(second):
-            return second
-        second.process.kill()
-        programs.until(lambda: len(_held(first)) == PARTITIONS, "the first worker has all partitions again")
-    raise DemoError(f"worker-2: was turned away by the broker in memory {TRIES} times; try again, or add --kafka")
-
-
-def _joined(programs: Programs, first: Program, words: list[str]) -> Program:
-    """A second worker that has partitions, or was turned away. Either way the first has left some to it."""
-    second = programs.begin("worker-2", *words)
-
-    def has_come() -> bool:
-        programs.done(second)  # which says why, should it have ended
-        return bool(_held(second)) or _TURNED_AWAY in second.said()
-
-    programs.until(has_come, "the second worker has joined the first")
-    programs.until(lambda: len(_held(first)) < PARTITIONS, "the first worker has left some to the second")
-    return second
+def _hold_leader(programs: Programs, leader: Program) -> None:
+    """The broker in memory waits for nearly a session when somebody joins, and then is done as soon as the group's
+    leader has spoken: it turns away a member that speaks a moment later, and that one waits for ever. So the leader,
+    who is quicker, is held until the other has spoken. A real broker waits for both."""
+    programs.until(lambda: _HEARD_OF_OTHER in leader.said(), "the first worker hears of the second")
+    programs.let_be(JOINS_AGAIN_SECONDS)
+    leader.process.signal(signal.SIGSTOP)
+    programs.let_be(SESSION_SECONDS - JOINS_AGAIN_SECONDS)
+    leader.process.signal(signal.SIGCONT)
 
 
 def _held(worker: Program) -> set[str]:

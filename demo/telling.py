@@ -69,6 +69,11 @@ class Teller:
         if self._record is not None:
             self._record.print(shown)
 
+    def say(self, line: str) -> None:
+        """Whole, however wide the terminal: what is to be copied out of it must not be cut."""
+        for console in filter(None, (self._console, self._record)):
+            console.print(line, markup=False, soft_wrap=True)
+
     @contextmanager
     def step(self, name: str, doing: str) -> Iterator[Step]:
         """A line when it is done. One that fails leaves none: the error says what there is to say."""

@@ -122,6 +122,8 @@ FAMILIES = (
     _one("unknown_bundles", "Bundles that flags name, but whose manifest cannot be read: their days are not judged.",
          lambda now: len(now.unknown_bundles)),
     _live("days", "Days that count.", lambda one: one.days_due),
+    _live("days_learned", "Of these, days that the bundle was trained or its thresholds chosen on: there it looks "
+          "better than it is.", lambda one: one.days_learned),
     _live("until_timestamp_seconds", "Where the last of the days ends.", _until),
     _live("transactions", "Scored transactions.", lambda one: one.transactions),
     _live("customer_days", "Customers with a transaction, day by day.", lambda one: one.customer_days),

@@ -101,8 +101,8 @@ def listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         door.close()
         raise SettingError(
-            f"TRUSTLENS_REPORTER_PORT: cannot listen at {host} port {port} ({os.strerror(error.errno or 0)}), expected "
-            "an address of this machine and a port that is free; see who has it, or choose another"
+            f"--port or TRUSTLENS_REPORTER_PORT: cannot listen at {host} port {port} "
+            f"({os.strerror(error.errno or 0)}), expected an address of this machine and a port that is free; see who has it, or choose another"
         ) from None
     return door
 

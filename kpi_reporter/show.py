@@ -3,18 +3,17 @@
 import argparse
 import time
 from io import StringIO
-from typing import NoReturn
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 
 from console.help import epilog
 from console.options import option_of, settings_of
-from console.start import EXIT_FAILED, EXIT_OK
-from console.terminal import out, say, warn
+from console.start import EXIT_INTERRUPTED, EXIT_OK
+from console.terminal import out, say
 from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.kpis.values import Unready
-from kpi_reporter.shown import page
+from kpi_reporter.shown import page, screen
 from risk.errors import StoreError
 from risk.settings import count
 
@@ -44,11 +43,10 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def _run(options: argparse.Namespace) -> int:
     reader = KpiReader(settings_of(options).db)
     if options.watch:
-        _watch(reader, options.every)
+        return _watch(reader, options.every)
     now = reader.read()
     if isinstance(now, Unready):
-        warn(now.reason)
-        return EXIT_FAILED
+        raise StoreError(now.reason)
     for line in _lines(page(now, reader.latest_alerts(ALERTS_SHOWN))):
         say(line)
     return EXIT_OK
@@ -61,18 +59,21 @@ def _lines(shown: RenderableType) -> list[str]:
     return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
-def _watch(reader: KpiReader, every_seconds: int) -> NoReturn:
-    """Until Ctrl-C."""
-    with Live(console=out, auto_refresh=False) as screen:
-        while True:
-            screen.update(look(reader), refresh=True)
-            time.sleep(every_seconds)
+def _watch(reader: KpiReader, every_seconds: int) -> int:
+    """Until Ctrl-C, which is how a watch ends; nothing was begun that could be left half done."""
+    try:
+        with Live(console=out, auto_refresh=False) as live:
+            while True:
+                live.update(look(reader, out), refresh=True)
+                time.sleep(every_seconds)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
 
 
-def look(reader: KpiReader) -> RenderableType:
+def look(reader: KpiReader, console: Console) -> RenderableType:
     """Whatever becomes of the store between two looks."""
     now = reader.read()
     try:
-        return page(now, reader.latest_alerts(ALERTS_SHOWN))
+        return screen(now, reader.latest_alerts(ALERTS_SHOWN), console)
     except StoreError as error:
-        return page(Unready(str(error)), ())
+        return screen(Unready(str(error)), (), console)

@@ -1,27 +1,66 @@
 """The figures as tables for a terminal."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from console.terminal import harmless
 from kpi_reporter.kpis.alerts import Alert
+from kpi_reporter.kpis.told import days_text, learned_text
 from kpi_reporter.kpis.values import Kpis, Money, Quality, Unready
 from risk.clock import DAY, to_date, to_text
 from risk.money import amount_text
 
 GROUPS_SHOWN = 8
+FEWEST_ALERTS = 3
+
+
+class Part(NamedTuple):
+    name: str
+    shown: RenderableType
 
 
 def page(now: Kpis | Unready, alerts: Sequence[Alert]) -> RenderableType:
+    """All there is, however long."""
+    return _text(now.reason) if isinstance(now, Unready) else _below_each_other(_parts(now, alerts), [])
+
+
+def screen(now: Kpis | Unready, alerts: Sequence[Alert], console: Console) -> RenderableType:
+    """What fits a terminal that does not scroll: whole parts, and as many of the latest alerts as there is room for."""
     if isinstance(now, Unready):
         return _text(now.reason)
-    parts: list[RenderableType] = [_overview(now), "", _quality(now.quality)]
+    left_out: list[str] = []
+    for dropped in (None, "merchant categories", "alerts whose labels are due"):
+        if dropped is not None:
+            left_out.append(dropped)
+        for count in range(len(alerts), min(FEWEST_ALERTS, len(alerts)) - 1, -1):
+            parts = [part for part in _parts(now, alerts[:count]) if part.name not in left_out]
+            shown = _below_each_other(parts, left_out)
+            if len(console.render_lines(shown, pad=False)) <= console.height:
+                return shown
+    return shown
+
+
+def _parts(now: Kpis, alerts: Sequence[Alert]) -> list[Part]:
+    warnings = [f"last {one.days} days: {warning}" for one in now.quality if (warning := learned_text(one))]
     if now.unknown_bundles:
-        parts.append(_text(f"not judged, as their manifest cannot be read: {', '.join(now.unknown_bundles)}"))
-    return Group(*parts, "", _groups(now), "", _alerts(alerts))
+        warnings.append(f"not judged, as their manifest cannot be read: {', '.join(now.unknown_bundles)}")
+    return [
+        Part("overview", _overview(now)),
+        Part("alerts whose labels are due", Group(_quality(now.quality), *map(_text, warnings))),
+        Part("merchant categories", _groups(now)),
+        Part("latest alerts", _alerts(alerts)),
+    ]
+
+
+def _below_each_other(parts: Sequence[Part], left_out: Sequence[str]) -> Group:
+    lines: list[RenderableType] = [parts[0].shown]
+    for part in parts[1:]:
+        lines += ["", part.shown]
+    return Group(*lines, *([_text(f"no room for: {', '.join(left_out)}")] if left_out else []))
 
 
 def _text(text: str) -> Text:
@@ -47,12 +86,12 @@ def _overview(now: Kpis) -> Table:
     levels = ", ".join(f"{count:,} {level}" for level, count in now.by_level.items())
     about = "about " if now.customers_estimated else ""
     _add(table, "transactions", f"{now.transactions:,}: {levels}")
-    _add(table, "high", _share(now.high_rate))
+    new = f"{now.high_last_hour:,} in the last hour, {now.high_last_day:,} in the last day"
+    _add(table, "high", f"{_share(now.high_rate)}; {new}")
     _add(table, "customers", f"{about}{now.customers:,}")
     for one in now.amounts:
         average = "-" if one.average is None else amount_text(one.average, one.currency)
         _add(table, "amounts", f"{amount_text(one.total, one.currency)}, {average} on average")
-    _add(table, "alerts", f"{now.high_last_hour:,} in the last hour, {now.high_last_day:,} in the last day")
     _add(table, "newest event", "-" if now.newest_event is None else to_text(now.newest_event))
     _add(table, "last written", to_text(now.newest_write // 1000 * 1000))
     _add(table, "labels", f"{now.labels.fraud:,} fraud, {now.labels.genuine:,} genuine")
@@ -62,8 +101,9 @@ def _overview(now: Kpis) -> Table:
 def _quality(quality: Sequence[Quality]) -> Table:
     table = _table("Alerts whose labels are due", "", *(f"last {one.days} days" for one in quality))
     for name, cells in (
+        ("with all labels due", [days_text(one) for one in quality]),
         ("until", [_date(one.last_day) for one in quality]),
-        ("alerts", [f"{one.alerts:,}" for one in quality]),
+        ("alerts, one a customer and day", [f"{one.alerts:,}" for one in quality]),
         ("precision", [_share(one.precision) for one in quality]),
         ("recall", [_share(one.recall) for one in quality]),
         ("false positives", [_share(one.false_positive_rate) for one in quality]),
@@ -82,8 +122,11 @@ def _groups(now: Kpis) -> Table:
 
 
 def _alerts(alerts: Sequence[Alert]) -> Table:
-    table = _table("Latest alerts", "when", "customer", "transaction", "amount", "score", "why")
+    table = _table("Latest transactions of high risk", "when", "customer", "transaction", "amount", "score", "why")
     table.columns[-1].justify = "left"
+    table.columns[2].overflow = "fold"
+    for column in (*table.columns[:2], *table.columns[3:5]):
+        column.no_wrap = True
     for one in alerts:
         amount = "-" if one.amount is None else amount_text(one.amount, one.currency)
         _add(table, to_text(one.event_time), one.customer_id, one.transaction_id, amount, f"{one.score:.3f}", one.why)

@@ -191,6 +191,7 @@ class _Oracle:
             ),
             "customer_days": customer_days,
             "alerts": len(alerts),
+            "days_learned": 0,  # no manifest of the small world says when it was trained
         }
         if not self.one("select count(*) from labels"):
             unsaid = ("alerts_with_fraud", "alerts_unlabelled", "frauds_caught", "frauds_missed", "precision", "recall")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kpi_reporter.explorer.described import metadata, pages
-from kpi_reporter.explorer.queries import QUERIES, Query
+from kpi_reporter.explorer.queries import MOST_ROWS, QUERIES, Query
 from risk.store import open_store
 from risk.store.tables import TABLES
 from risk.store.views import VIEWS
@@ -66,6 +66,15 @@ def test_a_table_shows_times_amounts_and_reasons_for_people_newest_first(server:
     assert "<950>" not in text
 
 
+def test_sql_shows_stored_amounts_as_they_are_stored_and_says_so(server: Served) -> None:
+    stored = server.ask("/store?sql=select+currency,amount+from+risk_flags+where+source_offset=7").text
+    assert '<td data-name="amount" class="number">1007</td>' in stored
+    assert "in minor units" in stored
+    readable = server.ask("/store?sql=select+currency,amount+from+readable_flags+where+source_offset=7").text
+    assert '<td data-name="amount" class="number">10.07</td>' in readable
+    assert "in minor units" not in readable
+
+
 def test_a_table_can_be_narrowed_by_its_facets(server: Served) -> None:
     [link] = re.findall(
         r'<a href="([^"]*level=high[^"]*)">high</a> <span>40</span>', server.ask("/store/risk_flags").text
@@ -83,6 +92,50 @@ def test_a_row_has_a_page_with_what_each_column_means(server: Served) -> None:
     text = server.ask("/store/risk_flags/0,2").text
     assert "at 00:00 UTC" in text
     assert "offset in that partition" in text
+    assert '<span title="1002 in minor units">10.02</span> <em>stored as 1002</em>' in text
+    assert "2024-01-01 02:00:00</time> <em>stored as 1704074400000</em>" in text
+
+
+def test_a_filter_says_what_it_counts_in(server: Served) -> None:
+    text = server.ask("/store/risk_flags").text
+    assert '<option value="amount">amount (minor units)</option>' in text
+    assert '<option value="event_time">event_time (ms since 1970)</option>' in text
+    assert '<option value="amount">amount</option>' in server.ask("/store/readable_flags").text
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("risk_flags?foo__exact=1", "got the filter foo__exact, expected a column of risk_flags: amount, attributes"),
+        ("risk_flags?foo=1", "got the filter foo, expected a column"),
+        ("risk_flags?is_fraud=1", "got the filter is_fraud, expected a column"),
+        ("risk_flags?amount__foo=1", "got the filter amount__foo, expected one of"),
+        ("risk_flags?amount__gt=81.77", "amount: got '81.77', expected a whole number of minor units"),
+        ("risk_flags?event_time__gt=2024-12-30", "(2024-12-30 is 1735516800000)"),
+        ("risk_flags?event_time__gt=yesterday", "got 'yesterday', expected whole milliseconds since 1970 UTC, as"),
+        ("ledger_days?day=2024-12-30", "(2024-12-30 is 20087)"),
+    ],
+)
+def test_a_filter_that_could_find_nothing_is_refused(server: Served, asked: str, words: str) -> None:
+    page, _, arguments = asked.partition("?")
+    answer = server.ask(f"/store/{page}.json?{arguments}")
+    assert answer.status == 400
+    assert words in answer.json["error"]
+    assert server.ask(f"/store/{asked}").status == 400
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "risk_flags?event_time__gt=1704074400000&level=high",
+        "risk_flags?merchant_id__isnull=1",
+        "risk_flags?event_time__startswith=17",
+        "readable_flags?event_time__gt=2024-01-01&is_fraud=1",
+        "labels?is_fraud__in=0,1",
+    ],
+)
+def test_a_filter_that_can_be_meant_is_answered(server: Served, asked: str) -> None:
+    assert server.ask(f"/store/{asked}").status == 200
 
 
 def test_the_editor_gets_what_it_needs_from_here(server: Served) -> None:
@@ -98,7 +151,32 @@ def test_a_store_without_a_transaction_has_pages_too(tmp_path: Path) -> None:
         assert "<b>0</b><span>transactions scored</span>" in server.ask("/").text
         assert "No rows" in server.ask("/store/risk_flags").text
         for query in QUERIES:
-            assert "No rows" in server.ask(f"/store/{query.name}").text
+            if query.name != "customer_history":
+                assert "No rows" in server.ask(f"/store/{query.name}").text
+
+
+@pytest.mark.parametrize(
+    ("page", "tab", "title"),
+    [
+        ("/", "Overview", "Overview"),
+        ("/store", "Explore", "Explore"),
+        ("/store/labels", "Explore", "labels"),
+        ("/store/risk_flags", "Transactions", "Transactions"),
+        ("/store/alerts_of_the_last_day", "Alerts", "Alerts of the last day"),
+        ("/store/worst_misses", "Explore", "Worst misses"),
+    ],
+)
+def test_the_page_that_is_open_is_marked_and_named(server: Served, page: str, tab: str, title: str) -> None:
+    text = server.ask(page).text
+    assert re.findall(r' aria-current="page">(.*?)</a>', text) == [tab]
+    assert f"<h1>{title}</h1>" in text
+    assert f"<title>{title} · TrustLens</title>" in text
+
+
+def test_a_table_as_sql_asks_for_as_many_rows_as_it_shows(server: Served) -> None:
+    [link] = re.findall(r'href="(/store\?sql=[^"]*)">Edit as SQL', server.ask("/store/risk_flags").text)
+    assert link.endswith(("limit+50", "limit%2050"))
+    assert "50 rows" in server.ask(link.replace("&amp;", "&")).text
 
 
 # The queries that stand ready
@@ -118,7 +196,37 @@ def test_the_riskiest_categories_over_all_days_and_over_one(server: Served) -> N
     assert (row["transactions"], row["high"], row["high_percent"]) == (24, 8, 33.33)
     [row] = rows_of(server, "top_categories", days="1", until="2024-01-01")
     assert row["high_amount"] == sum(1000 + place for place in range(24) if place % 3 == 2) / 100
-    assert rows_of(server, "top_categories", until="yesterday") == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("days=abc", "days: got 'abc', expected a whole number of days from 1 to 36,500"),
+        ("days=-5", "days: got '-5'"),
+        ("days=0", "days: got '0'"),
+        ("days=30+days", "days: got '30 days'"),
+        ("days=36501", "days: got '36501'"),
+        ("days=30&days=abc", "days: got 'abc'"),
+        ("until=foo", "until: got 'foo', expected a day as 2024-12-31"),
+        ("until=31.12.2024", "until: got '31.12.2024'"),
+        ("until=2024-02-30", "until: got '2024-02-30'"),
+        ("until=20241231", "until: got '20241231'"),
+        ("dyas=3", "got dyas, expected days or until: worst_misses asks for nothing else"),
+    ],
+)
+def test_a_ready_query_refuses_what_it_cannot_mean(server: Served, asked: str, words: str) -> None:
+    """No rows would read as if there were none."""
+    answer = server.ask(f"/store/worst_misses.json?{asked}")
+    assert answer.status == 400
+    assert words in answer.json["error"]
+    assert server.ask(f"/store/worst_misses?{asked}").status == 400
+
+
+def test_a_ready_query_has_fields_for_numbers_and_days(server: Served) -> None:
+    text = server.ask("/store/worst_misses").text
+    assert '<input type="number" name="days"' in text
+    assert '<input type="date" name="until"' in text
+    assert '<input type="text" name="customer_id"' in server.ask("/store/customer_history").text
 
 
 def test_the_volume_of_a_month_counts_every_transaction(server: Served) -> None:
@@ -173,6 +281,48 @@ def test_misses_are_known_frauds_that_were_not_high_and_false_alarms_the_contrar
     assert {(row["is_fraud"], row["level"]) for row in alarms} == {(0, "high")}
     assert len(misses) == len([p for p in range(60) if p % 2 == 0 and p % 3 != 2])
     assert len(alarms) == len([p for p in range(60) if p % 2 == 1 and p % 3 == 2])
+
+
+def test_a_history_says_nothing_before_a_customer_is_named(server: Served) -> None:
+    text = server.ask("/store/customer_history").text
+    assert "Name first: Customer" in text
+    assert "0 rows" not in text
+    assert "0 rows" in server.ask("/store/customer_history?customer_id=nobody").text
+
+
+def test_a_query_that_ends_by_itself_says_so(tmp_path: Path) -> None:
+    many = tmp_path / "many.db"
+    make_store(many, rows=1600)
+    with sqlite3.connect(many) as connection:
+        connection.execute("update risk_flags set customer_id = 'c' || source_offset, level = 'high'")
+    with exploring(many) as server:
+        text = server.ask("/store/flagged_customers?days=90").text
+        assert "the first 100 rows" in text
+        assert "No more than 100 rows are asked for" in text
+        assert "looked at:" not in text
+        assert "the first 24 rows" not in server.ask("/store/alerts_of_the_last_day").text
+
+
+def test_days_with_more_transactions_than_are_looked_at_are_told(tmp_path: Path) -> None:
+    many = tmp_path / "many.db"
+    make_store(many, rows=2)
+    with sqlite3.connect(many) as connection:
+        names = [name for _, name, *_ in connection.execute("pragma table_info(risk_flags)")]
+        chosen = ", ".join(
+            {"source_offset": "10 + n", "event_time": "event_time + n"}.get(name, name) for name in names
+        )
+        connection.execute(
+            f"with recursive c(n) as (select 1 union all select n + 1 from c where n < {MOST_ROWS}) "
+            f"insert into risk_flags select {chosen} from c, risk_flags where source_offset = 1"
+        )
+        connection.execute("update partitions set newest_event_time = (select max(event_time) from risk_flags)")
+    with exploring(many) as server:
+        text = server.ask("/store/top_categories").text
+        assert (
+            "Only the newest 100,000 transactions of these days are looked at: those since 2024-01-01T01:00:00.001Z"
+            in text
+        )
+        assert "Only the newest" not in server.ask("/store/top_categories?until=2023-12-31").text
 
 
 def test_the_alerts_of_the_last_day_of_event_time(server: Served) -> None:

@@ -4,9 +4,22 @@ import asyncio
 import re
 
 import pytest
+from datasette.database import QueryInterrupted
 
-from kpi_reporter.explorer.cells import as_amount, as_pairs, as_reasons, as_time, local, told_first
+from kpi_reporter.explorer.cells import (
+    as_amount,
+    as_major,
+    as_pairs,
+    as_reasons,
+    as_time,
+    local,
+    numeric,
+    page_sql,
+    told_first,
+)
 from kpi_reporter.explorer.charts import Column, days_chart, scores_chart
+from kpi_reporter.explorer.hooks import in_words
+from kpi_reporter.explorer.store_database import OverloadedError, was_starved
 from kpi_reporter.explorer.turns import TooManyError, Turns
 
 
@@ -54,6 +67,39 @@ def test_what_one_looks_for_comes_first_and_the_link_before_it() -> None:
     names = [column["name"] for column in told_first(columns, "risk_flags")]
     assert names == ["Link", "event_time", "score", "source_offset", "device_id"]
     assert told_first(columns, "labels") == columns
+
+
+def test_amounts_have_the_decimals_of_their_currency() -> None:
+    """The yen has none and the Kuwaiti dinar three."""
+    assert [as_major(1234.5, currency) for currency in ("EUR", "JPY", "KWD", "")] == [
+        "1,234.50",
+        "1,234",
+        "1,234.500",
+        "1,234.50",
+    ]
+
+
+def test_a_column_of_numbers_is_one_whatever_its_first_row_lacks() -> None:
+    rows = [
+        {"known_frauds": None, "is_fraud": 1, "newest": 1_704_067_199_999, "why": "x", "nothing": None},
+        {"known_frauds": 2, "is_fraud": 0, "newest": 1_704_067_199_999, "why": 1, "nothing": None},
+    ]
+    assert numeric(rows, list(rows[0])) == {"known_frauds"}
+
+
+def test_only_the_limit_of_a_page_is_lessened() -> None:
+    assert page_sql("select limit 9 from x order by y limit 51") == "select limit 9 from x order by y limit 50"
+    assert page_sql("select count(*) from x") == "select count(*) from x"
+
+
+@pytest.mark.parametrize(("worked", "starved"), [(0.0, True), (0.49, True), (0.5, False), (1.0, False)])
+def test_a_query_that_waited_for_most_of_its_time_is_not_at_fault(worked: float, starved: bool) -> None:
+    assert was_starved(1000, worked) is starved
+
+
+def test_who_was_starved_is_told_to_come_again_and_who_asked_too_much_to_ask_less() -> None:
+    assert in_words(OverloadedError(), 1.0)[:2] == (503, "Busy")
+    assert in_words(QueryInterrupted(Exception(), "select 1", None), 1.0)[0] == 400
 
 
 def test_an_address_loses_its_host_only() -> None:

@@ -81,7 +81,8 @@ def test_who_asks_for_more_time_gets_none(server: Served) -> None:
     ("sql", "words"),
     [
         ("select nobody", "no such column: nobody"),
-        ("selec 1", "Statement must be a SELECT"),
+        ("selec 1", "expected one select, got 'selec' at the beginning"),
+        ("Delete from labels", "The explorer only reads: ask by one select."),
         ("select ?", "Binding 1 has no name"),
         ("select 'a\0b'", "null"),
         ("select zeroblob(1000000000)", "too big"),

@@ -14,6 +14,7 @@ RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 WANTED = {
     "WorkerDown", "LagGrowing", "NothingCommitted", "RejectsHigh", "NoAlerts", "AlertFlood", "PrecisionLow",
     "EventsStale", "LedgerDayOverdue", "BundlesDiffer", "StoreNotReadable", "DiskLow", "ReporterDown", "NoFigures",
+    "BrokerAway",
 }  # fmt: skip
 
 

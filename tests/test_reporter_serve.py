@@ -121,7 +121,7 @@ def test_two_hundred_at_once_all_get_an_answer(address: str) -> None:
 
 def test_a_second_one_at_the_same_port_says_so(address: str, filled: Path) -> None:
     said = refused(filled, "--port", address.rpartition(":")[2])
-    assert "cannot listen at 127.0.0.1 port" in said
+    assert "--port or TRUSTLENS_REPORTER_PORT: cannot listen at 127.0.0.1 port" in said
     assert "(Address already in use), expected an address of this machine and a port that is free" in said
 
 

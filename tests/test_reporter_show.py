@@ -6,13 +6,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from console.start import EXIT_INTERRUPTED
 from kpi_reporter.__main__ import main
+from kpi_reporter.kpis.reading import KpiReader
+from kpi_reporter.show import look
 from risk.clock import DAY
 from risk.events import Label
 from risk.store import open_store
@@ -48,7 +52,19 @@ def test_the_figures_and_the_latest_alerts(tmp_path: Path, capsys: pytest.Captur
 
 def test_without_a_store_the_reason_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show"], {"TRUSTLENS_DB": str(tmp_path / "risk.db")}) == 1
-    assert "there is no store, expected one to read" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert "there is no store, expected one to read" in said
+
+
+def test_a_store_that_was_emptied_is_not_called_an_old_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "risk.db"
+    path.touch()
+    assert main(["show"], {"TRUSTLENS_DB": str(path)}) == 1
+    said = capsys.readouterr().err
+    assert "the file is empty, expected a store" in said
+    assert "Put the last backup in its place" in said
+    assert "up to date" not in said
 
 
 def test_bundles_that_are_not_judged_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,6 +99,60 @@ def read_until(terminal: int, text: str) -> None:
     pytest.fail(f"{text!r} is not in {shown!r}")
 
 
+def rest_of(terminal: int) -> bytes:
+    """What was written until the command's end closed the terminal."""
+    rest = b""
+    with suppress(OSError):
+        while part := os.read(terminal, 65_536):
+            rest += part
+    return rest
+
+
+def drawn(path: Path, width: int, height: int) -> list[str]:
+    """A look of the watch at a terminal of that size."""
+    text = StringIO()
+    console = Console(file=text, width=width, height=height)
+    console.print(look(KpiReader(path), console))
+    return [line.rstrip() for line in text.getvalue().splitlines()]
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> Path:
+    """Alerts of a dozen customers, each with a reason."""
+    path = tmp_path / "risk.db"
+    with open_store(path) as store:
+        remember_bundles(store)
+        store_flags(
+            store,
+            [
+                flag(n, NEW_YEAR + n * DAY, customer=f"customer{n}", level="high", amount=95_000 + n)._replace(
+                    reasons=REASONS, merchant_category=f"kind {n}"
+                )
+                for n in range(12)
+            ],
+        )
+    return path
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (120, 40), (160, 60)])
+def test_a_watch_fits_its_terminal_and_always_shows_the_latest_alerts(busy: Path, width: int, height: int) -> None:
+    lines = drawn(busy, width, height)
+    assert len(lines) <= height
+    assert any("customer11" in line and "2024-01-12T00:00:00Z" in line and "950.11 EUR" in line for line in lines)
+    assert "customer9" in "\n".join(lines)
+
+
+def test_what_a_low_terminal_has_no_room_for_is_named(busy: Path) -> None:
+    assert drawn(busy, 80, 24)[-1] == "no room for: merchant categories, alerts whose labels are due"
+    assert not any("no room" in line for line in drawn(busy, 160, 60))
+
+
+def test_one_word_does_not_count_two_things(busy: Path) -> None:
+    shown = "\n".join(drawn(busy, 160, 60))
+    assert "alerts, one a customer and day" in shown
+    assert "100.00%; 1 in the last hour, 1 in the last day" in shown
+
+
 def test_a_watch_waits_for_a_store_shows_what_comes_and_ends_by_ctrl_c(tmp_path: Path) -> None:
     path = tmp_path / "risk.db"
     with at_a_terminal("show", "--watch", "--every", "1", TRUSTLENS_DB=str(path)) as (process, terminal):
@@ -94,3 +164,4 @@ def test_a_watch_waits_for_a_store_shows_what_comes_and_ends_by_ctrl_c(tmp_path:
             read_until(terminal, "2: 1 low, 0 medium, 1 high")
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == EXIT_INTERRUPTED
+        assert b"half-written" not in rest_of(terminal)

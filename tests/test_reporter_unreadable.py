@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from rich.console import Console
 
 from kpi_reporter.kpis.alerts import Alert
 from kpi_reporter.kpis.figures import Figures
@@ -188,4 +189,4 @@ class Leaving(KpiReader):
 
 def test_a_watch_goes_on_when_the_file_goes_between_figures_and_alerts(tmp_path: Path) -> None:
     make_store(tmp_path / "risk.db", rows=3)
-    assert "there is no store, expected one to read" in str(look(Leaving(tmp_path / "risk.db")))
+    assert "there is no store, expected one to read" in str(look(Leaving(tmp_path / "risk.db"), Console()))

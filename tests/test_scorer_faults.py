@@ -9,9 +9,10 @@ import sqlite3
 import urllib.request
 from pathlib import Path
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from risk.settings import PREFIX
+from risk.topics import group_of
 from scorer.worker.ending import EXIT_FAILED, EXIT_STALE
 from tests.kafka_broker import TestKafka
 from tests.kafka_tampering import ALL, lose
@@ -56,6 +57,23 @@ def test_a_port_that_another_worker_has_is_told_with_the_way_out(kafka: TestKafk
         assert "--metrics-port" in worker.said()
         assert "Traceback" not in worker.said()
         assert not made.store.exists()
+
+
+def test_who_may_not_join_the_group_ends_and_says_so(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
+    """Another program has the group's name and shares partitions out by other rules. The client would wait for ever."""
+    with system(kafka, prefix, tmp_path) as made:
+
+        async def beside_another() -> Worker:
+            name = group_of(made.prefix)
+            async with AIOKafkaConsumer(made.topics.labels, bootstrap_servers=made.address, group_id=name) as other:
+                await other.getmany(timeout_ms=100)
+                worker = made.start()
+                await asyncio.to_thread(worker.wait)
+                return worker
+
+        worker = asyncio.run(beside_another())
+        assert worker.wait() == EXIT_FAILED
+        assert "InconsistentGroupProtocol" in worker.said()
 
 
 def test_a_store_of_another_log_is_refused(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import msgspec
 from datasette.utils.asgi import Request, Response
 
 from kpi_reporter.explorer.answers import refusal
+from kpi_reporter.explorer.arguments import wrong_argument
 from kpi_reporter.explorer.datasette_of import datasette_of
 from kpi_reporter.explorer.gate import (
     METHODS,
@@ -19,7 +20,6 @@ from kpi_reporter.explorer.gate import (
     is_static,
     path_of,
     without_credentials,
-    wrong_argument,
 )
 from kpi_reporter.explorer.page_connection import page_connection
 from kpi_reporter.explorer.start_page import shown
@@ -55,7 +55,7 @@ def explorer(
         elif path_asked != "/" and not is_page(path_asked):
             words = "There is no page at this address; begin at the overview."
             response = await refusal(datasette, request, 404, "Not found", words)
-        elif wrong := wrong_argument(request.args):
+        elif wrong := wrong_argument(path_asked, request.args):
             response = await refusal(datasette, request, 400, "This address cannot be read", wrong)
         elif isinstance(now := kpis(), Unready):
             response = await refusal(datasette, request, 503, "Not ready", now.reason)

@@ -3,6 +3,7 @@ is."""
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from risk.clock import DAY, EARLIEST, LATEST, to_date, to_text
@@ -36,6 +37,17 @@ def as_amount(value: Any, currency: Any) -> str | None:
     return f"{to_major(value, currency):,.{EXPONENTS[currency]}f}"
 
 
+def as_major(value: float, currency: Any) -> str:
+    """An amount in major units, with as many decimals as its currency has; two where that is not known."""
+    return f"{value:,.{EXPONENTS.get(currency, 2)}f}"
+
+
+def has_minor(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> bool:
+    """Whether an answer shows amounts as they are stored: the readable views have no whole ones."""
+    places = [place for place, name in enumerate(columns) if name == "amount"]
+    return any(isinstance(row[place], int) for row in rows for place in places)
+
+
 def as_reasons(value: Any) -> list[tuple[str, float]]:
     """The sentences of stored reasons with their parts in the score; none where it is no such list."""
     try:
@@ -58,6 +70,33 @@ def as_count(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def numeric(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> frozenset[str]:
+    """The columns that are read from the right: numbers that are no times, days or verdicts."""
+    return frozenset(name for name in columns if name != "is_fraud" and _are_numbers(rows, name))
+
+
+def _are_numbers(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    known = [row[name] for row in rows if row[name] is not None]
+    return bool(known) and all(isinstance(value, int | float) and as_time(value, name) is None for value in known)
+
+
+def page_sql(sql: str) -> str:
+    """The SQL of a table's page, for as many rows as the page shows: Datasette asks for one more, to know whether there
+    is a next page."""
+    return re.sub(r"(?<= limit )\d+$", lambda limit: str(int(limit[0]) - 1), sql)
+
+
+def unit(column: str, table: str) -> str:
+    """What a filter of a table counts in, where its page shows something else."""
+    if table.startswith(("readable_", "customer_")):
+        return ""
+    if column == "amount":
+        return "minor units"
+    if column in TIMES:
+        return "ms since 1970"
+    return "days since 1970" if column in DAYS else ""
+
+
 def told_first(columns: list[dict[str, Any]], table: str) -> list[dict[str, Any]]:
     """The columns of a table's page, those that one looks for before those that one does not."""
     if table not in _TOLD_FIRST:
@@ -76,9 +115,14 @@ def local(url: str) -> str:
 FILTERS = {
     "as_time": as_time,
     "as_amount": as_amount,
+    "as_major": as_major,
     "as_reasons": as_reasons,
     "as_pairs": as_pairs,
     "as_count": as_count,
+    "has_minor": has_minor,
     "local": local,
+    "numeric": numeric,
+    "page_sql": page_sql,
+    "unit": unit,
     "told_first": told_first,
 }

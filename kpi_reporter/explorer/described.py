@@ -35,6 +35,7 @@ def metadata() -> dict[str, Any]:
             "sql": query.sql,
             "params": [asked.name for asked in query.asked],
             "asked": {asked.name: asked._asdict() for asked in query.asked},
+            "most_rows": query.most_rows,
             "hide_sql": True,
         }
         for query in QUERIES

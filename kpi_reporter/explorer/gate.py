@@ -5,11 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from datasette.utils import MultiParams
-
 from kpi_reporter.explorer.described import NAME, pages
-from risk.store.tables import TABLES
-from risk.store.views import VIEWS
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -25,8 +21,6 @@ _PAGE = re.compile(
     rf"/{NAME}(?:\.json|\.csv)?"
     rf"|/{NAME}/(?:{'|'.join(sorted(pages()))})(?:\.json|\.csv|/[A-Za-z0-9_,~-]+(?:\.json)?)?"
 )
-
-_COLUMNS = frozenset(column.name for table in (*TABLES, *VIEWS) for column in table.columns)
 
 # Nothing is fetched from elsewhere, no script stands in a page, and no other site may show these pages in a frame.
 # Styles may: the editor and the charts size things that way.
@@ -47,14 +41,6 @@ def is_static(path: str) -> bool:
 
 def is_page(path: str) -> bool:
     return _PAGE.fullmatch(path) is not None
-
-
-def wrong_argument(arguments: MultiParams) -> str | None:
-    """Of what Datasette takes without looking, what is wrong with it."""
-    if "_through" in arguments:
-        return "got _through, expected none: no table of the store refers to another"
-    unknown = [name for name in arguments.getlist("_facet") if name not in _COLUMNS]
-    return f"got _facet={unknown[0]}, expected a column" if unknown else None
 
 
 def path_of(scope: Scope) -> str:

@@ -11,27 +11,81 @@ from datasette.utils.asgi import Base400, Request, Response
 from datasette.views.base import DatasetteError
 
 from kpi_reporter.explorer.answers import refusal
+from kpi_reporter.explorer.described import NAME
+from kpi_reporter.explorer.queries import LOOKED_AT, MOST_ROWS, QUERIES
+from kpi_reporter.explorer.store_database import OverloadedError
+from risk.clock import to_text
 from risk.errors import StoreError
 
+_INVALID = "Invalid SQL"  # Datasette's title
 _TOO_LONG = (
     "It took longer than {seconds:g} s and was stopped. Ask for fewer days, name a customer, or look at fewer rows: a "
     "condition on event_time is quick in risk_flags."
 )
 
 
+_WRITES = frozenset(
+    {
+        "alter",
+        "analyze",
+        "attach",
+        "create",
+        "delete",
+        "detach",
+        "drop",
+        "insert",
+        "reindex",
+        "replace",
+        "update",
+        "vacuum",
+    }
+)
+
+
 @hookimpl  # type: ignore[untyped-decorator]  # datasette has no types
 def handle_exception(datasette: Datasette, request: Request, exception: Exception) -> Callable[[], Awaitable[Response]]:
     async def answer() -> Response:
-        status, title, words = _in_words(exception, datasette.sql_time_limit_ms / 1000)
+        status, title, words = in_words(exception, datasette.sql_time_limit_ms / 1000)
+        if title == _INVALID:
+            title, words = _refused(request.args.get("sql") or "", words)
         return await refusal(datasette, request, status, title, words)
 
     return answer
 
 
-def _in_words(exception: Exception, seconds: float) -> tuple[int, str, str]:
+@hookimpl  # type: ignore[untyped-decorator]  # datasette has no types
+def extra_template_vars(datasette: Datasette, request: Request) -> Callable[[], Awaitable[dict[str, str]]]:
+    """Beside a query that stands ready: whether it looked at fewer transactions than the days asked for have."""
+
+    async def answer() -> dict[str, str]:
+        query = next((query for query in QUERIES if query.name == request.url_vars.get("table")), None)
+        if query is None or "days" not in [asked.name for asked in query.asked]:
+            return {}
+        asked = {name: request.args.get(name) or "" for name in ("days", "until")}
+        [[count, since]] = (await datasette.get_database(NAME).execute(LOOKED_AT, asked)).rows
+        if count < MOST_ROWS:
+            return {}
+        return {
+            "looked_at": f"Only the newest {MOST_ROWS:,} transactions of these days are looked at: those since "
+            f"{to_text(since)}. Ask for fewer days, or for an earlier last day, to see others."
+        }
+
+    return answer
+
+
+def _refused(sql: str, words: str) -> tuple[str, str]:
+    first = sql.split(maxsplit=1)[0] if sql.strip() else ""
+    if first.lower() in _WRITES:
+        return "Nothing can be changed here", "The explorer only reads: ask by one select."
+    return "This cannot be asked", f"expected one select, got {first!r} at the beginning ({words})"
+
+
+def in_words(exception: Exception, seconds: float) -> tuple[int, str, str]:
     match exception:
         case QueryInterrupted() | DatasetteError(title="SQL Interrupted"):
             return 400, "The query was stopped", _TOO_LONG.format(seconds=seconds)
+        case OverloadedError():
+            return 503, "Busy", f"It had too little of the machine to be done within {seconds:g} s; it is asked again."
         case DatasetteError():
             # Datasette gives 500 where the address asks for a column that is not there.
             status = 400 if exception.status == 500 else exception.status

@@ -1,9 +1,19 @@
 """The queries that stand ready. Each answers within the time limit however much the store holds: what looks at many
 transactions looks at the newest of the time asked for, and at most at so many."""
 
+from enum import StrEnum
 from typing import NamedTuple
 
 MOST_ROWS = 100_000
+MOST_DAYS = 36_500
+
+
+class Kind(StrEnum):
+    """What a parameter is: the value is the kind of its field in a form."""
+
+    TEXT = "text"
+    DAYS = "number"
+    DATE = "date"
 
 
 class Asked(NamedTuple):
@@ -12,6 +22,8 @@ class Asked(NamedTuple):
     name: str
     label: str
     empty: str
+    kind: Kind = Kind.TEXT
+    is_needed: bool = False  # without it nothing is asked
 
 
 class Query(NamedTuple):
@@ -20,22 +32,30 @@ class Query(NamedTuple):
     meaning: str
     sql: str
     asked: tuple[Asked, ...] = ()
+    most_rows: int | None = None  # where it ends by itself
 
 
-_DAYS = Asked("days", "Days, back from the end", "30")
-_UNTIL = Asked("until", "Last day, as 2024-12-31", "newest")
-_CUSTOMER = Asked("customer_id", "Customer", "whose history")
+_DAYS = Asked("days", "Days, back from the end", "30", Kind.DAYS)
+_UNTIL = Asked("until", "Last day; empty for the newest", "newest", Kind.DATE)
+_CUSTOMER = Asked("customer_id", "Customer", "whose history", is_needed=True)
 
-_RECENT = f"""with until as (
+
+def _recent(columns: str) -> str:
+    return f"""with until as (
   select case when :until = '' then (select max(newest_event_time) from partitions)
          else unixepoch(:until, '+1 day') * 1000 - 1 end as ms
 ), recent as (
-  select source_partition, source_offset from risk_flags
+  select {columns} from risk_flags
   where event_time <= (select ms from until)
     and event_time > (select ms from until) - case when :days = '' then 30 else :days end * 86400000
   order by event_time desc
   limit {MOST_ROWS}
 )"""
+
+
+_RECENT = _recent("source_partition, source_offset")
+# How much of the days asked for is looked at, and since when.
+LOOKED_AT = f"{_recent('event_time')} select count(*), min(event_time) from recent"
 
 _NEWEST = f"Of the days asked for, at most the newest {MOST_ROWS:,} transactions are looked at."
 
@@ -100,19 +120,21 @@ group by customer_id, currency
 order by high_amount desc
 limit 100""",
         (_DAYS, _UNTIL),
+        100,
     ),
     Query(
         "customer_history",
         "History of one customer",
         "The newest 500 transactions of one customer, with scores, reasons and what became known.",
-        f"""select event_time, amount, currency, level, score, is_fraud, merchant_category, merchant_id, channel,
-  country, transaction_id,
-  {_WHY}
+        f"""select event_time, amount, currency, level, score, is_fraud,
+  {_WHY},
+  merchant_category, merchant_id, channel, country, transaction_id
 from customer_flags
 where customer_id = :customer_id
 order by event_time desc
 limit 500""",
         (_CUSTOMER,),
+        500,
     ),
     Query(
         "worst_misses",
@@ -126,6 +148,7 @@ where level <> 'high' and is_fraud = 1
 order by amount desc
 limit 100""",
         (_DAYS, _UNTIL),
+        100,
     ),
     Query(
         "worst_false_alarms",
@@ -140,6 +163,7 @@ where level = 'high' and is_fraud = 0
 order by score desc
 limit 100""",
         (_DAYS, _UNTIL),
+        100,
     ),
     Query(
         "alerts_of_the_last_day",
@@ -159,5 +183,6 @@ from recent join readable_flags using (source_partition, source_offset)
 where level = 'high'
 order by event_time desc
 limit 500""",
+        most_rows=500,
     ),
 )

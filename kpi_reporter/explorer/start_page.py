@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from kpi_reporter.explorer.charts import Bar, Column, days_chart, scores_chart
 from kpi_reporter.explorer.described import NAME
 from kpi_reporter.explorer.queries import QUERIES
+from kpi_reporter.kpis.told import days_text, learned_text
 from kpi_reporter.kpis.values import Amounts, Kpis, Quality
 from risk.clock import DAY, to_date, to_text
 from risk.money import amount_text
@@ -49,7 +50,11 @@ def _tiles(kpis: Kpis) -> list[Tile]:
     return [
         Tile(_count(kpis.transactions), "transactions scored"),
         Tile(_count(kpis.by_level["high"]), "of high risk", f"{_share(kpis.high_rate, 2)} of all", "high"),
-        Tile(_count(kpis.high_last_day), "alerts in the last day", f"{_count(kpis.high_last_hour)} in the last hour"),
+        Tile(
+            _count(kpis.high_last_day),
+            "of high risk in the last day",
+            f"{_count(kpis.high_last_hour)} in the last hour",
+        ),
         Tile(
             ("about " if kpis.customers_estimated else "") + _count(kpis.customers),
             "customers",
@@ -61,11 +66,11 @@ def _tiles(kpis: Kpis) -> list[Tile]:
 
 def _quality(quality: Quality) -> dict[str, Any]:
     delay = quality.label_delay
-    days = f"{quality.days_due} of {quality.days} days" if quality.days_due < quality.days else f"{quality.days} days"
     until = "" if quality.last_day is None else f", up to {to_date(quality.last_day).isoformat()}"
     return {
         "title": f"Last {quality.days} days",
-        "period": f"{days} with all labels due{until}",
+        "period": f"{days_text(quality)} with all labels due{until}",
+        "warning": learned_text(quality),
         "tiles": [
             Tile(
                 _share(quality.precision), "precision", f"{_of(quality.alerts_with_fraud, quality.alerts)} alerts right"

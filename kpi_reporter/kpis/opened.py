@@ -24,6 +24,11 @@ def open_to_read(path: Path) -> Opened:
     """StoreError where there is none, or one of another schema. Texts come as bytes: most are only counted."""
     path = Path(os.path.realpath(path))
     before = _place(path)
+    if before is not None and path.stat().st_size == 0:
+        raise StoreError(
+            f"{path}: the file is empty, expected a store. A worker that begins may be making it now; if none is, "
+            "what it held is gone. Put the last backup in its place: docs/runbook.md, TrustLensStoreNotReadable"
+        )
     open_store(path, read_only=True, busy_ms=BUSY_MS).close()  # which says what is wrong with it, if anything is
     with in_words(path):
         connection = sqlite3.connect(

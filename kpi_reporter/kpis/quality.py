@@ -53,6 +53,7 @@ class Judge:
             false_positive_rate=None,
             money=(),
             label_delay=None,
+            days_learned=sum(map(self._is_learned, days)),
         )
         return self._judged(bare, tallies) if self._has_labels else bare
 
@@ -76,6 +77,7 @@ class Judge:
             false_positive_rate=(bare.alerts - with_fraud) / good_days if good_days else None,
             money=self._money(tallies),
             label_delay=_label_delay([one.delays for one in tallies]),
+            days_learned=bare.days_learned,
         )
 
     def _delay(self, day: int) -> int | None:
@@ -92,6 +94,10 @@ class Judge:
     def _is_due(self, day: int) -> bool:
         delay = self._delay(day)
         return self._newest is not None and delay is not None and (day + 1 + delay) * DAY <= self._newest + 1
+
+    def _is_learned(self, day: int) -> bool:
+        terms = [self._terms[bundle] for bundle in self._days[day].bundles]
+        return any(known is not None and known.has_learned(day) for known in terms)
 
     def _money(self, tallies: list[Tally]) -> tuple[Money, ...]:
         stakes: defaultdict[int, Stake] = defaultdict(Stake)

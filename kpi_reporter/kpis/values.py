@@ -119,6 +119,7 @@ class Quality(Struct, frozen=True):
     false_positive_rate: float | None  # alerts, of the customer-days without a fraud
     money: tuple[Money, ...]  # by currency; empty where it cannot be said
     label_delay: LabelDelay | None  # of the frauds
+    days_learned: int = 0  # of days_due, those that a bundle which scored them was trained or its thresholds chosen on
 
 
 class Kpis(Struct, frozen=True):

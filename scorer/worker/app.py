@@ -4,6 +4,7 @@ The settings are those that held when Faust was measured: whatever is not ours t
 that another default in another version changes nothing.
 """
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from functools import partial
@@ -16,12 +17,13 @@ from faust.types import TP
 from risk.kafka.connection import Connection
 from risk.topics import Topics
 from scorer.worker.arrivals import Place
-from scorer.worker.transport import SCHEME, register
+from scorer.worker.transport import SCHEME, Consumer, register
 from scorer.worker.work import Work
 
 # Takeover after a crash takes as long as this; a session's heartbeat has a thread of its own.
 SESSION_SECONDS = 15.0
 COMMIT_SECONDS = 0.25
+GROUP_SECONDS = 1.0
 
 
 class PassThrough(faust.Schema[Any, Any]):
@@ -46,6 +48,15 @@ class ScorerApp(faust.App):
 
     def _create_directories(self) -> None:
         """Faust would make a folder for tables; there are none."""
+
+
+async def watch_group(app: ScorerApp) -> None:
+    """The client keeps what goes wrong in its group for whoever fetches by a call that Faust never makes: a worker that
+    may not join would wait for ever, without a word."""
+    while True:
+        await asyncio.sleep(GROUP_SECONDS)
+        if isinstance(app.consumer, Consumer):
+            app.consumer.check_group()
 
 
 def make_app(

@@ -21,7 +21,7 @@ from risk.kafka.connection import Connection
 from risk.kafka.sending import send_all
 from risk.topics import group_of
 from scorer.metrics import Metrics, Standings
-from scorer.worker.app import SESSION_SECONDS, ScorerApp, make_app
+from scorer.worker.app import SESSION_SECONDS, ScorerApp, make_app, watch_group
 from scorer.worker.batch import Batches
 from scorer.worker.days import LedgerDays
 from scorer.worker.doors import SEND_SECONDS, Doors
@@ -186,10 +186,15 @@ def _show_metrics(options: Options, registry: CollectorRegistry, metrics: Metric
 async def _until(told: asyncio.Event, app: ScorerApp, metrics: Metrics) -> None:
     if told.is_set():
         return
-    await app.start()
-    metrics.up.set(1)
-    ends = [asyncio.create_task(told.wait()), asyncio.create_task(app.wait_until_stopped())]
-    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    watching = asyncio.create_task(_or_die(watch_group(app)))
+    told_to_end = asyncio.create_task(told.wait())
+    starting = asyncio.create_task(app.start())  # which waits for partitions, and may wait for long
+    await asyncio.wait([told_to_end, starting], return_when=asyncio.FIRST_COMPLETED)
+    if starting.done():
+        starting.result()
+        metrics.up.set(1)
+    ends = [told_to_end, asyncio.create_task(app.wait_until_stopped()), watching, starting]
+    await asyncio.wait(ends[:2], return_when=asyncio.FIRST_COMPLETED)
     if app.crash_reason is not None:
         fatal(app.crash_reason)
     log.info("stops: what is under way is finished, what waits is left to whoever comes next")

@@ -70,6 +70,12 @@ class Consumer(driver.Consumer):
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    def check_group(self) -> None:
+        """Raises what the client met when it wanted to join, if it cannot go on."""
+        client = self._thread._consumer
+        if client is not None and client._coordinator is not None:
+            client._coordinator.check_errors()
+
     def verify_event_path(self, now: float, tp: TP) -> None:
         """The watchdog does that; Faust would miss fetches of partitions that have records waiting here."""
 
