@@ -100,9 +100,10 @@ def listening(host: str, port: int) -> socket.socket:
         door.listen(CONNECTIONS)
     except OSError as error:
         door.close()
+        why = os.strerror(error.errno or 0)
         raise SettingError(
-            f"--port or TRUSTLENS_REPORTER_PORT: cannot listen at {host} port {port} "
-            f"({os.strerror(error.errno or 0)}), expected an address of this machine and a port that is free; see who has it, or choose another"
+            f"--port or TRUSTLENS_REPORTER_PORT: cannot listen at {host} port {port} ({why}), expected an "
+            "address of this machine and a port that is free; see who has it, or choose another"
         ) from None
     return door
 

@@ -4,7 +4,6 @@ import asyncio
 import re
 
 import pytest
-from datasette.database import QueryInterrupted
 
 from kpi_reporter.explorer.cells import (
     as_amount,
@@ -18,8 +17,6 @@ from kpi_reporter.explorer.cells import (
     told_first,
 )
 from kpi_reporter.explorer.charts import Column, days_chart, scores_chart
-from kpi_reporter.explorer.hooks import in_words
-from kpi_reporter.explorer.store_database import OverloadedError, was_starved
 from kpi_reporter.explorer.turns import TooManyError, Turns
 
 
@@ -90,16 +87,6 @@ def test_a_column_of_numbers_is_one_whatever_its_first_row_lacks() -> None:
 def test_only_the_limit_of_a_page_is_lessened() -> None:
     assert page_sql("select limit 9 from x order by y limit 51") == "select limit 9 from x order by y limit 50"
     assert page_sql("select count(*) from x") == "select count(*) from x"
-
-
-@pytest.mark.parametrize(("worked", "starved"), [(0.0, True), (0.49, True), (0.5, False), (1.0, False)])
-def test_a_query_that_waited_for_most_of_its_time_is_not_at_fault(worked: float, starved: bool) -> None:
-    assert was_starved(1000, worked) is starved
-
-
-def test_who_was_starved_is_told_to_come_again_and_who_asked_too_much_to_ask_less() -> None:
-    assert in_words(OverloadedError(), 1.0)[:2] == (503, "Busy")
-    assert in_words(QueryInterrupted(Exception(), "select 1", None), 1.0)[0] == 400
 
 
 def test_an_address_loses_its_host_only() -> None:

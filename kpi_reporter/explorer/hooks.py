@@ -13,7 +13,6 @@ from datasette.views.base import DatasetteError
 from kpi_reporter.explorer.answers import refusal
 from kpi_reporter.explorer.described import NAME
 from kpi_reporter.explorer.queries import LOOKED_AT, MOST_ROWS, QUERIES
-from kpi_reporter.explorer.store_database import OverloadedError
 from risk.clock import to_text
 from risk.errors import StoreError
 
@@ -45,7 +44,7 @@ _WRITES = frozenset(
 @hookimpl  # type: ignore[untyped-decorator]  # datasette has no types
 def handle_exception(datasette: Datasette, request: Request, exception: Exception) -> Callable[[], Awaitable[Response]]:
     async def answer() -> Response:
-        status, title, words = in_words(exception, datasette.sql_time_limit_ms / 1000)
+        status, title, words = _in_words(exception, datasette.sql_time_limit_ms / 1000)
         if title == _INVALID:
             title, words = _refused(request.args.get("sql") or "", words)
         return await refusal(datasette, request, status, title, words)
@@ -80,12 +79,10 @@ def _refused(sql: str, words: str) -> tuple[str, str]:
     return "This cannot be asked", f"expected one select, got {first!r} at the beginning ({words})"
 
 
-def in_words(exception: Exception, seconds: float) -> tuple[int, str, str]:
+def _in_words(exception: Exception, seconds: float) -> tuple[int, str, str]:
     match exception:
         case QueryInterrupted() | DatasetteError(title="SQL Interrupted"):
             return 400, "The query was stopped", _TOO_LONG.format(seconds=seconds)
-        case OverloadedError():
-            return 503, "Busy", f"It had too little of the machine to be done within {seconds:g} s; it is asked again."
         case DatasetteError():
             # Datasette gives 500 where the address asks for a column that is not there.
             status = 400 if exception.status == 500 else exception.status

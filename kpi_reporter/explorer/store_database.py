@@ -37,15 +37,6 @@ _OF_THE_STORE = {
 Made = TypeVar("Made")
 
 
-class OverloadedError(Exception):
-    """A query had too little of the machine within its time; it may be quick another time."""
-
-
-def was_starved(limit_ms: float, worked_seconds: float) -> bool:
-    """Whether a query that was stopped had waited for most of its time, for a processor or the disk."""
-    return worked_seconds < limit_ms / 1000 / 2
-
-
 class StoreDatabase(Database):  # type: ignore[misc]  # datasette has no types
     """Asked only while a page is made: `page_connection` says why."""
 
@@ -83,16 +74,12 @@ class StoreDatabase(Database):  # type: ignore[misc]  # datasette has no types
         most += most == (page_size or self.ds.page_size)
 
         def ask(connection: sqlite3.Connection) -> Results:
-            began = time.thread_time()
             with _at_most(connection, limit_ms):
                 try:
                     cursor = connection.execute(sql, {} if params is None else params)
                     rows = _fetched(cursor, most + 1 if truncate else None)
                 except sqlite3.OperationalError as error:
                     if error.args == ("interrupted",):
-                        # Facets and counts, which have a limit of their own, are left out of a page instead.
-                        if custom_time_limit is None and was_starved(limit_ms, time.thread_time() - began):
-                            raise OverloadedError from error
                         raise QueryInterrupted(error, sql, params) from error
                     raise
                 # Python's own complaints: two statements, a NUL in the text, a number that SQLite cannot hold.

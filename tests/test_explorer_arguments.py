@@ -1,0 +1,88 @@
+"""What an address may ask for: what could find nothing, or something else than was meant, is refused in words."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.explorers import Served, exploring, make_store
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    path = tmp_path_factory.mktemp("explorer") / "risk.db"
+    make_store(path)
+    with exploring(path) as server:
+        yield server
+
+
+def test_a_filter_says_what_it_counts_in(server: Served) -> None:
+    text = server.ask("/store/risk_flags").text
+    assert '<option value="amount">amount (minor units)</option>' in text
+    assert '<option value="event_time">event_time (ms since 1970)</option>' in text
+    assert '<option value="amount">amount</option>' in server.ask("/store/readable_flags").text
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("risk_flags?foo__exact=1", "got the filter foo__exact, expected a column of risk_flags: amount, attributes"),
+        ("risk_flags?foo=1", "got the filter foo, expected a column"),
+        ("risk_flags?is_fraud=1", "got the filter is_fraud, expected a column"),
+        ("risk_flags?amount__foo=1", "got the filter amount__foo, expected one of"),
+        ("risk_flags?amount__gt=81.77", "amount: got '81.77', expected a whole number of minor units"),
+        ("risk_flags?event_time__gt=2024-12-30", "(2024-12-30 is 1735516800000)"),
+        ("risk_flags?event_time__gt=yesterday", "got 'yesterday', expected whole milliseconds since 1970 UTC, as"),
+        ("ledger_days?day=2024-12-30", "(2024-12-30 is 20087)"),
+    ],
+)
+def test_a_filter_that_could_find_nothing_is_refused(server: Served, asked: str, words: str) -> None:
+    page, _, arguments = asked.partition("?")
+    answer = server.ask(f"/store/{page}.json?{arguments}")
+    assert answer.status == 400
+    assert words in answer.json["error"]
+    assert server.ask(f"/store/{asked}").status == 400
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "risk_flags?event_time__gt=1704074400000&level=high",
+        "risk_flags?merchant_id__isnull=1",
+        "risk_flags?event_time__startswith=17",
+        "readable_flags?event_time__gt=2024-01-01&is_fraud=1",
+        "labels?is_fraud__in=0,1",
+    ],
+)
+def test_a_filter_that_can_be_meant_is_answered(server: Served, asked: str) -> None:
+    assert server.ask(f"/store/{asked}").status == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("days=abc", "days: got 'abc', expected a whole number of days from 1 to 36,500"),
+        ("days=-5", "days: got '-5'"),
+        ("days=0", "days: got '0'"),
+        ("days=30+days", "days: got '30 days'"),
+        ("days=36501", "days: got '36501'"),
+        ("days=30&days=abc", "days: got 'abc'"),
+        ("until=foo", "until: got 'foo', expected a day as 2024-12-31"),
+        ("until=31.12.2024", "until: got '31.12.2024'"),
+        ("until=2024-02-30", "until: got '2024-02-30'"),
+        ("until=20241231", "until: got '20241231'"),
+        ("dyas=3", "got dyas, expected days or until: worst_misses asks for nothing else"),
+    ],
+)
+def test_a_ready_query_refuses_what_it_cannot_mean(server: Served, asked: str, words: str) -> None:
+    """No rows would read as if there were none."""
+    answer = server.ask(f"/store/worst_misses.json?{asked}")
+    assert answer.status == 400
+    assert words in answer.json["error"]
+    assert server.ask(f"/store/worst_misses?{asked}").status == 400
+
+
+def test_a_ready_query_has_fields_for_numbers_and_days(server: Served) -> None:
+    text = server.ask("/store/worst_misses").text
+    assert '<input type="number" name="days"' in text
+    assert '<input type="date" name="until"' in text
+    assert '<input type="text" name="customer_id"' in server.ask("/store/customer_history").text
