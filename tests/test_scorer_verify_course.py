@@ -60,7 +60,7 @@ def test_each_flag_is_recomputed_with_the_bundle_that_it_names(kafka: TestKafka,
         (made.models / first).rename(tmp_path / "elsewhere")
         said = verify(made)
         assert said.code == 1
-        assert f"bundle not at hand: {first}, which {versions[first]:,} flags name; they were not compared" in said.out
+        assert f"bundle not at hand: {first}, which {versions[first]:,} flags name; not compared" in said.out
         flags = counts(said, "risk-flags")
         assert flags["due"] == flags["equal"] == versions[second]
         assert digest(said).startswith(f"{versions[second]}:")
