@@ -116,7 +116,7 @@ def _go(options: argparse.Namespace, teller: Teller, programs: Programs, ground:
     start_broker(teller, programs, ground, is_real=options.kafka)
     start_workers(teller, programs, ground, is_real=options.kafka)
     address = start_reporter(teller, programs, port)
-    live = Live(teller, programs, ground, days)
+    live = Live(teller, programs, ground, days, lessons.bundle.manifest.thresholds.high)
     live.teach()
     _announce(teller, days)
     history = live.watch(options.rate)

@@ -26,6 +26,7 @@ class Frame(NamedTuple):
     labels: int  # that came on the live days
     quality: Quality
     alerts: list[Alert]  # the latest, newest first
+    threshold: float  # from which on a risk is high
     room: int  # for so many alerts, so that nothing below moves while they come
 
 
@@ -35,7 +36,7 @@ def picture(frame: Frame) -> RenderableType:
         *(Text("\n") for _ in range(frame.room - len(frame.alerts))),
     ]
     return Panel(
-        Group(_progress(frame), "", _figures(frame), "", Text("latest high-risk alerts, and why", "dim"), *alerts),
+        Group(_progress(frame), "", _figures(frame), "", Text(_title(frame), "dim"), *alerts),
         box=box.ROUNDED,
         border_style="dim",
         padding=(1, 2),
@@ -76,6 +77,10 @@ def _figures(frame: Frame) -> Table:
     grid.add_row(*(name for _, name, _ in tiles))
     grid.add_row(*(Text(note, "dim") for _, _, note in tiles))
     return grid
+
+
+def _title(frame: Frame) -> str:
+    return f"latest high-risk alerts, and why; from a risk of {frame.threshold:.2f} on, a review pays"
 
 
 def _alert(alert: Alert) -> RenderableType:

@@ -24,7 +24,7 @@ QUALITY = Quality(
     false_positive_rate=0.01, money=(), label_delay=None,
 )  # fmt: skip
 ALERT = Alert(date_ms("2024-12-31"), "C1", "T1", 1234.5, "EUR", 0.87, "first time with this device within 30 days")
-FRAME = Frame(date_ms("2024-12-31") + HOUR, 750, 1000, 199.6, 12, 34, QUALITY, [ALERT], room=3)
+FRAME = Frame(date_ms("2024-12-31") + HOUR, 750, 1000, 199.6, 12, 34, QUALITY, [ALERT], 0.05, room=3)
 
 
 def drawn(frame: Frame, width: int) -> list[str]:
@@ -35,7 +35,16 @@ def drawn(frame: Frame, width: int) -> list[str]:
 
 def test_the_live_picture_shows_progress_figures_and_reasons_in_words() -> None:
     shown = "\n".join(drawn(FRAME, 100))
-    for words in ("Tue 31 Dec 01:00", "750 of 1,000", "200/s", "40%", "7 days to 23 Dec", "1,234.50 EUR", ALERT.why):
+    for words in (
+        "Tue 31 Dec 01:00",
+        "750 of 1,000",
+        "200/s",
+        "40%",
+        "7 days to 23 Dec",
+        "1,234.50 EUR",
+        ALERT.why,
+        "from a risk of 0.05 on",
+    ):
         assert words in shown
 
 

@@ -14,6 +14,7 @@ from risk.words import counted
 
 SAVE_SECONDS = 0.5
 NOTICE_SECONDS = 5.0
+AGAIN_SECONDS = 60.0
 
 
 class Replay:
@@ -37,7 +38,7 @@ class Replay:
         self._clock, self._say, self._group = clock, say, group
         self._saved_at = clock.seconds()
         self._blocked_at: float | None = None
-        self._has_told = False
+        self._told_at: float | None = None
 
     async def run(self) -> bool:
         """Whether it came to the end of what is to be sent; what `tally` says is acknowledged and saved either way."""
@@ -93,15 +94,16 @@ class Replay:
         if room == 0:
             self._blocked(self._who_is_slow())
         elif room:
-            self._has_told = False
+            self._told_at = None
         return room
 
     def _blocked(self, why: str) -> None:
         now = self._clock.seconds()
         if self._blocked_at is None:
             self._blocked_at = now
-        if now - self._blocked_at >= NOTICE_SECONDS and not self._has_told:
-            self._has_told = True
+        is_due = self._told_at is None or now - self._told_at >= AGAIN_SECONDS
+        if now - self._blocked_at >= NOTICE_SECONDS and is_due:
+            self._told_at = now
             self._say(f"waiting: {why}")
 
     def _who_is_slow(self) -> str:
