@@ -101,7 +101,8 @@ def paced(made: Bench, contestant: Contestant, rate: float, history: History) ->
         run.replay(WARM_UP_ROWS)
         until([process], run.store, WARM_UP_ROWS, contestant.stored)
         since = now_ms()
-        run.replay(rows, "--resume", "--rate", str(max(1, round(rate))))
+        # Only ours commits under the name that the limit of what is in flight looks at.
+        run.replay(rows, "--resume", "--rate", str(max(1, round(rate))), "--max-in-flight", "0")
         until([process], run.store, WARM_UP_ROWS + rows, contestant.stored)
         return asyncio.run(delay(run, rate=rate, since=since))
     finally:
