@@ -32,7 +32,9 @@ KEPT = {
     "head_sha256": "compared as a whole tuple",
     "columns_sha256": "compared as a whole tuple",
     "labels_topic": "compared as a whole tuple",
+    "is_needed": "asked by the page of a query, in a template",
     # Called by the libraries that they belong to.
+    "extra_template_vars": "Datasette",
     "_new_consumer_thread": "Faust",
     "_add_gap": "Faust",
     "perform_seek": "Faust",

@@ -182,7 +182,7 @@ def test_many_pieces_and_gaps_in_the_offsets(path: Path, reader: KpiReader) -> N
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "got a store of schema version 0, expected"),
+        (b"", "the file is empty, expected a store"),
         (b"no database at all" * 100, "file is not a database; expected a store of TrustLens"),
     ],
 )
