@@ -12,9 +12,8 @@ from typing import NamedTuple, Protocol
 
 from risk.clock import DAY, HOUR, to_date
 from risk.kafka.sending import Message
-from risk.ledger_day import LedgerDay
 from risk.ledger_log import key_of, messages_of
-from risk.store import Owner, Position, Store
+from risk.store import Owner, Position
 from risk.topics import Topics
 from scorer.metrics import Metrics
 from scorer.worker.arrivals import Place
@@ -121,7 +120,8 @@ class Keeper:
         if first is None or first > last:
             return ()
         wanted = range(first, min(last, first + DAYS_AT_ONCE - 1) + 1)
-        closed = await self._store.call(lambda store: [_closed(store, day, self._terms) for day in wanted])
+        delay, bucket = self._terms.label_delay_days, self._terms.bucket_ms
+        closed = await self._store.call(lambda store: [store.closed_day(day, delay, bucket) for day in wanted])
         owner = self._owner()
         if owner is None:
             return ()
@@ -130,7 +130,7 @@ class Keeper:
             return ()  # another worker keeps the ledger now
         messages = [
             Message(key_of(day).as_bytes(), value)
-            for day, transactions in closed
+            for transactions, day in closed
             for value in messages_of(day, transactions)
         ]
         await self._publish(messages)
@@ -196,8 +196,3 @@ class Keeper:
 
     async def _positions(self, topic: str) -> list[Position]:
         return [p for p in await self._store.call(lambda store: store.positions()) if p.topic == topic]
-
-
-def _closed(store: Store, day: int, terms: Terms) -> tuple[LedgerDay, int]:
-    transactions, closed = store.closed_day(day, terms.label_delay_days, terms.bucket_ms)
-    return closed, transactions
