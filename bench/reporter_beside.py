@@ -10,16 +10,18 @@ is compared with the two without it around that. Exits with 1 where the median i
 import argparse
 import signal
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from bench.stream.contestants import POSITIONS, worker
-from bench.stream.measure import rows_stored, until
+from bench.stream.measure import LOOKS_EVERY_SECONDS, rows_stored, until
 from bench.stream.system import Run, bench
 from ops.kafka.ports import free_ports
 from ops.leashed import Leashed
@@ -61,7 +63,10 @@ def reporter(run: Run) -> tuple[Leashed, str]:
     address = f"http://127.0.0.1:{port}"
     process = run.start("kpi_reporter", "serve", "--port", str(port), log=run.store.with_suffix(".reporter.log"))
     while not _answers(address):
-        time.sleep(0.1)
+        with suppress(subprocess.TimeoutExpired):
+            raise SystemExit(
+                f"the reporter ended with status {process.wait(LOOKS_EVERY_SECONDS)}: {process.last_words()}"
+            )
     return process, address
 
 
