@@ -4,7 +4,9 @@ A million customers with sixty entries each would be a million small arrays; her
 made before a batch (`reserve`), so that the compiled loops never allocate.
 """
 
+import mmap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +24,7 @@ class Arena:
     """`columns[0]` holds the time of each entry, by which a series is ordered."""
 
     def __init__(self, columns: Sequence[type], ends: Sequence[type]) -> None:
-        self.columns: list[Array] = [np.empty(FIRST_PLACES, dtype) for dtype in columns]
+        self.columns: list[Array] = [_places(FIRST_PLACES, np.dtype(dtype)) for dtype in columns]
         self.ends: list[Array] = [np.zeros(FIRST_SERIES, dtype) for dtype in ends]
         self.start, self.lo, self.hi, self.cap, self._wanted = (np.zeros(FIRST_SERIES, np.int64) for _ in range(5))
         self._free = np.full(len(windows.SIZES), -1, np.int64)
@@ -93,5 +95,14 @@ class Arena:
         size = max(places, self._end * 17 // 16)
         for number, old in enumerate(self.columns):
             # What is never written to is never given memory by the system, so the spare part costs nothing yet.
-            self.columns[number] = np.empty(size, old.dtype)
+            self.columns[number] = _places(size, old.dtype)
             self.columns[number][: self._end] = old[: self._end]
+
+
+def _places(count: int, dtype: "np.dtype[Any]") -> Array:
+    """Memory straight from the system, which has it back as soon as the array is let go of: what columns outgrow
+    would otherwise stay with the process as holes, 650 bytes a customer at 100,000 customers."""
+    memory = mmap.mmap(-1, count * dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):  # Linux; rows are found anywhere, and large pages are found faster
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, dtype)

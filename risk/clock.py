@@ -23,7 +23,7 @@ def to_ms(moment: datetime) -> int:
 
 
 def to_datetime(ms: int) -> datetime:
-    return EPOCH + timedelta(microseconds=1000 * ms)  # takes less time than milliseconds=ms
+    return EPOCH + timedelta(0, 0, 1000 * ms)  # days, seconds, microseconds: by name it takes half as long again
 
 
 def to_text(ms: int) -> str:
