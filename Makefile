@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 .PHONY: help setup packages test storm lint format docs bench bench-lock demo pictures kafka embedded lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
 setup: $(READY)  ## virtual environment in .venv, from the lock file
 
@@ -41,7 +41,7 @@ test: setup  ## every test
 storm: setup  ## the proof of the worker's promises, large; takes half an hour; needs Java 17 and Maven
 	$(PY) -m storm --large
 
-lint: setup  ## ruff format and lint, strict types of all that ships, storm and examples
+lint: setup  ## ruff format and lint, strict types of all but bench and tests
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
@@ -70,7 +70,7 @@ bench-lock: setup  ## resolve bench/stream/quix.in into requirements-bench.lock 
 	$(VENV)/lock/bin/uv pip compile bench/stream/quix.in --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade --output-file requirements-bench.lock
 
-demo: setup  ## all of it in three minutes, in the terminal; KEEP=1 leaves it running, KAFKA=1 takes a real Kafka
+demo: setup  ## all of it in less than three minutes, in the terminal; KEEP=1 leaves it running, KAFKA=1 takes a real Kafka
 	@$(PY) -m demo $(if $(KEEP),--keep) $(if $(KAFKA),--kafka)
 
 pictures: setup  ## draw and photograph a real demo for the README; a few minutes; needs Chromium

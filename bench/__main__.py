@@ -1,56 +1,96 @@
-"""The whole benchmark, into docs/benchmarks.md.
-
-    python -m bench [--rows 300000] [--repeat 5] [--only stream|growth|trainer|page]
-
-Half an hour on two quiet cores. Each part keeps its results under .bench, and the page is made of what lies there, so
-the parts can be run one by one; `--only page` runs none. Fewer --rows make everything smaller in proportion, for a
-try; a published page has the defaults. Exits with 1 if a target is missed.
-"""
+"""python -m bench: the whole benchmark, into docs/benchmarks.md."""
 
 import argparse
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.growth.all import FULL_ROWS, growth
 from bench.page import PAGE, PARTS, write_page
 from bench.results import FOLDER, keep
 from bench.stream.compare import Say, stream
-from bench.stream.contestants import CONTESTANTS, quix_python
+from bench.stream.contestants import CONTESTANTS, check_installed
 from bench.trainer import trainer
+from console.help import epilog
+from console.options import Parser, checked_target, option_of
+from console.output import writing
+from console.start import EXIT_FAILED, EXIT_OK, end_when_told, start
+from risk.errors import TrustLensError
+from risk.settings import count
 
+DESCRIPTION = """\
+Measure everything and write docs/benchmarks.md: the worker beside others that do the same work, how it grows, and the
+trainer. Needs Java 17 and Maven.
+"""
+NOTES = """\
+Takes half an hour on two quiet cores. Each part keeps its results, and the page is made of what was kept, so the parts
+can be run one by one; `--only page` runs none. Fewer --rows make everything smaller in proportion, for a try; a
+published page has the defaults. `make bench` does the same.
+"""
 TRAINER_ROWS = 1_000_000
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=FULL_ROWS, help="transactions in the topic (default 300000)")
-    parser.add_argument("--repeat", type=int, default=5, help="of everything that takes turns (default 5)")
-    parser.add_argument("--only", choices=(*PARTS, "page"), help="one part, and then the page")
-    parser.add_argument("--results", type=Path, default=FOLDER, help="where results are kept (default .bench)")
-    parser.add_argument("--page", type=Path, default=PAGE, help=f"the page to write (default {PAGE})")
-    options = parser.parse_args()
-    rows, repeat, say = options.rows, options.repeat, said_since(time.monotonic())
+def parser() -> Parser:
+    made = Parser(
+        prog="python -m bench",
+        description=DESCRIPTION,
+        epilog=epilog(
+            "python -m bench",
+            "python -m bench --rows 20000 --repeat 1 --results try --page try.md",
+            notes=NOTES,
+            done="every target is met",
+            failed="a target is missed, or something could not be measured; the last lines say which",
+        ),
+    )
+    add = made.add_argument
+    add("--rows", type=option_of(count), default=FULL_ROWS, metavar="N", help="transactions (default: 300000)")
+    add("--repeat", type=option_of(count), default=5, metavar="N", help="of what takes turns (default: 5)")
+    add("--only", choices=(*PARTS, "page"), help="one part, and then the page")
+    add("--results", type=Path, default=FOLDER, metavar="DIR", help=f"where results are kept (default: {FOLDER})")
+    add("--page", type=Path, default=PAGE, metavar="FILE.md", help=f"the page to write (default: {PAGE})")
+    return made
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:  # noqa: ARG001 - as every program is called
+    options = parser().parse_args(arguments)
+    chosen = [part for part in PARTS if options.only in (None, part)]
+    try:
+        _check(options, chosen)
+        return _measure(options, chosen, said_since(time.monotonic()))
+    except TrustLensError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return EXIT_FAILED
+
+
+def _check(options: argparse.Namespace, chosen: Sequence[str]) -> None:
+    """What would be found out only after minutes."""
+    checked_target("--page", options.page, ".md", force=True, inputs=[])
+    with writing(options.results):
+        options.results.mkdir(parents=True, exist_ok=True)
+    check_installed(CONTESTANTS if "stream" in chosen else (), is_kafka_needed=bool({"stream", "growth"} & {*chosen}))
+
+
+def _measure(options: argparse.Namespace, chosen: Sequence[str], say: Say) -> int:
+    rows, repeat = options.rows, options.repeat
     runs = {
         "stream": lambda: stream(rows, repeat, CONTESTANTS, say),
         "growth": lambda: growth(rows, repeat, say),
         "trainer": lambda: trainer(min(TRAINER_ROWS, TRAINER_ROWS * rows // FULL_ROWS), repeat, say),
     }
-    chosen = [part for part in PARTS if options.only in (None, part)]
-    if "stream" in chosen:
-        quix_python()  # better now than after ten minutes
     for part in chosen:
         say(f"--- {part}")
         if len(chosen) > 1:
             _run_apart(part, options)
-            continue
-        keep(options.results, part, runs[part](), f"python -m bench --only {part} --rows {rows} --repeat {repeat}")
+        else:
+            keep(options.results, part, runs[part](), f"python -m bench --only {part} --rows {rows} --repeat {repeat}")
     missed = write_page(options.results, options.page)
     say(f"{options.page} is written")
     for what in missed:
         say(f"missed: {what}")
-    return 1 if missed else 0
+    return EXIT_FAILED if missed else EXIT_OK
 
 
 def _run_apart(part: str, options: argparse.Namespace) -> None:
@@ -59,9 +99,15 @@ def _run_apart(part: str, options: argparse.Namespace) -> None:
     words += ["--results", str(options.results), "--page", str(options.page)]
     kept = options.results / f"{part}.json"
     kept.unlink(missing_ok=True)  # a part that fails must not show what an earlier run found
-    done = subprocess.run([sys.executable, "-m", "bench", *words], check=False)
-    if done.returncode not in (0, 1) or not kept.exists():
-        raise SystemExit(f"{part}: ended with {done.returncode}, expected its results; what it said stands above")
+    # In a group of its own, so that Ctrl-C comes once, from here: a second one would break off how it puts away.
+    with subprocess.Popen([sys.executable, "-m", "bench", *words], process_group=0) as process:
+        try:
+            status = process.wait()
+        except BaseException:
+            process.terminate()
+            raise
+    if status not in (EXIT_OK, EXIT_FAILED) or not kept.exists():
+        raise SystemExit(f"{part}: ended with {status}, expected its results; what it said stands above")
 
 
 def said_since(began: float) -> Say:
@@ -75,4 +121,5 @@ def said_since(began: float) -> Say:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_when_told()
+    sys.exit(start(lambda: main, sys.argv[1:], os.environ))

@@ -7,14 +7,13 @@ the memory must not grow with the file. A target is missed if fewer than 30,000 
 """
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
+from bench.alone import run_alone
 from bench.features import timed
+from bench.stream.system import DAYS, LEAST_CUSTOMERS, ROWS_OF_A_CUSTOMER, generated, trained
 
 TARGET = 30_000
 
@@ -27,16 +26,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         small = folder / "small.parquet"
-        subprocess.run([*trainer, "generate", "cards", small, "--customers", "400"], check=True, capture_output=True)
-        models = ["--model", "lightgbm", "--models", folder / "models", "--reports", folder / "reports"]
-        subprocess.run([*trainer, "train", small, *models], check=True, capture_output=True)
+        generated(small, LEAST_CUSTOMERS)
+        trained(small, folder / "models")
         print(f"{'backtest, LightGBM':<28}{'rows/s':>12}{'peak GB':>10}")
-        customers = str(max(1, options.rows // 960))  # two transactions a day, 480 days
-        for days in (120, 480):
+        customers = max(1, options.rows // (4 * ROWS_OF_A_CUSTOMER))
+        for days in (DAYS, 4 * DAYS):
             history = folder / f"{days}.parquet"
-            words = ["--customers", customers, "--days", str(days)]
-            subprocess.run([*trainer, "generate", "cards", history, *words], check=True, capture_output=True)
-            rows = int(pq.read_metadata(history).num_rows)
+            rows = generated(history, customers, days)
             seconds, peak = timed([*trainer, "backtest", str(history), "--bundle", str(folder / "models")])
             speed = rows / seconds
             verdict = "" if speed >= TARGET else f"  missed: the target is {TARGET:,}"
@@ -44,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from bench.alone import run_alone
 from risk.dataset import open_dataset
 
 GROUP_ROWS = 65_536
@@ -128,10 +129,10 @@ def main() -> int:
                 make(path, options.rows, in_order)
                 print(f"{name:8} {ending:8} {path.stat().st_size / 1e6:6,.0f} MB", end=" ", flush=True)
                 # A process of its own, so that making the file does not count.
-                failed += subprocess.run([sys.executable, __file__, "--read", str(path)]).returncode != 0
+                failed += subprocess.run([sys.executable, "-m", "bench.dataset", "--read", str(path)]).returncode != 0
                 path.unlink()
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_alone(main)

@@ -7,14 +7,14 @@ takes about half an hour on 2 cores; the worlds have other seeds than the one th
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.features import ROWS_PER_CUSTOMER
+from bench.alone import run_alone
+from bench.stream.system import ROWS_OF_A_CUSTOMER
 from risk.clock import DAY, HOUR
 from risk.dataset import open_dataset
 from trainer.__main__ import main as trainer
@@ -91,7 +91,7 @@ def main() -> int:
     parser.add_argument("--rows-of-cards", type=int, default=300_000)
     parser.add_argument("--rows-of-trustlens", type=int, default=200_000)
     options = parser.parse_args()
-    customers = str(max(1, options.rows_of_cards // ROWS_PER_CUSTOMER))
+    customers = str(max(1, options.rows_of_cards // ROWS_OF_A_CUSTOMER))
     worlds = [World("cards", seed, ("--customers", customers)) for seed in CARDS_SEEDS]
     worlds += [World("trustlens", seed, ("--rows", str(options.rows_of_trustlens))) for seed in TRUSTLENS_SEEDS]
     found: dict[tuple[str, str], list[float]] = {}
@@ -127,4 +127,4 @@ def _print_table(worlds: list[World], found: dict[tuple[str, str], list[float]])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_alone(main)

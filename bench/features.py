@@ -19,12 +19,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from bench.alone import run_alone
+from bench.stream.system import ROWS_OF_A_CUSTOMER, generated
 from risk.catalogue import FeatureSet
 from risk.clock import DAY
 from risk.engine import Engine
 from risk.events import Transaction
 
-ROWS_PER_CUSTOMER = 240  # of `cards` with its default 120 days
 ENGINE_ROWS = 200_000
 
 
@@ -43,11 +44,8 @@ def commands(rows: int, repeat: int, folder: Path) -> None:
     print(f"{'command':<28}{'rows/s: least':>16}{'median':>12}{'most':>12}{'peak GB':>10}")
     for suffix in ("parquet", "csv", "ndjson"):
         history, target = folder / f"cards.{suffix}", folder / "features.parquet"
-        customers = str(max(1, rows // ROWS_PER_CUSTOMER))
+        generated(history, max(1, rows // ROWS_OF_A_CUSTOMER))
         trainer = [sys.executable, "-m", "trainer"]
-        subprocess.run(
-            [*trainer, "generate", "cards", history, "--customers", customers], check=True, capture_output=True
-        )
         runs = [timed([*trainer, "features", str(history), "--out", str(target), "--force"]) for _ in range(repeat)]
         made = _count(target)
         speeds = sorted(made / seconds for seconds, _ in runs)
@@ -101,4 +99,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.alone import run_alone
+
 # About a million rows each.
 WORLDS = {"trustlens": ("--rows", "1000000"), "cards": ("--customers", "4200")}
 SUFFIXES = ("csv", "parquet", "ndjson")
@@ -38,4 +40,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_alone(main)

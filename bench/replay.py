@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.alone import run_alone
 from ops.kafka.ports import free_ports
 from ops.kafka.properties import Listeners
 from ops.kafka.real import Kafka
@@ -72,4 +73,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_alone(main)

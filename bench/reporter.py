@@ -21,6 +21,7 @@ from urllib.request import urlopen
 
 import msgspec
 
+from bench.alone import run_alone
 from risk.clock import DAY, HOUR
 from risk.events import Label
 from risk.store import FlagRow, Outputs, Store, open_store
@@ -125,6 +126,13 @@ def serving(path: Path) -> Iterator[tuple[int, str, float]]:
             process.terminate()
 
 
+def first_figures(address: str, began: float) -> float:
+    """Seconds until it has them, since then."""
+    while "trustlens_kpi_ready 1.0" not in scrape(address):
+        pass  # a scrape waits itself
+    return time.perf_counter() - began
+
+
 def scrape(address: str) -> str:
     with urlopen(f"{address}/metrics") as answer:
         return str(answer.read().decode())
@@ -142,9 +150,7 @@ def within(what: str, value: float, limit: float, unit: str) -> bool:
 
 def measure(path: Path, writer: Writer, scrapes: int) -> bool:
     with serving(path) as (process, address, began):
-        while "trustlens_kpi_ready 1.0" not in scrape(address):
-            pass
-        good = [within("first figures after the start", time.perf_counter() - began, MOST_SECONDS_FIRST, "s")]
+        good = [within("first figures after it listens", first_figures(address, began), MOST_SECONDS_FIRST, "s")]
         took = []
         for _ in range(scrapes):
             writer.write(500)
@@ -176,4 +182,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_alone(main)

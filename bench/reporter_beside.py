@@ -1,30 +1,33 @@
-"""What a reporter that is scraped every second takes from a worker at full speed: less than 5 % of its rate.
+"""python -m bench.reporter_beside: what a reporter that is scraped takes from a worker at full speed."""
 
-    python -m bench.reporter_beside [--minutes 10]
-
-A history of `cards` goes round and round into a real Kafka on this machine, as fast as one worker takes it. Beside it
-the reporter is scraped every second for so many minutes in all, and is halted now and then (SIGSTOP): a stretch with it
-is compared with the two without it around that. Exits with 1 where the median is lower, or where a scrape failed.
-"""
-
-import argparse
+import os
 import signal
 import statistics
-import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
-from bench.stream.contestants import POSITIONS, worker
-from bench.stream.measure import LOOKS_EVERY_SECONDS, rows_stored, until
+from bench.stream.contestants import POSITIONS, check_installed, worker
+from bench.stream.measure import rows_stored, until
 from bench.stream.system import Run, bench
-from ops.kafka.ports import free_ports
+from console.help import epilog
+from console.options import Parser, option_of
+from console.start import EXIT_FAILED, EXIT_OK, end_when_told, start
 from ops.leashed import Leashed
+from ops.reporter import address_of
+from risk.errors import TrustLensError
+from risk.settings import count
+
+DESCRIPTION = """\
+Measure what a reporter that is scraped every second takes from a worker at full speed: at most 5 % of its rate. A
+history of `cards` goes round and round into a real Kafka on this machine, as fast as one worker takes it; beside it the
+reporter is scraped, and is halted now and then (SIGSTOP): a stretch with it is compared with the two without it around
+that.
+"""
 
 SHARE_KEPT = 0.95
 EVERY_SECONDS = 1.0
@@ -59,23 +62,9 @@ def feed(run: Run) -> Leashed:
 
 
 def reporter(run: Run) -> tuple[Leashed, str]:
-    [port] = free_ports(1)
-    address = f"http://127.0.0.1:{port}"
-    process = run.start("kpi_reporter", "serve", "--port", str(port), log=run.store.with_suffix(".reporter.log"))
-    while not _answers(address):
-        with suppress(subprocess.TimeoutExpired):
-            raise SystemExit(
-                f"the reporter ended with status {process.wait(LOOKS_EVERY_SECONDS)}: {process.last_words()}"
-            )
-    return process, address
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urlopen(f"{address}/health"):
-            return True
-    except URLError:
-        return False
+    """It, and where it answers."""
+    process = run.start("kpi_reporter", "serve", "--port", "0", log=run.store.with_suffix(".reporter.log"))
+    return process, address_of(process)
 
 
 def _without() -> None:
@@ -89,7 +78,7 @@ def _rate(run: Run, stretch: Callable[[], None]) -> float:
     return (rows_stored(run.store, POSITIONS) - first) / (time.monotonic() - begun)
 
 
-def _measure(run: Run, minutes: float) -> tuple[list[float], Scrapes]:
+def _measure(run: Run, minutes: int) -> tuple[list[float], Scrapes]:
     """The share that each stretch with the reporter kept."""
     processes = [feed(run), worker(run)]
     try:
@@ -114,19 +103,38 @@ def _measure(run: Run, minutes: float) -> tuple[list[float], Scrapes]:
             one.stop(30)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=10.0, help="of scraping (default 10)")
-    parser.add_argument("--rows", type=int, default=300_000, help="of the history that goes round (default 300000)")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, bench(Path(name), options.rows) as made:
-        shares, scrapes = _measure(made.fresh(), options.minutes)
+def parser() -> Parser:
+    made = Parser(
+        prog="python -m bench.reporter_beside",
+        description=DESCRIPTION,
+        epilog=epilog(
+            "python -m bench.reporter_beside",
+            "python -m bench.reporter_beside --minutes 1",
+            done="it takes no more than that",
+            failed="it takes more, a scrape failed, or something could not be measured; the last line says which",
+        ),
+    )
+    add = made.add_argument
+    add("--minutes", type=option_of(count), default=10, metavar="N", help="of scraping (default: 10)")
+    add("--rows", type=option_of(count), default=300_000, metavar="N", help="that go round (default: 300000)")
+    return made
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:  # noqa: ARG001 - as every program is called
+    options = parser().parse_args(arguments)
+    try:
+        check_installed((), is_kafka_needed=True)
+        with tempfile.TemporaryDirectory() as name, bench(Path(name), options.rows) as made:
+            shares, scrapes = _measure(made.fresh(), options.minutes)
+    except TrustLensError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return EXIT_FAILED
     share = statistics.median(shares)
     print(f"kept: {share:.3f} ({min(shares):.3f} to {max(shares):.3f}; wanted {SHARE_KEPT}); "
           f"{scrapes.done} scrapes, {scrapes.failed} failed")  # fmt: skip
-    if share < SHARE_KEPT or scrapes.failed:
-        raise SystemExit("a target was missed")
+    return EXIT_FAILED if share < SHARE_KEPT or scrapes.failed else EXIT_OK
 
 
 if __name__ == "__main__":
-    main()
+    end_when_told()
+    sys.exit(start(lambda: main, sys.argv[1:], os.environ))

@@ -9,12 +9,12 @@ more of others. The least of the repeats counts, because others only ever add.
 
 import argparse
 import random
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.alone import run_alone
 from risk.clock import DAY
 from risk.events import Label
 from risk.store import FlagRow, Outputs, Store, Taken, open_store
@@ -161,4 +161,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_alone(main)

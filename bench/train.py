@@ -7,12 +7,13 @@ Wanted with 1,000,000 rows on 2 cores: LightGBM alone within 60 s, all three mod
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from bench.features import ROWS_PER_CUSTOMER, timed
+from bench.alone import run_alone
+from bench.features import timed
+from bench.stream.system import ROWS_OF_A_CUSTOMER, generated
 
 RUNS = {"lightgbm": ["--model", "lightgbm"], "all three": []}
 WANTED_SECONDS = {"lightgbm": 60, "all three": 300}
@@ -29,12 +30,7 @@ def main() -> int:
         folder = Path(name)
         history = folder / "cards.parquet"
         trainer = [sys.executable, "-m", "trainer"]
-        customers = str(max(1, options.rows // ROWS_PER_CUSTOMER))
-        made = subprocess.run(
-            [*trainer, "generate", "cards", history, "--customers", customers],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        print(" ".join(made.stdout.splitlines()[0].split()))
+        print(f"rows {generated(history, max(1, options.rows // ROWS_OF_A_CUSTOMER)):,}")
         print(f"{'train':<14}{'seconds':>10}{'peak GB':>10}")
         for run, more in RUNS.items():
             models = folder / run
@@ -49,4 +45,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_alone(main)

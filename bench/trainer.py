@@ -10,8 +10,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from bench.features import ROWS_PER_CUSTOMER, timed
+from bench.features import timed
 from bench.stream.compare import Say
+from bench.stream.system import ROWS_OF_A_CUSTOMER
 
 MOST_REPEATS = 3  # of commands that take half a minute each
 
@@ -21,19 +22,19 @@ def trainer(rows: int, repeat: int, say: Say) -> dict[str, Any]:
     found: dict[str, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        history, models = folder / "cards.parquet", folder / "models"
+        history = folder / "cards.parquet"
         command = [sys.executable, "-m", "trainer"]
         commands = {
-            "generate": ["generate", "cards", history, "--customers", max(400, rows // ROWS_PER_CUSTOMER), "--force"],
+            "generate": ["generate", "cards", history, "--customers", max(400, rows // ROWS_OF_A_CUSTOMER), "--force"],
             "features": ["features", history, "--out", folder / "features.parquet", "--force"],
-            "train": ["train", history, "--model", "lightgbm", "--models", models, "--reports", folder / "reports"],
-            "backtest": ["backtest", history, "--bundle", models],
+            "train": ["train", history, "--model", "lightgbm", "--reports", folder / "reports"],
+            "backtest": ["backtest", history, "--bundle", folder / "models0"],
         }
         for what, words in commands.items():
             found[what] = {"rows_per_second": [], "peak_gb": []}
             for turn in range(min(repeat, MOST_REPEATS)):
                 # A bundle of the same name is refused: each training has a folder of its own.
-                apart = [*words, "--models", folder / f"models{turn}"] if what == "train" and turn else words
+                apart = [*words, "--models", folder / f"models{turn}"] if what == "train" else words
                 seconds, peak = timed([*command, *map(str, apart)])
                 held = int(pq.read_metadata(history).num_rows)
                 found[what]["rows_per_second"].append(held / seconds)

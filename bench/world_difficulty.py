@@ -14,6 +14,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
+from bench.alone import run_alone
 from trainer.__main__ import main as trainer
 
 NOT_FEATURES = ["transaction_id", "event_time", "is_fraud"]
@@ -87,4 +88,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_alone(main)

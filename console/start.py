@@ -11,7 +11,8 @@ EXIT_USAGE = 2  # argparse's own, for options it does not know
 EXIT_INTERRUPTED = 130
 EXIT_ENDED = 143  # by SIGTERM or a terminal that was closed
 
-OWN_PACKAGES = ("risk", "console", "worlds", "trainer", "producer", "scorer", "kpi_reporter", "ops")
+OWN_PACKAGES = ("risk", "console", "worlds", "trainer", "producer", "scorer", "kpi_reporter")
+OF_A_CHECKOUT = ("ops", "storm", "demo", "bench")
 
 Run = Callable[[Sequence[str], Mapping[str, str]], int]
 
@@ -26,7 +27,7 @@ def start(load: Callable[[], Run], arguments: Sequence[str], environment: Mappin
     except KeyboardInterrupt:
         return _say("interrupted; nothing was begun", EXIT_INTERRUPTED)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] in OWN_PACKAGES:
+        if error.name is None or error.name.split(".")[0] in (*OWN_PACKAGES, *OF_A_CHECKOUT):
             raise
         return _say(
             f"error: {error.name} is not installed here; run `make setup`, then `. .venv/bin/activate`", EXIT_FAILED

@@ -6,6 +6,7 @@ import signal
 from demo.ground import Ground
 from demo.running import Program, Programs
 from demo.telling import Teller
+from ops.reporter import LISTENING
 
 PARTITIONS = 4
 SESSION_SECONDS = 8.0
@@ -15,7 +16,6 @@ JOINS_AGAIN_SECONDS = 2.0
 _BROKER = re.compile(r"(?:TRUSTLENS_BROKERS=|answers on )([\w.]+:\d+)")
 _HOLDS = re.compile(r": holds (.*)$", re.MULTILINE)
 _HEARD_OF_OTHER = "because it is rebalancing"
-_LISTENING = re.compile(r"listening on (http://\S+)")
 
 
 def start_broker(teller: Teller, programs: Programs, ground: Ground, *, is_real: bool) -> None:
@@ -66,7 +66,7 @@ def start_reporter(teller: Teller, programs: Programs, port: int) -> str:
     """Its address."""
     with teller.step("reporter", "starting the reporter") as step:
         reporter = programs.serve("reporter", "kpi_reporter", "serve", "--port", str(port))
-        address = _said(programs, reporter, _LISTENING, "the reporter listens")
+        address = _said(programs, reporter, LISTENING, "the reporter listens")
         step.came = f"KPIs, metrics and an explorer of the store at {address}"
     return address
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -14,6 +15,7 @@ class Leashed:
     def __init__(self, command: Sequence[str], log: Path) -> None:
         """Runs it; what it says goes to `log`."""
         self.log = log
+        self._is_over = False
         with log.open("wb") as said:
             self._leash = subprocess.Popen(
                 [sys.executable, "-m", "ops.leash", *command],
@@ -31,16 +33,16 @@ class Leashed:
         return self._process
 
     def signal(self, number: signal.Signals) -> None:
-        # The process is a child of the leash: as long as that lives, nobody else can have been given its id.
+        # The process is a child of the leash, which ends right after it: until then nobody else is given its id.
         if self._leash.poll() is None:
-            os.kill(self._process, number)
+            tell(self._process, number)
 
     def wait(self, seconds: float | None = None) -> int:
         """Its exit status, once it has ended; subprocess.TimeoutExpired if it has not."""
         status = self._leash.wait(seconds)
-        for stream in (self._leash.stdin, self._leash.stdout):
-            if stream is not None:
-                stream.close()
+        if not self._is_over:
+            self._is_over = True
+            self._put_away(status)
         return status
 
     def stop(self, seconds: float) -> None:
@@ -59,3 +61,18 @@ class Leashed:
 
     def last_words(self) -> str:
         return self.log.read_text(errors="replace").strip()[-2000:]
+
+    def _put_away(self, status: int) -> None:
+        if status < 0:
+            # The leash itself was killed, and the process goes on: what both have in common is their group.
+            with suppress(ProcessLookupError):
+                os.killpg(self._leash.pid, signal.SIGKILL)
+        for stream in (self._leash.stdin, self._leash.stdout):
+            if stream is not None:
+                stream.close()
+
+
+def tell(process: int, number: signal.Signals) -> None:
+    """Nothing is sent to one that has ended in the meantime."""
+    with suppress(ProcessLookupError):
+        os.kill(process, number)

@@ -1,7 +1,6 @@
 """python -m ops.pictures: the README's pictures out of one real demo: its terminal, the explorer and the report."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -9,13 +8,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from console.help import epilog
 from console.options import Parser
 from console.start import EXIT_FAILED, EXIT_OK, end_when_told, start
+from ops import chromium
 from ops.leashed import ROOT, Leashed
+from ops.reporter import address_of
 from risk.errors import TrustLensError
 from risk.settings import PREFIX
 
@@ -26,13 +25,8 @@ minutes, and needs Chromium (Debian: `make packages`).
 PICTURES = ROOT / "docs" / "pictures"
 # Where the demo puts things unless it is told otherwise, so that its picture names the paths that a reader will see.
 DEMO = ROOT / ".demo"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
-# Root cannot have a sandbox, and containers have little in /dev/shm.
-OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")
-LOOKS_EVERY_SECONDS = 0.2
+OPTIONS = (*chromium.WITHOUT_WINDOW, "--hide-scrollbars")
 LONGEST_SECONDS = 60.0
-
-_LISTENING = re.compile(r"listening on (http://\S+)")
 
 
 class PictureError(TrustLensError):
@@ -48,10 +42,12 @@ EXPLORER = Photograph("explorer.png", (1200, 850))
 REPORT = Photograph("report.png", (1200, 803))
 
 
+def parser() -> Parser:
+    return Parser(prog="python -m ops.pictures", description=DESCRIPTION, epilog=epilog("python -m ops.pictures"))
+
+
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    Parser(prog="python -m ops.pictures", description=DESCRIPTION, epilog=epilog("python -m ops.pictures")).parse_args(
-        arguments
-    )
+    parser().parse_args(arguments)
     try:
         browser = _browser()
         _demo(environment)
@@ -64,9 +60,9 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _browser() -> str:
-    found = next((place for name in CHROMIUM if (place := shutil.which(name))), None)
+    found = chromium.installed()
     if found is None:
-        raise PictureError(f"no browser: expected one of {', '.join(CHROMIUM)}; on Debian `make packages` installs it")
+        raise PictureError(chromium.MISSING)
     return found
 
 
@@ -88,28 +84,9 @@ def _photograph_explorer(browser: str, environment: Mapping[str, str]) -> None:
     command = [sys.executable, "-m", "kpi_reporter", "serve", "--port", "0"]
     reporter = Leashed(["env", "-i", *settings, *command], DEMO / "logs" / "photographed.log")
     try:
-        _photograph(browser, EXPLORER, _address(reporter))
+        _photograph(browser, EXPLORER, address_of(reporter))
     finally:
         reporter.kill()
-
-
-def _address(reporter: Leashed) -> str:
-    """Once it has figures to show."""
-    while not ((found := _LISTENING.search(reporter.last_words())) and _is_ready(found[1])):
-        try:
-            status = reporter.wait(LOOKS_EVERY_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
-        raise PictureError(f"the reporter ended with status {status}, expected it to serve: {reporter.last_words()}")
-    return found[1]
-
-
-def _is_ready(address: str) -> bool:
-    try:
-        with urlopen(f"{address}/ready") as answer:
-            return bool(answer.status == 200)
-    except URLError:  # 503 too
-        return False
 
 
 def _photograph(browser: str, wanted: Photograph, address: str) -> None:

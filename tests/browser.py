@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,13 +13,10 @@ from typing import Any
 
 import pytest
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-# The page draws in this process's own memory: containers have little in /dev/shm. Root cannot have a sandbox.
+from ops import chromium
+
 OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
+    *chromium.WITHOUT_WINDOW,
     "--disable-background-networking",
     "--disable-component-update",
     "--no-first-run",
@@ -30,9 +26,9 @@ OPTIONS = (
 
 def needs_browser() -> str:
     """Where one is; the test is skipped where there is none."""
-    found = next((place for name in NAMES if (place := shutil.which(name))), None)
+    found = chromium.installed()
     if found is None:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed (Debian: apt-get install chromium)")
+        pytest.skip(chromium.MISSING)
     return found
 
 

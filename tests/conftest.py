@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.explorers import Served, exploring, make_store
 from tests.kafka_broker import TestKafka, embedded, new_prefix, running
 
 
@@ -51,3 +52,12 @@ def embedded_kafka(tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def prefix() -> str:
     return new_prefix()
+
+
+@pytest.fixture(scope="module")
+def explorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Over a store that nobody changes."""
+    path = tmp_path_factory.mktemp("explorer") / "risk.db"
+    make_store(path)
+    with exploring(path) as server:
+        yield server

@@ -1,36 +1,44 @@
 """The benchmark's contestants do our work, its lines are counted as said, and its page says what was measured."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from bench.page import write_page
 from bench.results import FORMAT, ratios
+from bench.stream.by_hand import Learned as ByHand
 from bench.stream.by_hand import features
-from bench.stream.contestants import CONTESTANTS, _lines
-from bench.stream.same_as_ours import features_by_hand, same_features
+from bench.stream.contestants import CONTESTANTS, lines_in
+from bench.stream.same_as_ours import compare, features_by_hand, same_features
 from bench.targets import verdicts
 from risk.catalogue import ALL_FIELDS, FeatureSet
 from risk.clock import DAY, HOUR
 from risk.engine import Engine
 from risk.events import Transaction
 from risk.ledger import SeenDays
+from risk.prepare import Learned, LearnedCategory, LearnedNumber
+from tests.bundles import write_bundle
 
 ROOT = Path(__file__).parent.parent
 BEGIN = 1_700_000_000_000
 
 
 def history() -> list[Transaction]:
-    """Three customers over forty days, with gaps, missing amounts and devices, and several at the same moment."""
+    """Three customers over forty days, with gaps, something missing here and there, and several at the same moment."""
     return [
         Transaction(
             f"T{number}",
             BEGIN + number // 2 * 7 * HOUR,
             f"C{number % 3}",
             "EUR",
-            f"M{number * 7 % 11}",
+            None if number % 19 == 0 else f"M{number * 7 % 11}",
             "grocery",
             None if number % 13 == 0 else 100 + number * 37 % 9_000,
             "chip",
@@ -60,9 +68,33 @@ def test_a_feature_by_hand_that_differs_is_named():
         same_features(transactions, by_hand, engine())
 
 
+LEARNED: tuple[Learned, ...] = (
+    LearnedNumber("amount", 20.0, 5.0, 60.0, 20.0),
+    LearnedNumber("customer_count_7d", 0.0, 0.0, 9.0, 0.0),
+    LearnedNumber("new_device_30d", 0.25, 0.0, 1.0, 0.0),
+    LearnedCategory("country", ("AT", "FR"), reference="FR"),
+)
+
+
+def bundle_in(folder: Path) -> Path:
+    """Of the history's amounts some are missing and some beyond the limits, and of its countries one was never seen."""
+    write_bundle(folder, FeatureSet(ALL_FIELDS), LEARNED, [0.02, 0.1, 0.7, -0.3], bias=-1.0, medium=0.4, high=0.6)
+    return folder
+
+
+def test_scores_and_levels_by_hand_are_the_pipelines_to_the_last_bit(tmp_path: Path) -> None:
+    bundle, transactions = bundle_in(tmp_path / "bundle"), history()
+    assert compare(transactions, bundle).scores > 40
+    found = features_by_hand(transactions)
+    rows = np.array([ByHand(bundle).row(one) for one in found])
+    assert rows.min(axis=0).tolist() == [5.0, 0.0, 0.0, 1.0], "limits, and a country that is not known"
+    assert rows.max(axis=0).tolist() == [60.0, 9.0, 1.0, 3.0]
+    assert [ByHand(bundle).level(score) for score in (0.39, 0.4, 0.59, 0.6)] == ["low", "medium", "medium", "high"]
+
+
 def test_lines_that_hold_no_code_are_not_counted():
     source = '"""What\nit is."""\n\n# why\nx = 1  # so\n\n\ndef f():\n    """Says."""\n    return """a\nb"""\n'
-    assert _lines(source) == 4
+    assert lines_in(source) == 4
 
 
 def test_every_contestants_lines_are_in_files_that_are_there():
@@ -76,6 +108,13 @@ def test_ratios_are_of_runs_side_by_side():
     assert ratios([10.0, 5.0, 30.0], [5.0, 2.5, 10.0]) == (2.0, 2.0, 3.0)
 
 
+def keep_found(folder: Path, part: str, found: dict[str, Any]) -> None:
+    """As after a run, on a machine of which nothing is known."""
+    machine = dict.fromkeys(("processor", "memory", "system", "versions", "date", "load"), "x")
+    whole = {"format": FORMAT, "command": f"python -m bench --only {part}", "machine": machine, "found": found}
+    (folder / f"{part}.json").write_text(json.dumps(whole))
+
+
 def test_the_page_says_what_was_missed_and_what_was_not_measured(tmp_path):
     one = {"customers": 100_000, "entries": 6_000_000, "bytes": 310_000_000, "seconds": 1.0}
     found = {
@@ -84,15 +123,88 @@ def test_the_page_says_what_was_missed_and_what_was_not_measured(tmp_path):
         "workers": {"rows_per_second": {"1": [2.0], "2": [3.0]}, "cores": 2},
         "flags": [],
     }
-    machine = dict.fromkeys(("processor", "memory", "system", "versions", "date", "load"), "x")
-    whole = {"format": FORMAT, "command": "python -m bench --only growth", "machine": machine, "found": found}
-    (tmp_path / "growth.json").write_text(json.dumps(whole))
+    keep_found(tmp_path, "growth", found)
     missed = write_page(tmp_path, tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text()
     assert missed == ["bytes a customer with 60 entries, of 100,000"]
     assert "| bytes a customer with 60 entries, of 100,000 | ≤ 3,000 | 3,100 | **no** |" in page
     assert "| restart to first score, s per million rows, 5 customers | ≤ 10 | 9.5 | yes |" in page
     assert "Not measured yet: stream, trainer." in page
+
+
+def stream_found(*, rows_per_second: dict[str, list[float]], p99_ms: float) -> dict[str, Any]:
+    """What comes of the contest, with figures that are easy to divide."""
+    each = {
+        name: {
+            "rows_per_second": rates, "cpu_microseconds": [20.0, 20.0], "peak_megabytes": [100.0, 100.0],
+            "median_ms": [5.0, 5.0], "p99_ms": [p99_ms, p99_ms], "alerts": [30, 31], "paced_at": rates[0] / 2,
+            "lines": 100, "files": [], "rows": 20_000,
+        }
+        for name, rates in rows_per_second.items()
+    }  # fmt: skip
+    return {
+        "rows": 300_000,
+        "repeat": 2,
+        "same": {"values": 1_000, "scores": 200},
+        "contestants": each,
+        "squeezed": {"rate": 5_000.0, "alerts": 9, "median": 40.0, "p99": 80.0},
+        "cpu_of_steps": {"decode": 5.0, "features": 7.0},
+        "wall_of_steps": {"score": 12.5},
+    }
+
+
+def test_the_page_sets_the_contestants_side_by_side(tmp_path: Path) -> None:
+    rates = {"ours": [100.0, 50.0], "bare loop": [110.0, 55.0], "Quix Streams": [20.0, 10.0], "naive Faust": [4.0, 2.5]}
+    commands = {"train": {"rows_per_second": [1_000.0, 3_000.0, 2_000.0], "peak_gb": [1.0, 1.5, 1.2]}}
+    kept = {
+        "stream": stream_found(rows_per_second=rates, p99_ms=12.0),
+        "trainer": {"rows": 1_000_000, "commands": commands},
+    }
+    for part, found in kept.items():
+        keep_found(tmp_path, part, found)
+    assert write_page(tmp_path, tmp_path / "page.md") == []
+    page = (tmp_path / "page.md").read_text()
+    for words in (
+        "| Quix Streams | 15 (10 to 20) | 5.00 | 20.0 | 5 | 12 | 10 | 61 | 100 | 100 |",
+        "| naive Faust | 3 (2 to 4) | 22.50 (20.00 to 25.00) |",
+        "| client, Faust, event loop: what is left | 8.0 | 40% |",
+        "Ours once with these, at 5,000/s: p50 40 ms, p99 80 ms.",
+        "Naive Faust reads 20,000 of them",
+        "on 1,000,000 rows of `cards` as Parquet, 3 times each",
+        "| `trainer train` | 2,000 (1,000 to 3,000) | 1.20 (1.00 to 1.50) |",
+    ):
+        assert words in page, page
+
+
+def test_the_page_says_how_many_ledger_days_closed_while_alerts_were_timed(tmp_path: Path) -> None:
+    """20,000 a day at some 20,000 a second: with the eighth day the first one is closed, with the ninth the second."""
+    found = stream_found(rows_per_second={"ours": [40_200.0, 40_200.0]}, p99_ms=12.0)
+    keep_found(tmp_path, "stream", found)
+    write_page(tmp_path, tmp_path / "page.md")
+    assert "the first 8.0 of these days, in which 2 days of" in (tmp_path / "page.md").read_text()
+
+
+def test_an_alert_that_comes_too_late_misses_a_target_wherever_it_is_measured() -> None:
+    late = stream_found(rows_per_second={"ours": [100.0, 50.0]}, p99_ms=51.0)
+    [missed] = [one for one in verdicts(late, None) if not one.met]
+    assert missed == ("event to alert of ours, ms, p99 at half of its top rate", "≤ 50", "51", False)
+
+
+def test_what_is_missing_is_said_before_anything_is_measured(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "--results", str(tmp_path / "kept"), "--page", str(tmp_path / "page.md")]
+    answer = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PATH": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.startswith("error: java: not found, expected Java 17 or later")
+    assert list(tmp_path.glob("kept/*")) == []
+
+
+def test_a_page_that_cannot_be_written_is_said_before_anything_is_measured(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "--page", str(tmp_path / "not" / "there.md")]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.startswith(f"error: --page: got {tmp_path}/not/there.md, expected a folder that is there")
 
 
 def test_results_of_another_version_are_refused(tmp_path):

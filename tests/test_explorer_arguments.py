@@ -1,25 +1,15 @@
 """What an address may ask for: what could find nothing, or something else than was meant, is refused in words."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.explorers import Served, exploring, make_store
+from tests.explorers import Served
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    path = tmp_path_factory.mktemp("explorer") / "risk.db"
-    make_store(path)
-    with exploring(path) as server:
-        yield server
-
-
-def test_a_filter_says_what_it_counts_in(server: Served) -> None:
-    text = server.ask("/store/risk_flags").text
+def test_a_filter_says_what_it_counts_in(explorer: Served) -> None:
+    text = explorer.ask("/store/risk_flags").text
     assert '<option value="amount">amount (minor units)</option>' in text
     assert '<option value="event_time">event_time (ms since 1970)</option>' in text
-    assert '<option value="amount">amount</option>' in server.ask("/store/readable_flags").text
+    assert '<option value="amount">amount</option>' in explorer.ask("/store/readable_flags").text
 
 
 @pytest.mark.parametrize(
@@ -35,12 +25,12 @@ def test_a_filter_says_what_it_counts_in(server: Served) -> None:
         ("ledger_days?day=2024-12-30", "(2024-12-30 is 20087)"),
     ],
 )
-def test_a_filter_that_could_find_nothing_is_refused(server: Served, asked: str, words: str) -> None:
+def test_a_filter_that_could_find_nothing_is_refused(explorer: Served, asked: str, words: str) -> None:
     page, _, arguments = asked.partition("?")
-    answer = server.ask(f"/store/{page}.json?{arguments}")
+    answer = explorer.ask(f"/store/{page}.json?{arguments}")
     assert answer.status == 400
     assert words in answer.json["error"]
-    assert server.ask(f"/store/{asked}").status == 400
+    assert explorer.ask(f"/store/{asked}").status == 400
 
 
 @pytest.mark.parametrize(
@@ -53,8 +43,8 @@ def test_a_filter_that_could_find_nothing_is_refused(server: Served, asked: str,
         "labels?is_fraud__in=0,1",
     ],
 )
-def test_a_filter_that_can_be_meant_is_answered(server: Served, asked: str) -> None:
-    assert server.ask(f"/store/{asked}").status == 200
+def test_a_filter_that_can_be_meant_is_answered(explorer: Served, asked: str) -> None:
+    assert explorer.ask(f"/store/{asked}").status == 200
 
 
 @pytest.mark.parametrize(
@@ -73,16 +63,16 @@ def test_a_filter_that_can_be_meant_is_answered(server: Served, asked: str) -> N
         ("dyas=3", "got dyas, expected days or until: worst_misses asks for nothing else"),
     ],
 )
-def test_a_ready_query_refuses_what_it_cannot_mean(server: Served, asked: str, words: str) -> None:
+def test_a_ready_query_refuses_what_it_cannot_mean(explorer: Served, asked: str, words: str) -> None:
     """No rows would read as if there were none."""
-    answer = server.ask(f"/store/worst_misses.json?{asked}")
+    answer = explorer.ask(f"/store/worst_misses.json?{asked}")
     assert answer.status == 400
     assert words in answer.json["error"]
-    assert server.ask(f"/store/worst_misses?{asked}").status == 400
+    assert explorer.ask(f"/store/worst_misses?{asked}").status == 400
 
 
-def test_a_ready_query_has_fields_for_numbers_and_days(server: Served) -> None:
-    text = server.ask("/store/worst_misses").text
+def test_a_ready_query_has_fields_for_numbers_and_days(explorer: Served) -> None:
+    text = explorer.ask("/store/worst_misses").text
     assert '<input type="number" name="days"' in text
     assert '<input type="date" name="until"' in text
-    assert '<input type="text" name="customer_id"' in server.ask("/store/customer_history").text
+    assert '<input type="text" name="customer_id"' in explorer.ask("/store/customer_history").text

@@ -1,11 +1,8 @@
 """Many who ask at once, and a store that is written, replaced, broken or not there."""
 
 import sqlite3
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-import pytest
 
 from kpi_reporter.kpis.values import Unready
 from risk.store import open_store, restore_store
@@ -14,26 +11,18 @@ from tests.explorers import ENDLESS, Figures, Served, a_flag, exploring, make_st
 from tests.stores import store_flags
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    path = tmp_path_factory.mktemp("explorer") / "risk.db"
-    make_store(path)
-    with exploring(path) as server:
-        yield server
-
-
-def test_two_hundred_at_once_are_all_answered(server: Served) -> None:
+def test_two_hundred_at_once_are_all_answered(explorer: Served) -> None:
     addresses = ["/", "/store", "/store/risk_flags", "/store/alerts_of_the_last_day"] * 50
     with ThreadPoolExecutor(200) as people:
-        answers = list(people.map(server.ask, addresses))
+        answers = list(people.map(explorer.ask, addresses))
     assert [answer.status for answer in answers] == [200] * 200
 
 
-def test_while_endless_queries_run_others_are_answered_or_told_to_wait(server: Served) -> None:
+def test_while_endless_queries_run_others_are_answered_or_told_to_wait(explorer: Served) -> None:
     with ThreadPoolExecutor(12) as people:
-        endless = [people.submit(server.sql, ENDLESS) for _ in range(8)]
-        overview = server.ask("/")
-        assert server.sql("select 1").status == 200
+        endless = [people.submit(explorer.sql, ENDLESS) for _ in range(8)]
+        overview = explorer.ask("/")
+        assert explorer.sql("select 1").status == 200
         assert {each.result().status for each in endless} == {400}
     assert overview.status == 200
 

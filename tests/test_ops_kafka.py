@@ -1,4 +1,4 @@
-"""A Kafka of our own: it starts, ends, comes back with what it had, and never outlives its starter."""
+"""A Kafka of our own: it starts, ends, and comes back with what it had."""
 
 import asyncio
 import os
@@ -18,6 +18,7 @@ from ops.kafka.properties import Listeners
 from ops.kafka.real import Kafka
 from risk.errors import BrokerError
 from tests.kafka_broker import TestKafka, skip_without_java
+from tests.processes import children_of, ended
 
 ROOT = Path(__file__).parent.parent
 
@@ -73,6 +74,21 @@ def test_it_ends_with_ctrl_c_and_frees_its_port(tmp_path: Path) -> None:
     assert not answers(port)
 
 
+def test_it_ends_with_the_leash_that_holds_it(tmp_path: Path) -> None:
+    skip_without_java()
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "ops.kafka", "--port", str(port), "--data", str(tmp_path / "data")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        [leash] = children_of(process.pid)
+        [java] = map(os.pidfd_open, children_of(leash))
+        os.kill(leash, signal.SIGKILL)
+        _, errors = process.communicate()
+    assert (process.returncode, ended(java)) == (1, True)
+    assert errors.startswith("error: Kafka ended by itself, with status -9")
+
+
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     skip_without_java()
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -88,27 +104,6 @@ def test_a_broker_that_cannot_start_says_why(tmp_path: Path) -> None:
     more = {"log.segment.bytes": "many"}
     with pytest.raises(BrokerError, match=r"(?s)Invalid value many for configuration log\.segment\.bytes"):
         Kafka(tmp_path, Listeners(plain, controller, {}), more=more, brief=True).start()
-
-
-# What outlives whom
-
-
-@pytest.mark.parametrize("end", ["os._exit(1)", "os.kill(os.getpid(), 9)"])
-def test_what_is_leashed_ends_with_its_starter(tmp_path: Path, end: str) -> None:
-    """The end of a pipe tells that nobody holds its other end any more; a second one, that the starter may go."""
-    held_open, running = tmp_path / "alive", tmp_path / "running"
-    os.mkfifo(held_open)
-    os.mkfifo(running)
-    held = f"exec 3>{held_open}; echo started >&3; echo >{running}; exec sleep 600"
-    starter = (
-        "import os, pathlib\n"
-        "from ops.leashed import Leashed\n"
-        f"leashed = Leashed(['sh', '-c', {held!r}], pathlib.Path({str(tmp_path / 'log')!r}))\n"
-        f"pathlib.Path({str(running)!r}).read_text()\n"
-        f"{end}\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", starter], cwd=ROOT), held_open.open() as alive:
-        assert alive.read() == "started\n"
 
 
 # What the machine must have

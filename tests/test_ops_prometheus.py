@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 from ops.grafana.__main__ import texts
 from ops.leashed import Leashed
 from ops.metrics_page import exposed
+from ops.reporter import LISTENING
 from risk.settings import PREFIX
 from tests.kafka_broker import TestKafka, new_prefix
 from tests.operations import alerts, names_in, recorded, said, tool
@@ -35,13 +36,13 @@ class Reporter:
 
     def address(self) -> str:
         """Where it answers, once it has said so."""
-        while not (found := re.search(r"listening on http://([\d.]+:\d+)", self._process.last_words())):
+        while not (found := LISTENING.search(self._process.last_words())):
             try:
                 status = self._process.wait(0.05)
             except subprocess.TimeoutExpired:
                 continue
             pytest.fail(f"the reporter ended with status {status}: {self._process.last_words()}")
-        return found[1]
+        return found[1].removeprefix("http://")
 
     def kill(self) -> None:
         self._process.kill()

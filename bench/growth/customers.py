@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.alone import run_alone
 from risk.catalogue import ALL_FIELDS, FeatureSet
 from risk.clock import DAY, HOUR
 from risk.engine import Engine
@@ -85,4 +86,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

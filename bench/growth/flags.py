@@ -1,6 +1,5 @@
 """What it costs that many flags lie in the store: an insert, the file, and the reporter's first figures."""
 
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -39,6 +38,4 @@ def flags(sizes: tuple[int, ...], say: Say) -> list[dict[str, Any]]:
 
 def _first_figures(path: Path) -> tuple[float, float]:
     with reporter.serving(path) as (process, address, began):
-        while "trustlens_kpi_ready 1.0" not in reporter.scrape(address):
-            pass
-        return time.perf_counter() - began, reporter.most_memory_mb(process)
+        return reporter.first_figures(address, began), reporter.most_memory_mb(process)

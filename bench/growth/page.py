@@ -21,8 +21,8 @@ def _workers(found: dict[str, Any]) -> list[str]:
     one, two = (found["rows_per_second"][count] for count in ("1", "2"))
     return [
         "### Workers\n",
-        f"From the same full topic, on {found['cores']} cores that Kafka works on, too. Two begin at once, and sharing "
-        "the partitions is part of their time.\n",
+        f"From the same full topic, on {found['cores']} cores that Kafka works on, too; {len(one)} turns of each. "
+        "Two begin at once, and sharing the partitions is part of their time.\n",
         table(
             ("workers", "transactions/s", "of one"),
             [
@@ -53,6 +53,7 @@ def _memory(found: list[dict[str, Any]]) -> list[str]:
 
 
 def _restart(found: list[dict[str, Any]]) -> list[str]:
+    times = min(len(one["seconds"]) for one in found)
     rows = [
         (
             f"{one['customers']:,}",
@@ -65,7 +66,7 @@ def _restart(found: list[dict[str, Any]]) -> list[str]:
     return [
         "### Restart\n",
         "From the start of the process to the first transaction in the store, where histories are rebuilt from so many "
-        "flags of the last thirty days. A start without any takes some seconds itself.\n",
+        f"flags of the last thirty days; {times} starts each. A start without any takes some seconds itself.\n",
         table(("customers", "flags", "s to the first score", "s per million flags"), rows),
     ]
 
@@ -83,7 +84,7 @@ def _flags(found: list[dict[str, Any]]) -> list[str]:
     ]
     return [
         "### Flags in the store\n",
-        "An insert is processor time for one flag in a batch of 500; the reporter reads the whole store once when it "
-        "starts.\n",
+        "An insert is processor time for one flag in a batch of 500. The reporter reads the whole store once when it "
+        "starts: its first figures are counted from when it listens.\n",
         table(("flags", "insert, µs", "MB", "reporter's first figures, s", "its peak MB"), rows),
     ]

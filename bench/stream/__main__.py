@@ -1,42 +1,63 @@
-"""The worker beside others that do the same work, without the rest of the benchmark: one table, on the terminal.
+"""python -m bench.stream: the worker beside others, without the rest of the benchmark, and nothing is kept of it."""
 
-    python -m bench.stream [--rows 300000] [--repeat 5] [--only ours --only "bare loop"]
-
-All read a full topic of `cards` transactions from a real Kafka on this machine, score them with the same LightGBM
-bundle, and write flags and alerts to topics and to SQLite. They take turns; a ratio is of runs side by side. Exits with
-1 if a target is missed.
-"""
-
-import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
 from functools import partial
 
-from bench.results import ratios, spread
+from bench.page import side_by_side
 from bench.stream.compare import stream
-from bench.stream.contestants import CONTESTANTS, WORKER
-from bench.targets import AT_LEAST
+from bench.stream.contestants import CONTESTANTS, WORKER, check_installed
+from bench.targets import verdicts
+from console.help import epilog
+from console.options import Parser, option_of
+from console.start import EXIT_FAILED, EXIT_OK, end_when_told, start
+from risk.errors import TrustLensError
+from risk.settings import count
 
-P99_MS = 50
+DESCRIPTION = """\
+Measure the worker beside others that do the same work: all read a full topic of `cards` transactions from a real Kafka
+on this machine, score them with the same LightGBM bundle, and write flags and alerts to topics and to SQLite. They take
+turns; a ratio is of runs side by side. Prints one table, and what became of the targets.
+"""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=300_000)
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--only", action="append", choices=[one.name for one in CONTESTANTS])
-    options = parser.parse_args()
+def parser() -> Parser:
+    made = Parser(
+        prog="python -m bench.stream",
+        description=DESCRIPTION,
+        epilog=epilog(
+            "python -m bench.stream",
+            'python -m bench.stream --rows 50000 --repeat 3 --only "bare loop"',
+            done="every target is met",
+            failed="a target is missed, or something could not be measured; the last lines say which",
+        ),
+    )
+    add = made.add_argument
+    names = [one.name for one in CONTESTANTS]
+    add("--rows", type=option_of(count), default=300_000, metavar="N", help="transactions (default: 300000)")
+    add("--repeat", type=option_of(count), default=5, metavar="N", help="turns of each (default: 5)")
+    add("--only", action="append", choices=names, help="whom to measure beside ours; may be given again (default: all)")
+    return made
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:  # noqa: ARG001 - as every program is called
+    options = parser().parse_args(arguments)
     chosen = [one for one in CONTESTANTS if one is WORKER or one.name in (options.only or [one.name])]
-    found = stream(options.rows, options.repeat, chosen, partial(print, flush=True))["contestants"]
-    late = spread(found[WORKER.name]["p99_ms"]).median
-    missed = late > P99_MS
-    print(f"event to alert, p99: {late:.0f} ms (wanted {P99_MS})")
-    for name, wanted in AT_LEAST.items():
-        if name in found:
-            ratio = ratios(found[WORKER.name]["rows_per_second"], found[name]["rows_per_second"])
-            missed |= ratio.median < wanted
-            print(f"ours / {name}: {ratio.median:.2f} ({ratio.least:.2f} to {ratio.most:.2f}; wanted {wanted:g})")
-    if missed:
-        raise SystemExit("a target was missed")
+    say = partial(print, flush=True)
+    try:
+        check_installed(chosen, is_kafka_needed=True)
+        found = stream(options.rows, options.repeat, chosen, say)
+    except TrustLensError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return EXIT_FAILED
+    say(f"\n{side_by_side(found['contestants'])}")
+    judged = verdicts(found, None)
+    for one in judged:
+        say(f"{one.what}: {one.got}, wanted {one.wanted}{'' if one.met else ': missed'}")
+    return EXIT_OK if all(one.met for one in judged) else EXIT_FAILED
 
 
 if __name__ == "__main__":
-    main()
+    end_when_told()
+    sys.exit(start(lambda: main, sys.argv[1:], os.environ))

@@ -91,11 +91,16 @@ def _squeezed(made: Bench, rate: float, say: Say) -> dict[str, Any]:
     return late._asdict()
 
 
+def paced_rows(rate: float, held: int) -> int:
+    """How many are sent at that pace, of a history that holds so many."""
+    wanted = min(max(rate * PACED_SECONDS, LEAST_PACED_ROWS), rate * LONGEST_PACED_SECONDS)
+    return min(held - WARM_UP_ROWS, int(wanted))
+
+
 def paced(made: Bench, contestant: Contestant, rate: float, history: History) -> Delay:
     """The contestant has its partitions and has scored before the first transaction that counts."""
     run = made.fresh(history)
-    wanted = min(max(rate * PACED_SECONDS, LEAST_PACED_ROWS), rate * LONGEST_PACED_SECONDS)
-    rows = min(history.rows - WARM_UP_ROWS, int(wanted))
+    rows = paced_rows(rate, history.rows)
     process = contestant.start(run)
     try:
         run.replay(WARM_UP_ROWS)

@@ -3,12 +3,14 @@
 import io
 import sys
 import tokenize
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.stream.system import ROOT, Run
-from ops.leashed import Leashed
+from bench.stream.system import Run
+from ops.kafka.jars import missing
+from ops.leashed import ROOT, Leashed
+from risk.errors import BrokerError, OptionError
 
 # How far the project's own store is; and how many rows lie in a table of flags that only grows.
 POSITIONS = "select coalesce(sum(next_offset), 0) from partitions where topic like '%transactions'"
@@ -31,31 +33,19 @@ def worker(run: Run, *, metrics_port: int = 0, log: Path | None = None) -> Leash
     return run.start("scorer", "worker", *options, log=log)
 
 
-def quix_python() -> str:
-    if not QUIX_PYTHON.exists():
-        raise SystemExit(
-            f"{QUIX_PYTHON}: not there, expected Python with what requirements-bench.lock says; `make bench` makes it"
-        )
-    return str(QUIX_PYTHON)
-
-
-def _with_bundle(module: str, python: Callable[[], str]) -> Callable[[Run], Leashed]:
-    return lambda run: run.start(module, "--bundle", str(run.history.bundle), python=python())
-
-
-def ours_python() -> str:
-    return sys.executable
+def _with_bundle(module: str, python: str = sys.executable) -> Callable[[Run], Leashed]:
+    return lambda run: run.start(module, "--bundle", str(run.history.bundle), python=python)
 
 
 WORKER = Contestant("ours", worker, POSITIONS, ("scorer/worker/*.py", "scorer/metrics.py"))
-BARE = Contestant("bare loop", _with_bundle("bench.stream.bare", ours_python), POSITIONS, ("bench/stream/bare.py",))
+BARE = Contestant("bare loop", _with_bundle("bench.stream.bare"), POSITIONS, ("bench/stream/bare.py",))
 BY_HAND = ("bench/stream/by_hand.py", "bench/stream/flags_table.py")
 QUIX = Contestant(
-    "Quix Streams", _with_bundle("bench.stream.quix", quix_python), ROWS, ("bench/stream/quix.py", *BY_HAND)
+    "Quix Streams", _with_bundle("bench.stream.quix", str(QUIX_PYTHON)), ROWS, ("bench/stream/quix.py", *BY_HAND)
 )
 NAIVE = Contestant(
     "naive Faust",
-    _with_bundle("bench.stream.naive", ours_python),
+    _with_bundle("bench.stream.naive"),
     ROWS,
     ("bench/stream/naive.py", *BY_HAND),
     NAIVE_ROWS,
@@ -63,15 +53,26 @@ NAIVE = Contestant(
 CONTESTANTS = (WORKER, BARE, QUIX, NAIVE)
 
 
+def check_installed(contestants: Collection[Contestant], *, is_kafka_needed: bool) -> None:
+    """Before anything is made or measured: OptionError or BrokerError with what is missing."""
+    lacking = missing() if is_kafka_needed else None
+    if lacking is not None:
+        raise BrokerError(lacking)
+    if QUIX in contestants and not QUIX_PYTHON.exists():
+        raise OptionError(
+            f"{QUIX_PYTHON}: not there, expected Python with what requirements-bench.lock says; `make bench` makes it"
+        )
+
+
 def lines_of_code(patterns: tuple[str, ...]) -> int:
     """Lines that hold code: none that are empty, a comment, or a text that stands for itself, as docstrings do."""
-    return sum(_lines(path.read_text()) for pattern in patterns for path in sorted(ROOT.glob(pattern)))
+    return sum(lines_in(path.read_text()) for pattern in patterns for path in sorted(ROOT.glob(pattern)))
 
 
 NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
 
-def _lines(source: str) -> int:
+def lines_in(source: str) -> int:
     lines: set[int] = set()
     begins = True
     for token in tokenize.generate_tokens(io.StringIO(source).readline):

@@ -1,7 +1,7 @@
 """Whether those who write features by hand do the same work: the same values as the engine, and the same scores.
 
-Compared over the history that is measured, to the last bit: every feature but the merchant ledger's; and the scores of
-the transactions before the first ledger day is closed, where the ledger says the same 0 to both.
+Compared over the history that is measured, to the last bit: every feature but the merchant ledger's; and the scores and
+levels of the transactions before the first ledger day is closed, where the ledger says the same 0 to both.
 """
 
 from collections.abc import Iterable, Sequence
@@ -39,12 +39,14 @@ def compare(transactions: Sequence[Transaction], folder: Path) -> Compared:
     until = transactions[0].event_time // DAY * DAY + manifest.label_delay_days * DAY
     early = [place for place, transaction in enumerate(transactions) if transaction.event_time < until]
     pipeline = Pipeline(bundle, _days(manifest))
-    ours = pipeline.score([transactions[place] for place in early]).scores
+    scored = pipeline.score([transactions[place] for place in early])
+    ours = zip(scored.scores, scored.levels, strict=True)
     rows = np.array([learned.row(by_hand[place]) for place in early], np.float32)
-    theirs = np.interp(model.raw_scores(rows), learned.raw, learned.probability).tolist()
+    by_hand_scores = np.interp(model.raw_scores(rows), learned.raw, learned.probability).tolist()
+    theirs = [(score, learned.level(score)) for score in by_hand_scores]
     for place, one, other in zip(early, ours, theirs, strict=True):
         if one != other:
-            raise SystemExit(f"{transactions[place].transaction_id}: {one!r} in the pipeline, {other!r} by hand")
+            raise SystemExit(f"{transactions[place].transaction_id}: {one} in the pipeline, {other} by hand")
     return Compared(values, len(early))
 
 

@@ -1,6 +1,7 @@
 """One Kafka, one history, one bundle for all who are measured; fresh topics and a fresh store for each run."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,21 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow.parquet as pq
-
 from ops.kafka.ports import free_ports
 from ops.kafka.properties import Listeners
 from ops.kafka.real import Kafka
-from ops.leashed import ROOT, Leashed
+from ops.leashed import Leashed
 from risk.bundle import current_bundle
 from risk.settings import PREFIX
 
-__all__ = ["ROOT", "Bench", "History", "Run", "bench", "generated", "trained"]
-
 PARTITIONS = 4
-ROWS_OF_A_CUSTOMER = 235  # of `cards` in its 120 days
+DAYS = 120
+ROWS_OF_A_CUSTOMER = 235  # of `cards` in these days
 LEAST_CUSTOMERS = 400  # fewer have too few frauds to train on
-# Sent at a pace, 120 days would pass in seconds, and ledger days close many times a second, as in no real stream.
+# Sent at a pace, these days would pass in seconds, and ledger days close many times a second, as in no real stream.
 PACED_DAYS, A_DAY = 15, 2
 
 
@@ -102,11 +100,13 @@ def bench(folder: Path, rows: int) -> Iterator[Bench]:
         kafka.kill()
 
 
-def generated(path: Path, customers: int, days: int = 120) -> int:
+def generated(path: Path, customers: int, days: int = DAYS) -> int:
     """`cards` transactions; how many."""
     words = ["generate", "cards", str(path), "--customers", str(customers), "--days", str(days), "--force"]
-    subprocess.run([sys.executable, "-m", "trainer", *words], check=True, capture_output=True)
-    return int(pq.read_metadata(path).num_rows)
+    done = subprocess.run([sys.executable, "-m", "trainer", *words], check=True, capture_output=True, text=True)
+    rows = re.search(r"^rows +([\d,]+)", done.stdout, re.MULTILINE)
+    assert rows is not None, done.stdout
+    return int(rows[1].replace(",", ""))
 
 
 def trained(path: Path, models: Path) -> None:
