@@ -1,6 +1,7 @@
 """The command: what is asked, and the parts of the demo one after the other."""
 
 import argparse
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from console.options import Parser, checked_target, option_of
 from console.start import EXIT_FAILED, EXIT_OK
 from console.terminal import err, harmless
 from demo.days import Days, demo_days, span
-from demo.ending import prove, show_outcome, show_places
+from demo.ending import near, prove, show_outcome, show_places
 from demo.errors import DemoError
 from demo.ground import NEEDED_MB, NEEDED_MB_WITH_KAFKA, Ground, check_port, check_room, new_ground
 from demo.lessons import make_history, train
@@ -42,7 +43,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     options = _parser().parse_args(arguments)
     options.environment = environment
     try:
-        _run(options)
+        _run(options, arguments)
     except TrustLensError as error:
         err.print(harmless(f"error: {error}"), markup=False)
         return EXIT_FAILED
@@ -74,14 +75,17 @@ def _parser() -> Parser:
     return parser
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     folder: Path = options.folder.absolute()
     port = read_settings(options.environment).reporter_port
     if options.picture is not None:
         checked_target("--picture", options.picture, ".svg", force=True, inputs=[])
-    _check(options, folder, port)
+    _check(options, folder, port, typed(arguments))
     teller = Teller(Console(highlight=False), record=options.picture is not None)
-    with new_ground(folder) as ground, Programs(ground.logs, options.environment) as programs:
+    with (
+        new_ground(folder) as ground,
+        Programs(ground.logs, options.environment, lambda names: teller.now(_stops(names))) as programs,
+    ):
         programs.settings["DB"] = str(ground.store)
         _go(options, teller, programs, ground, port)
         if options.keep:
@@ -94,9 +98,21 @@ def _run(options: argparse.Namespace) -> None:
         teller.save_picture(options.picture, "make demo")
 
 
-def _check(options: argparse.Namespace, folder: Path, port: int) -> None:
+def typed(arguments: Sequence[str]) -> str:
+    """The command that was given, as a reader of the README types it."""
+    words = {"--keep": "KEEP=1", "--kafka": "KAFKA=1"}
+    if set(arguments) <= set(words):
+        return " ".join(["make demo", *(words[each] for each in arguments)])
+    return f"python -m demo {shlex.join(arguments)}"
+
+
+def _stops(names: Sequence[str]) -> str:
+    return f"Ending what was started ({', '.join(names)}); this takes some seconds ..."
+
+
+def _check(options: argparse.Namespace, folder: Path, port: int, command: str) -> None:
     """What would be found out only after a minute."""
-    check_port(port)
+    check_port(port, command)
     check_room(folder, NEEDED_MB_WITH_KAFKA if options.kafka else NEEDED_MB)
     lacking = missing() if options.kafka else None
     if lacking is not None:
@@ -110,7 +126,7 @@ def _check(options: argparse.Namespace, folder: Path, port: int) -> None:
 
 def _go(options: argparse.Namespace, teller: Teller, programs: Programs, ground: Ground, port: int) -> None:
     days = demo_days()
-    _greet(teller, is_real=options.kafka)
+    _greet(teller, ground, is_real=options.kafka)
     make_history(teller, programs, ground, days, options.customers)
     lessons = train(teller, programs, ground, days)
     start_broker(teller, programs, ground, is_real=options.kafka)
@@ -126,10 +142,15 @@ def _go(options: argparse.Namespace, teller: Teller, programs: Programs, ground:
     teller.show()
 
 
-def _greet(teller: Teller, *, is_real: bool) -> None:
+def _greet(teller: Teller, ground: Ground, *, is_real: bool) -> None:
     teller.show(Text.assemble(("TrustLens", "bold"), "  scores every transaction the moment it happens"))
     broker = "the broker, too" if is_real else "only the broker is a small one in memory"
     teller.show(Text(f"Every program is the real one, run by its own command; {broker}.", "dim"))
+    if ground.had_files:
+        teller.now(
+            f"The earlier demo's files in {near(ground.folder)} are replaced; to keep this one's, rename the folder "
+            "before the next."
+        )
     teller.show()
 
 

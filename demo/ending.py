@@ -37,8 +37,9 @@ def show_outcome(teller: Teller, ground: Ground, days: Days, history: History, m
     cost = outcome.alerts * manifest.thresholds.review_cost
     teller.show()
     teller.show(
-        f"{outcome.alerts:,} reviews, {a_day:.1f} a day, of one customer's day each; {outcome.alerts_right:,} found a "
-        f"fraud.\nAt {manifest.thresholds.review_cost:g} {manifest.currency} a review, {cost:,.0f} {manifest.currency} "
+        f"{outcome.alerts:,} reviews, {a_day:.1f} a day, each of a customer's alerts of one day; "
+        f"{outcome.alerts_right:,} found a fraud.\n"
+        f"At {manifest.thresholds.review_cost:g} {manifest.currency} a review, {cost:,.0f} {manifest.currency} "
         f"of work stopped {outcome.total.amount_caught:,.0f} {manifest.currency} of fraud; docs/cost.md tells how the "
         "threshold was chosen."
     )
@@ -95,17 +96,17 @@ def _digest(command: str, said: str) -> str:
 def show_places(teller: Teller, ground: Ground, lessons: Lessons, address: str, *, is_kept: bool) -> None:
     teller.show()
     teller.show(Text("Where everything lies", "bold"))
-    look = f"TRUSTLENS_DB={_near(ground.store)} {_near(Path(sys.executable))} -m kpi_reporter serve"
+    look = f"TRUSTLENS_DB={near(ground.store)} {near(Path(sys.executable))} -m kpi_reporter serve"
     for name, place in (
-        ("report", _near(Path(lessons.report))),
-        ("database", _near(ground.store)),
+        ("report", near(Path(lessons.report))),
+        ("database", near(ground.store)),
         ("explorer", address if is_kept else look),
-        ("logs", _near(ground.logs)),
+        ("logs", near(ground.logs)),
     ):
         teller.say(f"{name:10}{place}")
 
 
-def _near(path: Path) -> str:
+def near(path: Path) -> str:
     """As it is typed from here."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative

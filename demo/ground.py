@@ -19,6 +19,7 @@ MARK = "made-by-the-demo"
 
 class Ground(NamedTuple):
     folder: Path
+    had_files: bool  # of an earlier demo, which are gone
 
     @property
     def history(self) -> Path:
@@ -41,12 +42,12 @@ class Ground(NamedTuple):
         return self.folder / "logs"
 
 
-def check_port(port: int) -> None:
-    """Before anything is done: whoever waits a minute for the news has lost a minute."""
+def check_port(port: int, command: str) -> None:
+    """Before anything is done: whoever waits a minute for the news has lost a minute. `command`: as it was given."""
     if port and not is_free(port):
         raise DemoError(
             f"port {port}: something listens there already, and the demo's explorer needs it; end that (a demo that "
-            f"was kept, perhaps), or choose another port: TRUSTLENS_REPORTER_PORT={port + 100} make demo"
+            f"was kept, perhaps), or choose another port: TRUSTLENS_REPORTER_PORT={port + 100} {command}"
         )
 
 
@@ -61,26 +62,27 @@ def check_room(folder: Path, needed_mb: int) -> None:
 @contextmanager
 def new_ground(folder: Path) -> Iterator[Ground]:
     """Emptied of an earlier demo, and held, so that a second one at the same time does not empty it again."""
-    mark = _prepared(folder)
+    mark, had_files = _prepared(folder)
     try:
-        yield Ground(folder)
+        yield Ground(folder, had_files)
     finally:
         mark.close()
 
 
-def _prepared(folder: Path) -> TextIO:
+def _prepared(folder: Path) -> tuple[TextIO, bool]:
+    """What holds the folder, and whether there were files in it."""
     with ExitStack() as if_it_fails:
         try:
             _check_ours(folder)
             folder.mkdir(parents=True, exist_ok=True)
             mark = if_it_fails.enter_context((folder / MARK).open("w"))
             _hold(folder, mark)
-            _empty(folder)
-            Ground(folder).logs.mkdir()
+            had_files = _empty(folder)
+            Ground(folder, had_files).logs.mkdir()
         except OSError as error:
             raise DemoError(f"{folder}: {error.strerror or error}; the demo needs a folder to write into") from error
         if_it_fails.pop_all()
-    return mark
+    return mark, had_files
 
 
 def _check_ours(folder: Path) -> None:
@@ -97,9 +99,12 @@ def _hold(folder: Path, mark: TextIO) -> None:
         raise DemoError(f"{folder}: another demo is at work there; wait for its end, or end it by Ctrl-C") from None
 
 
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
+def _empty(folder: Path) -> bool:
+    """Whether there was anything but the mark."""
+    found = [path for path in folder.iterdir() if path.name != MARK]
+    for path in found:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        elif path.name != MARK:
+        else:
             path.unlink()
+    return bool(found)

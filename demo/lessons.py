@@ -19,6 +19,13 @@ from risk.bundle import Bundle, read_bundle
 MODELS = ("lightgbm", "logistic")
 
 
+# Before the live part counts the one and the end the other.
+TERMS = (
+    "An alert is one transaction of high risk; a review is a person's look at all alerts of one customer and day, "
+    "which the report calls an alert, too."
+)
+
+
 class _Figure(Struct, frozen=True):
     value: float | None
 
@@ -76,13 +83,15 @@ def train(teller: Teller, programs: Programs, ground: Ground, days: Days) -> Les
     teller.show()
     teller.show(Padding(_table(figures, bundle.manifest.currency), (0, 0, 0, INDENT)))
     teller.show()
+    teller.show(Padding(Text(TERMS, "dim"), (0, 0, 0, INDENT)))
+    teller.show()
     return Lessons(bundle, str(ground.reports / bundle.manifest.version / "report.html"))
 
 
 def _table(figures: _Figures, currency: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("the report says", no_wrap=True)
-    for title in ("alerts a day", "right", "frauds caught", f"{currency} saved"):
+    for title in ("reviews a day", "right", "frauds caught", f"{currency} saved"):
         table.add_column(title, justify="right", no_wrap=True)
     for model in figures.models:
         money = model.money

@@ -38,10 +38,13 @@ class Program(NamedTuple):
 class Programs:
     """Leaving the context ends what still runs: what serves first, the broker, when nobody needs it any more."""
 
-    def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
-        """`environment`: of the user; its settings are not the demo's."""
+    def __init__(
+        self, logs: Path, environment: Mapping[str, str], ends: Callable[[Sequence[str]], None] = lambda _: None
+    ) -> None:
+        """`environment`: of the user; its settings are not the demo's. `ends` is told the names of what still runs
+        before it is ended, for that takes a while."""
         self.settings: dict[str, str] = {}
-        self._logs = logs
+        self._logs, self._ends = logs, ends
         self._environment = {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
         self._begun: list[Program] = []
         self._serving: list[Program] = []
@@ -51,6 +54,9 @@ class Programs:
 
     def __exit__(self, *_: object) -> None:
         with held_back():
+            running = [program for program in self._begun if program.status() is None]
+            if running:
+                self._ends([program.name for program in running])
             broker = self._serving[:1]
             _end([program for program in self._begun if program not in broker])
             _end(broker)

@@ -69,6 +69,10 @@ class Teller:
         if self._record is not None:
             self._record.print(shown)
 
+    def now(self, line: str) -> None:
+        """What matters only to who looks on, and is no part of a picture of it."""
+        self._console.print(line, markup=False, soft_wrap=True, style="dim" if self._moves else None)
+
     def say(self, line: str) -> None:
         """Whole, however wide the terminal: what is to be copied out of it must not be cut."""
         for console in filter(None, (self._console, self._record)):

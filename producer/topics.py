@@ -6,7 +6,7 @@ import asyncio
 from console.help import epilog
 from console.options import option_of, settings_of
 from console.start import EXIT_FAILED, EXIT_OK
-from console.terminal import say, say_table, warn
+from console.terminal import err, harmless, say, say_table
 from risk.clock import DAY, HOUR, MINUTE, SECOND
 from risk.kafka.connection import Connection, connection_of
 from risk.kafka.topic_problems import problems
@@ -26,7 +26,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             "python -m producer topics",
             "python -m producer topics --partitions 8 --replication 3 --retention 90d",
             done="all topics are there and right",
-            failed="something is wrong, and said",
+            failed="something is wrong; a line that begins with `error:` says what",
         ),
     )
     command.add_argument(
@@ -64,7 +64,7 @@ async def _run(connection: Connection, topics: Topics, options: argparse.Namespa
         say("this broker makes topics by itself, with as many partitions as it likes, and keeps them in memory only")
     wrong = problems(states, topics, partitions=options.partitions, retention_ms=options.retention)
     for text in wrong:
-        warn(text)
+        err.print(harmless(f"error: {text}"), markup=False)
     return EXIT_FAILED if wrong else EXIT_OK
 
 

@@ -17,8 +17,8 @@ Generated from `risk/catalogue.py` by `make docs`; catalogue version {CATALOGUE_
 each is computed, at window edges, ties and missing values.
 
 A feature exists where the dataset has the fields that it needs. "Reference" is what an alert's reasons compare a value
-with: a number, or what training learned (the median, the most common category). Every declared attribute of a dataset
-is a feature too, named `attribute_` and its name.
+with: a number, or what training learned of the transactions of all customers (the median, the most common category),
+never of the one customer. Every declared attribute of a dataset is a feature too, named `attribute_` and its name.
 """
 
 _SECTIONS: tuple[tuple[str, str, tuple[Feature, ...]], ...] = (
@@ -30,7 +30,9 @@ _SECTIONS: tuple[tuple[str, str, tuple[Feature, ...]], ...] = (
     ),
     (
         "Of the merchant ledger",
-        "Whole closed days only: what a bank can know of frauds a label delay later.",
+        "Whole closed days only, which end a label delay before the transaction: what came later may be a fraud that\n"
+        "nobody has reported yet. With a label delay of 7 days, the 7 days that ended a label delay ago are those\n"
+        "from 14 to 7 days ago, and so an alert's reasons call them.",
         LEDGER_FEATURES,
     ),
     ("Categories", "Coded by the vocabulary that training learned: 0 missing, 1 unknown.", CATEGORY_FEATURES),

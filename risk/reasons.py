@@ -23,6 +23,7 @@ class Reasons:
     def __init__(self, manifest: Manifest, preparation: Preparation, probabilities: Callable[[Array], Array]) -> None:
         self._features = manifest.features
         self._currency = manifest.currency
+        self._label_delay_days = manifest.label_delay_days
         self._references = preparation.references
         self._number_places = {feature.name: place for place, feature in enumerate(manifest.feature_set.numbers)}
         self._probabilities = probabilities
@@ -58,5 +59,5 @@ class Reasons:
             value,
             feature.reference,
             drop,
-            sentence(feature.name, value, feature.reference, self._currency),
+            sentence(feature.name, value, feature.reference, self._currency, self._label_delay_days),
         )

@@ -2,22 +2,29 @@
 
 from typing import NamedTuple
 
-from risk.catalogue import ATTRIBUTE_PREFIX, LEDGER_WINDOWS, WINDOWS
+from risk.catalogue import ATTRIBUTE_PREFIX, WINDOWS
 
 Value = float | str | None
 
 
-def sentence(feature: str, value: Value, reference: Value, currency: str) -> str:
-    """One sentence for one feature; amounts in the currency. None is what is missing."""
+def sentence(feature: str, value: Value, reference: Value, currency: str, label_delay_days: int) -> str:
+    """One sentence for one feature; amounts in the currency. None is what is missing.
+
+    What is usual is what training learned of all transactions, never of the one customer: the sentence says so.
+    """
     if feature.startswith(ATTRIBUTE_PREFIX):
-        return f"{feature.removeprefix(ATTRIBUTE_PREFIX)} is {_plain(value)}; usual: {_plain(reference)}"
+        return f"{feature.removeprefix(ATTRIBUTE_PREFIX)} is {_plain(value)}; {_CUSTOMERS}: {_plain(reference)}"
     if feature in _FLAGS:
         on, off, missing = _FLAGS[feature]
         return missing if value is None else off if value == 0.0 else on
-    words, span = _words_of(feature)
+    words, span, among = _words_of(feature, label_delay_days)
     text = words.missing if value is None else words.seen
     shown = text.format(value=_in_unit(value, words.unit, currency), span=span)
-    return f"{shown}; usual: {_in_unit(reference, words.unit, currency)}"
+    return f"{shown}; {among}: {_usual(reference, words.unit, currency)}"
+
+
+_CUSTOMERS = "usual among all customers"
+_MERCHANTS = "usual among all merchants"
 
 
 class _Words(NamedTuple):
@@ -34,33 +41,35 @@ class _Flag(NamedTuple):
     missing: str
 
 
-def _words_of(feature: str) -> tuple[_Words, str]:
-    """The words, and the window in words where the feature has one."""
+def _words_of(feature: str, label_delay_days: int) -> tuple[_Words, str, str]:
+    """The words, the window in words where the feature has one, and among whom the usual is usual."""
     if feature in _SINGLE:
-        return _SINGLE[feature], ""
+        return _SINGLE[feature], "", _CUSTOMERS
     family, _, window = feature.rpartition("_")
-    return _WINDOWED[family], (_WITHIN if family.startswith("customer") else _LEDGER)[window]
+    if family in _OF_MERCHANT:
+        days = int(window.removesuffix("d"))
+        return _OF_MERCHANT[family], f"{label_delay_days + days} to {label_delay_days} days ago", _MERCHANTS
+    return _OF_CUSTOMER[family], f"within the last {WINDOWS[window]}", _CUSTOMERS
 
 
-_WITHIN = {short: f"within the last {words}" for short, words in WINDOWS.items()}
-_LEDGER = {short: f"in the {words} that ended a label delay ago" for short, words in LEDGER_WINDOWS.items()}
-
-# A merchant's window is missing only where the transaction names no merchant.
-_WINDOWED = {
+_OF_CUSTOMER = {
     "customer_count": _Words("transactions", "{value} {span}", "number of transactions {span}: missing"),
     "customer_sum": _Words("money", "{value} spent {span}", "amount spent {span}: missing"),
     "customer_mean": _Words("money", "{value} on average {span}", "mean amount {span}: missing"),
     "customer_max": _Words("money", "largest amount {span}: {value}", "largest amount {span}: missing"),
+}
+
+# The ledger ends a label delay ago, when what was a fraud is known. A merchant's window is missing only where the
+# transaction names no merchant.
+_OF_MERCHANT = {
     "merchant_count": _Words(
-        "transactions", "the merchant had {value} {span}", "merchant missing, so not known how many transactions {span}"
+        "transactions", "{value} at the merchant {span}", "merchant missing: no number of transactions {span}"
     ),
     "merchant_fraud": _Words(
-        "frauds", "the merchant had {value} {span}", "merchant missing, so not known how many frauds {span}"
+        "frauds", "{value} at the merchant {span}", "merchant missing: no number of frauds {span}"
     ),
     "merchant_risk": _Words(
-        "share",
-        "{value} of the merchant's transactions {span} were frauds",
-        "merchant missing, so not known what share were frauds {span}",
+        "share", "share of frauds at the merchant {span}: {value}", "merchant missing: no share of frauds {span}"
     ),
 }
 
@@ -73,7 +82,7 @@ _SINGLE = {
     "amount_to_mean_30d": _Words(
         "times",
         "amount is {value} the customer's mean of 30 days",
-        "amount, or the customer's mean of 30 days to compare it with, missing",
+        "amount, or the customer's mean of 30 days, missing",
     ),
     "distinct_merchants_1d": _Words(
         "merchants", "{value} within the last day", "number of merchants within the last day: missing"
@@ -117,7 +126,14 @@ def _in_unit(value: Value, unit: str, currency: str) -> str:
     return _plain(value)
 
 
+def _usual(reference: Value, unit: str, currency: str) -> str:
+    """What is counted is named just before, and not again: the sentence is to stay on one line."""
+    said = _in_unit(reference, unit, currency)
+    return said.partition(" ")[0] if unit in _COUNTED else said
+
+
 _SINGULAR = {"transactions": "transaction", "frauds": "fraud", "merchants": "merchant"}
+_COUNTED = {*_SINGULAR, "times"}
 
 
 def _span(seconds: float) -> str:

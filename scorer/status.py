@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from console.help import epilog
 from console.options import settings_of
 from console.start import EXIT_FAILED, EXIT_OK
-from console.terminal import say, say_table, warn
+from console.terminal import err, harmless, say, say_table
 from risk.clock import to_date, to_text
 from risk.errors import BrokerError, StoreError
 from risk.kafka.connection import Connection, connection_of, reach
@@ -39,7 +39,11 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         description="Partitions, the worker that took each over last (host:process) and how often one did (epoch), the "
         "next offset to be worked on, where the log ends, the newest event, the event that waits for a ledger day; the "
         "newest closed day; the bundles.",
-        epilog=epilog("python -m scorer status", done="all of it is known", failed="something is not there, and said"),
+        epilog=epilog(
+            "python -m scorer status",
+            done="all of it is known",
+            failed="something is not there, or not as it must be; a line that begins with `error:` says what",
+        ),
     )
     command.set_defaults(run=_run)
 
@@ -60,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
     if stored.newest_bundles:
         say(f"bundle of the newest flags: {', '.join(stored.newest_bundles)}")
     for text in troubles:
-        warn(text)
+        err.print(harmless(f"error: {text}"), markup=False)
     return EXIT_FAILED if troubles else EXIT_OK
 
 

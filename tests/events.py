@@ -67,7 +67,9 @@ ALERTS = st.builds(
     source_offset=OFFSET,
 )
 
-_REASON = Reason("customer_count_1h", 9.0, 1.0, 0.25, "9 transactions within the last hour; usual: 1 transaction")
+_REASON = Reason(
+    "customer_count_1h", 9.0, 1.0, 0.25, "9 transactions within the last hour; usual among all customers: 1"
+)
 
 SOME_FLAG = RiskFlag(
     "T1", "C1", 1714564800250, 0.91, Level.HIGH, (_REASON,), ("amount",), 19_783, "lightgbm-01234567",

@@ -15,11 +15,15 @@ from pathlib import Path
 
 import pytest
 
+from bench.__main__ import parser as bench
+from bench.reporter_beside import parser as reporter_beside
+from bench.stream.__main__ import parser as stream
 from console.commands import parser_of
 from console.options import Parser
 from console.start import EXIT_ENDED, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from ops.embedded.__main__ import parser as embedded
 from ops.kafka.__main__ import parser as kafka
+from ops.pictures import parser as pictures
 from storm.__main__ import parser as storm
 
 ROOT = Path(__file__).parent.parent
@@ -35,9 +39,8 @@ def command_parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
         for command in module.COMMANDS:
             parser = parser_of(module.PROGRAM, module.DESCRIPTION, module.COMMANDS, [command.name])
             yield f"{module.PROGRAM} {command.name}", parser.get_default("parsers")[command.name]
-    yield "python -m storm", storm()
-    yield "python -m ops.kafka", kafka()
-    yield "python -m ops.embedded", embedded()
+    for parser in (storm(), kafka(), embedded(), pictures(), bench(), stream(), reporter_beside()):
+        yield parser.prog, parser
 
 
 PARSERS = dict(command_parsers())

@@ -13,6 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from demo.ground import MARK
 from risk.settings import PREFIX
 
 ROOT = Path(__file__).parent.parent
@@ -69,6 +70,7 @@ def test_the_whole_demo_says_what_became_of_it_and_goes_on_until_ctrl_c(tmp_path
         process.send_signal(signal.SIGINT)
         rest, errors = process.communicate()
     assert (process.returncode, errors) == (0, "")
+    assert rest.startswith("Ending what was started (embedded, worker-1, worker-2, reporter); this takes some seconds")
     assert rest.endswith("s; all that was started has ended.\n")
     assert _processes_of(folder) == []
     picture = drawn.read_text()
@@ -80,6 +82,7 @@ def _check_words(said: str, folder: Path) -> None:
     for words in (
         "card payments of 100 people",
         "the report says",
+        "a review is a person's look at all alerts of",
         "2 processes share the 4 partitions",
         "high-risk alerts",
         "account takeover",
@@ -94,21 +97,31 @@ def _check_words(said: str, folder: Path) -> None:
     assert [line for line in said.splitlines() if line != line.rstrip()] == []
 
 
+def _leave_files_of_an_earlier_demo(folder: Path) -> None:
+    folder.mkdir()
+    for name in (MARK, "risk.db"):
+        (folder / name).write_text("")
+
+
 @pytest.mark.parametrize(
-    ("when", "number", "status", "words"),
+    ("when", "number", "status", "words", "is_serving"),
     [
-        ("  history ", signal.SIGTERM, 143, "ended;"),
-        ("  broker ", signal.SIGINT, 130, "interrupted;"),
+        ("  history ", signal.SIGTERM, 143, "ended;", False),
+        ("  broker ", signal.SIGINT, 130, "interrupted;", True),
     ],
 )
 def test_what_was_started_ends_with_a_demo_that_is_broken_off(
-    when: str, number: signal.Signals, status: int, words: str, tmp_path: Path
+    when: str, number: signal.Signals, status: int, words: str, is_serving: bool, tmp_path: Path
 ) -> None:
+    _leave_files_of_an_earlier_demo(tmp_path / "files")
     with _demo(tmp_path / "files") as process:
-        _read_until(process, when)
+        said = _read_until(process, when)
         process.send_signal(number)
-        _, errors = process.communicate()
+        rest, errors = process.communicate()
     assert process.returncode == status, errors
+    # After the history nothing may run for a moment.
+    assert ("Ending what was started (" in rest) or not is_serving
+    assert f"The earlier demo's files in {tmp_path / 'files'} are replaced" in said
     assert errors.startswith(words)
     assert _processes_of(tmp_path) == []
 
@@ -120,7 +133,8 @@ def test_a_taken_port_is_said_before_anything_is_done(tmp_path: Path) -> None:
             said, errors = process.communicate()
     assert (process.returncode, said) == (1, "")
     assert errors.startswith(f"error: port {port}: something listens there already")
-    assert "TRUSTLENS_REPORTER_PORT=" in errors
+    given = " ".join(("--folder", str(tmp_path / "files"), *SMALL))
+    assert errors.endswith(f"TRUSTLENS_REPORTER_PORT={port + 100} python -m demo {given}\n")
     assert not (tmp_path / "files").exists()
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from demo.command import typed
 from demo.days import demo_days, span
 from demo.errors import DemoError
 from demo.frame import Frame, line, picture
@@ -54,7 +55,7 @@ def test_the_live_picture_keeps_its_height_while_alerts_come() -> None:
 
 def test_the_line_says_the_same_without_a_terminal() -> None:
     assert line(FRAME) == (
-        "  Tue 31 Dec 01:00  750 of 1,000 scored, 200/s; 12 high-risk alerts; 34 labels; of the alerts of 7 days to "
+        "  Tue 31 Dec 01:00  750 of 1,000 scored, 200/s; 12 high-risk alerts; 34 labels; of the reviews of 7 days to "
         "23 Dec 40% were right, 90% of the frauds caught"
     )
 
@@ -80,8 +81,9 @@ def test_a_fraud_is_caught_by_an_earlier_alert_of_its_customer_and_day() -> None
 
 
 def test_a_second_demo_begins_in_an_empty_folder(tmp_path: Path) -> None:
-    for _ in range(2):
+    for had_files in (False, True):
         with new_ground(tmp_path / "files") as ground:
+            assert ground.had_files is had_files
             assert [path.name for path in sorted(ground.folder.iterdir())] == ["logs", "made-by-the-demo"]
             (ground.models / "current").parent.mkdir()
             (ground.models / "current").write_text("x")
@@ -102,6 +104,30 @@ def test_two_demos_do_not_share_a_folder(tmp_path: Path) -> None:
         new_ground(tmp_path / "files"),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ([], "make demo"),
+        (["--kafka", "--keep"], "make demo KAFKA=1 KEEP=1"),
+        (["--keep", "--folder", "my files"], "python -m demo --keep --folder 'my files'"),
+    ],
+)
+def test_who_is_to_try_again_is_told_the_same_command(arguments: list[str], command: str) -> None:
+    assert typed(arguments) == command
+
+
+def test_what_still_runs_is_named_before_it_is_ended(tmp_path: Path) -> None:
+    """Nobody waits in silence; and where nothing runs, nothing is said."""
+    told: list[list[str]] = []
+    with Programs(tmp_path, {}, lambda names: told.append(list(names))) as programs:
+        programs.finish("generate", "trainer", "generate", "--help")
+    assert told == []
+    with Programs(tmp_path, {}, lambda names: told.append(list(names))) as programs:
+        programs.serve("embedded", "ops.embedded")
+        programs.finish("generate", "trainer", "generate", "--help")
+    assert told == [["embedded"]]
 
 
 def test_a_short_disk_is_said(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.__main__ import parser as bench
+from bench.stream.__main__ import parser as stream
 from console.commands import parser_of
 from ops.embedded.__main__ import parser as embedded
 from ops.kafka.__main__ import parser as kafka
@@ -40,7 +42,7 @@ OF_OTHERS = {
 }
 # Options of others that a page names by themselves.
 OPTIONS_OF_OTHERS = {"--volumes", "--profile"}
-PARSERS = {"ops.kafka": kafka, "ops.embedded": embedded, "storm": storm}
+PARSERS = {"ops.kafka": kafka, "ops.embedded": embedded, "storm": storm, "bench": bench, "bench.stream": stream}
 
 
 def ids(path: Path) -> str:

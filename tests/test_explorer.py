@@ -49,6 +49,14 @@ def test_the_start_page_shows_the_figures(server: Served) -> None:
     assert text.count("<svg class=") == 3  # two by day, and the scores
 
 
+def test_the_charts_say_what_their_heights_are(server: Served) -> None:
+    """In words for who has drawn none."""
+    text = server.ask("/").text
+    assert text.count("<span>most in a day: ") == 2
+    assert "<span>transactions in the tallest: " in text
+    assert "small columns are drawn taller" in text
+
+
 def test_tables_are_described_with_their_units(server: Served) -> None:
     text = server.ask("/store/risk_flags").text
     assert "One row for each scored transaction" in text

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from datasette import hookimpl
+from datasette.app import Datasette
 from datasette.plugins import pm
 
 from kpi_reporter.explorer.store_database import MOST_BYTES
@@ -68,6 +69,31 @@ def test_an_endless_query_is_stopped_with_what_to_do(server: Served) -> None:
     answer = server.sql(ENDLESS)
     assert answer.status == 400
     assert answer.json["error"].startswith("It took longer than 1 s and was stopped. Ask for fewer days")
+
+
+class NoTime:
+    """A machine so busy that whatever is asked takes too long."""
+
+    __name__ = "no-time"
+
+    @hookimpl
+    def prepare_connection(self, datasette: Datasette) -> None:
+        datasette.sql_time_limit_ms = 0
+
+
+@pytest.mark.parametrize("ending", ["", ".json"])
+def test_a_ready_query_that_takes_too_long_asks_to_come_again(path: Path, ending: str) -> None:
+    """Nothing is wrong with what was asked, as there is with a query of one's own."""
+    no_time = NoTime()
+    with exploring(path) as server:
+        pm.register(no_time, NoTime.__name__)
+        try:
+            answer, own = server.ask(f"/store/top_categories{ending}?days=&until="), server.sql(ENDLESS)
+        finally:
+            pm.unregister(no_time)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+    assert "This query is quick otherwise: try again in a moment" in answer.text
+    assert own.status == 400
 
 
 def test_who_asks_for_more_time_gets_none(server: Served) -> None:

@@ -68,7 +68,7 @@ def test_what_is_there_stays_and_what_is_missing_is_added(
 def test_another_partition_count_is_said(kafka: TestKafka, prefix: str, capsys: pytest.CaptureFixture[str]) -> None:
     asyncio.run(_change(kafka.address, make=[NewTopic(f"{prefix}risk-flags", 2, 1)]))
     assert topics_command(kafka.address, prefix) == EXIT_FAILED
-    assert f"{prefix}risk-flags: got 2 partitions, expected 4" in capsys.readouterr().err
+    assert f"error: {prefix}risk-flags: got 2 partitions, expected 4" in capsys.readouterr().err
 
 
 def test_whatever_would_lose_the_log_is_said(kafka: TestKafka, prefix: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,6 +89,7 @@ def test_a_damaged_bundle_that_is_in_use_is_not_shown_as_if_well(
     assert main(["models", "--models", str(models)], {}) == EXIT_FAILED
     said = capsys.readouterr()
     assert f"* in use: {first}, which is damaged" in said.out
+    assert said.err.startswith("error: ")
     assert re.search(rf"^\* +{first} +damaged", said.out, re.MULTILINE)
     assert second in said.out
     assert f"{first}/{lost}: No such file" in said.err

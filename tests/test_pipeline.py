@@ -120,7 +120,7 @@ def test_the_reasons_of_a_linear_model_follow_its_weights(bundle: Path) -> None:
         4.0,
         0.0,
         next(r.contribution for r in reasons if r.feature == "customer_count_1h"),
-        "4 transactions within the last hour; usual: 0 transactions",
+        "4 transactions within the last hour; usual among all customers: 0",
     )
 
 
@@ -167,28 +167,31 @@ def test_the_digest_minds_every_value_but_not_the_order() -> None:
 @pytest.mark.parametrize(
     ("feature", "value", "reference", "words"),
     [
-        ("customer_count_1h", 14.0, 1.0, "14 transactions within the last hour; usual: 1 transaction"),
-        ("customer_sum_1d", 1234.5, 20.0, "1,234.50 EUR spent within the last day; usual: 20.00 EUR"),
-        ("customer_max_30d", None, 20.0, "largest amount within the last 30 days: missing; usual: 20.00 EUR"),
-        ("merchant_risk_7d", 0.125, 0.01, "12.5% of the merchant's transactions in the 7 days that ended a label delay "
-         "ago were frauds; usual: 1.0%"),
-        ("merchant_fraud_1d", 1.0, 0.0, "the merchant had 1 fraud in the day that ended a label delay ago; "
-         "usual: 0 frauds"),
-        ("amount_to_mean_30d", 8.0, 1.0, "amount is 8.0 times the customer's mean of 30 days; usual: 1.0 times"),
-        ("seconds_since_last", 12.0, 86400.0, "12 seconds since the customer's last transaction; usual: 24 hours"),
-        ("hour", 3.0, 14.0, "at 03:00 UTC; usual: 14:00 UTC"),
+        ("customer_count_1h", 14.0, 1.0, "14 transactions within the last hour; usual among all customers: 1"),
+        ("customer_sum_1d", 1234.5, 20.0, "1,234.50 EUR spent within the last day; "
+         "usual among all customers: 20.00 EUR"),
+        ("customer_max_30d", None, 20.0, "largest amount within the last 30 days: missing; "
+         "usual among all customers: 20.00 EUR"),
+        ("merchant_risk_7d", 0.125, 0.01, "share of frauds at the merchant 14 to 7 days ago: 12.5%; "
+         "usual among all merchants: 1.0%"),
+        ("merchant_fraud_1d", 1.0, 0.0, "1 fraud at the merchant 8 to 7 days ago; usual among all merchants: 0"),
+        ("amount_to_mean_30d", 8.0, 1.0, "amount is 8.0 times the customer's mean of 30 days; "
+         "usual among all customers: 1.0"),
+        ("seconds_since_last", 12.0, 86400.0, "12 seconds since the customer's last transaction; "
+         "usual among all customers: 24 hours"),
+        ("hour", 3.0, 14.0, "at 03:00 UTC; usual among all customers: 14:00 UTC"),
         ("new_country_30d", 1.0, 0.0, "first time in this country within 30 days"),
         ("new_country_30d", 0.0, 0.0, "has paid in this country within 30 days"),
-        ("channel", "online", "pos", "channel online; usual: pos"),
-        ("country", None, "DE", "country missing; usual: DE"),
-        ("attribute_credit_score", 410.0, 650.0, "credit_score is 410; usual: 650"),
+        ("channel", "online", "pos", "channel online; usual among all customers: pos"),
+        ("country", None, "DE", "country missing; usual among all customers: DE"),
+        ("attribute_credit_score", 410.0, 650.0, "credit_score is 410; usual among all customers: 650"),
     ],
 )  # fmt: skip
 def test_reasons_are_sentences(feature: str, value: float | str | None, reference: float | str, words: str) -> None:
-    assert sentence(feature, value, reference, "EUR") == words
+    assert sentence(feature, value, reference, "EUR", 7) == words
 
 
 def test_every_feature_of_the_catalogue_has_a_sentence() -> None:
     for feature in CATALOGUE:
         for value in (1.0, None):
-            assert len(sentence(feature.name, value, 0.0, "EUR")) > 8
+            assert len(sentence(feature.name, value, 0.0, "EUR", 7)) > 8

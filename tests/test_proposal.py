@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from risk.dataset import open_dataset
-from risk.dataset.column_map import AmountColumn, LabelColumn
+from risk.dataset.column_map import AmountColumn, Constant, LabelColumn, TextColumn
 from risk.dataset.map_file import parse_map
 from risk.dataset.written_map import write_map
 from tests.foreign_files import ROWS, World, own, proposed, saved, world
@@ -195,6 +195,50 @@ def test_our_own_names_map_to_themselves(world: World, tmp_path: Path, ending: s
         "country", "event_time", "amount", "is_fraud", "labelled_at", "fraud_kind",
     )  # fmt: skip
     assert_proposes(path, "\n".join(f'{name} = "{name}"' for name in names) + '\n[attributes]\nage = "number"')
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"),
+    [
+        ("Betrag EUR", "EUR"),
+        ("amount_usd", "USD"),
+        ("Amount (GBP)", "GBP"),
+        ("CHFAmount", "CHF"),
+        ("Amount TRY", "TRY"),
+    ],
+)
+def test_the_name_of_the_amount_tells_the_currency(world: World, tmp_path: Path, amount: str, currency: str) -> None:
+    """Where no column does. The other amount's name says nothing of this one."""
+    columns = {**own(world), amount: world.amount, "refund_jpy": world.noise}
+    del columns["currency"], columns["amount"]
+    proposal = proposed(saved(tmp_path, **columns))
+    assert proposal.column_map is not None
+    assert proposal.column_map.amount == AmountColumn(amount)
+    assert proposal.column_map.texts["currency"] == Constant(currency)
+    assert proposal.comments["currency"] == [
+        f"no column holds the currency: {currency} is taken from the name {amount}"
+    ]
+
+
+@pytest.mark.parametrize("amount", ["amount", "amount_all", "AMOUNT_TRY", "amount_usd_eur", "betrageur"])
+def test_a_name_without_one_code_tells_no_currency(world: World, tmp_path: Path, amount: str) -> None:
+    """None, a word that happens to be one, two that disagree, and letters within a word."""
+    columns = {**own(world), amount: world.amount}
+    del columns["currency"]
+    if amount != "amount":
+        del columns["amount"]
+    proposal = proposed(saved(tmp_path, **columns))
+    assert proposal.column_map is not None
+    assert proposal.column_map.texts["currency"] == Constant("USD")
+    assert proposal.comments["currency"] == ["no column holds the currency: USD is assumed, correct it where it is not"]
+
+
+def test_a_column_with_the_currency_goes_before_the_name_of_the_amount(world: World, tmp_path: Path) -> None:
+    columns = {**own(world), "amount_usd": world.amount}
+    del columns["amount"]
+    made = proposed(saved(tmp_path, **columns)).column_map
+    assert made is not None
+    assert made.texts["currency"] == TextColumn("currency")
 
 
 def test_epochs_are_told_apart_by_size(world: World, tmp_path: Path) -> None:

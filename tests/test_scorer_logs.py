@@ -1,8 +1,13 @@
 """What a worker logs: ours all of it, and of others' repetitions one in a while."""
 
+import inspect
 import logging
+from collections.abc import Iterator, Sequence
 
-from scorer.worker.logs import SPARED_SECONDS, Sparing
+import pytest
+from aiokafka.consumer import group_coordinator
+
+from scorer.worker.logs import GROUP_LOGGER, SPARED_SECONDS, Sparing, part_quietly
 
 
 class SetClock:
@@ -35,3 +40,41 @@ def test_what_a_client_repeats_is_said_once_in_a_while_and_counted() -> None:
 def test_what_we_say_comes_through_each_time() -> None:
     sparing = Sparing(SetClock())
     assert [said(sparing, "scorer.worker.keeper", "closed %s", n) for n in (1, 2)] == ["closed 1", "closed 2"]
+
+
+@pytest.fixture
+def group() -> Iterator[logging.Logger]:
+    """The client's own logger, as it was before."""
+    logger = logging.getLogger(GROUP_LOGGER)
+    before = list(logger.filters)
+    yield logger
+    logger.filters = before
+
+
+PARTINGS = (
+    "Heartbeat failed for group scorer because it is rebalancing",
+    "Heartbeat failed for group scorer: generation id is not  current.",
+    "Heartbeat failed: local member_id was not recognized; resetting and re-joining group",
+)
+CLIENTS_WORDS = ("because it is rebalancing", "generation id is not", "member_id was not recognized")
+FAILURES = (
+    "Heartbeat failed for group scorer: coordinator (node 1) is either not started or not valid",
+    "Heartbeat failed: KafkaError('Unexpected exception in heartbeat task')",
+    "Heartbeat send request failed: RequestTimedOutError. Will retry.",
+)
+
+
+def test_a_worker_that_ends_says_nothing_of_leaving_its_group(group: logging.Logger) -> None:
+    """While it works it does, and what fails for another reason is said to the end."""
+    assert group is group_coordinator.log
+    said_by_the_client = inspect.getsource(group_coordinator)
+    assert all(words in said_by_the_client for words in CLIENTS_WORDS)
+    assert let_through(group, PARTINGS) == list(PARTINGS)
+    part_quietly()
+    assert let_through(group, (*PARTINGS, *FAILURES)) == list(FAILURES)
+
+
+def let_through(logger: logging.Logger, sentences: Sequence[str]) -> list[str]:
+    """By its filters; whether it is switched on is another's business."""
+    records = [logging.LogRecord(logger.name, logging.WARNING, "file.py", 1, words, (), None) for words in sentences]
+    return [record.getMessage() for record in records if logger.filter(record)]

@@ -82,7 +82,7 @@ def test_without_a_store_it_shows_the_log(made: System) -> None:
     send(made.address, made.topics.transactions, 0, [Message(None, b"anything")])
     said = made.scorer("status")
     assert said.code == 1
-    assert f"{made.store}: there is no store" in said.err
+    assert said.err.startswith(f"error: {made.store}: there is no store")
     assert cells(said.out, made.topics.transactions) == ["-", "-", "-", "1", "1", "-", "-"]
     assert not made.store.exists()
 
@@ -90,7 +90,7 @@ def test_without_a_store_it_shows_the_log(made: System) -> None:
 def test_without_topics_it_says_how_they_are_made(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
     said = System(kafka.environment(prefix), tmp_path).scorer("status")
     assert said.code == 1
-    assert f"not there: {prefix}transactions, " in said.err
+    assert f"error: not there: {prefix}transactions, " in said.err
 
 
 def test_without_a_broker_it_shows_the_store(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_without_a_broker_it_shows_the_store(tmp_path: Path) -> None:
     away = System({f"{PREFIX}BROKERS": "127.0.0.1:1", f"{PREFIX}TOPIC_PREFIX": ""}, tmp_path)
     said = away.scorer("status")
     assert said.code == 1
-    assert "where the log ends is not known: 127.0.0.1:1: nobody listens there" in said.err
+    assert "error: where the log ends is not known: 127.0.0.1:1: nobody listens there" in said.err
     assert cells(said.out, "transactions-0") == ["box:17", "2", "2", "-", "-", to_text(NOON), to_text(NOON + DAY)]
 
 

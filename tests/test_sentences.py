@@ -2,6 +2,7 @@
 
 import pytest
 
+from demo.telling import WIDEST
 from risk.catalogue import CATALOGUE
 from risk.sentences import Value, sentence
 
@@ -11,28 +12,21 @@ WITHIN = {
     "7d": "within the last 7 days",
     "30d": "within the last 30 days",
 }
-LEDGER = {
-    "1d": "in the day that ended a label delay ago",
-    "7d": "in the 7 days that ended a label delay ago",
-    "30d": "in the 30 days that ended a label delay ago",
-}
+# The label delay is 7 days: by then it is known what was a fraud.
+LEDGER = {"1d": "8 to 7 days ago", "7d": "14 to 7 days ago", "30d": "37 to 7 days ago"}
 
 # Each family: a value and its words, the words for none, a reference and its words.
 WINDOWED = {
-    "customer_count": (14.0, "14 transactions {}", "number of transactions {}: missing", 1.0, "1 transaction"),
+    "customer_count": (14.0, "14 transactions {}", "number of transactions {}: missing", 1.0, "1"),
     "customer_sum": (1234.5, "1,234.50 EUR spent {}", "amount spent {}: missing", 20.0, "20.00 EUR"),
     "customer_mean": (30.0, "30.00 EUR on average {}", "mean amount {}: missing", 20.0, "20.00 EUR"),
     "customer_max": (99.0, "largest amount {}: 99.00 EUR", "largest amount {}: missing", 20.0, "20.00 EUR"),
     "merchant_count": (
-        5.0, "the merchant had 5 transactions {}", "merchant missing, so not known how many transactions {}",
-        2.0, "2 transactions",
+        5.0, "5 transactions at the merchant {}", "merchant missing: no number of transactions {}", 2.0, "2"
     ),
-    "merchant_fraud": (
-        1.0, "the merchant had 1 fraud {}", "merchant missing, so not known how many frauds {}", 0.0, "0 frauds"
-    ),
+    "merchant_fraud": (1.0, "1 fraud at the merchant {}", "merchant missing: no number of frauds {}", 0.0, "0"),
     "merchant_risk": (
-        0.125, "12.5% of the merchant's transactions {} were frauds",
-        "merchant missing, so not known what share were frauds {}", 0.01, "1.0%",
+        0.125, "share of frauds at the merchant {}: 12.5%", "merchant missing: no share of frauds {}", 0.01, "1.0%"
     ),
 }  # fmt: skip
 
@@ -45,10 +39,10 @@ SINGLE = {
     ),
     "amount_to_mean_30d": (
         8.0, "amount is 8.0 times the customer's mean of 30 days",
-        "amount, or the customer's mean of 30 days to compare it with, missing", 1.0, "1.0 times",
+        "amount, or the customer's mean of 30 days, missing", 1.0, "1.0",
     ),
     "distinct_merchants_1d": (
-        3.0, "3 merchants within the last day", "number of merchants within the last day: missing", 1.0, "1 merchant"
+        3.0, "3 merchants within the last day", "number of merchants within the last day: missing", 1.0, "1"
     ),
     "merchant_category": ("food", "category food", "category missing", "fuel", "fuel"),
     "channel": ("online", "channel online", "channel missing", "pos", "pos"),
@@ -70,7 +64,13 @@ FLAGS = {
     ),
 }  # fmt: skip
 
+OF_THE_MERCHANT = {f"{family}_{window}" for family in WINDOWED if family.startswith("merchant") for window in LEDGER}
+
 Expected = tuple[Value, str, str, Value, str]
+
+
+def words(feature: str, value: Value, reference: Value) -> str:
+    return sentence(feature, value, reference, "EUR", 7)
 
 
 def every_number_and_word() -> dict[str, Expected]:
@@ -81,27 +81,46 @@ def every_number_and_word() -> dict[str, Expected]:
     return said
 
 
+# Of the panel: 100 columns without its frame, its padding and the two by which a reason is indented.
+ROOM = WIDEST - 2 - 4 - 2
+
+
 @pytest.mark.parametrize(("feature", "expected"), every_number_and_word().items())
 def test_what_was_seen_and_what_is_usual(feature: str, expected: Expected) -> None:
     """A value, none, and a reference that is none: each says what it is and nothing else."""
     value, seen, missing, reference, usual = expected
-    assert sentence(feature, value, reference, "EUR") == f"{seen}; usual: {usual}"
-    assert sentence(feature, None, reference, "EUR") == f"{missing}; usual: {usual}"
-    assert sentence(feature, value, None, "EUR") == f"{seen}; usual: missing"
-    assert sentence(feature, None, None, "EUR") == f"{missing}; usual: missing"
+    among = "merchants" if feature in OF_THE_MERCHANT else "customers"
+    assert words(feature, value, reference) == f"{seen}; usual among all {among}: {usual}"
+    assert words(feature, None, reference) == f"{missing}; usual among all {among}: {usual}"
+    assert words(feature, value, None) == f"{seen}; usual among all {among}: missing"
+    assert words(feature, None, None) == f"{missing}; usual among all {among}: missing"
+
+
+@pytest.mark.parametrize("feature", [feature.name for feature in CATALOGUE])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_sentence_fits_into_a_line_of_the_demo(feature: str, is_known: bool) -> None:
+    """Also with large numbers: what is cut there is what is usual."""
+    shared = feature.startswith("merchant_risk")
+    value = 1.0 if shared else 12_345.67
+    assert len(words(feature, value if is_known else None, 1.0 if shared else 234.56)) <= ROOM
+
+
+def test_the_days_of_a_merchant_follow_the_label_delay() -> None:
+    words = sentence("merchant_fraud_7d", 2.0, 0.0, "EUR", 30)
+    assert words == "2 frauds at the merchant 37 to 30 days ago; usual among all merchants: 0"
 
 
 @pytest.mark.parametrize(("feature", "expected"), FLAGS.items())
 @pytest.mark.parametrize("reference", [0.0, None])
 def test_a_flag_is_on_off_or_missing(feature: str, expected: tuple[str, str, str], reference: float | None) -> None:
     """What is missing is never called new."""
-    assert tuple(sentence(feature, value, reference, "EUR") for value in (1.0, 0.0, None)) == expected
+    assert tuple(words(feature, value, reference) for value in (1.0, 0.0, None)) == expected
 
 
 def test_an_attribute_keeps_its_own_name() -> None:
-    assert sentence("attribute_score", 410.0, None, "EUR") == "score is 410; usual: missing"
-    assert sentence("attribute_score", None, 650.0, "EUR") == "score is missing; usual: 650"
-    assert sentence("attribute_segment", "new", "old", "EUR") == "segment is new; usual: old"
+    assert words("attribute_score", 410.0, None) == "score is 410; usual among all customers: missing"
+    assert words("attribute_score", None, 650.0) == "score is missing; usual among all customers: 650"
+    assert words("attribute_segment", "new", "old") == "segment is new; usual among all customers: old"
 
 
 def test_the_catalogue_and_these_tests_have_the_same_features() -> None:

@@ -104,6 +104,27 @@ def test_money_of_no_two_and_three_digits_reads_as_people_write_it(store: Store,
     assert amounts == [("JPY", 1500.0), ("EUR", 19.99), ("KWD", 0.001)]
 
 
+@pytest.mark.parametrize("view", [view.name for view in VIEWS])
+def test_a_value_as_text_finds_the_rows_that_have_it(store: Store, path: Path, view: str) -> None:
+    """As in the address of a page: `?amount__gt=81.5`, `?is_in_force=1`."""
+    store_flags(store, [flag(0, transaction="t", amount=8151)])
+    store_labels(store, [Label("t", "ann", True, NEW_YEAR + DAY, "desk")])
+    closed = LedgerDay(NEW_YEAR // DAY, 7, HOUR, ("mill",), (NEW_YEAR,), (3,), (1,))
+    store.add_ledger_days([ClosedDay(closed, 3, 0)], 1)
+    [row] = ask(path, f"select * from {view} limit 1")
+    connection = sqlite3.connect(path)
+    try:
+        unfound = [
+            name
+            for name, value in row.items()
+            if value is not None
+            and not connection.execute(f"select count(*) from {view} where {name} = ?", (str(value),)).fetchone()[0]
+        ]
+    finally:
+        connection.close()
+    assert unfound == []
+
+
 @pytest.mark.parametrize("late_ms", [0, 1, 10, 999, 1000, DAY - 1, 55 * 365 * DAY + 7])
 def test_times_are_text_as_everywhere_else(store: Store, path: Path, late_ms: int) -> None:
     store_flags(store, [flag(0, NEW_YEAR + late_ms)])

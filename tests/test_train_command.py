@@ -118,9 +118,12 @@ def test_the_worker_s_pipeline_gives_the_scores_that_were_judged(trained: Path) 
 
 
 def test_a_second_training_finds_its_bundle_there(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And says the same figures, money with its currency."""
     before = (trained / "models" / current(trained) / "manifest.json").read_bytes()
     assert train(trained, trained) == EXIT_OK
-    assert "was there already, checked and left as it is" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "was there already, checked and left as it is" in said
+    assert re.search(r"^model .* EUR saved less reviews$", said, re.MULTILINE)
     assert (trained / "models" / current(trained) / "manifest.json").read_bytes() == before
 
 

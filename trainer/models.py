@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from console.help import epilog
-from console.terminal import notice, say, say_table, warn
+from console.terminal import err, harmless, notice, say, say_table
 from risk.bundle import Days, Manifest
 from risk.clock import DAY, date_ms
 from risk.errors import BundleError
@@ -24,7 +24,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         epilog=epilog(
             "python -m trainer models --models models",
             done="all bundles are whole",
-            failed="a bundle is damaged, or the folder cannot be read; it is said which",
+            failed="a bundle is damaged, or the folder cannot be read; a line that begins with `error:` says which",
         ),
     )
     listing.add_argument("--models", type=Path, default=DEFAULT_MODELS, metavar="DIR", help="default: models")
@@ -72,7 +72,7 @@ def run_models(options: argparse.Namespace) -> int:
     else:
         say(f"* in use: {current}" + ("" if current in whole else ", which is damaged: nothing can be scored with it"))
     for text in damaged:
-        warn(text)
+        err.print(harmless(f"error: {text}"), markup=False)
     return 1 if damaged else 0
 
 

@@ -12,16 +12,20 @@ from datasette.views.base import DatasetteError
 
 from kpi_reporter.explorer.answers import refusal
 from kpi_reporter.explorer.described import NAME
-from kpi_reporter.explorer.queries import LOOKED_AT, MOST_ROWS, QUERIES
+from kpi_reporter.explorer.queries import LOOKED_AT, MOST_ROWS, QUERIES, Query
 from risk.clock import to_text
 from risk.errors import StoreError
 
 _INVALID = "Invalid SQL"  # Datasette's title
+_STOPPED = "The query was stopped"
 _TOO_LONG = (
     "It took longer than {seconds:g} s and was stopped. Ask for fewer days, name a customer, or look at fewer rows: a "
     "condition on event_time is quick in risk_flags."
 )
-
+_BUSY = (
+    "It took longer than {seconds:g} s and was stopped, as the machine has much else to do. This query is quick "
+    "otherwise: try again in a moment, or ask for fewer days."
+)
 
 _WRITES = frozenset(
     {
@@ -44,7 +48,11 @@ _WRITES = frozenset(
 @hookimpl  # type: ignore[untyped-decorator]  # datasette has no types
 def handle_exception(datasette: Datasette, request: Request, exception: Exception) -> Callable[[], Awaitable[Response]]:
     async def answer() -> Response:
-        status, title, words = _in_words(exception, datasette.sql_time_limit_ms / 1000)
+        seconds = datasette.sql_time_limit_ms / 1000
+        status, title, words = _in_words(exception, seconds)
+        if title == _STOPPED and _ready_query(request) is not None:
+            # It ends within the limit however much the store holds, so nothing is wrong with what was asked.
+            status, title, words = 503, "The reporter is busy", _BUSY.format(seconds=seconds)
         if title == _INVALID:
             title, words = _refused(request.args.get("sql") or "", words)
         return await refusal(datasette, request, status, title, words)
@@ -57,7 +65,7 @@ def extra_template_vars(datasette: Datasette, request: Request) -> Callable[[], 
     """Beside a query that stands ready: whether it looked at fewer transactions than the days asked for have."""
 
     async def answer() -> dict[str, str]:
-        query = next((query for query in QUERIES if query.name == request.url_vars.get("table")), None)
+        query = _ready_query(request)
         if query is None or "days" not in [asked.name for asked in query.asked]:
             return {}
         asked = {name: request.args.get(name) or "" for name in ("days", "until")}
@@ -72,6 +80,11 @@ def extra_template_vars(datasette: Datasette, request: Request) -> Callable[[], 
     return answer
 
 
+def _ready_query(request: Request) -> Query | None:
+    """The query that stands ready at this address, if one does."""
+    return next((query for query in QUERIES if query.name == request.url_vars.get("table")), None)
+
+
 def _refused(sql: str, words: str) -> tuple[str, str]:
     first = sql.split(maxsplit=1)[0] if sql.strip() else ""
     if first.lower() in _WRITES:
@@ -82,7 +95,7 @@ def _refused(sql: str, words: str) -> tuple[str, str]:
 def _in_words(exception: Exception, seconds: float) -> tuple[int, str, str]:
     match exception:
         case QueryInterrupted() | DatasetteError(title="SQL Interrupted"):
-            return 400, "The query was stopped", _TOO_LONG.format(seconds=seconds)
+            return 400, _STOPPED, _TOO_LONG.format(seconds=seconds)
         case DatasetteError():
             # Datasette gives 500 where the address asks for a column that is not there.
             status = 400 if exception.status == 500 else exception.status

@@ -83,7 +83,7 @@ NOTES: dict[str, Note] = {
     "source_offset": _count("The offset of the transaction's message. With topic and partition it names the message."),
     "Reason.feature": Note("The feature's name in docs/features.md."),
     "Reason.value": Note("What was seen: a number, a category, or null where it was missing."),
-    "Reason.reference": Note("What is usual."),
+    "Reason.reference": Note("What is usual, as training learned it of all customers."),
     "Reason.contribution": _share("By how much the score drops when the feature alone has its usual value."),
     "Reason.sentence": Note("The same in words, for people who work alerts."),
     # the merchant ledger

@@ -26,9 +26,9 @@ LABEL = Label("T-1001", "C-17", is_fraud=True, labelled_at=1_714_953_600_000, so
 
 _BUNDLE = "lightgbm-0c1d2e3f"
 _REASONS = (
-    Reason("amount", 1299.0, 31.5, 0.41, "amount 1,299.00 EUR; usual: 31.50 EUR"),
+    Reason("amount", 1299.0, 31.5, 0.41, "amount 1,299.00 EUR; usual among all customers: 31.50 EUR"),
     Reason("new_device_30d", 1.0, 0.0, 0.22, "first time with this device within 30 days"),
-    Reason("country", "PT", "DE", 0.08, "country PT; usual: DE"),
+    Reason("country", "PT", "DE", 0.08, "country PT; usual among all customers: DE"),
 )
 _LEDGER_DAY = day_of(date_ms("2024-04-24"))
 

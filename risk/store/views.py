@@ -39,13 +39,20 @@ def _list(currencies: list[str]) -> str:
     return ", ".join(f"'{currency}'" for currency in currencies)
 
 
+def _of_type(expression: str, type_: str) -> str:
+    """As a column of that type: what is only computed has none, and compares with a text, as every filter of a page's
+    address is one, by kind instead of by value."""
+    return f"cast({expression} as {type_})"
+
+
 def _major() -> str:
     by_exponent = {
         exponent: [currency for currency, other in EXPONENTS.items() if other == exponent] for exponent in (0, 3)
     }
-    return (
+    return _of_type(
         f"amount / case when currency in ({_list(by_exponent[0])}) then 1.0 "
-        f"when currency in ({_list(by_exponent[3])}) then 1000.0 else 100.0 end"
+        f"when currency in ({_list(by_exponent[3])}) then 1000.0 else 100.0 end",
+        "real",
     )
 
 
@@ -80,6 +87,12 @@ _IS_FRAUD = ViewColumn(
     "order by labelled_at desc, labels.source_partition desc, labels.source_offset desc limit 1)",
 )
 
+# Not the bare column: SQLite 3.40 puts a value that is asked for into the index's expression as well, and finds no row.
+_BY_PIECES = tuple(
+    column._replace(sql=_of_type(column.name, "integer")) if column.name == "source_offset" else column
+    for column in _FLAG_COLUMNS
+)
+
 # The pieces of the index flags_by_customer_in_pieces that can hold rows.
 _PIECES = """(
     with recursive piece(number, place, last) as (
@@ -102,7 +115,7 @@ VIEWS = (
     View(
         "customer_flags",
         "The same rows, quick where customer_id = one customer, slow otherwise.",
-        (*_FLAG_COLUMNS, _IS_FRAUD),
+        (*_BY_PIECES, _IS_FRAUD),
         f"from {_PIECES} cross join risk_flags indexed by flags_by_customer_in_pieces "
         "on source_partition = number and source_offset >> 13 = place",
     ),
@@ -118,10 +131,13 @@ VIEWS = (
             ViewColumn(
                 "is_in_force",
                 "1 for the newest version; of those with one time, the one that came last",
-                "not exists (select 1 from labels as other where other.customer_id = labels.customer_id "
-                "and other.transaction_id = labels.transaction_id "
-                "and (other.labelled_at, other.source_partition, other.source_offset) "
-                "> (labels.labelled_at, labels.source_partition, labels.source_offset))",
+                _of_type(
+                    "not exists (select 1 from labels as other where other.customer_id = labels.customer_id "
+                    "and other.transaction_id = labels.transaction_id "
+                    "and (other.labelled_at, other.source_partition, other.source_offset) "
+                    "> (labels.labelled_at, labels.source_partition, labels.source_offset))",
+                    "integer",
+                ),
             ),
             ViewColumn("source_partition", "partition of the labels topic", "source_partition"),
             ViewColumn("source_offset", "offset in that partition", "source_offset"),

@@ -29,6 +29,7 @@ from scorer.worker.ending import end_within, fatal, stalled
 from scorer.worker.follower import Follower
 from scorer.worker.intake import Intake
 from scorer.worker.keeper import Keeper, Terms
+from scorer.worker.logs import part_quietly
 from scorer.worker.pipelines import Pipelines
 from scorer.worker.pulse import Pulse
 from scorer.worker.rehearsal import rehearse
@@ -198,6 +199,7 @@ async def _until(told: asyncio.Event, app: ScorerApp, metrics: Metrics) -> None:
     if app.crash_reason is not None:
         fatal(app.crash_reason)
     log.info("stops: what is under way is finished, what waits is left to whoever comes next")
+    part_quietly()
     end_within(STOP_SECONDS)
     await app.stop()
     await _cancel(ends)

@@ -51,6 +51,22 @@ class Sparing(logging.Filter):
         return True
 
 
+GROUP_LOGGER = "aiokafka.consumer.group_coordinator"
+# What the client says when the group goes on without a member, or a member without the group.
+_PARTINGS = ("because it is rebalancing", "generation id is not", "member_id was not recognized")
+
+
+def part_quietly() -> None:
+    """From now on, as this worker leaves its group, that the group knows: no longer a warning. While it works it is
+    one, and a heartbeat that fails for any other reason still is."""
+    logging.getLogger(GROUP_LOGGER).addFilter(_is_no_parting)
+
+
+def _is_no_parting(record: logging.LogRecord) -> bool:
+    said = record.getMessage()
+    return not (said.startswith("Heartbeat failed") and any(words in said for words in _PARTINGS))
+
+
 def log_to_stderr(level: str, kind: str) -> None:
     """Faust and the client say little of use below a warning; what they do say there comes through."""
     handler = logging.StreamHandler(sys.stderr)

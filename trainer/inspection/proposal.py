@@ -41,6 +41,7 @@ from trainer.inspection.words import (
     LABEL_TIME,
     MERCHANT,
     TIME,
+    currency_in,
     knows_of_fraud,
 )
 
@@ -87,7 +88,7 @@ class _Proposer:
         time = self._event_time()
         found = {} if label is None else giveaways(self._sample, label, self._free)
         amount = self._amount()
-        texts = self._texts(own)
+        texts = self._texts(own, amount)
         attributes = self._attributes(found, label is not None)
         fields: dict[str, object] = {
             **{name: texts[name] for name in TEXT_FIELDS if name in texts},
@@ -221,7 +222,7 @@ class _Proposer:
             return None
         return AmountColumn(found, self._free.pop(found).decimal)
 
-    def _texts(self, own: set[str]) -> dict[str, TextSource]:
+    def _texts(self, own: set[str], amount: AmountColumn | None) -> dict[str, TextSource]:
         texts: dict[str, TextSource] = {}
         for field in TEXT_FIELDS:
             if field in own:
@@ -251,10 +252,19 @@ class _Proposer:
             texts["transaction_id"] = RowNumber()
             self._remark("transaction_id", "no column looks like the transaction's id: the number of the row is taken")
         if "currency" not in texts:
-            texts["currency"] = Constant(ASSUMED_CURRENCY)
-            text = f"no column holds the currency: {ASSUMED_CURRENCY} is assumed, correct it where it is not"
-            self._remark("currency", text)
+            texts["currency"] = Constant(self._currency_of(amount))
         return texts
+
+    def _currency_of(self, amount: AmountColumn | None) -> str:
+        """Where no column holds it: what the amount's name says, or one that has to be checked."""
+        named = None if amount is None else currency_in(amount.column)
+        if amount is None or named is None:
+            self._remark(
+                "currency", f"no column holds the currency: {ASSUMED_CURRENCY} is assumed, correct it where it is not"
+            )
+            return ASSUMED_CURRENCY
+        self._remark("currency", f"no column holds the currency: {named} is taken from the name {amount.column}")
+        return named
 
     def _parties_by_content(self, texts: dict[str, TextSource]) -> None:
         """Ids that come again and again are of customers (the more different ones) or of merchants."""

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from risk.money import EXPONENTS
+
 FRAUD_WORDS = ("fraud", "betrug", "frode", "bedrog", "oszustwo")  # as a part of a name, too: isFraud, Betrugsfall
 LABEL = frozenset(
     {"fraud", "fraudulent", "isfraud", "label", "class", "target", "chargeback", "scam", "outcome", "betrug", "fraude",
@@ -60,6 +62,10 @@ CHANNEL = frozenset({"channel", "type", "method", "mode", "entry", "kanal", "can
 COUNTRY = frozenset({"country", "land", "pays", "pais", "paese", "kraj"})
 DEVICE = frozenset({"device", "geraet", "appareil", "dispositivo", "apparaat"})
 CURRENCY = frozenset({"currency", "ccy", "waehrung", "devise", "moneda", "divisa", "moeda", "valuta", "waluta"})
+# Codes of ISO 4217 that are words of their own: AMOUNT_ALL names no Albanian lek.
+_CODE_AND_WORD = frozenset(
+    {"ALL", "BAM", "BOB", "COP", "CUP", "GEL", "MAD", "MOP", "PEN", "RON", "SEK", "SOS", "TOP", "TRY"}
+)
 INDEX = frozenset({"index", "row", "unnamed", "column"})
 
 # They point at one person; what they could teach does not carry over to the next.
@@ -93,6 +99,18 @@ def words_of(name: str) -> frozenset[str]:
     words = {word.lower() for word in _WORD.findall(plain)}
     parts = {part for word in words for match in [_GERMAN.fullmatch(word)] if match for part in match.groups()}
     return frozenset(words | parts | {squeezed(name)})
+
+
+def currency_in(name: str) -> str | None:
+    """The one currency that a name holds as a word: Betrag EUR, amount_usd, Amount (GBP). None where it names two."""
+    is_shouted = name.upper() == name
+    codes = {
+        word.upper()
+        for word in _WORD.findall(_plain(name))
+        if word.upper() in EXPONENTS
+        and (word.upper() not in _CODE_AND_WORD or (word == word.upper() and not is_shouted))
+    }
+    return codes.pop() if len(codes) == 1 else None
 
 
 def squeezed(name: str) -> str:

@@ -49,8 +49,8 @@ def report_again(options: argparse.Namespace) -> int:
     folder = asked.reports / manifest.version
     with whole_folder(folder) as temporary:
         write_evidence(temporary, asked, again, result._replace(figures=figures))
-    say_figures(figures)
-    say_external(asked, figures)
+    say_figures(figures, manifest.currency)
+    say_external(asked, figures, manifest.currency)
     _say_folds(found)
     if found and is_searched:
         say(FOLDS_AFTER_SEARCH)

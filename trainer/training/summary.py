@@ -30,8 +30,8 @@ def say_start(parts: Parts, matrix: Matrix) -> None:
 
 def say_end(asked: Asked, manifest: Manifest, figures: dict[str, Any], was_written: bool) -> None:
     say()
-    say_figures(figures)
-    say_external(asked, figures)
+    say_figures(figures, manifest.currency)
+    say_external(asked, figures, manifest.currency)
     thresholds = manifest.thresholds
     say()
     say(f"champion    {figures['champion']}, by average precision on validation")
@@ -95,10 +95,10 @@ def _proof(proof: Mapping[str, Any]) -> str:
     )
 
 
-def say_figures(figures: dict[str, Any]) -> None:
+def say_figures(figures: dict[str, Any], currency: str) -> None:
     """A line for each model and baseline: the figures of the test."""
     titles = ("model", "average precision", "ROC-AUC", "alerts/day", "of these right", "frauds caught",
-              "saved less reviews")  # fmt: skip
+              f"{currency} saved less reviews")  # fmt: skip
     lines: list[tuple[str, ...]] = [titles]
     for model in figures["models"]:
         metrics, money = model["metrics"], model["money"]
@@ -124,13 +124,13 @@ def say_figures(figures: dict[str, Any]) -> None:
             )
 
 
-def say_external(asked: Asked, figures: dict[str, Any]) -> None:
+def say_external(asked: Asked, figures: dict[str, Any], currency: str) -> None:
     """The same lines for the untouched data, if there is any."""
     if "external" not in figures:
         return
     say()
     say(f"external    {asked.external}: nothing was learned from it; thresholds are those of validation")
-    say_figures(figures["external"])
+    say_figures(figures["external"], currency)
 
 
 def with_interval(figure: dict[str, Any], form: str) -> str:
