@@ -5,7 +5,6 @@ is the work itself. Settings come from the environment, as for a worker; `--bund
 """
 
 import argparse
-import gc
 import os
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from risk.store import Outputs, open_store
 from risk.topics import group_of, topics_of
 from scorer.worker.arrivals import Place, transaction_reader
 from scorer.worker.outgoing import outgoing
-from scorer.worker.rehearsal import rehearse
+from scorer.worker.rehearsal import collect_less, rehearse
 
 CHUNK = 1_000
 NOTHING = Outputs(0, 0, 0)
@@ -81,9 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, required=True)
     options = parser.parse_args()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
+    collect_less()
     uvloop.run(run(read_settings(os.environ), options.bundle))
 
 

@@ -24,7 +24,7 @@ from risk.prepare import Preparation
 from risk.store import Outputs, open_store
 from scorer.worker.arrivals import Place, transaction_reader
 from scorer.worker.outgoing import outgoing
-from scorer.worker.rehearsal import rehearse
+from scorer.worker.rehearsal import collect_less, rehearse
 
 CHUNK, MOST_ROWS = 1_000, 200_000
 PLACE = Place("transactions", 0)
@@ -57,6 +57,7 @@ def cpu_of_steps(history: History) -> dict[str, float]:
     apart, whole = _pipeline(bundle), _pipeline(bundle)
     preparation = Preparation(manifest.feature_set, manifest.features)
     rehearse(bundle)
+    collect_less()
     with TemporaryDirectory() as folder, open_store(Path(folder) / "risk.db") as store:
         owner = store.take_over(PLACE.topic, 0, first_offset=0).owner
         for first in range(0, len(records), CHUNK):

@@ -1,7 +1,6 @@
 """`worker`: one process of the group."""
 
 import argparse
-import gc
 from pathlib import Path
 
 import uvloop
@@ -17,6 +16,7 @@ from scorer.worker.assembly import Options, run
 from scorer.worker.doors import SEND_SECONDS
 from scorer.worker.ending import EXIT_AWAY, EXIT_STALE, EXIT_STALLED
 from scorer.worker.logs import FORMATS, log_to_stderr
+from scorer.worker.rehearsal import collect_less
 from scorer.worker.waiting import GIVES_UP_AFTER_SECONDS
 
 
@@ -96,13 +96,6 @@ def _run(options: argparse.Namespace) -> int:
         send_seconds=options.send_seconds,
         session_seconds=options.session_seconds,
     )
-    _collect_less()
+    collect_less()
     uvloop.run(run(wanted))
     return EXIT_OK
-
-
-def _collect_less() -> None:
-    """Rows come and go by the thousand and hold no cycles; looking for some after every 700 is lost time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
