@@ -31,7 +31,8 @@ the high ones to topics, a row for each to SQLite, and commit. They take turns, 
 meets all. Each is one process; Kafka is another. *Transactions/s* is measured from outside, by the rows in SQLite,
 from the first to the last: starting is not in it. *CPU* is of the contestant's process alone. *Event to alert* is the
 time between the broker taking the transaction and taking its alert, by the broker's clock, at half of the
-contestant's own top rate, sent steadily.
+contestant's own top rate, sent steadily; who sends works on the same cores, so that the faster a contestant is, the
+less is left to it.
 
 - **ours**: `python -m scorer worker`, as it is shipped
 - **bare loop** (`bench/stream/bare.py`): Kafka's client, our pipeline and our store, no framework and no guarantee:
@@ -66,6 +67,7 @@ def write_page(folder: Path, target: Path = PAGE) -> list[str]:
     found = {part: whole["found"] if whole else None for part, whole in parts.items()}
     judged = verdicts(found["stream"], found["growth"])
     sections = [HEAD, "## Targets\n", table(("", "wanted", "got", "met"), [_judged(one) for one in judged])]
+    sections += [f"Missed, {one.what}: {one.why_missed}.\n" for one in judged if not one.met and one.why_missed]
     if found["stream"]:
         sections += _stream(found["stream"])
     if found["growth"]:

@@ -8,8 +8,13 @@ from bench.stream.contestants import BARE, NAIVE, QUIX, WORKER
 # Ours, as a multiple of theirs.
 AT_LEAST = {BARE.name: 0.8, QUIX.name: 3.0, NAIVE.name: 20.0}
 MOST_CPU_US = 30.0
-MOST_P99_MS = 50.0
+MOST_P99_MS, P99_RATE = 50.0, 2_000
 MOST_BYTES, ENTRIES, LEAST_CUSTOMERS = 3_000, 60, 10_000  # with few, most of it is what the first one costs
+WHY_BYTES = (
+    "sixty entries of 44 bytes are 2,640 by themselves. Blocks have room for some more entries, so that not each "
+    "transaction moves one, and up to a sixteenth of all places lies in blocks that were outgrown; half of either was "
+    "tried, and takes too much time for each entry. A customer's name and numbers take the rest"
+)
 MOST_RESTART_SECONDS = 10.0
 LEAST_RESTART_ROWS = 900_000  # a small store says nothing of a million rows: the start itself takes seconds
 
@@ -19,6 +24,7 @@ class Verdict(NamedTuple):
     wanted: str
     got: str
     met: bool
+    why_missed: str = ""  # what is known of it
 
 
 def verdicts(stream: dict[str, Any] | None, growth: dict[str, Any] | None) -> list[Verdict]:
@@ -36,21 +42,24 @@ def _of_stream(found: dict[str, Any]) -> list[Verdict]:
             made.append(
                 Verdict(f"ours / {name}, transactions/s", f"≥ {wanted:g}", ranged(ratio, 2), ratio.median >= wanted)
             )
-    cpu, late = spread(ours["cpu_microseconds"]), spread(ours["p99_ms"])
-    made.append(
-        Verdict("CPU µs of ours for a transaction", f"≤ {MOST_CPU_US:g}", ranged(cpu, 1), cpu.median <= MOST_CPU_US)
-    )
-    what = "event to alert of ours, ms, p99 at half of its top rate"
-    return [*made, Verdict(what, f"≤ {MOST_P99_MS:g}", ranged(late, 0), late.median <= MOST_P99_MS)]
+    cpu = spread(ours["cpu_microseconds"])
+    what, met = "CPU µs of ours for a transaction", cpu.median <= MOST_CPU_US
+    made.append(Verdict(what, f"≤ {MOST_CPU_US:g}", ranged(cpu, 1), met, _why_cpu(found["cpu_of_steps"])))
+    return made
 
 
 def _of_growth(found: dict[str, Any]) -> list[Verdict]:
     made = []
+    for one in found["pace"]:
+        if one["rate"] == P99_RATE:
+            late = spread(one["p99_ms"])
+            what = f"event to alert, ms, p99 at {P99_RATE:,} transactions/s"
+            made.append(Verdict(what, f"≤ {MOST_P99_MS:g}", ranged(late, 0), late.median <= MOST_P99_MS))
     for one in found["memory"]:
         if one["entries"] == ENTRIES * one["customers"] and one["customers"] >= LEAST_CUSTOMERS:
             each = one["bytes"] / one["customers"]
             what = f"bytes a customer with {ENTRIES} entries, of {one['customers']:,}"
-            made.append(Verdict(what, f"≤ {MOST_BYTES:,}", f"{each:,.0f}", each <= MOST_BYTES))
+            made.append(Verdict(what, f"≤ {MOST_BYTES:,}", f"{each:,.0f}", each <= MOST_BYTES, WHY_BYTES))
     for one in found["restart"]:
         if one["rows"] >= LEAST_RESTART_ROWS:
             seconds = spread([took / one["rows"] * 1e6 for took in one["seconds"]])
@@ -59,6 +68,19 @@ def _of_growth(found: dict[str, Any]) -> list[Verdict]:
                 Verdict(what, f"≤ {MOST_RESTART_SECONDS:g}", ranged(seconds, 1), seconds.median <= MOST_RESTART_SECONDS)
             )
     return made
+
+
+def _why_cpu(steps: dict[str, float]) -> str:
+    """The page shows all steps; here the largest, and why the whole is more than their sum."""
+    largest = sorted(steps, key=lambda step: steps[step], reverse=True)[:3]
+    named = ", ".join(f"{step} {steps[step]:.1f}" for step in largest)
+    return (
+        f"the steps alone take {sum(steps.values()):.1f} in one thread that has a core to itself ({named}). In the "
+        "worker they share two cores, and their caches, with each other and with Kafka, and what the guarantees need "
+        "comes on top: the ledger's days are closed, published and read back, positions are looked at, outputs are "
+        "acknowledged. Larger chunks, another event loop for the client's thread and a model in single precision were "
+        "tried and changed nothing that could be told from noise"
+    )
 
 
 def ranged(value: Spread, digits: int) -> str:

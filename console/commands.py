@@ -7,7 +7,7 @@ from typing import NamedTuple
 from console.help import epilog
 from console.options import Parser
 from console.start import EXIT_FAILED
-from console.terminal import StdoutError, err, harmless
+from console.terminal import StdoutError, complain
 from risk.errors import TrustLensError
 
 
@@ -52,5 +52,5 @@ def carry_out(parser: Parser, arguments: Sequence[str], environment: Mapping[str
     try:
         return int(options.run(options))
     except (TrustLensError, StdoutError) as error:
-        err.print(harmless(f"error: {error}"), markup=False)
+        complain(str(error))
         return EXIT_FAILED

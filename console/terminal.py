@@ -72,3 +72,8 @@ def notice(text: str) -> None:
 
 def warn(text: str) -> None:
     err.print(harmless(f"warning: {text}"), markup=False)
+
+
+def complain(text: str) -> None:
+    """What is wrong, where a command ends with a status of its own for it."""
+    err.print(harmless(f"error: {text}"), markup=False)

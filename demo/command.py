@@ -11,7 +11,7 @@ from rich.text import Text
 from console.help import epilog
 from console.options import Parser, checked_target, option_of
 from console.start import EXIT_FAILED, EXIT_OK
-from console.terminal import err, harmless
+from console.terminal import complain
 from demo.days import Days, demo_days, span
 from demo.ending import near, prove, show_outcome, show_places
 from demo.errors import DemoError
@@ -40,18 +40,18 @@ started.
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     options.environment = environment
     try:
         _run(options, arguments)
     except TrustLensError as error:
-        err.print(harmless(f"error: {error}"), markup=False)
+        complain(str(error))
         return EXIT_FAILED
     return EXIT_OK
 
 
-def _parser() -> Parser:
-    parser = Parser(
+def parser() -> Parser:
+    made = Parser(
         prog="python -m demo",
         description=DESCRIPTION,
         epilog=epilog(
@@ -63,16 +63,22 @@ def _parser() -> Parser:
             failed="something could not be done, or live was not equal to the backtest; the last line says why",
         ),
     )
-    add = parser.add_argument
+    add = made.add_argument
     add("--keep", action="store_true", help="leave all of it running, until Ctrl-C")
     add(
         "--kafka", action="store_true", help="with a real Apache Kafka (Java 17 and Maven) instead of the one in memory"
     )
-    add("--folder", type=Path, default=ROOT / ".demo", help="where all files go; emptied first (default: .demo)")
+    add(
+        "--folder",
+        type=Path,
+        default=ROOT / ".demo",
+        metavar="DIR",
+        help="where all files go; emptied first (default: .demo)",
+    )
     add("--customers", type=option_of(count), default=CUSTOMERS, metavar="N", help=f"default: {CUSTOMERS}")
     add("--rate", type=option_of(count), default=RATE, metavar="N", help=f"payments a second (default: {RATE})")
     add("--picture", type=Path, metavar="FILE.svg", help="draw what the terminal shows")
-    return parser
+    return made
 
 
 def _run(options: argparse.Namespace, arguments: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from console.help import epilog
 from console.options import option_of, settings_of
 from console.start import EXIT_FAILED, EXIT_OK
-from console.terminal import err, harmless, say, say_table
+from console.terminal import complain, say, say_table
 from risk.clock import DAY, HOUR, MINUTE, SECOND
 from risk.kafka.connection import Connection, connection_of
 from risk.kafka.topic_problems import problems
@@ -64,7 +64,7 @@ async def _run(connection: Connection, topics: Topics, options: argparse.Namespa
         say("this broker makes topics by itself, with as many partitions as it likes, and keeps them in memory only")
     wrong = problems(states, topics, partitions=options.partitions, retention_ms=options.retention)
     for text in wrong:
-        err.print(harmless(f"error: {text}"), markup=False)
+        complain(text)
     return EXIT_FAILED if wrong else EXIT_OK
 
 

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from console.help import epilog
 from console.options import settings_of
 from console.start import EXIT_FAILED, EXIT_OK
-from console.terminal import err, harmless, say, say_table
+from console.terminal import complain, say, say_table
 from risk.clock import to_date, to_text
 from risk.errors import BrokerError, StoreError
 from risk.kafka.connection import Connection, connection_of, reach
@@ -64,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
     if stored.newest_bundles:
         say(f"bundle of the newest flags: {', '.join(stored.newest_bundles)}")
     for text in troubles:
-        err.print(harmless(f"error: {text}"), markup=False)
+        complain(text)
     return EXIT_FAILED if troubles else EXIT_OK
 
 

@@ -21,6 +21,7 @@ from bench.stream.__main__ import parser as stream
 from console.commands import parser_of
 from console.options import Parser
 from console.start import EXIT_ENDED, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
+from demo.command import parser as demo
 from ops.embedded.__main__ import parser as embedded
 from ops.kafka.__main__ import parser as kafka
 from ops.pictures import parser as pictures
@@ -39,7 +40,7 @@ def command_parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
         for command in module.COMMANDS:
             parser = parser_of(module.PROGRAM, module.DESCRIPTION, module.COMMANDS, [command.name])
             yield f"{module.PROGRAM} {command.name}", parser.get_default("parsers")[command.name]
-    for parser in (storm(), kafka(), embedded(), pictures(), bench(), stream(), reporter_beside()):
+    for parser in (demo(), storm(), kafka(), embedded(), pictures(), bench(), stream(), reporter_beside()):
         yield parser.prog, parser
 
 

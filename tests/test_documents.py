@@ -14,6 +14,7 @@ import pytest
 from bench.__main__ import parser as bench
 from bench.stream.__main__ import parser as stream
 from console.commands import parser_of
+from demo.command import parser as demo
 from ops.embedded.__main__ import parser as embedded
 from ops.kafka.__main__ import parser as kafka
 from risk.codec import decode_transaction
@@ -42,7 +43,14 @@ OF_OTHERS = {
 }
 # Options of others that a page names by themselves.
 OPTIONS_OF_OTHERS = {"--volumes", "--profile"}
-PARSERS = {"ops.kafka": kafka, "ops.embedded": embedded, "storm": storm, "bench": bench, "bench.stream": stream}
+PARSERS = {
+    "ops.kafka": kafka,
+    "ops.embedded": embedded,
+    "demo": demo,
+    "storm": storm,
+    "bench": bench,
+    "bench.stream": stream,
+}
 
 
 def ids(path: Path) -> str:

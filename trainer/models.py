@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from console.help import epilog
-from console.terminal import err, harmless, notice, say, say_table
+from console.terminal import complain, notice, say, say_table
 from risk.bundle import Days, Manifest
 from risk.clock import DAY, date_ms
 from risk.errors import BundleError
@@ -72,7 +72,7 @@ def run_models(options: argparse.Namespace) -> int:
     else:
         say(f"* in use: {current}" + ("" if current in whole else ", which is damaged: nothing can be scored with it"))
     for text in damaged:
-        err.print(harmless(f"error: {text}"), markup=False)
+        complain(text)
     return 1 if damaged else 0
 
 

@@ -11,6 +11,7 @@ def growth_section(found: dict[str, Any]) -> list[str]:
     return [
         "## How ours grows\n",
         *_workers(found["workers"]),
+        *_pace(found["pace"]),
         *_memory(found["memory"]),
         *_restart(found["restart"]),
         *_flags(found["flags"]),
@@ -30,6 +31,24 @@ def _workers(found: dict[str, Any]) -> list[str]:
                 ("2", ranged(spread(two), 0), ranged(ratios(two, one), 2)),
             ],
         ),
+    ]
+
+
+def _pace(found: list[dict[str, Any]]) -> list[str]:
+    rows = [
+        (
+            f"{one['rate']:,}",
+            ranged(spread(one["median_ms"]), 0),
+            ranged(spread(one["p99_ms"]), 0),
+            f"{sum(one['alerts']):,}",
+        )
+        for one in found
+    ]
+    return [
+        "### Event to alert\n",
+        "One worker, transactions sent steadily, on the history of few days; from the broker taking a transaction to "
+        "its taking the alert. Sender and Kafka work on the same cores.\n",
+        table(("transactions/s", "event to alert, ms: p50", "p99", "alerts"), rows),
     ]
 
 
