@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
 from itertools import pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -180,7 +181,7 @@ class Engine:
 
     def _categories(self, transactions: Sequence[Transaction]) -> dict[str, list[str | None]]:
         direct = {
-            feature.name: [getattr(t, feature.name) for t in transactions]
+            feature.name: list(map(attrgetter(feature.name), transactions))
             for feature in CATEGORY_FEATURES
             if self.feature_set.has(feature)
         }

@@ -6,6 +6,7 @@ are missing, clips to what training saw, and casts to the float32 that models ar
 
 import math
 from collections.abc import Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -102,7 +103,8 @@ class Preparation:
         rows = scored.tolist()
         for column, name, codes in self._codes:
             words = batch.categories[name]
-            values[:, column] = [codes.get(words[row], UNKNOWN) for row in rows]
+            known = words if len(rows) == len(words) else [words[row] for row in rows]
+            values[:, column] = list(map(codes.get, known, repeat(UNKNOWN)))
         return Prepared(values, self._named(missing))
 
     def _coded_references(self, learned: Sequence[Learned]) -> Array:

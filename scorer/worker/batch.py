@@ -15,6 +15,7 @@ A crash before 5 repeats the batch with the same bytes and ids; what was sent al
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from time import monotonic
+from typing import cast
 
 from aiokafka import AIOKafkaProducer
 
@@ -86,14 +87,12 @@ class Batches:
             await self._score_piece(held, piece, pipeline, end if last else _not_yet)
 
     async def _score_piece(self, held: HeldTransactions, piece: Chunk, pipeline: Pipeline, end: End) -> None:
-        pairs = list(zip(piece.records, piece.events, strict=True))
-        records = [record for record, event in pairs if type(event) is Transaction]
-        transactions = [event for _, event in pairs if type(event) is Transaction]
+        records, transactions, unreadable = _told_apart(piece)
         # 3
         held.scored_to = piece.after
         with self._metrics.step_seconds.labels("score").time():
             scored, out = await self._scoring.call(lambda _: _scored(pipeline, piece.place, records, transactions))
-            unread = [reject(piece.place, record, event) for record, event in pairs if type(event) is Rejected]
+            unread = [reject(piece.place, record, event) for record, event in unreadable]
             rejects = sorted(out.rejects + unread, key=lambda out: out.source_offset)
         times = [transactions[row].event_time for row in scored.rows]
         batch = Batch(piece, scored, out._replace(rejects=rejects), max(times, default=None), len(out.rejects))
@@ -252,6 +251,16 @@ def _unseen(chunk: Chunk, next_offset: int) -> Chunk | None:
     if first == len(chunk.records):
         return None
     return chunk._replace(records=chunk.records[first:], events=chunk.events[first:])
+
+
+def _told_apart(piece: Chunk) -> tuple[Sequence[Record], Sequence[Transaction], Sequence[tuple[Record, Rejected]]]:
+    """The records that are transactions, these, and the records that are none with the reason."""
+    if Rejected not in set(map(type, piece.events)):  # as nearly always
+        return piece.records, cast(Sequence[Transaction], piece.events), ()
+    pairs = list(zip(piece.records, piece.events, strict=True))
+    read = [(record, event) for record, event in pairs if type(event) is Transaction]
+    unreadable = [(record, event) for record, event in pairs if type(event) is Rejected]
+    return [record for record, _ in read], [event for _, event in read], unreadable
 
 
 def _scored(

@@ -9,7 +9,7 @@ from risk.bundle import Manifest
 from risk.clock import DAY
 from risk.engine import Verdict
 from risk.events import Rejected, RejectReason
-from risk.pipeline import Scored
+from risk.pipeline import LEVELS, Scored
 from scorer.metrics import Metrics
 from scorer.worker.arrivals import Chunk, Record
 from scorer.worker.days import LedgerDays
@@ -42,8 +42,8 @@ class Counting:
 
     def stored(self, batch: Batch, newest: int | None) -> None:
         metrics, piece, scored = self._metrics, batch.piece, batch.scored
-        for level, count in Counter(scored.levels).items():
-            metrics.transactions.labels(level.value).inc(count)
+        for level in LEVELS:
+            metrics.transactions.labels(level.value).inc(scored.levels.count(level))
         metrics.alerts.inc(len(batch.out.alerts))
         metrics.duplicates.inc(int((scored.verdicts == Verdict.DUPLICATE).sum()))
         self._rejects(piece)
