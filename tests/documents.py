@@ -10,7 +10,8 @@ README = ROOT / "README.md"
 RECIPES = ROOT / "docs" / "recipes.md"
 PAGES = (README, *sorted((ROOT / "docs").rglob("*.md")))
 # How a line begins that is typed. A block that is marked `sh` holds nothing else; in any other, these are found.
-TYPED = ("python", "make", "export", "docker", "kcat", "promtool", "iconv", "useradd", "install", "systemctl")
+TYPED = ("python", "make", "export", "docker", "kcat", "promtool", "iconv", "useradd", "install", "systemctl",
+         "systemd-run")  # fmt: skip
 
 _BLOCK_OR_HEADING = r"^```(?P<language>\w*)\n(?P<fenced>[\s\S]*?)^```$|^#+ (?P<heading>.+)$|(?:^ {4}.*\n)+"
 

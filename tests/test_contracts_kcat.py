@@ -36,14 +36,14 @@ async def send(kafka: TestKafka, prefix: str) -> None:
 
 
 def run(command: str, kafka: TestKafka, prefix: str) -> str:
-    command = command.replace(" -t ", f" -t {prefix}")  # the broker is shared, so the topics bear a prefix
-    environment = kafka.environment(prefix)
+    environment = kafka.environment(prefix)  # the broker is shared, so the topics bear a prefix
     return subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_line_of_the_page_names_broker_and_topic(command: str) -> None:
-    assert re.search(r'-b "\$TRUSTLENS_BROKERS" -C -t (high-risk-alerts|transactions-rejected) ', command)
+    broker, topic = re.escape("${TRUSTLENS_BROKERS:-127.0.0.1:9092}"), re.escape("${TRUSTLENS_TOPIC_PREFIX}")
+    assert re.search(rf'-b "{broker}" -C -t "{topic}(high-risk-alerts|transactions-rejected)" ', command)
 
 
 def test_kcat_reads_the_topics_as_the_page_says(kafka: TestKafka, prefix: str) -> None:

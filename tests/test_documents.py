@@ -39,10 +39,11 @@ OF_OTHERS = {
     "useradd": "test_ops_systemd.py",
     "install": "test_ops_systemd.py",
     "systemctl": "test_ops_systemd.py",
+    "systemd-run": "test_ops_systemd.py",
     "iconv -f WINDOWS-1252 -t UTF-8": "test_dataset_content.py",
 }
 # Options of others that a page names by themselves.
-OPTIONS_OF_OTHERS = {"--volumes", "--profile"}
+OPTIONS_OF_OTHERS = {"--volumes", "--profile", "--no-deps"}
 PARSERS = {
     "ops.kafka": kafka,
     "ops.embedded": embedded,
@@ -116,12 +117,17 @@ def test_an_option_that_is_not_there_would_be_seen() -> None:
 
 
 def test_what_compose_is_told_to_run_is_understood() -> None:
-    """`docker compose run ... SERVICE PROGRAM ...`: the words behind the service are one of our commands."""
+    """`docker compose run ... SERVICE PROGRAM ...`: the words behind the service are one of our commands. It starts
+    nothing else, and goes on only with a replay of the same kind."""
     every = [text for page in PAGES for text in (*inline(page), *(line for b in blocks(page) for line in b.commands))]
     found = 0
     for words in (shlex.split(text) for text in every if text.startswith("docker compose run ")):
         (service,) = (place for place, word in enumerate(words) if word in services())
         understood(words[service + 1 :])
+        assert "--no-deps" in words, words
+        if "--resume" in words:
+            begun = parse(services()[words[service]]["command"], {})
+            assert parse(words[service + 1 :], {}).loop == begun.loop, words
         found += 1
     assert found >= 2
 

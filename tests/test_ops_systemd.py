@@ -9,6 +9,7 @@ import pytest
 
 from risk.settings import PREFIX, read_settings
 from tests.containers import parse
+from tests.documents import PAGES, blocks
 from tests.operations import OPS, said, tool
 
 UNITS = sorted((OPS / "systemd").glob("*.service"))
@@ -62,3 +63,19 @@ def test_its_settings_are_settings_and_the_store_is_where_it_may_write(unit: Pat
     assert settings.db.parent == Path(folder)
     assert values(unit, "StateDirectory") == [Path(folder).name]
     assert "/etc/trustlens/environment" in values(unit, "EnvironmentFile")
+
+
+def test_a_command_by_hand_is_run_as_the_units_run_theirs() -> None:
+    """The pages' `systemd-run`: the user, folder and settings of every unit, and a command of ours."""
+    every = [line for page in PAGES for block in blocks(page) for line in block.commands]
+    by_hand = [shlex.split(line) for line in every if line.startswith("systemd-run ")]
+    assert by_hand
+    for words in by_hand:
+        python = words.index(PYTHON)
+        options, (dash, *command) = words[:python], words[python + 1 :]
+        assert dash == "-m"
+        parse(command, {})
+        for unit in UNITS:
+            assert f"--uid={values(unit, 'User')[0]}" in options
+            assert f"--working-directory={values(unit, 'WorkingDirectory')[0]}" in options
+            assert f"--property=EnvironmentFile={values(unit, 'EnvironmentFile')[0]}" in options

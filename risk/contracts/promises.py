@@ -34,7 +34,7 @@ _SENT = "The Kafka timestamp is the moment of sending."
 OF_TOPIC: dict[str, str] = {
     TRANSACTIONS.name: (
         "Key: customer_id, as UTF-8; another key is rejected. All transactions of a customer go to one partition, in "
-        "the order in which they happened, as far as the sender can; which partition is up to the sender. "
+        "the order in which they happened, as far as the sender can; which one is up to the senders, all by one rule. "
         f"{PRODUCER} {BROKEN} {SENDING} The same transaction sent again is counted and not scored again."
     ),
     LABELS.name: (
