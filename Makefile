@@ -41,7 +41,7 @@ test: setup  ## every test
 storm: setup  ## the proof of the worker's promises, large; takes half an hour; needs Java 17 and Maven
 	$(PY) -m storm --large
 
-lint: setup  ## ruff format and lint, strict types of all but bench and tests
+lint: setup  ## ruff format and lint, strict types of all but the tests
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy

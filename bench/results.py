@@ -40,7 +40,7 @@ def read(folder: Path, part: str) -> dict[str, Any] | None:
     path = folder / f"{part}.json"
     if not path.exists():
         return None
-    whole = json.loads(path.read_text())
+    whole: dict[str, Any] = json.loads(path.read_text())
     if whole.get("format") != FORMAT:
         raise SystemExit(
             f"{path}: got format {whole.get('format')}, expected {FORMAT}; run `python -m bench --only {part}` again"

@@ -44,7 +44,7 @@ def alone(train: pd.Series, test: pd.Series, known: pd.Series, truth: pd.Series)
     filled, seen = test.fillna(-1.0), train.fillna(-1.0).to_frame()
     tree = DecisionTreeClassifier(max_depth=3, min_samples_leaf=50, random_state=0).fit(seen, known)
     rankings = (filled, -filled, tree.predict_proba(filled.to_frame())[:, 1])
-    return max(average_precision_score(truth, ranking) for ranking in rankings)
+    return max(float(average_precision_score(truth, ranking)) for ranking in rankings)
 
 
 def main() -> int:

@@ -33,7 +33,9 @@ BEGIN = 1_700_000_000_000
 
 def memory_of(customers: int, entries: int) -> dict[str, Any]:
     words = ["-m", "bench.growth.customers", str(customers), "--entries", str(entries)]
-    return json.loads(subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True).stdout)
+    answer = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True).stdout
+    found: dict[str, Any] = json.loads(answer)
+    return found
 
 
 def pieces(rows: int, customers: int) -> Iterator[list[Transaction]]:

@@ -7,11 +7,13 @@ is the work itself. Settings come from the environment, as for a worker; `--bund
 import argparse
 import os
 from pathlib import Path
+from typing import cast
 
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from risk.bundle import read_bundle
+from risk.events import Transaction
 from risk.kafka.connection import client_options, connection_of
 from risk.kafka.sending import send_all
 from risk.ledger import SeenDays
@@ -58,7 +60,7 @@ async def run(settings: Settings, folder: Path) -> None:
         fetched = await consumer.getmany(timeout_ms=200, max_records=CHUNK)
         for (topic, partition), records in fetched.items():
             held = taken[partition]
-            transactions = read(records)
+            transactions = cast(list[Transaction], read(records))  # the topic holds nothing else
             scored = pipeline.score(transactions, partition)
             out = outgoing(manifest, Place(topic, partition), records, transactions, scored)
             for name, messages in ((topics.alerts, out.alerts), (topics.flags, out.flags)):

@@ -93,8 +93,8 @@ def _number(learned: Event) -> Callable[[Event], float]:
     name, median, low, high = (learned[key] for key in ("name", "median", "clip_low", "clip_high"))
 
     def column(found: Event) -> float:
-        value = found[name]
-        return min(max(median if value != value else value, low), high)
+        value: float = found[name]
+        return float(min(max(median if value != value else value, low), high))
 
     return column
 

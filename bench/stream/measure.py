@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -124,7 +124,7 @@ async def delay(run: Run, *, rate: float, since: float) -> Delay:
     return Delay(rate, len(waits), waits[len(waits) // 2], waits[int(len(waits) * 0.99)])
 
 
-async def _all(consumer: AIOKafkaConsumer, topic: str) -> list:
+async def _all(consumer: AIOKafkaConsumer, topic: str) -> list[Any]:
     partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
     consumer.assign(partitions)
     await consumer.seek_to_beginning(*partitions)

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from bench.stream.by_hand import LEDGER, Event, Learned, Past, features, nothing
-from risk.bundle import read_bundle
+from risk.bundle import Manifest, read_bundle
 from risk.clock import DAY
 from risk.codec import encode_transaction
 from risk.engine import Engine
@@ -77,11 +77,11 @@ def same_features(transactions: Sequence[Transaction], by_hand: Sequence[Event],
     return len(transactions) * len(columns)
 
 
-def _days(manifest) -> SeenDays:
+def _days(manifest: Manifest) -> SeenDays:
     return SeenDays(label_delay_days=manifest.label_delay_days, bucket_ms=manifest.bucket_ms)
 
 
-def _engine(manifest) -> Engine:
+def _engine(manifest: Manifest) -> Engine:
     return Engine(
         manifest.feature_set,
         currency=manifest.currency,

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from urllib.request import urlopen
 
 from bench.stream.contestants import WORKER, worker
@@ -18,6 +18,7 @@ from ops.kafka.ports import free_ports
 from risk.bundle import read_bundle
 from risk.codec import encode_transaction
 from risk.dataset import open_dataset
+from risk.events import Transaction
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from risk.prepare import Preparation
@@ -63,7 +64,7 @@ def cpu_of_steps(history: History) -> dict[str, float]:
         for first in range(0, len(records), CHUNK):
             chunk = records[first : first + CHUNK]
             with clock.step(DECODE):
-                transactions = read(chunk)
+                transactions = cast(list[Transaction], read(chunk))  # the history holds nothing else
             with clock.step(FEATURES):
                 batch = apart.engine.features(transactions)
             with clock.step(PREPARE):
