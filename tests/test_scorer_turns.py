@@ -1,11 +1,8 @@
-"""Turns: what is sent and stored of a partition goes one after the other, while others are scored, sent and stored."""
+"""Turns: what is sent and stored goes one after the other, while the next is scored."""
 
 import asyncio
 
-from scorer.worker.arrivals import Place
 from scorer.worker.turns import Turns
-
-ONE, OTHER = Place("transactions", 0), Place("transactions", 1)
 
 
 def test_the_second_does_not_begin_before_the_first_is_over() -> None:
@@ -23,9 +20,9 @@ def test_the_second_does_not_begin_before_the_first_is_over() -> None:
         async def second() -> None:
             happened.append("second")
 
-        await turns.next(ONE, first)
+        await turns.next(first)
         happened.append("handed over")
-        waiting = asyncio.create_task(turns.next(ONE, second))
+        waiting = asyncio.create_task(turns.next(second))
         while not happened.count("first begins"):
             await asyncio.sleep(0)
         first_may_end.set()
@@ -34,34 +31,6 @@ def test_the_second_does_not_begin_before_the_first_is_over() -> None:
 
     asyncio.run(run())
     assert happened == ["handed over", "first begins", "first ends", "second"]
-
-
-def test_a_partition_does_not_wait_for_another() -> None:
-    """It is handed over and carried out while the other is under way; who waits for all waits for both."""
-    happened: list[str] = []
-
-    async def run() -> None:
-        turns, may_end = Turns(_unexpected), asyncio.Event()
-
-        async def slow() -> None:
-            await may_end.wait()
-            happened.append("slow")
-
-        async def quick() -> None:
-            happened.append("quick")
-
-        await turns.next(ONE, slow)
-        await turns.next(OTHER, quick)
-        await turns.next(OTHER, quick)
-        over = asyncio.create_task(turns.over())
-        while happened.count("quick") < 2:
-            await asyncio.sleep(0)
-        assert not over.done()
-        may_end.set()
-        await over
-
-    asyncio.run(run())
-    assert happened == ["quick", "quick", "slow"]
 
 
 def test_whatever_goes_wrong_in_a_turn_is_fatal() -> None:
@@ -75,7 +44,7 @@ def test_whatever_goes_wrong_in_a_turn_is_fatal() -> None:
         async def fails() -> None:
             raise error
 
-        await turns.next(ONE, fails)
+        await turns.next(fails)
         await turns.over()
 
     asyncio.run(run())
@@ -93,12 +62,11 @@ def test_who_stops_waiting_does_not_stop_what_is_under_way() -> None:
             await may_end.wait()
             happened.append("ended")
 
-        await turns.next(ONE, first)
-        for waits in (turns.over(), turns.next(ONE, first)):
-            waiting = asyncio.create_task(waits)
-            await asyncio.sleep(0)
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
+        await turns.next(first)
+        waiting = asyncio.create_task(turns.over())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
         may_end.set()
         await turns.over()
 

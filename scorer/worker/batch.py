@@ -7,8 +7,7 @@
 5. one store transaction: rows and next offset, guarded by owner epoch and expected offset
 6. only then does the chunk end, and Faust commits the group's offset
 
-While 4 and 5 of one chunk wait for broker and disk, 3 of the next goes on; its own 4 begins after 5 of the one before
-of its partition.
+While 4 and 5 of one chunk wait for broker and disk, 3 of the next goes on; its own 4 begins after 5 of the one before.
 
 A crash before 5 repeats the batch with the same bytes and ids; what was sent already is found by 2 and not sent again.
 """
@@ -77,7 +76,7 @@ class Batches:
         # 2
         fresh = _unseen(chunk, held.scored_to)
         if fresh is None:
-            await self._turns.next(chunk.place, end)
+            await self._turns.next(end)
             return
         for shelf in held.shelves:
             await shelf.read_to(fresh.after - 1)
@@ -97,7 +96,7 @@ class Batches:
             rejects = sorted(out.rejects + unread, key=lambda out: out.source_offset)
         times = [transactions[row].event_time for row in scored.rows]
         batch = Batch(piece, scored, out._replace(rejects=rejects), max(times, default=None), len(out.rejects))
-        await self._turns.next(piece.place, partial(self._send_and_store, held, batch, end))
+        await self._turns.next(partial(self._send_and_store, held, batch, end))
 
     async def _send_and_store(self, held: HeldTransactions, batch: Batch, end: End) -> None:
         async with held.moving:

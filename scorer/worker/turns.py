@@ -1,31 +1,27 @@
-"""Sending and storing take turns: one chunk of a partition at a time, in the order of scoring, while others are scored.
+"""Sending and storing take turns: one chunk at a time, in the order of scoring, while the next one is scored.
 
 What waits for a broker's answer needs no processor, and what scores needs no broker. The order within a chunk stays as
-it is, and so does the order of a partition's chunks: the second is not sent before the first is stored. Partitions do
-not wait for each other: with small chunks, that wait would be most of what an alert takes.
+it is, and so does the order of chunks: the second is not sent before the first is stored.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from scorer.worker.arrivals import Place
-
 
 class Turns:
     def __init__(self, fatal: Callable[[BaseException], None]) -> None:
         self._fatal = fatal
-        self._under_way: dict[Place, asyncio.Task[None]] = {}
+        self._turn: asyncio.Task[None] | None = None
 
-    async def next(self, place: Place, carry_out: Callable[[], Awaitable[object]]) -> None:
+    async def next(self, carry_out: Callable[[], Awaitable[object]]) -> None:
         """Returns as soon as it is this one's turn; whatever goes wrong in it ends the worker."""
-        if before := self._under_way.get(place):
-            await asyncio.wait([before])  # who is cancelled here does not cancel what it waits for
-        self._under_way[place] = asyncio.create_task(self._carried_out(carry_out))
+        await self.over()
+        self._turn = asyncio.create_task(self._carried_out(carry_out))
 
     async def over(self) -> None:
-        """Until nothing is under way."""
-        if self._under_way:
-            await asyncio.wait(self._under_way.values())
+        """Until nothing is under way. Who is cancelled here does not cancel what it waits for."""
+        if self._turn is not None:
+            await asyncio.wait([self._turn])
 
     async def _carried_out(self, carry_out: Callable[[], Awaitable[object]]) -> None:
         try:
