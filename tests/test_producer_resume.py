@@ -109,6 +109,7 @@ def test_a_replay_that_is_told_to_end_while_the_broker_is_silent_ends_and_loses_
     assert running.end(signal.SIGTERM) == 143, running.said
     assert "--resume goes on from there" in running.said
     own_kafka.resume()
+    wait_for(own_kafka.address, topics.transactions, 500)  # it answers again
     assert main(["replay", str(path), "--resume", *UNLIMITED], environment) == 0
     # What lay in the broker's socket while it was stopped may come to its log after the others, a second time.
     found = arrived(own_kafka.address, topics)
