@@ -10,7 +10,7 @@ from bench.stream.compare import paced_rows
 from bench.stream.contestants import NAIVE, QUIX, WORKER, lines_of_code
 from bench.stream.system import DAYS, PACED_DAYS
 from bench.table import table
-from bench.targets import ranged, verdicts
+from bench.targets import Verdict, ranged, verdicts
 
 PAGE = Path("docs/benchmarks.md")
 PARTS = ("stream", "growth", "trainer")
@@ -67,7 +67,7 @@ def write_page(folder: Path, target: Path = PAGE) -> list[str]:
     found = {part: whole["found"] if whole else None for part, whole in parts.items()}
     judged = verdicts(found["stream"], found["growth"])
     sections = [HEAD, "## Targets\n", table(("", "wanted", "got", "met"), [_judged(one) for one in judged])]
-    sections += [f"Missed, {one.what}: {one.why_missed}.\n" for one in judged if not one.met and one.why_missed]
+    sections += _why_missed(judged)
     if found["stream"]:
         sections += _stream(found["stream"])
     if found["growth"]:
@@ -80,6 +80,15 @@ def write_page(folder: Path, target: Path = PAGE) -> list[str]:
         sections.append(f"Not measured yet: {', '.join(missing)}.\n")
     target.write_text("\n".join(sections))
     return [one.what for one in judged if not one.met]
+
+
+def _why_missed(judged: Sequence[Verdict]) -> list[str]:
+    """One reason may be that of several."""
+    missed = [one for one in judged if not one.met]
+    targets: dict[str, list[str]] = {}
+    for one in missed:
+        targets.setdefault(one.why_missed, []).append(one.what)
+    return [f"Missed, {'; '.join(each)}: {why}.\n" for why, each in targets.items()]
 
 
 def _judged(one: Any) -> tuple[str, ...]:
