@@ -1,13 +1,13 @@
 """python -m bench: the whole benchmark, into docs/benchmarks.md."""
 
 import argparse
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from bench.alone import run_alone
 from bench.growth.all import FULL_ROWS, growth
 from bench.page import PAGE, PARTS, write_page
 from bench.results import FOLDER, keep
@@ -17,8 +17,7 @@ from bench.trainer import trainer
 from console.help import epilog
 from console.options import Parser, checked_target, option_of
 from console.output import writing
-from console.start import EXIT_FAILED, EXIT_OK, end_when_told, start
-from risk.errors import TrustLensError
+from console.start import EXIT_FAILED, EXIT_OK
 from risk.settings import count
 
 DESCRIPTION = """\
@@ -54,15 +53,11 @@ def parser() -> Parser:
     return made
 
 
-def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:  # noqa: ARG001 - as every program is called
-    options = parser().parse_args(arguments)
+def main() -> int:
+    options = parser().parse_args()
     chosen = [part for part in PARTS if options.only in (None, part)]
-    try:
-        _check(options, chosen)
-        return _measure(options, chosen, said_since(time.monotonic()))
-    except TrustLensError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return EXIT_FAILED
+    _check(options, chosen)
+    return _measure(options, chosen, said_since(time.monotonic()))
 
 
 def _check(options: argparse.Namespace, chosen: Sequence[str]) -> None:
@@ -121,5 +116,4 @@ def said_since(began: float) -> Say:
 
 
 if __name__ == "__main__":
-    end_when_told()
-    sys.exit(start(lambda: main, sys.argv[1:], os.environ))
+    run_alone(main)

@@ -1,25 +1,23 @@
 """python -m bench.reporter_beside: what a reporter that is scraped takes from a worker at full speed."""
 
-import os
 import signal
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
 
+from bench.alone import run_alone
 from bench.stream.contestants import POSITIONS, check_installed, worker
 from bench.stream.measure import rows_stored, until
 from bench.stream.system import Run, bench
 from console.help import epilog
 from console.options import Parser, option_of
-from console.start import EXIT_FAILED, EXIT_OK, end_when_told, start
+from console.start import EXIT_FAILED, EXIT_OK
 from ops.leashed import Leashed
 from ops.reporter import address_of
-from risk.errors import TrustLensError
 from risk.settings import count
 
 DESCRIPTION = """\
@@ -120,15 +118,11 @@ def parser() -> Parser:
     return made
 
 
-def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:  # noqa: ARG001 - as every program is called
-    options = parser().parse_args(arguments)
-    try:
-        check_installed((), is_kafka_needed=True)
-        with tempfile.TemporaryDirectory() as name, bench(Path(name), options.rows) as made:
-            shares, scrapes = _measure(made.fresh(), options.minutes)
-    except TrustLensError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return EXIT_FAILED
+def main() -> int:
+    options = parser().parse_args()
+    check_installed((), is_kafka_needed=True)
+    with tempfile.TemporaryDirectory() as name, bench(Path(name), options.rows) as made:
+        shares, scrapes = _measure(made.fresh(), options.minutes)
     share = statistics.median(shares)
     print(f"kept: {share:.3f} ({min(shares):.3f} to {max(shares):.3f}; wanted {SHARE_KEPT}); "
           f"{scrapes.done} scrapes, {scrapes.failed} failed")  # fmt: skip
@@ -136,5 +130,4 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:  # no
 
 
 if __name__ == "__main__":
-    end_when_told()
-    sys.exit(start(lambda: main, sys.argv[1:], os.environ))
+    run_alone(main)

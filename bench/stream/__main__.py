@@ -1,18 +1,15 @@
 """python -m bench.stream: the worker beside others, without the rest of the benchmark, and nothing is kept of it."""
 
-import os
-import sys
-from collections.abc import Mapping, Sequence
 from functools import partial
 
+from bench.alone import run_alone
 from bench.page import side_by_side
 from bench.stream.compare import stream
 from bench.stream.contestants import CONTESTANTS, WORKER, check_installed
 from bench.targets import verdicts
 from console.help import epilog
 from console.options import Parser, option_of
-from console.start import EXIT_FAILED, EXIT_OK, end_when_told, start
-from risk.errors import TrustLensError
+from console.start import EXIT_FAILED, EXIT_OK
 from risk.settings import count
 
 DESCRIPTION = """\
@@ -41,16 +38,12 @@ def parser() -> Parser:
     return made
 
 
-def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:  # noqa: ARG001 - as every program is called
-    options = parser().parse_args(arguments)
+def main() -> int:
+    options = parser().parse_args()
     chosen = [one for one in CONTESTANTS if one is WORKER or one.name in (options.only or [one.name])]
     say = partial(print, flush=True)
-    try:
-        check_installed(chosen, is_kafka_needed=True)
-        found = stream(options.rows, options.repeat, chosen, say)
-    except TrustLensError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return EXIT_FAILED
+    check_installed(chosen, is_kafka_needed=True)
+    found = stream(options.rows, options.repeat, chosen, say)
     say(f"\n{side_by_side(found['contestants'])}")
     judged = verdicts(found, None)
     for one in judged:
@@ -59,5 +52,4 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:  # no
 
 
 if __name__ == "__main__":
-    end_when_told()
-    sys.exit(start(lambda: main, sys.argv[1:], os.environ))
+    run_alone(main)
