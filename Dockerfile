@@ -7,7 +7,7 @@ ENV PATH=/app/.venv/bin:$PATH
 COPY requirements.lock ./
 # The lock holds the tests' tools too, with everything's hashes; what only tests need is taken out again.
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock \
-    && pip uninstall --yes check-jsonschema hypothesis mypy pytest ruff
+    && pip uninstall --yes check-jsonschema hypothesis mypy pytest pytest-xdist ruff
 COPY . .
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .
 
@@ -31,13 +31,14 @@ ENV PATH=/app/.venv/bin:$PATH \
     HOME=/tmp \
     NUMBA_CACHE_DIR=/tmp/numba \
     MPLCONFIGDIR=/tmp/matplotlib \
-    TRUSTLENS_DB=/data/risk.db
+    TRUSTLENS_DB=/data/risk.db \
+    TRUSTLENS_STATE=/data/state
 
 USER trustlens
 # Bundles are looked for in models/ below it.
 WORKDIR /data
 VOLUME /data
-EXPOSE 9108 9109
+EXPOSE 9108 9109 9110
 
 # Of a worker, which is what most containers are; docker-compose.yml says it for the others.
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s \

@@ -4,7 +4,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help setup packages test storm lint format docs bench bench-lock demo pictures kafka embedded lock clean
+# Some machines set it. Tests start hundreds of programs, and each would be compiled anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup packages test proof fuzz pythons storm lint format docs bench bench-lock demo pictures kafka embedded lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -35,8 +38,30 @@ packages:  ## Debian packages of what tests run beside Python; as root, only wha
 	[ -z "$$missing" ] || { apt-get update --quiet && SYSTEMD_OFFLINE=1 RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
 		apt-get install --yes --quiet --no-install-recommends $$missing; }
 
-test: setup  ## every test
-	$(PY) -m pytest
+# Tests of one file stay together, each process has a Kafka of its own, and files begin in the order of tests/conftest.py.
+BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test: setup  ## the quick tests, side by side; the same examples and dice every time
+	$(PY) -m pytest $(BESIDE) -m "not proof"
+
+proof: setup  ## the long tests: storms, faults of brokers, the demo, the wheel, older processors, many examples
+	$(PY) -m pytest -m proof
+	$(PY) -m pytest $(BESIDE) -m hypothesis --hypothesis-profile=proof
+
+fuzz: setup  ## property tests with fresh seeds for MINUTES (default: 30), in two processes; what they find is kept
+	$(PY) -m ops.fuzz --minutes $(or $(MINUTES),30)
+
+# Every Python from 3.11 on, in the path or as pyenv has it.
+PYTHONS ?= $(shell for minor in 11 12 13 14; do \
+	command -v python3.$$minor || ls $(HOME)/.pyenv/versions/3.$$minor.*/bin/python 2> /dev/null | tail -n 1; done)
+
+pythons:  ## the quick tests and the wheel under every Python there is, each in a new environment (PYTHONS="...")
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && set -e && for python in $(PYTHONS); do \
+		"$$python" --version; \
+		$(MAKE) --no-print-directory PYTHON="$$python" VENV="$$folder/venv" test; \
+		"$$folder/venv/bin/python" -m pytest tests/test_wheel.py; \
+		rm -rf "$$folder/venv"; \
+	done
 
 storm: setup  ## the proof of the worker's promises, large; takes half an hour; needs Java 17 and Maven
 	$(PY) -m storm --large
@@ -76,8 +101,8 @@ demo: setup  ## all of it in less than three minutes, in the terminal; KEEP=1 le
 pictures: setup  ## draw and photograph a real demo for the README; a few minutes; needs Chromium
 	$(PY) -m ops.pictures
 
-kafka: setup  ## a real Apache Kafka on port 9092 until Ctrl-C; data in .kafka/data; needs Java 17 and Maven
-	@$(PY) -m ops.kafka
+kafka: setup  ## a real Apache Kafka on port 9092 (PORT=...) until Ctrl-C; data in .kafka/data; needs Java 17 and Maven
+	@$(PY) -m ops.kafka $(if $(PORT),--port $(PORT))
 
 embedded: setup  ## a broker in memory, for a demonstration, until Ctrl-C; needs nothing
 	@$(PY) -m ops.embedded

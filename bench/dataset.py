@@ -103,7 +103,7 @@ def _with_times_as_text(table: pa.Table) -> pa.Table:
 def read(path: Path) -> None:
     begun = time.perf_counter()
     dataset = open_dataset(path)
-    rows = sum(len(chunk.transactions) for chunk in dataset.rows())
+    rows = sum(len(chunk.block) for chunk in dataset.rows())
     seconds = time.perf_counter() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(

@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,13 @@ def machine() -> dict[str, str]:
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "load": f"{os.getloadavg()[2]:.1f}",
     }
+
+
+def measured_on(command: str, one: Mapping[str, str]) -> str:
+    return (
+        f"`{command}`, {one['date']}: {one['processor']}, {one['memory']}, {one['system']}; load of the machine at its "
+        f"end {one['load']}; {one['versions']}"
+    )
 
 
 def _processor() -> str:

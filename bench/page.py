@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.growth.page import growth_section
+from bench.machine import measured_on
 from bench.results import ratios, read, spread
 from bench.stream.compare import paced_rows
 from bench.stream.contestants import NAIVE, QUIX, WORKER, lines_of_code
@@ -190,14 +191,11 @@ def _machine(wholes: Iterable[dict[str, Any]]) -> list[str]:
     known: Sequence[dict[str, Any]] = list(wholes)
     lines = ["## Machine, versions, commands\n"]
     for whole in known:
-        one = whole["machine"]
-        lines.append(
-            f"- `{whole['command']}`, {one['date']}: {one['processor']}, {one['memory']}, {one['system']}; load of the "
-            f"machine at its end {one['load']}; {one['versions']}"
-        )
+        lines.append(f"- {measured_on(whole['command'], whole['machine'])}")
     lines.append(
         "\nOther speeds have commands of their own: `python -m bench.dataset`, `bench.replay`, `bench.store`, "
         "`bench.reporter`, `bench.reporter_beside`, `bench.backtest`, `bench.train`, `bench.features`, "
-        "`bench.generate`.\n"
+        "`bench.generate`, `bench.trees`; `python -m bench.against COMMIT` sets the working tree beside one of its "
+        "commits.\n"
     )
     return lines

@@ -86,6 +86,16 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return read_settings(environment, said)
 
 
+def add_bundle(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--bundle",
+        type=Path,
+        default=Path("models/current"),
+        metavar="DIR",
+        help="a bundle's folder, or a folder of models for the one in use there (default: models/current)",
+    )
+
+
 def checked_target(option: str, path: Path, suffix: str | tuple[str, ...], *, force: bool, inputs: list[Path]) -> Path:
     """A file to write, refused before any work is done: another suffix, no folder, something there, or an input."""
     try:

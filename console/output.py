@@ -45,3 +45,8 @@ def writing(target: Path, *more: Path) -> Iterator[None]:
             f"cannot write {' and '.join(str(path) for path in (target, *more))}: {error.strerror or error}; expected "
             "a place with room where files may be written; make room or choose another"
         ) from error
+
+
+def spreadsheet_cell(value: object) -> object:
+    """A text out of a dataset for a CSV of ours: a spreadsheet would run what begins like a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

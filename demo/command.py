@@ -93,6 +93,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
         Programs(ground.logs, options.environment, lambda names: teller.now(_stops(names))) as programs,
     ):
         programs.settings["DB"] = str(ground.store)
+        programs.settings["STATE"] = str(ground.store.parent / "state")
         _go(options, teller, programs, ground, port)
         if options.keep:
             teller.show(Text("All of it goes on until Ctrl-C.", "dim"))

@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Met
 
 from kpi_reporter.kpis.values import SCORE_STEPS, Kpis, Money, Place, Quality, Unready
 from risk.clock import DAY, SECOND
+from risk.horizon import WarmingUp
 
 PREFIX = "trustlens_kpi_"
 
@@ -74,6 +75,10 @@ def _seconds(ms: int | None) -> float | None:
     return None if ms is None else ms / SECOND
 
 
+def _lacking(warming_up: WarmingUp | None) -> float:
+    return 0 if warming_up is None else (warming_up.needed - warming_up.days) * DAY / SECOND
+
+
 def _until(quality: Quality) -> float | None:
     return None if quality.last_day is None else (quality.last_day + 1) * DAY / SECOND
 
@@ -119,6 +124,12 @@ FAMILIES = (
     _counts("labels", "Labels received, every version. One that comes again counts again, until the reporter starts.",
             "verdict", lambda now: {"fraud": now.labels.fraud, "genuine": now.labels.genuine}),
     _one("newest_label_timestamp_seconds", "The latest labelled_at.", lambda now: _seconds(now.labels.newest)),
+    _one("warming_up_seconds", "How much of the past the newest scores lack: the longest window of their bundle looks "
+         "back further than the log goes. Of the partition that lacks most; 0 where nothing lacks.",
+         lambda now: _lacking(now.warming_up)),
+    _one("labels_overdue_seconds", "How far the newest label lies behind the newest transaction, in event time, while "
+         "that is longer than the label delay of a bundle that uses the merchant ledger; 0 otherwise.",
+         lambda now: 0 if now.label_silence is None else _seconds(now.label_silence.behind_ms)),
     _one("unknown_bundles", "Bundles that flags name, but whose manifest cannot be read: their days are not judged.",
          lambda now: len(now.unknown_bundles)),
     _live("days", "Days that count.", lambda one: one.days_due),

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from kpi_reporter.kpis.recent import Misses
 from kpi_reporter.kpis.values import Kpis, Unready
 
 EVERY_SECONDS = 2.0
 
 
 class Reader(Protocol):
+    misses: Misses | None
+
     def read(self) -> Kpis | Unready: ...
 
     def end(self) -> None: ...
@@ -49,6 +52,10 @@ class Latest:
     def value(self) -> Kpis | Unready:
         """At once."""
         return self._value
+
+    def misses(self) -> Misses | None:
+        """At once; None where there is nothing to read."""
+        return self._reader.misses
 
     def newer(self, within_seconds: float) -> Kpis | Unready:
         """Of a reading that began after the question. Where that takes too long, nothing is known: what there is may

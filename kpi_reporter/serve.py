@@ -2,14 +2,15 @@
 
 import argparse
 import ipaddress
-import os
 import signal
 import socket
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-import uvicorn
-
+from console.alive import alive_of
 from console.help import epilog
 from console.start import EXIT_OK
 from console.terminal import notice
@@ -17,14 +18,20 @@ from kpi_reporter.explorer.app import explorer
 from kpi_reporter.explorer.login import with_login
 from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.latest import Latest
+from kpi_reporter.listener import Listener, address_of, listener, listening, run
 from kpi_reporter.web import App, Web
 from risk.errors import SettingError
 from risk.settings import Settings, read_settings
 
-# Enough for browsers and scrapers; who comes beyond that is told to come again.
-CONNECTIONS = 256
-ENDS_WITHIN_SECONDS = 5
 SHORTEST_TOKEN = 16  # so that nobody guesses it
+LAST_PORT = 65_535
+
+
+class Doors(NamedTuple):
+    """Programs have a listener of their own: however many connections people hold, Prometheus is answered."""
+
+    pages: socket.socket
+    metrics: socket.socket
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -43,6 +50,11 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     )
     command.add_argument("--host", metavar="HOST", help="the address to listen at")
     command.add_argument("--port", metavar="PORT", help="the port; 0 picks a free one")
+    command.add_argument(
+        "--metrics-port",
+        metavar="PORT",
+        help="a port for programs alone: /metrics, /kpis.json, /health, /ready (default: the one after --port)",
+    )
     command.set_defaults(run=_run)
 
 
@@ -52,13 +64,25 @@ def _run(options: argparse.Namespace) -> int:
         for name, option, value in (
             ("REPORTER_HOST", "--host", options.host),
             ("REPORTER_PORT", "--port", options.port),
+            ("REPORTER_METRICS_PORT", "--metrics-port", options.metrics_port),
         )
         if value is not None
     }
     settings = read_settings(options.environment, said)
     check_access(settings)
-    with listening(settings.reporter_host, settings.reporter_port) as door:
-        _serve(settings, door)
+    host, port, of_metrics = settings.reporter_host, settings.reporter_port, settings.reporter_metrics_port
+    if of_metrics is None:
+        of_metrics = port and port + 1
+        if of_metrics > LAST_PORT:
+            raise SettingError(
+                f"TRUSTLENS_REPORTER_PORT: got {port}, after which there is no port for programs; expected a smaller "
+                "one, or a port of their own in TRUSTLENS_REPORTER_METRICS_PORT"
+            )
+    with (
+        listening(host, port, "--port or TRUSTLENS_REPORTER_PORT") as pages,
+        listening(host, of_metrics, "--metrics-port or TRUSTLENS_REPORTER_METRICS_PORT") as metrics,
+    ):
+        _serve(settings, Doors(pages, metrics), alive_of(options.environment))
     return EXIT_OK
 
 
@@ -84,61 +108,35 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """A socket that is ours before anything else begins, so that a taken port is said at once."""
-    try:
-        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        raise SettingError(
-            f"TRUSTLENS_REPORTER_HOST: got {host!r} ({error.strerror}), expected an address of this machine"
-        ) from None
-    door = socket.socket(family, kind, protocol)
-    try:
-        # A port whose last owner has just ended may be taken again at once.
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        door.bind(address)
-        door.listen(CONNECTIONS)
-    except OSError as error:
-        door.close()
-        why = os.strerror(error.errno or 0)
-        raise SettingError(
-            f"--port or TRUSTLENS_REPORTER_PORT: cannot listen at {host} port {port} ({why}), expected an "
-            "address of this machine and a port that is free; see who has it, or choose another"
-        ) from None
-    return door
-
-
-def _serve(settings: Settings, door: socket.socket) -> None:
+def _serve(settings: Settings, doors: Doors, alive: Callable[[], None]) -> None:
     path = settings.db
     latest = Latest(KpiReader(path), path, notice)
-    app = assembled(latest, path, settings)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        ws="none",
-        server_header=False,
-        limit_concurrency=CONNECTIONS,
-        timeout_graceful_shutdown=ENDS_WITHIN_SECONDS,
-    )
-    server = uvicorn.Server(config)
+    with assembled(latest, path, settings) as apps:
+        _answer(latest, [(listener(app, alive=alive), door) for app, door in zip(apps, doors, strict=True)])
 
+
+def _answer(latest: Latest, listeners: Sequence[tuple[Listener, socket.socket]]) -> None:
     def end(number: int, frame: object) -> None:  # noqa: ARG001 - a signal handler's signature
-        """An end from outside is how this program ends, not a failure. The server hands on what it caught."""
-        server.should_exit = True
+        """An end from outside is how this program ends, not a failure."""
+        for one, _ in listeners:
+            one.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, end)
-    host, port = door.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    notice(f"listening on http://{shown}:{port}")
+    (_, pages), (_, metrics) = listeners
+    notice(f"metrics and health at {address_of(metrics)}")
+    notice(f"listening on {address_of(pages)}")
     latest.start()
     try:
-        server.run(sockets=[door])
+        run(listeners)
     finally:
         latest.stop()
 
 
-def assembled(latest: Latest, path: Path, settings: Settings) -> App:
-    return with_login(Web(latest, path, explorer(path, latest.value)), settings.reporter_token, time.time)
+@contextmanager
+def assembled(latest: Latest, path: Path, settings: Settings) -> Iterator[tuple[App, App]]:
+    """What answers people, and what answers programs alone."""
+    token = settings.reporter_token
+    web = Web(latest, path)
+    with explorer(path, latest) as pages:
+        yield with_login(web.beside(pages), token, time.time), with_login(web.alone, token, time.time)

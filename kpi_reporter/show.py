@@ -10,12 +10,13 @@ from rich.live import Live
 from console.help import epilog
 from console.options import option_of, settings_of
 from console.start import EXIT_INTERRUPTED, EXIT_OK
-from console.terminal import out, say
+from console.terminal import notice, out, say
 from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.kpis.values import Unready
 from kpi_reporter.shown import page, screen
 from risk.errors import StoreError
 from risk.settings import count
+from risk.store import frozen_store
 
 ALERTS_SHOWN = 10
 WIDEST = 1_000
@@ -41,7 +42,10 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _run(options: argparse.Namespace) -> int:
-    reader = KpiReader(settings_of(options).db)
+    path = settings_of(options).db
+    if (text := frozen_store(path)) is not None:
+        notice(text)
+    reader = KpiReader(path)
     if options.watch:
         return _watch(reader, options.every)
     now = reader.read()

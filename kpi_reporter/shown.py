@@ -9,7 +9,7 @@ from rich.text import Text
 
 from console.terminal import harmless
 from kpi_reporter.kpis.alerts import Alert
-from kpi_reporter.kpis.told import days_text, learned_text
+from kpi_reporter.kpis.told import cautions, days_text, learned_text
 from kpi_reporter.kpis.values import Kpis, Money, Quality, Unready
 from risk.clock import DAY, to_date, to_text
 from risk.money import amount_text
@@ -49,7 +49,7 @@ def _parts(now: Kpis, alerts: Sequence[Alert]) -> list[Part]:
     if now.unknown_bundles:
         warnings.append(f"not judged, as their manifest cannot be read: {', '.join(now.unknown_bundles)}")
     return [
-        Part("overview", _overview(now)),
+        Part("overview", Group(_overview(now), *map(_text, cautions(now)))),
         Part("alerts whose labels are due", Group(_quality(now.quality), *map(_text, warnings))),
         Part("merchant categories", _groups(now)),
         Part("latest alerts", _alerts(alerts)),

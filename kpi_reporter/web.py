@@ -31,10 +31,8 @@ class Answer(NamedTuple):
 
 
 class Web:
-    """The ASGI app."""
-
-    def __init__(self, latest: Latest, path: Path, explorer: App) -> None:
-        self._latest, self._path, self._explorer = latest, path, explorer
+    def __init__(self, latest: Latest, path: Path) -> None:
+        self._latest, self._path = latest, path
         self._asked: asyncio.Future[Kpis | Unready] | None = None
         self._own = {
             "/health": self._health,
@@ -43,10 +41,23 @@ class Web:
             "/kpis.json": self._kpis,
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._own.get(scope["path"]) if scope["type"] == "http" else None
+    def beside(self, other: App) -> App:
+        """An ASGI app: what is asked for here, and all else by the other one."""
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and scope["path"] in self._own:
+                await self.alone(scope, receive, send)
+            else:
+                await other(scope, receive, send)
+
+        return app
+
+    async def alone(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - an ASGI app's signature
+        """An ASGI app."""
+        answer = self._own.get(scope["path"])
         if answer is None:
-            await self._explorer(scope, receive, send)
+            words = f"got {scope['path']}, expected one of {', '.join(self._own)}\n"
+            await _send(send, Answer(404, TEXT, words.encode()), scope)
         elif scope["method"] not in ("GET", "HEAD"):
             words = f"got {scope['method']}, expected GET: nothing can be changed here\n"
             await _send(send, Answer(405, TEXT, words.encode()), scope)

@@ -8,39 +8,60 @@ Nothing is unpickled. A bundle that does not fit this program is refused with th
 """
 
 import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, BinaryIO, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from risk.calibration import Calibration
 from risk.catalogue import CATALOGUE_VERSION, FeatureSet
+from risk.clock import DAY, SECOND
 from risk.errors import BundleError
+from risk.horizon import Horizon, horizon_of
+from risk.ledger_day import LONGEST_DELAY_DAYS
 from risk.prepare import Learned
 
-MANIFEST_VERSION = 2
+MANIFEST_VERSION = 3
+OLDER_VERSIONS = (2,)  # without `scored_by`
 MANIFEST = "manifest.json"
 ONNX = "model.onnx"
 JOBLIB = "model.joblib"
 CURRENT = "current"
 
+# Far beyond what anybody trains with; what is larger is a mistake, or meant to fill memory.
+MANIFEST_BYTES = 64 * 1024**2
+ONNX_BYTES = 1024**3
+FILE_BYTES = 16 * 1024**3
+MOST_FILES = 100
+PIECE_BYTES = 1024**2
+
+Count = Annotated[int, Meta(ge=0, le=10**15)]
+Moment = Annotated[int, Meta(ge=-(10**15), le=10**15)]
+Money = Annotated[float, Meta(ge=0, le=1e15)]
+Threshold = Annotated[float, Meta(ge=0, le=2)]  # above every score where no alert is worth its review
+UpToAYear = Annotated[int, Meta(ge=0, le=365 * DAY)]
+
 
 class Thresholds(Struct, frozen=True):
     """Where levels begin, and what they were chosen for."""
 
-    medium: float
-    high: float
-    review_cost: float
-    loss_rate: float
-    alerts_per_day: float | None
+    medium: Threshold
+    high: Threshold
+    review_cost: Money
+    loss_rate: Money
+    alerts_per_day: Money | None
 
 
 class TrainingData(Struct, frozen=True):
-    transactions: int  # that were scored: what is a duplicate, too late or unreadable is not among them
-    first_event: int
-    last_event: int
+    transactions: Count  # that were scored: what is a duplicate, too late or unreadable is not among them
+    first_event: Moment
+    last_event: Moment
     sha256: str
 
 
@@ -79,10 +100,18 @@ class Histogram(Struct, frozen=True):
     """How many scores lie below the first edge, between each two, and at or above the last: one more than edges."""
 
     edges: tuple[float, ...]
-    counts: tuple[int, ...]
+    counts: tuple[Count, ...]
 
 
-class Manifest(Struct, frozen=True):
+# A worker, a backtest and an audit obey it: another would give other last bits.
+ScoredBy = Literal["onnxruntime", "trees"]
+ONNX_RUNTIME: ScoredBy = "onnxruntime"
+TREES: ScoredBy = "trees"
+
+
+class Manifest(Struct, frozen=True, omit_defaults=True):
+    """Nothing but `scored_by` has a default: it is left out, as of bundles that were made before there was a choice."""
+
     manifest_version: int
     version: str
     model: str
@@ -91,10 +120,10 @@ class Manifest(Struct, frozen=True):
     number_attributes: tuple[str, ...]
     category_attributes: tuple[str, ...]
     catalogue_version: int
-    label_delay_days: int
-    bucket_ms: int
-    max_lateness_ms: int
-    max_ahead_ms: int
+    label_delay_days: Annotated[int, Meta(ge=1, le=LONGEST_DELAY_DAYS)]
+    bucket_ms: Annotated[int, Meta(ge=SECOND, le=DAY, multiple_of=SECOND)]
+    max_lateness_ms: UpToAYear
+    max_ahead_ms: UpToAYear
     currency: str
     calibration: Calibration
     thresholds: Thresholds
@@ -107,11 +136,16 @@ class Manifest(Struct, frozen=True):
     timings: dict[str, float]
     metrics: dict[str, Any]
     files: dict[str, str]
-    seal: str  # SHA-256 over all that stands above
+    seal: str  # SHA-256 over everything else
+    scored_by: ScoredBy = ONNX_RUNTIME
 
     @property
     def feature_set(self) -> FeatureSet:
         return FeatureSet(frozenset(self.fields), self.number_attributes, self.category_attributes)
+
+    @property
+    def horizon(self) -> Horizon:
+        return horizon_of((feature.name for feature in self.features), self.label_delay_days, self.bucket_ms)
 
 
 # What says how a bundle came about, but not what it computes: the same model must have the same name everywhere.
@@ -120,12 +154,28 @@ NOT_IN_VERSION = ("version", "files", "timings", "libraries", "metrics", "seal")
 NOT_IN_VERSION_OF_TRAINING = ("columns",)
 
 
+def what_decides(manifest: dict[str, Any]) -> bytes:
+    """What of a manifest decides the scores. The rest may differ within a version, as when the same model
+    was trained on two machines."""
+    body = _without(manifest, NOT_IN_VERSION)
+    if "training" in body:
+        body["training"] = _without(body["training"], NOT_IN_VERSION_OF_TRAINING)
+    return msgspec.json.encode(body, order="sorted")
+
+
 def version_of(manifest: Manifest, onnx: bytes) -> str:
     """The model's name and 8 hex digits over what decides the scores."""
-    body = _without(msgspec.to_builtins(manifest), NOT_IN_VERSION)
-    body["training"] = _without(body["training"], NOT_IN_VERSION_OF_TRAINING)
-    digest = sha256(sha256(onnx).digest() + msgspec.json.encode(body, order="sorted")).hexdigest()
+    digest = sha256(sha256(onnx).digest() + what_decides(msgspec.to_builtins(manifest))).hexdigest()
     return f"{manifest.model}-{digest[:8]}"
+
+
+# A version names a folder among the models, and the worker and the audit get it out of Kafka and the store.
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}-[0-9a-f]{8}")
+
+
+def is_version(text: str) -> bool:
+    """Whether a bundle can have this for its version: a model's name and 8 hex digits."""
+    return _VERSION.fullmatch(text) is not None
 
 
 def sealed(manifest: Manifest) -> Manifest:
@@ -150,11 +200,52 @@ class Bundle(Struct, frozen=True):
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """The bundle in a folder, or in the one that its `current` names; BundleError if it is not whole or not ours."""
-    folder = current_bundle(folder) if os.path.lexists(folder / CURRENT) else folder
+    """The bundle in a folder, or the one that its `current` names, or that this `current` names; BundleError if it is
+    not whole or not ours."""
+    is_current = folder.name == CURRENT and not folder.is_dir()
+    models = folder.parent if is_current else folder
+    if is_current or os.path.lexists(models / CURRENT):
+        return bundle_of_version(models, current_bundle(models).name)
+    return _read(folder)
+
+
+def bundle_of_version(models: Path, version: str) -> Bundle:
+    """The one that is called so among the models; BundleError where there is none, or it is not whole, or another."""
+    if not is_version(version):
+        raise BundleError(
+            f"bundle {version[:80]!r}: expected a version, such as lightgbm-1a2b3c4d; `trainer models` lists them"
+        )
+    bundle = _read(models / version)
+    if bundle.manifest.version != version:
+        raise BundleError(
+            f"{models / version}: got a manifest of version {bundle.manifest.version}, expected {version}; the folder "
+            "was renamed. Give it its name back."
+        )
+    return bundle
+
+
+def current_bundle(models: Path) -> Path:
+    """The folder of the version in use."""
+    path = models / CURRENT
+    try:
+        with _opened(path, 1024, may_be_a_link=True) as file:
+            text = file.read().decode("utf-8", "backslashreplace").strip()
+    except OSError as error:
+        raise BundleError(
+            f"{path}: {error.strerror}, expected a file that names a bundle; train and promote write it"
+        ) from None
+    if not is_version(text) or not (models / text).is_dir():
+        raise BundleError(
+            f"{path}: got {text[:80]!r}, expected a bundle in {models}; models lists them. Name one with promote."
+        )
+    return models / text
+
+
+def _read(folder: Path) -> Bundle:
     path = folder / MANIFEST
     try:
-        raw = path.read_bytes()
+        with _opened(path, MANIFEST_BYTES) as file:
+            raw = file.read()
     except OSError as error:
         raise BundleError(
             f"{path}: {error.strerror}, expected a bundle's manifest. Train one, or name its folder."
@@ -170,20 +261,6 @@ def read_bundle(folder: Path) -> Bundle:
     return Bundle(folder, manifest, onnx)
 
 
-def current_bundle(models: Path) -> Path:
-    """The folder of the version in use."""
-    path = models / CURRENT
-    try:
-        text = path.read_bytes().decode("utf-8", "backslashreplace").strip()
-    except OSError as error:
-        raise BundleError(f"{path}: {error.strerror}, expected a file that names a bundle; promote writes it") from None
-    if text in ("", ".", "..") or "/" in text or not (models / text).is_dir():
-        raise BundleError(
-            f"{path}: got {text[:80]!r}, expected a bundle in {models}; models lists them. Name one with promote."
-        )
-    return models / text
-
-
 def _delete(folder: Path) -> str:
     return f"Delete {folder} and train again, or bring back a copy of the whole folder."
 
@@ -192,7 +269,7 @@ def _read_manifest(path: Path, raw: bytes) -> Manifest:
     try:
         body = msgspec.json.decode(raw, type=dict[str, Any])
         version = body.get("manifest_version")
-        if version != MANIFEST_VERSION:
+        if version not in (MANIFEST_VERSION, *OLDER_VERSIONS):
             raise BundleError(
                 f"{path}: got manifest_version {version!r}, expected {MANIFEST_VERSION}; another version of TrustLens "
                 "wrote the bundle. Train it again, or use that version."
@@ -209,25 +286,50 @@ def _read_manifest(path: Path, raw: bytes) -> Manifest:
 
 def _checked(folder: Path, manifest: Manifest) -> bytes:
     """The model's bytes; every file of the manifest is there and has its hash."""
+    names = sorted(manifest.files)
+    if ONNX not in names or len(names) > MOST_FILES or any(not _is_plain(name) for name in names):
+        raise BundleError(
+            f"{folder / MANIFEST}: got files {str(names)[:200]}, expected {ONNX} among them, at most {MOST_FILES}, and "
+            f"each by its name in the folder alone. {_delete(folder)}"
+        )
     contents = b""
-    for name, expected in sorted(manifest.files.items()):
-        path = folder / name
+    for name in names:
+        path, expected, digest = folder / name, manifest.files[name], sha256()
         try:
-            raw = path.read_bytes()
+            with _opened(path, ONNX_BYTES if name == ONNX else FILE_BYTES) as file:
+                if name == ONNX:
+                    contents = file.read()
+                    digest.update(contents)
+                while piece := file.read(PIECE_BYTES):
+                    digest.update(piece)
         except OSError as error:
             raise BundleError(
-                f"{path}: {error.strerror}, expected a file with SHA-256 {expected}. {_delete(folder)}"
+                f"{path}: {error.strerror}, expected a file with SHA-256 {expected[:64]}. {_delete(folder)}"
             ) from None
-        found = sha256(raw).hexdigest()
+        found = digest.hexdigest()
         if found != expected:
             raise BundleError(
-                f"{path}: got SHA-256 {found}, expected {expected}; the file was changed. {_delete(folder)}"
+                f"{path}: got SHA-256 {found}, expected {expected[:64]}; the file was changed. {_delete(folder)}"
             )
-        if name == ONNX:
-            contents = raw
-    if ONNX not in manifest.files:
-        raise BundleError(f"{folder / MANIFEST}: got files {sorted(manifest.files)}, expected {ONNX} among them")
     return contents
+
+
+def _is_plain(name: str) -> bool:
+    return name not in ("", ".", "..") and "/" not in name and "\0" not in name
+
+
+@contextmanager
+def _opened(path: Path, most_bytes: int, *, may_be_a_link: bool = False) -> Iterator[BinaryIO]:
+    """A plain file: a device would never end, a pipe would wait for somebody to write, a link leads elsewhere."""
+    if not may_be_a_link and path.is_symlink():
+        raise BundleError(f"{path}: got a link, expected a plain file; put the file itself in its place")
+    follow = 0 if may_be_a_link else os.O_NOFOLLOW
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | follow), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
+            what = f"{found.st_size:,} bytes" if stat.S_ISREG(found.st_mode) else "what is no plain file"
+            raise BundleError(f"{path}: got {what}, expected a plain file of at most {most_bytes:,} bytes")
+        yield file
 
 
 def _check_features(path: Path, manifest: Manifest) -> None:

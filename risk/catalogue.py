@@ -13,6 +13,7 @@ CATALOGUE_VERSION = 1
 
 WINDOWS = {"1h": "hour", "1d": "day", "7d": "7 days", "30d": "30 days"}
 LEDGER_WINDOWS = {"1d": "day", "7d": "7 days", "30d": "30 days"}
+_DAYS = {"1h": 1, "1d": 1, "7d": 7, "30d": 30}
 
 
 class Kind(StrEnum):
@@ -35,7 +36,8 @@ class Needs(StrEnum):
 
 
 class Feature(Struct, frozen=True):
-    """One feature. The reference is what a reason compares with: a number, or "median" or "most common" of training."""
+    """One feature. The reference is what a reason compares with: a number, or "median" or "most common" of training.
+    `window_days`: how many days of the past it looks at, rounded up; 0 where it looks at the transaction alone."""
 
     name: str
     kind: Kind
@@ -43,10 +45,13 @@ class Feature(Struct, frozen=True):
     unit: str
     reference: float | str
     needs: Needs
+    window_days: int = 0
 
 
-def _number(name: str, meaning: str, unit: str, reference: float | str, needs: Needs) -> Feature:
-    return Feature(name, Kind.NUMBER, meaning, unit, reference, needs)
+def _number(
+    name: str, meaning: str, unit: str, reference: float | str, needs: Needs, window: str | None = None
+) -> Feature:
+    return Feature(name, Kind.NUMBER, meaning, unit, reference, needs, 0 if window is None else _DAYS[window])
 
 
 def _category(name: str, meaning: str, needs: Needs) -> Feature:
@@ -56,10 +61,12 @@ def _category(name: str, meaning: str, needs: Needs) -> Feature:
 def _customer_windows() -> Iterable[Feature]:
     for window, words in WINDOWS.items():
         past = f"the customer's earlier transactions within the last {words}"
-        yield _number(f"customer_count_{window}", f"number of {past}", "transactions", "median", Needs.CUSTOMER)
-        yield _number(f"customer_sum_{window}", f"sum of {past}", "currency", "median", Needs.CUSTOMER)
-        yield _number(f"customer_mean_{window}", f"mean amount of {past}", "currency", "median", Needs.CUSTOMER)
-        yield _number(f"customer_max_{window}", f"largest amount of {past}", "currency", "median", Needs.CUSTOMER)
+        yield _number(f"customer_count_{window}", f"number of {past}", "transactions", "median", Needs.CUSTOMER, window)
+        yield _number(f"customer_sum_{window}", f"sum of {past}", "currency", "median", Needs.CUSTOMER, window)
+        yield _number(f"customer_mean_{window}", f"mean amount of {past}", "currency", "median", Needs.CUSTOMER, window)
+        yield _number(
+            f"customer_max_{window}", f"largest amount of {past}", "currency", "median", Needs.CUSTOMER, window
+        )
 
 
 def _ledger_windows() -> Iterable[Feature]:
@@ -71,30 +78,32 @@ def _ledger_windows() -> Iterable[Feature]:
             "transactions",
             "median",
             Needs.MERCHANT,
+            window,
         )
         yield _number(
-            f"merchant_fraud_{window}", f"the merchant's reported frauds in {span}", "transactions", 0.0, Needs.MERCHANT
-        )
+            f"merchant_fraud_{window}", f"the merchant's reported frauds in {span}", "transactions", 0.0,
+            Needs.MERCHANT, window,
+        )  # fmt: skip
         yield _number(
             f"merchant_risk_{window}", f"share of the merchant's transactions in {span} that were reported as fraud",
-            "share", "median", Needs.MERCHANT,
+            "share", "median", Needs.MERCHANT, window,
         )  # fmt: skip
 
 
 HISTORY_FEATURES: tuple[Feature, ...] = (
     *_customer_windows(),
     _number("seconds_since_last", "time since the customer's last transaction, within 30 days", "seconds", "median",
-            Needs.CUSTOMER),
+            Needs.CUSTOMER, "30d"),
     _number("amount_to_mean_30d", "amount divided by the customer's mean amount of 30 days", "ratio", 1.0,
-            Needs.CUSTOMER),
+            Needs.CUSTOMER, "30d"),
     _number("new_merchant_30d", "the customer has not been at this merchant within 30 days", "0 or 1", 0.0,
-            Needs.CUSTOMER_MERCHANT),
+            Needs.CUSTOMER_MERCHANT, "30d"),
     _number("new_device_30d", "the customer has not used this device within 30 days", "0 or 1", 0.0,
-            Needs.CUSTOMER_DEVICE),
+            Needs.CUSTOMER_DEVICE, "30d"),
     _number("new_country_30d", "the customer has not paid in this country within 30 days", "0 or 1", 0.0,
-            Needs.CUSTOMER_COUNTRY),
+            Needs.CUSTOMER_COUNTRY, "30d"),
     _number("distinct_merchants_1d", "different merchants of the customer within the last day", "merchants", "median",
-            Needs.CUSTOMER_MERCHANT),
+            Needs.CUSTOMER_MERCHANT, "1d"),
 )  # fmt: skip
 
 LEDGER_FEATURES: tuple[Feature, ...] = tuple(_ledger_windows())
@@ -115,6 +124,12 @@ CATEGORY_FEATURES: tuple[Feature, ...] = (
 CATALOGUE: tuple[Feature, ...] = (*DIRECT_FEATURES, *HISTORY_FEATURES, *LEDGER_FEATURES, *CATEGORY_FEATURES)
 
 ATTRIBUTE_PREFIX = "attribute_"
+
+
+def label_features(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of these features that read labels of other transactions: a fraud that nobody reported counts as none."""
+    reading = {f.name for f in LEDGER_FEATURES if not f.name.startswith("merchant_count_")}
+    return tuple(name for name in names if name in reading)
 
 
 class FeatureSet(Struct, frozen=True):

@@ -32,6 +32,14 @@ def to_text(ms: int) -> str:
     return text.replace("+00:00", "Z")
 
 
+def to_words(ms: int) -> str:
+    """The same for people, who may be shown a time that no calendar has."""
+    try:
+        return to_text(ms)
+    except OverflowError:
+        return f"{ms} ms since 1970"
+
+
 def date_ms(text: str) -> int:
     """Midnight UTC of a day such as 2024-05-01; ValueError where it is none."""
     return to_ms(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC))

@@ -49,6 +49,11 @@ _transactions = msgspec.json.Decoder(WireTransaction)
 _labels = msgspec.json.Decoder(WireLabel)
 
 
+# Of a transaction: more than anybody's ids and names have. What is longer would stay in memory, name by name.
+MOST_CHARACTERS = 1_000
+MOST_ATTRIBUTES = 1_000
+
+
 def checked(
     transaction_id: str | None,
     event_time: int,
@@ -61,8 +66,11 @@ def checked(
     device_id: str | None,
     country: str | None,
     attributes: dict[str, float | str],
+    *,
+    of_any_length: bool = False,
 ) -> Transaction | Rejected:
-    """A Transaction, or why these values cannot be one. The amount is in major units; empty text is missing."""
+    """A Transaction, or why these values cannot be one. The amount is in major units; empty text is missing.
+    `of_any_length`: see `over_limit`."""
     if not transaction_id:
         return rejected(RejectReason.MISSING_FIELD, "transaction_id", transaction_id, "the transaction's id")
     if not customer_id:
@@ -97,7 +105,40 @@ def checked(
         country or None,
         attributes,
     )
-    return _nul(made) if _has_nul(made) else made
+    if _has_nul(made):
+        return _nul(made)
+    return made if of_any_length else over_limit(made) or made
+
+
+def over_limit(made: Transaction) -> Rejected | None:
+    """What of a transaction is longer than a message may have it; None where nothing is. Version 0.1 had no limits, so
+    what it scored may be longer, and stays scored."""
+    texts = (made.transaction_id, made.customer_id, made.merchant_id or "", made.merchant_category or "",
+             made.channel or "", made.device_id or "", made.country or "")  # fmt: skip
+    if not made.attributes and sum(map(len, texts)) <= MOST_CHARACTERS:
+        return None
+    for name, text in zip(_TEXTS, texts, strict=True):
+        if len(text) > MOST_CHARACTERS:
+            return _too_long(name, text)
+    if len(made.attributes) > MOST_ATTRIBUTES:
+        return rejected(
+            RejectReason.TOO_LARGE, "attributes", f"{len(made.attributes)} of them", f"at most {MOST_ATTRIBUTES}"
+        )
+    for name, value in made.attributes.items():
+        if len(name) > MOST_CHARACTERS:
+            return _too_long("attributes: a name", name)
+        if type(value) is str and len(value) > MOST_CHARACTERS:
+            return _too_long(f"attributes.{name}", value)
+    return None
+
+
+_TEXTS = (
+    "transaction_id", "customer_id", "merchant_id", "merchant_category", "channel", "device_id", "country",
+)  # fmt: skip
+
+
+def _too_long(name: str, text: str) -> Rejected:
+    return rejected(RejectReason.TOO_LARGE, name, f"{len(text)} characters", f"at most {MOST_CHARACTERS} characters")
 
 
 def _has_nul(made: Transaction) -> bool:
@@ -160,6 +201,12 @@ def _decode(
 
 
 def decode_transaction(raw: bytes | None) -> Transaction | Rejected:
+    made = decode_of_any_length(raw)
+    return made if isinstance(made, Rejected) else (over_limit(made) or made)
+
+
+def decode_of_any_length(raw: bytes | None) -> Transaction | Rejected:
+    """For who must know first whether it was scored: see `over_limit`."""
     return _decode(raw, _transactions, from_wire)
 
 
@@ -179,6 +226,7 @@ def from_wire(wire: WireTransaction) -> Transaction | Rejected:
         wire.device_id,
         wire.country,
         attributes,
+        of_any_length=True,
     )
 
 

@@ -1,9 +1,9 @@
-"""What an alert is, and what it can stop: as a fraud team works, customer by customer, day by day (docs/cost.md).
+"""What a case is, and what it can stop: as a fraud team works, customer by customer, day by day (docs/cost.md).
 
-An alert is a customer-day: a customer with at least one transaction at or above the threshold on a UTC day. It costs
-one review, however many transactions it covers. A fraud is caught if its own score reaches the threshold, or that of
-an earlier transaction of the same customer on the same day: an alert can stop what comes after it, not what came
-before. So a row counts from its reach on, the highest score of its customer-day up to and including itself.
+A case is a customer-day with at least one alert, a transaction at or above the threshold. It costs one review, however
+many alerts it has. A fraud is caught if its own score reaches the threshold, or that of an earlier transaction of the
+same customer on the same day: a case can stop what comes after its first alert, not what came before. So a row counts
+from its reach on, the highest score of its customer-day up to and including itself.
 """
 
 from typing import NamedTuple

@@ -14,10 +14,23 @@ import msgspec
 from risk.events import Rejected, RejectReason
 
 MAX_BYTES = 64 * 1024
+# Of a batch of messages, which arrives packed: a few kilobytes of it can be a gigabyte.
+MAX_UNPACKED = 32 * 1024 * 1024
 # Ours are two deep. A limit of our own, because the decoder's depends on how deep the caller's stack is.
 MAX_DEPTH = 32
 SHOWN_CHARACTERS = 80
 INT64_DIGITS = 18
+
+
+class Unread(bytes):
+    """Stands for a message whose batch was not unpacked, for it would be too large; `batch` says what that was."""
+
+    batch: str
+
+    def __new__(cls, batch: str) -> "Unread":
+        made = super().__new__(cls)
+        made.batch = batch
+        return made
 
 
 def shown(value: Any) -> str:
@@ -36,6 +49,9 @@ def _cut(text: str) -> str:
 
 def misfit(raw: bytes) -> Rejected | None:
     """What is wrong with the bytes as such, before they are read: size, encoding, depth."""
+    if not raw and isinstance(raw, Unread):
+        expected = f"a batch that unpacks, to at most {MAX_UNPACKED} bytes"
+        return rejected(RejectReason.TOO_LARGE, "batch", raw.batch, expected)
     if len(raw) > MAX_BYTES:
         return rejected(RejectReason.TOO_LARGE, "message", f"{len(raw)} bytes", f"at most {MAX_BYTES} bytes")
     if not raw.isascii():
@@ -109,13 +125,14 @@ def _fault(name: str, kind: Any, required: bool, message: dict[str, Any]) -> Rej
     accepted, expected = _kind_of(kind)
     if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
         return rejected(RejectReason.WRONG_TYPE, name, value, expected)
+    # Before anything else is done with a text: one with half a surrogate pair can be encoded nowhere.
+    if isinstance(value, str) and _has_lone_surrogate(value):
+        return rejected(RejectReason.BAD_TEXT, name, value, "text that can be written as UTF-8")
     if expected == _TIME:
         try:
             msgspec.convert(value, kind)
         except (msgspec.ValidationError, OverflowError):
             return rejected(RejectReason.BAD_TIME, name, value, expected)
-    if isinstance(value, str) and _has_lone_surrogate(value):
-        return rejected(RejectReason.BAD_TEXT, name, value, "text that can be written as UTF-8")
     return None
 
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
 from itertools import pairwise
-from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
 
 from risk import windows
+from risk.block import NO_AMOUNT, Block
 from risk.catalogue import (
     ATTRIBUTE_PREFIX,
     CATEGORY_FEATURES,
@@ -25,7 +25,6 @@ from risk.catalogue import (
 from risk.clock import DAY, HOUR
 from risk.codes import Array, Codes
 from risk.errors import EngineError
-from risk.events import Transaction
 from risk.history import Histories, Taken
 from risk.ledger import NO_DAY, DaySource, MerchantLedger
 from risk.ledger_day import LedgerDay
@@ -74,7 +73,7 @@ class Engine:
         if self._wants_ledger and (label_delay_days - 1) * DAY <= max_lateness_ms:
             raise EngineError(
                 f"label delay: got {label_delay_days} days, and transactions {max_lateness_ms / DAY:g} days late, "
-                f"expected more than {max_lateness_ms / DAY + 1:g} days, or a late one could meet a day that is closed "
+                f"expected at least {max_lateness_ms // DAY + 2} days, or a late one could meet a day that is closed "
                 "already. Give a longer label delay, or a shorter lateness."
             )
         self.feature_set = feature_set
@@ -96,7 +95,7 @@ class Engine:
         self._direct_columns = [place[feature.name] for feature in DIRECT_FEATURES]
         self._attribute_columns = [(name, place[ATTRIBUTE_PREFIX + name]) for name in feature_set.number_attributes]
 
-    def features(self, transactions: Sequence[Transaction], partition: int = 0) -> FeatureBatch:
+    def features(self, block: Block, partition: int = 0) -> FeatureBatch:
         """Verdicts and features of a batch of one partition, in its order; what is scored joins the past.
 
         If the source of days raises, the batch is part of the histories already, and giving it again would find
@@ -104,23 +103,23 @@ class Engine:
         """
         histories = self._histories(partition)
         newest_before = histories.newest
-        taken = histories.take(transactions)
+        taken = histories.take(block)
         scored = np.flatnonzero(taken.verdicts == Verdict.SCORED)
-        values = np.full((len(transactions), len(self.feature_set.numbers)), np.nan)
-        ledger_days = np.full(len(transactions), NO_DAY, np.int64)
+        values = np.full((len(block), len(self.feature_set.numbers)), np.nan)
+        ledger_days = np.full(len(block), NO_DAY, np.int64)
         columns, sources = self._history_columns
         values[:, columns] = taken.features[:, sources]
         self._direct(values, scored, taken)
         if self._wants_ledger:
-            running_newest = np.maximum(np.maximum.accumulate(taken.event_times[scored]), newest_before)
+            running_newest = np.maximum(np.maximum.accumulate(block.event_time[scored]), newest_before)
             needed = running_newest // DAY - self._delay_days
             self._look_up(values, ledger_days, scored, needed, taken)
-        return FeatureBatch(values, self._categories(transactions), taken.verdicts, ledger_days)
+        return FeatureBatch(values, self._categories(block), taken.verdicts, ledger_days)
 
-    def restore(self, transactions: Sequence[Transaction], partition: int = 0) -> None:
+    def restore(self, block: Block, partition: int = 0) -> None:
         """Puts back transactions that were scored earlier, in any order. Closed days come back by `add_day`; a source
         that closes days itself must be shown what it needs, by its `see`."""
-        self._histories(partition).restore(transactions)
+        self._histories(partition).restore(block)
 
     def add_day(self, closed: LedgerDay) -> None:
         """Takes a ledger day in that was closed before this engine began."""
@@ -150,15 +149,17 @@ class Engine:
         return self._partitions[partition]
 
     def _direct(self, values: Array, scored: Array, taken: Taken) -> None:
-        moments, amounts = taken.event_times[scored], taken.amounts[scored]
+        moments, amounts = taken.block.event_time[scored], taken.amounts[scored]
         hour = moments // HOUR % 24
         weekday = (moments // DAY + WEEKDAY_OF_DAY_0) % 7
-        amount = np.where(amounts < 0, np.nan, amounts / scale_of(self._currency))
+        amount = np.where(amounts == NO_AMOUNT, np.nan, amounts / scale_of(self._currency))
         night = (hour >= NIGHT_FROM) | (hour < NIGHT_UNTIL)
         for column, feature in zip(self._direct_columns, (amount, hour, night, weekday >= SATURDAY), strict=True):
             values[scored, column] = feature
-        for name, column in self._attribute_columns:
-            values[scored, column] = [_number(taken.transactions[row].attributes.get(name)) for row in scored]
+        if self._attribute_columns:
+            present = [taken.block.attributes[row] for row in scored.tolist()]
+            for name, column in self._attribute_columns:
+                values[scored, column] = [_number(attributes.get(name)) for attributes in present]
 
     def _look_up(self, values: Array, ledger_days: Array, scored: Array, needed: Array, taken: Taken) -> None:
         """Goes up to each row with which a new day comes into reach, takes the days in, and looks these rows up.
@@ -174,19 +175,18 @@ class Engine:
             for closed in self._days.closed_until(int(needed[first])):
                 self._ledger.add(closed)
             rows = scored[first:last]
-            found = self._ledger.features(taken.merchant_codes[rows], taken.event_times[rows])
+            times = taken.block.event_time[rows]
+            found = self._ledger.features(taken.merchant_codes[rows], times)
             values[rows[:, None], columns] = found[:, sources]
-            ledger_days[rows] = self._ledger.day_used(taken.event_times[rows] // DAY - self._delay_days)
-            self._days.see([taken.transactions[row] for row in rows])
+            ledger_days[rows] = self._ledger.day_used(times // DAY - self._delay_days)
+            self._days.see(taken.block, rows)
 
-    def _categories(self, transactions: Sequence[Transaction]) -> dict[str, list[str | None]]:
+    def _categories(self, block: Block) -> dict[str, list[str | None]]:
         direct = {
-            feature.name: list(map(attrgetter(feature.name), transactions))
-            for feature in CATEGORY_FEATURES
-            if self.feature_set.has(feature)
+            feature.name: getattr(block, feature.name) for feature in CATEGORY_FEATURES if self.feature_set.has(feature)
         }
         attributes = {
-            ATTRIBUTE_PREFIX + name: [_text(t.attributes.get(name)) for t in transactions]
+            ATTRIBUTE_PREFIX + name: [_text(present.get(name)) for present in block.attributes]
             for name in self.feature_set.category_attributes
         }
         return {**direct, **attributes}

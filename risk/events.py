@@ -4,7 +4,6 @@ How they look as JSON (RFC 3339 times, decimal amounts) is the codec's business.
 """
 
 from enum import StrEnum
-from typing import Literal
 
 from msgspec import Struct, field
 
@@ -78,39 +77,3 @@ class Reason(Struct, frozen=True):
     reference: float | str | None
     contribution: float
     sentence: str
-
-
-class RiskFlag(Struct, frozen=True):
-    """A transaction was scored: one flag per transaction."""
-
-    transaction_id: str
-    customer_id: str
-    event_time: int
-    score: float
-    level: Level
-    reasons: tuple[Reason, ...]
-    imputed: tuple[str, ...]
-    ledger_day: int | None
-    bundle_version: str
-    source_topic: str
-    source_partition: int
-    source_offset: int
-
-
-class HighRiskAlert(Struct, frozen=True):
-    """A transaction scored high: what downstream services act on, with its reasons and its provenance."""
-
-    alert_id: str
-    schema_version: Literal[1]
-    transaction: Transaction
-    score: float
-    level: Level
-    threshold: float
-    reasons: tuple[Reason, ...]
-    imputed: tuple[str, ...]
-    ledger_day: int | None
-    bundle_version: str
-    catalogue_version: int
-    source_topic: str
-    source_partition: int
-    source_offset: int

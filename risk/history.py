@@ -4,32 +4,30 @@ Merchants, devices and ids are compared by codes that mean something in this pro
 ordered, never sent.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from risk import windows
 from risk.arena import Arena
+from risk.block import NO_AMOUNT, Block
 from risk.catalogue import HISTORY_FEATURES
 from risk.codes import Array, Codes
-from risk.events import Transaction
 from risk.money import scale_of
 
 SWEEP_AFTER = 65_536
 FIRST_INDEX = 1024
 # Room and index are made for so many rows at once: a customer who becomes busy is indexed from the next piece on.
 PIECE = 4096
-_NONE = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
+_NONE = (np.empty(0, np.int64), np.empty(0, np.int32))
 
 
 class Taken(NamedTuple):
     """What a partition's histories say of a batch, and the batch as numbers."""
 
-    transactions: Sequence[Transaction]
+    block: Block
     verdicts: Array
     features: Array  # the columns of HISTORY_FEATURES
-    event_times: Array
     amounts: Array  # minor units; -1 where missing or in another currency
     merchant_codes: Array
 
@@ -53,33 +51,32 @@ class Histories:
         self._index = _empty_index(FIRST_INDEX)
         self.newest = windows.NEVER
 
-    def take(self, transactions: Sequence[Transaction]) -> Taken:
+    def take(self, block: Block) -> Taken:
         """Verdicts and features row by row; what is scored is part of the past for the next row."""
-        verdicts = np.empty(len(transactions), np.uint8)
-        out = np.full((len(transactions), len(HISTORY_FEATURES)), np.nan)
+        verdicts = np.empty(len(block), np.uint8)
+        out = np.full((len(block), len(HISTORY_FEATURES)), np.nan)
         pieces = [
-            self._take(transactions[first : first + PIECE], verdicts[first : first + PIECE], out[first : first + PIECE])
-            for first in range(0, len(transactions), PIECE)
+            self._take(block.cut(first, first + PIECE), verdicts[first : first + PIECE], out[first : first + PIECE])
+            for first in range(0, len(block), PIECE)
         ]
-        times, amounts, merchants = (
-            (np.concatenate(column) for column in zip(*pieces, strict=True)) if pieces else _NONE
-        )
-        return Taken(transactions, verdicts, out, times, amounts, merchants)
+        amounts, merchants = (np.concatenate(column) for column in zip(*pieces, strict=True)) if pieces else _NONE
+        return Taken(block, verdicts, out, amounts, merchants)
 
-    def _take(self, transactions: Sequence[Transaction], verdicts: Array, out: Array) -> tuple[Array, Array, Array]:
-        rows = self._coded(transactions)
+    def _take(self, block: Block, verdicts: Array, out: Array) -> tuple[Array, Array]:
+        rows = self._coded(block)
         self.newest = windows.take(
             rows, self._past(), self._index, self.newest, self._max_lateness, self._scale, self._seen, verdicts, out
         )
-        return rows.times, rows.amounts, rows.merchants
+        return rows.amounts, rows.merchants
 
-    def restore(self, transactions: Sequence[Transaction]) -> None:
+    def restore(self, block: Block) -> None:
         """Puts back transactions that were scored earlier, in any order."""
-        if not transactions:
+        if not len(block):
             return
+        rows = self._coded(block)
         # Oldest first: an entry that belongs at the end of its history is put there without moving others.
-        rows = self._coded(sorted(transactions, key=lambda t: t.event_time))
-        windows.remember_all(rows, self._past(), self._index)
+        order = np.argsort(rows.times, kind="stable")
+        windows.remember_all(windows.Rows._make(column[order] for column in rows), self._past(), self._index)
         self.newest = max(self.newest, int(rows.times.max()))
 
     def _past(self) -> windows.Past:
@@ -109,24 +106,29 @@ class Histories:
         """What happened then or earlier can no longer matter to anything that may still come."""
         return self.newest - windows.MONTH - 2 * self._max_lateness
 
-    def _coded(self, transactions: Sequence[Transaction]) -> windows.Rows:
+    def _coded(self, block: Block) -> windows.Rows:
         """The rows as arrays of numbers, with room made for each of them."""
         if len(self._customers) >= self._sweep_at:
             self._sweep()  # here and not later: from now on the batch's series must stay theirs
-        series = np.array([self._series_of(t.customer_id) for t in transactions], np.int64)
-        merchants, countries, currency = self._merchants, self._countries, self._currency
+        count = len(block)
+        series = np.fromiter(map(self._series_of, block.customer_id), np.int64, count)
+        amounts = block.amount
+        if block.currency.count(self._currency) != count:
+            ours = np.fromiter(map(self._currency.__eq__, block.currency), bool, count)
+            amounts = np.where(ours, amounts, NO_AMOUNT)
         rows = windows.Rows(
             series,
-            np.array([t.event_time for t in transactions], np.int64),
-            np.array([-1 if t.amount is None or t.currency != currency else t.amount for t in transactions], np.int64),
-            np.array([hash(t.transaction_id) for t in transactions], np.int64),
-            np.array([merchants[t.merchant_id] for t in transactions], np.int32),
-            np.array([hash(t.device_id or "") for t in transactions], np.int64),
-            np.array([countries[t.country] for t in transactions], np.int32),
+            block.event_time,
+            amounts,
+            np.fromiter(map(hash, block.transaction_id), np.int64, count),
+            np.fromiter(map(self._merchants.__getitem__, block.merchant_id), np.int32, count),
+            np.fromiter([hash(device or "") for device in block.device_id], np.int64, count),
+            np.fromiter(map(self._countries.__getitem__, block.country), np.int32, count),
         )
         self._make_room(series)
-        if len(merchants) > len(self._seen):
-            self._seen = np.concatenate([self._seen, np.zeros(2 * len(merchants) - len(self._seen), np.int64)])
+        if len(self._merchants) > len(self._seen):
+            more = np.zeros(2 * len(self._merchants) - len(self._seen), np.int64)
+            self._seen = np.concatenate([self._seen, more])
         return rows
 
     def _series_of(self, customer: str) -> int:

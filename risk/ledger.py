@@ -5,28 +5,33 @@
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
 
 from risk import windows
 from risk.arena import Arena
+from risk.block import Block
 from risk.catalogue import LEDGER_FEATURES
 from risk.clock import DAY, SECOND, day_of, to_text
 from risk.codes import Array, Codes
 from risk.errors import EngineError
-from risk.events import Label, Transaction
+from risk.events import Label
 from risk.ledger_day import LedgerDay, close_day, label_cutoff
 
 NO_DAY = -1
 
 
+# A scored transaction, as a ledger day needs it: merchant, event time, customer, id.
+Sighting = tuple[str | None, int, str, str]
+
+
 class DaySource(Protocol):
     """Where closed days come from."""
 
-    def see(self, transactions: Sequence[Transaction]) -> None:
-        """These were scored."""
+    def see(self, block: Block, rows: Array) -> None:
+        """These rows were scored."""
 
     def closed_until(self, day: int) -> Iterable[LedgerDay]:
         """The closed days up to this one that were not handed out before, in order. May wait; may raise, and then the
@@ -42,7 +47,7 @@ class SeenDays:
         self._delay = label_delay_days
         self._bucket = bucket_ms
         self._next = opening_day
-        self._pending: defaultdict[int, list[Transaction]] = defaultdict(list)
+        self._pending: defaultdict[int, list[Sighting]] = defaultdict(list)
         self._labels: defaultdict[tuple[str, str], list[tuple[int, bool]]] = defaultdict(list)
         self._labelled: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)  # by day of the label
         self._keep = keep
@@ -58,13 +63,14 @@ class SeenDays:
                 self._labels[transaction].append((label.labelled_at, label.is_fraud))
                 self._labelled[day].append(transaction)
 
-    def see(self, transactions: Sequence[Transaction]) -> None:
-        for transaction in transactions:
-            day = day_of(transaction.event_time)
+    def see(self, block: Block, rows: Array) -> None:
+        times, days = block.event_time[rows].tolist(), (block.event_time[rows] // DAY).tolist()
+        merchants, customers, ids = block.merchant_id, block.customer_id, block.transaction_id
+        for row, time, day in zip(rows.tolist(), times, days, strict=True):
             if self._next is not None and day < self._next:
                 self.stragglers += 1
             else:
-                self._pending[day].append(transaction)
+                self._pending[day].append((merchants[row], time, customers[row], ids[row]))
 
     def closed_until(self, day: int) -> Iterator[LedgerDay]:
         if self._next is None:
@@ -83,16 +89,18 @@ class SeenDays:
         cutoff = label_cutoff(day, self._delay)
         seen = self._pending.pop(day, [])
         sightings = [
-            (t.merchant_id, t.event_time, self._is_fraud(t, cutoff)) for t in seen if t.merchant_id is not None
+            (merchant, time, self._is_fraud(customer, identity, time, cutoff))
+            for merchant, time, customer, identity in seen
+            if merchant is not None
         ]
         self._forget_labels(day)
         return close_day(day, self._delay, self._bucket, sightings)
 
-    def _is_fraud(self, transaction: Transaction, cutoff: int) -> bool:
-        labels = self._labels.get((transaction.customer_id, transaction.transaction_id))
+    def _is_fraud(self, customer: str, identity: str, event_time: int, cutoff: int) -> bool:
+        labels = self._labels.get((customer, identity))
         if labels is None:
             return False
-        since = day_of(transaction.event_time) * DAY
+        since = day_of(event_time) * DAY
         known = [(when, number, is_fraud) for number, (when, is_fraud) in enumerate(labels) if since <= when < cutoff]
         return max(known)[2] if known else False
 

@@ -12,6 +12,8 @@ from msgspec import Struct
 from risk.clock import DAY
 from risk.codes import Array
 
+LONGEST_DELAY_DAYS = 365
+
 
 class LedgerDay(Struct, frozen=True):
     """A closed UTC day: a row for each merchant and bucket of event time with anything in it, in that order."""

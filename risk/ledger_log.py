@@ -1,25 +1,29 @@
 """The ledger's own log: closed days as messages of one topic, in parts and an end mark. The first whole one counts.
 
-Every part names the digest of the whole day, so that two keepers who close the same day at once, and whose messages
-lie between each other, cannot be mixed up: a day is whole when an end mark finds all its parts. The first whole day
-of a label delay and bucket begins their ledger, and from then on only the day after the newest one counts: what comes
-for any other changes nothing, whatever it says.
+Every part names the digest of the whole day, so that two ledger closers who close the same day at once, and whose
+messages lie between each other, cannot be mixed up: a day is whole when an end mark finds all its parts. The first
+whole day of a label delay and bucket begins their ledger, and from then on only the day after the newest one counts:
+what comes for any other changes nothing, whatever it says.
 """
 
 from collections.abc import Iterator
 from datetime import date
 from hashlib import sha256
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from risk.clock import day_of_date, to_date
-from risk.ledger_day import LedgerDay
+from risk.clock import DAY, EARLIEST, LATEST, SECOND, day_of_date, to_date
+from risk.ledger_day import LONGEST_DELAY_DAYS, LedgerDay
 
-# A part stays far below a megabyte, the largest message that a broker takes unless told otherwise.
+# Names in plain letters come to a third of a megabyte, and names that JSON has to escape to what the topic takes.
 ROWS_OF_PART = 5_000
 TEXT_OF_PART = 250_000
+# What the topic takes at most; what came packed can be larger, and parts stay in memory until their end.
+LARGEST_MESSAGE = 2 * 1024**2
+_LARGEST = (1 << 63) - 1
 
 
 class LedgerPart(Struct, frozen=True, tag="part", tag_field="kind"):
@@ -111,18 +115,47 @@ def _digest(closed: LedgerDay) -> str:
     return sha256(_encoder.encode(closed)).hexdigest()
 
 
+def _is_sound(message: LedgerPart | LedgerEnd) -> bool:
+    """Whether a ledger closer can have written it: JSON's numbers have no end, SQLite's have 64 bits, and a day that
+    lies centuries back would have all days since then closed before any other."""
+    delay, bucket = message.label_delay_days, message.bucket_ms
+    if not (0 < delay <= LONGEST_DELAY_DAYS and bucket >= SECOND and bucket % SECOND == 0 and DAY % bucket == 0):
+        return False
+    begin = day_of_date(message.day) * DAY
+    # A ledger may begin with the day that its first transaction needs.
+    if not EARLIEST - delay * DAY <= begin < LATEST:
+        return False
+    if isinstance(message, LedgerEnd):
+        return all(0 <= number <= _LARGEST for number in (message.parts, message.rows, message.transactions))
+    columns = message.buckets, message.transactions, message.frauds
+    return (
+        0 <= message.part <= _LARGEST
+        and all(len(column) == len(message.merchants) for column in columns)
+        and all(begin <= start < begin + DAY and start % bucket == 0 for start in message.buckets)
+        and all(0 < count <= _LARGEST for count in message.transactions)
+        and all(0 <= frauds <= count for frauds, count in zip(message.frauds, message.transactions, strict=True))
+    )
+
+
+def _is_in_order(closed: LedgerDay) -> bool:
+    """By merchant and bucket, each pair once."""
+    rows = zip(closed.merchants, closed.buckets, strict=True)
+    return all(one < other for one, other in pairwise(rows))
+
+
 class DayReader:
     """Puts days together out of the messages of the topic, read in order."""
 
     def __init__(self) -> None:
-        self._newest: dict[tuple[int, int], int] = {}
+        self._newest: dict[tuple[int, int], tuple[int, int]] = {}  # day, and where its end mark stands
         self._parts: dict[LedgerKey, dict[tuple[str, int], tuple[int, LedgerPart]]] = {}
         self._next = 0
         self.unreadable = 0
 
-    def know(self, label_delay_days: int, bucket_ms: int, newest: int) -> None:
-        """The days up to this one were read earlier."""
-        self._newest[label_delay_days, bucket_ms] = newest
+    def know(self, label_delay_days: int, bucket_ms: int, newest: int, offset: int) -> None:
+        """The days up to this one were read earlier, and it was whole at this offset. What lies before counts no more:
+        who began earlier has passed over it, and all must come to the same days."""
+        self._newest[label_delay_days, bucket_ms] = newest, offset
 
     @property
     def resume_at(self) -> int:
@@ -132,14 +165,20 @@ class DayReader:
     def read(self, offset: int, value: bytes | None) -> ClosedDay | None:
         """The day that this message makes whole, if any."""
         self._next = offset + 1
+        if value is not None and len(value) > LARGEST_MESSAGE:
+            self.unreadable += 1
+            return None
         try:
             message = _decoder.decode(value or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            self.unreadable += 1  # nobody but keepers writes here; a stranger's message must not stop the log
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.unreadable += 1  # nobody but ledger closers writes here; a stranger's message must not stop the log
+            return None
+        if not _is_sound(message):
+            self.unreadable += 1
             return None
         key = LedgerKey(day_of_date(message.day), message.label_delay_days, message.bucket_ms)
-        newest = self._newest.get(key[1:])
-        if newest is not None and key.day != newest + 1:
+        newest, whole_at = self._newest.get(key[1:], (key.day - 1, -1))
+        if key.day != newest + 1 or offset <= whole_at:
             return None
         if isinstance(message, LedgerPart):
             self._parts.setdefault(key, {})[message.digest, message.part] = offset, message
@@ -147,8 +186,11 @@ class DayReader:
         return self._end(key, message, offset)
 
     def _end(self, key: LedgerKey, end: LedgerEnd, offset: int) -> ClosedDay | None:
-        held = self._parts.get(key, {})
-        found = [held.get((end.digest, number)) for number in range(end.parts)]
+        parts_of_day = self._parts.get(key, {})
+        if end.parts > len(parts_of_day):
+            self.unreadable += 1
+            return None
+        found = [parts_of_day.get((end.digest, number)) for number in range(end.parts)]
         parts = [part for _, part in filter(None, found)]
         closed = LedgerDay(
             *key,
@@ -157,9 +199,10 @@ class DayReader:
             transactions=tuple(count for part in parts for count in part.transactions),
             frauds=tuple(count for part in parts for count in part.frauds),
         )
-        if len(parts) < end.parts or _digest(closed) != end.digest:
+        is_counted = end.rows == len(closed.merchants) and end.transactions >= sum(closed.transactions)
+        if len(parts) < end.parts or not is_counted or _digest(closed) != end.digest or not _is_in_order(closed):
             self.unreadable += 1
             return None
-        self.know(key.label_delay_days, key.bucket_ms, key.day)
+        self.know(key.label_delay_days, key.bucket_ms, key.day, offset)
         self._parts = {other: parts for other, parts in self._parts.items() if other[1:] != key[1:]}
         return ClosedDay(closed, end.transactions, offset)

@@ -1,20 +1,23 @@
-"""Flags and alerts as bytes and back. The bytes are a function of the event alone: no wall clock, no random id.
+"""Flags and alerts, as they are on their topics. Their bytes are a function of what they say alone: no wall clock, no
+random id.
 
 Both carry `schema_version`; what that promises to consumers stands in docs/contracts/README.md.
 """
 
+import re
 from datetime import date
 from functools import cache
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 from uuid import UUID, uuid5
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
-from risk.clock import day_of_date, to_date, to_datetime, to_ms
-from risk.codec import Moment, WireTransaction, from_wire, to_wire
+from risk.clock import day_of_date, to_date
+from risk.codec import Moment, WireTransaction, from_wire
 from risk.diagnosis import rejected
-from risk.events import HighRiskAlert, Level, Reason, Rejected, RejectReason, RiskFlag
+from risk.events import Level, Reason, Rejected, RejectReason
+from risk.topics import LARGEST_OFFSET
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -22,8 +25,9 @@ SCHEMA_VERSION: Literal[1] = 1
 ALERT_NAMESPACE = UUID("357fa7e6-1478-5001-8603-21e84b2c8ceb")
 
 
-class WireFlag(Struct):
-    """A RiskFlag as JSON shows it. Every field is always there."""
+class RiskFlag(Struct, frozen=True):
+    """A transaction was scored: one flag per transaction. Every field is always there but for `history_days`: how many
+    days of the past the score could see, where that was less than its longest window."""
 
     schema_version: Literal[1]
     transaction_id: str
@@ -38,10 +42,12 @@ class WireFlag(Struct):
     source_topic: str
     source_partition: int
     source_offset: int
+    history_days: int | UnsetType = UNSET
 
 
-class WireAlert(Struct):
-    """A HighRiskAlert as JSON shows it; the transaction looks as it does on its own topic."""
+class HighRiskAlert(Struct, frozen=True):
+    """A transaction scored high: what downstream services act on, with its reasons and its provenance. The transaction
+    looks as it does on its own topic."""
 
     schema_version: Literal[1]
     alert_id: str
@@ -57,10 +63,11 @@ class WireAlert(Struct):
     source_topic: str
     source_partition: int
     source_offset: int
+    history_days: int | UnsetType = UNSET
 
 
 class _Source(Struct):
-    source_offset: int
+    source_offset: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_OFFSET)]
 
 
 class _Provenance(Struct):
@@ -69,10 +76,12 @@ class _Provenance(Struct):
 
 # Two equal transactions may hold their attributes in another order; equal alerts must be equal bytes.
 _encoder = msgspec.json.Encoder(order="deterministic")
-_flags = msgspec.json.Decoder(WireFlag)
-_alerts = msgspec.json.Decoder(WireAlert)
+_flags = msgspec.json.Decoder(RiskFlag)
+_alerts = msgspec.json.Decoder(HighRiskAlert)
 _sources = msgspec.json.Decoder(_Source)
 _provenances = msgspec.json.Decoder(_Provenance)
+
+_HISTORY_DAYS = re.compile(rb',"history_days":[0-9]+}\Z')
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -84,90 +93,20 @@ def alert_id(customer_id: str, transaction_id: str, event_time: int, bundle_vers
     return str(uuid5(ALERT_NAMESPACE, name))
 
 
-def encode_flag(flag: RiskFlag) -> bytes:
-    return _encoder.encode(
-        WireFlag(
-            SCHEMA_VERSION,
-            flag.transaction_id,
-            flag.customer_id,
-            to_datetime(flag.event_time),
-            flag.score,
-            flag.level,
-            flag.reasons,
-            flag.imputed,
-            _to_date(flag.ledger_day),
-            flag.bundle_version,
-            flag.source_topic,
-            flag.source_partition,
-            flag.source_offset,
-        )
-    )
+def encode(output: RiskFlag | HighRiskAlert) -> bytes:
+    return _encoder.encode(output)
 
 
 def decode_flag(raw: bytes | None) -> RiskFlag | Rejected:
-    wire = _read(raw, _flags, "a risk flag")
-    if isinstance(wire, Rejected):
-        return wire
-    return RiskFlag(
-        wire.transaction_id,
-        wire.customer_id,
-        to_ms(wire.event_time),
-        wire.score,
-        wire.level,
-        wire.reasons,
-        wire.imputed,
-        _to_day(wire.ledger_day),
-        wire.bundle_version,
-        wire.source_topic,
-        wire.source_partition,
-        wire.source_offset,
-    )
-
-
-def encode_alert(alert: HighRiskAlert) -> bytes:
-    return _encoder.encode(
-        WireAlert(
-            alert.schema_version,
-            alert.alert_id,
-            to_wire(alert.transaction),
-            alert.score,
-            alert.level,
-            alert.threshold,
-            alert.reasons,
-            alert.imputed,
-            _to_date(alert.ledger_day),
-            alert.bundle_version,
-            alert.catalogue_version,
-            alert.source_topic,
-            alert.source_partition,
-            alert.source_offset,
-        )
-    )
+    return _read(raw, _flags, "a risk flag")
 
 
 def decode_alert(raw: bytes | None) -> HighRiskAlert | Rejected:
-    wire = _read(raw, _alerts, "an alert")
-    if isinstance(wire, Rejected):
-        return wire
-    transaction = from_wire(wire.transaction)
-    if isinstance(transaction, Rejected):
-        return transaction
-    return HighRiskAlert(
-        wire.alert_id,
-        wire.schema_version,
-        transaction,
-        wire.score,
-        wire.level,
-        wire.threshold,
-        wire.reasons,
-        wire.imputed,
-        _to_day(wire.ledger_day),
-        wire.bundle_version,
-        wire.catalogue_version,
-        wire.source_topic,
-        wire.source_partition,
-        wire.source_offset,
-    )
+    alert = _read(raw, _alerts, "an alert")
+    if isinstance(alert, Rejected):
+        return alert
+    transaction = from_wire(alert.transaction)
+    return transaction if isinstance(transaction, Rejected) else alert
 
 
 def source_of(raw: bytes | None) -> int | None:
@@ -186,10 +125,15 @@ def bundle_of(raw: bytes | None) -> str | None:
         return None
 
 
-_Wire = TypeVar("_Wire", WireFlag, WireAlert)
+def without_history_days(raw: bytes) -> bytes:
+    """A flag or an alert as version 0.1 wrote it. The field comes last, so that nothing else is touched."""
+    return _HISTORY_DAYS.sub(b"}", raw)
 
 
-def _read(raw: bytes | None, decoder: "msgspec.json.Decoder[_Wire]", expected: str) -> _Wire | Rejected:
+_Output = TypeVar("_Output", RiskFlag, HighRiskAlert)
+
+
+def _read(raw: bytes | None, decoder: "msgspec.json.Decoder[_Output]", expected: str) -> _Output | Rejected:
     if raw is None:
         return rejected(RejectReason.NOT_JSON, "message", None, expected)
     try:
@@ -201,9 +145,11 @@ def _read(raw: bytes | None, decoder: "msgspec.json.Decoder[_Wire]", expected: s
 
 
 @cache  # a few thousand days, each asked for a million times
-def _to_date(day: int | None) -> date | None:
+def date_of(day: int | None) -> date | None:
+    """A ledger day as flags and alerts name it."""
     return None if day is None else to_date(day)
 
 
-def _to_day(day: date | None) -> int | None:
+def day_named(day: date | None) -> int | None:
+    """And back."""
     return None if day is None else day_of_date(day)

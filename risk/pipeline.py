@@ -1,16 +1,16 @@
 """The one pipeline: features, score, decision, reasons. The worker, the backtest and the audit run this very object."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from risk.block import Block
 from risk.bundle import Bundle
 from risk.codes import Array
 from risk.engine import Engine, Verdict
-from risk.events import Level, Reason, Transaction
+from risk.events import Level, Reason
 from risk.ledger import NO_DAY, DaySource
-from risk.model import Model
+from risk.model import model_of
 from risk.prepare import Preparation
 from risk.reasons import Reasons
 
@@ -42,16 +42,18 @@ class Pipeline:
             days=days,
         )
         self._preparation = Preparation(manifest.feature_set, manifest.features)
-        self._model = Model(bundle.onnx, len(manifest.features), str(bundle.folder / "model.onnx"))
+        self._model = model_of(
+            bundle.onnx, len(manifest.features), str(bundle.folder / "model.onnx"), manifest.scored_by
+        )
         self._reasons = Reasons(manifest, self._preparation, self.probabilities)
 
     def probabilities(self, values: Array) -> Array:
         """Calibrated scores of prepared rows."""
         return self.manifest.calibration.apply(self._model.raw_scores(values))
 
-    def score(self, transactions: Sequence[Transaction], partition: int = 0) -> Scored:
-        """Scores a batch of one partition, in its order; its transactions are part of the past afterwards."""
-        batch = self.engine.features(transactions, partition)
+    def score(self, block: Block, partition: int = 0) -> Scored:
+        """Scores a block of one partition, in its order; its transactions are part of the past afterwards."""
+        batch = self.engine.features(block, partition)
         rows = np.flatnonzero(batch.verdicts == Verdict.SCORED)
         prepared = self._preparation.prepare(batch)
         scores = self.probabilities(prepared.values)

@@ -25,10 +25,18 @@ def duration(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def up_to_a_year(text: str) -> int:
+    length = duration(text)
+    if length > 365 * DAY:
+        raise ValueError("at most 365d")
+    return length
+
+
 def whole_days(text: str) -> int:
     length = duration(text)
-    if length % DAY or not DAY <= length <= 365 * DAY:
-        raise ValueError("whole days from 1d to 365d")
+    # A label of a day's transaction counts until the day before the last of the delay: with 1d none ever would.
+    if length % DAY or not 2 * DAY <= length <= 365 * DAY:
+        raise ValueError("whole days from 2d to 365d")
     return length // DAY
 
 
@@ -87,6 +95,10 @@ def port(text: str) -> int:
     return int(text)
 
 
+def port_or_none(text: str) -> int | None:
+    return port(text) if text else None
+
+
 def host(text: str) -> str:
     if not re.fullmatch(r"[\w.:-]{1,253}", text):
         raise ValueError("the name or address of a host, such as 127.0.0.1 or 0.0.0.0")
@@ -127,9 +139,15 @@ class Setting(NamedTuple):
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("LABEL_DELAY", "7d", "how long before a transaction the merchant ledger ends, in whole days", whole_days),
+    Setting(
+        "LABEL_DELAY",
+        "7d",
+        "how long before a transaction the merchant ledger ends: whole days, more than a day "
+        "longer than `TRUSTLENS_MAX_LATENESS`",
+        whole_days,
+    ),
     Setting("BUCKET", "1h", "how finely the merchant ledger divides a day; down to 1s", bucket),
-    Setting("MAX_LATENESS", "1d", "how far behind the newest event time a transaction may be", duration),
+    Setting("MAX_LATENESS", "1d", "how far behind the newest event time a transaction may be", up_to_a_year),
     Setting("CHUNK_ROWS", "65536", "rows of a file that are read at once", count),
     Setting("BROKERS", "127.0.0.1:9092", "where Kafka is: host:port, several separated by commas", brokers),
     Setting(
@@ -156,10 +174,23 @@ SETTINGS: tuple[Setting, ...] = (
         "TOPIC_PREFIX", "", "begins the names of topics and groups, so that systems can share a Kafka", topic_prefix
     ),
     Setting("DB", "risk.db", "the store: an SQLite file", path),
+    Setting(
+        "STATE",
+        "",
+        "the folder for what a program goes on from, such as the place of a replay; else `trustlens` in "
+        "`$XDG_STATE_HOME` or `~/.local/state`",
+        path_or_none,
+    ),
     Setting("METRICS_HOST", "127.0.0.1", "the address where a worker shows its metrics; 0.0.0.0 is every one", host),
     Setting("METRICS_PORT", "9108", "where a worker shows its metrics; 0 picks a free port", port),
     Setting("REPORTER_HOST", "127.0.0.1", "the address where the reporter answers; another needs a token", host),
     Setting("REPORTER_PORT", "9109", "where the reporter answers; 0 picks a free port", port),
+    Setting(
+        "REPORTER_METRICS_PORT",
+        "",
+        "where the reporter answers programs alone: metrics and health; without it, the port after the other one",
+        port_or_none,
+    ),
     Setting("REPORTER_TOKEN", "", "who may look into the reporter: whoever sends this; never shown", Secret),
     Setting(
         "LOG_LEVEL",
@@ -183,10 +214,12 @@ class Settings(NamedTuple):
     kafka_ca_file: Path | None
     topic_prefix: str
     db: Path
+    state: Path | None
     metrics_host: str
     metrics_port: int
     reporter_host: str
     reporter_port: int
+    reporter_metrics_port: int | None
     reporter_token: Secret
     log_level: str
 

@@ -27,6 +27,13 @@ REASON, DETAIL = "reason", "detail"
 SOURCE_TOPIC, SOURCE_PARTITION, SOURCE_OFFSET = "source-topic", "source-partition", "source-offset"
 
 
+# And of one that is not whole: how large the message was, and what tells its bytes from others.
+VALUE_SIZE, VALUE_SHA256, KEY_SIZE, KEY_SHA256 = "value-size", "value-sha256", "key-size", "key-sha256"
+
+# Kafka counts offsets in 64 bits.
+LARGEST_OFFSET = (1 << 63) - 1
+
+
 class Topics(NamedTuple):
     """The full names of one system's topics."""
 
@@ -52,5 +59,18 @@ class Identity(NamedTuple):
 
     cluster_id: str | None
     topic_ids: dict[str, str]
-    partitions: int
+    partitions: int  # of the transactions
     prefix: str
+
+    def differences(self, known: "Identity") -> list[tuple[str, object, object]]:
+        """By which this is another log than the one that is known: what, got, expected. What either was not told of is
+        none."""
+        pairs: list[tuple[str, object, object]] = [
+            ("topic prefix", self.prefix, known.prefix),
+            (f"{topics_of(known.prefix).transactions}: number of partitions", self.partitions, known.partitions),
+        ]
+        if None not in (self.cluster_id, known.cluster_id):
+            pairs.append(("cluster id", self.cluster_id, known.cluster_id))
+        both = sorted(self.topic_ids.keys() & known.topic_ids.keys())
+        pairs += [(f"{name}: topic id", self.topic_ids[name], known.topic_ids[name]) for name in both]
+        return [(what, got, expected) for what, got, expected in pairs if got != expected]

@@ -10,6 +10,7 @@ from console.options import settings_of
 from console.start import EXIT_OK
 from console.terminal import say
 from risk.store import open_store, restore_store
+from scorer.opening import store_to_read
 
 # A reporter may go on: it has the store open while it reads, and lets go in between.
 PATIENCE_SECONDS = 3.0
@@ -47,7 +48,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _backup(options: argparse.Namespace) -> int:
-    store = open_store(settings_of(options).db, read_only=True)
+    store = store_to_read(settings_of(options).db)
     try:
         store.backup(options.file)
     finally:

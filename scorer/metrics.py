@@ -6,6 +6,7 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from risk.clock import DAY, SECOND
 from risk.events import Level, RejectReason
 
 STEPS = ("decode", "score", "send", "store")
@@ -21,6 +22,7 @@ class Standing(NamedTuple):
     partition: int
     next_offset: int
     lag: int | None
+    history_days: int | None = None
 
 
 class Metrics:
@@ -50,6 +52,11 @@ class Metrics:
         self.different = counter(
             "outputs_different", "Outputs that were there with other bytes, and were sent again, by kind.", ["kind"]
         )
+        self.foreign = counter(
+            "outputs_foreign",
+            "Messages that were read back and that no worker wrote, by topic; passed over.",
+            ["topic"],
+        )
         self.step_seconds = histogram("step_seconds", "Seconds of a batch in each step.", _STEP_SECONDS, ["step"])
         self.batch_rows = histogram("batch_rows", "Records of a batch.", _BATCH_ROWS)
         self.alert_latency = histogram(
@@ -60,6 +67,9 @@ class Metrics:
         self.restore_seconds = gauge("restore_seconds", "Seconds that the last rebuilding of histories took.")
         self.restored_rows = gauge("restored_rows", "Rows that the last rebuilding read from the store.")
         self.retries = counter("retries", "What was tried again, by what.", ["what"])
+        self.store_wait = counter(
+            "store_wait_seconds", "Seconds in which this worker waited for another process that had the store locked."
+        )
         self.ledger_day = gauge(
             "ledger_day_timestamp_seconds", "When the newest closed ledger day ended, in event time."
         )
@@ -74,6 +84,9 @@ class Metrics:
         self.days_closed = counter("ledger_closings", "Ledger days that this worker closed and published.")
         self.newest_event = gauge(
             "newest_event_timestamp_seconds", "Event time of the newest transaction, by partition.", ["partition"]
+        )
+        self.history_needed = gauge(
+            "history_needed_seconds", "How far back the longest window of the bundle in use looks, in event time."
         )
         self.last_commit = gauge("last_commit_timestamp_seconds", "When this worker last stored a batch.")
         self.broker_answered = gauge(
@@ -98,7 +111,7 @@ class Metrics:
 
 
 class Standings:
-    """Lag and next offset by partition, asked when somebody looks: a partition that went elsewhere is gone."""
+    """Lag, next offset and visible past by partition, asked when somebody looks: one that went elsewhere is gone."""
 
     def __init__(self, ask: Callable[[], Iterable[Standing]]) -> None:
         self._ask = ask
@@ -112,10 +125,19 @@ class Standings:
         offset = GaugeMetricFamily(
             "trustlens_next_offset", "The next offset to be worked on, by partition.", labels=["topic", "partition"]
         )
+        past = GaugeMetricFamily(
+            "trustlens_history_seconds",
+            "How much of the past the newest score could see, in event time; at most what is needed, less while the "
+            "partition warms up.",
+            labels=["partition"],
+        )
         for standing in self._ask():
             where = [standing.topic, str(standing.partition)]
             offset.add_metric(where, standing.next_offset)
             if standing.lag is not None:
                 lag.add_metric(where, standing.lag)
+            if standing.history_days is not None:
+                past.add_metric([str(standing.partition)], standing.history_days * DAY / SECOND)
         yield lag
         yield offset
+        yield past

@@ -1,32 +1,35 @@
 """`prune`: lets go of what is old in the store, and keeps what a restart or the ledger can still ask for."""
 
 import argparse
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from console.help import epilog
-from console.options import option_of, settings_of
+from console.options import add_bundle, option_of, settings_of
 from console.start import EXIT_OK
 from console.terminal import say
+from risk.bundle import read_bundle
 from risk.clock import to_date
+from risk.errors import StoreError
 from risk.settings import duration
-from risk.store import Store, open_store
+from risk.store import open_store
 from risk.topics import topics_of
 from risk.words import counted
-from scorer.options import add_bundle, bundle_of
-
-if TYPE_CHECKING:
-    from risk.bundle import Manifest
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "prune",
         description="Let go of flags, labels and ledger rows that are older than so much before the newest event. What "
-        "histories are rebuilt from, and ledger days that are not closed yet, stay. Offsets stay; the topics are not "
-        "touched. Workers may go on meanwhile. The file does not shrink: its room is used again.",
+        "histories are rebuilt from stays, and what days are closed from that are not closed yet in a ledger of any "
+        "bundle that has scored. Offsets stay; the topics are not touched. Workers may go on meanwhile. The file does "
+        "not shrink: its room is used again.",
         epilog=epilog("python -m scorer prune --older-than 400d"),
+    )
+    command.add_argument(
+        "--only-its-ledger",
+        action="store_true",
+        help="keep open days for this bundle's ledger only, where another label delay or bucket will not be used again",
     )
     command.add_argument("--older-than", type=option_of(duration), required=True, metavar="TIME", help="such as 400d")
     add_bundle(command)
@@ -35,15 +38,21 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def _run(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    manifest = bundle_of(options).manifest
+    manifest = read_bundle(options.bundle).manifest
     open_store(settings.db, read_only=True).close()  # where there is none it says so; the next line would make one
     store = open_store(settings.db)
     try:
+        current = terms_of(manifest.version, msgspec.json.encode(manifest).decode())
+        known = [current, *(terms_of(stored.version, stored.manifest) for stored in store.bundles())]
+        ledgers = {ledger for terms in known[: 1 if options.only_its_ledger else None] for ledger in terms.ledgers()}
+        if not options.only_its_ledger:
+            ledgers |= {ledger.kind for ledger in store.ledgers()}
         pruned = store.prune(
             topics_of(settings.topic_prefix).transactions,
             older_than_ms=options.older_than,
-            max_lateness_ms=_greatest_lateness(store, manifest),
-            ledger=(manifest.label_delay_days, manifest.bucket_ms) if "merchant_id" in manifest.fields else None,
+            # A rebuild may need an older bundle's histories, which may reach further back.
+            max_lateness_ms=max(terms.max_lateness_ms for terms in known),
+            ledgers=sorted(ledgers),
         )
     finally:
         store.close()
@@ -54,16 +63,29 @@ def _run(options: argparse.Namespace) -> int:
         say(f"the store is whole from {day} on: python -m scorer verify --from {day}")
     for text in pruned.kept:
         say(f"kept: {text}")
+    if pruned.kept and len(ledgers) > 1:
+        say("where a label delay or bucket will not be used again, --only-its-ledger lets go of its open days")
     return EXIT_OK
 
 
-class _Lateness(msgspec.Struct):
-    """The one part of a stored manifest that matters here; the rest may be of an older format."""
+class Terms(msgspec.Struct):
+    """Of a bundle's manifest what matters here; the rest may be of an older format."""
 
     max_lateness_ms: int
+    label_delay_days: int
+    bucket_ms: int
+    fields: tuple[str, ...] = ()
+
+    def ledgers(self) -> list[tuple[int, int]]:
+        """The ledger that it scores with, if it has one."""
+        return [(self.label_delay_days, self.bucket_ms)] if "merchant_id" in self.fields else []
 
 
-def _greatest_lateness(store: Store, manifest: "Manifest") -> int:
-    """A rebuild may need an older bundle's histories, which may reach further back."""
-    stored = [msgspec.json.decode(bundle.manifest, type=_Lateness).max_lateness_ms for bundle in store.bundles()]
-    return max([manifest.max_lateness_ms, *stored])
+def terms_of(version: str, manifest: str) -> Terms:
+    try:
+        return msgspec.json.decode(manifest, type=Terms)
+    except msgspec.DecodeError as error:
+        raise StoreError(
+            f"the store: the manifest of bundle {version} cannot be read ({error}), expected it to say what "
+            "must stay; nothing is pruned. Restore a backup, or begin with a new store"
+        ) from error

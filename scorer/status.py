@@ -14,12 +14,22 @@ from console.start import EXIT_FAILED, EXIT_OK
 from console.terminal import complain, say, say_table
 from risk.clock import to_date, to_text
 from risk.errors import BrokerError, StoreError
+from risk.horizon import (
+    Horizon,
+    LabelSilence,
+    LogStart,
+    WarmingUp,
+    horizon_of_manifest,
+    label_silence,
+    warming_up_of,
+)
 from risk.kafka.connection import Connection, connection_of, reach
+from risk.kafka.log import reading
 from risk.kafka.topic_problems import misfits
 from risk.kafka.topic_states import look
-from risk.store import Position, open_store
+from risk.store import KnownLedger, Position, Store
 from risk.topics import Topics, topics_of
-from scorer.reading import reading
+from scorer.opening import store_to_read
 
 TITLES = ("partition", "owner", "epoch", "next offset", "end", "lag", "newest event", "waits with")
 
@@ -28,9 +38,11 @@ class Stored(NamedTuple):
     """What the store says."""
 
     positions: list[Position]
-    ledgers: list[tuple[tuple[int, int], int | None, int]]
+    ledgers: list[KnownLedger]
     bundles: list[str]
     newest_bundles: list[str]
+    warming_up: WarmingUp | None
+    label_silence: LabelSilence | None
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -38,7 +50,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "status",
         description="Partitions, the worker that took each over last (host:process) and how often one did (epoch), the "
         "next offset to be worked on, where the log ends, the newest event, the event that waits for a ledger day; the "
-        "newest closed day; the bundles.",
+        "newest closed day; the bundles; until when partitions warm up, and whether labels are overdue.",
         epilog=epilog(
             "python -m scorer status",
             done="all of it is known",
@@ -52,36 +64,66 @@ def _run(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     topics = topics_of(settings.topic_prefix)
     troubles: list[str] = []
-    stored = _stored(settings.db, troubles)
+    stored = _stored(settings.db, topics, troubles)
     ends = asyncio.run(_ends(connection_of(settings), topics, troubles))
     if stored.positions or ends:
         say_table([TITLES, *_lines(stored.positions, ends, topics)])
-    for (delay, bucket), begun, newest in stored.ledgers:
+    for (delay, bucket), begun, newest, _ in stored.ledgers:
         since = "no transaction so far" if begun is None else f"the first is {to_date(begun)}"
         say(f"ledger: newest closed day {to_date(newest)}, {since} (label delay {delay} d, bucket {bucket // 1000} s)")
     if stored.bundles:
         say(f"bundles that scored: {', '.join(stored.bundles)}")
     if stored.newest_bundles:
         say(f"bundle of the newest flags: {', '.join(stored.newest_bundles)}")
+    for notice in (stored.warming_up, stored.label_silence):
+        if notice is not None:
+            say(str(notice))
     for text in troubles:
         complain(text)
     return EXIT_FAILED if troubles else EXIT_OK
 
 
-def _stored(path: Path, troubles: list[str]) -> Stored:
+def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
     try:
-        store = open_store(path, read_only=True)
+        store = store_to_read(path)
     except StoreError as error:
         troubles.append(str(error))
-        return Stored([], [], [], [])
+        return Stored([], [], [], [], None, None)
     try:
-        bundles = [bundle.version for bundle in store.bundles()]
-        stored = Stored(store.positions(), store.ledgers(), bundles, store.newest_bundles())
+        bundles, newest_bundles, positions = store.bundles(), store.newest_bundles(), store.positions()
+        horizons = [
+            horizon
+            for bundle in bundles
+            if bundle.version in newest_bundles and (horizon := horizon_of_manifest(bundle.manifest)) is not None
+        ]
+        scored = [position for position in positions if position.topic == topics.transactions]
+        stored = Stored(
+            positions,
+            store.ledgers(),
+            [bundle.version for bundle in bundles],
+            newest_bundles,
+            warming_up_of(
+                (horizon, LogStart(position.first_event_time, _first_day(store, horizon)), position.newest_event_time)
+                for horizon in horizons
+                for position in scored
+                if position.newest_event_time is not None
+            ),
+            label_silence(
+                horizons,
+                ((position.first_event_time, position.newest_event_time) for position in scored),
+                store.newest_label(),
+            ),
+        )
     finally:
         store.close()
     if not stored.positions:
         troubles.append(f"{path}: no worker has taken a partition yet; start one (`python -m scorer worker`)")
     return stored
+
+
+def _first_day(store: Store, horizon: Horizon) -> int | None:
+    _, first, _ = store.ledger_bounds(horizon.label_delay, horizon.bucket_ms)
+    return first
 
 
 async def _ends(connection: Connection, topics: Topics, troubles: list[str]) -> Mapping[tuple[str, int], int]:
@@ -93,7 +135,7 @@ async def _ends(connection: Connection, topics: Topics, troubles: list[str]) -> 
         inputs = [state for state in states if state.name in (topics.transactions, topics.labels)]
         places = [TopicPartition(state.name, number) for state in inputs for number in range(state.partitions)]
         async with reading(connection) as reader:
-            return {(place.topic, place.partition): end for place, (_, end) in (await reader.bounds(places)).items()}
+            return {(place.topic, place.partition): end for place, end in (await reader.ends(places)).items()}
     except BrokerError as error:
         troubles.append(f"where the log ends is not known: {error}")
         return {}

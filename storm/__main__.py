@@ -19,7 +19,7 @@ from console.terminal import notice, say_table
 from storm.concluding import Outcome
 from storm.ground import LARGE, SMALL, Ground, Size, World, dice_of
 from storm.scenarios import SCENARIOS
-from tests.kafka_broker import TestKafka, running
+from testing.brokers import TestKafka, running
 
 TITLES = ("scenario", "transactions", "lost", "wrong", "twice", "seconds", "")
 

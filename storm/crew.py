@@ -4,6 +4,8 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 from urllib.request import urlopen
 
@@ -11,14 +13,17 @@ from console.start import EXIT_ENDED, EXIT_OK
 from risk.errors import StoreError
 from risk.ledger_log import ClosedDay
 from risk.store import Position, open_store
+from risk.store.lock_holder import holder_of
 from scorer.worker.ending import EXIT_AWAY, EXIT_STALE
 from storm.until import StormError, until
-from tests.scorer_runs import System, Worker
+from testing.systems import System, Worker
 
 # Longer than anything takes that works, on a machine that does other things too.
-ENOUGH_SECONDS = 120.0
+ENOUGH_SECONDS = 300.0
 # Whoever was killed is missed after so long; a worker in earnest waits longer.
 SESSION_SECONDS = 3.0
+# How long a worker is stopped again and again before others are looked after.
+LOOKS_FOR_SECONDS = 1.0
 # As the leash tells it that a process was ended by SIGTERM.
 TERMINATED = 256 - signal.SIGTERM
 
@@ -40,6 +45,27 @@ class Crew:
         """SIGKILL."""
         self.workers.remove(worker)
         worker.kill()
+
+    def freeze(self, worker: Worker, *, has_store_locked: bool = False) -> None:
+        """SIGSTOP while it has the store locked, or while it does not: else others could do nothing meanwhile."""
+
+        def is_frozen() -> bool:
+            end = monotonic() + LOOKS_FOR_SECONDS
+            while monotonic() < end:
+                if has_store_locked and not self._has_store_locked(worker):
+                    continue
+                worker.signal(signal.SIGSTOP)
+                while not _is_stopped(worker) and monotonic() < end:
+                    pass
+                if _is_stopped(worker) and self._has_store_locked(worker) == has_store_locked:
+                    return True
+                worker.signal(signal.SIGCONT)
+            return False
+
+        self.until(is_frozen, "a worker is stopped " + ("in" if has_store_locked else "outside") + " a transaction")
+
+    def _has_store_locked(self, worker: Worker) -> bool:
+        return holder_of(self.system.store).startswith(f"process {worker.pid} ")
 
     def leave(self, worker: Worker) -> None:
         """SIGTERM; it must end well."""
@@ -166,6 +192,15 @@ def _metric(worker: Worker, name: str) -> float:
         found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
     assert found is not None, name
     return float(found[1])
+
+
+def _is_stopped(worker: Worker) -> bool:
+    """All its threads: a signal reaches them one after the other. A thread that has ended does nothing more, either."""
+    states = []
+    for stat in Path(f"/proc/{worker.pid}/task").glob("*/stat"):
+        with suppress(OSError):
+            states.append(stat.read_text().rpartition(")")[2].split()[0])
+    return bool(states) and all(state in "TtZX" for state in states)
 
 
 def status_of(worker: Worker) -> int | None:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from risk.settings import PREFIX
 from storm.feed import Sent, feed
 from storm.history import History, Item, Truth, truth_of
-from tests.kafka_broker import TestKafka, new_prefix
-from tests.scorer_runs import WEIGHTS, System
+from testing.brokers import TestKafka, new_prefix
+from testing.systems import WEIGHTS, System
 
 PARTITIONS = 4
 

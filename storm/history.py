@@ -9,6 +9,7 @@ import msgspec
 
 from producer.partitions import partition_of
 from producer.replay.sequence import Entry
+from risk.block import block_of
 from risk.bundle import read_bundle
 from risk.clock import DAY
 from risk.codec import decode_transaction, encode_label, encode_transaction
@@ -18,7 +19,7 @@ from risk.kafka.sending import Message
 from risk.ledger import DaySource, SeenDays
 from risk.pipeline import Pipeline
 from risk.topics import Topics
-from tests.replays import entries
+from testing.replays import entries
 
 BATCH = 500
 
@@ -134,7 +135,7 @@ def due_by(history: History, bundle: Path, days: DaySource | None = None) -> dic
     transactions = history.transactions
     for first in range(0, len(transactions), BATCH):
         arrived = [decode_transaction(encode_transaction(t)) for t in transactions[first : first + BATCH]]
-        scored = pipeline.score([t for t in arrived if isinstance(t, Transaction)])
+        scored = pipeline.score(block_of([t for t in arrived if isinstance(t, Transaction)]))
         for row, score, level, reasons, imputed, day in zip(
             scored.rows, scored.scores, scored.levels, scored.reasons, scored.imputed, scored.ledger_days, strict=True
         ):

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from ops.leashed import Leashed
 from storm.until import StormError
-from tests.scorer_runs import System
+from testing.systems import System
 
 
 class Load:

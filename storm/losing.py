@@ -9,7 +9,7 @@ from risk.store.opening import beside
 from storm.crew import Crew
 from storm.reading import Made, Source, read
 from storm.until import StormError
-from tests.scorer_runs import System
+from testing.systems import System
 
 
 def delete(store: Path) -> None:

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import msgspec
 
 from risk.digest import canonical
-from risk.events import HighRiskAlert, Level, Reason, Rejected, RiskFlag
-from risk.outputs import decode_alert, decode_flag
+from risk.events import Level, Reason, Rejected
+from risk.outputs import HighRiskAlert, RiskFlag, day_named, decode_alert, decode_flag
 from risk.store import FlagRow, open_store
 from risk.topics import REASON, SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
-from tests.replays import Record, everything
-from tests.scorer_runs import System
+from testing.replays import Record, everything
+from testing.systems import System
 
 _reasons = msgspec.json.Decoder(tuple[Reason, ...])
 _names = msgspec.json.Decoder(tuple[str, ...])
@@ -91,7 +91,7 @@ def _rejects(records: dict[int, list[Record]]) -> dict[Source, list[Reject]]:
 def row_of(event: RiskFlag | HighRiskAlert) -> bytes:
     """As the digest has it."""
     identity = event.transaction_id if isinstance(event, RiskFlag) else event.transaction.transaction_id
-    return canonical(identity, event.score, event.level, event.reasons, event.imputed, event.ledger_day)
+    return canonical(identity, event.score, event.level, event.reasons, event.imputed, day_named(event.ledger_day))
 
 
 def row_of_store(row: FlagRow) -> bytes:

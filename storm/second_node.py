@@ -13,7 +13,7 @@ from ops.kafka.properties import HOST, Listeners
 from ops.kafka.real import Kafka
 from risk.kafka.topic_states import UNLIMITED, largest_message
 from storm.ground import PARTITIONS
-from tests.scorer_runs import System
+from testing.systems import System
 
 
 def second_node(first: Kafka, folder: Path) -> Kafka:

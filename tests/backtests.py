@@ -11,7 +11,7 @@ from console.start import EXIT_OK
 from risk.bundle import MANIFEST, Days, read_bundle, sealed, version_of
 from risk.catalogue import FeatureSet
 from risk.prepare import Learned, LearnedCategory, LearnedNumber
-from tests.bundles import write_bundle
+from testing.bundles import write_bundle
 from trainer.__main__ import main
 
 FIELDS = FeatureSet(frozenset({"customer_id", "merchant_id", "merchant_category", "channel", "device_id", "country"}))

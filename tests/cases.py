@@ -12,11 +12,11 @@ from msgspec import Struct
 from risk.catalogue import ALL_FIELDS, FeatureSet
 from risk.clock import DAY, HOUR, MINUTE, SECOND
 from risk.events import Label, Transaction
+from testing.stores import NEW_YEAR
 
 T = TypeVar("T")
 
 EVERYTHING = FeatureSet(fields=ALL_FIELDS, number_attributes=("credit_score",), category_attributes=("segment",))
-NEW_YEAR = 19_723 * DAY  # 2024-01-01, a Monday
 
 # Names that run into each other when joined or cut, and that are the same for a customer, a merchant and a device.
 NAMES = ("a", "b", "ab", "a|b", "1", "11", "1 ", "A", "é", "US", "a" * 60, "a" * 60 + "b")

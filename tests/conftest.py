@@ -1,16 +1,82 @@
 """Kafka for the tests. And in CI nothing may be skipped for want of a component: a skip is a failure there, and says
 what was wanting."""
 
+import gc
 import os
 import signal
+import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.database import DirectoryBasedExampleDatabase
 
+# Datasette asks SQLite what it can when it is imported, and once for its version, and leaves the databases in memory
+# that it asks to the garbage collector: here, where no test is blamed for them.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", ResourceWarning)
+    import datasette.app
+
+    datasette.utils.sqlite.sqlite_version()
+    gc.collect()
+
+from testing.brokers import TestKafka, embedded, new_prefix, running
 from tests.explorers import Served, exploring, make_store
-from tests.kafka_broker import TestKafka, embedded, new_prefix, running
+
+# How many examples a property test has, the profile decides: the same fifty at every run, with "proof" the same three
+# hundred, with "fuzz" a thousand others each time, and what these found is kept.
+ANY_SIZE = (HealthCheck.too_slow, HealthCheck.data_too_large)
+settings.register_profile("test", derandomize=True, max_examples=50, deadline=None, suppress_health_check=ANY_SIZE)
+settings.register_profile("proof", settings.get_profile("test"), max_examples=300)
+settings.register_profile(
+    "fuzz",
+    max_examples=1_000,
+    deadline=None,
+    suppress_health_check=ANY_SIZE,
+    print_blob=True,
+    database=DirectoryBasedExampleDatabase(Path(__file__).parent.parent / ".hypothesis" / "examples"),
+)
+settings.load_profile("test")
+
+
+# They begin first, so that no process is left alone with one of them at the end.
+LONGEST = (
+    "test_storm",
+    "test_ops_prometheus",
+    "test_train_command",
+    "test_training_broken_off",
+    "test_training_promises",
+    "test_report_command",
+    "test_training_external",
+    "test_scorer_faults",
+    "test_producer_replay",
+    "test_proposal_foreign",
+    "test_proposal",
+    "test_engine_oracle",
+    "test_alert_consumer",
+    "test_ops_kafka",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "own_kafka" in getattr(item, "fixturenames", ()):  # a broker for one test takes ten seconds
+            item.add_marker(pytest.mark.proof)
+    begins = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: begins.get(item.path.stem, len(begins)))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, default=42, help="what storms throw their dice from (default 42)")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Said here, because a quiet pytest prints no header."""
+    said = session.config.get_terminal_writer()
+    profile = session.config.getoption("--hypothesis-profile") or "test"
+    said.line(f"seed {session.config.getoption('--seed')}, property tests by the profile {profile!r}")
 
 
 def pytest_configure() -> None:
@@ -28,10 +94,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     return report
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _state(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What programs note goes into no one's home."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestKafka]:
-    """One real Kafka for the whole run; tests keep apart by `prefix`, and leave it as they found it."""
-    with running(tmp_path_factory.mktemp("kafka")) as broker:
+    """One real Kafka for this process and the whole run; tests keep apart by `prefix`, and leave it as they found it.
+    As nobody kills it, it need not be quick to count as gone, and a busy machine does not make it seem so."""
+    with running(tmp_path_factory.mktemp("kafka"), {"broker.session.timeout.ms": "120000"}) as broker:
         yield broker
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from risk.block import block_of, joined
 from risk.clock import to_ms, to_text
 from risk.dataset import Dataset, Rows, open_dataset
 from risk.dataset.column_map import ColumnMap
@@ -29,7 +30,7 @@ def whole(dataset: Dataset) -> Rows:
     """All chunks as one."""
     chunks = list(dataset.rows())
     return Rows(
-        [one for chunk in chunks for one in chunk.transactions],
+        joined([chunk.block for chunk in chunks]) if chunks else block_of([]),
         np.concatenate([chunk.is_fraud for chunk in chunks]) if chunks else np.empty(0, np.int8),
         np.concatenate([chunk.labelled_at for chunk in chunks]) if chunks else np.empty(0, np.int64),
         [kind for chunk in chunks for kind in chunk.fraud_kind],
@@ -38,7 +39,7 @@ def whole(dataset: Dataset) -> Rows:
 
 
 def ids(dataset: Dataset) -> list[str]:
-    return [one.transaction_id for one in whole(dataset).transactions]
+    return [one.transaction_id for one in whole(dataset).block]
 
 
 def least_map(event_time: str = '"t"', more: str = "") -> ColumnMap:
@@ -49,5 +50,5 @@ def times_of(tmp_path: Path, event_time: str, *values: str) -> tuple[list[str], 
     """What the values of a time column become, and what they are refused for."""
     path = written(tmp_path, "id|t\n" + "".join(f"{i}|{value}\n" for i, value in enumerate(values)))
     dataset = open_dataset(path, least_map(event_time))
-    made = sorted(whole(dataset).transactions, key=lambda one: int(one.transaction_id))
+    made = sorted(whole(dataset).block, key=lambda one: int(one.transaction_id))
     return [to_text(one.event_time) for one in made], [(bad.reason, bad.detail) for bad in dataset.bad.first]

@@ -1,10 +1,13 @@
 """Every kind of event, for Hypothesis, and one of each to change a little."""
 
 from hypothesis import strategies as st
+from msgspec import UNSET
 
-from risk.clock import EARLIEST, LATEST
-from risk.events import HighRiskAlert, Label, Level, Reason, RiskFlag, Transaction
+from risk.clock import EARLIEST, LATEST, to_date, to_datetime
+from risk.codec import to_wire
+from risk.events import Label, Level, Reason, Transaction
 from risk.money import EXPONENTS, LARGEST_MINOR
+from risk.outputs import SCHEMA_VERSION, HighRiskAlert, RiskFlag
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -27,7 +30,7 @@ TRANSACTIONS = st.builds(
 )
 LABELS = st.builds(Label, TEXT, TEXT, st.booleans(), TIME, TEXT)
 
-_LEDGER_DAY = st.none() | st.integers(EARLIEST // 86_400_000, LATEST // 86_400_000)
+_LEDGER_DAY = st.none() | st.integers(EARLIEST // 86_400_000, LATEST // 86_400_000).map(to_date)
 _REASONS = st.lists(
     st.builds(Reason, TEXT, st.none() | NUMBER | TEXT, st.none() | NUMBER | TEXT, st.floats(0, 1), TEXT), max_size=5
 ).map(tuple)
@@ -35,9 +38,10 @@ _IMPUTED = st.lists(TEXT, max_size=3).map(tuple)
 
 FLAGS = st.builds(
     RiskFlag,
+    schema_version=st.just(SCHEMA_VERSION),
     transaction_id=TEXT,
     customer_id=TEXT,
-    event_time=TIME,
+    event_time=TIME.map(to_datetime),
     score=st.floats(0, 1),
     level=st.sampled_from(Level),
     reasons=_REASONS,
@@ -47,13 +51,14 @@ FLAGS = st.builds(
     source_topic=TEXT,
     source_partition=st.integers(0, 10_000),
     source_offset=OFFSET,
+    history_days=st.just(UNSET) | st.integers(0, 400),
 )
 
 ALERTS = st.builds(
     HighRiskAlert,
     alert_id=st.uuids(version=5).map(str),
-    schema_version=st.just(1),
-    transaction=TRANSACTIONS,
+    schema_version=st.just(SCHEMA_VERSION),
+    transaction=TRANSACTIONS.map(to_wire),
     score=st.floats(0, 1),
     level=st.sampled_from(Level),
     threshold=st.floats(0, 1),
@@ -65,6 +70,7 @@ ALERTS = st.builds(
     source_topic=TEXT,
     source_partition=st.integers(0, 10_000),
     source_offset=OFFSET,
+    history_days=st.just(UNSET) | st.integers(0, 400),
 )
 
 _REASON = Reason(
@@ -72,20 +78,20 @@ _REASON = Reason(
 )
 
 SOME_FLAG = RiskFlag(
-    "T1", "C1", 1714564800250, 0.91, Level.HIGH, (_REASON,), ("amount",), 19_783, "lightgbm-01234567",
-    "transactions", 3, 41,
+    SCHEMA_VERSION, "T1", "C1", to_datetime(1714564800250), 0.91, Level.HIGH, (_REASON,), ("amount",), to_date(19_783),
+    "lightgbm-01234567", "transactions", 3, 41,
 )  # fmt: skip
 
 SOME_ALERT = HighRiskAlert(
     alert_id="b7f0b3a6-5d0e-5b52-8f0b-0d4a3a0c5a11",
-    schema_version=1,
-    transaction=Transaction("T1", 1714564800250, "C1", "EUR", merchant_id="M1", amount=1234),
+    schema_version=SCHEMA_VERSION,
+    transaction=to_wire(Transaction("T1", 1714564800250, "C1", "EUR", merchant_id="M1", amount=1234)),
     score=0.91,
     level=Level.HIGH,
     threshold=0.5,
     reasons=(_REASON,),
     imputed=(),
-    ledger_day=19_783,
+    ledger_day=to_date(19_783),
     bundle_version="lightgbm-01234567",
     catalogue_version=1,
     source_topic="transactions",

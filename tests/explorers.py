@@ -4,7 +4,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,12 +15,13 @@ import uvicorn
 from kpi_reporter.explorer.app import explorer
 from kpi_reporter.explorer.gate import App
 from kpi_reporter.kpis.reading import KpiReader
+from kpi_reporter.kpis.recent import Misses
 from kpi_reporter.kpis.values import Kpis, Unready
 from risk.clock import DAY, HOUR
 from risk.events import Label
 from risk.store import FlagRow, open_store
+from testing.stores import flag, store_flags, store_labels
 from tests.cases import NEW_YEAR
-from tests.stores import flag, store_flags, store_labels
 
 REASONS = [
     {"feature": "hour", "value": 0.0, "reference": 14.0, "contribution": 0.25, "sentence": "at 00:00 UTC"},
@@ -73,7 +74,7 @@ class Served:
         self, path: str, *, method: str = "GET", body: str | None = None, headers: dict[str, str] | None = None
     ) -> Answer:
         """The path as it stands, without a client's mending."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         try:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
@@ -107,12 +108,27 @@ class Figures:
         self._reader = KpiReader(path)
         self._one_at_a_time = threading.Lock()
 
-    def __call__(self) -> Kpis | Unready:
+    def value(self) -> Kpis | Unready:
         with self._one_at_a_time:
             return self._reader.read()
 
+    def misses(self) -> Misses | None:
+        return self._reader.misses
+
+
+class Fixed(NamedTuple):
+    """The same for whoever asks, whatever is in the store."""
+
+    figures: Kpis | Unready
+
+    def value(self) -> Kpis | Unready:
+        return self.figures
+
+    def misses(self) -> Misses | None:
+        return None
+
 
 @contextmanager
-def exploring(path: Path, kpis: Callable[[], Kpis | Unready] | None = None, **options: float) -> Iterator[Served]:
-    with served(explorer(path, kpis or Figures(path), **options)) as server:
+def exploring(path: Path, figures: Figures | Fixed | None = None, **options: float) -> Iterator[Served]:
+    with explorer(path, figures or Figures(path), **options) as app, served(app) as server:
         yield server

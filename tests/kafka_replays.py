@@ -16,8 +16,8 @@ from producer.partitions import partition_of
 from risk.codec import encode_label, encode_transaction
 from risk.events import Label, Transaction
 from risk.topics import Topics
-from tests.kafka_broker import TestKafka
-from tests.replays import entries, everything, history, row
+from testing.brokers import TestKafka
+from testing.replays import entries, everything, history, row
 
 ROOT = Path(__file__).parent.parent
 PARTITIONS = 3
@@ -81,7 +81,7 @@ class Running:
         return self.wait()
 
     def wait(self) -> int:
-        self.said = self.process.communicate(timeout=120)[0]
+        self.said = self.process.communicate(timeout=300)[0]
         return self.process.returncode
 
 
@@ -94,7 +94,7 @@ async def _until(address: str, topic: str, count: int) -> None:
 
 def wait_for(address: str, topic: str, count: int) -> None:
     """Returns when so many messages are in the topic."""
-    asyncio.run(asyncio.wait_for(_until(address, topic, count), 60))
+    asyncio.run(asyncio.wait_for(_until(address, topic, count), 300))
 
 
 def refusal(capsys: pytest.CaptureFixture[str], environment: Mapping[str, str], *arguments: str) -> str:

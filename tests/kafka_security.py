@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ops.kafka.ports import free_ports
 from ops.kafka.properties import HOST, Listeners
 from ops.kafka.real import Kafka
-from tests.kafka_broker import skip_without_java
+from testing.brokers import skip_without_java
 
 USER, PASSWORD = "risk", "correct horse battery staple"
 STORE_PASSWORD = "changeit"

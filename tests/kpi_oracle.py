@@ -90,8 +90,12 @@ class _Oracle:
             "days": [
                 dict(zip(("day", "transactions", "high"), row, strict=True))
                 for row in self.all(
-                    f"select * from (select event_time / {DAY} as day, count(*), sum(level = 'high') from risk_flags "
-                    "group by 1 order by 1 desc limit 38) order by day"
+                    f"with recursive calendar(day) as (select max(event_time) / {DAY} from risk_flags union all "
+                    "select day - 1 from calendar limit 38) "
+                    "select day, count(event_time), coalesce(sum(level = 'high'), 0) "
+                    f"from calendar left join risk_flags on event_time / {DAY} = day "
+                    f"where day >= (select min(event_time) / {DAY} from risk_flags) "
+                    "group by day order by day"
                 )
             ],
             "months": self.months(),
@@ -107,12 +111,49 @@ class _Oracle:
                 "genuine": self.one("select count(*) from labels where is_fraud = 0"),
                 "newest": self.one("select max(labelled_at) from labels"),
             },
+            **self.cold_start(),
             "quality": [self.quality(window) for window in WINDOWS],
             "unknown_bundles": [
                 version
                 for (version,) in self.all("select distinct bundle_version from risk_flags order by 1")
                 if version not in self.terms
             ],
+        }
+
+    def cold_start(self) -> dict[str, Any]:
+        """Windows of 7 days; there is no ledger day, so that the ledger is taken to begin where the partition does."""
+        said: list[tuple[int, int, int]] = []
+        delays: list[int] = []
+        firsts: list[int] = []
+        for partition, first, newest in self.all(
+            "select partition, first_event_time, newest_event_time from partitions where topic like 'tr%'"
+        ):
+            [*_, (version,)] = self.all(
+                "select bundle_version from risk_flags where source_partition = ? order by source_offset", partition
+            )
+            firsts.append(first)
+            if version not in self.terms:
+                continue
+            delay = self.terms[version]["label_delay_days"]
+            delays.append(delay)
+            past, ledger = max(newest - first, 0) // DAY, newest // DAY - first // DAY - 1
+            ledger = ledger if newest // DAY - first // DAY >= delay else delay - 1
+            short = [(seen, all_of_it) for seen, all_of_it in ((past, 7), (ledger, 7 + delay)) if seen < all_of_it]
+            if short:
+                days, needed = min(days for days, _ in short), max(needed for _, needed in short)
+                said.append((days, needed, max(first + 7 * DAY, (first // DAY + 8 + delay) * DAY)))
+        label = self.one("select max(labelled_at) from labels")
+        behind = (self.one("select max(newest_event_time) from partitions") or 0) - (label or min(firsts, default=0))
+        silent = delays and behind > min(delays) * DAY
+        return {
+            "warming_up": {
+                "days": min(days for days, _, _ in said),
+                "needed": max(needed for _, needed, _ in said),
+                "until": max(until for _, _, until in said),
+            }
+            if said
+            else None,
+            "label_silence": {"newest": label, "behind_ms": behind, "label_delay": min(delays)} if silent else None,
         }
 
     def groups(self, column: str) -> tuple[dict[str, int], dict[str, int]]:

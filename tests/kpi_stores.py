@@ -13,9 +13,9 @@ from kpi_reporter.kpis.values import Kpis
 from risk.clock import DAY, HOUR
 from risk.events import Label
 from risk.store import FlagRow, Store
+from testing.stores import LABELS, NOTHING_SENT, TRANSACTIONS, flag
 from tests.cases import NEW_YEAR
 from tests.kpi_oracle import figures_by_sql
-from tests.stores import LABELS, NOTHING_SENT, TRANSACTIONS, flag
 
 # (version, label delay, currency, cost of a review, share of a loss)
 BUNDLES = (("one", 3, "EUR", 5.0, 0.8), ("two", 7, "EUR", 2.5, 1.0), ("yen", 7, "JPY", 300.0, 0.5))
@@ -25,6 +25,8 @@ LEVELS = ("low", "low", "low", "medium", "high")
 def manifest(delay: int, currency: str, review_cost: float, loss_rate: float) -> str:
     said = {
         "label_delay_days": delay,
+        "bucket_ms": HOUR,
+        "features": [{"name": name} for name in ("amount", "customer_count_7d", "merchant_risk_7d")],
         "currency": currency,
         "thresholds": {"review_cost": review_cost, "loss_rate": loss_rate},
     }

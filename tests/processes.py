@@ -5,7 +5,7 @@ import select
 from pathlib import Path
 
 # Far more than a process needs to end; one that has not ended by then goes on.
-PATIENCE_MS = 60_000
+PATIENCE_MS = 300_000
 
 
 def children_of(process: int) -> list[int]:

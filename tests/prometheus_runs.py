@@ -20,7 +20,7 @@ from ops.kafka.ports import free_ports
 from ops.leashed import Leashed
 from tests.operations import ALERTMANAGER, PROMETHEUS, tool
 
-ENOUGH_SECONDS = 120.0
+ENOUGH_SECONDS = 300.0
 LOOKS_EVERY_SECONDS = 0.1
 
 # A quarter of a minute becomes a quarter of a second, ten minutes ten seconds.
@@ -71,12 +71,12 @@ class Served:
         self._process = Leashed(command, log)
 
     def get(self, path: str, **parameters: str) -> Any:
-        with urlopen(f"http://{self.address}{path}?{urlencode(parameters)}", timeout=10) as answer:
+        with urlopen(f"http://{self.address}{path}?{urlencode(parameters)}", timeout=300) as answer:
             return json.load(answer)
 
     def is_up(self) -> bool:
         try:
-            with urlopen(f"http://{self.address}/-/ready", timeout=10):
+            with urlopen(f"http://{self.address}/-/ready", timeout=300):
                 return True
         except OSError:
             return False

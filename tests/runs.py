@@ -5,6 +5,7 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
+from risk.block import block_of
 from risk.engine import Engine, Verdict
 from risk.events import Label, Transaction
 from risk.ledger import SeenDays
@@ -21,6 +22,10 @@ def day_source(rules: Rules, labels: Iterable[Label] = (), opening_day: int | No
     )
     days.learn(labels)
     return days
+
+
+def see(days: SeenDays, transactions: Sequence[Transaction]) -> None:
+    days.see(block_of(transactions), np.arange(len(transactions)))
 
 
 def engine_for(rules: Rules, days: SeenDays | None) -> Engine:
@@ -46,7 +51,7 @@ def feed(engine: Engine, rules: Rules, arrivals: Sequence[Arrival], cuts: Sequen
     verdicts, ledger_days = [np.empty(0, dtype=np.uint8)], [np.empty(0, dtype=np.int64)]
     categories: dict[str, list[str | None]] = {feature.name: [] for feature in feature_set.categories}
     for partition, transactions in _parcels(arrivals, cuts):
-        batch = engine.features(transactions, partition=partition)
+        batch = engine.features(block_of(transactions), partition=partition)
         values.append(batch.values)
         verdicts.append(batch.verdicts)
         ledger_days.append(batch.ledger_days)

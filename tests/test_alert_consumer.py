@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,26 +16,25 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from msgspec.structs import replace
 
 from examples.alert_consumer import consume, open_cases
-from risk.outputs import alert_id, encode_alert
+from risk.clock import to_ms
+from risk.outputs import alert_id, encode
 from risk.topics import topics_of
+from testing.brokers import TestKafka
 from tests.events import SOME_ALERT
-from tests.kafka_broker import TestKafka
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "alert_consumer.py"
 
 
 def alert(number: int) -> bytes:
     transaction = replace(SOME_ALERT.transaction, transaction_id=f"T{number}")
-    name = alert_id(transaction.customer_id, transaction.transaction_id, transaction.event_time, "b")
-    return encode_alert(replace(SOME_ALERT, alert_id=name, transaction=transaction))
+    name = alert_id(transaction.customer_id, transaction.transaction_id, to_ms(transaction.event_time), "b")
+    return encode(replace(SOME_ALERT, alert_id=name, transaction=transaction))
 
 
 def opened(path: Path) -> Counter[str]:
     """How many cases were opened for each transaction, as another process sees it."""
-    with sqlite3.connect(path) as cases:
-        found = Counter(name for (name,) in cases.execute("select transaction_id from cases"))
-    cases.close()
-    return found
+    with closing(sqlite3.connect(path)) as cases:
+        return Counter(name for (name,) in cases.execute("select transaction_id from cases"))
 
 
 class KilledError(Exception):
@@ -152,7 +151,7 @@ def test_killed_in_the_middle_and_started_again_each_is_handled_once(kafka: Test
         handled.append(sum(opened(path).values()))
     assert handled == sorted(set(handled)), "each start went on"
     assert handled[-1] < ALERTS, "the last kill came in the middle"
-    last = alert_id("C1", f"T{ALERTS}", SOME_ALERT.transaction.event_time, "b")
+    last = alert_id("C1", f"T{ALERTS}", to_ms(SOME_ALERT.transaction.event_time), "b")
     with consumer(environment, path) as process:
         assert process.stdout is not None
         assert any(line.startswith(last) for line in process.stdout)

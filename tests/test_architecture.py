@@ -18,6 +18,7 @@ DOORS = {
     "dataset/*.py": {"pandas", "pyarrow"},
     "store/*.py": {"sqlite_utils"},
     "kafka/*.py": {"aiokafka"},
+    "kafka/batches.py": {"cramjam"},
 }
 
 PROGRAMS = {
@@ -40,7 +41,7 @@ PROGRAMS = {
         "msgspec",
     },
     "producer": {"risk", "console", "worlds", "aiokafka", "msgspec", "rich"},
-    "scorer": {"risk", "console", "faust", "aiokafka", "prometheus_client", "msgspec", "uvloop"},
+    "scorer": {"risk", "console", "faust", "aiokafka", "prometheus_client", "msgspec", "numpy", "uvloop"},
     "kpi_reporter": {"risk", "console", "numpy", "msgspec", "prometheus_client", "datasette", "uvicorn", "rich"},
     # It prints the page of both programs' metrics.
     "ops": {"risk", "console", "scorer", "kpi_reporter", "aiokafka", "confluent_kafka", "prometheus_client"},
@@ -48,6 +49,8 @@ PROGRAMS = {
     "worlds": {"risk", "numpy", "pyarrow", "msgspec"},
     # What the programs share in how they speak with a person.
     "console": {"risk", "rich"},
+    # It runs the programs, as tests and the storm want them.
+    "testing": {"risk", "ops", "producer", "scorer", "trainer", "aiokafka", "msgspec", "numpy", "onnx", "pytest"},
 }
 
 # The domain has no clock and no dice: time and randomness are arguments.
@@ -112,6 +115,12 @@ def test_the_domain_has_no_clock_and_no_dice(path: Path) -> None:
 def test_a_program_imports_the_domain_its_libraries_and_no_other_program(program: str) -> None:
     for path in sources(program):
         assert strangers(path.read_text(), {program, *PROGRAMS[program]}) == set(), path
+
+
+def test_nothing_but_a_test_takes_from_the_tests() -> None:
+    others = [path for folder in ROOT.glob("[!.]*/") if folder.name != "tests" for path in sources(folder.name)]
+    assert ROOT / "storm/ground.py" in others
+    assert [path for path in others if any(name.split(".")[0] == "tests" for name in imported_by(path))] == []
 
 
 def test_only_the_store_speaks_sql() -> None:

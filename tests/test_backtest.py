@@ -35,18 +35,18 @@ def test_the_digest_and_scores_are_those_of_the_pipeline_whatever_the_chunks(
     days = SeenDays(label_delay_days=7, bucket_ms=3_600_000)
     days.learn(rows.labels())
     bundle = read_bundle(home / "a")
-    scored = Pipeline(bundle, days).score(rows.transactions)
+    scored = Pipeline(bundle, days).score(rows.block)
     digest = Digest()
     for place, row in enumerate(scored.rows):
         digest.add(
             canonical(
-                rows.transactions[row].transaction_id, scored.scores[place], scored.levels[place],
+                rows.block[row].transaction_id, scored.scores[place], scored.levels[place],
                 scored.reasons[place], scored.imputed[place], scored.ledger_days[place],
             )
         )  # fmt: skip
     assert f"digest {digest}" in said
     table = pq.read_table(scores)
-    assert table["transaction_id"].to_pylist() == [t.transaction_id for t in rows.transactions]
+    assert table["transaction_id"].to_pylist() == [t.transaction_id for t in rows.block]
     assert table["score"].to_pylist() == scored.scores
     assert table["level"].to_pylist() == scored.levels
     assert set(table["bundle_version"].to_pylist()) == {bundle.manifest.version}
@@ -99,7 +99,7 @@ def test_without_labels_nothing_is_said_of_what_was_caught(
     """Null in JSON, empty in CSV, no column on the screen: never a precision of 0."""
     bare, out = tmp_path / "bare.parquet", tmp_path / "tables"
     pq.write_table(history(home).drop_columns(["is_fraud", "labelled_at", "fraud_kind"]), bare)
-    assert backtest(home, "--out", str(out), file=bare) == EXIT_OK
+    assert backtest(home, "--without-labels", "--out", str(out), file=bare) == EXIT_OK
     said = capsys.readouterr().out
     assert "no labels: scores only" in said
     assert not any(word in said for word in ("good flagged", "saved", "precision"))

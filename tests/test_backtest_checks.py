@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from console.start import EXIT_FAILED, EXIT_OK
+from risk.block import block_of
 from risk.bundle import Bundle, Days, TrainingData, read_bundle
 from risk.clock import date_ms
 from risk.events import Transaction
@@ -53,6 +54,16 @@ def test_a_period_without_data_is_refused_with_the_datas_days(
     home: Path, words: tuple[str, ...], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert expected in refused(capsys, home, *words)
+
+
+def test_days_on_which_the_file_has_too_short_a_past_are_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The file begins on 2024-11-02, and the bundle looks back 37 days, into a ledger that may begin within a day."""
+    assert backtest(home) == EXIT_OK
+    assert "from 2024-11-02 to 2024-12-09 see less than 37 days of the past, because the file begins on 2024-11-02" in (
+        " ".join(capsys.readouterr().err.split())
+    )
+    assert backtest(home, "--from", "2024-12-10") == EXIT_OK
+    assert "cold start" not in capsys.readouterr().err
 
 
 def test_a_file_without_rows_is_refused(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +132,7 @@ def test_each_bundle_counts_money_in_its_own_currency(home: Path) -> None:
     ]
     passings = [Passing(each, [0.2]) for each in (bundle, other)]
     for passing in passings:
-        passing.pass_on(Batch([0, 1, 2], sales, np.ones(3, bool), [1, 1, 1]))
+        passing.pass_on(Batch(np.arange(3), block_of(sales), np.ones(3, bool), np.ones(3, np.int8)))
         passing.calendar.finish()
     lost = [passing.total.lost for passing in passings]
     assert lost == [15.75, 700]

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from console.output import replaced, unfinished
+from risk.block import block_of
 from risk.dataset import Rows
 from risk.errors import OptionError
 from trainer.backtest.scores_file import ScoresFile, scores_file
@@ -23,7 +24,7 @@ def test_an_error_of_reading_is_not_blamed_on_what_is_written(tmp_path: Path) ->
     """And what was there before is still there."""
     target = tmp_path / "scores.parquet"
     target.write_text("before")
-    with pytest.raises(OSError, match="Stale file handle"), scores_file(target, "v", in_file_order=True):
+    with pytest.raises(OSError, match="Stale file handle"), scores_file(target, "v", {}, in_file_order=True):
         raise STALE
     assert target.read_text() == "before"
     assert names(tmp_path) == ["scores.parquet"]
@@ -41,7 +42,7 @@ def test_a_disk_that_is_full_names_the_scores_file(tmp_path: Path, in_file_order
     """Whether the rows are written as they come or sorted at the end."""
     scores = ScoresFile(FullDisk(), tmp_path / "scores.parquet", "v", in_file_order=in_file_order)
     none = np.zeros(0, np.int64)
-    no_rows = Rows([], none.astype(np.int8), none, [], none)
+    no_rows = Rows(block_of([]), none.astype(np.int8), none, [], none)
 
     def write() -> None:
         scores.write(no_rows, none.astype(bool), [])

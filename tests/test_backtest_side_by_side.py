@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from console.start import EXIT_OK
+from risk.block import block_of
 from risk.bundle import read_bundle
 from risk.dataset import Rows
 from risk.events import Level, Transaction
@@ -34,7 +35,7 @@ def rows(*labels: int) -> Rows:
     count = len(labels)
     sales = [Transaction(f"T{place}", 1_700_000_000_000 + place, "C", "EUR") for place in range(count)]
     zeros = np.zeros(count, np.int64)
-    return Rows(sales, np.array(labels, np.int8), zeros, [None] * count, zeros)
+    return Rows(block_of(sales), np.array(labels, np.int8), zeros, [None] * count, zeros)
 
 
 def test_frauds_that_only_one_caught_come_first_then_alerts_that_only_one_raised() -> None:

@@ -24,7 +24,7 @@ from risk.engine import Engine
 from risk.events import Transaction
 from risk.ledger import SeenDays
 from risk.prepare import Learned, LearnedCategory, LearnedNumber
-from tests.bundles import write_bundle
+from testing.bundles import write_bundle
 
 ROOT = Path(__file__).parent.parent
 BEGIN = 1_700_000_000_000

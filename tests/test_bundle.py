@@ -12,13 +12,25 @@ from typing import Any
 import msgspec
 import pytest
 
-from risk.bundle import CURRENT, JOBLIB, MANIFEST, ONNX, Manifest, read_bundle, sealed, version_of
+from risk.bundle import (
+    CURRENT,
+    JOBLIB,
+    MANIFEST,
+    MANIFEST_VERSION,
+    ONNX,
+    Manifest,
+    bundle_of_version,
+    is_version,
+    read_bundle,
+    sealed,
+    version_of,
+)
 from risk.calibration import Calibration
 from risk.catalogue import CATALOGUE_VERSION, FeatureSet
 from risk.errors import BundleError
-from risk.model import Model
+from risk.model import OnnxModel
 from risk.prepare import LearnedCategory, LearnedNumber
-from tests.bundles import linear_onnx, write_bundle
+from testing.bundles import linear_onnx, write_bundle
 
 FIELDS = FeatureSet(frozenset({"channel"}))
 LEARNED = (
@@ -30,8 +42,9 @@ LEARNED = (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    write_bundle(tmp_path / "linear", FIELDS, LEARNED, [0.01, 0.0, 0.1])
-    return tmp_path / "linear"
+    """Named by its version, as among the models."""
+    manifest = write_bundle(tmp_path / "made", FIELDS, LEARNED, [0.01, 0.0, 0.1])
+    return (tmp_path / "made").rename(tmp_path / manifest.version)
 
 
 def changed(folder: Path, change: Callable[[dict[str, Any]], None], *, is_sealed: bool = True) -> None:
@@ -58,11 +71,20 @@ def test_a_whole_bundle_is_read(folder: Path) -> None:
 
 
 def test_current_names_the_bundle_in_use(folder: Path) -> None:
-    (folder.parent / CURRENT).write_text("linear\n")
+    (folder.parent / CURRENT).write_text(f"{folder.name}\n")
     assert read_bundle(folder.parent) == read_bundle(folder)
 
 
-@pytest.mark.parametrize("contents", [b"", b" \n", b"gone-00000000\n", b"\xff\xfe", b"..", b"linear/../linear", b"."])
+def test_the_file_current_may_be_named_itself(folder: Path) -> None:
+    """As commands do that are told of no bundle. Where it is not there, that is said, and not what lies beside it."""
+    refused(
+        folder.parent / CURRENT, f"{folder.parent / CURRENT}: No such file or directory, expected a file that names"
+    )
+    (folder.parent / CURRENT).write_text(f"{folder.name}\n")
+    assert read_bundle(folder.parent / CURRENT) == read_bundle(folder)
+
+
+@pytest.mark.parametrize("contents", [b"", b" \n", b"gone-00000000\n", b"\xff\xfe", b"..", b"a/../b-01234567", b"."])
 def test_a_current_that_names_no_bundle_is_refused_with_what_it_says(folder: Path, contents: bytes) -> None:
     path = folder.parent / CURRENT
     path.write_bytes(contents)
@@ -70,9 +92,42 @@ def test_a_current_that_names_no_bundle_is_refused_with_what_it_says(folder: Pat
     refused(folder.parent, "promote")
 
 
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("lightgbm-1a2b3c4d", True),
+        ("a", False),
+        ("..", False),
+        ("", False),
+        ("../m-1a2b3c4d", False),
+        (".m-1a2b3c4d", False),
+        ("m-1a2b3c4d/", False),
+        ("m-1a2b3c4d\n", False),
+        ("m-1A2B3C4D", False),
+        ("m-1a2b3c4", False),
+        ("\u0663-1a2b3c4d", False),
+        ("x" * 300 + "-1a2b3c4d", False),
+    ],
+)
+def test_a_version_is_a_name_and_eight_digits(folder: Path, text: str, is_one: bool) -> None:
+    """What is none never becomes a path."""
+    assert is_version(text) == is_one
+    with pytest.raises(BundleError, match="No such file" if is_one else "expected a version, such as"):
+        bundle_of_version(folder.parent, text)
+
+
+def test_a_bundle_in_a_folder_of_another_version_is_refused(folder: Path) -> None:
+    """A worker that takes one bundle for another would name it in its flags."""
+    other = folder.rename(folder.parent / "linear-00000000")
+    with pytest.raises(BundleError, match=f"got a manifest of version {folder.name}, expected linear-00000000"):
+        bundle_of_version(other.parent, other.name)
+    (other.parent / CURRENT).write_text(other.name)
+    refused(other.parent, "the folder was renamed")
+
+
 def test_a_current_that_cannot_be_read_is_refused(folder: Path) -> None:
     (folder.parent / CURRENT).symlink_to(folder.parent / "nowhere")
-    refused(folder.parent, "current: No such file or directory, expected a file that names a bundle; promote")
+    refused(folder.parent, "current: No such file or directory, expected a file that names a bundle; train")
 
 
 def test_nothing_is_unpickled(tmp_path: Path) -> None:
@@ -134,7 +189,7 @@ def test_an_edit_anywhere_in_the_manifest_is_refused(tmp_path: Path) -> None:
     whole = (folder / MANIFEST).read_bytes()
     body = json.loads(whole)
     ways = list(leaves(body))
-    assert {way[0] for way in ways} == set(Manifest.__struct_fields__)
+    assert {way[0] for way in ways} == set(Manifest.__struct_fields__) - {"scored_by"}  # left out, see below
     for way in ways:
         changed_body = json.loads(whole)
         *outer, last = way
@@ -159,7 +214,34 @@ def test_a_seal_made_anew_does_not_hide_another_version(folder: Path) -> None:
 
 def test_an_unknown_manifest_version_is_refused(folder: Path) -> None:
     changed(folder, lambda body: body.update(manifest_version=99), is_sealed=False)
-    refused(folder, "got manifest_version 99, expected 2")
+    refused(folder, f"got manifest_version 99, expected {MANIFEST_VERSION}")
+
+
+def test_what_scores_a_bundle_is_part_of_its_version(folder: Path) -> None:
+    """Another gives other last bits."""
+    before = read_bundle(folder).manifest
+    changed(folder, lambda body: body.update(scored_by="trees"))
+    after = read_bundle(folder).manifest
+    assert (before.scored_by, after.scored_by) == ("onnxruntime", "trees")
+    assert after.version != before.version
+
+
+def test_a_bundle_of_version_0_1_is_read_by_its_own_name(folder: Path) -> None:
+    """Of another manifest version, without a word of what scores it; name and seal were made of what stands there."""
+    body = json.loads((folder / MANIFEST).read_bytes())
+    assert "scored_by" not in body
+    body["manifest_version"] = 2
+    left_out = {"version", "files", "timings", "libraries", "metrics", "seal"}
+    decides = {name: value for name, value in body.items() if name not in left_out}
+    decides["training"] = {name: value for name, value in body["training"].items() if name != "columns"}
+    text = msgspec.json.encode(decides, order="sorted")
+    body["version"] = f"linear-{sha256(sha256((folder / ONNX).read_bytes()).digest() + text).hexdigest()[:8]}"
+    del body["seal"]
+    body["seal"] = sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
+    (folder / MANIFEST).write_text(json.dumps(body))
+    found = read_bundle(folder).manifest
+    assert (found.version, found.scored_by) == (body["version"], "onnxruntime")
+    assert msgspec.json.decode(msgspec.json.encode(found)) == body
 
 
 def test_another_catalogue_is_refused(folder: Path) -> None:
@@ -214,10 +296,10 @@ def test_a_calibration_that_does_not_rise_is_refused(knots: tuple[tuple[float, .
 
 
 def test_a_model_of_another_width_is_refused() -> None:
-    with pytest.raises(BundleError, match="takes 2 features, expected 3"):
-        Model(linear_onnx([1.0, 1.0], 0.0), 3, "model.onnx")
+    with pytest.raises(BundleError, match="expected rows of 3 features"):
+        OnnxModel(linear_onnx([1.0, 1.0], 0.0), 3, "model.onnx")
 
 
 def test_what_is_no_model_is_refused() -> None:
     with pytest.raises(BundleError, match=r"model\.onnx: cannot be loaded"):
-        Model(b"nonsense", 3, "model.onnx")
+        OnnxModel(b"nonsense", 3, "model.onnx")

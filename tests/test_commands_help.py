@@ -10,12 +10,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from bench.__main__ import parser as bench
+from bench.against.__main__ import parser as against
 from bench.reporter_beside import parser as reporter_beside
 from bench.stream.__main__ import parser as stream
 from console.commands import parser_of
@@ -40,7 +42,7 @@ def command_parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
         for command in module.COMMANDS:
             parser = parser_of(module.PROGRAM, module.DESCRIPTION, module.COMMANDS, [command.name])
             yield f"{module.PROGRAM} {command.name}", parser.get_default("parsers")[command.name]
-    for parser in (demo(), storm(), kafka(), embedded(), pictures(), bench(), stream(), reporter_beside()):
+    for parser in (demo(), storm(), kafka(), embedded(), pictures(), bench(), stream(), against(), reporter_beside()):
         yield parser.prog, parser
 
 
@@ -80,20 +82,31 @@ def test_every_option_says_what_it_is_for_and_what_comes_after_it(name: str) -> 
             assert action.metavar is not None, action
 
 
+def test_every_command_that_takes_a_bundle_takes_it_alike() -> None:
+    """One declaration: the same default, the same words."""
+    found = {
+        name: (action.default, action.help, action.required)
+        for name, parser in PARSERS.items()
+        for action in parser._actions
+        if "--bundle" in action.option_strings and not name.startswith("python -m bench")
+    }
+    assert len(found) == 4
+    assert len(set(found.values())) == 1, found
+
+
 @pytest.mark.parametrize("name", COMMANDS)
-def test_an_option_that_there_is_not_is_named_with_the_status_of_a_mistake(name: str) -> None:
+def test_an_option_that_there_is_not_is_named_with_the_status_of_a_mistake(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     program, *command = name.removeprefix("python -m ").split()
-    answer = subprocess.run(
-        [sys.executable, "-m", program, *command, "--no-such-option"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == EXIT_USAGE
-    assert answer.stdout == ""
-    assert "Traceback" not in answer.stderr
-    assert answer.stderr.splitlines()[-1].startswith(name)
+    is_program = program in PROGRAMS
+    read = partial(import_module(f"{program}.commands").run, environment={}) if is_program else PARSERS[name].parse_args
+    with pytest.raises(SystemExit) as ended:
+        read([*command, "--no-such-option"])
+    said = capsys.readouterr()
+    assert ended.value.code == EXIT_USAGE
+    assert said.out == ""
+    assert said.err.splitlines()[-1].startswith(name)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -173,7 +186,7 @@ def test_what_is_not_a_terminal_gets_plain_lines(tmp_path: Path) -> None:
 
 def test_an_interrupt_ends_a_command_in_one_line(tmp_path: Path) -> None:
     """Before it has finished, and without leaving anything."""
-    rows = ["--rows", "100000000"]
+    rows = ["--rows", "5000000"]
     command = [sys.executable, "-m", "trainer", "generate", "trustlens", str(tmp_path / "many.csv"), *rows]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         while not list(tmp_path.iterdir()):

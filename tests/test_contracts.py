@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -18,10 +18,10 @@ from risk.contracts.__main__ import files
 from risk.contracts.asyncapi import document
 from risk.contracts.promises import CHANGES, OF_TOPIC, PRODUCER
 from risk.contracts.schemas import schemas
-from risk.events import HighRiskAlert, Label, Rejected, RejectReason, RiskFlag, Transaction
+from risk.events import Label, Rejected, RejectReason, Transaction
 from risk.ledger_day import close_day
 from risk.ledger_log import messages_of
-from risk.outputs import encode_alert, encode_flag
+from risk.outputs import HighRiskAlert, RiskFlag, encode
 from risk.reasons import MOST_REASONS
 from risk.topics import KINDS
 from tests.contracts import FOLDER, closed, faults, schema, validator
@@ -79,27 +79,23 @@ def test_every_field_says_what_it_means(file: str) -> None:
 
 
 @given(TRANSACTIONS)
-@settings(max_examples=300, deadline=None)
 def test_transactions_are_valid(transaction: Transaction) -> None:
     assert faults(OURS["transactions.json"], encode_transaction(transaction)) == []
 
 
 @given(LABELS)
-@settings(max_examples=100, deadline=None)
 def test_labels_are_valid(label: Label) -> None:
     assert faults(OURS["labels.json"], encode_label(label)) == []
 
 
 @given(FLAGS)
-@settings(max_examples=300, deadline=None)
 def test_flags_are_valid(flag: RiskFlag) -> None:
-    assert faults(OURS["risk-flags.json"], encode_flag(flag)) == []
+    assert faults(OURS["risk-flags.json"], encode(flag)) == []
 
 
 @given(ALERTS)
-@settings(max_examples=300, deadline=None)
 def test_alerts_are_valid(alert: HighRiskAlert) -> None:
-    assert faults(OURS["high-risk-alerts.json"], encode_alert(alert)) == []
+    assert faults(OURS["high-risk-alerts.json"], encode(alert)) == []
 
 
 @given(
@@ -107,7 +103,6 @@ def test_alerts_are_valid(alert: HighRiskAlert) -> None:
     st.lists(st.tuples(TEXT, st.integers(0, DAY - 1), st.booleans()), max_size=8),
     st.integers(0, 1000),
 )
-@settings(max_examples=100, deadline=None)
 def test_ledger_days_are_valid(day: int, seen: list[tuple[str, int, bool]], others: int) -> None:
     sightings = [(merchant, day * DAY + time, is_fraud) for merchant, time, is_fraud in seen]
     for message in messages_of(close_day(day, 7, 3_600_000, sightings), len(seen) + others):

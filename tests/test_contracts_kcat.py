@@ -9,11 +9,11 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from risk.outputs import encode_alert
+from risk.outputs import encode
 from risk.topics import topics_of
+from testing.brokers import TestKafka
 from tests.contracts import FOLDER, faults, schema, validator
 from tests.events import SOME_ALERT
-from tests.kafka_broker import TestKafka
 from tests.operations import tool
 
 COMMANDS = re.findall(r"```sh\n(kcat .*)\n```", (FOLDER / "README.md").read_text())
@@ -31,7 +31,7 @@ async def send(kafka: TestKafka, prefix: str) -> None:
         await admin.close()
     async with AIOKafkaProducer(bootstrap_servers=kafka.address) as producer:
         for partition in (0, 1):
-            await producer.send_and_wait(topics.alerts, encode_alert(SOME_ALERT), key=b"C1", partition=partition)
+            await producer.send_and_wait(topics.alerts, encode(SOME_ALERT), key=b"C1", partition=partition)
         await producer.send_and_wait(topics.rejected, b"what came", key=b"C1", headers=list(HEADERS.items()))
 
 

@@ -25,7 +25,7 @@ def test_a_file_with_trustlens_own_names_needs_no_map(tmp_path: Path) -> None:
     )
     dataset = open_dataset(path)
     rows = whole(dataset)
-    assert rows.transactions == [
+    assert list(rows.block) == [
         Transaction("00123", NOON + 250, "007", "EUR", "M1", "travel", 1234, "online", "D1", "DE"),
         Transaction("00124", NOON + 1000, "007", "EUR"),
     ]
@@ -46,7 +46,7 @@ def test_rows_of_a_file_are_the_messages_of_a_stream(tmp_path: Path) -> None:
     path = written(
         tmp_path, "extra,kind," + own_rows("x").replace("\nx\n", "\n1.5,a,T,2024-01-01T12:00:00Z,C,0.1,JPY,0\n")
     )
-    (made,) = whole(open_dataset(path)).transactions
+    (made,) = whole(open_dataset(path)).block
     assert made.attributes == {"extra": 1.5, "kind": "a"}
     assert decode_transaction(encode_transaction(made)) == made
 
@@ -58,7 +58,7 @@ def test_other_columns_become_attributes_and_it_says_so(tmp_path: Path) -> None:
     dataset = open_dataset(path)
     assert dataset.feature_set.number_attributes == ("age",)
     assert dataset.feature_set.category_attributes == ("segment",)
-    assert whole(dataset).transactions[1].attributes == {"age": 21.0, "segment": "b"}
+    assert whole(dataset).block[1].attributes == {"age": 21.0, "segment": "b"}
     assert dataset.notices == [
         f"{path}: columns that are not TrustLens' own became attributes: age (number), segment (category)"
     ]
@@ -75,7 +75,7 @@ def test_missing_attributes_are_left_away(tmp_path: Path) -> None:
     """An empty or NaN value is no attribute of that row; what is no number makes the row bad."""
     path = written(tmp_path, "id,t,n,c\n1,2024-01-01,5,x\n2,2024-01-01,,\n3,2024-01-01,NaN,y\n4,2024-01-01,five,y\n")
     dataset = open_dataset(path, least_map(more='attributes = { n = "number", c = "category" }'))
-    assert [one.attributes for one in whole(dataset).transactions] == [{"n": 5.0, "c": "x"}, {}, {"c": "y"}]
+    assert [one.attributes for one in whole(dataset).block] == [{"n": 5.0, "c": "x"}, {}, {"c": "y"}]
     assert [(bad.row, bad.reason) for bad in dataset.bad.first] == [(4, RejectReason.WRONG_TYPE)]
     assert "attributes.n: got 'five'" in dataset.bad.first[0].detail
 
@@ -83,7 +83,7 @@ def test_missing_attributes_are_left_away(tmp_path: Path) -> None:
 def test_without_customers_each_row_is_its_own_and_there_is_no_history(tmp_path: Path) -> None:
     """The features that need a customer are not there, and a notice says why."""
     dataset = open_dataset(written(tmp_path, "id,t\na,2024-01-01\nb,2024-01-02\n"), least_map())
-    assert [one.customer_id for one in whole(dataset).transactions] == ["a", "b"]
+    assert [one.customer_id for one in whole(dataset).block] == ["a", "b"]
     assert "customer_id" not in dataset.feature_set.fields
     assert not [f.name for f in dataset.feature_set.numbers if f.name.startswith("customer_")]
     assert any("no customer column, so there are no history features" in notice for notice in dataset.notices)
@@ -94,7 +94,7 @@ def test_the_row_number_and_constants_stand_in_for_columns(tmp_path: Path) -> No
     path = written(tmp_path, "t,amt\n2024-01-01,1\nnever,2\n2024-01-02,3\n")
     made = parse_map('transaction_id = {row = true}\nevent_time = "t"\namount = "amt"\ncurrency = {constant = "JPY"}')
     rows = whole(open_dataset(path, made))
-    assert [(one.transaction_id, one.amount, one.currency) for one in rows.transactions] == [
+    assert [(one.transaction_id, one.amount, one.currency) for one in rows.block] == [
         ("1", 1, "JPY"),
         ("3", 3, "JPY"),
     ]
@@ -183,7 +183,7 @@ def test_an_unsorted_file_is_sorted_and_ties_keep_their_order(tmp_path: Path) ->
         if "soon" not in line and "," in line
     ]
     expected.sort(key=lambda numbered: numbered[1][1])
-    assert [one.transaction_id for one in rows.transactions] == [fields[0] for _, fields in expected]
+    assert [one.transaction_id for one in rows.block] == [fields[0] for _, fields in expected]
     assert rows.row_numbers.tolist() == [row for row, _ in expected]
     assert len(dataset.notices) == 1
     assert "is not sorted by event time" in dataset.notices[0]
@@ -199,8 +199,8 @@ def test_chunk_sizes_change_nothing(tmp_path: Path, chunk_rows: int) -> None:
         written(tmp_path, own_rows("a,2024-01-01,C,1,EUR,1", "b,2024-01-02,C,$2,EUR,0", "x")),
     ):
         usual, other = open_dataset(path, scratch=tmp_path), open_dataset(path, chunk_rows=chunk_rows, scratch=tmp_path)
-        assert max(len(chunk.transactions) for chunk in other.rows()) <= chunk_rows
-        assert whole(usual).transactions == whole(other).transactions
+        assert max(len(chunk.block) for chunk in other.rows()) <= chunk_rows
+        assert list(whole(usual).block) == list(whole(other).block)
         assert usual.bad.first == other.bad.first
 
 

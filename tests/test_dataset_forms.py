@@ -26,7 +26,7 @@ def test_amounts_with_a_decimal_comma(tmp_path: Path, text: str, minor: int | No
     """The same alone and beside what is none."""
     for neighbour in ("1", "x"):
         path = written(tmp_path, f"id\tt\ta\n1\t2024-01-01\t{text}\n2\t2024-01-01\t{neighbour}\n")
-        assert whole(open_dataset(path, least_map(more=COMMA))).transactions[0].amount == minor
+        assert whole(open_dataset(path, least_map(more=COMMA))).block[0].amount == minor
 
 
 @pytest.mark.parametrize("text", ["1,234.50", "12.50", "1.23", "1,2,3", "1.234 567,00", "1e3", "0x1", "ten", "-€-1"])
@@ -42,10 +42,10 @@ def test_an_attribute_may_have_a_decimal_comma(tmp_path: Path) -> None:
     """And a column of numbers needs none."""
     path = written(tmp_path, "id;t;n\n1;2024-01-01;1.000,25\n2;2024-01-01;\n")
     dataset = open_dataset(path, least_map(more='attributes = { n = { kind = "number", decimal = "," } }'))
-    assert [one.attributes for one in whole(dataset).transactions] == [{"n": 1000.25}, {}]
+    assert [one.attributes for one in whole(dataset).block] == [{"n": 1000.25}, {}]
     typed = tmp_path / "typed.parquet"
     pd.DataFrame({"id": ["1"], "t": ["2024-01-01"], "a": [16.25]}).to_parquet(typed)
-    assert whole(open_dataset(typed, least_map(more=COMMA))).transactions[0].amount == 1625
+    assert whole(open_dataset(typed, least_map(more=COMMA))).block[0].amount == 1625
 
 
 def test_labels_in_words_of_the_files_own(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_date_and_a_time_of_day_in_two_columns(tmp_path: Path) -> None:
         tmp_path, "id,t,u\n1,31.01.2024,14:05\n2,31.01.2024,9:30\n3,31.01.2024,\n4,,10:00\n5,,\n6,01.01.1980,10:00\n"
     )
     dataset = open_dataset(path, least_map(JOINED))
-    made = whole(dataset).transactions
+    made = list(whole(dataset).block)
     assert [(one.transaction_id, to_text(one.event_time)) for one in made] == [
         ("2", "2024-01-31T09:30:00Z"),
         ("1", "2024-01-31T14:05:00Z"),

@@ -31,7 +31,7 @@ def test_ndjson_is_read_like_csv(tmp_path: Path) -> None:
     )
     rows = whole(dataset)
     assert dataset.columns == ["id", "t", "a", "f", "late", "note"]
-    assert [(one.transaction_id, one.amount, one.channel) for one in rows.transactions] == [
+    assert [(one.transaction_id, one.amount, one.channel) for one in rows.block] == [
         ("9007199254740993123", 1250, None), ("two", 725, "x"), ("3", None, None),
     ]  # fmt: skip
     assert rows.is_fraud.tolist() == [0, 1, -1]
@@ -89,18 +89,18 @@ def test_parquet_types_mean_what_they_say(tmp_path: Path) -> None:
         '"text"': NOON + 250, '"coded"': NOON + 250,
         '{ column = "seconds", unit = "seconds" }': NOON, '{ column = "fraction", unit = "seconds" }': NOON + 250,
     }.items():  # fmt: skip
-        assert [one.event_time for one in read(column).transactions] == [expected] * 2, column
+        assert [one.event_time for one in read(column).block] == [expected] * 2, column
     for column, expected_ids in {
         "whole": ["1", str(2**60)], "unsigned": ["1", str(2**64 - 1)], "dictionary": ["x", "y"], "large": ["x", "y"],
         "float": ["1"],
     }.items():  # fmt: skip
-        assert [one.transaction_id for one in read('"ms"', identity=column).transactions] == expected_ids, column
+        assert [one.transaction_id for one in read('"ms"', identity=column).block] == expected_ids, column
     rows = read(
         '"ms"', 'amount = "decimal"\nis_fraud = "bool"\n[attributes]\nunsigned = "number"\ndictionary = "category"'
     )
-    assert [one.amount for one in rows.transactions] == [1234, None]
+    assert [one.amount for one in rows.block] == [1234, None]
     assert rows.is_fraud.tolist() == [1, -1]
-    assert rows.transactions[0].attributes == {"unsigned": 1.0, "dictionary": "x"}
+    assert rows.block[0].attributes == {"unsigned": 1.0, "dictionary": "x"}
 
 
 def test_parquet_columns_of_a_wrong_type_are_an_error_at_once(tmp_path: Path) -> None:
@@ -130,9 +130,7 @@ def test_parquet_bad_rows_have_a_row_and_no_line(tmp_path: Path) -> None:
     )
     pq.write_table(table, path)
     dataset = open_dataset(path, least_map(more='amount = "a"\nattributes = { n = "number" }'))
-    assert [(one.transaction_id, one.amount, one.attributes) for one in whole(dataset).transactions] == [
-        ("b", None, {})
-    ]
+    assert [(one.transaction_id, one.amount, one.attributes) for one in whole(dataset).block] == [("b", None, {})]
     assert [(bad.row, bad.line, bad.reason.value) for bad in dataset.bad.first] == [
         (1, None, "not_finite"), (3, None, "missing_field"),
     ]  # fmt: skip

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from risk.dataset import open_dataset
@@ -64,7 +64,6 @@ def defined(text: str, width: int) -> list[Row]:
     return found
 
 
-@settings(max_examples=1_500, deadline=None)
 @given(
     text=st.one_of(
         st.text('x,"\n', max_size=60),
@@ -88,7 +87,6 @@ def test_rows_are_as_defined_and_blocks_change_nothing(
         assert read(path, block_bytes) == (list("abc"[:width]), expected), block_bytes
 
 
-@settings(max_examples=300, deadline=None)
 @given(octets=st.lists(st.sampled_from([b"x", b",", b'"', b"\n", b"\r", b"\r\n", b"\xff", "é".encode()]), max_size=40))
 def test_blocks_change_nothing_even_in_what_is_no_text(
     octets: list[bytes], tmp_path_factory: pytest.TempPathFactory
@@ -103,7 +101,6 @@ def test_blocks_change_nothing_even_in_what_is_no_text(
         assert read(path, block_bytes) == (columns, rows), block_bytes
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     rows=st.lists(st.lists(st.text('a,;"\n é', max_size=6), min_size=3, max_size=3), max_size=12),
     quote_all=st.booleans(),

@@ -100,7 +100,7 @@ def test_seconds_as_float64_keep_their_milliseconds(tmp_path: Path) -> None:
     table = pa.table({"id": [f"{ms}" for ms in milliseconds], "t": [ms / 1000 for ms in milliseconds]})
     pq.write_table(table, tmp_path / "file.parquet")
     rows = whole(open_dataset(tmp_path / "file.parquet", least_map('{ column = "t", unit = "seconds" }')))
-    assert [one.event_time for one in rows.transactions] == milliseconds
+    assert [one.event_time for one in rows.block] == milliseconds
     finer = pa.array([1_700_000_000.9996, 1_700_000_000.0009, 1_700_000_000.001])
     times = as_times(finer, TimeColumn("t", unit="seconds"), "event_time", {})
     assert times.tolist() == [1_700_000_000_999, 1_700_000_000_000, 1_700_000_000_001]
@@ -151,7 +151,7 @@ def test_amounts_as_people_write_them(tmp_path: Path, text: str, minor: int | No
     """The same alone and beside what is none."""
     for neighbour in ("1", "x"):
         path = written(tmp_path, f"id\tt\ta\n1\t2024-01-01\t{text}\n2\t2024-01-01\t{neighbour}\n")
-        assert whole(open_dataset(path, least_map(more='amount = "a"'))).transactions[0].amount == minor
+        assert whole(open_dataset(path, least_map(more='amount = "a"'))).block[0].amount == minor
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ def _processes_of(folder: Path) -> list[str]:
     return found
 
 
+@pytest.mark.proof
 def test_the_whole_demo_says_what_became_of_it_and_goes_on_until_ctrl_c(tmp_path: Path) -> None:
     folder, drawn = tmp_path / "files", tmp_path / "demo.svg"
     with _demo(folder, "--keep", "--picture", str(drawn)) as process:
@@ -64,7 +65,7 @@ def test_the_whole_demo_says_what_became_of_it_and_goes_on_until_ctrl_c(tmp_path
         _check_words(said, folder)
         address = re.search(r"^explorer +(http://\S+)$", said, re.MULTILINE)
         assert address is not None, said
-        with urlopen(address[1] + "/ready", timeout=30) as answer:
+        with urlopen(address[1] + "/ready", timeout=300) as answer:
             assert answer.read() == b"ready\n"
         assert _processes_of(folder)
         process.send_signal(signal.SIGINT)
@@ -103,6 +104,7 @@ def _leave_files_of_an_earlier_demo(folder: Path) -> None:
         (folder / name).write_text("")
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("when", "number", "status", "words", "is_serving"),
     [

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import parser as bench
+from bench.against.__main__ import parser as against
 from bench.stream.__main__ import parser as stream
 from console.commands import parser_of
 from demo.command import parser as demo
@@ -21,6 +22,7 @@ from risk.codec import decode_transaction
 from risk.events import Transaction
 from risk.settings import PREFIX, read_settings
 from storm.__main__ import parser as storm
+from storm.scenarios import SCENARIOS
 from tests.containers import COMMANDS, commands_of, parse, services
 from tests.documents import PAGES, RECIPES, ROOT, anchors, blocks, inline, links, typed
 
@@ -51,6 +53,7 @@ PARSERS = {
     "storm": storm,
     "bench": bench,
     "bench.stream": stream,
+    "bench.against": against,
 }
 
 
@@ -174,6 +177,25 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert place.exists(), f"{page.name} links to {link}"
         if anchor:
             assert anchor in anchors(place), f"{page.name} links to {link}"
+
+
+def proofs(page: Path) -> set[str]:
+    """Scenarios of the storm and files of tests, in the last cell of each row of its guarantees."""
+    rows = page.read_text(encoding="utf-8").partition("| guarantee |")[2].partition("\n\n")[0].splitlines()[2:]
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row.rstrip(" |").rpartition("|")[2])}
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "DESIGN.md"], ids=ids)
+def test_what_a_page_names_as_proof_of_a_guarantee_exists(page: Path) -> None:
+    named = proofs(page)
+    assert named
+    scenarios = {name.replace("-", "_") for name in SCENARIOS}
+    assert [name for name in named if name not in scenarios and not (ROOT / name).is_file()] == []
+
+
+def test_every_scenario_is_the_proof_of_a_guarantee() -> None:
+    """A fault that is played, and of which DESIGN.md says nothing, would promise nothing."""
+    assert {name.replace("-", "_") for name in SCENARIOS} - proofs(ROOT / "DESIGN.md") == set()
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:

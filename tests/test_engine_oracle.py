@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from msgspec.structs import replace
 
 from risk.catalogue import ALL_FIELDS, FeatureSet
@@ -23,7 +23,6 @@ def check(case: Case) -> None:
         assert_same(case.rules, case.arrivals, run(case, cuts), expected)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(strategies.cases())
 def test_small_cases_full_of_edges(case: Case) -> None:
     """Whatever Hypothesis puts together of times, distances, ids, missing fields and labels that matter."""
@@ -61,8 +60,8 @@ def test_delays_buckets_and_lateness(bucket_ms: int, delay_days: int, lateness: 
               "huge": 0.0}),
         (14, {"rows": 2500, "customers": 1, "merchants": 3, "ties": 0.6, "step_ms": 40 * MINUTE, "late": 0.03,
               "gaps": 0.0}),
-        (15, {"rows": 20_000, "customers": 1500, "merchants": 150, "step_ms": 6 * MINUTE, "gaps": 0.0, "aimed": 0.1,
-              "partitions": 2}),
+        pytest.param(15, {"rows": 20_000, "customers": 1500, "merchants": 150, "step_ms": 6 * MINUTE, "gaps": 0.0,
+                          "aimed": 0.1, "partitions": 2}, marks=pytest.mark.proof),
     ],
 )  # fmt: skip
 def test_many_kinds_of_streams(seed: int, knobs: dict[str, Any]) -> None:
@@ -106,6 +105,7 @@ def test_an_id_that_is_used_again_has_labels_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("lateness", [0, DAY])
+@pytest.mark.proof
 def test_the_far_end_of_memory(lateness: int) -> None:
     """The latest row that may still come asks for the oldest id it may ask for, and for one a millisecond older.
 
@@ -126,6 +126,7 @@ def test_the_far_end_of_memory(lateness: int) -> None:
     assert_same(rules, case.arrivals, run(case, every(1, case)), expect(case))
 
 
+@pytest.mark.proof
 def test_busy_customers_after_a_long_silence() -> None:
     """They fall silent, another moves time on, and they come back to a memory that is full, or is cleared just then."""
     silences = (8, 20, 45)
@@ -148,6 +149,7 @@ def _paid(identity: str, time: int, customer: str) -> Transaction:
     )
 
 
+@pytest.mark.proof
 def test_customers_who_come_and_go() -> None:
     """More customers than are kept in memory without asking who is still needed; some of them come back."""
     rng = random.Random(25)

@@ -5,10 +5,11 @@ from itertools import groupby, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from risk.block import block_of
 from risk.catalogue import ALL_FIELDS, FeatureSet
 from risk.clock import DAY, HOUR, SECOND
 from risk.errors import EngineError
@@ -37,7 +38,6 @@ def test_parcels_of_any_size_give_the_same_bits(case: Case, whole: Outcome, size
     assert_same(case.rules, case.arrivals, run(case, every(size, case)), whole)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(strategies.cases(), st.sets(st.integers(1, strategies.MOST_ROWS)))
 def test_random_cuts_give_the_same_bits(case: Case, cuts: set[int]) -> None:
     possible = [cut for cut in cuts if cut < len(case.arrivals)]
@@ -47,10 +47,10 @@ def test_random_cuts_give_the_same_bits(case: Case, cuts: set[int]) -> None:
 def test_an_empty_parcel_changes_nothing() -> None:
     case = stream("plain")
     engine = engine_for(case.rules, day_source(case.rules, case.labels))
-    assert engine.features([]).values.shape == (0, len(case.rules.feature_set.numbers))
+    assert engine.features(block_of([])).values.shape == (0, len(case.rules.feature_set.numbers))
     first = feed(engine, case.rules, case.arrivals[:40])
-    assert engine.features([]).verdicts.tolist() == []
-    engine.restore([])
+    assert engine.features(block_of([])).verdicts.tolist() == []
+    engine.restore(block_of([]))
     second = feed(engine, case.rules, case.arrivals[40:])
     assert_same(case.rules, case.arrivals[:40], first, part(run(case), slice(40)))
     assert_same(case.rules, case.arrivals[40:], second, part(run(case), slice(40, None)))
@@ -250,6 +250,7 @@ def sale(number: int, time: int, customer: str) -> Transaction:
     return Transaction(f"t{number}", time, customer, "EUR", merchant_id="shop", amount=100)
 
 
+@pytest.mark.proof
 def test_a_partition_that_comes_later_and_lies_back_finds_its_days() -> None:
     case = lagging()
     assert_same(case.rules, case.arrivals, run(case, every(500, case)), expect(case))
@@ -260,7 +261,7 @@ def test_days_that_were_let_go_are_not_taken_for_empty_ones() -> None:
     case = lagging()
     engine = engine_for(case.rules, day_source(case.rules))
     for start in range(0, 3000, 500):
-        engine.features([a.transaction for a in case.arrivals[start : start + 500]], partition=0)
+        engine.features(block_of([a.transaction for a in case.arrivals[start : start + 500]]), partition=0)
         engine.forget_old_days()
     with pytest.raises(EngineError, match="those were forgotten"):
-        engine.features([a.transaction for a in case.arrivals[3000:]], partition=1)
+        engine.features(block_of([a.transaction for a in case.arrivals[3000:]]), partition=1)

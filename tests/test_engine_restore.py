@@ -4,17 +4,18 @@ import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from risk.block import block_of
 from risk.clock import DAY, HOUR, day_of
 from risk.engine import Engine
 from risk.events import Transaction
 from tests import strategies
 from tests.cases import NEW_YEAR, STREAMS, Arrival, Case, Rules, stream
 from tests.oracle import Outcome
-from tests.runs import assert_same, day_source, engine_for, feed, part, run, scored_rows
+from tests.runs import assert_same, day_source, engine_for, feed, part, run, scored_rows, see
 
 SHARES = [0.02, 0.35, 0.6, 0.97]
 Restored = Callable[[Case, int, Outcome], Engine]
@@ -40,8 +41,8 @@ def shuffled(rows: list[Transaction]) -> list[Transaction]:
 def put_back(engine: Engine, rows: list[Transaction], partition: int) -> None:
     """In two parcels, each in any order, the one full of rows that belong between those of the other."""
     mixed = shuffled(rows)
-    engine.restore(mixed[::2], partition=partition)
-    engine.restore(mixed[1::2], partition=partition)
+    engine.restore(block_of(mixed[::2]), partition=partition)
+    engine.restore(block_of(mixed[1::2]), partition=partition)
 
 
 def goes_on(case: Case, engine: Engine, stopped: int, whole: Outcome) -> None:
@@ -55,7 +56,7 @@ def restored_from_every_row(case: Case, stopped: int, whole: Outcome) -> Engine:
     engine = engine_for(case.rules, days)
     for partition, rows in scored_rows(case.arrivals[:stopped], whole).items():
         put_back(engine, rows, partition)
-        days.see(shuffled(rows))
+        see(days, shuffled(rows))
     return engine
 
 
@@ -73,7 +74,7 @@ def restored_from_what_matters(case: Case, stopped: int, whole: Outcome) -> Engi
         engine.add_day(closed)
     for partition, transactions in rows.items():
         put_back(engine, within_memory(case.rules, transactions), partition)
-        days_after.see([t for t in shuffled(transactions) if opening is None or day_of(t.event_time) >= opening])
+        see(days_after, [t for t in shuffled(transactions) if opening is None or day_of(t.event_time) >= opening])
     return engine
 
 
@@ -89,7 +90,6 @@ def test_restored_and_continued(case: Case, whole: Outcome, share: float, restor
     goes_on(case, restored(case, stopped, whole), stopped, whole)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(strategies.cases(), st.integers(1, 5), st.sampled_from([restored_from_every_row, restored_from_what_matters]))
 def test_restored_after_the_first_few_rows(case: Case, stopped: int, restored: Restored) -> None:
     """Where little has been seen, what comes next may lie before all of it."""

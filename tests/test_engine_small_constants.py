@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 TINY = {
@@ -40,8 +42,9 @@ print("same")
 """
 
 
+@pytest.mark.proof
 def test_tiny_thresholds_change_no_bit(tmp_path: Path) -> None:
-    for package in ("risk", "tests"):
+    for package in ("risk", "testing", "tests"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     for name, constants in TINY.items():
         source = (tmp_path / name).read_text()

@@ -1,5 +1,7 @@
 """Intervals: weights agree with drawing real rows, units hang together, and 95 % means 95 %."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -118,3 +120,35 @@ def test_few_merchants_are_not_drawn():
     rows = [(0.1, place, 5, 0.5, False) for place in range(29)]
     assert [units.name for units in units_of(judged_rows(rows, 1, list(range(29))))] == ["customers"]
     assert [units.size for units in units_of(judged_rows([], 1))] == [0]
+
+
+def test_columns_held_a_few_at_a_time_give_the_same_numbers():
+    """Counts to the bit; of money, sums in another order could differ in the last one."""
+    random = np.random.default_rng(12)
+    columns = {f"c{place}": random.random(900) < 0.1 for place in range(20)} | {"money": random.random(900)}
+    formulas = {name: (lambda sums, name=name: sums[name]) for name in columns}
+    judged = thrown(7, rows=900, customers=80, grid=40)
+    units, ranking = units_of(judged)[0], Ranking(judged.scores, judged.is_fraud)
+    sampled = [Sampled(columns, formulas, ranking), Sampled({}, {}, None), Sampled(columns, formulas, None)]
+    at_once, few = (
+        draw_all(sampled, units, seed=3, resamples=70, column_bytes=size) for size in (2**28, 3 * 8 * units.size)
+    )
+    for one, other in zip(at_once, few, strict=True):
+        assert one.keys() == other.keys()
+        for name in one:
+            if name == "money":
+                np.testing.assert_allclose(one[name], other[name], rtol=1e-14)
+            else:
+                np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_no_more_columns_are_held_than_said():
+    """Two hundred columns of fifty thousand units are 80 MB; held are 4."""
+    count = 50_000
+    columns = {f"c{place}": np.ones(count, bool) for place in range(200)}
+    sampled = Sampled(columns, {"c0": lambda sums: sums["c0"]}, None)
+    tracemalloc.start()
+    draw_all([sampled], every_row_alone(count), seed=1, resamples=2, column_bytes=4 * 2**20)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 * 2**20

@@ -4,7 +4,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.evidence_cases import judged_rows, thrown
@@ -64,7 +64,6 @@ def test_full_days_hand_customers_over_to_other_days():
     assert card_precision(judged, places=1).possible == 3 / 4
 
 
-@settings(max_examples=60)
 @given(st.sets(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=9), st.integers(1, 2))
 def test_the_highest_possible_is_what_brute_force_finds(frauds, places):
     """Try for every customer every day, or none, and keep the fullest lists that fit."""

@@ -7,12 +7,17 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import classification_report
 
 from risk.clock import to_text
 from tests.evidence_cases import contender, thrown
 from trainer.evidence.evidence import judge
+from trainer.evidence.page import page
+from trainer.evidence.plot_files import write_png
 from trainer.evidence.plot_style import COLOURS
+from trainer.evidence.plots import draw_plots
 from trainer.evidence.write import write_report
 
 ARGUMENTS = {"review_cost": 5.0, "loss_rate": 1.0, "alerts_per_day": 20.0, "seed": 1, "resamples": 20}
@@ -33,12 +38,13 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.ids, self.text, self.addresses = [], [], [], []
+        self.open, self.ids, self.text, self.addresses, self.tags = [], [], [], [], set()
         self.feed(text)
         self.close()
 
     def handle_starttag(self, tag, attributes):
         given = dict(attributes)
+        self.tags.add(tag)
         self.ids += [given["id"]] if "id" in given else []
         self.addresses += [given[name] for name in ("src", "href", "xlink:href", "action") if name in given]
         if tag not in ALONE:
@@ -150,6 +156,9 @@ def test_the_page_says_what_a_head_of_risk_asks(written):
     assert f"{100 * money['recall']['value']:.1f} %" in read
     assert f"EUR {money['gain']['value']:,.0f}" in read
     assert all(each.name in read for each in everyone)
+    missing = figures["test"]["amounts_missing"]
+    assert missing
+    assert f"{missing} of 3,000 transactions of the test have no amount in EUR; they count as 0" in read
     for words in ("Report on strong-0a1b2c3d", "probability × amount", "flag nothing", "cards <&> more.csv", "12,345",  # noqa: RUF001
                   "7 days", "takeover", "Of what is possible", "CP@100", "95 % interval"):  # fmt: skip
         assert words in read
@@ -162,7 +171,8 @@ def test_the_page_says_why_the_champion_is_the_champion(written, tmp_path):
     read = " ".join(Page((folder / "report.html").read_text(encoding="utf-8")).text)
     assert "strong is the champion: it had the highest average precision on validation." in read
     assert "did better" not in read
-    write_report(tmp_path, {**figures, "champion": "weak"}, everyone[:2], everyone[2:], "weak", ABOUT)
+    write_report(tmp_path, {**figures, "champion": "weak"}, everyone[:2], everyone[2:], "weak", ABOUT,
+                 with_plots=False)  # fmt: skip
     other = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
     assert "weak is the champion" in other
     assert "In the test strong did better; but" in other
@@ -171,7 +181,8 @@ def test_the_page_says_why_the_champion_is_the_champion(written, tmp_path):
 def test_what_has_a_name_of_its_own_keeps_it(written, tmp_path):
     """A library is lightgbm and not Lightgbm; a line about the run begins like a sentence."""
     _, figures, everyone = written
-    write_report(tmp_path, figures, everyone[:2], everyone[2:], "strong", {**ABOUT, "libraries": {"lightgbm": "4"}})
+    about = {**ABOUT, "libraries": {"lightgbm": "4"}}
+    write_report(tmp_path, figures, everyone[:2], everyone[2:], "strong", about, with_plots=False)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<th scope=row>lightgbm</th>" in text
     assert "<th scope=row>File</th>" in text
@@ -208,7 +219,10 @@ def small(**changes):
 def test_a_report_can_be_written_whatever_is_missing(only, tmp_path):
     """And what is missing is said on the page."""
     figures = judge([only], [], "only", None, **ARGUMENTS)
-    write_report(tmp_path, figures, [only], [], "only", {})
+    plots, failed = draw_plots([only], [], "only", figures["costs"], "")
+    assert failed == []
+    assert {"scores", "confusion"} < {plot.name for plot in plots}
+    write_report(tmp_path, figures, [only], [], "only", {}, with_plots=False)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     page = Page(text)
     assert page.open == []
@@ -216,7 +230,6 @@ def test_a_report_can_be_written_whatever_is_missing(only, tmp_path):
     read = " ".join(page.text)
     assert all(sentence in read for sentence in figures["missing"])
     assert "Not in this report:" in read
-    assert all(f"{name}.png" in {path.name for path in tmp_path.iterdir()} for name in ("scores", "confusion"))
 
 
 def test_folds_and_another_source_have_their_tables(written, tmp_path):
@@ -230,12 +243,12 @@ def test_folds_and_another_source_have_their_tables(written, tmp_path):
         "note": "too <few>",
     }
     more = {**figures, "folds": [fold], "external": figures}
-    write_report(tmp_path, more, everyone[:2], everyone[2:], "strong", ABOUT)
+    write_report(tmp_path, more, everyone[:2], everyone[2:], "strong", ABOUT, with_plots=False)
     read = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
     assert "searched once" not in read
     poor = {**fold, "transactions": None, "frauds": None}
     write_report(tmp_path, {**more, "folds": [poor], "folds_follow_a_search": True}, everyone[:2], everyone[2:],
-                 "strong", ABOUT)  # fmt: skip
+                 "strong", ABOUT, with_plots=False)  # fmt: skip
     poor_page = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
     assert "The hyper-parameters were searched once" in poor_page
     assert re.search(r"too <few>\s+–\s+–\s+0\.500", poor_page)  # noqa: RUF001
@@ -243,3 +256,71 @@ def test_folds_and_another_source_have_their_tables(written, tmp_path):
     assert "too <few>" in read
     assert "777" in read
     assert "On data of another source" in read
+
+
+ODD = ["$x", "$\\frac", "<script>alert(1)</script>", "a & b", "\"quoted\" 'name'", "two\nlines", "=1+1", "%s {0}",
+       "\x1b[31mred", "x" * 500, "名前 🎲", "]]>", "<!--", "font: 9px", "\udcff"]  # fmt: skip
+NAMES = st.one_of(st.sampled_from(ODD), st.text(st.characters(), min_size=1, max_size=40))
+
+
+def as_written(name):
+    return name.encode(errors="backslashreplace").decode()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.lists(NAMES, min_size=1, max_size=12, unique=True))
+@example(names=ODD)
+def test_no_text_of_a_dataset_is_markup(written, names):
+    """Names of files, attributes and what is left out come from data: shown as they are, whatever is in them."""
+    _, figures, _ = written
+    about = {**ABOUT, "version": names[0], "file": names[-1], "attributes": names,
+             "options": dict.fromkeys(names, names[0])}  # fmt: skip
+    odd, plain = (
+        Page(as_written(page({**figures, "missing": missing}, said, [])))
+        for missing, said in ((names, about), (["none"], ABOUT))
+    )
+    assert odd.open == []
+    assert odd.tags == plain.tags
+    assert odd.addresses == plain.addresses == []
+    shown = "".join(odd.text)
+    # HTML knows one kind of line's end.
+    assert all(
+        as_written(name).replace("\r\n", "\n").replace("\r", "\n") in shown.replace("\r", "\n") for name in names
+    )
+
+
+def test_odd_names_of_features_are_drawn(tmp_path, written):
+    """In one line each, cut where they are long; a page and its plot stay whole."""
+    _, figures, everyone = written
+    odd = everyone[1]._replace(importances=tuple((name, 0.1) for name in [*ODD[:11], ODD[-1]]))
+    plots, failed = draw_plots([odd], [], "strong", figures["costs"], "EUR")
+    assert failed == []
+    plots = [plot for plot in plots if plot.name == "importances"]
+    write_png(*plots, tmp_path)
+    text = page(figures, ABOUT, plots)
+    found = Page(text)
+    assert text.count("<svg") == 1
+    assert "mathdefault" not in text
+    assert found.open == []
+    assert "script" not in found.tags
+    assert {"$x", "<script>alert(1)</script>", "a & b", "two?lines", "x" * 47 + "…"} <= {t.strip() for t in found.text}
+
+
+def test_what_is_no_text_is_written_as_it_can_be(tmp_path, written):
+    _, figures, everyone = written
+    names = [*ODD[:11], ODD[-1]]
+    odd = everyone[1]._replace(importances=tuple((name, 0.1) for name in names))
+    arguments = ({**figures, "missing": names}, [everyone[0], odd], everyone[2:], "strong", ABOUT)
+    write_report(tmp_path, *arguments, with_plots=False)
+    kept = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert kept["missing"] == names
+    assert Page((tmp_path / "report.html").read_text(encoding="utf-8")).open == []
+
+
+def test_a_plot_that_fails_is_named_and_the_rest_is_there(tmp_path, written, capsys):
+    _, figures, _ = written
+    broken = small(is_fraud=np.zeros(400, bool))._replace(importances=(("amount", "much"), ("hour", 0.2)))
+    write_report(tmp_path, figures, [broken], [], "only", ABOUT)
+    assert {path.stem for path in tmp_path.glob("*.png")} == {"scores", "calibration", "confusion"}
+    assert "warning: not in the report: the plot importances, which could not be drawn (" in capsys.readouterr().err
+    assert "the plot importances, which could not be drawn (" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -1,18 +1,25 @@
-"""The explorer by HTTP: the pages, and the queries that stand ready."""
+"""The explorer by HTTP: the pages, and the saved queries."""
 
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from kpi_reporter.collector import Collector
 from kpi_reporter.explorer.described import metadata, pages
-from kpi_reporter.explorer.queries import MOST_ROWS, QUERIES, Query
+from kpi_reporter.explorer.queries import MOST_HIGH, MOST_ROWS, QUERIES, Query
+from kpi_reporter.kpis.reading import KpiReader
+from risk.clock import DAY
 from risk.store import open_store
 from risk.store.tables import TABLES
 from risk.store.views import VIEWS
+from testing.stores import flag, store_flags
+from tests.cases import NEW_YEAR
 from tests.explorers import Served, exploring, make_store
+from tests.kpi_stores import remember_bundles
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +54,25 @@ def test_the_start_page_shows_the_figures(server: Served) -> None:
     assert "<b>40</b><span>of high risk</span><small>33.33 % of all</small>" in text
     assert "<b>60</b><span>labels received</span><small>30 say fraud</small>" in text
     assert text.count("<svg class=") == 3  # two by day, and the scores
+
+
+def test_the_start_page_says_until_when_it_warms_up_and_that_labels_do_not_come(tmp_path: Path) -> None:
+    path = tmp_path / "risk.db"
+    with open_store(path) as store:
+        remember_bundles(store)
+        rows = [flag(0), flag(1, NEW_YEAR + 5 * DAY)]
+        store_flags(store, [row._replace(bundle_version="one") for row in rows])
+    with exploring(path) as server:
+        text = server.ask("/").text
+    assert '<p class="note" role="note">Warming up until 2024-01-12: 4 of 10 days.</p>' in text
+    assert '<p class="note" role="note">Labels overdue: no label has come yet' in text
+    samples = {
+        sample.name: sample.value
+        for family in Collector(KpiReader(path).read(), path).collect()
+        for sample in family.samples
+    }
+    assert samples["trustlens_kpi_warming_up_seconds"] == 6 * DAY / 1000
+    assert samples["trustlens_kpi_labels_overdue_seconds"] == 5 * DAY / 1000
 
 
 def test_the_charts_say_what_their_heights_are(server: Served) -> None:
@@ -145,7 +171,7 @@ def test_a_table_as_sql_asks_for_as_many_rows_as_it_shows(server: Served) -> Non
     assert "50 rows" in server.ask(link.replace("&amp;", "&")).text
 
 
-# The queries that stand ready
+# The saved queries
 
 
 def rows_of(server: Served, query: str, **asked: str) -> list[dict[str, object]]:
@@ -177,7 +203,7 @@ def test_risk_is_by_hour_where_no_age_is_known_and_by_age_where_it_is(server: Se
     assert [row["age_or_hour"] for row in rows] == [f"{hour:02}:00 to {hour:02}:59 UTC" for hour in range(24)]
     aged = tmp_path / "aged.db"
     make_store(aged, rows=6)
-    with sqlite3.connect(aged) as connection:
+    with closing(sqlite3.connect(aged)) as connection, connection:
         connection.execute("""update risk_flags set attributes = '{"age":44.0}' where source_offset < 3""")
         connection.execute("""update risk_flags set attributes = '{"customer_age":51}' where source_offset = 3""")
     with exploring(aged) as server:
@@ -228,9 +254,9 @@ def test_a_history_says_nothing_before_a_customer_is_named(server: Served) -> No
 def test_a_query_that_ends_by_itself_says_so(tmp_path: Path) -> None:
     many = tmp_path / "many.db"
     make_store(many, rows=1600)
-    with sqlite3.connect(many) as connection:
+    with closing(sqlite3.connect(many)) as connection, connection:
         connection.execute("update risk_flags set customer_id = 'c' || source_offset, level = 'high'")
-    with exploring(many) as server:
+    with exploring(many, query_seconds=60) as server:
         text = server.ask("/store/flagged_customers?days=90").text
         assert "the first 100 rows" in text
         assert "No more than 100 rows are asked for" in text
@@ -238,26 +264,57 @@ def test_a_query_that_ends_by_itself_says_so(tmp_path: Path) -> None:
         assert "the first 24 rows" not in server.ask("/store/alerts_of_the_last_day").text
 
 
+def copied(path: Path, count: int, level: str) -> None:
+    """So many copies of a flag behind it, a millisecond apart."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        names = [name for _, name, *_ in connection.execute("pragma table_info(risk_flags)")]
+        changed = {"source_offset": "1000 + n", "event_time": "event_time + n", "level": f"'{level}'"}
+        connection.execute(
+            f"with recursive c(n) as (select 1 union all select n + 1 from c where n < {count}) "
+            f"insert into risk_flags select {', '.join(changed.get(name, name) for name in names)} "
+            "from c, risk_flags where source_offset = (select max(source_offset) from risk_flags)"
+        )
+        connection.execute("update partitions set newest_event_time = (select max(event_time) from risk_flags)")
+
+
 def test_days_with_more_transactions_than_are_looked_at_are_told(tmp_path: Path) -> None:
     many = tmp_path / "many.db"
     make_store(many, rows=2)
-    with sqlite3.connect(many) as connection:
-        names = [name for _, name, *_ in connection.execute("pragma table_info(risk_flags)")]
-        chosen = ", ".join(
-            {"source_offset": "10 + n", "event_time": "event_time + n"}.get(name, name) for name in names
-        )
-        connection.execute(
-            f"with recursive c(n) as (select 1 union all select n + 1 from c where n < {MOST_ROWS}) "
-            f"insert into risk_flags select {chosen} from c, risk_flags where source_offset = 1"
-        )
-        connection.execute("update partitions set newest_event_time = (select max(event_time) from risk_flags)")
-    with exploring(many) as server:
+    copied(many, MOST_ROWS, "low")
+    with exploring(many, query_seconds=60) as server:
         text = server.ask("/store/top_categories").text
-        assert (
-            "Only the newest 100,000 transactions of these days are looked at: those since 2024-01-01T01:00:00.001Z"
-            in text
-        )
-        assert "Only the newest" not in server.ask("/store/top_categories?until=2023-12-31").text
+        assert "Not all of these days are looked at, only what happened since 2024-01-01T01:00:00.001Z." in text
+        assert "Not all of these" not in server.ask("/store/top_categories?until=2023-12-31").text
+
+
+def test_what_is_high_is_found_among_any_number_that_is_not(tmp_path: Path) -> None:
+    """At 2,000 transactions a second the newest 100,000 were those of 50 seconds."""
+    many = tmp_path / "many.db"
+    make_store(many)
+    before = {}
+    with exploring(many, query_seconds=60) as server:
+        for name in ("worst_misses", "worst_false_alarms", "flagged_customers", "alerts_of_the_last_day"):
+            before[name] = rows_of(server, name)
+    copied(many, MOST_ROWS, "low")
+    with exploring(many, query_seconds=60) as server:
+        for name, rows in before.items():
+            assert rows_of(server, name) == rows
+            assert "Not all of these" not in server.ask(f"/store/{name}").text
+
+
+def test_more_that_is_high_than_is_looked_at_is_told(tmp_path: Path) -> None:
+    many = tmp_path / "many.db"
+    make_store(many)
+    copied(many, MOST_HIGH, "high")
+    with exploring(many, query_seconds=60) as server:
+        for name in ("worst_false_alarms", "flagged_customers"):
+            assert "only what happened since 2024-01-05T23:00:00.001Z." in server.ask(f"/store/{name}").text
+        assert "No more than 500 rows are asked for" in server.ask("/store/alerts_of_the_last_day").text
+
+
+def test_misses_from_before_what_the_reporter_keeps_are_told(server: Served) -> None:
+    assert "Not all of these" not in server.ask("/store/worst_misses?days=5").text
+    assert "only what happened since 2023-" in server.ask("/store/worst_misses?days=300").text
 
 
 def test_the_alerts_of_the_last_day_of_event_time(server: Served) -> None:
@@ -268,7 +325,7 @@ def test_the_alerts_of_the_last_day_of_event_time(server: Served) -> None:
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
-def test_a_ready_query_can_be_edited(server: Served, query: Query) -> None:
+def test_a_saved_query_can_be_edited(server: Served, query: Query) -> None:
     text = server.ask(f"/store/{query.name}").text
     [link] = re.findall(r'href="(/store\?[^"]*)">Edit SQL', text)
     answer = server.ask(link.replace("&amp;", "&"))

@@ -21,7 +21,7 @@ RUN = "document.querySelector('form.sql button[type=submit]').click()"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     path = tmp_path_factory.mktemp("explorer") / "risk.db"
     make_store(path)
-    with served(with_login(explorer(path, Figures(path)), Secret(""), time.time)) as server:
+    with explorer(path, Figures(path)) as app, served(with_login(app, Secret(""), time.time)) as server:
         yield server
 
 
@@ -116,7 +116,7 @@ def test_a_page_fits_its_window_and_fetches_only_from_here(
 def test_signing_in_and_out(tmp_path: Path, page: Page) -> None:
     path = tmp_path / "risk.db"
     make_store(path, rows=3)
-    with served(with_login(explorer(path, Figures(path)), Secret(TOKEN), time.time)) as server:
+    with explorer(path, Figures(path)) as app, served(with_login(app, Secret(TOKEN), time.time)) as server:
         page.open(f"http://{server.host}/store/labels")
         assert "asks for its token" in page.text
         page.run("document.querySelector('#token').value = 'wrong'")

@@ -1,14 +1,23 @@
 """What the explorer refuses: writes, endless queries, other addresses, nonsense. Each in words, and nothing changes."""
 
+import csv
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from io import StringIO
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from datasette import hookimpl
 from datasette.app import Datasette
 from datasette.plugins import pm
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from kpi_reporter.explorer.store_database import MOST_BYTES
+from kpi_reporter.explorer.datasette_of import datasette_of
+from kpi_reporter.explorer.described import NAME
+from kpi_reporter.explorer.store_database import MOST_BYTES, Linear
 from tests.explorers import ENDLESS, Served, exploring, make_store
 
 
@@ -82,7 +91,7 @@ class NoTime:
 
 
 @pytest.mark.parametrize("ending", ["", ".json"])
-def test_a_ready_query_that_takes_too_long_asks_to_come_again(path: Path, ending: str) -> None:
+def test_a_saved_query_that_takes_too_long_asks_to_come_again(path: Path, ending: str) -> None:
     """Nothing is wrong with what was asked, as there is with a query of one's own."""
     no_time = NoTime()
     with exploring(path) as server:
@@ -112,7 +121,7 @@ def test_who_asks_for_more_time_gets_none(server: Served) -> None:
         ("select ?", "Binding 1 has no name"),
         ("select 'a\0b'", "null"),
         ("select zeroblob(1000000000)", "too big"),
-        ("select hex(zeroblob(149000)) from risk_flags", f"the answer is larger than {MOST_BYTES:,} bytes"),
+        ("select hex(zeroblob(49000)) from risk_flags, labels", f"the answer is larger than {MOST_BYTES:,} bytes"),
         ("select 'a' like hex(zeroblob(200))", "LIKE or GLOB pattern too complex"),
         ("select corrupt(", "incomplete input"),
     ],
@@ -233,3 +242,133 @@ def test_a_foreign_plugin_has_no_say(tmp_path: Path) -> None:
 def test_no_header_is_a_crash(server: Served, header: str) -> None:
     for value in ("", "a,b=[]; ;=", "ds_actor=x; ds_messages=y", "\x01\xff", "x" * 5000):
         assert server.ask("/store", headers={header: value}).status == 200
+
+
+@contextmanager
+def _prepared(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path)) as connection, datasette_of(path, {}) as datasette:
+        datasette.databases[NAME]._prepare(connection)
+        yield connection
+
+
+def test_what_takes_the_product_of_two_lengths_is_ours(path: Path) -> None:
+    """SQLite looks at the clock between rows only: sixty instr in one row went on for half a minute."""
+    with _prepared(path) as connection:
+        ours = connection.execute(
+            "select distinct name from pragma_function_list where not builtin and (name, narg) in "
+            "(values ('instr', 2), ('replace', 3), ('trim', 2), ('ltrim', 2), ('rtrim', 2))"
+        ).fetchall()
+    assert len(ours) == 5
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.integers(-99, 99),
+    st.floats(allow_nan=False),
+    st.sampled_from([0.1 + 0.2, 1e20, 1e15, 1e16, -0.0, 5e-324, 123456.0]),
+    st.text("ab1é.\n", max_size=8),
+)
+
+
+@given(first=VALUES, second=VALUES, third=VALUES)
+@example(first="aXbXc", second="", third="y")
+@example(first="", second="", third="")
+def test_what_is_ours_answers_as_sqlite_does(first: str | None, second: str | None, third: str | None) -> None:
+    asked = "select instr(:a, :b), replace(:a, :b, :c), trim(:a, :b), ltrim(:a, :b), rtrim(:a, :b)"
+    with (
+        closing(sqlite3.connect(":memory:")) as theirs,
+        closing(sqlite3.connect(":memory:")) as ours,
+        closing(Linear()) as linear,
+    ):
+        for name, arguments, function in linear.functions():
+            ours.create_function(name, arguments, function)
+        values = {"a": first, "b": second, "c": third}
+        assert ours.execute(asked, values).fetchall() == theirs.execute(asked, values).fetchall()
+
+
+def test_like_in_a_text_is_no_pattern(server: Served) -> None:
+    assert server.sql("select " + ", ".join(["'I like it'"] * 20) + " -- like like").status == 200
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("select fts3_tokenizer('simple')", "not authorized to use function: fts3_tokenizer"),
+        ("select json_patch('{}', '{}')", "not authorized to use function: json_patch"),
+        ("select load_extension('mine')", "not authorized to use function: load_extension"),
+        ("select " + " or ".join(["'a' like 'a'"] * 11), "got more than 10 like and glob"),
+        ("select :x('), " + " or ".join(["1 like 1"] * 11) + ", :x(')", "got more than 10 like and glob"),
+        ("select 'a' like '" + "%a" * 60 + "'", "LIKE or GLOB pattern too complex"),
+        ("select " + ", ".join(["1234"] * 2_000), "query string is too large"),
+        ("select length(replace(hex(zeroblob(40000)), '0', hex(zeroblob(40000))))", "string or blob too big"),
+    ],
+)
+def test_what_could_take_long_within_a_row_is_refused(server: Served, sql: str, words: str) -> None:
+    answer = server.sql(sql)
+    assert (answer.status, words in answer.json["error"]) == (400, True), answer.text
+
+
+def _doubling(names: int, first: str = "select 1 as x", how: str = "as", quoted: str = "{}") -> str:
+    """Each asks twice for the one before."""
+    name = [quoted.format(f"a{place}") for place in range(names + 1)]
+    parts = [
+        f"{name[place]}(x) {how} (select p.x from {name[place - 1]} p, {name[place - 1]} q)"
+        for place in range(1, names + 1)
+    ]
+    return f"with {name[0]} as ({first}), {', '.join(parts)} select x from {name[names]} limit 1"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        _doubling(16),
+        _doubling(16).upper(),
+        _doubling(16, how="as materialized"),
+        _doubling(16, how="as /* ( */ not materialized --)\n"),
+        _doubling(16, quoted='"{}"'),
+        _doubling(16, quoted='"(){}"""'),
+        _doubling(16, quoted="[{})]"),
+        _doubling(16, quoted="`{}`"),
+        _doubling(16, quoted="'{}'"),
+        _doubling(16, quoted="\u00a0{}"),
+        _doubling(16, how="\ufeffas"),
+        _doubling(16, "select :x(/*) as x"),
+        _doubling(16, "select $x(') as x"),
+        _doubling(9, "select 1 as x from " + ", ".join(["readable_flags"] * 50)),
+    ],
+)
+def test_names_that_double_are_refused_before_sqlite_copies_them(server: Served, sql: str) -> None:
+    """SQLite looks at no clock while it does: thirty took all memory."""
+    answer = server.sql(sql)
+    assert (answer.status, "ask for each other too often" in answer.json["error"]) == (400, True), answer.text
+
+
+def test_names_that_are_asked_for_often_are_answered(server: Served) -> None:
+    assert server.sql(_doubling(5)).status == 200
+    assert server.sql("with a as (select 1 as x) select 'a a a', (select x from a), (select x from a)").status == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("_facet=level&" * 11, "got 11 facets, expected at most 10"),
+        ("_facet=level&_facet_array=reasons&_facet_date=event_time&" * 4, "got 12 facets, expected at most 10"),
+        ("level__not=high&" * 101, "got 101 arguments, expected at most 100"),
+    ],
+)
+def test_one_page_is_not_asked_for_a_thousand_things(server: Served, arguments: str, words: str) -> None:
+    """Each facet is a query of its own, and each link has every argument."""
+    answer = server.ask(f"/store/risk_flags.json?{arguments}")
+    assert (answer.status, words in answer.json["error"]) == (400, True), answer.text
+
+
+@pytest.mark.parametrize("download", ["", "&_dl=1"])
+def test_a_text_is_no_formula_in_a_csv(server: Served, download: str) -> None:
+    """Customers and merchants choose texts, and whoever investigates opens the answer in a spreadsheet."""
+    sql = "select '=1+1' as a, '@x' as b, '-1+1' as c, -1.5 as d, 'a,\"=\"\n=1' as '=e', null as f"
+    answer = server.ask("/store.csv?" + urlencode({"sql": sql}) + download)
+    assert list(csv.reader(StringIO(answer.text, newline=""))) == [
+        ["a", "b", "c", "d", "'=e", "f"],
+        ["'=1+1", "'@x", "'-1+1", "-1.5", 'a,"="\n=1', ""],
+    ]
+    assert server.ask("/store.csv?sql=delete+from+labels").json["status"] == 400

@@ -42,7 +42,7 @@ def test_the_file_holds_what_the_engine_says_whatever_the_chunks(cards: Path, tm
     engine = Engine(dataset.feature_set, currency="EUR", label_delay_days=5, bucket_ms=60_000, days=days)
     (rows,) = dataset.rows()
     days.learn(rows.labels())
-    batch = engine.features(rows.transactions)
+    batch = engine.features(rows.block)
     assert (batch.verdicts == Verdict.SCORED).all()
 
     table = pq.read_table(target)
@@ -58,7 +58,7 @@ def test_the_file_holds_what_the_engine_says_whatever_the_chunks(cards: Path, tm
         )
     for name, words in batch.categories.items():
         assert table[name].to_pylist() == words
-    assert table["transaction_id"].to_pylist() == [t.transaction_id for t in rows.transactions]
+    assert table["transaction_id"].to_pylist() == [t.transaction_id for t in rows.block]
     assert table["is_fraud"].to_pylist() == rows.is_fraud.tolist()
 
 
@@ -92,10 +92,12 @@ def test_many_rows_that_cannot_be_read_are_said_loudly(
 ) -> None:
     """With the count for each reason; from a fifth on with the share, for nobody means to leave out so much."""
     rows = [f"T{row},2024-01-0{row + 1}T10:00:00Z,C1,M1,{'-5.00' if row < bad else '5.00'},EUR,0," for row in range(6)]
-    assert main(["features", str(written(tmp_path, *rows)), "--out", str(tmp_path / "out.parquet")], {}) == EXIT_OK
+    path = written(tmp_path, *rows).rename(tmp_path / "my file.csv")
+    assert main(["features", str(path), "--out", str(tmp_path / "out.parquet")], {}) == EXIT_OK
     said = capsys.readouterr().err
     assert f"{bad} row{'s' if bad > 1 else ''} could not be read ({bad} refund)" in said
     assert ("THIS IS 33% OF ALL ROWS" in said) == is_loud
+    assert (f"`python -m trainer inspect '{path}'` tells more" in said) == is_loud
 
 
 def test_labels_that_are_all_too_late_for_the_ledger_are_an_error(
@@ -117,8 +119,8 @@ def test_labels_that_are_all_too_late_for_the_ledger_are_an_error(
         (["--out", "nowhere/out.parquet"], "create nowhere first"),
         (["--out", "o.parquet", "--label-delay", "12h"], "--label-delay: got '12h', expected whole days"),
         (
-            ["--out", "o.parquet", "--label-delay", "1d"],
-            "label delay: got 1 days, and transactions 1 days late, expected more than 2 days",
+            ["--out", "o.parquet", "--label-delay", "2d"],
+            "label delay: got 2 days, and transactions 1 days late, expected at least 3 days",
         ),
         (["--out", "o.parquet", "--bucket", "7h"], "--bucket: got '7h'"),
         (["--out", "o.parquet", "--currency", "XXX"], "--currency: got 'XXX', expected an ISO 4217 code"),

@@ -31,6 +31,7 @@ def inspect(capsys: pytest.CaptureFixture[str]) -> Inspect:
         parser = argparse.ArgumentParser()
         inspection_options.register(parser.add_subparsers())
         options = parser.parse_args(["inspect", *map(str, arguments)])
+        options.environment = {}
         assert options.run(options) == 0
         return capsys.readouterr().out
 
@@ -39,10 +40,11 @@ def inspect(capsys: pytest.CaptureFixture[str]) -> Inspect:
 
 def test_a_clean_file_has_no_warnings_and_its_facts_are_printed(world: World, tmp_path: Path, inspect: Inspect) -> None:
     """Rows, time range, customers, merchants, frauds; each column with its type, what is missing, and examples."""
-    said = inspect(saved(tmp_path, **own(world)))
+    is_fraud = (np.arange(len(world.fraud)) % 10 == 0).astype(int)  # enough in each period for train
+    said = inspect(saved(tmp_path, **own(world, is_fraud=is_fraud)))
     assert "no warnings" in said
     assert "file.csv: 3,000 rows, 8 columns" in said
-    frauds = int(world.fraud.sum())
+    frauds = int(is_fraud.sum())
     for words in (
         "rows            3,000", "customers       300", "merchants       80",
         f"frauds          {frauds} of 3,000 labelled rows, {frauds / 3000:.3%}",
@@ -85,6 +87,22 @@ def test_every_warning(world: World, tmp_path: Path, inspect: Inspect) -> None:
     assert "warning: there is no customer column" in inspect(saved(tmp_path, **no_customer))
 
 
+def test_amounts_that_train_would_not_take_are_counted(world: World, tmp_path: Path, inspect: Inspect) -> None:
+    """A model knows one currency: the most common one of the file."""
+    currencies = ["USD", "PLN", "PLN", *["EUR"] * (ROWS - 3)]
+    said = inspect(saved(tmp_path, **own(world, currency=currencies)))
+    words = "several currencies: train takes EUR, and 2 transactions in PLN, 1 transaction in USD without the amount"
+    assert words in said
+    assert "several currencies" not in inspect(saved(tmp_path, **own(world)))
+
+
+def test_columns_that_hold_lists_are_named(world: World, tmp_path: Path, inspect: Inspect) -> None:
+    """They are not looked at, and nobody should search for them."""
+    path = tmp_path / "file.parquet"
+    pd.DataFrame(own(world, tags=[["a", "b"]] * ROWS)).to_parquet(path)
+    assert "tags: left out, for it holds lists, structs or maps" in inspect(path)
+
+
 def test_a_written_map_works_and_is_not_overwritten(world: World, tmp_path: Path, inspect: Inspect) -> None:
     """The second --write is refused, with --force it is not; nothing half-written stays."""
     path = saved(
@@ -94,7 +112,7 @@ def test_a_written_map_works_and_is_not_overwritten(world: World, tmp_path: Path
     target = tmp_path / "map.toml"
     assert f"wrote {target}" in inspect(path, "--write", target)
     dataset = open_dataset(path, load_map(target))
-    assert sum(len(rows.transactions) for rows in dataset.rows()) == ROWS
+    assert sum(len(rows.block) for rows in dataset.rows()) == ROWS
     assert dataset.bad.count == 0
     before = target.read_text()
     with pytest.raises(OptionError, match=r"map\.toml: the file exists.*--force"):
@@ -111,7 +129,7 @@ def test_a_written_map_works_and_is_not_overwritten(world: World, tmp_path: Path
 def test_a_file_without_a_time_is_shown_and_then_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """There is nothing to propose, and it says what to do."""
     path = saved(tmp_path, label=["a", "b"], amount=[1.5, 2.5])
-    options = argparse.Namespace(file=path, columns=None, write=None, force=False)
+    options = argparse.Namespace(file=path, columns=None, write=None, force=False, environment={})
     with pytest.raises(DatasetError, match="no column looks like a time: write the map by hand"):
         inspection.run(options)
     assert "file.csv: 2 rows, 2 columns" in capsys.readouterr().out
@@ -162,18 +180,21 @@ def test_a_column_that_is_there_twice_is_named(tmp_path: Path, inspect: Inspect)
     assert load_map(target).amount is None
 
 
-def test_a_file_in_windows_1252_is_recognised_with_a_map_and_without(
-    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], inspect: Inspect
-) -> None:
-    """The warning says how to convert it."""
+def test_no_map_is_proposed_for_a_file_in_windows_1252(world: World, tmp_path: Path, inspect: Inspect) -> None:
+    """A column named H\ufffdndler was mapped as a number, for the rows with umlauts were lost."""
+    target = tmp_path / "map.toml"
     path = saved(tmp_path, separator=";", **german_bank(world))
-    path.write_bytes(path.read_text().replace("Laden 1;", "Bäcker;").encode("cp1252"))
-    words = f"the file looks like Windows-1252 ({(world.merchant == 1).sum()} rows are not UTF-8); convert it: iconv"
-    assert f"warning: {words}" in inspect(path)
-    path.write_bytes(b"name;x\nM\xfcller;1\n")
-    with pytest.raises(DatasetError):
-        inspect(path)
-    assert "warning: the file looks like Windows-1252 (1 row is not UTF-8)" in capsys.readouterr().out
+    path.write_bytes(path.read_text().encode("cp1252"))
+    with pytest.raises(DatasetError, match=r"its header is not UTF-8.*convert it: iconv -f WINDOWS-1252"):
+        inspect(path, "--write", target)
+    ascii_header = path.read_bytes().replace(b"H\xe4ndler", b"Haendler").replace(b"W\xe4hrung", b"Waehrung")
+    path.write_bytes(ascii_header.replace(b"Laden 1;", "Bäcker;".encode("cp1252")))
+    rows = int((world.merchant == 1).sum())
+    with pytest.raises(
+        DatasetError, match=rf"looks like Windows-1252 \({rows} rows are not UTF-8\); convert it: iconv"
+    ):
+        inspect(path, "--write", target)
+    assert not target.exists()
 
 
 def test_the_first_bad_row_of_each_reason_is_shown(world: World, tmp_path: Path, inspect: Inspect) -> None:

@@ -7,6 +7,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from producer.__main__ import main
 from risk.errors import BrokerAwayError, SettingError
 from risk.kafka.connection import client_options, connection_of, reach
 from risk.settings import read_settings
-from tests.kafka_broker import TestKafka
+from testing.brokers import TestKafka
 
 
 def settings(**given: str) -> dict[str, str]:
@@ -129,26 +130,45 @@ def _without_length(request: bytes) -> tuple[int, bytes]:
     return struct.unpack_from(">h", request, 4)[0], request[8:12]
 
 
-def _broker_that_is_elsewhere(request: bytes) -> bytes:
-    """Knows two requests, and says that clients find it at port 1."""
+def _answer(request: bytes, *ports: int) -> bytes:
+    """Of a broker that knows two requests, and says that clients find brokers at these ports."""
     kind, number = _without_length(request)
     if kind == 18:  # which requests are known: this and the next
         answer = number + struct.pack(">hi hhh hhh", 0, 2, 18, 0, 0, 3, 0, 0)
-    else:  # where the brokers are
-        answer = number + struct.pack(">iih9sii", 1, 1, 9, b"127.0.0.1", 1, 0)
+    else:  # where the brokers are, and no topic
+        brokers = b"".join(struct.pack(">ih9si", 1, 9, b"127.0.0.1", port) for port in ports)
+        answer = number + struct.pack(">i", len(ports)) + brokers + struct.pack(">i", 0)
     return struct.pack(">i", len(answer)) + answer
 
 
 def test_a_broker_that_sends_its_clients_elsewhere_is_away() -> None:
     """As one in a container does, that was not told under which name the world knows it."""
     with (
-        _server(_broker_that_is_elsewhere) as address,
+        _server(lambda request: _answer(request, 1)) as address,
         pytest.raises(
             BrokerAwayError,
             match=rf"{address}: answers, and says that clients find it at 127\.0\.0\.1:1; but 127\.0\.0\.1:1: nobody",
         ),
     ):
         _reach(address)
+
+
+def test_a_broker_that_wakes_up_is_asked_again_until_it_takes_part(kafka: TestKafka) -> None:
+    """One that was paused, or has just started, may answer and still know of no broker, not even of itself."""
+    port = int(kafka.address.rpartition(":")[2])
+    asked = count()
+
+    def waking(request: bytes) -> bytes:
+        is_early = next(asked) < 6  # two for each look
+        return _answer(request, *([] if is_early else [port]))
+
+    with _server(waking) as address:
+        _reach(address)
+    with (
+        _server(_answer) as address,
+        pytest.raises(BrokerAwayError, match=rf"{address}: answers, and says for 0\.4 s that no broker is ready"),
+    ):
+        _reach(address, 0.4)
 
 
 def test_a_paused_broker_is_away_and_then_reached_again(own_kafka: TestKafka) -> None:

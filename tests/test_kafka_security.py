@@ -12,6 +12,8 @@ from risk.kafka.connection import client_options, connection_of
 from risk.settings import read_settings
 from tests.kafka_security import PASSWORD, SASL_PLAINTEXT, SASL_SSL, SSL, USER, SecuredKafka, secured_kafka
 
+pytestmark = pytest.mark.proof  # for its broker, which makes certificates and users
+
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import InvalidTimestampError
 
 from console.start import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from producer.__main__ import main
@@ -13,9 +15,10 @@ from risk.kafka.topic_problems import losses, misfits, problems
 from risk.kafka.topic_states import TopicState, create_missing, identity, look
 from risk.settings import read_settings
 from risk.topics import topics_of
-from tests.kafka_broker import TestKafka
+from testing.brokers import TestKafka
 
 DAY_MS = 86_400_000
+IN_ANOTHER_CENTURY_MS = 7_226_582_400_000
 
 
 def connection(address: str) -> Connection:
@@ -72,14 +75,34 @@ def test_another_partition_count_is_said(kafka: TestKafka, prefix: str, capsys: 
 
 
 def test_whatever_would_lose_the_log_is_said(kafka: TestKafka, prefix: str, capsys: pytest.CaptureFixture[str]) -> None:
-    wrong = {"retention.ms": "1000000", "retention.bytes": "5000000", "cleanup.policy": "compact"}
+    wrong = {
+        "retention.ms": "1000000",
+        "retention.bytes": "5000000",
+        "cleanup.policy": "compact",
+        "message.timestamp.after.max.ms": str(2**63 - 1),
+    }
     asyncio.run(_change(kafka.address, make=[NewTopic(f"{prefix}transactions", 4, 1, topic_configs=wrong)]))
     assert topics_command(kafka.address, prefix) == EXIT_FAILED
     said = capsys.readouterr().err
     assert f"{prefix}transactions: got retention.ms=1000000, expected -1" in said
     assert f"{prefix}transactions: got retention.bytes=5000000, expected -1" in said
     assert f"{prefix}transactions: got cleanup.policy=compact, expected delete" in said
+    # A message from another century would move time for all.
+    assert f"{prefix}transactions: got message.timestamp.after.max.ms={2**63 - 1}, expected 3600000" in said
     assert f"--entity-name {prefix}transactions --add-config retention.ms=-1" in said
+
+
+def test_the_inputs_take_no_message_that_says_it_was_sent_long_after_now(kafka: TestKafka, prefix: str) -> None:
+    assert topics_command(kafka.address, prefix) == EXIT_OK
+
+    async def send_at(timestamp_ms: int) -> None:
+        async with AIOKafkaProducer(bootstrap_servers=kafka.address) as producer:
+            await producer.send_and_wait(f"{prefix}transactions", b"{}", timestamp_ms=timestamp_ms)
+
+    with pytest.raises(InvalidTimestampError):
+        asyncio.run(send_at(IN_ANOTHER_CENTURY_MS))
+    ahead = {state.name: state.ahead_ms for state in seen(kafka.address, prefix)}
+    assert (ahead[f"{prefix}transactions"], ahead[f"{prefix}labels"]) == (3_600_000, 3_600_000)
 
 
 def test_a_retention_is_right_where_it_was_asked_for(
@@ -164,4 +187,5 @@ def test_topics_that_differ_among_themselves_do_not_fit() -> None:
     ]
     assert losses(states, topics) == []
     small = [state._replace(largest_message=1000) for state in states]
+    assert "transactions-rejected: got max.message.bytes=1000, expected 1048588 or more" in misfits(small, topics)[-1]
     assert "labels: got max.message.bytes=1000, expected 1048588" in losses(small, topics)[1]

@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.bundles import linear_onnx
+from testing.bundles import linear_onnx
 
 ROOT = Path(__file__).parent.parent
-LOADS_A_MODEL = "import sys; from risk.model import Model; Model(sys.stdin.buffer.read(), 2, 'model')"
+LOADS_A_MODEL = "import sys; from risk.model import OnnxModel; OnnxModel(sys.stdin.buffer.read(), 2, 'model')"
 
 
 def test_loading_a_model_leaves_nothing_in_the_home_folder(tmp_path: Path) -> None:

@@ -73,9 +73,12 @@ def test_a_renamed_bundle_and_an_unknown_version_are_refused(
     two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     models, (first, second) = two
-    (models / second).rename(models / "mine")
+    (models / second).rename(models / "mine-01234567")
+    assert main(["promote", "mine-01234567", "--models", str(models)], {}) == EXIT_FAILED
+    assert f"got a manifest of version {second}, expected mine-01234567" in capsys.readouterr().err
+    (models / "mine-01234567").rename(models / "mine")
     assert main(["promote", "mine", "--models", str(models)], {}) == EXIT_FAILED
-    assert f"got a manifest of version {second}, expected mine" in capsys.readouterr().err
+    assert "bundle 'mine': expected a version, such as lightgbm-1a2b3c4d" in capsys.readouterr().err
     assert main(["promote", "../made", "--models", str(models)], {}) == EXIT_FAILED
     assert f"VERSION: got '../made', expected one of {first}, mine" in capsys.readouterr().err
 

@@ -82,7 +82,7 @@ def test_the_health_checks_ask_the_ports_of_the_programs() -> None:
         assert (urlsplit(url).port, urlsplit(url).path) == (settings.metrics_port, "/metrics")
         assert text.split()[0] in exposed()
     *_, url = services()["reporter"]["healthcheck"]["test"]
-    assert (urlsplit(url).port, urlsplit(url).path) == (settings.reporter_port, "/health")
+    assert (urlsplit(url).port, urlsplit(url).path) == (settings.reporter_port + 1, "/health")
 
 
 def test_prometheus_asks_where_the_programs_are() -> None:
@@ -91,7 +91,7 @@ def test_prometheus_asks_where_the_programs_are() -> None:
     [scorer] = read_yaml(PROMETHEUS / "targets" / "scorer.yml")
     assert scorer["targets"] == [f"{name}:{settings.metrics_port}" for name in workers]
     [reporter] = read_yaml(PROMETHEUS / "targets" / "reporter.yml")
-    assert reporter["targets"] == [f"reporter:{settings.reporter_port}"]
+    assert reporter["targets"] == [f"reporter:{settings.reporter_port + 1}"]
     [alertmanager] = read_yaml(PROMETHEUS / "targets" / "alertmanager.yml")
     assert alertmanager["targets"] == ["alertmanager:9093"]
     for name in workers:

@@ -63,7 +63,7 @@ def test_the_program_ends_with_its_reason_when_a_partition_is_full() -> None:
 async def _watched() -> AsyncIterator[tuple[AIOKafkaProducer, Watch, list[str]]]:
     """A client of a broker, the watch over it, and what it has noticed."""
     broker = Producer({"test.mock.num.brokers": 1, "log_level": 3})
-    (node,) = broker.list_topics(timeout=10).brokers.values()
+    (node,) = broker.list_topics(timeout=300).brokers.values()
     client = AIOKafkaProducer(bootstrap_servers=f"{node.host}:{node.port}")
     notices: list[str] = []
     await client.start()

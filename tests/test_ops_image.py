@@ -44,7 +44,11 @@ def test_what_it_starts_without_being_told_is_a_worker() -> None:
 def test_its_settings_and_ports_are_those_of_the_programs() -> None:
     named = dict(re.findall(rf"({PREFIX}\w+)=(\S+)", " ".join(i.rest for i in FINAL if i.word == "ENV")))
     settings = read_settings(named)
-    assert last("EXPOSE").split() == [str(settings.metrics_port), str(settings.reporter_port)]
+    assert last("EXPOSE").split() == [
+        str(settings.metrics_port),
+        str(settings.reporter_port),
+        str(settings.reporter_port + 1),
+    ]
     assert settings.db.parent.as_posix() == last("VOLUME")
 
 

@@ -13,11 +13,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from ops.kafka.jars import jars, missing
-from ops.kafka.ports import answers, free_ports
-from ops.kafka.properties import Listeners
+from ops.kafka.ports import answers, free_ports, is_free
+from ops.kafka.properties import HOST, Listeners
 from ops.kafka.real import Kafka
 from risk.errors import BrokerError
-from tests.kafka_broker import TestKafka, skip_without_java
+from testing.brokers import TestKafka, skip_without_java
 from tests.processes import children_of, ended
 
 ROOT = Path(__file__).parent.parent
@@ -58,6 +58,17 @@ def test_a_killed_broker_comes_back_on_its_address_with_what_was_acknowledged(ow
     own_kafka.restart()
     asyncio.run(_send(own_kafka.address, "kept", b"after"))
     assert asyncio.run(_values(own_kafka.address, "kept", 2)) == [b"before", b"after"]
+
+
+def test_a_port_is_given_to_one_process_alone_and_its_server_can_have_it() -> None:
+    """Tests run side by side, and a broker binds its ports only seconds after they were chosen."""
+    (port,) = free_ports(1)
+    script = f"from ops.kafka.ports import free_ports; free_ports(1, range({port}, {port + 1}))"
+    other = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert f"none of {port} to {port} are free" in other.stderr
+    assert is_free(port)
+    with socket.create_server((HOST, port)):
+        assert not is_free(port)
 
 
 def test_it_ends_with_ctrl_c_and_frees_its_port(tmp_path: Path) -> None:
@@ -157,3 +168,18 @@ def test_a_fetch_that_fails_says_what_maven_said_and_leaves_nothing_to_be_used(
     for _ in range(2):
         with pytest.raises(BrokerError, match=r"(?s)cannot fetch Apache Kafka.*no route to host"):
             jars(tmp_path / ".kafka")
+
+
+@pytest.mark.parametrize(("words", "command"), [([], "-m ops.kafka"), (["PORT=9192"], "-m ops.kafka --port 9192")])
+def test_make_kafka_takes_a_port(words: list[str], command: str) -> None:
+    """Only said, not done."""
+    plain = {name: value for name, value in os.environ.items() if name != "PORT"}
+    said = subprocess.run(
+        ["make", "--no-print-directory", "-n", "kafka", *words],
+        cwd=ROOT,
+        env=plain,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.splitlines()[-1].strip().endswith(command)

@@ -19,10 +19,10 @@ from ops.leashed import Leashed
 from ops.metrics_page import exposed
 from ops.reporter import LISTENING
 from risk.settings import PREFIX
-from tests.kafka_broker import TestKafka, new_prefix
+from testing.brokers import TestKafka, new_prefix
+from testing.systems import System, Worker, system
 from tests.operations import alerts, names_in, recorded, said, tool
 from tests.prometheus_runs import TOKEN, Alertmanager, Prometheus, Slack, write_quicker, write_targets
-from tests.scorer_runs import System, Worker, system
 
 
 class Reporter:
@@ -125,9 +125,12 @@ def test_prometheus_takes_every_rule(watched: Watched) -> None:
     assert [rule["lastError"] for rule in rules if rule.get("lastError")] == []
 
 
+@pytest.mark.proof
 def test_a_stopped_worker_is_an_alert_and_a_message_until_another_comes(watched: Watched) -> None:
     [worker] = watched.system.workers
     gone = address_of(worker)
+    watched.prometheus.until_seen("trustlens_up")  # before that, none is there to be down
+    watched.prometheus.until_silent("TrustLensWorkerDown")
     worker.stop()
     labels = watched.prometheus.until_firing("TrustLensWorkerDown")
     assert (labels["instance"], labels["severity"]) == (gone, "critical")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from console.alive import ALIVE_EVERY_SECONDS
 from risk.settings import PREFIX, read_settings
 from tests.containers import parse
 from tests.documents import PAGES, blocks
@@ -56,6 +57,21 @@ def test_it_is_nobody_special_and_comes_back(unit: Path) -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_what_it_writes_nobody_else_reads(unit: Path) -> None:
+    """Store, backups, bundles and reports hold customers' transactions."""
+    assert values(unit, "UMask") == ["0077"]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_one_that_is_frozen_is_killed(unit: Path) -> None:
+    """By a signal that a stopped process obeys, and not before it has missed more than one chance to tell."""
+    assert values(unit, "Type") == ["notify"]
+    assert values(unit, "WatchdogSignal") == ["SIGKILL"]
+    [seconds] = values(unit, "WatchdogSec")
+    assert int(seconds) >= 5 * ALIVE_EVERY_SECONDS
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_its_settings_are_settings_and_the_store_is_where_it_may_write(unit: Path) -> None:
     text = (OPS / "systemd" / "environment").read_text()
     settings = read_settings(dict(re.findall(rf"^({PREFIX}\w+)=(.*)$", text, re.MULTILINE)))
@@ -79,3 +95,4 @@ def test_a_command_by_hand_is_run_as_the_units_run_theirs() -> None:
             assert f"--uid={values(unit, 'User')[0]}" in options
             assert f"--working-directory={values(unit, 'WorkingDirectory')[0]}" in options
             assert f"--property=EnvironmentFile={values(unit, 'EnvironmentFile')[0]}" in options
+            assert f"--property=UMask={values(unit, 'UMask')[0]}" in options

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from risk.block import block_of
 from risk.bundle import read_bundle
 from risk.calibration import Calibration
 from risk.catalogue import CATALOGUE, FeatureSet
@@ -13,11 +14,11 @@ from risk.codec import decode_transaction, encode_transaction
 from risk.digest import Digest, canonical
 from risk.events import Level, Reason, Transaction
 from risk.ledger import SeenDays
-from risk.model import Model
+from risk.model import OnnxModel
 from risk.pipeline import Pipeline, Scored
 from risk.prepare import Learned, LearnedCategory, LearnedNumber
 from risk.sentences import sentence
-from tests.bundles import linear_onnx, write_bundle
+from testing.bundles import linear_onnx, write_bundle
 from tests.cases import generate
 
 FIELDS = FeatureSet(frozenset({"customer_id", "merchant_id", "channel", "device_id", "country"}))
@@ -68,7 +69,7 @@ def add_rows(found: Digest, transactions: list[Transaction], scored: Scored, off
 
 
 def test_a_score_is_the_models_on_the_prepared_features(bundle: Path) -> None:
-    scored = pipeline(bundle).score([sale(0, amount=10000, channel="pos", device_id="D1", merchant_id="M1")])
+    scored = pipeline(bundle).score(block_of([sale(0, amount=10000, channel="pos", device_id="D1", merchant_id="M1")]))
     expected = 1 / (1 + math.exp(-(0.01 * 100 + 1.2 - 0.3 * 3 - 2.0)))
     assert scored.scores == [pytest.approx(expected, abs=1e-6)]
     assert scored.levels == [Level.MEDIUM]
@@ -80,7 +81,7 @@ def test_a_score_is_the_models_on_the_prepared_features(bundle: Path) -> None:
 def test_scores_are_calibrated_before_they_are_judged(tmp_path: Path) -> None:
     table = Calibration((0.0, 0.5, 1.0), (0.0, 0.1, 0.2))
     write_bundle(tmp_path, FIELDS, LEARNED, WEIGHTS, bias=9.0, medium=0.1, high=0.19, calibration=table)
-    scored = pipeline(tmp_path).score([sale(0, amount=100, merchant_id="M1", device_id="D1")])
+    scored = pipeline(tmp_path).score(block_of([sale(0, amount=100, merchant_id="M1", device_id="D1")]))
     assert 0.19 < scored.scores[0] < 0.2
     assert scored.levels == [Level.HIGH]
 
@@ -91,9 +92,9 @@ def test_chunking_changes_no_bit(bundle: Path, size: int) -> None:
     transactions = [decode_transaction(encode_transaction(a.transaction)) for a in case.arrivals if a.partition == 0]
     good = [t for t in transactions if isinstance(t, Transaction)]
     whole, piecewise, fed = Digest(), Digest(), pipeline(bundle)
-    add_rows(whole, good, pipeline(bundle).score(good))
+    add_rows(whole, good, pipeline(bundle).score(block_of(good)))
     for first in range(0, len(good), size):
-        add_rows(piecewise, good, fed.score(good[first : first + size]), first)
+        add_rows(piecewise, good, fed.score(block_of(good[first : first + size])), first)
     assert whole.count > 300
     assert str(piecewise) == str(whole)
 
@@ -102,7 +103,7 @@ def test_the_reasons_of_a_linear_model_follow_its_weights(bundle: Path) -> None:
     """Each part is what the score drops by without the feature, and the largest comes first."""
     device = [sale(place, amount=2000, channel="pos", device_id="D1", merchant_id="M1") for place in range(4)]
     alert = sale(10, amount=30000, channel="online", device_id="D2", merchant_id="M1")
-    scored = pipeline(bundle).score([*device, alert])
+    scored = pipeline(bundle).score(block_of([*device, alert]))
     reasons = scored.reasons[-1]
     assert scored.levels[-1] is Level.HIGH
     total = 0.01 * 300 + 0.7 * 4 + 1.2 - 0.3 * 2 - 2.0
@@ -126,13 +127,13 @@ def test_the_reasons_of_a_linear_model_follow_its_weights(bundle: Path) -> None:
 
 def test_what_moves_the_score_by_less_than_a_hundredth_is_no_reason(tmp_path: Path) -> None:
     write_bundle(tmp_path, FIELDS, (number("amount", 0.0), number("night", 0.0)), [1e-6, 0.0], high=0.1)
-    scored = pipeline(tmp_path).score([sale(0, amount=100, merchant_id="M1")])
+    scored = pipeline(tmp_path).score(block_of([sale(0, amount=100, merchant_id="M1")]))
     assert scored.levels == [Level.HIGH]
     assert scored.reasons == [()]
 
 
 def test_a_batch_of_one_has_the_bits_of_a_larger_batch() -> None:
-    model = Model(linear_onnx(WEIGHTS, -2.0), len(WEIGHTS), "linear")
+    model = OnnxModel(linear_onnx(WEIGHTS, -2.0), len(WEIGHTS), "linear")
     values = np.random.default_rng(1).normal(size=(64, len(WEIGHTS))).astype(np.float32)
     whole = model.raw_scores(values)
     for size in (1, 2, 3):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from risk.block import block_of
 from risk.catalogue import FeatureSet
 from risk.engine import Engine
 from risk.errors import EngineError
@@ -20,7 +21,7 @@ NOON = 1714564800000
 
 
 def prepared(*transactions: Transaction) -> Prepared:
-    batch = Engine(FIELDS, currency="EUR").features(transactions)
+    batch = Engine(FIELDS, currency="EUR").features(block_of(transactions))
     return Preparation(FIELDS, LEARNED).prepare(batch)
 
 
@@ -53,7 +54,7 @@ def test_values_beyond_what_training_saw_are_clipped() -> None:
 
 def test_an_empty_window_is_imputed_but_not_named() -> None:
     fields = FeatureSet(frozenset({"customer_id"}))
-    batch = Engine(fields, currency="EUR").features([sale(1, amount=5)])
+    batch = Engine(fields, currency="EUR").features(block_of([sale(1, amount=5)]))
     answer = Preparation(fields, [LearnedNumber("customer_mean_1h", 7.0, 0.0, 9.0, 7.0)]).prepare(batch)
     assert answer.values.tolist() == [[7.0]]
     assert answer.imputed == ((),)

@@ -9,14 +9,14 @@ from producer.__main__ import main
 from producer.delivery.already import Place
 from producer.replay.in_flight import InFlight
 from producer.replay.pace import Pace
-from producer.replay.position import Bookmark, Origin, check_origin, read_position
+from producer.replay.position import Bookmark, Origin, check_origin, place_of, read_position, state_folder
 from producer.replay.progress import Progress
 from producer.replay.shift import shift, shift_days
 from producer.replay.tally import Tally
 from producer.replay.world_file import world_file
 from risk.clock import DAY
 from risk.errors import BrokerAwayError, OptionError
-from tests.replays import START, entries, history, row
+from testing.replays import START, entries, history, row
 from tests.test_producer_pace import SetClock
 from worlds.asked import AskedWorld
 from worlds.trustlens import TRUSTLENS
@@ -174,3 +174,62 @@ def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
     folder.chmod(0o777)
     with pytest.raises(OptionError, match="expected a folder of your own"):
         world_file(AskedWorld(TRUSTLENS, {"rows": 20}, 7), tmp_path)
+
+
+LABELLED = "transaction_id,event_time,customer_id,merchant_id,amount,currency,is_fraud\nT,2024-01-01,C,M,5,EUR,1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "why"),
+    [
+        (LABELLED, [], None),
+        (LABELLED, ["--no-labels"], "--no-labels"),
+        (LABELLED.replace("is_fraud", "other"), [], "FILE has no labels"),
+        (LABELLED.replace("merchant_id", "other"), ["--no-labels"], None),
+    ],
+)
+def test_a_replay_that_sends_no_labels_says_what_comes_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, words: list[str], why: str | None
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(text)
+    assert main(["replay", str(file), *words], NOBODY) == 1
+    said = [line for line in capsys.readouterr().err.splitlines() if "no label is sent" in line]
+    assert len(said) == (why is not None)
+    if why is not None:
+        (line,) = said
+        assert line.startswith(f"warning: {why.replace('FILE', str(file))}: ")
+        assert "merchant_risk_30d scores lower than it should" in line
+        assert "merchant_count" not in line
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "folder"),
+    [
+        (Path("here"), {"XDG_STATE_HOME": "/x", "HOME": "/h"}, "here"),
+        (None, {"XDG_STATE_HOME": "/x", "HOME": "/h"}, "/x/trustlens"),
+        (None, {"XDG_STATE_HOME": "x", "HOME": "/h"}, "/h/.local/state/trustlens"),
+        (None, {"HOME": "/h"}, "/h/.local/state/trustlens"),
+    ],
+)
+def test_the_folder_for_state(given: Path | None, environment: dict[str, str], folder: str) -> None:
+    assert state_folder(given, environment) == Path(folder)
+
+
+def test_each_file_kafka_and_topic_has_a_place_of_its_own(tmp_path: Path) -> None:
+    """And one file has one, whatever it is called by; a name may be as long as names can be."""
+    data, state = tmp_path / ("n" * 250 + ".csv"), tmp_path / "state"
+    data.write_text("")
+    (tmp_path / "link").symlink_to(data)
+    place = place_of(state, data, "k", "t")
+    places = [place_of(state, *rest) for rest in ((data, "k", "u"), (data, "l", "t"), (tmp_path / "other", "k", "t"))]
+    assert len({place, *places}) == 4
+    assert place_of(state, data.parent / "state" / ".." / data.name, "k", "t") == place
+    assert place_of(state, tmp_path / "link", "k", "t").name.removeprefix("link") == place.name.removeprefix("n" * 40)
+    place.write_text("")
+
+
+def test_a_folder_for_state_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OptionError, match=r"TRUSTLENS_STATE: got .*/file, expected a folder that may be written"):
+        place_of(tmp_path / "file", tmp_path / "data", "", "t")

@@ -7,7 +7,7 @@ from producer.replay.refused import Refused
 from producer.replay.sequence import Entry
 from risk.clock import SECOND
 from risk.events import Label, Transaction
-from tests.replays import START
+from testing.replays import START
 
 
 class SetClock:

@@ -4,18 +4,28 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, OffsetAndMetadata, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.__main__ import main
 from producer.delivery.already import Place
+from producer.delivery.wire import Wire
+from producer.redrive.command import GROUP
 from producer.redrive.marks import Marks
-from producer.redrive.redriving import Bounds, Found, Redrive
+from producer.redrive.redriving import Found, Redrive
+from producer.redrive.shelf import RejectShelf
+from risk.diagnosis import Unread
+from risk.errors import BrokerAwayError
+from risk.events import Rejected, RejectReason
+from risk.kafka.connection import connection_of
+from risk.kafka.log import Bounds
 from risk.kafka.sending import Message
+from risk.rejects import KEPT, LARGEST_WHOLE, reject_message
+from risk.settings import read_settings
 from risk.topics import DETAIL, REASON, SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC, topics_of
-from tests.kafka_broker import TestKafka
-from tests.replays import Record, everything
+from testing.brokers import TestKafka
+from testing.replays import Record, everything
 
 PARTITIONS = 2
 PLACE = ("transactions-rejected", 0)
@@ -40,6 +50,7 @@ class Rejects:
             Found(offset, b"k", str(offset).encode(), headers("transactions", 0, offset * 10, reason))
             for offset, reason in enumerate(reasons)
         ]
+        self.originals: dict[tuple[Place, int], Found] = {}
         self.noted: tuple[int, str] | None = None
         self.sent: list[tuple[Place, str]] = []
 
@@ -51,6 +62,9 @@ class Rejects:
         assert place == PLACE
         found = self.found[offset : offset + min(most, 3)]
         return found, offset + len(found)
+
+    async def original(self, place: Place, offset: int) -> Found | None:
+        return self.originals.get((place, offset))
 
     async def check(self, place: Place) -> None:
         assert place == PLACE
@@ -118,6 +132,32 @@ def test_what_was_rejected_twice_is_sent_once() -> None:
     assert [value for _, value in rejects.sent] == ["0", "1"]
 
 
+def test_what_somebody_else_wrote_of_the_same_offset_hides_nothing() -> None:
+    rejects = Rejects(["refund"])
+    forged = rejects.found[0]._replace(value=b"another", offset=0)
+    rejects.found = [forged, rejects.found[0]._replace(offset=1)]
+    assert rejects.run().repeated == 0
+    assert [value for _, value in rejects.sent] == ["another", "0"]
+
+
+def test_the_same_reject_of_two_versions_is_sent_once() -> None:
+    """Version 0.1 sent every one whole."""
+    rejects, value = Rejects(["refund"]), b"x" * (LARGEST_WHOLE + 1)
+    short_one = short(value, 77)
+    whole = short_one._replace(value=value, headers=headers("transactions", 0, 77, "too_large"), offset=2)
+    rejects.found += [short_one, whole]
+    rejects.originals = {(("transactions", 0), 77): Found(77, b"k", value, ())}
+    assert rejects.run().repeated == 1
+    assert [len(sent) for _, sent in rejects.sent] == [1, len(value)]
+
+
+def test_one_that_says_to_be_whole_and_is_larger_than_a_topic_takes_ends_no_run() -> None:
+    rejects = Rejects(["refund", "refund"])
+    rejects.found[0] = rejects.found[0]._replace(value=bytes(3_000_000))
+    assert rejects.run().too_large == 1
+    assert [value for _, value in rejects.sent] == ["1"]
+
+
 @pytest.mark.parametrize(
     "strange",
     [
@@ -133,6 +173,66 @@ def test_what_does_not_say_where_it_came_from_is_passed_over(strange: list[tuple
     rejects.found.append(Found(1, b"k", b"1", strange))
     assert rejects.run().not_understood == 1
     assert [value for _, value in rejects.sent] == ["0"]
+
+
+def short(value: bytes, offset: int) -> Found:
+    """The reject of a message that is too large to be sent whole."""
+    sent = reject_message("transactions", 0, offset, b"k", value, Rejected(RejectReason.TOO_LARGE, "as said"))
+    assert sent.value == value[:KEPT]
+    return Found(1, *sent)
+
+
+def test_what_was_not_rejected_whole_is_read_where_it_came_from() -> None:
+    rejects, value = Rejects(["refund"]), b"x" * (LARGEST_WHOLE + 1)
+    rejects.found.append(short(value, 77))
+    rejects.originals = {(("transactions", 0), 77): Found(77, b"k", value, ())}
+    rejects.run()
+    assert [len(sent) for _, sent in rejects.sent] == [1, len(value)]
+
+
+@pytest.mark.parametrize(
+    ("original", "gone", "too_large"),
+    [
+        (None, 1, 0),
+        (b"y" * (LARGEST_WHOLE + 1), 1, 0),
+        (Unread("a batch"), 1, 0),
+        (b"x" * 2_000_000, 0, 1),
+    ],
+    ids=["none", "another", "unread", "large"],
+)
+def test_an_original_that_cannot_be_sent_is_counted(original: bytes | None, gone: int, too_large: int) -> None:
+    rejects = Rejects(["refund"])
+    rejects.found.append(short(b"x" * (2_000_000 if too_large else LARGEST_WHOLE + 1), 77))
+    if original is not None:
+        rejects.originals = {(("transactions", 0), 77): Found(77, b"k", original, ())}
+    redrive = rejects.run()
+    assert (redrive.gone, redrive.too_large, len(rejects.sent)) == (gone, too_large, 1)
+
+
+def test_a_broker_that_goes_ends_the_reading(own_kafka: TestKafka, prefix: str) -> None:
+    """It was asked again for ever."""
+    environment = own_kafka.environment(prefix)
+    assert main(["topics", "--partitions", str(PARTITIONS)], environment) == 0
+    asyncio.run(_reject(own_kafka.address, prefix))
+    asyncio.run(_read_without_a_broker(own_kafka, prefix))
+
+
+async def _read_without_a_broker(kafka: TestKafka, prefix: str) -> None:
+    topics, known = topics_of(prefix), connection_of(read_settings({"TRUSTLENS_BROKERS": kafka.address}))
+    wire = Wire(known, topics, topics)
+    place = (topics.rejected, 0)
+    async with RejectShelf(known, wire, prefix + "g", limit_seconds=1) as shelf:
+        found, _ = await shelf.read(place, 0, 1)
+        assert len(found) == 1
+        await asyncio.to_thread(kafka.kill)
+        with pytest.raises(BrokerAwayError, match="nothing came behind offset 1 in 1 s"):
+            await _read_all(shelf, place)
+
+
+async def _read_all(shelf: RejectShelf, place: Place) -> None:
+    offset = 1
+    while offset < 1_000:
+        _, offset = await shelf.read(place, offset, 1)
 
 
 # On a real Kafka
@@ -197,6 +297,24 @@ def test_a_limit_stops_and_the_next_run_goes_on(kafka: TestKafka, prefix: str, e
         assert main(["redrive", "--limit", "2"], environment) == 0
         counts.append(len(back(kafka, topics.transactions)) + len(back(kafka, topics.labels)))
     assert counts == [2, 4, 5, 5]
+
+
+async def _commit(address: str, group: str, topic: str, note: str) -> None:
+    place = TopicPartition(topic, 0)
+    async with AIOKafkaConsumer(bootstrap_servers=address, group_id=group, enable_auto_commit=False) as consumer:
+        consumer.assign([place])
+        await consumer.commit({place: OffsetAndMetadata(0, note)})
+
+
+@pytest.mark.parametrize("note", ["mine", "[1]", '{"refund": "5"}'])
+def test_a_note_that_no_redrive_wrote_is_refused_in_words(
+    kafka: TestKafka, prefix: str, environment: dict[str, str], capsys: pytest.CaptureFixture[str], note: str
+) -> None:
+    topics = topics_of(prefix)
+    asyncio.run(_commit(kafka.address, prefix + GROUP, topics.rejected, note))
+    assert main(["redrive"], environment) == 1
+    assert "expected one that a redrive wrote; somebody else uses this group" in capsys.readouterr().err
+    assert back(kafka, topics.transactions) == []
 
 
 def test_a_reason_that_there_is_not_is_refused(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:

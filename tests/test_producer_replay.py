@@ -13,7 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from producer.__main__ import main
 from risk.clock import DAY, day_of
 from risk.topics import Topics, group_of, topics_of
-from tests.kafka_broker import TestKafka
+from testing.brokers import TestKafka
+from testing.replays import START, Record, everything, history, labels, row, transactions
 from tests.kafka_replays import (
     PARTITIONS,
     UNLIMITED,
@@ -25,7 +26,6 @@ from tests.kafka_replays import (
     wait_for,
     with_topics,
 )
-from tests.replays import START, Record, everything, history, labels, row, transactions
 
 
 @pytest.fixture
@@ -104,11 +104,12 @@ def test_no_more_than_the_limit_is_ahead_of_the_scorers(
         line = running.process.stdout.readline()
     assert f"no scorer has committed anything (group {group_of(prefix)})" in line
     assert sum(map(len, everything(kafka.address, topic).values())) == 100
-    most = asyncio.run(asyncio.wait_for(_scored(kafka.address, prefix, 600), 90))
+    most = asyncio.run(asyncio.wait_for(_scored(kafka.address, prefix, 600), 300))
     assert most <= 140  # the limit, and what this scorer had read and not yet committed
     assert running.wait() == 0
 
 
+@pytest.mark.proof
 def test_a_broker_that_is_killed_and_comes_back_loses_and_reorders_nothing(
     own_kafka: TestKafka, prefix: str, tmp_path: Path
 ) -> None:
@@ -121,6 +122,30 @@ def test_a_broker_that_is_killed_and_comes_back_loses_and_reorders_nothing(
         own_kafka.restart()
     assert running.wait() == 0, running.said
     assert arrived(own_kafka.address, topics) == expected(path, topics)
+
+
+async def _make_again(address: str, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    await admin.delete_topics([topic])
+    await admin.create_topics([NewTopic(topic, PARTITIONS, 1)])
+    await admin.close()
+
+
+@pytest.mark.parametrize("name", ["transactions", "labels"])
+def test_a_topic_that_is_made_again_meanwhile_ends_the_replay(
+    kafka: TestKafka, prefix: str, environment: dict[str, str], tmp_path: Path, name: str
+) -> None:
+    """What was sent before is gone, so it must not be called sent."""
+    position = tmp_path / "at.json"
+    path = months(tmp_path, rows=4000)
+    running = Running(environment, str(path), "--rate", "1000", "--position", str(position), *UNLIMITED)
+    wait_for(kafka.address, prefix + "transactions", 500)
+    asyncio.run(_make_again(kafka.address, prefix + name))
+    assert running.wait() == 1, running.said
+    assert f"{prefix}{name}: topic id: got" in running.said.splitlines()[-1]
+    assert "Begin anew without --resume" in running.said.splitlines()[-1]
+    assert not msgspec.json.decode(position.read_bytes())["is_finished"]
 
 
 def test_rows_that_are_no_transactions_are_sent_as_they_are_or_named(
@@ -144,12 +169,12 @@ def test_rows_that_are_no_transactions_are_sent_as_they_are_or_named(
 def test_a_message_that_no_broker_takes_is_left_out_and_said(
     kafka: TestKafka, prefix: str, environment: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [row(1, 1), row(2, 2).replace("M2", "M" * 700_000), row(3, 3).replace("M0", "M" * 1_200_000), row(4, 4)]
+    rows = [row(1, 1), row(2, 2).replace("M2", "M" * 700_000), row(3, 3).replace("M0", "M" * 1_020_000), row(4, 4)]
     assert main(["replay", str(history(tmp_path / "h.csv", rows)), *UNLIMITED], environment) == 0
     found = [one for part in everything(kafka.address, topics_of(prefix).transactions).values() for one in part]
     assert sorted(map(_name, found)) == ["T1", "T2", "T4"]
     said = capsys.readouterr()
-    assert "sent  3 transactions" in said.out
+    assert "sent  2 transactions, 0 labels, 1 row as it is" in said.out
     assert "not sent, for brokers would refuse it: 1 message of more than 1,000,000 bytes" in said.err
     assert '"transaction_id":"T3"' in said.err
 

@@ -1,5 +1,7 @@
 """A replay that ended early, and one that goes on from there."""
 
+import os
+import re
 import signal
 from pathlib import Path
 
@@ -7,9 +9,9 @@ import pytest
 
 from producer.__main__ import main
 from risk.topics import topics_of
-from tests.kafka_broker import TestKafka
+from testing.brokers import TestKafka
+from testing.replays import everything, history, row
 from tests.kafka_replays import UNLIMITED, Running, arrived, expected, months, refusal, wait_for, with_topics
-from tests.replays import everything, history, row
 
 
 @pytest.fixture
@@ -32,14 +34,35 @@ def test_an_interrupted_replay_is_resumed_to_exactly_the_whole_file(
     code = running.end(number)
     assert code == {signal.SIGINT: 130, signal.SIGTERM: 143}.get(number, -9), running.said
     if number != signal.SIGKILL:
-        assert running.said.splitlines()[-1] == (
-            f"interrupted; {path}.replay.json says where it was, and --resume goes on from there"
-        )
+        said = re.fullmatch(r"interrupted; (.*) says where it was, and --resume goes on from there", last_line(running))
+        assert said is not None, running.said
+        assert Path(said[1]).parent == Path(os.environ["XDG_STATE_HOME"], "trustlens", "replay")
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
     assert sum(map(len, everything(kafka.address, topics.transactions).values())) < 2000
     assert main(["replay", str(path), "--resume", *UNLIMITED], environment) == 0
     assert arrived(kafka.address, topics) == expected(path, topics)
     assert main(["replay", str(path), "--resume", *UNLIMITED], environment) == 0
     assert "nothing is left to go on with" in capsys.readouterr().err
+    assert arrived(kafka.address, topics) == expected(path, topics)
+
+
+def last_line(running: Running) -> str:
+    return running.said.splitlines()[-1]
+
+
+def test_what_version_0_1_noted_beside_the_data_is_found(
+    kafka: TestKafka, prefix: str, environment: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And from then on it is noted in the folder for state."""
+    path, topics = months(tmp_path), topics_of(prefix)
+    beside = tmp_path / f"{path.name}.replay.json"
+    words = ["replay", str(path), *UNLIMITED]
+    assert main([*words, "--limit", "250", "--position", str(beside)], environment) == 0
+    capsys.readouterr()
+    assert main([*words, "--limit", "100", "--resume"], environment) == 0
+    assert f"{beside} says where the replay was; from now on " in capsys.readouterr().err
+    assert main([*words, "--resume"], environment) == 0
+    assert "may be deleted" not in capsys.readouterr().err
     assert arrived(kafka.address, topics) == expected(path, topics)
 
 
@@ -72,9 +95,11 @@ def test_other_topics_cannot_be_resumed(
     kafka: TestKafka, prefix: str, environment: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = months(tmp_path)
-    assert main(["replay", str(path), "--limit", "10", *UNLIMITED], environment) == 0
+    words = [str(path), "--position", str(tmp_path / "here.json"), *UNLIMITED]
+    assert main(["replay", *words, "--limit", "10"], environment) == 0
     other = with_topics(kafka, prefix + "other.")
-    assert "transactions was" in refusal(capsys, other, str(path), "--resume", *UNLIMITED)
+    assert "transactions was" in refusal(capsys, other, *words, "--resume")
+    assert "--resume: got no " in refusal(capsys, other, str(path), "--resume", *UNLIMITED)
 
 
 def test_without_a_position_there_is_nothing_to_resume(
@@ -82,7 +107,7 @@ def test_without_a_position_there_is_nothing_to_resume(
 ) -> None:
     path = months(tmp_path)
     said = refusal(capsys, environment, str(path), "--resume")
-    assert f"--resume: got no {path}.replay.json" in said
+    assert re.search(rf"--resume: got no \S+/trustlens/replay/{path.name}-[0-9a-f]{{16}}\.json, expected", said)
 
 
 def test_a_position_that_cannot_be_noted_is_told_before_anything_is_sent(

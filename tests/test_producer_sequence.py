@@ -10,8 +10,8 @@ from producer.replay.refused import Refused
 from producer.replay.sequence import Sequence, Span
 from risk.clock import DAY
 from risk.events import Label, Transaction
+from testing.replays import HEADER, NOW, START, entries, history, names, opened, row
 from tests.datasets import written
-from tests.replays import HEADER, NOW, START, entries, history, names, opened, row
 
 
 def test_transactions_come_by_event_time_and_those_of_one_time_by_line(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_refused_row_is_not_sent_again_in_another_lap(tmp_path: Path) -> None:
 ROWS = st.lists(st.tuples(st.integers(0, 100), st.one_of(st.none(), st.integers(-40, 100))), min_size=1, max_size=12)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, cut=st.integers(0, 5))
 def test_two_runs_that_meet_at_a_day_send_together_what_one_run_sends(
     tmp_path: Path, rows: list[tuple[int, int | None]], cut: int
@@ -130,7 +130,7 @@ def test_two_runs_that_meet_at_a_day_send_together_what_one_run_sends(
     assert [name for name in parts if name[0] == "T"] == [name for name in whole if name[0] == "T"]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS)
 def test_nothing_comes_after_a_transaction_that_is_later(tmp_path: Path, rows: list[tuple[int, int | None]]) -> None:
     lines = [row(n, at, labelled_days=None if d is None else d / 24) for n, (at, d) in enumerate(rows)]

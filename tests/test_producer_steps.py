@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from producer.replay.steps import limited, steps
 from risk.clock import day_of
 from risk.events import Label, Transaction
-from tests.replays import entries, history, names, row
+from testing.replays import entries, history, names, row
 
 
 def test_a_step_ends_before_the_first_transaction_of_a_new_day(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_a_step_is_as_long_as_it_may_be(tmp_path: Path) -> None:
     assert [len(step) for step in steps(entries(path), most=2)] == [2, 2, 1]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100)), min_size=1, max_size=15),
     most=st.integers(1, 5),

@@ -15,8 +15,8 @@ from risk.kafka.connection import Connection, connection_of
 from risk.kafka.sending import Message
 from risk.settings import read_settings
 from risk.topics import Topics, topics_of
-from tests.kafka_broker import TestKafka
-from tests.replays import everything
+from testing.brokers import TestKafka
+from testing.replays import everything
 
 PARTITIONS, STEPS, EACH = 2, 6, 400
 

@@ -23,7 +23,7 @@ def assert_proposes(path: Path, expected: str) -> Proposal:
     proposal = proposed(path)
     assert proposal.column_map is not None
     assert write_map(proposal.column_map) == write_map(parse_map(expected))
-    assert sum(len(rows.transactions) for rows in open_dataset(path, proposal.column_map).rows()) == ROWS
+    assert sum(len(rows.block) for rows in open_dataset(path, proposal.column_map).rows()) == ROWS
     return proposal
 
 
@@ -50,7 +50,7 @@ def test_a_file_like_the_fraud_detection_handbook(world: World, tmp_path: Path) 
 
 
 def test_a_file_like_paysim(world: World, tmp_path: Path) -> None:
-    """Hours from an unknown start, no id, and a rule's verdict that is left out."""
+    """Hours from an unknown start, no id, and what is known only afterwards: balances and a rule's verdict."""
     path = saved(
         tmp_path, step=world.seconds // 3_600 + 1, type=np.array(["CASH_OUT", "PAYMENT"])[world.customer % 2],
         amount=world.amount, nameOrig=[f"C{x}" for x in world.unique], oldbalanceOrg=world.amount * 3,
@@ -70,9 +70,7 @@ def test_a_file_like_paysim(world: World, tmp_path: Path) -> None:
         is_fraud = "isFraud"
         [attributes]
         oldbalanceOrg = "number"
-        newbalanceOrig = "number"
         oldbalanceDest = "number"
-        newbalanceDest = "number"
         """,
     )
     assert any("isFlaggedFraud: left out" in remark for remark in proposal.remarks)

@@ -32,9 +32,9 @@ def test_a_german_bank_export(world: World, tmp_path: Path) -> None:
     dataset = open_dataset(path, made)
     (rows,) = dataset.rows()
     assert dataset.bad.count == 0
-    assert [one.amount for one in rows.transactions] == np.rint(world.amount * 100).astype(int).tolist()
+    assert [one.amount for one in rows.block] == np.rint(world.amount * 100).astype(int).tolist()
     assert rows.is_fraud.tolist() == world.fraud.tolist()
-    assert [one.event_time // 60_000 for one in rows.transactions] == ((1_682_899_200 + world.seconds) // 60).tolist()
+    assert [one.event_time // 60_000 for one in rows.block] == ((1_682_899_200 + world.seconds) // 60).tolist()
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_small_dirty_file_has_a_map(tmp_path: Path, values: list[str], count: 
     are = "1 value is no time, it is" if count == 1 else f"{count} values are no times, the first is"
     assert f"when: {are} {first!r}" in proposal.remarks
     dataset = open_dataset(path, proposal.column_map)
-    assert sum(len(rows.transactions) for rows in dataset.rows()) > 0
+    assert sum(len(rows.block) for rows in dataset.rows()) > 0
 
 
 def test_two_times_among_texts_are_no_time(tmp_path: Path) -> None:
@@ -186,6 +186,29 @@ def test_the_merchant_has_other_names_elsewhere(world: World, tmp_path: Path, na
     made = proposed(saved(tmp_path, **columns)).column_map
     assert made is not None
     assert made.texts["merchant_id"] == TextColumn(name)
+
+
+@pytest.mark.parametrize("name", ["Buchungs-Nr.", "order_no", "TransactionID"])
+def test_a_number_that_is_named_an_id_is_no_time(world: World, tmp_path: Path, name: str) -> None:
+    """2024000001, read as seconds since 1970, is a day in 2034."""
+    columns = own(world)
+    del columns["transaction_id"]
+    columns[name] = [2_024_000_000 + x for x in range(ROWS)]
+    proposal = proposed(saved(tmp_path, **columns))
+    assert proposal.column_map is not None
+    assert proposal.column_map.texts["transaction_id"] == TextColumn(name)
+    assert proposal.column_map.event_time == TimeColumn("event_time")
+
+
+@pytest.mark.parametrize("name", ["Kontoinhaber-Nr.", "Karteninhaber", "Kontoinhabernummer", "Kunden-Nr."])
+def test_the_holder_of_an_account_or_a_card_is_the_customer(world: World, tmp_path: Path, name: str) -> None:
+    columns = own(world)
+    del columns["customer_id"]
+    columns[name] = [70_000 + x for x in world.customer]
+    made = proposed(saved(tmp_path, **columns)).column_map
+    assert made is not None
+    assert made.texts["customer_id"] == TextColumn(name)
+    assert name not in [one.column for one in made.attributes]
 
 
 def test_words_are_found_in_names() -> None:

@@ -1,13 +1,13 @@
 """What README and recipes tell to type works as typed, without a broker; on a file of foreign names too."""
 
 import os
-import re
 import subprocess
 import sys
 from datetime import date, timedelta
 from pathlib import Path
 
-from storm.scenarios import SCENARIOS
+import pytest
+
 from tests.documents import README, RECIPES, ROOT, typed
 
 FIRST_DAY = date(2024, 1, 1)
@@ -34,27 +34,14 @@ def run(commands: list[str], folder: Path) -> None:
         assert answer.returncode == 0, f"{command}\n{answer.stdout}\n{answer.stderr}"
 
 
-def test_there_are_two_commands_and_three_lead_to_a_report() -> None:
-    assert typed(README, "Two commands") == ["make setup", "make demo"]
-    assert [command.split()[3] for command in typed(README, "Train")] == ["generate", "train", "backtest"]
-
-
+@pytest.mark.proof
 def test_from_a_world_to_a_report_and_a_second_model(tmp_path: Path) -> None:
     run(typed(README, "Train"), tmp_path)
     run(typed(RECIPES, "Compare two models by a backtest"), tmp_path)
 
 
+@pytest.mark.proof
 def test_from_a_csv_to_a_report(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text(MINE)
     run(typed(RECIPES, "From your own CSV to a report"), tmp_path)
     assert list(tmp_path.glob("reports/*/report.html"))
-
-
-def test_what_proves_the_guarantees_exists() -> None:
-    table = README.read_text().split("| guarantee | proof |")[1].split("\n\n")[0]
-    proofs = {
-        name for row in table.splitlines()[2:] for name in re.findall(r"`([^`]+)`", row.rstrip(" |").split("|")[-1])
-    }
-    assert len(proofs) >= 12
-    scenarios = {name.replace("-", "_") for name in SCENARIOS}
-    assert [name for name in proofs if name not in scenarios and not (ROOT / name).is_file()] == []

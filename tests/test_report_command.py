@@ -13,12 +13,13 @@ from console.start import EXIT_FAILED, EXIT_OK
 from risk.bundle import MANIFEST, read_bundle, sealed, version_of
 from risk.clock import DAY
 from tests.training_rows import made_matrix
+from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.training.folds import folds_at_random, folds_in_time
 from trainer.training.parameters import read_parameters
 from trainer.training.session import Plan
 
-COSTS = ("--review-cost", "7", "--alerts-per-day", "12", "--seed", "3", "--label-delay", "5d")
+COSTS = (*QUICK, "--review-cost", "7", "--alerts-per-day", "12", "--seed", "3", "--label-delay", "5d")
 PLAN = Plan(("logistic",), read_parameters(None), "none", 0, 5.0, 1.0, None, 1)
 
 
@@ -26,7 +27,7 @@ PLAN = Plan(("logistic",), read_parameters(None), "none", 0, 5.0, 1.0, None, 1)
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small history and a logistic bundle of it, with other costs than the defaults."""
     folder = tmp_path_factory.mktemp("report")
-    command = ["generate", "cards", str(folder / "cards.parquet"), "--customers", "260", "--days", "110"]
+    command = ["generate", "cards", str(folder / "cards.parquet"), "--customers", "150", "--days", "110"]
     assert main(command, {}) == EXIT_OK
     arguments = ["train", str(folder / "cards.parquet"), *folders(folder), "--model", "logistic", *COSTS]
     assert main(arguments, {}) == EXIT_OK
@@ -47,9 +48,14 @@ def test_the_report_is_made_again_with_folds(place: Path) -> None:
     path = place / "reports" / version / "metrics.json"
     before = json.loads(path.read_text())
     path.unlink()
-    assert main(["report", version, str(place / "cards.parquet"), *folders(place), "--folds", "3"], {}) == EXIT_OK
+    assert (
+        main(["report", version, str(place / "cards.parquet"), *folders(place), "--folds", "3", *QUICK], {}) == EXIT_OK
+    )
     after = json.loads(path.read_text())
     assert len(after["folds"]) == 3
+    assert after["resamples"] == 20
+    assert not list(path.parent.glob("*.png"))
+    assert "<svg" not in path.with_name("report.html").read_text()
     for figures in (before, after):
         for each in figures["models"]:
             del each["milliseconds_per_1000_rows"]
@@ -57,6 +63,22 @@ def test_the_report_is_made_again_with_folds(place: Path) -> None:
         name: value for name, value in before.items() if name != "about"
     }
     assert "trained again" in path.with_name("report.html").read_text()
+
+
+def test_draws_and_plots_are_as_asked_for_and_change_no_other_figure(place: Path) -> None:
+    """The training that is remembered had 20 draws and no plots."""
+    folder = place / "reports" / version_in(place)
+    quick = json.loads((folder / "metrics.json").read_text())
+    assert not list(folder.glob("*.png"))
+    asked = ["--folds", "0", "--resamples", "30"]
+    assert main(["report", folder.name, str(place / "cards.parquet"), *folders(place), *asked], {}) == EXIT_OK
+    full = json.loads((folder / "metrics.json").read_text())
+    assert (quick["resamples"], full["resamples"]) == (20, 30)
+    assert full["costs"] == quick["costs"]
+    was, now = (each["models"][0]["metrics"]["roc_auc"]["value"] for each in (quick, full))
+    assert now == was
+    assert len(list(folder.glob("*.png"))) == (folder / "report.html").read_text().count("<svg") > 5
+    assert main(["report", "any", "any.csv", "--resamples", "7"], {}) == EXIT_FAILED
 
 
 def test_another_file_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,7 +103,7 @@ def test_what_comes_out_otherwise_today_is_refused_and_nothing_is_written(
     folder = tmp_path / "models" / manifest.version
     shutil.copytree(made.folder, folder)
     (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
-    arguments = ["report", manifest.version, str(place / "cards.parquet"), *folders(tmp_path), "--folds", "0"]
+    arguments = ["report", manifest.version, str(place / "cards.parquet"), *folders(tmp_path), "--folds", "0", *QUICK]
     assert main(arguments, {}) == EXIT_FAILED
     said = capsys.readouterr().err
     assert f"expected {manifest.version} (libraries: numpy 1.0 then and" in said
@@ -99,25 +121,34 @@ def test_all_that_was_asked_of_the_training_is_asked_again(
     (tmp_path / "params.toml").write_text("[logistic]\nC = 0.5\n")
     options = ["--columns", str(tmp_path / "map.toml"), "--params", str(tmp_path / "params.toml"), "--search", "1",
                "--balance", "undersample", "--train", "2024-09-20..2024-12-06", "--test", "2024-12-11..2024-12-28",
-               "--model", "logistic", "--currency", "EUR"]  # fmt: skip
+               "--model", "logistic", "--currency", "EUR", *QUICK]  # fmt: skip
     file = str(tmp_path / "theirs.parquet")
     assert main(["train", file, *folders(tmp_path), *options], {}) == EXIT_OK
     assert "warning: got 5 days between validation and test, expected 7" in capsys.readouterr().err
     version = version_in(tmp_path)
     figures = tmp_path / "reports" / version / "metrics.json"
     before = json.loads(figures.read_text())
-    assert main(["report", version, file, *folders(tmp_path), "--folds", "2"], {}) == EXIT_OK
+    assert main(["report", version, file, *folders(tmp_path), "--folds", "2", *QUICK], {}) == EXIT_OK
     after = json.loads(figures.read_text())
     assert len(after["folds"]) == 2
     assert after["about"]["periods"] == before["about"]["periods"]
     named_otherwise = ["report", version, file, *folders(tmp_path), "--columns", str(tmp_path / "map.toml")]
-    assert main([*named_otherwise, "--folds", "0"], {}) == EXIT_OK
+    assert main([*named_otherwise, "--folds", "0", *QUICK], {}) == EXIT_OK
 
 
 def test_a_random_split_is_drawn_again(place: Path, tmp_path: Path) -> None:
-    arguments = ["train", str(place / "cards.parquet"), *folders(tmp_path), "--model", "logistic", "--split", "random"]
+    arguments = [
+        "train",
+        str(place / "cards.parquet"),
+        *folders(tmp_path),
+        "--model",
+        "logistic",
+        "--split",
+        "random",
+        *QUICK,
+    ]
     assert main(arguments, {}) == EXIT_OK
-    again = ["report", version_in(tmp_path), str(place / "cards.parquet"), *folders(tmp_path), "--folds", "2"]
+    again = ["report", version_in(tmp_path), str(place / "cards.parquet"), *folders(tmp_path), "--folds", "2", *QUICK]
     assert main(again, {}) == EXIT_OK
 
 

@@ -10,9 +10,9 @@ from kpi_reporter.kpis.values import Quality
 from risk.clock import DAY
 from risk.events import Label
 from risk.store import open_store
+from testing.stores import flag, store_flags, store_labels
 from tests.evidence_cases import thrown
 from tests.kpi_stores import read, remember_bundles
-from tests.stores import flag, store_flags, store_labels
 from trainer.evidence.judged import Judged
 from trainer.evidence.money import Accounting
 

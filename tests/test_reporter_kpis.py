@@ -10,9 +10,9 @@ from risk.clock import DAY, HOUR
 from risk.events import Label
 from risk.money import LARGEST_MINOR
 from risk.store import Store, open_store
+from testing.stores import flag, store_flags, store_labels
 from tests.cases import NEW_YEAR
 from tests.kpi_stores import SmallWorld, assert_as_by_sql, read, remember_bundles
-from tests.stores import flag, store_flags, store_labels
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from kpi_reporter.kpis.values import Kpis, Unready
 from kpi_reporter.latest import Latest
 from kpi_reporter.web import Web
 from risk.store import open_store
-from tests.stores import flag, store_flags
+from testing.stores import flag, store_flags
 
 LONG = 60.0  # seconds; nothing here waits so long
 PATH = Path("risk.db")
@@ -127,7 +127,7 @@ def test_a_mistake_of_the_program_is_said_and_ends_its_health() -> None:
         assert now == Unready(
             "risk.db: reading it ended in ZeroDivisionError(), a mistake in the program; start it again"
         )
-        status, text = asyncio.run(answered(Web(latest, PATH, nothing), "/health"))
+        status, text = asyncio.run(answered(Web(latest, PATH).beside(nothing), "/health"))
         assert (status, text) == (500, b"failed; start it again\n")
 
 

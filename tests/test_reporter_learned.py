@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.kpis.terms import Terms, terms_of
 from risk.clock import DAY
 from risk.store import open_store
+from testing.stores import flag, store_flags
 from tests.cases import NEW_YEAR
 from tests.explorers import exploring
 from tests.kpi_stores import manifest, read
-from tests.stores import flag, store_flags
 
 FIRST = NEW_YEAR // DAY
 FIT = {"first": "2024-01-01", "until": "2024-01-03"}
@@ -73,7 +74,7 @@ def test_overview_and_terminal_say_so(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_days_that_are_new_to_the_bundle_need_no_words(tmp_path: Path) -> None:
     path = tmp_path / "risk.db"
     make(path, 3)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("update bundles set manifest = ?", (said().decode(),))
     with exploring(path) as server:
         assert "chosen on" not in server.ask("/").text

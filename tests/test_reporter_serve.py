@@ -10,19 +10,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
 
 from kpi_reporter.kpis.reading import KpiReader
+from kpi_reporter.listener import CONNECTIONS
 from risk.store import open_store
+from testing.stores import flag, store_flags
 from tests.cases import NEW_YEAR
 from tests.kpi_stores import read, remember_bundles
-from tests.stores import flag, store_flags
 
 TOKEN = "a token that nobody guesses".replace(" ", "-")
 
@@ -34,23 +36,31 @@ def environment(path: Path, **settings: str) -> dict[str, str]:
 
 @contextmanager
 def serving(path: Path, **settings: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """The process and its address; it is told to end, and must do so well."""
+    """The process and its address."""
+    with serving_both(path, **settings) as (process, pages, _):
+        yield process, pages
+
+
+@contextmanager
+def serving_both(path: Path, **settings: str) -> Iterator[tuple["subprocess.Popen[str]", str, str]]:
+    """With the address for programs alone, too; it is told to end, and must do so well."""
     words = [sys.executable, "-m", "kpi_reporter", "serve"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment(path, **settings)) as process:
         assert process.stderr is not None
         try:
-            line = process.stderr.readline()
-            assert "listening on http://127.0.0.1:" in line, line
-            yield process, line.split()[-1]
+            programs, pages = process.stderr.readline(), process.stderr.readline()
+            assert "metrics and health at http://127.0.0.1:" in programs
+            assert "listening on http://127.0.0.1:" in pages
+            yield process, pages.split()[-1], programs.split()[-1]
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0, process.stderr.read()
+            assert process.wait(300) == 0, process.stderr.read()
         finally:
             process.kill()
 
 
 def get(address: str, **headers: str) -> tuple[int, str]:
     try:
-        with urlopen(Request(address, headers=headers), timeout=60) as answer:
+        with urlopen(Request(address, headers=headers), timeout=300) as answer:
             return answer.status, answer.read().decode()
     except HTTPError as error:
         with error:
@@ -111,6 +121,25 @@ def test_everything_else_is_the_explorers(address: str) -> None:
     status, text = get(f"{address}/")
     assert status == 200
     assert "<html" in text
+
+
+def test_connections_that_ask_for_nothing_keep_no_program_out(filled: Path) -> None:
+    """256 of them were enough, without a token, for as long as they liked."""
+    with serving_both(filled) as (_, pages, programs), ExitStack() as held:
+        place = urlsplit(pages)
+        for _ in range(CONNECTIONS):
+            held.enter_context(socket.create_connection((place.hostname, place.port)))
+        assert get(f"{pages}/health")[0] == 503
+        assert get(f"{programs}/health") == (200, "alive\n")
+        assert get(f"{programs}/metrics")[0] == 200
+
+
+def test_the_address_for_programs_has_no_pages(filled: Path) -> None:
+    with serving_both(filled) as (_, _, programs):
+        assert get(f"{programs}/store") == (404, "got /store, expected one of /health, /ready, /metrics, /kpis.json\n")
+    with serving_both(filled, TOKEN=TOKEN) as (_, _, programs):
+        assert get(f"{programs}/metrics")[0] == 401
+        assert get(f"{programs}/metrics", authorization=f"Bearer {TOKEN}")[0] == 200
 
 
 def test_two_hundred_at_once_all_get_an_answer(address: str) -> None:
@@ -213,8 +242,11 @@ def test_on_a_full_disk_it_reads_beside_a_worker_and_without_one_says_why_until_
         with open_store(path) as store:
             store_flags(store, [flag(n)._replace(bundle_version="one") for n in range(3, 5)])
             assert 'trustlens_kpi_transactions{level="low"} 5.0' in get(f"{where}/metrics")[1]
-            assert get(f"{where}/store/risk_flags")[0] == 200
         assert "trustlens_kpi_store_readable 0.0" in get(f"{where}/metrics")[1]
+        with open_store(path):
+            assert "trustlens_kpi_store_readable 1.0" in get(f"{where}/metrics")[1]
+            # The last of these: a page's reader may outlive the store's writer, and then SQLite's index stays.
+            assert get(f"{where}/store/risk_flags")[0] == 200
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         assert 'trustlens_kpi_transactions{level="low"} 5.0' in get(f"{where}/metrics")[1]
 
@@ -222,7 +254,7 @@ def test_on_a_full_disk_it_reads_beside_a_worker_and_without_one_says_why_until_
 def test_it_ends_by_ctrl_c_as_well(filled: Path) -> None:
     with serving(filled) as (process, _):
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(300) == 0
 
 
 def test_a_port_of_another_program_is_left_alone(filled: Path) -> None:

@@ -20,9 +20,9 @@ from kpi_reporter.show import look
 from risk.clock import DAY
 from risk.events import Label
 from risk.store import open_store
+from testing.stores import flag, store_flags, store_labels
 from tests.cases import NEW_YEAR
 from tests.kpi_stores import remember_bundles
-from tests.stores import flag, store_flags, store_labels
 
 REASONS = """[{"feature":"amount","value":950.0,"reference":20.0,"contribution":0.4,"sentence":"950.00 EUR is much"}]"""
 
@@ -48,6 +48,21 @@ def test_the_figures_and_the_latest_alerts(tmp_path: Path, capsys: pytest.Captur
     assert newest == "2024-01-21T00:00:00Z bad?[31mname t1 - 0.912"
     assert older == "2024-01-01T00:00:00Z ann t0 950.00 EUR 0.970 950.00 EUR is much"
     assert "\x1b" not in said
+
+
+def test_it_says_until_when_it_warms_up_and_that_labels_do_not_come(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The small bundle looks back 7 days, and into the ledger 10."""
+    path = tmp_path / "risk.db"
+    with open_store(path) as store:
+        remember_bundles(store)
+        rows = [flag(0), flag(1, NEW_YEAR + 5 * DAY)]
+        store_flags(store, [row._replace(bundle_version="one") for row in rows])
+    assert main(["show"], {"TRUSTLENS_DB": str(path)}) == 0
+    said = capsys.readouterr().out
+    assert "warming up until 2024-01-12: 4 of 10 days\n" in said
+    assert "labels overdue: no label has come yet, 5 days of transactions ago; the label delay is 3 days" in said
 
 
 def test_without_a_store_the_reason_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,5 +178,5 @@ def test_a_watch_waits_for_a_store_shows_what_comes_and_ends_by_ctrl_c(tmp_path:
             store_flags(store, [flag(1, level="high", score=0.97)])
             read_until(terminal, "2: 1 low, 0 medium, 1 high")
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == EXIT_INTERRUPTED
+        assert process.wait(300) == EXIT_INTERRUPTED
         assert b"half-written" not in rest_of(terminal)

@@ -6,7 +6,7 @@ Other versions, damaged pages and files that are none: test_reporter_following a
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +19,7 @@ from kpi_reporter.kpis.opened import open_to_read
 from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.show import look
 from risk.errors import StoreError
-from tests.explorers import exploring, make_store
+from tests.explorers import Fixed, exploring, make_store
 from tests.kpi_stores import read
 from tests.test_reporter_following import reason_of
 
@@ -92,7 +92,7 @@ def test_what_is_no_file_is_said_with_what_to_do(
     said = reason_of(KpiReader(path).read())
     assert said.startswith(f"{path}: ")
     assert why in said
-    with exploring(path, lambda: figures) as server:
+    with exploring(path, Fixed(figures)) as server:
         answer = server.sql("select 1")
     assert (answer.status, answer.json["error"]) == (503, said)
 
@@ -132,14 +132,14 @@ def test_a_value_that_no_worker_writes_is_no_figure_and_no_crash(tmp_path: Path,
     """SQLite has no sums over its pages: a bit that was flipped on the disk looks like a value."""
     path = tmp_path / "risk.db"
     make_store(path, rows=9, labels=0)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(f"update risk_flags set {change} where source_offset = 2")
     assert why in reason_of(KpiReader(path).read())
 
 
 def test_a_verdict_that_is_none_is_said(tmp_path: Path) -> None:
     make_store(tmp_path / "risk.db", rows=9, labels=2)
-    with sqlite3.connect(tmp_path / "risk.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "risk.db")) as connection, connection:
         connection.execute("update labels set is_fraud = 3 where source_offset = 1")
     assert "labels: got 3 as is_fraud, expected 0 or 1" in reason_of(KpiReader(tmp_path / "risk.db").read())
 
@@ -148,7 +148,7 @@ def test_a_verdict_that_is_none_is_said(tmp_path: Path) -> None:
 def test_an_alert_that_cannot_be_read_is_said(tmp_path: Path, change: str) -> None:
     path = tmp_path / "risk.db"
     make_store(path, rows=9, labels=0)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(f"update risk_flags set {change} where level = 'high'")
     reader = KpiReader(path)
     read(reader)

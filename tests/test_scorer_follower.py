@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from producer.__main__ import main as producer
 from risk.clock import DAY, HOUR
 from risk.errors import StoreError
+from risk.kafka.log import LogReader
 from risk.kafka.sending import Message
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import DayReader, key_of, messages_of
@@ -21,7 +22,7 @@ from scorer.metrics import Metrics
 from scorer.worker.days import LedgerDays
 from scorer.worker.follower import Follower
 from scorer.worker.store_thread import StoreThread
-from tests.kafka_broker import TestKafka
+from testing.brokers import TestKafka
 from tests.kafka_tampering import lose, send
 
 FIRST = 20_000
@@ -44,6 +45,10 @@ class SharedStore(StoreThread):
         return answer
 
 
+async def confirmed(topic: str, partition: int) -> None:
+    """The topics are what they were."""
+
+
 def day(number: int) -> list[Message]:
     """A closed day with one transaction, as the keeper publishes it."""
     closed = LedgerDay(FIRST + number, 7, HOUR, ("mill",), ((FIRST + number) * DAY,), (1,), (0,))
@@ -56,7 +61,9 @@ def known(kafka: TestKafka, prefix: str, store: StoreThread, *, accept_gap: bool
 
     async def start() -> None:
         async with AIOKafkaConsumer(bootstrap_servers=kafka.address, enable_auto_commit=False) as consumer:
-            follower = Follower(consumer, topics_of(prefix).ledger, days, store, Metrics(CollectorRegistry()))
+            follower = Follower(
+                LogReader(consumer), topics_of(prefix).ledger, days, store, Metrics(CollectorRegistry()), confirmed
+            )
             await follower.start(accept_gap=accept_gap)
 
     asyncio.run(start())
@@ -86,14 +93,15 @@ def test_days_that_another_worker_stores_meanwhile_are_not_missed(
 ) -> None:
     """Whatever this one has asked of the store by then."""
     path = tmp_path / "risk.db"
-    other, reader = open_store(path), DayReader()
+    reader = DayReader()
     read = [reader.read(offset, message.value or b"") for offset, message in enumerate([*day(0), *day(1)])]
     closed = [one for one in read if one is not None]
-    store = SharedStore(path, after, lambda: other.add_ledger_days(closed, reader.resume_at))
-    assert known(kafka, prefix, store) == FIRST + 1
-    send(kafka.address, ledger, 0, day(2))
-    assert known(kafka, prefix, store) == FIRST + 2
-    store.close()
+    with open_store(path) as other:
+        store = SharedStore(path, after, lambda: other.add_ledger_days(closed, reader.resume_at))
+        assert known(kafka, prefix, store) == FIRST + 1
+        send(kafka.address, ledger, 0, day(2))
+        assert known(kafka, prefix, store) == FIRST + 2
+        store.close()
 
 
 def test_a_ledger_whose_beginning_is_gone_is_refused(

@@ -1,13 +1,15 @@
 """The intake: which partition is next, how much of it may go, and what waits."""
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import pytest
 
+from risk.block_codec import Decoded, decoded_of
 from risk.clock import DAY
 from risk.events import Rejected, RejectReason, Transaction
-from scorer.worker.arrivals import Chunk, Event, Place
-from scorer.worker.intake import UNDER_WAY, Gap, Head, Intake
+from scorer.worker.arrivals import Chunk, Place
+from scorer.worker.intake import LABELS_UNDER_WAY, UNDER_WAY, Gap, Head, Intake
 
 FIRST_DAY = 20_000
 T = "transactions"
@@ -28,10 +30,14 @@ class Given(NamedTuple):
     """A record whose event is what the test says."""
 
     offset: int
-    event: Event
+    event: Transaction | Rejected
     timestamp: int = 0
     key: bytes | None = None
     value: bytes | None = None
+
+
+def decoded(records: Sequence[Given]) -> Decoded:
+    return decoded_of([record.event for record in records])
 
 
 def at(offset: int, days: float) -> Given:
@@ -50,7 +56,7 @@ class Bench:
         self.days = Known(known)
         self.intake = Intake(ordered_topic=T, delay_days=delay, days=self.days, chunk=chunk)
         for place in (ONE, TWO, LABELS):
-            self.intake.begin(place, lambda records: [record.event for record in records], 0, -1)  # type: ignore[attr-defined]
+            self.intake.begin(place, decoded, 0, -1)
             self.intake.read_up_to(place, 0, 0)
 
     def fetch(self, place: Place, *records: Given) -> None:
@@ -104,7 +110,7 @@ def test_a_chunk_is_cut_where_time_enters_a_day_that_is_not_closed() -> None:
 def test_a_partition_that_begins_looks_for_the_day_of_its_newest_time_too() -> None:
     """After a restart the day that the partition is in may not have been read yet."""
     bench = Bench(known=FIRST_DAY - 8)
-    bench.intake.begin(ONE, lambda records: [record.event for record in records], 0, FIRST_DAY * DAY)  # type: ignore[attr-defined]
+    bench.intake.begin(ONE, decoded, 0, FIRST_DAY * DAY)
     bench.fetch(ONE, at(0, -0.2))
     assert bench.offsets() == []
     assert bench.intake.waiting_for == FIRST_DAY - 7
@@ -144,6 +150,18 @@ def test_who_gives_up_goes_on_up_to_the_next_day() -> None:
     assert bench.intake.waiting_for == FIRST_DAY - 6
 
 
+def test_who_gives_up_a_day_that_lies_far_ahead_waits_for_those_before_it() -> None:
+    """One message with a wrong date must not take their ledger from all others."""
+    bench = Bench(known=FIRST_DAY - 8)
+    bench.fetch(ONE, at(0, 9_000))
+    assert bench.offsets() == []
+    bench.intake.give_up()
+    assert bench.offsets() == [(ONE, [0])]
+    bench.fetch(TWO, at(0, 0.5))
+    assert bench.offsets() == []
+    assert bench.intake.waiting_for == FIRST_DAY - 7
+
+
 def test_what_cannot_be_read_goes_at_once() -> None:
     bench = Bench(known=0)
     bench.fetch(ONE, unreadable(0), unreadable(1), at(2, 0.5))
@@ -162,7 +180,33 @@ def test_only_so_many_chunks_are_under_way() -> None:
     taken = [bench.intake.next() for _ in range(UNDER_WAY)]
     assert all(taken)
     assert bench.intake.next() is None
-    assert bench.intake.is_full
+
+
+def test_labels_that_never_end_leave_room_for_transactions() -> None:
+    """Each time that a chunk is done, more of them have come."""
+    bench = Bench(chunk=1)
+    bench.fetch(ONE, *(at(offset, 0.5) for offset in range(3)))
+    bench.fetch(LABELS, *(unreadable(offset) for offset in range(9)))
+    under_way = [chunk for _ in range(9) if (chunk := bench.intake.next()) is not None]
+    assert [chunk.place for chunk in under_way] == [LABELS] * LABELS_UNDER_WAY + [ONE] * UNDER_WAY
+    bench.intake.done(under_way[0].serial)
+    more = bench.intake.next()
+    assert more is not None
+    assert more.place == LABELS
+    assert bench.intake.next() is None
+    bench.intake.done(under_way[-1].serial)
+    last = bench.intake.next()
+    assert last is not None
+    assert last.place == ONE
+
+
+def test_partitions_of_labels_take_turns() -> None:
+    bench = Bench(chunk=1)
+    other = Place("labels", 1)
+    bench.intake.begin(other, decoded, 0, -1)
+    for place in (LABELS, other):
+        bench.fetch(place, *(unreadable(offset) for offset in range(2)))
+    assert [place for place, _ in bench.offsets()] == [LABELS, other, LABELS, other]
 
 
 def test_only_who_needs_records_to_go_on_waits_for_them() -> None:
@@ -176,8 +220,10 @@ def test_only_who_needs_records_to_go_on_waits_for_them() -> None:
     bench.intake.read_up_to(TWO, 5, 5)
     assert bench.offsets() == [(ONE, [0])]
     assert not bench.intake.is_starved, "a ledger day is needed"
-    bench.fetch(LABELS, *(unreadable(offset) for offset in range(UNDER_WAY + 1)))
-    assert all(bench.intake.next() for _ in range(UNDER_WAY))
+    bench.days.newest += 99
+    assert bench.offsets() == [(ONE, [1])]
+    bench.fetch(LABELS, *(unreadable(offset) for offset in range(LABELS_UNDER_WAY + 1)))
+    assert all(bench.intake.next() for _ in range(LABELS_UNDER_WAY))
     assert not bench.intake.is_starved, "room is needed"
 
 
@@ -186,7 +232,7 @@ def test_a_chunk_from_before_a_new_beginning_is_not_counted_against_the_new_one(
     bench = Bench()
     bench.fetch(ONE, at(0, 0.5))
     old = bench.intake.next()
-    bench.intake.begin(ONE, lambda records: [record.event for record in records], 0, -1)  # type: ignore[attr-defined]
+    bench.intake.begin(ONE, decoded, 0, -1)
     bench.fetch(ONE, at(0, 0.5))
     new = bench.intake.next()
     assert isinstance(old, Chunk)
@@ -200,7 +246,7 @@ def test_a_chunk_from_before_a_new_beginning_is_not_counted_against_the_new_one(
 @pytest.mark.parametrize(("found", "gap"), [(5, None), (3, Gap(ONE, 5, 3)), (9, Gap(ONE, 5, 9))])
 def test_it_tells_where_a_log_does_not_go_on_as_expected(found: int, gap: Gap | None) -> None:
     bench = Bench()
-    bench.intake.begin(ONE, lambda records: [record.event for record in records], 5, -1)  # type: ignore[attr-defined]
+    bench.intake.begin(ONE, decoded, 5, -1)
     assert bench.intake.add(ONE, [at(found, 0.5)]) == gap
 
 
@@ -235,10 +281,33 @@ def test_lag_counts_what_waits_here_too() -> None:
     assert bench.intake.lags()[ONE] == 10
 
 
+class Meddling:
+    """A record: when its offset is looked at, something happens."""
+
+    def __init__(self) -> None:
+        self.happens: Callable[[], None] = lambda: None
+
+    @property
+    def offset(self) -> int:
+        self.happens()
+        return 0
+
+
+def test_the_lag_is_told_while_partitions_come_and_go() -> None:
+    """It is the metrics' thread that asks."""
+    bench, record = Bench(known=0), Meddling()
+    bench.intake.begin(ONE, lambda records: decoded_of([unreadable(0).event for _ in records]), 0, -1)
+    bench.intake.add(ONE, [record])  # type: ignore[list-item]
+    bench.intake.read_up_to(ONE, 1, 10)
+    record.happens = lambda: bench.intake.drop([LABELS])
+    assert bench.intake.lags() == {ONE: 10, TWO: 0, LABELS: 0}
+    assert bench.intake.lags() == {ONE: 10, TWO: 0}
+
+
 def test_a_chunk_says_what_it_follows() -> None:
     """Whoever works on it can tell whether something never came: gaps in a log are told of, these are not."""
     bench = Bench(chunk=2)
-    bench.intake.begin(ONE, lambda records: [record.event for record in records], 3, -1)  # type: ignore[attr-defined]
+    bench.intake.begin(ONE, decoded, 3, -1)
     bench.fetch(ONE, at(3, 0.5), at(4, 0.5), at(7, 0.6))
     chunks = [bench.intake.next(), bench.intake.next()]
     assert [chunk.follows for chunk in chunks if chunk is not None] == [3, 5]
@@ -250,5 +319,27 @@ def test_a_chunk_from_before_a_new_beginning_is_under_way_no_more() -> None:
     chunk = bench.intake.next()
     assert chunk is not None
     assert bench.intake.is_under_way(chunk.serial)
-    bench.intake.begin(ONE, lambda records: [record.event for record in records], 0, -1)  # type: ignore[attr-defined]
+    bench.intake.begin(ONE, decoded, 0, -1)
     assert not bench.intake.is_under_way(chunk.serial)
+
+
+def test_each_chunk_has_the_transactions_of_its_own_records_whatever_was_handed_out_or_came_before() -> None:
+    """Of a partition whose chunks were cut, and that was fetched from again before all had gone."""
+    bench = Bench(chunk=2)
+    bench.fetch(ONE, *(unreadable(offset) if offset == 3 else at(offset, 0.1) for offset in range(5)))
+    chunks = [bench.intake.next()]
+    assert bench.intake.lags()[ONE] == 3
+    bench.fetch(ONE, *(at(offset, 0.2) for offset in range(5, 8)))
+    assert bench.intake.lags()[ONE] == 6
+    while (chunk := bench.intake.next()) is not None:
+        bench.intake.done(chunk.serial)
+        chunks.append(chunk)
+    assert [[record.offset for record in chunk.records] for chunk in chunks if chunk] == [
+        [0, 1],
+        [2, 3],
+        [4, 5],
+        [6, 7],
+    ]
+    ids = [chunk.content.block.transaction_id for chunk in chunks if chunk]
+    assert ids == [["t0", "t1"], ["t2"], ["t4", "t5"], ["t6", "t7"]]
+    assert bench.intake.lags()[ONE] == 0

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from risk.clock import DAY, HOUR
+from risk.errors import BrokerError
 from risk.events import Label
 from risk.kafka.sending import Message
 from risk.ledger_log import ClosedDay, DayReader
@@ -18,9 +19,9 @@ from scorer.worker.arrivals import Place
 from scorer.worker.days import LedgerDays
 from scorer.worker.keeper import Keeper, Terms, last_due, last_past
 from scorer.worker.store_thread import StoreThread
-from tests.stores import NOTHING_SENT, flag
+from testing.stores import NOTHING_SENT, flag
 
-TERMS = Terms(7, HOUR, DAY)
+TERMS = Terms(7, HOUR, DAY, HOUR)
 FIRST = 20_000
 
 
@@ -39,7 +40,9 @@ class Log:
         self.owners: dict[Place, Owner] = {}
         self.lengths: dict[Place, int] = {}
         self.published: list[Message] = []
+        self.wall = at(1_000) / 1000
         self.when_asked: Callable[[], None] = lambda: None  # something happens while the broker is asked
+        self.is_another = False  # the topics were deleted and made again
         self.reader = DayReader()
         for topic in (self.topics.transactions, self.topics.labels):
             for partition in (0, 1):
@@ -53,15 +56,22 @@ class Log:
             days=self.days,
             store=self.thread,
             bounds=self,
+            confirm=self.confirm,
             publish=self.publish,
             metrics=Metrics(CollectorRegistry()),
             owner=lambda: self.owners[Place(self.topics.transactions, 0)],
+            wall=lambda: self.wall,
         )
 
     async def ends(self, places: Iterable[Place]) -> dict[Place, int]:
         happens, self.when_asked = self.when_asked, lambda: None
         happens()
         return {place: self.lengths[place] for place in places}
+
+    async def confirm(self, topic: str, partition: int) -> None:
+        assert (topic, partition) == (self.topics.ledger, 0)
+        if self.is_another:
+            raise BrokerError("got another topic")
 
     async def publish(self, messages: Sequence[Message]) -> None:
         for message in messages:
@@ -105,6 +115,16 @@ class Log:
         self.lengths[place] += 1
         self.store.commit_labels(
             self.owners[place], expected=offset, next_offset=offset + 1, rejected_offset=0, labels=[(offset, label)]
+        )
+
+    def learned(self, partition: int, count: int) -> None:
+        """So many of the labels that wait are worked on; whatever they say, there is nothing to keep of them."""
+        place = Place(self.topics.labels, partition)
+        position = self.store.position(*place)
+        assert position is not None
+        first = position.next_offset
+        self.store.commit_labels(
+            self.owners[place], expected=first, next_offset=first + count, rejected_offset=0, labels=[]
         )
 
     def close(self) -> list[int]:
@@ -195,6 +215,57 @@ def test_labels_that_are_not_read_hold_the_day_up(log: Log) -> None:
     assert log.close() == []
 
 
+def test_labels_that_come_after_a_day_is_due_do_not_hold_it_up(log: Log) -> None:
+    """What belongs to it was acknowledged before. A stream of labels that never ends would hold it up for ever."""
+    log.scored(0, 0.5, 6.5)
+    log.unread(1, log.topics.labels)
+    assert log.close() == []
+    log.unread(1, log.topics.labels)
+    log.learned(1, 1)
+    assert log.close() == [0]
+
+
+def test_a_message_from_another_century_does_not_close_the_days_until_then(log: Log) -> None:
+    """Where a broker takes it: its record says that it was sent then. It tells nothing of how far time has come."""
+    log.wall = at(6.5) / 1000 - 3600
+    log.scored(0, 0.5, 60_000)
+    assert log.close() == []
+    log.scored(1, 6.5)
+    assert log.close() == [0]
+    log.scored(1, 7.5)
+    assert log.close() == []
+    log.wall += 86_400
+    assert log.close() == [1]
+
+
+def test_a_later_day_waits_for_the_labels_that_were_there_when_it_was_due(log: Log) -> None:
+    log.scored(0, 0.5, 6.5)
+    log.unread(1, log.topics.labels)
+    assert log.close() == []
+    log.scored(0, 7.5)
+    log.unread(1, log.topics.labels)
+    log.learned(1, 1)
+    assert log.close() == [0]
+    assert log.close() == []
+    log.unread(1, log.topics.labels)
+    log.learned(1, 1)
+    assert log.close() == [1]
+
+
+def test_a_day_that_somebody_else_closed_is_not_waited_for_any_more(log: Log) -> None:
+    """Its labels may never be read here: the next day asks anew."""
+    log.scored(0, 0.5, 6.5)
+    log.unread(1, log.topics.labels)
+    assert log.close() == []
+    log.days.know(7, HOUR, FIRST, FIRST)
+    log.learned(1, 1)
+    log.unread(1, log.topics.labels)
+    log.scored(0, 7.5)
+    assert log.close() == []
+    log.learned(1, 1)
+    assert log.close() == [1]
+
+
 def test_a_partition_that_nobody_ever_took_holds_the_day_up(log: Log) -> None:
     log.keeper._partitions = 3
     log.scored(0, 0.5, 6.5)
@@ -223,6 +294,15 @@ def test_a_worker_that_lost_its_partition_publishes_nothing(log: Log) -> None:
     stale = log.owners[Place(log.topics.transactions, 0)]
     log.store.take_over(*stale[:2], first_offset=0)
     assert log.close() == []
+    assert log.published == []
+
+
+def test_no_day_is_published_to_topics_that_were_made_again(log: Log) -> None:
+    """They would be days of the log before."""
+    log.scored(0, 0.5, 6.5)
+    log.is_another = True
+    with pytest.raises(BrokerError, match="another topic"):
+        log.close()
     assert log.published == []
 
 

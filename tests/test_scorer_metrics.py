@@ -17,7 +17,7 @@ def shown() -> bytes:
     metrics.retries.labels("store").inc()
     metrics.bundle.labels("lightgbm-1", "lightgbm").set(1)
     metrics.build.labels("0.1", "3.11").set(1)
-    registry.register(Standings(lambda: [Standing("transactions", 0, 5, 2)]))
+    registry.register(Standings(lambda: [Standing("transactions", 0, 5, 2, 12)]))
     return generate_latest(registry)
 
 
@@ -31,3 +31,7 @@ def test_every_reason_of_a_reject_begins_at_zero() -> None:
     text = shown().decode()
     for reason in RejectReason:
         assert f'trustlens_rejects_total{{reason="{reason.value}",topic="transactions"}} 0.0' in text
+
+
+def test_a_partition_that_warms_up_says_how_much_of_the_past_it_sees() -> None:
+    assert 'trustlens_history_seconds{partition="0"} 1.0368e+06' in shown().decode()

@@ -12,10 +12,10 @@ from risk.settings import PREFIX
 from risk.store import Outputs, open_store
 from risk.topics import topics_of
 from scorer.__main__ import main
-from tests.kafka_broker import TestKafka
+from testing.brokers import TestKafka
+from testing.stores import flag
+from testing.systems import System
 from tests.kafka_tampering import send
-from tests.scorer_runs import System
-from tests.stores import flag
 
 NOON = 19_800 * DAY + 12 * HOUR
 

@@ -4,6 +4,7 @@ import math
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +16,10 @@ from risk.clock import DAY
 from risk.codec import encode_transaction
 from risk.events import Transaction
 from risk.kafka.sending import Message
-from tests.kafka_broker import TestKafka, new_prefix
+from risk.store import open_store
+from testing.brokers import TestKafka, new_prefix
+from testing.systems import Said, System, counts, digest, system
 from tests.kafka_tampering import Change, messages, rewrite, send
-from tests.scorer_runs import Said, System, counts, digest, system
 
 PARTITIONS = 2
 
@@ -61,7 +63,7 @@ NEWEST = 20_088 * DAY
 
 
 def test_what_a_worker_did_is_identical_and_has_the_digest_of_the_backtest(scored: Scored) -> None:
-    said = scored.verify()
+    said = scored.verify("--complete")
     assert said.code == 0, said
     assert said.out.splitlines()[-1] == "identical"
     assert digest(said) == scored.system.digest_of(scored.history)
@@ -80,9 +82,10 @@ def test_what_a_worker_did_is_identical_and_has_the_digest_of_the_backtest(score
 
 
 def test_it_changes_nothing_of_the_store(scored: Scored) -> None:
-    before = sqlite3.connect(scored.system.store).execute("select * from partitions").fetchall()
-    scored.verify()
-    assert sqlite3.connect(scored.system.store).execute("select * from partitions").fetchall() == before
+    with closing(sqlite3.connect(scored.system.store)) as connection:
+        before = connection.execute("select * from partitions").fetchall()
+        scored.verify()
+        assert connection.execute("select * from partitions").fetchall() == before
 
 
 # What was changed in a topic
@@ -254,6 +257,27 @@ def test_a_store_that_stands_further_back_is_compared_as_far_as_it_goes(scored: 
     assert said.code == 0, said
     assert counts(said, "store")["equal"] == 200
     assert re.search(r"beyond where the store stood: [\d,]+ outputs, not compared", said.out)
+    for number in range(PARTITIONS):
+        end = scored.system.ends()[scored.system.topics.transactions, number]
+        name = f"{scored.system.topics.transactions}-{number}"
+        assert f"not scored yet: {name}, {end - 100:,} of {end:,} offsets; not compared\n" in said.out
+    assert said.out.splitlines()[-1] == "identical, as far as it was scored"
+    said = scored.verify("--complete", store=copy)
+    assert (said.code, said.out.splitlines()[-1]) == (1, "NOT complete")
+
+
+def test_where_nothing_was_scored_it_says_so(scored: Scored, tmp_path: Path) -> None:
+    """A worker that took its partitions and did nothing since leaves nothing that could differ."""
+    copy = tmp_path / "risk.db"
+    with open_store(copy) as store:
+        store.take_over(scored.system.topics.transactions, 0, first_offset=0)
+    said = scored.verify(store=copy)
+    assert said.code == 0, said
+    assert said.out.splitlines()[-1] == "identical, as far as it was scored"
+    ends = scored.system.ends()
+    for (topic, number), end in ends.items():
+        assert f"not scored yet: {topic}-{number}, {end:,} of {end:,} offsets; not compared\n" in said.out
+    assert scored.verify("--complete", store=copy).code == 1
 
 
 def test_the_store_of_another_log_is_refused(scored: Scored, tmp_path: Path) -> None:

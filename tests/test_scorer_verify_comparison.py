@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scorer.verify.comparison import Comparison, Tally
 
 OFFSETS = 5  # as many as are kept to be shown
-ITEMS = st.sampled_from("ab")
+# What follows the plus an older version did not write.
+ITEMS = st.sampled_from(["a", "b", "a+1", "a+2"])
 DUE = st.lists(st.none() | ITEMS, min_size=OFFSETS, max_size=OFFSETS)
 COUNTED = st.lists(st.booleans(), min_size=OFFSETS, max_size=OFFSETS)
 # Which item is found for which offset, and how many offsets have been judged by then.
@@ -20,10 +21,14 @@ def explain(item: str) -> dict[str, object]:
     return {"item": item}
 
 
+def as_older(item: str) -> str:
+    return item.partition("+")[0]
+
+
 def compared(
     due: Sequence[str | None], counted: Sequence[bool], finds: Sequence[tuple[int, str, int]]
 ) -> Comparison[str]:
-    comparison = Comparison("here", BEGIN, explain)
+    comparison = Comparison("here", BEGIN, explain, as_older)
     for judged in range(OFFSETS + 1):
         for offset, item, when in finds:
             if when == judged:
@@ -37,7 +42,8 @@ def counted_by_hand(due: Sequence[str | None], counted: Sequence[bool], finds: S
     tally = Tally()
     for offset in range(OFFSETS):
         there = [item for where, item, _ in finds if where == offset]
-        wanted, equal = due[offset], there.count(due[offset] or "")
+        wanted = due[offset]
+        equal = 0 if wanted is None else sum(item in (wanted, as_older(wanted)) for item in there)
         others = len(there) - equal
         if not counted[offset]:
             continue

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from risk.block import block_of
 from risk.bundle import read_bundle
 from risk.clock import DAY, HOUR
 from risk.codec import encode_transaction
@@ -23,9 +24,9 @@ from risk.store import Outputs, open_store
 from scorer.worker.arrivals import Place
 from scorer.worker.days import Source
 from scorer.worker.outgoing import Out, outgoing
-from tests.kafka_broker import TestKafka
+from testing.brokers import TestKafka
+from testing.systems import Said, System, counts, digest, system
 from tests.kafka_tampering import lose, messages, rewrite, send, send_in_a_transaction
-from tests.scorer_runs import Said, System, counts, digest, system
 
 
 def verify(made: System, *options: str) -> Said:
@@ -41,6 +42,7 @@ def work_to_the_end(made: System) -> None:
 # Another bundle
 
 
+@pytest.mark.proof
 def test_each_flag_is_recomputed_with_the_bundle_that_it_names(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
     """The second bundle meets customers and merchants that the first one has scored."""
     with system(kafka, prefix, tmp_path) as made:
@@ -112,7 +114,9 @@ class HandMade:
         values = [Message(one.customer_id.encode(), encode_transaction(one)) for one in sales]
         how(made.address, topic, 0, values)
         records = [_Record(offset, values[0].key) for offset in range(self._next, self._next + len(sales))]
-        out = outgoing(self._bundle.manifest, Place(topic, 0), records, sales, self._pipeline.score(sales, 0))
+        out = outgoing(
+            self._bundle.manifest, Place(topic, 0), records, block_of(sales), self._pipeline.score(block_of(sales), 0)
+        )
         send(made.address, made.topics.flags, 0, [one.message for one in out.flags])
         send(made.address, made.topics.alerts, 0, [one.message for one in out.alerts])
         self._store.commit_flags(

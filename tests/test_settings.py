@@ -24,10 +24,12 @@ DEFAULTS = Settings(
     kafka_ca_file=None,
     topic_prefix="",
     db=Path("risk.db"),
+    state=None,
     metrics_host="127.0.0.1",
     metrics_port=9108,
     reporter_host="127.0.0.1",
     reporter_port=9109,
+    reporter_metrics_port=None,
     reporter_token=Secret(""),
     log_level="info",
 )
@@ -41,7 +43,7 @@ def test_settings_come_from_the_mapping() -> None:
     given = {"LABEL_DELAY": "2d", "BUCKET": "1s", "MAX_LATENESS": "90m", "CHUNK_ROWS": "10", "METRICS_PORT": "0"}
     given |= {"BROKERS": "one.example:9092, [::1]:9093", "KAFKA_SECURITY": "SASL_SSL", "KAFKA_MECHANISM": "PLAIN"}
     given |= {"KAFKA_USER": "risk", "KAFKA_PASSWORD": "p w", "KAFKA_CA_FILE": "ca.pem", "TOPIC_PREFIX": "shop1."}
-    given |= {"DB": "/data/risk.db", "LOG_LEVEL": "debug"}
+    given |= {"DB": "/data/risk.db", "STATE": "/data/state", "LOG_LEVEL": "debug"}
     given |= {"REPORTER_HOST": "0.0.0.0", "REPORTER_PORT": "80", "REPORTER_TOKEN": "let me see"}
     assert read_settings({PREFIX + name: text for name, text in given.items()}) == Settings(
         label_delay=2,
@@ -56,10 +58,12 @@ def test_settings_come_from_the_mapping() -> None:
         kafka_ca_file=Path("ca.pem"),
         topic_prefix="shop1.",
         db=Path("/data/risk.db"),
+        state=Path("/data/state"),
         metrics_host="127.0.0.1",
         metrics_port=0,
         reporter_host="0.0.0.0",
         reporter_port=80,
+        reporter_metrics_port=None,
         reporter_token=Secret("let me see"),
         log_level="debug",
     )
@@ -74,7 +78,8 @@ def test_the_password_is_nowhere_to_be_seen() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
-        ("LABEL_DELAY", "36h", "whole days from 1d to 365d"),
+        ("LABEL_DELAY", "36h", "whole days from 2d to 365d"),
+        ("LABEL_DELAY", "1d", "whole days from 2d to 365d"),
         ("LABEL_DELAY", "seven", "a whole number and a unit"),
         ("BUCKET", "7h", "whole seconds that divide a day"),
         ("BUCKET", "500ms", "whole seconds that divide a day"),

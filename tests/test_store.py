@@ -10,8 +10,8 @@ from risk.errors import StaleOwnerError, StoreError
 from risk.events import Label
 from risk.store import Outputs, Owner, Position, Store, StoredBundle, open_store
 from risk.topics import Identity
+from testing.stores import LABELS, NOTHING_SENT, TRANSACTIONS, flag, store_flags, store_labels
 from tests.cases import NEW_YEAR
-from tests.stores import LABELS, NOTHING_SENT, TRANSACTIONS, flag, store_flags, store_labels
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def offsets(store: Store) -> list[int]:
 
 
 def test_a_new_partition_begins_at_the_first_offset_that_the_log_has(store: Store) -> None:
-    assert store.take_over(TRANSACTIONS, 2, first_offset=40) == (Owner(TRANSACTIONS, 2, 1), 40, None, 0, 0, 0)
+    assert store.take_over(TRANSACTIONS, 2, first_offset=40) == (Owner(TRANSACTIONS, 2, 1), 40, None, 0, 0, 0, None)
 
 
 def test_who_takes_over_goes_on_where_the_last_one_was(store: Store) -> None:
@@ -51,7 +51,7 @@ def test_who_takes_over_goes_on_where_the_last_one_was(store: Store) -> None:
         rows=[flag(5), flag(8)],
     )
     assert store.take_over(TRANSACTIONS, 0, first_offset=0) == (
-        Owner(TRANSACTIONS, 0, 2), 9, NEW_YEAR + 7, 11, 12, 13,
+        Owner(TRANSACTIONS, 0, 2), 9, NEW_YEAR + 7, 11, 12, 13, NEW_YEAR,
     )  # fmt: skip
 
 
@@ -139,9 +139,46 @@ def test_labels_and_transactions_are_partitions_of_their_own(store: Store) -> No
 
 def test_a_position_is_all_that_is_known_of_a_partition(store: Store) -> None:
     store_flags(store, [flag(4, NEW_YEAR + 1)], partition=0)
-    expected = Position(TRANSACTIONS, 0, 1, 5, NEW_YEAR + 1, None, None, None, 0, 0, 0)
+    expected = Position(TRANSACTIONS, 0, 1, 5, NEW_YEAR + 1, None, None, None, 0, 0, 0, None, NEW_YEAR + 1)
     assert store.position(TRANSACTIONS, 0) == expected
     assert store.position(TRANSACTIONS, 1) is None
+
+
+def first_event(store: Store) -> int | None:
+    position = store.position(TRANSACTIONS, 0)
+    assert position is not None
+    return position.first_event_time
+
+
+def test_a_partition_begins_with_the_first_row_that_was_ever_stored(store: Store) -> None:
+    """In the order of the log. Rows that come later, or are pruned, change nothing."""
+    owner = store.take_over(TRANSACTIONS, 0, first_offset=0).owner
+    for expected, newest, rows in (
+        (0, None, []),
+        (1, NEW_YEAR + 9, [flag(1, NEW_YEAR + 5), flag(2, NEW_YEAR + 9), flag(3, NEW_YEAR + 1)]),
+        (4, NEW_YEAR + 9, [flag(4, NEW_YEAR)]),
+    ):
+        next_offset = rows[-1].source_offset + 1 if rows else 1
+        store.commit_flags(
+            owner,
+            expected=expected,
+            next_offset=next_offset,
+            newest_event_time=newest,
+            outputs=NOTHING_SENT,
+            rows=rows,
+        )
+        assert first_event(store) == (NEW_YEAR + 5 if rows else None)
+    store.skip_to(owner, expected=5, next_offset=9)
+    assert store.take_over(TRANSACTIONS, 0, first_offset=0).first_event_time == NEW_YEAR + 5
+
+
+def test_the_newest_label_is_the_latest_of_all_partitions(store: Store) -> None:
+    assert store.newest_label() is None
+    for partition, moments in enumerate(([5, 3], [], [9, 1])):
+        owner = store.take_over("labels", partition, first_offset=0).owner
+        labels = [(offset, Label("t1", "ann", True, NEW_YEAR + m, "desk")) for offset, m in enumerate(moments)]
+        store.commit_labels(owner, expected=0, next_offset=2, rejected_offset=0, labels=labels)
+    assert store.newest_label() == NEW_YEAR + 9
 
 
 def test_a_waiting_head_is_published_with_what_it_holds_for(store: Store) -> None:
@@ -196,7 +233,7 @@ def test_the_first_log_is_remembered(store: Store) -> None:
         (OURS._replace(cluster_id="cluster-2"), "cluster id: got 'cluster-2', expected 'cluster-1'"),
         (OURS._replace(partitions=8), "number of partitions: got 8, expected 4"),
         (OURS._replace(prefix="test-"), "topic prefix: got 'test-', expected ''"),
-        (OURS._replace(topic_ids={"labels": "C"}), "id of topic labels: got 'C', expected 'B'"),
+        (OURS._replace(topic_ids={"labels": "C"}), "labels: topic id: got 'C', expected 'B'"),
     ],
 )
 def test_another_log_is_refused_and_both_values_are_named(store: Store, other: Identity, words: str) -> None:
@@ -220,6 +257,13 @@ def test_a_bundle_is_remembered_once_and_never_changes(store: Store) -> None:
     with pytest.raises(StoreError, match="bundle v2: got a manifest of 2 characters, expected the one of 7"):
         store.remember_bundle("v2", "{}")
     assert store.bundles() == [StoredBundle("v1", "{}"), StoredBundle("v2", '{"a":1}')]
+
+
+def test_the_same_model_of_another_training_is_the_same_bundle(store: Store) -> None:
+    """What a version says is what decides the scores; how long the training took is not part of it."""
+    store.remember_bundle("v1", '{"a":1,"timings":{"fit":2.5},"training":{"columns":{}},"seal":"one"}')
+    store.remember_bundle("v1", '{"a":1,"timings":{"fit":9.9},"training":{"columns":{"x":"y"}},"seal":"two"}')
+    assert "2.5" in store.bundles()[0].manifest
 
 
 # Labels

@@ -1,18 +1,22 @@
 """Backups while others write, and restoring: whole or not at all, and never under anybody's feet."""
 
+import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from risk.errors import StaleOwnerError, StoreBusyError, StoreError
 from risk.store import Store, open_store, restore_store
+from risk.store.migrations import STEPS, VERSION, migrate
 from risk.store.restoring import nobody_at
+from testing.stores import NOTHING_SENT, TRANSACTIONS, flag, held_by_another, store_flags
 from tests.cases import NEW_YEAR
-from tests.stores import NOTHING_SENT, TRANSACTIONS, flag, held_by_another, store_flags
 
 
 @pytest.fixture
@@ -63,7 +67,7 @@ def test_a_backup_replaces_nothing(store: Store, tmp_path: Path) -> None:
 
 
 def test_a_backup_to_nowhere_is_said_and_leaves_nothing(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"backup\.db: unable to open database file"):
+    with pytest.raises(StoreError, match=r"backup\.db: No such file"):
         store.backup(tmp_path / "nowhere" / "backup.db")
 
 
@@ -100,6 +104,26 @@ def test_an_unfinished_log_of_the_old_store_does_not_outlive_it(backup: Path, pa
     path.write_bytes(killed[0])
     path.with_name("risk.db-wal").write_bytes(killed[1])
     restore_store(backup, path, force=True)
+    assert offsets(path) == [0]
+
+
+def test_an_unfinished_change_of_a_deleted_store_is_not_taken_for_one_of_the_backup(
+    store: Store, backup: Path, path: Path
+) -> None:
+    """SQLite rolls back what it finds beside a file, whichever file that was."""
+    store.close()
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("pragma journal_mode = delete")
+    connection.execute("pragma cache_spill = 1")
+    connection.execute("begin")
+    connection.execute("update risk_flags set customer_id = hex(zeroblob(10000))")
+    left_over = path.with_name("risk.db-journal")
+    before = left_over.read_bytes()
+    connection.close()
+    path.unlink()
+    left_over.write_bytes(before)
+    restore_store(backup, path, force=False)
+    assert not left_over.exists()
     assert offsets(path) == [0]
 
 
@@ -211,3 +235,82 @@ def test_who_had_the_old_store_open_does_not_write_into_the_restored_one(
         )
     store.close()
     assert offsets(path) == [0]
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("private", [0o600, 0o640])
+def test_a_copy_is_read_by_no_one_who_may_not_read_the_original(
+    store: Store, path: Path, tmp_path: Path, private: int
+) -> None:
+    """They hold customers' transactions, and whoever runs `backup` has an ordinary umask."""
+    path.chmod(private)
+    store.backup(tmp_path / "backup.db")
+    store.close()
+    assert mode(tmp_path / "backup.db") == private
+    restore_store(tmp_path / "backup.db", tmp_path / "new.db", force=False)
+    assert mode(tmp_path / "new.db") == private
+    (tmp_path / "backup.db").chmod(0o644)
+    restore_store(tmp_path / "backup.db", path, force=True)
+    assert mode(path) == private
+
+
+def test_a_copy_is_not_written_where_a_link_leads(store: Store, tmp_path: Path) -> None:
+    """Whose name can be guessed, in a folder that others may write."""
+    other = tmp_path / "other"
+    other.write_bytes(b"")
+    (tmp_path / f".backup.db.{os.getpid()}.part").symlink_to(other)
+    store.backup(tmp_path / "backup.db")
+    assert other.read_bytes() == b""
+    assert not (tmp_path / "backup.db").is_symlink()
+
+
+def test_a_backup_that_changes_what_is_stored_is_refused(backup: Path, tmp_path: Path) -> None:
+    connection = sqlite3.connect(backup)
+    connection.execute("create trigger mine after insert on risk_flags begin delete from labels; end")
+    connection.close()
+    with pytest.raises(StoreError, match="got a store with 1 triggers, expected none"):
+        restore_store(backup, tmp_path / "new.db", force=False)
+    assert not (tmp_path / "new.db").exists()
+    with pytest.raises(StoreError, match="got a store with 1 triggers, expected none"):
+        open_store(backup)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("drop table bundles", "bundles"),
+        ("create table mine (text)", "mine"),
+        ("drop index flags_by_event_time", "flags_by_event_time"),
+        ("create unique index mine on risk_flags (customer_id)", "mine"),
+        ("alter table labels add column mine text", "labels"),
+        ("alter table labels rename column source to origin", "labels"),
+    ],
+)
+@pytest.mark.parametrize("force", [False, True])
+def test_a_backup_with_other_tables_is_refused(
+    store: Store, backup: Path, path: Path, change: str, named: str, force: bool
+) -> None:
+    store.close()
+    target = path if force else path.with_name("new.db")
+    connection = sqlite3.connect(backup)
+    connection.execute(change)
+    connection.close()
+    with pytest.raises(StoreError, match=rf"got other tables or indexes than version {VERSION} .*\({named}"):
+        restore_store(backup, target, force=force)
+    assert offsets(path) == [0, 1]
+    assert force or not target.exists()
+
+
+@pytest.mark.parametrize("done", range(1, VERSION + 1))
+def test_a_backup_of_every_version_is_taken(tmp_path: Path, done: int) -> None:
+    """However the library of its time wrote spaces and quotes."""
+    connection = sqlite3.connect(tmp_path / "old.db", isolation_level=None)
+    migrate(Database(connection), 0, STEPS[:done])
+    connection.execute("pragma writable_schema = on")
+    connection.execute("update sqlite_schema set sql = replace(replace(sql, '\"', '`'), ', ', ',\n    ')")
+    connection.close()
+    restore_store(tmp_path / "old.db", tmp_path / "new.db", force=False)
+    assert offsets(tmp_path / "new.db") == []

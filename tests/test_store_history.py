@@ -8,8 +8,8 @@ import pytest
 from risk.clock import DAY, HOUR
 from risk.events import Transaction
 from risk.store import FlagRow, Store, open_store
+from testing.stores import flag, nearly_sorted, store_flags
 from tests.cases import NEW_YEAR
-from tests.stores import flag, nearly_sorted, store_flags
 
 LATENESS = DAY
 
@@ -31,7 +31,7 @@ def ids(store: Store, partition: int, since: int) -> list[str]:
 
 def test_a_transaction_comes_back_whole(store: Store) -> None:
     store_flags(store, [flag(3, attributes='{"age":30.0,"city":"Ulm"}')])
-    assert list(store.history(0, 0)) == [
+    assert list(map(list, store.history(0, 0))) == [
         [
             Transaction(
                 "t3", NEW_YEAR, "ann", "EUR", "mill", "Grocery", 1250, "pos", None, "DE", {"age": 30.0, "city": "Ulm"}
@@ -81,7 +81,7 @@ def test_partitions_do_not_mix(store: Store) -> None:
 def test_long_histories_come_in_pieces_without_a_seam(store: Store) -> None:
     rows = [flag(offset, NEW_YEAR + offset) for offset in range(9_001)]
     store_flags(store, rows)
-    pieces = list(store.history(0, 0))
+    pieces = list(map(list, store.history(0, 0)))
     assert [len(piece) for piece in pieces] == [4_000, 4_000, 1_001]
     assert [t.event_time for piece in pieces for t in piece] == [row.event_time for row in rows]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from risk.clock import DAY, HOUR, day_of
 from risk.errors import StoreError
@@ -15,8 +15,9 @@ from risk.ledger import SeenDays
 from risk.ledger_day import LedgerDay, label_cutoff
 from risk.ledger_log import ClosedDay
 from risk.store import FlagRow, Store, open_store
+from testing.stores import flag, store_flags, store_labels
 from tests.cases import NEW_YEAR, Case
-from tests.stores import flag, store_flags, store_labels
+from tests.runs import see
 from tests.strategies import cases
 
 DELAY, BUCKET = 7, HOUR
@@ -58,13 +59,12 @@ def closed_in_passing(
 ) -> list[tuple[int, LedgerDay]]:
     seen = SeenDays(label_delay_days=delay, bucket_ms=bucket)
     seen.learn(labels)
-    seen.see(transactions)
+    see(seen, transactions)
     closed = seen.closed_until(days_of(transactions)[-1])
     return [(sum(day_of(t.event_time) == day.day for t in transactions), day) for day in closed]
 
 
 @given(cases())
-@settings(max_examples=60, deadline=None)
 def test_the_store_closes_days_as_they_are_closed_offline(case: Case) -> None:
     transactions = [arrival.transaction for arrival in case.arrivals]
     rules = {"delay": case.rules.label_delay_days, "bucket": case.rules.bucket_ms}

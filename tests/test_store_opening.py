@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,8 @@ from sqlite_utils import Database
 from risk.errors import StoreError
 from risk.store import open_store
 from risk.store.migrations import APPLICATION_ID, STEPS, VERSION, migrate
-from tests.stores import TRANSACTIONS, flag, held_by_another, run, store_flags, stored
+from testing.stores import NOTHING_SENT, TRANSACTIONS, flag, held_by_another, run, store_flags, stored
+from tests.cases import NEW_YEAR
 
 
 def pragma(path: Path, name: str) -> object:
@@ -30,6 +32,28 @@ def test_a_store_is_made_where_there_is_none_and_says_what_it_is(tmp_path: Path)
     assert [pragma(path, name) for name in ("application_id", "user_version", "journal_mode")] == [
         APPLICATION_ID, VERSION, "wal",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_a_new_store_is_its_owners_alone(tmp_path: Path, umask: int) -> None:
+    """It holds customers' transactions, and most umasks let everybody read."""
+    before = os.umask(umask)
+    try:
+        with open_store(tmp_path / "risk.db") as store:
+            store_flags(store, [flag(0)])
+            assert {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == dict.fromkeys(
+                ("risk.db", "risk.db-wal", "risk.db-shm"), 0o600
+            )
+    finally:
+        os.umask(before)
+
+
+def test_an_empty_file_keeps_the_mode_that_somebody_gave_it(tmp_path: Path) -> None:
+    path = tmp_path / "risk.db"
+    path.touch()
+    path.chmod(0o660)
+    open_store(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
 
 
 def test_a_store_holds_what_it_held_when_it_is_opened_again(tmp_path: Path) -> None:
@@ -99,7 +123,7 @@ def test_a_file_that_may_not_be_written_is_refused_at_once(open_folder: Path, fo
 
 def test_a_folder_that_may_not_be_written_is_refused_at_once(open_folder: Path) -> None:
     open_folder.chmod(0o555)
-    with as_nobody(), pytest.raises(StoreError, match=r"risk\.db: unable to open .*expected a file and folder"):
+    with as_nobody(), pytest.raises(StoreError, match=r"risk\.db: Permission denied, expected a file and folder"):
         open_store(open_folder / "risk.db")
 
 
@@ -111,6 +135,14 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 def test_a_folder_is_no_store(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="got a folder, expected the store's file"):
         open_store(tmp_path)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_pipe_is_no_store(tmp_path: Path, read_only: bool) -> None:
+    """Who opens it to read waits until somebody writes."""
+    os.mkfifo(tmp_path / "risk.db")
+    with pytest.raises(StoreError, match=r"got a pipe, a socket or a device, expected the store's file"):
+        open_store(tmp_path / "risk.db", read_only=read_only)
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -211,3 +243,37 @@ def test_a_store_of_the_first_version_gets_what_came_later_and_keeps_what_it_had
         store.take_over("transactions", 0, first_offset=0, owner="box:17")
         [after] = store.positions()
         assert (after.next_offset, after.owner) == (7, "box:17")
+
+
+@pytest.mark.parametrize(
+    ("first_offset", "begins"), [(0, NEW_YEAR), (1, None)], ids=["the log's first record", "perhaps others before it"]
+)
+def test_a_store_of_version_0_1_knows_where_a_partition_begins_only_by_the_log_s_first_record(
+    tmp_path: Path, first_offset: int, begins: int | None
+) -> None:
+    path = tmp_path / "risk.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("begin immediate")
+    migrate(Database(connection), 0, STEPS[:2])
+    connection.execute(
+        "insert into partitions (topic, partition, next_offset, newest_event_time) values ('transactions', 0, 9, ?)",
+        (NEW_YEAR + 1,),
+    )
+    for offset in (first_offset, first_offset + 1):
+        row = flag(offset, NEW_YEAR + offset)
+        connection.execute(f"insert into risk_flags values ({', '.join('?' * len(row))})", row)
+    connection.execute("commit")
+    connection.close()
+    with open_store(path) as store:
+        taken = store.take_over("transactions", 0, first_offset=0)
+        assert taken.first_event_time == begins
+        store.commit_flags(
+            taken.owner,
+            expected=9,
+            next_offset=10,
+            newest_event_time=NEW_YEAR + 2,
+            outputs=NOTHING_SENT,
+            rows=[flag(9, NEW_YEAR + 2)],
+        )
+        [position] = store.positions()
+        assert position.first_event_time == begins

@@ -10,13 +10,13 @@ import pytest
 from risk.errors import StaleOwnerError, StoreBusyError, StoreError
 from risk.store import open_store
 from risk.store.failures import in_words
-from tests.stores import TRANSACTIONS, flag, held_by_another, run, store_flags, stored
+from testing.stores import TRANSACTIONS, flag, held_by_another, run, store_flags, stored
 
 _WRITER = """
 import sys
 from pathlib import Path
 from risk.store import open_store
-from tests.stores import NOTHING_SENT, TRANSACTIONS, flag
+from testing.stores import NOTHING_SENT, TRANSACTIONS, flag
 
 path, partition, batches, size = sys.argv[1], *map(int, sys.argv[2:5])
 print("ready", flush=True)
@@ -137,7 +137,7 @@ import resource, sys
 from pathlib import Path
 from risk.errors import StoreError
 from risk.store import open_store
-from tests.stores import NOTHING_SENT, TRANSACTIONS, flag
+from testing.stores import NOTHING_SENT, TRANSACTIONS, flag
 
 store = open_store(Path(sys.argv[1]))
 owner = store.take_over(TRANSACTIONS, 0, first_offset=0).owner

@@ -12,8 +12,9 @@ from risk.events import Label
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 from risk.store import Store, open_store
+from risk.store.pruning import Pruned
+from testing.stores import LABELS, TRANSACTIONS, flag, store_flags, store_labels
 from tests.cases import NEW_YEAR
-from tests.stores import LABELS, TRANSACTIONS, flag, store_flags, store_labels
 
 LATENESS = DAY
 LEDGER = 7, HOUR
@@ -38,13 +39,13 @@ def empty(tmp_path: Path) -> Iterator[Store]:
         yield made
 
 
-def close_days(store: Store, count: int) -> None:
-    days = [LedgerDay(FIRST + n, *LEDGER, ("mill",), ((FIRST + n) * DAY,), (1,), (0,)) for n in range(count)]
+def close_days(store: Store, count: int, ledger: tuple[int, int] = LEDGER) -> None:
+    days = [LedgerDay(FIRST + n, *ledger, ("mill",), ((FIRST + n) * DAY,), (1,), (0,)) for n in range(count)]
     store.add_ledger_days([ClosedDay(day, 1, n) for n, day in enumerate(days)], count)
 
 
-def prune(store: Store, days: int, ledger: tuple[int, int] | None = LEDGER) -> tuple[int, int, int, list[str]]:
-    return store.prune(TRANSACTIONS, older_than_ms=days * DAY, max_lateness_ms=LATENESS, ledger=ledger)
+def prune(store: Store, days: int, *ledgers: tuple[int, int]) -> Pruned:
+    return store.prune(TRANSACTIONS, older_than_ms=days * DAY, max_lateness_ms=LATENESS, ledgers=ledgers or (LEDGER,))
 
 
 def oldest(store: Store) -> int:
@@ -62,10 +63,10 @@ def test_what_is_older_goes_and_what_is_as_old_stays(store: Store) -> None:
 def test_what_histories_are_rebuilt_from_stays(store: Store) -> None:
     close_days(store, LENGTH)
     since = NEWEST - MONTH - 2 * LATENESS
-    before = list(store.history(0, since))
+    before = list(map(list, store.history(0, since)))
     pruned = prune(store, 0)
     assert pruned.kept == ["partition 0: 32 flags stay, because histories are rebuilt from 2024-03-08T00:00:00Z on"]
-    assert list(store.history(0, since)) == before
+    assert list(map(list, store.history(0, since))) == before
     assert oldest(store) == since
 
 
@@ -74,17 +75,46 @@ def test_days_that_are_not_closed_stay(store: Store) -> None:
     before = [store.closed_day(FIRST + n, 7, HOUR) for n in range(10, LENGTH)]
     pruned = prune(store, 0)
     assert (pruned.flags, pruned.labels) == (10, 10)
-    assert pruned.kept == ["partition 0: 89 flags stay, because ledger day 2024-01-11 is not closed yet"]
+    assert pruned.kept == [
+        "partition 0: 89 flags stay, because day 2024-01-11 of the ledger (label delay 7 d, "
+        "bucket 3600 s) is not closed yet"
+    ]
     assert [store.closed_day(FIRST + n, 7, HOUR) for n in range(10, LENGTH)] == before
 
 
 def test_before_the_first_day_is_closed_everything_stays(store: Store) -> None:
     pruned = prune(store, 0)
-    assert pruned == (0, 0, 0, ["partition 0: 99 flags stay, because no ledger day is closed yet"], None)
+    why = "no day of the ledger (label delay 7 d, bucket 3600 s) is closed yet"
+    assert pruned == (0, 0, 0, [f"partition 0: 99 flags stay, because {why}"], None)
 
 
 def test_without_a_ledger_no_day_holds_anything_up(store: Store) -> None:
-    assert prune(store, 50, ledger=None).flags == 49
+    assert store.prune(TRANSACTIONS, older_than_ms=50 * DAY, max_lateness_ms=LATENESS, ledgers=()).flags == 49
+
+
+def test_a_day_that_one_of_several_ledgers_has_not_closed_stays(store: Store) -> None:
+    """A ledger with a longer label delay closes its days later, from the same flags and labels."""
+    longer = 20, HOUR
+    close_days(store, 90)
+    close_days(store, 30, longer)
+    before = [store.closed_day(FIRST + n, *longer) for n in range(30, LENGTH)]
+    pruned = prune(store, 0, LEDGER, longer)
+    assert (pruned.flags, pruned.labels) == (30, 30)
+    why = "day 2024-01-31 of the ledger (label delay 20 d, bucket 3600 s) is not closed yet"
+    assert pruned.kept == [f"partition 0: 69 flags stay, because {why}"]
+    assert [store.closed_day(FIRST + n, *longer) for n in range(30, LENGTH)] == before
+    assert prune(store, 0, LEDGER).flags == 37
+
+
+def test_each_ledger_keeps_what_its_own_features_can_ask_for_and_its_newest_day(store: Store) -> None:
+    longer, retired = (20, HOUR), (7, 2 * HOUR)
+    for ledger, count in ((LEDGER, LENGTH), (longer, LENGTH), (retired, 5)):
+        close_days(store, count, ledger)
+    prune(store, 0)
+    for ledger, first in ((LEDGER, FIRST + 59), (longer, FIRST + 46), (retired, FIRST + 4)):
+        assert list(store.ledger_days(*ledger, first))
+        with pytest.raises(StoreError, match="pruned"):
+            list(store.ledger_days(*ledger, first - 1))
 
 
 def test_a_partition_that_is_behind_keeps_its_own(store: Store) -> None:
@@ -109,7 +139,7 @@ def test_offsets_are_not_touched(store: Store) -> None:
 
 def test_the_ledger_keeps_what_features_can_ask_for_and_still_knows_where_it_began(store: Store) -> None:
     close_days(store, LENGTH)
-    pruned = prune(store, 0, LEDGER)
+    pruned = prune(store, 0)
     kept = FIRST + pruned.ledger_rows
     assert kept * DAY <= NEWEST - LATENESS - 7 * DAY - MONTH
     assert [day.closed.day for day in store.ledger_days(*LEDGER, kept)] == list(range(kept, FIRST + LENGTH))
@@ -141,5 +171,5 @@ def test_much_is_pruned_in_pieces_and_all_of_it(empty: Store) -> None:
     store_labels(empty, [Label(row.transaction_id, row.customer_id, True, row.event_time, "desk") for row in rows])
     old = sum(time < NEWEST - 50 * DAY for time in times)
     assert old > 20_000
-    assert prune(empty, 50, ledger=None)[:3] == (old, old, 0)
+    assert empty.prune(TRANSACTIONS, older_than_ms=50 * DAY, max_lateness_ms=LATENESS, ledgers=())[:3] == (old, old, 0)
     assert sum(1 for _ in empty.flags()) == len(rows) + 1 - old

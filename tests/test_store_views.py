@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from risk.money import EXPONENTS, LARGEST_MINOR, to_major
 from risk.store import FlagRow, Store, open_store
 from risk.store.tables import TABLES
 from risk.store.views import VIEWS
+from testing.stores import TRANSACTIONS, flag, store_flags, store_labels
 from tests.cases import NEW_YEAR
-from tests.stores import TRANSACTIONS, flag, store_flags, store_labels
 
 # (named query, the index it must go by): an index is there for a query that is asked, and no other.
 NAMED_QUERIES = [
     ("select * from risk_flags where event_time >= 1 and event_time < 2", "INDEX flags_by_event_time"),
     ("select min(event_time) from risk_flags", "INDEX flags_by_event_time"),
+    ("select * from risk_flags where level = 'high' and event_time > 1", "INDEX high_flags_by_event_time"),
     ("select * from readable_flags where source_partition = 0 and source_offset = 7", "risk_flags USING PRIMARY KEY"),
     ("select * from customer_flags where customer_id = 'ann'", "INDEX flags_by_customer_in_pieces"),
     (
@@ -46,22 +48,22 @@ def store(path: Path) -> Iterator[Store]:
 
 
 def ask(path: Path, sql: str) -> list[dict[str, Any]]:
-    connection = sqlite3.connect(path)
-    connection.row_factory = sqlite3.Row
-    rows = [dict(row) for row in connection.execute(sql)]
-    connection.close()
-    return rows
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(sql)]
 
 
 def test_every_table_and_column_is_described_and_nothing_else(store: Store, path: Path) -> None:
     store.close()
-    found = {table.name: list(table.columns_dict) for table in Database(path).tables}
+    with closing(Database(path)) as database:
+        found = {table.name: list(table.columns_dict) for table in database.tables}
     assert found == {table.name: [column.name for column in table.columns] for table in TABLES}
 
 
 def test_every_view_and_column_is_described_and_nothing_else(store: Store, path: Path) -> None:
     store.close()
-    found = {view.name: list(view.columns_dict) for view in Database(path).views}
+    with closing(Database(path)) as database:
+        found = {view.name: list(view.columns_dict) for view in database.views}
     assert found == {view.name: [column.name for column in view.columns] for view in VIEWS}
 
 
@@ -112,16 +114,13 @@ def test_a_value_as_text_finds_the_rows_that_have_it(store: Store, path: Path, v
     closed = LedgerDay(NEW_YEAR // DAY, 7, HOUR, ("mill",), (NEW_YEAR,), (3,), (1,))
     store.add_ledger_days([ClosedDay(closed, 3, 0)], 1)
     [row] = ask(path, f"select * from {view} limit 1")
-    connection = sqlite3.connect(path)
-    try:
+    with closing(sqlite3.connect(path)) as connection:
         unfound = [
             name
             for name, value in row.items()
             if value is not None
             and not connection.execute(f"select count(*) from {view} where {name} = ?", (str(value),)).fetchone()[0]
         ]
-    finally:
-        connection.close()
     assert unfound == []
 
 

@@ -7,10 +7,11 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from risk.clock import to_date, to_ms
 from risk.digest import canonical
 from risk.events import RejectReason
 from risk.kafka.sending import Message
-from risk.outputs import alert_id, encode_alert, encode_flag
+from risk.outputs import alert_id, day_named, encode
 from risk.store import FlagRow
 from storm.feed import Sent
 from storm.ground import SMALL, World
@@ -23,7 +24,7 @@ PLACE = Source(SOME_FLAG.source_topic, SOME_FLAG.source_partition, SOME_FLAG.sou
 FLAG = SOME_FLAG
 ALERT = replace(
     SOME_ALERT,
-    alert_id=alert_id("C1", "T1", FLAG.event_time, FLAG.bundle_version),
+    alert_id=alert_id("C1", "T1", to_ms(FLAG.event_time), FLAG.bundle_version),
     transaction=replace(SOME_ALERT.transaction, event_time=FLAG.event_time),
     score=FLAG.score,
     reasons=FLAG.reasons,
@@ -32,20 +33,20 @@ ALERT = replace(
     bundle_version=FLAG.bundle_version,
 )
 ROW = FlagRow(
-    *PLACE[1:], "T1", "C1", FLAG.event_time, "EUR", 1234, "M1", None, None, None, None, None, FLAG.score, "high",
-    msgspec.json.encode(FLAG.reasons).decode(), msgspec.json.encode(FLAG.imputed).decode(), FLAG.ledger_day,
+    *PLACE[1:], "T1", "C1", to_ms(FLAG.event_time), "EUR", 1234, "M1", None, None, None, None, None, FLAG.score, "high",
+    msgspec.json.encode(FLAG.reasons).decode(), msgspec.json.encode(FLAG.imputed).decode(), day_named(FLAG.ledger_day),
     FLAG.bundle_version,
 )  # fmt: skip
 BAD = Item("transactions", 3, Message(b"C1", b"{"), is_bad=True, reason=RejectReason.NOT_JSON)
 BAD_PLACE = Source("transactions", 3, 42)
 REJECT = Reject("not_json", b"C1", b"{")
 
-DUE = Due(canonical("T1", FLAG.score, FLAG.level, FLAG.reasons, FLAG.imputed, FLAG.ledger_day), is_high=True)
+DUE = Due(canonical("T1", FLAG.score, FLAG.level, FLAG.reasons, FLAG.imputed, day_named(FLAG.ledger_day)), is_high=True)
 TRUTH = {FLAG.bundle_version: {"T1": DUE}}
 
 
 def made() -> Made:
-    return Made({PLACE: [encode_flag(FLAG)]}, {PLACE: [encode_alert(ALERT)]}, {BAD_PLACE: [REJECT]}, [ROW])
+    return Made({PLACE: [encode(FLAG)]}, {PLACE: [encode(ALERT)]}, {BAD_PLACE: [REJECT]}, [ROW])
 
 
 def judged(made: Made) -> Findings:
@@ -63,16 +64,14 @@ def test_whatever_is_missing_is_lost(kind: str) -> None:
 
 
 CHANGES: dict[str, Callable[[Made], object]] = {
-    "a flag's score": lambda m: m.flags.update({PLACE: [encode_flag(replace(FLAG, score=0.92))]}),
-    "a flag's ledger day": lambda m: m.flags.update({PLACE: [encode_flag(replace(FLAG, ledger_day=19_784))]}),
-    "a flag's bundle": lambda m: m.flags.update({PLACE: [encode_flag(replace(FLAG, bundle_version="other"))]}),
-    "a flag of nobody": lambda m: m.flags.update({BAD_PLACE: [encode_flag(replace(FLAG, transaction_id="T2"))]}),
-    "a second flag of another place": lambda m: m.flags.update({BAD_PLACE: [encode_flag(FLAG)]}),
-    "a second flag with other bytes": lambda m: m.flags[PLACE].append(encode_flag(replace(FLAG, customer_id="C2"))),
-    "an alert's reasons": lambda m: m.alerts.update({PLACE: [encode_alert(replace(ALERT, reasons=()))]}),
-    "an alert's id": lambda m: m.alerts.update(
-        {PLACE: [encode_alert(replace(ALERT, alert_id=alert_id("", "", 0, "")))]}
-    ),
+    "a flag's score": lambda m: m.flags.update({PLACE: [encode(replace(FLAG, score=0.92))]}),
+    "a flag's ledger day": lambda m: m.flags.update({PLACE: [encode(replace(FLAG, ledger_day=to_date(19_784)))]}),
+    "a flag's bundle": lambda m: m.flags.update({PLACE: [encode(replace(FLAG, bundle_version="other"))]}),
+    "a flag of nobody": lambda m: m.flags.update({BAD_PLACE: [encode(replace(FLAG, transaction_id="T2"))]}),
+    "a second flag of another place": lambda m: m.flags.update({BAD_PLACE: [encode(FLAG)]}),
+    "a second flag with other bytes": lambda m: m.flags[PLACE].append(encode(replace(FLAG, customer_id="C2"))),
+    "an alert's reasons": lambda m: m.alerts.update({PLACE: [encode(replace(ALERT, reasons=()))]}),
+    "an alert's id": lambda m: m.alerts.update({PLACE: [encode(replace(ALERT, alert_id=alert_id("", "", 0, "")))]}),
     "a row's score": lambda m: m.rows.__setitem__(0, ROW._replace(score=0.92)),
     "a row's reasons": lambda m: m.rows.__setitem__(0, ROW._replace(reasons=None)),
     "a row's place": lambda m: m.rows.__setitem__(0, ROW._replace(source_offset=40)),

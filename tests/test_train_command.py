@@ -20,6 +20,7 @@ from risk.clock import DAY, date_ms
 from risk.dataset import open_dataset
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
+from tests.trainings import QUICK
 from trainer.__main__ import main
 
 ROOT = Path(__file__).parent.parent
@@ -30,7 +31,7 @@ FEW_TREES = "[lightgbm]\nn_estimators = 15\n[random-forest]\nn_estimators = 8\nm
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small history and quick hyper-parameters."""
     folder = tmp_path_factory.mktemp("training")
-    command = ["generate", "cards", str(folder / "cards.parquet"), "--customers", "220", "--days", "110"]
+    command = ["generate", "cards", str(folder / "cards.parquet"), "--customers", "120", "--days", "110"]
     assert main(command, {}) == EXIT_OK
     (folder / "few.toml").write_text(FEW_TREES)
     return folder
@@ -38,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def arguments(file: Path, into: Path, few: Path, *more: str) -> list[str]:
     return ["train", str(file), "--models", str(into / "models"), "--reports", str(into / "reports"),
-            "--params", str(few), *more]  # fmt: skip
+            "--params", str(few), *QUICK, *more]  # fmt: skip
 
 
 def train(place: Path, into: Path, *more: str, file: str = "cards.parquet") -> int:
@@ -105,9 +106,9 @@ def test_the_worker_s_pipeline_gives_the_scores_that_were_judged(trained: Path) 
     count = 0
     for rows in open_dataset(trained / "cards.parquet").rows():
         days.learn(rows.labels())
-        scored = pipeline.score(rows.transactions)
+        scored = pipeline.score(rows.block)
         for row, score in zip(scored.rows, scored.scores, strict=True):
-            transaction = rows.transactions[row]
+            transaction = rows.block[row]
             if test["first"] <= transaction.event_time <= test["last"]:
                 count += 1
                 if score >= manifest.thresholds.high:
@@ -127,6 +128,7 @@ def test_a_second_training_finds_its_bundle_there(trained: Path, capsys: pytest.
     assert (trained / "models" / current(trained) / "manifest.json").read_bytes() == before
 
 
+@pytest.mark.proof
 def test_the_version_does_not_depend_on_threads_chunks_or_the_process(trained: Path, tmp_path: Path) -> None:
     """In a process of its own with one thread for everything, and in small chunks: the same bundle."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TRUSTLENS_CHUNK_ROWS": "5000"}

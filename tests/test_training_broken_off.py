@@ -13,18 +13,20 @@ import pytest
 from console.start import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from risk.bundle import ONNX
 from tests.test_training_bundle_folder import full_disk_after
+from tests.trainings import QUICK
 from trainer.__main__ import main
+from trainer.training.command import report_then_bundle
 
 ROOT = Path(__file__).parent.parent
 # Its file is several times as large as any of a report.
-LARGE_FOREST = "[random-forest]\nn_estimators = 60\nmax_depth = 12\nmin_samples_leaf = 1\nmax_samples = 8000\n"
+LARGE_FOREST = "[random-forest]\nn_estimators = 20\nmax_depth = 12\nmin_samples_leaf = 1\nmax_samples = 4000\n"
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small history, and a bundle and a report of a forest that is large beside it."""
     folder = tmp_path_factory.mktemp("broken")
-    assert main(["generate", "cards", str(folder / "cards.parquet"), "--customers", "150", "--days", "110"], {}) == 0
+    assert main(["generate", "cards", str(folder / "cards.parquet"), "--customers", "120", "--days", "110"], {}) == 0
     (folder / "large.toml").write_text(LARGE_FOREST)
     assert main(command(folder, folder), {}) == EXIT_OK
     return folder
@@ -32,7 +34,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(place: Path, into: Path, file: Path | None = None) -> list[str]:
     return ["train", str(file or place / "cards.parquet"), "--models", str(into / "models"), "--reports",
-            str(into / "reports"), "--model", "random-forest", "--params", str(place / "large.toml")]  # fmt: skip
+            str(into / "reports"), "--model", "random-forest", "--params", str(place / "large.toml"),
+            *QUICK]  # fmt: skip
 
 
 def left_in(folder: Path) -> list[str]:
@@ -85,7 +88,8 @@ def test_a_bundle_that_fails_leaves_the_report_of_before(
 
 def begun(place: Path, into: Path, file: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "trainer", *command(place, into, file)],
+        # With plots: to write a report takes long enough to be interrupted.
+        [sys.executable, "-m", "trainer", *(word for word in command(place, into, file) if word != "--no-plots")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -118,7 +122,11 @@ def while_learning(training: subprocess.Popen[str], into: Path) -> None:  # noqa
 
 
 def while_writing(training: subprocess.Popen[str], into: Path) -> None:
-    """The report's folder has another name until it is whole."""
+    """The report's folder has another name until it is whole. Looked for once a report is begun, for to look all the
+    time takes as much of a processor as to train."""
+    assert training.stderr is not None
+    while not training.stderr.readline().endswith("] report\n"):
+        assert training.poll() is None
     while not unfinished(into / "reports"):
         assert training.poll() is None
 
@@ -144,3 +152,28 @@ def test_an_interrupt_in_the_middle_leaves_nothing(
     assert training.returncode == EXIT_INTERRUPTED
     assert said.splitlines()[-1] == "interrupted; nothing half-written was left behind"
     assert left_in(tmp_path) == []
+
+
+def test_a_report_that_fails_does_not_lose_the_bundle(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is written, the error is raised and what is left is said; a full disk leaves neither."""
+    done: list[str] = []
+
+    def bundle() -> bool:
+        done.append("bundle")
+        return True
+
+    def failing(error: Exception) -> Callable[[], None]:
+        def report() -> None:
+            raise error
+
+        return report
+
+    with pytest.raises(ValueError, match="no such colour"):
+        report_then_bundle(failing(ValueError("no such colour")), bundle, "v is there without its report")
+    assert done == ["bundle"]
+    assert capsys.readouterr().err == "warning: v is there without its report\n"
+    with pytest.raises(OSError, match="full"):
+        report_then_bundle(failing(OSError("full")), bundle, "")
+    assert done == ["bundle"]
+    assert report_then_bundle(lambda: done.append("report"), bundle, "")
+    assert done == ["bundle", "report", "bundle"]

@@ -12,9 +12,9 @@ from risk.bundle import ONNX, read_bundle
 from risk.catalogue import FeatureSet
 from risk.errors import BundleError, OptionError
 from risk.prepare import LearnedNumber
-from tests import bundles
+from testing import bundles
 from trainer.training.bundle_folder import make_current, prepare_folder, write_bundle
-from trainer.training.whole_folder import whole_folder
+from trainer.training.whole_folder import MARK, whole_folder
 
 
 def files(tmp_path: Path, weight: float = 1.0) -> tuple[str, dict[str, bytes]]:
@@ -96,17 +96,49 @@ def test_an_interrupt_leaves_what_was_there_before(tmp_path: Path, interrupt: ty
     assert names(folder) == ["old"]
 
 
+def left_behind(folder: Path, name: str, mark: str | None) -> Path:
+    left = folder / name
+    left.mkdir()
+    (left / "half").write_text("half")
+    if mark is not None:
+        (left / MARK).write_text(mark)
+    os.utime(left, (0, 0))
+    return left
+
+
 def test_what_a_killed_process_left_behind_is_no_hindrance_and_goes_after_a_day(tmp_path: Path) -> None:
     """Whatever its name was: in a container every process may have the same number."""
-    old, new = tmp_path / f".report.{os.getpid()}.part", tmp_path / ".other.1.part"
-    for left in (old, new):
-        left.mkdir()
-        (left / "half").write_text("half")
-    os.utime(old, (0, 0))
+    left_behind(tmp_path, f".report.{os.getpid()}.part", "report")
+    young = left_behind(tmp_path, ".report.abc.part", "report")
+    os.utime(young)
     with whole_folder(tmp_path / "report") as temporary:
         (temporary / "whole").write_text("whole")
-    assert names(tmp_path) == [".other.1.part", "report"]
+    assert names(tmp_path) == [".report.abc.part", "report"]
     assert names(tmp_path / "report") == ["whole"]
+
+
+def test_only_what_this_program_made_for_this_folder_goes(tmp_path: Path) -> None:
+    """However old: of another program, for another folder, or a link to somebody's."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    left_behind(elsewhere, "theirs", "report")
+    (tmp_path / ".report.link.part").symlink_to(elsewhere / "theirs")
+    kept = [
+        left_behind(tmp_path, ".firefox-download.part", None),
+        left_behind(tmp_path, ".report.1.part", None),
+        left_behind(tmp_path, ".report.2.part", "other"),
+        left_behind(tmp_path, ".other.1.part", "other"),
+    ]
+    with whole_folder(tmp_path / "report"):
+        pass
+    assert all((folder / "half").exists() for folder in (*kept, elsewhere / "theirs"))
+
+
+def test_what_is_in_the_making_says_that_it_is_ours(tmp_path: Path) -> None:
+    """So that it goes when it was abandoned."""
+    with whole_folder(tmp_path / "report"):
+        [made] = tmp_path.glob(".report.*.part")
+        assert (made / MARK).read_text() == "report"
 
 
 def test_folders_above_are_made_and_go_again_where_nothing_came_of_it(tmp_path: Path) -> None:

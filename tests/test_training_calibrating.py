@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.training.calibrating import FEW_FRAUDS, calibration_of, has_few_frauds
@@ -35,7 +35,6 @@ def test_the_table_rises_strictly_between_any_two_scores_seen_or_not(power: floa
     assert probability[-1] <= 1
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=60), st.integers(0, 2**32 - 1))
 def test_any_scores_give_a_table(raw: list[float], seed: int) -> None:
     """Also few, equal and extreme ones, and where fraud has the lower scores."""

@@ -7,7 +7,6 @@ from console.commands import parser_of
 from trainer import report, train
 from trainer.commands import COMMANDS, DESCRIPTION
 from trainer.training.estimators import DEFAULTS, RANGES
-from trainer.training.parts import LEAST_FRAUDS, LEAST_ROWS
 
 PAGE = (Path(__file__).parent.parent / "docs" / "training.md").read_text()
 
@@ -33,7 +32,3 @@ def test_every_option_that_the_page_names_exists_and_report_s_are_all_there() ->
     assert options_of("report") - {"-h", "--help"} <= named
     assert all(f"| `{value}` |" in PAGE for value in train.BALANCES)
     assert f"({report.DEFAULT_FOLDS})" in PAGE
-
-
-def test_the_page_names_the_least_of_rows_and_frauds() -> None:
-    assert f"fewer than {LEAST_ROWS:,} transactions, fewer than {LEAST_FRAUDS} known frauds" in PAGE

@@ -20,6 +20,7 @@ from risk.errors import DatasetError
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from risk.settings import read_settings
+from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.training.external import read_external
 from trainer.training.source import Opened, replay_of, stamp_of
@@ -37,7 +38,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(place: Path, into: Path, *more: str) -> int:
-    return main(["train", str(place / "mine.parquet"), *folders(into), "--model", "logistic", *more], {})
+    return main(["train", str(place / "mine.parquet"), *folders(into), "--model", "logistic", *QUICK, *more], {})
 
 
 def folders(into: Path) -> list[str]:
@@ -70,10 +71,10 @@ def test_its_scores_are_those_of_the_worker_s_pipeline(place: Path) -> None:
     alerts: set[tuple[str, int]] = set()
     for rows in open_dataset(place / "other.parquet").rows():
         days.learn(rows.labels())
-        scored = pipeline.score(rows.transactions)
+        scored = pipeline.score(rows.block)
         for row, score in zip(scored.rows, scored.scores, strict=True):
             if score >= manifest.thresholds.high:
-                alerts.add((rows.transactions[row].customer_id, rows.transactions[row].event_time // DAY))
+                alerts.add((rows.block[row].customer_id, rows.block[row].event_time // DAY))
     assert len(alerts) == figures_in(place)["external"]["models"][0]["money"]["alerts"] > 0
 
 
@@ -94,7 +95,7 @@ def test_it_stands_in_the_report_and_changes_no_bundle(
 def test_a_report_made_again_can_look_at_it_too(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     version = (place / "models" / "current").read_text().strip()
     before = figures_in(place)["external"]
-    command = ["report", version, str(place / "mine.parquet"), *folders(place), "--folds", "0"]
+    command = ["report", version, str(place / "mine.parquet"), *folders(place), "--folds", "0", *QUICK]
     assert main([*command, "--external", str(place / "other.parquet")], {}) == EXIT_OK
     assert "nothing was learned from it" in capsys.readouterr().out
     assert figures_in(place)["external"] == before

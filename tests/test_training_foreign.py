@@ -1,6 +1,7 @@
 """A bank's own export, from its map to a backtest: other names, semicolons, decimal commas, the day first."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -10,8 +11,12 @@ import pytest
 
 from console.start import EXIT_OK
 from risk.bundle import read_bundle
+from risk.dataset import open_dataset
+from risk.errors import DatasetError
 from tests.foreign_files import World, german_bank, saved
+from tests.trainings import QUICK
 from trainer.__main__ import main
+from trainer.training.source import stamp_of
 
 ROWS, DAYS = 12_000, 80
 
@@ -57,7 +62,7 @@ def test_from_a_foreign_csv_to_a_backtest(tmp_path: Path, capsys: pytest.Capture
 
     versions = []
     for cost in (5, 9):
-        run("train", file, "--columns", columns, *folders, "--model", "logistic", "--review-cost", cost)
+        run("train", file, "--columns", columns, *folders, "--model", "logistic", "--review-cost", cost, *QUICK)
         (version,) = {path.name for path in models.iterdir() if path.is_dir()} - set(versions)
         versions.append(version)
     first, second = versions
@@ -67,7 +72,7 @@ def test_from_a_foreign_csv_to_a_backtest(tmp_path: Path, capsys: pytest.Capture
     assert manifest.number_attributes == ("Kontostand",)
     capsys.readouterr()
 
-    run("report", first, file, "--columns", columns, *folders, "--folds", 2)
+    run("report", first, file, "--columns", columns, *folders, "--folds", 2, *QUICK)
     figures = json.loads((reports / first / "metrics.json").read_text())
     assert len(figures["folds"]) == 2
     assert figures["models"][0]["metrics"]["roc_auc"]["value"] > 0.85
@@ -86,3 +91,18 @@ def test_from_a_foreign_csv_to_a_backtest(tmp_path: Path, capsys: pytest.Capture
     alerts = next(row["alerts"] for row in tested["sweep"] if row["threshold"] == high)
     assert tested["transactions"] == figures["test"]["transactions"]
     assert alerts == figures["models"][0]["money"]["alerts"] > 0
+
+
+@pytest.mark.parametrize("name", ["pipe.csv", "zeros.csv", "parts/part-0.parquet"])
+def test_what_is_no_plain_file_is_refused_before_it_is_read(tmp_path: Path, name: str) -> None:
+    """A training takes the file's digest first: a pipe kept it waiting, and /dev/zero has no end."""
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    if name == "zeros.csv":
+        path.symlink_to("/dev/zero")
+    else:
+        os.mkfifo(path)
+    asked = path.parent if path.suffix == ".parquet" else path
+    for read in (stamp_of, open_dataset):
+        with pytest.raises(DatasetError, match="is not a file: expected a CSV, Parquet or NDJSON file"):
+            read(asked)

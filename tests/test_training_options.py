@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from console.start import EXIT_FAILED, EXIT_OK, EXIT_USAGE
+from tests.trainings import QUICK
 from trainer.__main__ import main
 
 
@@ -19,7 +20,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(place: Path, into: Path, *more: str) -> int:
     command = ["train", str(place / "cards.parquet"), "--models", str(into / "models"),
-               "--reports", str(into / "reports"), "--model", "logistic", *more]  # fmt: skip
+               "--reports", str(into / "reports"), "--model", "logistic", *QUICK, *more]  # fmt: skip
     return main(command, {})
 
 
@@ -40,9 +41,11 @@ def refused(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *mo
         (["--loss-rate", "nan"], "--loss-rate: got nan"),
         (["--alerts-per-day", "inf"], "--alerts-per-day: got inf"),
         (["--seed", "-5"], "--seed: got -5, expected a number from 0 to 2,147,483,647"),
+        (["--resamples", "19"], "--resamples: got 19, expected a number from 20 to 100,000"),
         (["--currency", "COINS"], "--currency: got 'COINS'"),
         (["--search", "-1"], "--search: got -1"),
-        (["--label-delay", "1d"], "label delay: got 1 days"),
+        (["--label-delay", "1d"], "--label-delay: got '1d', expected whole days from 2d"),
+        (["--label-delay", "2d"], "label delay: got 2 days, and transactions 1 days late, expected at least 3 days"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(
@@ -70,7 +73,10 @@ def test_what_is_no_number_is_refused_with_an_example(
 
 def test_a_folder_is_no_file_to_train_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", str(tmp_path)], {}) == EXIT_FAILED
-    assert f"{tmp_path}: got a folder, expected a file with transactions" in capsys.readouterr().err
+    assert (
+        f"{tmp_path}: is a folder without Parquet files: expected a CSV, Parquet or NDJSON file"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from risk.clock import DAY
 from risk.errors import DatasetError
 from tests.training_rows import made_matrix
+from trainer.training.folds import drawn_folds
 from trainer.training.known import known_frauds
 from trainer.training.matrix import Matrix
 from trainer.training.parts import Parts, check_labels, check_parts, parts_at_random, parts_by_time
@@ -119,3 +120,21 @@ def test_one_class_or_none_is_refused(label: int, words: str) -> None:
     matrix = history()
     with pytest.raises(DatasetError, match=f"got {words} "):
         check_labels(matrix._replace(is_fraud=np.full(ROWS, label, np.int8)), "file.csv")
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 10])
+@pytest.mark.parametrize("frauds", [30, 60, 100, 1000])
+def test_folds_give_each_part_its_share_of_each_class(frauds: int, count: int) -> None:
+    """And every row is tested once."""
+    is_fraud = np.arange(5000) < frauds
+    matrix = made_matrix(np.zeros(5000), is_fraud, np.ones(5000))
+    tested = []
+    for fit, validation, test in drawn_folds(matrix, 1, count):
+        tested += test.tolist()
+        assert sorted([*fit, *validation, *test]) == list(range(5000))
+        for of_class in (is_fraud, ~is_fraud):
+            size = int(of_class.sum())
+            assert abs(int(of_class[test].sum()) - size / count) < 1
+            rest = size - int(of_class[test].sum())
+            assert abs(int(of_class[validation].sum()) - 0.15 * rest) <= 1
+    assert sorted(tested) == list(range(5000))

@@ -18,6 +18,7 @@ from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES, FeatureSet
 from risk.clock import DAY, HOUR, date_ms
 from risk.dataset import open_dataset
 from tests.training_rows import made_matrix
+from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.evidence.metrics import areas
 from trainer.replay import Replay
@@ -40,7 +41,7 @@ DELAY = 3
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small history, and LightGBM trained on it with few trees."""
     folder = tmp_path_factory.mktemp("promises")
-    command = ["generate", "cards", str(folder / "cards.parquet"), "--customers", "220", "--days", "110"]
+    command = ["generate", "cards", str(folder / "cards.parquet"), "--customers", "120", "--days", "110"]
     assert main(command, {}) == EXIT_OK
     (folder / "few.toml").write_text("[lightgbm]\nn_estimators = 15\n")
     assert train(folder, folder) == EXIT_OK
@@ -49,7 +50,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(place: Path, into: Path, *more: str, file: str = "cards.parquet") -> int:
     command = ["train", str(place / file), "--models", str(into / "models"), "--reports", str(into / "reports"),
-               "--model", "lightgbm", "--params", str(place / "few.toml"), *more]  # fmt: skip
+               "--model", "lightgbm", "--params", str(place / "few.toml"), *QUICK, *more]  # fmt: skip
     return main(command, {})
 
 
@@ -77,7 +78,7 @@ def test_the_bundle_carries_the_proof_that_it_serves_what_was_trained(place: Pat
     proof = metrics["proof"]
     assert proof["rows"] == proof["batch_rows"] == metrics["validation"]["transactions"]
     assert 0 < proof["largest_difference"] <= 1e-6
-    assert proof["batch_sizes"] == [2, 3, 64, 512]
+    assert proof["batch_sizes"] == [1, 2, 3, 64, 512]
 
 
 def test_medians_clip_points_and_vocabularies_are_of_the_fit_period_alone(place: Path) -> None:
@@ -149,7 +150,7 @@ def test_a_search_looks_further_than_what_was_asked_for(place: Path, tmp_path: P
     (tmp_path / "poor.toml").write_text("[logistic]\nC = 1e-9\n")
     more = ["--model", "logistic", "--params", str(tmp_path / "poor.toml"), "--search", "4"]
     command = ["train", str(place / "cards.parquet"), "--models", str(tmp_path / "models"),
-               "--reports", str(tmp_path / "reports"), *more]  # fmt: skip
+               "--reports", str(tmp_path / "reports"), *QUICK, *more]  # fmt: skip
     assert main(command, {}) == EXIT_OK
     training = read_bundle(next((tmp_path / "models").glob("logistic-*"))).manifest.training
     assert training.parameters["logistic"]["C"] == 1e-9
@@ -161,7 +162,7 @@ def test_the_best_possible_is_that_of_the_true_probabilities(tmp_path: Path) -> 
     """Joined by transaction_id, on the rows of the test."""
     assert main(["generate", "trustlens", str(tmp_path / "t.parquet"), "--rows", "9000"], {}) == EXIT_OK
     command = ["train", str(tmp_path / "t.parquet"), "--models", str(tmp_path / "models"),
-               "--reports", str(tmp_path / "reports"), "--model", "logistic"]  # fmt: skip
+               "--reports", str(tmp_path / "reports"), "--model", "logistic", *QUICK]  # fmt: skip
     assert main(command, {}) == EXIT_OK
     (report,) = (tmp_path / "reports").iterdir()
     figures = json.loads((report / "metrics.json").read_text())

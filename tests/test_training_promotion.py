@@ -8,6 +8,7 @@ import pytest
 
 from console.start import EXIT_OK
 from risk.clock import DAY, to_text
+from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.training.promotion import why_not
 
@@ -57,7 +58,7 @@ def test_a_model_that_is_worse_than_chance_is_written_and_not_put_in_use(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folders = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "reports")]
-    assert main(["train", str(turned(tmp_path)), *folders, "--model", "logistic"], {}) == EXIT_OK
+    assert main(["train", str(turned(tmp_path)), *folders, "--model", "logistic", *QUICK], {}) == EXIT_OK
     said = capsys.readouterr()
     (bundle,) = (tmp_path / "models").iterdir()
     assert f"warning: {bundle.name} was NOT put in use: its average precision in the test is 0.0" in said.err
@@ -70,10 +71,10 @@ def test_a_bundle_that_is_not_to_be_promoted_leaves_the_one_in_use(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert (
-        main(["generate", "cards", str(tmp_path / "c.parquet"), "--customers", "200", "--days", "110"], {}) == EXIT_OK
+        main(["generate", "cards", str(tmp_path / "c.parquet"), "--customers", "120", "--days", "110"], {}) == EXIT_OK
     )
     command = ["train", str(tmp_path / "c.parquet"), "--models", str(tmp_path / "models"),
-               "--reports", str(tmp_path / "reports"), "--model", "logistic"]  # fmt: skip
+               "--reports", str(tmp_path / "reports"), "--model", "logistic", *QUICK]  # fmt: skip
     assert main(command, {}) == EXIT_OK
     in_use = (tmp_path / "models" / "current").read_text()
     assert f"in use      {in_use.strip()} is the current one" in capsys.readouterr().out

@@ -25,6 +25,7 @@ BELOW = {
 }
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("machine", [AVX2, BELOW], ids=["AVX2", "below"])
 def test_an_older_processor_trains_the_same_models_calibrations_and_thresholds(machine: dict[str, str]) -> None:
     """The four hashes of each model: ONNX, hyper-parameters drawn, calibration, thresholds."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from risk.bundle import ONNX_RUNTIME
 from risk.clock import DAY
 from risk.errors import OptionError
 from tests.training_rows import made_matrix
@@ -98,7 +99,7 @@ def test_a_search_begins_with_what_was_asked_for_and_draws_what_the_model_knows(
 
 def test_the_highest_average_precision_wins_and_of_equal_ones_the_first() -> None:
     def one(kind: str, average_precision: float) -> Trained:
-        return Trained(kind, {}, None, b"", None, np.empty(0), average_precision)  # type: ignore[arg-type]
+        return Trained(kind, {}, None, b"", ONNX_RUNTIME, None, np.empty(0), average_precision)  # type: ignore[arg-type]
 
     three = [one("logistic", 0.3), one("random-forest", 0.5), one("lightgbm", 0.5)]
     assert best(three) is three[1]

@@ -25,7 +25,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in sorted(ROOT.iterdir()):
         if path.is_dir() and (path / "__init__.py").exists():
             shutil.copytree(path, copy / path.name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--disable-pip-version-check"]
     build = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(made), str(copy)]
@@ -35,6 +35,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.proof
 def test_it_holds_every_file_of_the_programs_and_none_of_anything_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as opened:
         there = {name for name in opened.namelist() if ".dist-info/" not in name}
@@ -48,6 +49,7 @@ def test_it_holds_every_file_of_the_programs_and_none_of_anything_else(wheel: Pa
     assert there == wanted
 
 
+@pytest.mark.proof
 def test_installed_it_gives_every_command(wheel: Path, tmp_path: Path) -> None:
     """Into an empty environment, which then finds the locked packages beside it: nothing is downloaded here."""
     venv.create(tmp_path / "empty", symlinks=True)

@@ -25,7 +25,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command.add_argument("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
     command.add_argument("--out", required=True, type=Path, metavar="F.parquet", help="the file to write")
     command.add_argument("--columns", type=Path, metavar="MAP.toml", help="which column is what; see inspect")
-    command.add_argument("--label-delay", metavar="TIME", help="TRUSTLENS_LABEL_DELAY for this run, such as 7d")
+    command.add_argument(
+        "--label-delay", metavar="TIME", help="whole days from 3d (7d); TRUSTLENS_LABEL_DELAY for this run"
+    )
     command.add_argument("--bucket", metavar="TIME", help="TRUSTLENS_BUCKET for this run, such as 1h or 1s")
     command.add_argument("--currency", metavar="CODE", help="amounts in other currencies count as missing "
                          "(default: the most common at the file's beginning)")  # fmt: skip

@@ -17,7 +17,15 @@ from risk.dataset.map_file import load_map
 from risk.engine import Verdict
 from risk.errors import OptionError
 from risk.money import EXPONENTS
-from trainer.replay import Passed, Replay, check_labels_in_time, check_something_scored, currency_of, warn_of_left_out
+from trainer.replay import (
+    Passed,
+    Replay,
+    check_labels_in_time,
+    check_something_scored,
+    currency_of,
+    warn_of_left_out,
+    warn_of_unlabelled_days,
+)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
         write_features(replay, temporary)
         check_something_scored(replay)
         check_labels_in_time(replay)
+        warn_of_unlabelled_days(replay)
     _report(replay, target)
     return 0
 
@@ -51,7 +60,7 @@ def write_features(replay: Replay, path: Path) -> None:
     with closing(pq.ParquetWriter(path, schema)) as writer, progress("features", replay.dataset.row_count) as advance:
         for passed in replay.chunks():
             writer.write_table(_table(passed, schema))
-            advance(len(passed.rows.transactions))
+            advance(len(passed.rows.block))
 
 
 def _schema(replay: Replay) -> pa.Schema:
@@ -64,15 +73,15 @@ def _schema(replay: Replay) -> pa.Schema:
 def _table(passed: Passed, schema: pa.Schema) -> pa.Table:
     rows, batch = passed
     scored = np.flatnonzero(batch.verdicts == Verdict.SCORED)
-    all_scored = len(scored) == len(rows.transactions)
+    all_scored = len(scored) == len(rows.block)
     values, is_fraud = batch.values[scored], rows.is_fraud[scored]
 
     def chosen(texts: Sequence[str | None]) -> Sequence[str | None]:
         return texts if all_scored else [texts[row] for row in scored.tolist()]
 
     columns = [
-        pa.array(chosen([t.transaction_id for t in rows.transactions]), pa.string()),
-        pa.array(np.array([t.event_time for t in rows.transactions], np.int64)[scored]).cast(schema.types[1]),
+        pa.array(chosen(rows.block.transaction_id), pa.string()),
+        pa.array(rows.block.event_time[scored]).cast(schema.types[1]),
         pa.array(is_fraud, pa.int8(), mask=is_fraud < 0),
         *(pa.array(np.ascontiguousarray(values[:, column])) for column in range(values.shape[1])),
         *(pa.array(chosen(texts), pa.string()) for texts in batch.categories.values()),

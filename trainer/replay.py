@@ -3,6 +3,7 @@
 And what is said of it afterwards: what was left out, and why nothing can be made of the rest.
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from console.terminal import say, warn
-from risk.catalogue import FeatureSet
+from risk.catalogue import FeatureSet, label_features
 from risk.clock import DAY
 from risk.dataset import BadRow, Dataset, Rows
 from risk.dataset.column_map import Constant
@@ -20,6 +21,7 @@ from risk.ledger import SeenDays
 from risk.ledger_day import label_cutoff
 from risk.money import EXPONENTS
 from risk.words import counted
+from trainer.unlabelled import LabelledDays, Span
 
 MANY_TOO_LATE = 0.05
 MANY_UNREADABLE = 0.2
@@ -52,6 +54,7 @@ class Replay:
         self.reported_frauds = 0
         self.frauds_unseen = 0
         self.currency = currency
+        self.labelled = LabelledDays(label_delay_days)
         self._delay = label_delay_days
         self._days = SeenDays(label_delay_days=label_delay_days, bucket_ms=bucket_ms)
         self._engine = Engine(
@@ -75,7 +78,7 @@ class Replay:
         for rows in self.dataset.rows():
             if self.has_ledger:
                 self._days.learn(rows.labels())
-            batch = self._engine.features(rows.transactions)
+            batch = self._engine.features(rows.block)
             self._count(rows, batch)
             self._engine.forget_old_days()
             yield Passed(rows, batch)
@@ -83,9 +86,13 @@ class Replay:
     def _count(self, rows: Rows, batch: FeatureBatch) -> None:
         for verdict in Verdict:
             self.verdicts[verdict] += int(np.count_nonzero(batch.verdicts == verdict))
-        self.other_currencies.update(t.currency for t in rows.transactions if t.currency != self.currency)
+        currencies = Counter(rows.block.currency)
+        del currencies[self.currency]
+        self.other_currencies += currencies
+        times = rows.block.event_time
         reported = np.flatnonzero((rows.is_fraud == 1) & (rows.labelled_at >= 0))
-        days = np.array([rows.transactions[row].event_time // DAY for row in reported], np.int64)
+        days = times[reported] // DAY
+        self.labelled.add(times, rows.is_fraud, rows.labelled_at)
         self.reported_frauds += len(reported)
         when = rows.labelled_at[reported]
         unseen = (when < days * DAY) | (when >= label_cutoff(days, self._delay))
@@ -132,6 +139,17 @@ def check_labels_in_time(replay: Replay) -> None:
         say(text)
 
 
+def warn_of_unlabelled_days(replay: Replay) -> None:
+    """The ledger takes what nobody reported for genuine."""
+    ends = replay.dataset.ends
+    features = label_features(feature.name for feature in replay.feature_set.numbers)
+    if ends is None or not features:
+        return
+    gaps = replay.labelled.gaps(Span(ends[0] // DAY, ends[1] // DAY))
+    if gaps is not None:
+        warn(f"{gaps.headline}: {replay.dataset.path}: {gaps.sentence(features)}")
+
+
 def warn_of_left_out(replay: Replay) -> None:
     """What a file holds that no feature is computed for."""
     verdicts, dataset = replay.verdicts, replay.dataset
@@ -152,5 +170,5 @@ def warn_of_left_out(replay: Replay) -> None:
         if share > MANY_UNREADABLE:
             warn(
                 f"THIS IS {share:.0%} OF ALL ROWS, and they are missing from every history and figure. If they should "
-                f"count, change the column map; `python -m trainer inspect {dataset.path}` tells more"
+                f"count, change the column map; `python -m trainer inspect {shlex.quote(str(dataset.path))}` tells more"
             )

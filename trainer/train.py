@@ -11,6 +11,7 @@ from console.options import number, option_of, whole
 KINDS = ("logistic", "random-forest", "lightgbm")
 BALANCES = ("none", "class-weight", "undersample", "smote")
 SPLITS = ("time", "random")
+DEFAULT_RESAMPLES = 1000
 
 NOTES = """\
 --external judges all models on a second file as well: nothing is learned from it, thresholds stay as they are, and it
@@ -68,12 +69,20 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="of a missed fraud's amount that is lost (1)",
     )
     add("--alerts-per-day", type=option_of(number), metavar="N", help="more high alerts than these cannot be worked")
-    add("--label-delay", metavar="TIME", help="whole days such as 7d, the default; TRUSTLENS_LABEL_DELAY for this run")
+    add("--label-delay", metavar="TIME", help="whole days from 3d (7d); TRUSTLENS_LABEL_DELAY for this run")
     add("--bucket", metavar="TIME", help="TRUSTLENS_BUCKET for this run, such as 1h or 1s")
     add("--currency", metavar="CODE", help="amounts in other currencies count as missing")
     add("--external", type=Path, metavar="FILE", help="untouched data to judge every model on, beside the test")
     add("--external-columns", type=Path, metavar="MAP.toml", help="its map (default: the one of --columns)")
     add("--seed", type=option_of(whole), default=42, metavar="N", help="of everything drawn at random (default 42)")
+    add(
+        "--resamples",
+        type=option_of(whole),
+        default=DEFAULT_RESAMPLES,
+        metavar="N",
+        help="draws behind each interval (default 1000)",
+    )
+    add("--no-plots", action="store_true", help="a report without plots, which is some seconds quicker")
     add("--no-promote", action="store_true", help="write the bundle, and leave the one in use as it is")
     command.set_defaults(run=run)
 

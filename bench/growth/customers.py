@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from bench.alone import run_alone
+from risk.block import block_of
 from risk.catalogue import ALL_FIELDS, FeatureSet
 from risk.clock import DAY, HOUR
 from risk.engine import Engine
@@ -74,12 +75,12 @@ def main() -> None:
     customers, rows = options.customers, options.customers * options.entries
     days = SeenDays(label_delay_days=7, bucket_ms=HOUR)
     engine = Engine(FeatureSet(ALL_FIELDS), currency="EUR", days=days)
-    engine.restore(next(pieces(PIECE, PIECE)), 1)  # what is loaded at first use is no customer's
+    engine.restore(block_of(next(pieces(PIECE, PIECE))), 1)  # what is loaded at first use is no customer's
     engine.forget(1)
     gc.collect()
     before, began = resident_bytes(), time.perf_counter()
     for piece in pieces(rows, customers):
-        engine.restore(piece)
+        engine.restore(block_of(piece))
     seconds = time.perf_counter() - began
     del piece
     gc.collect()

@@ -7,13 +7,11 @@ is the work itself. Settings come from the environment, as for a worker; `--bund
 import argparse
 import os
 from pathlib import Path
-from typing import cast
 
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from risk.bundle import read_bundle
-from risk.events import Transaction
 from risk.kafka.connection import client_options, connection_of
 from risk.kafka.sending import send_all
 from risk.ledger import SeenDays
@@ -60,13 +58,13 @@ async def run(settings: Settings, folder: Path) -> None:
         fetched = await consumer.getmany(timeout_ms=200, max_records=CHUNK)
         for (topic, partition), records in fetched.items():
             held = taken[partition]
-            transactions = cast(list[Transaction], read(records))  # the topic holds nothing else
-            scored = pipeline.score(transactions, partition)
-            out = outgoing(manifest, Place(topic, partition), records, transactions, scored)
+            block = read(records).block  # the topic holds nothing else
+            scored = pipeline.score(block, partition)
+            out = outgoing(manifest, Place(topic, partition), records, block, scored)
             for name, messages in ((topics.alerts, out.alerts), (topics.flags, out.flags)):
                 await send_all(producer, name, partition, [one.message for one in messages])
             after = records[-1].offset + 1
-            newest = max(transaction.event_time for transaction in transactions)
+            newest = int(block.event_time.max())
             store.commit_flags(
                 held.owner,
                 expected=held.next_offset,

@@ -3,7 +3,9 @@
 import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +26,7 @@ class Speed(NamedTuple):
     rows_per_second: float
     cpu_microseconds: float  # of the contestant's processes, for each transaction
     peak_megabytes: float
+    cpu_by_thread: dict[str, float]  # microseconds for each transaction; of threads that ended meanwhile, nothing
 
 
 class Delay(NamedTuple):
@@ -40,7 +43,7 @@ def rows_stored(store: Path, query: str = POSITIONS) -> int:
     if not store.exists():
         return 0
     try:
-        with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as connection:
+        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
             return int(connection.execute(query).fetchone()[0])
     except sqlite3.OperationalError:
         return 0
@@ -49,12 +52,15 @@ def rows_stored(store: Path, query: str = POSITIONS) -> int:
 def speed(processes: Sequence[Leashed], run: Run, rows: int, query: str = POSITIONS) -> Speed:
     """From the first transaction that is stored to the last: what a start costs is another question."""
     first = until(processes, run.store, 1, query)
-    begun, cpu = time.perf_counter(), _cpu_seconds(processes)
+    begun, cpu, threads = time.perf_counter(), _cpu_seconds(processes), _cpu_of_threads(processes)
     last = until(processes, run.store, rows, query)
     seconds, used = time.perf_counter() - begun, _cpu_seconds(processes) - cpu
+    by_thread = _cpu_of_threads(processes)
+    by_thread.subtract(threads)
     if last == first:
         raise SystemExit(f"{run.store}: all {last:,} rows came at once, expected several batches; give more --rows")
-    return Speed((last - first) / seconds, used / (last - first) * 1e6, sum(map(_peak_megabytes, processes)))
+    each = {name: ticks / TICKS / (last - first) * 1e6 for name, ticks in by_thread.items() if ticks > 0}
+    return Speed((last - first) / seconds, used / (last - first) * 1e6, sum(map(_peak_megabytes, processes)), each)
 
 
 def top_speed(contestant: Contestant, run: Run, rows: int) -> Speed:
@@ -85,6 +91,18 @@ def _cpu_seconds(processes: Sequence[Leashed]) -> float:
     for process in processes:
         fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
         used += (int(fields[11]) + int(fields[12])) / TICKS
+    return used
+
+
+def _cpu_of_threads(processes: Sequence[Leashed]) -> Counter[str]:
+    """Ticks, by the name that the system knows a thread by."""
+    used: Counter[str] = Counter()
+    for process in processes:
+        for task in Path(f"/proc/{process.pid}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):  # it ended between two looks
+                before, _, after = task.joinpath("stat").read_text().rpartition(")")
+                fields = after.split()
+                used[before.partition("(")[2]] += int(fields[11]) + int(fields[12])
     return used
 
 

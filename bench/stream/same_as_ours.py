@@ -12,13 +12,14 @@ import msgspec
 import numpy as np
 
 from bench.stream.by_hand import LEDGER, Event, Learned, Past, features, nothing
+from risk.block import block_of
 from risk.bundle import Manifest, read_bundle
 from risk.clock import DAY
 from risk.codec import encode_transaction
 from risk.engine import Engine
 from risk.events import Transaction
 from risk.ledger import SeenDays
-from risk.model import Model
+from risk.model import model_of
 from risk.pipeline import Pipeline
 
 CHUNK = 1_000
@@ -33,13 +34,13 @@ def compare(transactions: Sequence[Transaction], folder: Path) -> Compared:
     """How many were compared; SystemExit at the first that differs."""
     bundle = read_bundle(folder)
     manifest, learned = bundle.manifest, Learned(folder)
-    model = Model(bundle.onnx, len(manifest.features), str(folder))
+    model = model_of(bundle.onnx, len(manifest.features), str(folder), manifest.scored_by)
     by_hand = list(features_by_hand(transactions))
     values = same_features(transactions, by_hand, _engine(bundle.manifest))
     until = transactions[0].event_time // DAY * DAY + manifest.label_delay_days * DAY
     early = [place for place, transaction in enumerate(transactions) if transaction.event_time < until]
     pipeline = Pipeline(bundle, _days(manifest))
-    scored = pipeline.score([transactions[place] for place in early])
+    scored = pipeline.score(block_of([transactions[place] for place in early]))
     ours = zip(scored.scores, scored.levels, strict=True)
     rows = np.array([learned.row(by_hand[place]) for place in early], np.float32)
     by_hand_scores = np.interp(model.raw_scores(rows), learned.raw, learned.probability).tolist()
@@ -64,7 +65,7 @@ def same_features(transactions: Sequence[Transaction], by_hand: Sequence[Event],
     columns = [column for column, name in enumerate(names) if name not in LEDGER]
     for first in range(0, len(transactions), CHUNK):
         chunk = transactions[first : first + CHUNK]
-        ours = engine.features(chunk).values[:, columns]
+        ours = engine.features(block_of(chunk)).values[:, columns]
         theirs = np.array([[found[names[c]] for c in columns] for found in by_hand[first : first + CHUNK]])
         different = np.argwhere(~((ours == theirs) | (np.isnan(ours) & np.isnan(theirs))))
         if len(different):

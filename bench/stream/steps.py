@@ -8,7 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 from urllib.request import urlopen
 
 from bench.stream.contestants import WORKER, worker
@@ -18,7 +18,6 @@ from ops.kafka.ports import free_ports
 from risk.bundle import read_bundle
 from risk.codec import encode_transaction
 from risk.dataset import open_dataset
-from risk.events import Transaction
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from risk.prepare import Preparation
@@ -64,23 +63,23 @@ def cpu_of_steps(history: History) -> dict[str, float]:
         for first in range(0, len(records), CHUNK):
             chunk = records[first : first + CHUNK]
             with clock.step(DECODE):
-                transactions = cast(list[Transaction], read(chunk))  # the history holds nothing else
+                block = read(chunk).block
             with clock.step(FEATURES):
-                batch = apart.engine.features(transactions)
+                batch = apart.engine.features(block)
             with clock.step(PREPARE):
                 prepared = preparation.prepare(batch)
             with clock.step(MODEL):
                 apart.probabilities(prepared.values)
             with clock.step(DECIDE):
-                scored = whole.score(transactions)
+                scored = whole.score(block)
             with clock.step(OUTPUTS):
-                out = outgoing(manifest, PLACE, chunk, transactions, scored)
+                out = outgoing(manifest, PLACE, chunk, block, scored)
             with clock.step(STORE):
                 store.commit_flags(
                     owner,
                     expected=first,
                     next_offset=first + len(chunk),
-                    newest_event_time=transactions[-1].event_time,
+                    newest_event_time=int(block.event_time[-1]),
                     outputs=Outputs(0, 0, 0),
                     rows=out.rows,
                 )
@@ -110,7 +109,7 @@ def _pipeline(bundle: Any) -> Pipeline:
 
 def _records(history: History) -> list[Any]:
     """As a consumer would hand them out, in memory."""
-    rows = chain.from_iterable(rows.transactions for rows in open_dataset(history.path).rows())
+    rows = chain.from_iterable(rows.block for rows in open_dataset(history.path).rows())
     return [
         SimpleNamespace(
             offset=offset, key=one.customer_id.encode(), value=encode_transaction(one), timestamp=one.event_time

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ops.kafka.ports import free_ports
 from ops.kafka.properties import Listeners
 from ops.kafka.real import Kafka
-from ops.leashed import Leashed
+from ops.leashed import ROOT, Leashed
 from risk.bundle import current_bundle
 from risk.settings import PREFIX
 
@@ -22,6 +22,23 @@ ROWS_OF_A_CUSTOMER = 235  # of `cards` in these days
 LEAST_CUSTOMERS = 400  # fewer have too few frauds to train on
 # Sent at a pace, these days would pass in seconds, and ledger days close many times a second, as in no real stream.
 PACED_DAYS, A_DAY = 15, 2
+
+
+class Tree(NamedTuple):
+    """A checkout, and the Python that has what it needs."""
+
+    name: str
+    folder: Path
+    python: str
+    environment: Mapping[str, str] = {}
+
+    def command(self, *module_and_options: str) -> list[str]:
+        """Runs a module of this checkout, wherever it is started."""
+        settings = [f"{name}={value}" for name, value in self.environment.items()]
+        return ["env", f"--chdir={self.folder}", *settings, self.python, "-m", *module_and_options]
+
+
+HERE = Tree("run", ROOT, sys.executable)
 
 
 class History(NamedTuple):
@@ -41,44 +58,56 @@ class Run(NamedTuple):
     prefix: str
     store: Path
     history: History
+    tree: Tree = HERE
+    sender: Tree = HERE  # whose producer fills the topics
 
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         ours = {"BROKERS": self.address, "TOPIC_PREFIX": self.prefix, "DB": str(self.store)}
-        return {**kept, **{PREFIX + name: value for name, value in ours.items()}}
+        # Not by our setting for it, which an earlier commit does not know and would refuse.
+        state = {"XDG_STATE_HOME": str(self.store.parent / "state")}
+        return {**kept, **state, **{PREFIX + name: value for name, value in ours.items()}}
 
-    def producer(self, *words: str) -> None:
-        command = [sys.executable, "-m", "producer", *words]
-        subprocess.run(command, check=True, capture_output=True, env=self.environment)
+    def make_topics(self) -> None:
+        self._producer(self.tree, "topics", "--partitions", str(PARTITIONS))
 
     def replay(self, rows: int, *options: str) -> None:
         """Sends the first transactions of the history, as fast as it can unless options say otherwise."""
         where = ["--position", str(self.store) + ".json", "--limit", str(rows)]
-        self.producer("replay", str(self.history.path), *(options or ("--max-in-flight", "0")), *where)
+        self._producer(self.sender, "replay", str(self.history.path), *(options or ("--max-in-flight", "0")), *where)
 
-    def start(self, *module_and_options: str, python: str = sys.executable, log: Path | None = None) -> Leashed:
+    def _producer(self, tree: Tree, *words: str) -> None:
+        subprocess.run(tree.command("producer", *words), check=True, capture_output=True, env=self.environment)
+
+    def start(self, *module_and_options: str, python: str | None = None, log: Path | None = None) -> Leashed:
         """A contestant as a process that does not outlive this one; its log lies beside the store unless named."""
         settings = [f"{name}={value}" for name, value in self.environment.items()]
-        command = ["env", "-i", *settings, python, "-m", *module_and_options]
-        return Leashed(command, log or self.store.with_suffix(".log"))
+        tree = self.tree._replace(python=python or self.tree.python)
+        return Leashed(
+            ["env", "-i", *settings, *tree.command(*module_and_options)], log or self.store.with_suffix(".log")
+        )
 
 
 class Bench:
-    """Gives out runs."""
+    """Gives out runs of one tree."""
 
-    def __init__(self, folder: Path, kafka: Kafka, history: History, paced: History) -> None:
+    def __init__(
+        self, folder: Path, kafka: Kafka, history: History, paced: History, tree: Tree = HERE, sender: Tree = HERE
+    ) -> None:
         self.folder = folder
         self.history = history
         self.paced = paced  # of fewer days, with as many transactions
         self._kafka = kafka
+        self._tree, self._sender = tree, sender
         self._runs = 0
 
     def fresh(self, history: History | None = None) -> Run:
         self._runs += 1
-        store = self.folder / f"run{self._runs}.db"
-        run = Run(self._kafka.address, f"run{self._runs}.", store, history or self.history)
-        run.producer("topics", "--partitions", str(PARTITIONS))
+        name = f"{self._tree.name}{self._runs}"
+        store = self.folder / f"{name}.db"
+        run = Run(self._kafka.address, f"{name}.", store, history or self.history, self._tree, self._sender)
+        run.make_topics()
         return run
 
 
@@ -89,27 +118,33 @@ def bench(folder: Path, rows: int) -> Iterator[Bench]:
     trained(path, models)
     paced = folder / "paced.parquet"
     held_paced = generated(paced, held // (PACED_DAYS * A_DAY), PACED_DAYS)
+    with broker(folder) as kafka:
+        yield Bench(folder, kafka, History(path, min(rows, held), models), History(paced, held_paced, models))
+
+
+@contextmanager
+def broker(folder: Path) -> Iterator[Kafka]:
     plain, controller = free_ports(2)
     # The time of every record is when the broker took it, so that no client's own idea of it is measured.
     times = {"log.message.timestamp.type": "LogAppendTime"}
     kafka = Kafka(folder / "kafka", Listeners(plain, controller, {}), more=times, heap="1g")
     kafka.start()
     try:
-        yield Bench(folder, kafka, History(path, min(rows, held), models), History(paced, held_paced, models))
+        yield kafka
     finally:
         kafka.kill()
 
 
-def generated(path: Path, customers: int, days: int = DAYS) -> int:
+def generated(path: Path, customers: int, days: int = DAYS, tree: Tree = HERE) -> int:
     """`cards` transactions; how many."""
     words = ["generate", "cards", str(path), "--customers", str(customers), "--days", str(days), "--force"]
-    done = subprocess.run([sys.executable, "-m", "trainer", *words], check=True, capture_output=True, text=True)
+    done = subprocess.run(tree.command("trainer", *words), check=True, capture_output=True, text=True)
     rows = re.search(r"^rows +([\d,]+)", done.stdout, re.MULTILINE)
     assert rows is not None, done.stdout
     return int(rows[1].replace(",", ""))
 
 
-def trained(path: Path, models: Path) -> None:
+def trained(path: Path, models: Path, tree: Tree = HERE) -> None:
     """A LightGBM bundle of the default size."""
     words = ["train", str(path), "--model", "lightgbm", "--models", str(models), "--reports", f"{models}.reports"]
-    subprocess.run([sys.executable, "-m", "trainer", *words], check=True, capture_output=True)
+    subprocess.run(tree.command("trainer", *words), check=True, capture_output=True)

@@ -1,14 +1,17 @@
 """The explorer as an ASGI app: start page, then Datasette behind a gate."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
+from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
 from kpi_reporter.explorer.answers import refusal
-from kpi_reporter.explorer.arguments import wrong_argument
-from kpi_reporter.explorer.datasette_of import datasette_of
+from kpi_reporter.explorer.arguments import with_times, wrong_argument
+from kpi_reporter.explorer.datasette_of import QUERY_SECONDS, datasette_of
 from kpi_reporter.explorer.gate import (
     METHODS,
     App,
@@ -20,25 +23,49 @@ from kpi_reporter.explorer.gate import (
     is_static,
     path_of,
     without_credentials,
+    without_formulas,
 )
 from kpi_reporter.explorer.page_connection import page_connection
 from kpi_reporter.explorer.start_page import shown
 from kpi_reporter.explorer.turns import LONGEST_WAIT_SECONDS, TooManyError, Turns
+from kpi_reporter.kpis.recent import Misses
 from kpi_reporter.kpis.values import Kpis, Unready
 
+MISSES_SHOWN = 100
 
+
+class Figures(Protocol):
+    """The latest there are, without waiting for newer ones."""
+
+    def value(self) -> Kpis | Unready: ...
+
+    def misses(self) -> Misses | None: ...
+
+
+@contextmanager
 def explorer(
-    path: Path, kpis: Callable[[], Kpis | Unready], *, longest_wait_seconds: float = LONGEST_WAIT_SECONDS
-) -> App:
-    """`kpis`: the latest figures there are, without waiting for newer ones."""
+    path: Path,
+    figures: Figures,
+    *,
+    longest_wait_seconds: float = LONGEST_WAIT_SECONDS,
+    query_seconds: float = QUERY_SECONDS,
+) -> Iterator[App]:
+    """Its connections are closed at the end: nobody may be asking any more."""
 
-    def kpis_as_json() -> str | None:
-        now = kpis()
-        return None if isinstance(now, Unready) else msgspec.json.encode(now).decode()
+    def kpis() -> str | None:
+        now = figures.value()
+        return None if isinstance(now, Unready) else _as_json(now)
 
-    datasette = datasette_of(path, {"kpis": kpis_as_json})
+    def worst_misses(since: int, until: int) -> str | None:
+        known = figures.misses()
+        return None if known is None else _as_json((known.since, known.worst(since, until, MISSES_SHOWN)))
+
+    with datasette_of(path, {"kpis": kpis, "worst_misses": worst_misses}, query_seconds) as datasette:
+        yield _answering(datasette, figures, Turns(longest_wait_seconds=longest_wait_seconds))
+
+
+def _answering(datasette: Datasette, figures: Figures, turns: Turns) -> App:
     pages = datasette.app()
-    turns = Turns(longest_wait_seconds=longest_wait_seconds)
 
     async def start_page(request: Request, now: Kpis) -> Response:
         template = datasette.jinja_env.get_template("start.html")
@@ -57,14 +84,16 @@ def explorer(
             response = await refusal(datasette, request, 404, "Not found", words)
         elif wrong := wrong_argument(path_asked, request.args):
             response = await refusal(datasette, request, 400, "This address cannot be read", wrong)
-        elif isinstance(now := kpis(), Unready):
+        elif isinstance(now := figures.value(), Unready):
             response = await refusal(datasette, request, 503, "Not ready", now.reason)
         elif path_asked == "/":
             response = await start_page(request, now)
         else:
             try:
+                read = {**scope, "query_string": with_times(path_asked, scope["query_string"])}
+                sent = without_formulas(send) if path_asked.endswith(".csv") else send
                 async with turns.turn(), page_connection():
-                    await pages(scope, receive, send)
+                    await pages(read, receive, sent)
                 return
             except TooManyError:
                 words = "More people ask than can be answered; try again in some seconds."
@@ -75,3 +104,7 @@ def explorer(
         await answer(without_credentials(scope), receive, guarded(send, path_of(scope)))
 
     return app
+
+
+def _as_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,4 +1,4 @@
-"""What Datasette is told of the store: tables, columns with their units, facets, and the queries that stand ready."""
+"""What Datasette is told of the store: tables, columns with their units, facets, and the saved queries."""
 
 from typing import Any
 

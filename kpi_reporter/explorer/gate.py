@@ -1,10 +1,13 @@
 """What gets through to Datasette: reading, and the addresses of its pages of the store. Everything else ends here, so
 that what Datasette or a plugin offers besides (debug pages, downloads, other databases) is out of reach."""
 
+import csv
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from io import StringIO
 from typing import Any
 
+from console.output import spreadsheet_cell
 from kpi_reporter.explorer.described import NAME, pages
 
 Scope = MutableMapping[str, Any]
@@ -68,3 +71,41 @@ def guarded(send: Send, path: str) -> Send:
         await send(message)
 
     return send_guarded
+
+
+def without_formulas(send: Send) -> Send:
+    """Texts that no spreadsheet runs, where the answer is CSV. It is held to so many rows, so it is kept until
+    it is whole."""
+    is_csv = False
+    body = bytearray()
+
+    async def send_without(message: Message) -> None:
+        nonlocal is_csv
+        if message["type"] == "http.response.start":
+            # What is wrong with an address that ends in .csv is said in JSON.
+            kinds = [value for name, value in message["headers"] if name.lower() == b"content-type"]
+            is_csv = any(kind.startswith((b"text/plain", b"text/csv")) for kind in kinds)
+            await send(message)
+        elif not is_csv:
+            await send(message)
+        else:
+            body.extend(message.get("body", b""))
+            if not message.get("more_body"):
+                await send({**message, "body": _as_cells(body.decode()).encode()})
+
+    return send_without
+
+
+def _as_cells(text: str) -> str:
+    made = StringIO(newline="")
+    rows = csv.reader(StringIO(text, newline=""))
+    csv.writer(made).writerows([cell if _is_number(cell) else spreadsheet_cell(cell) for cell in row] for row in rows)
+    return made.getvalue()
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

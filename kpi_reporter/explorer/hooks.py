@@ -1,4 +1,5 @@
-"""What Datasette asks its plugins: how a failure is answered. Registered once for the process, by `datasette_of`."""
+"""What Datasette asks its plugins: how a failure is answered, and what there is to count by. Registered once for the
+process, by `datasette_of`."""
 
 import sqlite3
 import traceback
@@ -7,12 +8,13 @@ from collections.abc import Awaitable, Callable
 from datasette import hookimpl
 from datasette.app import Datasette
 from datasette.database import QueryInterrupted
+from datasette.facets import ArrayFacet, ColumnFacet, DateFacet, Facet
 from datasette.utils.asgi import Base400, Request, Response
 from datasette.views.base import DatasetteError
 
 from kpi_reporter.explorer.answers import refusal
 from kpi_reporter.explorer.described import NAME
-from kpi_reporter.explorer.queries import LOOKED_AT, MOST_ROWS, QUERIES, Query
+from kpi_reporter.explorer.queries import QUERIES, Query
 from risk.clock import to_text
 from risk.errors import StoreError
 
@@ -50,7 +52,7 @@ def handle_exception(datasette: Datasette, request: Request, exception: Exceptio
     async def answer() -> Response:
         seconds = datasette.sql_time_limit_ms / 1000
         status, title, words = _in_words(exception, seconds)
-        if title == _STOPPED and _ready_query(request) is not None:
+        if title == _STOPPED and _saved_query(request) is not None:
             # It ends within the limit however much the store holds, so nothing is wrong with what was asked.
             status, title, words = 503, "The reporter is busy", _BUSY.format(seconds=seconds)
         if title == _INVALID:
@@ -62,26 +64,28 @@ def handle_exception(datasette: Datasette, request: Request, exception: Exceptio
 
 @hookimpl  # type: ignore[untyped-decorator]  # datasette has no types
 def extra_template_vars(datasette: Datasette, request: Request) -> Callable[[], Awaitable[dict[str, str]]]:
-    """Beside a query that stands ready: whether it looked at fewer transactions than the days asked for have."""
+    """Beside a saved query: whether it looked at fewer transactions than the days asked for have."""
 
     async def answer() -> dict[str, str]:
-        query = _ready_query(request)
-        if query is None or "days" not in [asked.name for asked in query.asked]:
+        query = _saved_query(request)
+        if query is None or query.cut is None:
             return {}
-        asked = {name: request.args.get(name) or "" for name in ("days", "until")}
-        [[count, since]] = (await datasette.get_database(NAME).execute(LOOKED_AT, asked)).rows
-        if count < MOST_ROWS:
+        asked = {each.name: request.args.get(each.name) or "" for each in query.asked}
+        [[since]] = (await datasette.get_database(NAME).execute(query.cut, asked)).rows
+        if since is None:
             return {}
-        return {
-            "looked_at": f"Only the newest {MOST_ROWS:,} transactions of these days are looked at: those since "
-            f"{to_text(since)}. Ask for fewer days, or for an earlier last day, to see others."
-        }
+        return {"looked_at": f"Not all of these days are looked at, only what happened since {to_text(since)}."}
 
     return answer
 
 
-def _ready_query(request: Request) -> Query | None:
-    """The query that stands ready at this address, if one does."""
+@hookimpl  # type: ignore[untyped-decorator]  # datasette has no types
+def register_facet_classes() -> list[type[Facet]]:
+    return [ColumnFacet, DateFacet, ArrayFacet]
+
+
+def _saved_query(request: Request) -> Query | None:
+    """The saved query at this address, if there is one."""
     return next((query for query in QUERIES if query.name == request.url_vars.get("table")), None)
 
 

@@ -1,10 +1,12 @@
-"""The queries that stand ready. Each answers within the time limit however much the store holds: what looks at many
-transactions looks at the newest of the time asked for, and at most at so many."""
+"""The saved queries. Each answers within the time limit however much the store holds: what looks at many transactions
+looks at the newest of the time asked for, and at most at so many; and the page says when it did not look at all."""
 
 from enum import StrEnum
 from typing import NamedTuple
 
 MOST_ROWS = 100_000
+# Each of these asks for its label as well, and each is a page of the file of its own.
+MOST_HIGH = 20_000
 MOST_DAYS = 36_500
 
 
@@ -33,6 +35,7 @@ class Query(NamedTuple):
     sql: str
     asked: tuple[Asked, ...] = ()
     most_rows: int | None = None  # where it ends by itself
+    cut: str | None = None  # since when it looks, in ms, where that is not since the first of the days asked for
 
 
 _DAYS = Asked("days", "Days, back from the end", "30", Kind.DAYS)
@@ -40,24 +43,40 @@ _UNTIL = Asked("until", "Last day; empty for the newest", "newest", Kind.DATE)
 _CUSTOMER = Asked("customer_id", "Customer", "whose history", is_needed=True)
 
 
-def _recent(columns: str) -> str:
-    return f"""with until as (
+_ASKED_FOR = """with until as (
   select case when :until = '' then (select max(newest_event_time) from partitions)
          else unixepoch(:until, '+1 day') * 1000 - 1 end as ms
-), recent as (
-  select {columns} from risk_flags
-  where event_time <= (select ms from until)
-    and event_time > (select ms from until) - case when :days = '' then 30 else :days end * 86400000
-  order by event_time desc
-  limit {MOST_ROWS}
+), since as (
+  select ms - case when :days = '' then 30 else :days end * 86400000 as ms from until
 )"""
 
 
-_RECENT = _recent("source_partition, source_offset")
-# How much of the days asked for is looked at, and since when.
-LOOKED_AT = f"{_recent('event_time')} select count(*), min(event_time) from recent"
+def _newest(columns: str, *, only_high: bool = False) -> str:
+    which = (
+        "risk_flags indexed by high_flags_by_event_time where level = 'high' and" if only_high else "risk_flags where"
+    )
+    return f"""{_ASKED_FOR}, newest as (
+  select {columns} from {which}
+  event_time <= (select ms from until) and event_time > (select ms from since)
+  order by event_time desc
+  limit {MOST_HIGH if only_high else MOST_ROWS}
+)"""
+
+
+def _cut(*, only_high: bool = False) -> str:
+    most = MOST_HIGH if only_high else MOST_ROWS
+    columns = _newest("event_time", only_high=only_high)
+    return f"{columns} select case when count(*) = {most} then min(event_time) end from newest"
+
+
+_RECENT = _newest("source_partition, source_offset")
+_HIGH = _newest("source_partition, source_offset", only_high=True)
+_MISSED = "worst_misses((select ms from since), (select ms from until))"
+_MISSES_CUT = f"""{_ASKED_FOR}
+select case when {_MISSED} ->> '$[0]' > (select ms from since) then {_MISSED} ->> '$[0]' end"""
 
 _NEWEST = f"Of the days asked for, at most the newest {MOST_ROWS:,} transactions are looked at."
+_NEWEST_HIGH = f"Of the days asked for, at most the newest {MOST_HIGH:,} transactions of high risk are looked at."
 
 # The sentences of the reasons, the weightiest first.
 _WHY = "(select group_concat(reason.value ->> 'sentence', ' • ') from json_each(reasons) as reason) as why"
@@ -71,10 +90,11 @@ QUERIES = (
 select coalesce(merchant_category, '(none)') as merchant_category, count(*) as transactions,
   sum(level = 'high') as high, round(100.0 * sum(level = 'high') / count(*), 2) as high_percent,
   round(avg(score), 4) as mean_score, currency, round(sum(amount) filter (where level = 'high'), 2) as high_amount
-from recent join readable_flags using (source_partition, source_offset)
+from newest join readable_flags using (source_partition, source_offset)
 group by merchant_category, currency
 order by high_percent desc, transactions desc""",
         (_DAYS, _UNTIL),
+        cut=_cut(),
     ),
     Query(
         "monthly_volume",
@@ -95,7 +115,7 @@ order by month desc, currency, transactions""",
         f"""{_RECENT}, aged as (
   select level, score, cast(substr(event_time, 12, 2) as integer) as hour,
     cast(coalesce(attributes ->> '$.age', attributes ->> '$.customer_age') as integer) / 10 * 10 as age
-  from recent join readable_flags using (source_partition, source_offset)
+  from newest join readable_flags using (source_partition, source_offset)
 )
 select case when age is null then printf('%02d:00 to %02d:59 UTC', hour, hour)
        else printf('age %d to %d', age, age + 9) end as age_or_hour,
@@ -105,22 +125,23 @@ from aged
 group by age, case when age is null then hour end
 order by age is null, age, hour""",
         (_DAYS, _UNTIL),
+        cut=_cut(),
     ),
     Query(
         "flagged_customers",
         "Customers with the most money at risk",
-        f"Customers by the amount of their transactions of high risk. {_NEWEST}",
-        f"""{_RECENT}
+        f"Customers by the amount of their transactions of high risk. {_NEWEST_HIGH}",
+        f"""{_HIGH}
 select customer_id, count(*) as high, currency, round(sum(amount), 2) as high_amount,
   round(max(score), 4) as highest_score, max(event_time) as newest, count(is_fraud) as labelled,
   sum(is_fraud = 1) as known_frauds
-from recent join readable_flags using (source_partition, source_offset)
-where level = 'high'
+from newest join readable_flags using (source_partition, source_offset)
 group by customer_id, currency
 order by high_amount desc
 limit 100""",
         (_DAYS, _UNTIL),
         100,
+        cut=_cut(only_high=True),
     ),
     Query(
         "customer_history",
@@ -139,50 +160,51 @@ limit 500""",
     Query(
         "worst_misses",
         "Worst misses",
-        f"Known frauds that were not of high risk, the largest amounts first. {_NEWEST}",
-        f"""{_RECENT}
+        "Known frauds that were not of high risk, the largest amounts first. The reporter keeps those of the days "
+        "whose labels may still come, about six weeks.",
+        f"""{_ASKED_FOR}, newest as (
+  select value ->> '$[0]' as source_partition, value ->> '$[1]' as source_offset
+  from json_each({_MISSED}, '$[1]')
+)
 select event_time, customer_id, amount, currency, level, score, is_fraud, merchant_category, merchant_id, channel,
   transaction_id
-from recent join readable_flags using (source_partition, source_offset)
-where level <> 'high' and is_fraud = 1
-order by amount desc
-limit 100""",
+from newest join readable_flags using (source_partition, source_offset)
+order by amount desc""",
         (_DAYS, _UNTIL),
         100,
+        cut=_MISSES_CUT,
     ),
     Query(
         "worst_false_alarms",
         "Worst false alarms",
-        f"Transactions of high risk that are known to be genuine, the highest scores first. {_NEWEST}",
-        f"""{_RECENT}
+        f"Transactions of high risk that are known to be genuine, the highest scores first. {_NEWEST_HIGH}",
+        f"""{_HIGH}
 select event_time, customer_id, amount, currency, level, score, is_fraud,
   {_WHY},
   merchant_category, merchant_id, channel, transaction_id
-from recent join readable_flags using (source_partition, source_offset)
-where level = 'high' and is_fraud = 0
+from newest join readable_flags using (source_partition, source_offset)
+where is_fraud = 0
 order by score desc
 limit 100""",
         (_DAYS, _UNTIL),
         100,
+        cut=_cut(only_high=True),
     ),
     Query(
         "alerts_of_the_last_day",
         "Alerts of the last day",
-        "Transactions of high risk in the last 24 hours of event time, newest first, at most 500. "
-        f"At most the newest {MOST_ROWS:,} transactions are looked at.",
-        f"""with recent as (
-  select source_partition, source_offset from risk_flags
-  where event_time > (select max(newest_event_time) from partitions) - 86400000
+        "Transactions of high risk in the last 24 hours of event time, newest first, at most 500.",
+        f"""with newest as (
+  select source_partition, source_offset from risk_flags indexed by high_flags_by_event_time
+  where level = 'high' and event_time > (select max(newest_event_time) from partitions) - 86400000
   order by event_time desc
-  limit {MOST_ROWS}
+  limit 500
 )
 select event_time, customer_id, amount, currency, level, score, is_fraud,
   {_WHY},
   merchant_category, merchant_id, channel, country, transaction_id
-from recent join readable_flags using (source_partition, source_offset)
-where level = 'high'
-order by event_time desc
-limit 500""",
+from newest join readable_flags using (source_partition, source_offset)
+order by event_time desc""",
         most_rows=500,
     ),
 )

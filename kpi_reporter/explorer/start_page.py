@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from kpi_reporter.explorer.charts import Bar, Column, days_chart, scores_chart
 from kpi_reporter.explorer.described import NAME
 from kpi_reporter.explorer.queries import QUERIES
-from kpi_reporter.kpis.told import days_text, learned_text
+from kpi_reporter.kpis.told import cautions, days_text, learned_text
 from kpi_reporter.kpis.values import Amounts, Kpis, Quality
 from risk.clock import DAY, to_date, to_text
 from risk.money import amount_text
@@ -28,6 +28,7 @@ def shown(kpis: Kpis) -> dict[str, Any]:
         "store": NAME,
         "newest_event": NOTHING if kpis.newest_event is None else _moment(kpis.newest_event),
         "newest_write": _moment(kpis.newest_write),
+        "cautions": cautions(kpis),
         "tiles": _tiles(kpis),
         "qualities": [_quality(each) for each in kpis.quality],
         "days": days_chart([Column(to_date(each.day).isoformat(), each.transactions, each.high) for each in kpis.days]),

@@ -3,6 +3,7 @@
 import sqlite3
 
 from kpi_reporter.kpis.alerts import Alert, alerts_at
+from kpi_reporter.kpis.cold_start import ColdStart
 from kpi_reporter.kpis.customers import Customers
 from kpi_reporter.kpis.damage import check_currencies, reading
 from kpi_reporter.kpis.labels import Labels
@@ -11,7 +12,7 @@ from kpi_reporter.kpis.outdated import OutdatedError
 from kpi_reporter.kpis.pieces import new_vocabulary, partitions_of, pieces_from
 from kpi_reporter.kpis.places import Places
 from kpi_reporter.kpis.quality import Judge
-from kpi_reporter.kpis.recent import Recent
+from kpi_reporter.kpis.recent import Misses, Recent
 from kpi_reporter.kpis.terms import Terms, new_terms
 from kpi_reporter.kpis.totals import Totals
 from kpi_reporter.kpis.values import WINDOWS, Kpis
@@ -25,7 +26,7 @@ class Figures:
         self._terms: dict[str, Terms | None] = {}
         self._next: dict[int, int] = {}  # offset to read on from, by partition
         self._totals, self._customers, self._labels = Totals(self._vocabulary), Customers(), Labels()
-        self._places = Places()
+        self._places, self._cold_start = Places(), ColdStart()
         self._newest: int | None = None
         with reading(opened.path):
             self._terms = new_terms(opened.connection, {})
@@ -41,6 +42,7 @@ class Figures:
         connection = opened.connection
         with reading(opened.path):
             self._places.read(connection)
+            self._cold_start.read(connection)
             self._read_terms(connection)
             labelled = self._labels.read_new(connection)
             for partition in partitions_of(connection, "risk_flags"):
@@ -69,6 +71,9 @@ class Figures:
     def latest_alerts(self, opened: Opened, count: int) -> list[Alert]:
         with reading(opened.path):
             return alerts_at(opened.connection, self._recent.newest_high(count))
+
+    def misses(self) -> Misses:
+        return self._recent.misses()
 
     def kpis(self) -> Kpis:
         totals, newest = self._totals, self._newest
@@ -101,6 +106,8 @@ class Figures:
             newest_write=last_written(self._path),
             places=self._places.places,
             labels=labels,
+            warming_up=self._cold_start.warming_up,
+            label_silence=self._cold_start.label_silence(labels.newest),
             quality=tuple(judge.quality(window) for window in WINDOWS),
             unknown_bundles=tuple(
                 sorted(version for version in self._vocabulary.bundles.texts if self._terms.get(version) is None)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from risk.errors import StaleOwnerError, StoreError
-from risk.store import open_store
+from risk.store import open_store, uri_to_read
 from risk.store.failures import in_words
 from risk.store.store_file import place_of
 
@@ -32,17 +32,20 @@ def open_to_read(path: Path) -> Opened:
     open_store(path, read_only=True, busy_ms=BUSY_MS).close()  # which says what is wrong with it, if anything is
     with in_words(path):
         connection = sqlite3.connect(
-            f"{path.as_uri()}?mode=ro",
+            uri_to_read(path),
             uri=True,
             timeout=BUSY_MS / 1000,
             isolation_level=None,
             check_same_thread=False,  # one thread at a time
         )
-    connection.text_factory = bytes
-    place = _place(path)
-    if place is None or place != before:
+    try:
+        connection.text_factory = bytes
+        place = _place(path)
+        if place is None or place != before:
+            raise StaleOwnerError(f"{path}: another file was put there while the store was opened; it is opened again")
+    except BaseException:
         connection.close()
-        raise StaleOwnerError(f"{path}: another file was put there while the store was opened; it is opened again")
+        raise
     return Opened(path, connection, place)
 
 

@@ -8,6 +8,7 @@ from kpi_reporter.kpis.alerts import Alert
 from kpi_reporter.kpis.figures import Figures
 from kpi_reporter.kpis.opened import Opened, open_to_read
 from kpi_reporter.kpis.outdated import OutdatedError
+from kpi_reporter.kpis.recent import Misses
 from kpi_reporter.kpis.values import Kpis, Unready
 from risk.errors import StoreError
 
@@ -24,6 +25,7 @@ class KpiReader:
         self._place: tuple[int, int] | None = None  # of the file that the figures are of
         self._figures: Figures | None = None
         self._is_ended = False
+        self.misses: Misses | None = None  # as of the last reading; another thread may ask
 
     def read(self) -> Kpis | Unready:
         try:
@@ -31,7 +33,7 @@ class KpiReader:
                 return self._read(opened)
         except StoreError as error:
             # Perhaps something was counted and what belongs to it was not.
-            self._figures = None
+            self._figures = self.misses = None
             return Unready(str(error))
 
     def latest_alerts(self, count: int) -> list[Alert]:
@@ -63,5 +65,5 @@ class KpiReader:
         except OutdatedError:
             figures = Figures(opened)
             figures.read_new(opened)
-        self._figures = figures
+        self._figures, self.misses = figures, figures.misses()
         return figures.kpis()

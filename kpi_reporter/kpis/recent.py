@@ -3,12 +3,13 @@
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from kpi_reporter.kpis.key_index import KeyIndex
 from kpi_reporter.kpis.names import Names
-from kpi_reporter.kpis.notables import NOTABLE, look_up, replaced
+from kpi_reporter.kpis.notables import FRAUD, NOTABLE, PARTITION_SHIFT, look_up, replaced
 from kpi_reporter.kpis.pieces import HIGH, Piece
 from kpi_reporter.kpis.sorted_sets import distinct, is_in, with_new
 from kpi_reporter.kpis.tally import Tally, tally
@@ -29,6 +30,19 @@ class RecentDay:
         if self.counted is None:
             self.counted = tally(self.notables)
         return self.counted
+
+
+class Misses(NamedTuple):
+    """Known frauds that were not of high risk, as of one reading."""
+
+    since: int  # what happened before is not kept
+    rows: Array  # NOTABLE
+
+    def worst(self, since: int, until: int, count: int) -> list[tuple[int, int]]:
+        """Partition and offset of those with the most at stake, after the one moment and up to the other."""
+        rows = self.rows[(self.rows["event_time"] > since) & (self.rows["event_time"] <= until)]
+        places = rows["place"][np.lexsort((rows["place"], -rows["at_stake"]))][:count].tolist()
+        return [divmod(place, 1 << PARTITION_SHIFT) for place in places]
 
 
 class Recent:
@@ -87,6 +101,12 @@ class Recent:
             rows = rows[rows["is_high"]]
             found += rows["place"][np.lexsort((rows["place"], rows["event_time"]))[::-1]].tolist()
         return found[:count]
+
+    def misses(self) -> Misses:
+        missed = [
+            day.notables[(day.notables["verdict"] == FRAUD) & ~day.notables["is_high"]] for day in self.days.values()
+        ]
+        return Misses(self._first_day * DAY, np.concatenate([np.zeros(0, NOTABLE), *missed]))
 
     def high_since(self, moment: int) -> int:
         """High flags after that moment, which lies in these days."""

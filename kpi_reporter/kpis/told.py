@@ -1,6 +1,11 @@
 """What must be said beside the figures, in the same words wherever they are shown."""
 
-from kpi_reporter.kpis.values import Quality
+from kpi_reporter.kpis.values import Kpis, Quality
+
+
+def cautions(now: Kpis) -> list[str]:
+    """Why the newest scores are other than they would be; most of the time there is none."""
+    return [str(caution) for caution in (now.warming_up, now.label_silence) if caution is not None]
 
 
 def learned_text(quality: Quality) -> str:

@@ -84,7 +84,12 @@ class Totals:
         return Month(str(np.datetime64(month, "M")), LEVELS[level], code, count, to_major(minor, code))
 
     def days(self) -> tuple[Day, ...]:
-        return tuple(Day(day, *self._days[day]) for day in sorted(self._days)[-DAYS_SHOWN:])
+        """Up to the newest one. A day without a transaction is there with 0, so that an outage is seen."""
+        if not self._days:
+            return ()
+        last = max(self._days)
+        first = max(min(self._days), last - DAYS_SHOWN + 1)
+        return tuple(Day(day, *self._days.get(day, (0, 0))) for day in range(first, last + 1))
 
     def by_category(self) -> tuple[dict[str, int], dict[str, int]]:
         """All, and the high ones."""

@@ -7,6 +7,8 @@ None, never 0. `transactions` are scored transactions: each is one row of risk_f
 
 from msgspec import Struct
 
+from risk.horizon import LabelSilence, WarmingUp
+
 MISSING = "missing"  # the category or channel of a transaction without one
 OTHER = "other"  # all categories and channels beyond the largest fifty together
 LARGEST = 50
@@ -137,11 +139,13 @@ class Kpis(Struct, frozen=True):
     scores: tuple[int, ...]  # a count for each bar
     high_last_hour: int  # high transactions, each of which was an alert, up to the newest event
     high_last_day: int
-    days: tuple[Day, ...]  # the newest 38 with transactions, oldest first
+    days: tuple[Day, ...]  # the newest 38 up to the newest event, empty ones too, oldest first
     months: tuple[Month, ...]  # the newest sixty, newest first
     newest_event: int | None
     newest_write: int  # when the store's file was last written, by the clock
     places: tuple[Place, ...]
     labels: LabelCounts
+    warming_up: WarmingUp | None  # scores see less of the past than their bundle's longest window looks at
+    label_silence: LabelSilence | None  # no label came for longer than the label delay
     quality: tuple[Quality, ...]  # one for each of WINDOWS
     unknown_bundles: tuple[str, ...]  # named by flags, but without a manifest that can be read: their days are not due

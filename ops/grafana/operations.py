@@ -125,6 +125,10 @@ OPERATIONS = Dashboard(
                         "sum by (kind) (rate(trustlens_outputs_different_total[$__rate_interval]))",
                         "{{kind}} other bytes",
                     ),
+                    Query(
+                        "sum by (topic) (rate(trustlens_outputs_foreign_total[$__rate_interval]))",
+                        "{{topic}} by others",
+                    ),
                 ),
                 "reqps", meaning="After a crash, what had been sent already is there and is not sent again.",
             ),

@@ -1,5 +1,6 @@
 """Ports that are free, and whether a broker answers on one."""
 
+import atexit
 import errno
 import random
 import socket
@@ -13,14 +14,30 @@ from risk.errors import BrokerError
 _CHOICE = range(20_000, 30_000)
 
 
-def free_ports(number: int) -> list[int]:
+def free_ports(number: int, choice: range = _CHOICE) -> list[int]:
     found: list[int] = []
-    for port in random.sample(_CHOICE, len(_CHOICE)):
-        if is_free(port):
+    for port in random.sample(choice, len(choice)):
+        if _keep(port):
             found.append(port)
             if len(found) == number:
                 return found
-    raise BrokerError(f"ports: none of {_CHOICE[0]} to {_CHOICE[-1]} are free, expected {number} that are")
+    raise BrokerError(f"ports: none of {choice[0]} to {choice[-1]} are free, expected {number} that are")
+
+
+def _keep(port: int) -> bool:
+    """Bound for as long as this process lives, so that no other one is given the same port; servers bind beside it."""
+    kept = socket.socket()
+    try:
+        # Not yet as servers bind: that would succeed beside another one that is kept.
+        kept.bind((HOST, port))
+    except OSError as error:
+        kept.close()
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            return False
+        raise
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    atexit.register(kept.close)
+    return True
 
 
 def is_free(port: int) -> bool:

@@ -15,7 +15,7 @@ from ops.kafka.properties import HOST, Listeners, server_properties
 from ops.leashed import Leashed
 from risk.errors import BrokerError
 
-START_SECONDS = 60
+START_SECONDS = 180
 STOP_SECONDS = 30
 
 

@@ -2,18 +2,19 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, OffsetAndMetadata, TopicPartition
+from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, OutOfOrderSequenceNumber, UnknownProducerId
 
 from producer.delivery.already import Place, Record
 from risk.errors import BrokerAwayError, BrokerError
 from risk.kafka.connection import Connection, client_options
-from risk.kafka.sending import Message, send_all
+from risk.kafka.log import Bounds, reading
+from risk.kafka.sending import CODEC, Message, send_all
 from risk.kafka.topic_problems import misfits
 from risk.kafka.topic_states import look
 from risk.topics import Topics
@@ -25,11 +26,6 @@ COORDINATOR_TRIES, COORDINATOR_SECONDS = 25, 0.2
 
 
 T = TypeVar("T")
-
-
-class Offsets(NamedTuple):
-    begin: int
-    end: int
 
 
 class Commit(NamedTuple):
@@ -67,6 +63,7 @@ class Wire:
             **client_options(self._connection),
             enable_idempotence=True,
             acks="all",
+            compression_type=CODEC,
             max_batch_size=BATCH_BYTES,
             request_timeout_ms=self._request_ms,
         )
@@ -95,34 +92,23 @@ class Wire:
                 raise BrokerAwayError(str(error)) from cause
             raise
 
-    async def offsets(self, places: Sequence[Place]) -> dict[Place, Offsets]:
-        async def ask(consumer: AIOKafkaConsumer) -> dict[Place, Offsets]:
-            partitions = [TopicPartition(*place) for place in places]
-            begins = await consumer.beginning_offsets(partitions)
-            ends = await consumer.end_offsets(partitions)
-            return {(p.topic, p.partition): Offsets(begins[p], ends[p]) for p in partitions}
-
-        return await self._consuming(ask)
+    async def offsets(self, places: Sequence[Place]) -> dict[Place, Bounds]:
+        async with reading(self._connection) as reader:
+            bounds = await reader.bounds([TopicPartition(*place) for place in places])
+        return {(partition.topic, partition.partition): found for partition, found in bounds.items()}
 
     async def records(self, starts: Mapping[Place, int]) -> dict[Place, list[Record]]:
         """Everything from these offsets to the ends as of now."""
 
-        async def read(consumer: AIOKafkaConsumer) -> dict[Place, list[Record]]:
-            partitions = [TopicPartition(*place) for place in starts]
-            consumer.assign(partitions)
-            begins = await consumer.beginning_offsets(partitions)
-            ends = await consumer.end_offsets(partitions)
-            for partition in partitions:
-                consumer.seek(partition, max(starts[partition.topic, partition.partition], begins[partition]))
-            found: dict[Place, list[Record]] = defaultdict(list)
-            while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
-                for partition, records in (await consumer.getmany(timeout_ms=500)).items():
-                    found[partition.topic, partition.partition] += [
-                        Record(one.key, one.value) for one in records if one.offset < ends[partition]
-                    ]
-            return found
-
-        return await self._consuming(read)
+        found: dict[Place, list[Record]] = defaultdict(list)
+        async with reading(self._connection) as reader:
+            bounds = await reader.bounds([TopicPartition(*place) for place in starts])
+            firsts = {p: max(starts[p.topic, p.partition], begin) for p, (begin, _) in bounds.items()}
+            reader.begin(firsts)
+            for partition, (_, end) in bounds.items():
+                async for records in reader.until(partition, end):
+                    found[partition.topic, partition.partition] += [Record(one.key, one.value) for one in records]
+        return found
 
     async def committed(self, group: str, places: Iterable[Place]) -> dict[Place, Commit]:
         """As far as the group has committed any."""
@@ -136,16 +122,6 @@ class Wire:
         return {
             (p.topic, p.partition): Commit(at.offset, at.metadata or "") for p, at in offsets.items() if at.offset >= 0
         }
-
-    async def _consuming(self, use: Callable[[AIOKafkaConsumer], Awaitable[T]]) -> T:
-        consumer = AIOKafkaConsumer(
-            **client_options(self._connection), enable_auto_commit=False, auto_offset_reset="none"
-        )
-        try:
-            await _asked(consumer.start())
-            return await _asked(use(consumer))
-        finally:
-            await consumer.stop()
 
 
 async def _once_there_is_a_coordinator(

@@ -10,7 +10,7 @@ from console.terminal import notice, say, say_table, warn
 from producer.delivery.already import AlreadyThere
 from producer.delivery.delivering import AbandonedError, Delivery
 from producer.delivery.wire import Wire
-from producer.redrive.redriving import BATCH, Bounds, Redrive
+from producer.redrive.redriving import BATCH, Redrive
 from producer.redrive.shelf import RejectShelf
 from producer.stop import Stop, on_signals
 from risk.events import RejectReason
@@ -25,7 +25,8 @@ NOTES = f"""\
 Takes what was in transactions-rejected when it began, and sends each message, key and bytes as they were, to the topic
 and partition that it came from; once each. How far it got is noted as the offset of the group {GROUP}, for
 each reason by itself: what --reason passes over is still there for a later run. What is still wrong is rejected
-again, and is there for the next run. One redrive at a time. One that is killed may have sent up to {BATCH} messages
+again, and is there for the next run. Of a large message a reject has only the beginning: the whole is read where it
+came from, if it is still there. One redrive at a time. One that is killed may have sent up to {BATCH} messages
 that it had not noted; the next run sends them again, and a worker counts those that were scored as duplicates.
 """
 
@@ -85,7 +86,7 @@ async def _run(options: argparse.Namespace, connection: Connection, topics: Topi
             )
             with on_signals(stop):
                 try:
-                    await redrive.run({place: Bounds(*at) for place, at in bounds.items()})
+                    await redrive.run(bounds)
                 except AbandonedError:
                     notice("the broker did not answer in time; the next run sends again what was on its way")
     finally:
@@ -103,6 +104,14 @@ def _say(redrive: Redrive, *, is_dry: bool) -> None:
     if redrive.repeated:
         were = counted(redrive.repeated, "was", "were")
         notice(f"{were} rejected twice, as by a worker that was killed; sent once")
+    if redrive.gone:
+        were = counted(redrive.gone, "message", "messages")
+        warn(
+            f"passed over: {were} of which the reject has only the beginning, and the original cannot be read any more"
+        )
+    if redrive.too_large:
+        were = counted(redrive.too_large, "message", "messages")
+        warn(f"passed over: {were} larger than a topic takes unpacked; would be rejected again for the size")
     if redrive.not_understood:
         do_not = counted(redrive.not_understood, "message does not", "messages do not")
         warn(f"passed over: {do_not} say, in the headers, where from and why rejected, as a worker would have written")

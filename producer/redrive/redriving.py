@@ -11,23 +11,23 @@ from typing import NamedTuple, Protocol
 from producer.delivery.already import Place
 from producer.redrive.marks import Marks
 from producer.redrive.rejects import Reject, reject_of
+from risk.diagnosis import Unread
+from risk.kafka.log import Bounds
 from risk.kafka.sending import Message
+from risk.kafka.topic_states import LARGEST_INPUT
+from risk.rejects import shortened
 
 BATCH = 500
+# What goes into a topic for sure, with a batch's own bytes around it. Larger ones came packed, and would be rejected
+# again for their size.
+LARGEST_SENT = LARGEST_INPUT - 1_000
 
 
 class Found(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-
-
-class Bounds(NamedTuple):
-    """The rejects of one partition that are looked at."""
-
-    begin: int
-    end: int
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 class Shelf(Protocol):
@@ -35,6 +35,10 @@ class Shelf(Protocol):
 
     async def read(self, place: Place, offset: int, most: int) -> tuple[list[Found], int]:
         """Some messages from this offset on, and the offset behind what was read, which may hold none."""
+        ...
+
+    async def original(self, place: Place, offset: int) -> Found | None:
+        """What was rejected, read where it came from; None where it is gone."""
         ...
 
     async def check(self, place: Place) -> None:
@@ -61,10 +65,10 @@ class Redrive:
     ) -> None:
         """Without a `delivery` it only counts. `sources` are the places that a message may have come from."""
         self.sent: Counter[str] = Counter()
-        self.repeated = self.not_understood = 0
+        self.repeated = self.not_understood = self.gone = self.too_large = 0
         self._shelf, self._delivery, self._reason, self._limit = shelf, delivery, reason, limit
         self._sources, self._is_stopping = sources, is_stopping
-        self._seen: set[tuple[Place, int]] = set()
+        self._seen: set[tuple[Place, int, int]] = set()
 
     async def run(self, bounds: Mapping[Place, Bounds]) -> bool:
         """Whether it came to the end of all of them."""
@@ -89,8 +93,10 @@ class Redrive:
             if reject is None:
                 self.not_understood += 1
             elif self._is_wanted(reject, one.offset, marks):
-                self.sent[reject.reason] += 1
-                parcels.setdefault(reject.place, []).append(reject.message)
+                message = await self._whole(reject)
+                if message is not None:
+                    self.sent[reject.reason] += 1
+                    parcels.setdefault(reject.place, []).append(message)
         if self._delivery is not None:
             await self._shelf.check(place)
             await self._delivery.deliver(parcels)
@@ -98,12 +104,28 @@ class Redrive:
             await self._shelf.note(place, marks)
         return behind
 
+    async def _whole(self, reject: Reject) -> Message | None:
+        """The message as it was; None where it cannot be sent again, which is counted."""
+        message = reject.message
+        if not reject.is_whole:
+            found = await self._shelf.original(reject.place, reject.source_offset)
+            if found is None or isinstance(found.value, Unread) or not reject.is_of(found.value):
+                self.gone += 1
+                return None
+            message = Message(found.key, found.value)
+        # Also of a whole one: a worker writes none so large, and one that somebody else wrote would end every run.
+        if len(message.key or b"") + len(message.value or b"") > LARGEST_SENT:
+            self.too_large += 1
+            return None
+        return message
+
     def _is_wanted(self, reject: Reject, offset: int, marks: Marks) -> bool:
         if self._reason not in (None, reject.reason) or offset < marks.next_of(reject.reason):
             return False
-        source = (reject.place, reject.source_offset)
-        if source in self._seen:  # a worker that was killed may have rejected it twice
+        # With its bytes, in the form of today's workers: what somebody else wrote of the same offset hides nothing.
+        one = (reject.place, reject.source_offset, hash(shortened(reject.message)[:2]))
+        if one in self._seen:  # a worker that was killed may have rejected it twice
             self.repeated += 1
             return False
-        self._seen.add(source)
+        self._seen.add(one)
         return True

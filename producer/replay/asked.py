@@ -20,10 +20,10 @@ class Asked(NamedTuple):
     max_in_flight: int | None
     shift: str | int | None
     resume: bool
-    position: Path
+    position: Path | None  # where it is said; else in the folder for state
 
 
-def asked_of(options: argparse.Namespace, file: Path, position: Path) -> Asked:
+def asked_of(options: argparse.Namespace, file: Path) -> Asked:
     if options.since is not None and options.until is not None and options.since >= options.until:
         raise OptionError("--from is not before --until, expected at least a day between them")
     if options.loop and (options.since is not None or options.until is not None):
@@ -41,5 +41,5 @@ def asked_of(options: argparse.Namespace, file: Path, position: Path) -> Asked:
         options.max_in_flight,
         options.shift,
         options.resume,
-        options.position or position,
+        options.position,
     )

@@ -2,20 +2,21 @@
 
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 from console.start import EXIT_OK
 from console.terminal import notice
 from producer.delivery.already import AlreadyThere, Place
 from producer.delivery.delivering import AbandonedError, Delivery
-from producer.delivery.wire import Offsets, Wire
+from producer.delivery.wire import Wire
 from producer.replay.asked import Asked
 from producer.replay.beginning import Beginning, beginning_of
 from producer.replay.clock import Clock
 from producer.replay.in_flight import InFlight
 from producer.replay.pace import Pace
 from producer.replay.parcels import Packer
-from producer.replay.position import Bookmark
+from producer.replay.position import Bookmark, place_of
 from producer.replay.progress import Progress, shown
 from producer.replay.refused import RefusedRows
 from producer.replay.run import Replay
@@ -28,14 +29,21 @@ from producer.stop import Stop, on_signals
 from risk.clock import DAY
 from risk.dataset import Dataset
 from risk.kafka.connection import connection_of
+from risk.kafka.log import Bounds
+from risk.kafka.topic_watch import TopicWatch
 from risk.settings import Settings
 from risk.topics import group_of, topics_of
+
+# How long the broker may take to say whether a topic is the same, until somebody is told that it is waited for.
+CONFIRM_SECONDS = 5.0
+OTHER_TOPIC = "What was sent before is gone with the topic that it was sent to. Begin anew without --resume."
 
 
 class Job(NamedTuple):
     """What is to be sent, and where to."""
 
     asked: Asked
+    position: Path
     sequence: Sequence
     rows: int  # of the file
     target: Target
@@ -43,30 +51,34 @@ class Job(NamedTuple):
     group: str  # of the scorers
 
 
-async def replay(asked: Asked, dataset: Dataset, refused: RefusedRows, settings: Settings, clock: Clock) -> int:
+async def replay(
+    asked: Asked, state: Path, dataset: Dataset, refused: RefusedRows, settings: Settings, clock: Clock
+) -> int:
     """The exit code."""
     connection = connection_of(settings)
     topics = topics_of(settings.topic_prefix)
     wire = Wire(connection, topics, (topics.transactions, topics.labels))
     await wire.check()
     target = await target_of(connection, topics, settings.topic_prefix)
-    beginning = beginning_of(asked, dataset, target, settings.chunk_rows, clock.now_ms())
+    position = asked.position or place_of(state, asked.file, target.cluster, target.topics.transactions)
+    beginning = beginning_of(asked, position, dataset, target, settings.chunk_rows, clock.now_ms())
     if beginning.before is not None and beginning.before.is_finished:
-        notice(f"{asked.position}: everything was sent already; nothing is left to go on with")
+        notice(f"{position}: everything was sent already; nothing is left to go on with")
         return EXIT_OK
     if beginning.shift_days:
         notice(f"all times are moved by {beginning.shift_days:+} days")
     span = Span(asked.since, asked.until, beginning.shift_days * DAY, asked.labels, asked.loop)
     sequence = Sequence(dataset, refused, span, clock.now_ms())
+    job = Job(asked, position, sequence, dataset.row_count, target, beginning, group_of(settings.topic_prefix))
+    inputs = (topics.transactions, topics.labels)
     try:
-        return await _send(
-            Job(asked, sequence, dataset.row_count, target, beginning, group_of(settings.topic_prefix)), wire, clock
-        )
+        async with TopicWatch(connection, inputs, target.known, OTHER_TOPIC, confirm_seconds=CONFIRM_SECONDS) as watch:
+            return await _send(job, wire, clock, watch)
     finally:
         await wire.close()
 
 
-async def _send(job: Job, wire: Wire, clock: Clock) -> int:
+async def _send(job: Job, wire: Wire, clock: Clock, watch: TopicWatch) -> int:
     asked, before = job.asked, job.beginning.before
     offsets = await offsets_of(wire, job.target)
     ends = {place: at.end for place, at in offsets.items()}
@@ -80,7 +92,7 @@ async def _send(job: Job, wire: Wire, clock: Clock) -> int:
     delivery = Delivery(wire, ends, already, stop.asked, notice, settled=noted)
     tally = Tally(before.entries if before else 0, before.event_time if before else None)
     done = before.transactions if before else 0
-    bookmark = Bookmark(asked.position, job.beginning.origin, job.beginning.shift_days, tally, delivery.settled, done)
+    bookmark = Bookmark(job.position, job.beginning.origin, job.beginning.shift_days, tally, delivery.settled, done)
     bookmark.save(is_finished=False)
     packer = Packer(job.target.topics, job.target.partitions)
     pace = Pace(clock, asked.rate, asked.speed, is_live=asked.loop)
@@ -93,6 +105,7 @@ async def _send(job: Job, wire: Wire, clock: Clock) -> int:
         delivery=delivery,
         tally=tally,
         save=lambda: bookmark.save(is_finished=False),
+        confirm=lambda: watch.confirm(job.target.topics.transactions, 0),
         stopping=stop.asked,
         clock=clock,
         say=notice,
@@ -111,11 +124,11 @@ async def _send(job: Job, wire: Wire, clock: Clock) -> int:
     if is_through and tally.transactions != asked.limit:
         bookmark.save(is_finished=True)
         return EXIT_OK
-    say_place(asked.position, "stopped at --limit" if is_through else "interrupted")
+    say_place(job.position, "stopped at --limit" if is_through else "interrupted")
     return EXIT_OK if is_through else stop.code
 
 
-def _in_flight(job: Job, wire: Wire, offsets: dict[Place, Offsets], ends: dict[Place, int], clock: Clock) -> InFlight:
+def _in_flight(job: Job, wire: Wire, offsets: dict[Place, Bounds], ends: dict[Place, int], clock: Clock) -> InFlight:
     topic = job.target.topics.transactions
     begins = {place: at.begin for place, at in offsets.items() if place[0] == topic}
 

@@ -1,15 +1,17 @@
 """Where a replay begins: at the start of the file, or where an earlier one was."""
 
 import hashlib
+from pathlib import Path
 from typing import NamedTuple
 
 from console.terminal import notice
 from producer.replay.asked import Asked
-from producer.replay.position import Origin, Position, check_origin, head_of, read_position
+from producer.replay.position import Origin, Position, check_origin, found, head_of
 from producer.replay.shift import shift_days
 from producer.replay.topics import Target
 from risk.dataset import Dataset
 from risk.errors import OptionError
+from risk.small_file import read_small
 
 
 class Beginning(NamedTuple):
@@ -18,19 +20,23 @@ class Beginning(NamedTuple):
     before: Position | None  # of the earlier run that is gone on with
 
 
-def beginning_of(asked: Asked, dataset: Dataset, target: Target, chunk_rows: int, now_ms: int) -> Beginning:
+def beginning_of(
+    asked: Asked, position: Path, dataset: Dataset, target: Target, chunk_rows: int, now_ms: int
+) -> Beginning:
     origin = _origin_of(asked, target, chunk_rows)
-    noted = read_position(asked.position)
+    where, noted = found(position, asked.file, is_named=asked.position is not None)
     if asked.resume:
         if noted is None:
             raise OptionError(
-                f"--resume: got no {asked.position}, expected what an interrupted replay leaves there; leave --resume "
+                f"--resume: got no {position}, expected what an interrupted replay leaves there; leave --resume "
                 "out to begin anew, or name the file with --position"
             )
-        check_origin(asked.position, noted.origin, origin)
+        check_origin(where, noted.origin, origin)
+        if where != position:
+            notice(f"{where} says where the replay was; from now on {position} does, and the other may be deleted")
         return Beginning(origin, noted.shift_days, noted)
     if noted is not None and not noted.is_finished:
-        notice(f"{asked.position} says where an earlier replay was; this one begins anew (--resume goes on)")
+        notice(f"{where} says where an earlier replay was; this one begins anew (--resume goes on)")
     return Beginning(origin, shift_days(asked.shift, _last(dataset, asked), now_ms), None)
 
 
@@ -46,7 +52,7 @@ def _last(dataset: Dataset, asked: Asked) -> int:
 
 def _origin_of(asked: Asked, target: Target, chunk_rows: int) -> Origin:
     size, head = head_of(asked.file)
-    columns = b"" if asked.columns is None else asked.columns.read_bytes()
+    columns = b"" if asked.columns is None else read_small(asked.columns)
     return Origin(
         size,
         head,

@@ -7,14 +7,15 @@ import tempfile
 from pathlib import Path
 
 from console.options import settings_of
-from console.terminal import notice
-from producer.replay.asked import asked_of
+from console.terminal import notice, warn
+from producer.replay.asked import Asked, asked_of
 from producer.replay.assembly import replay
 from producer.replay.clock import Clock
-from producer.replay.position import SUFFIX
+from producer.replay.position import state_folder
 from producer.replay.refused import RefusedRows
 from producer.replay.world_file import world_file
-from risk.dataset import open_dataset
+from risk.catalogue import LEDGER_FEATURES, label_features
+from risk.dataset import Dataset, open_dataset
 from risk.dataset.map_file import load_map
 from risk.errors import OptionError
 from worlds.asked import asked_world, refuse_size_options
@@ -23,15 +24,29 @@ from worlds.asked import asked_world, refuse_size_options
 def run(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     file = _file(options)
-    asked = asked_of(options, file, file.with_name(file.name + SUFFIX))
+    asked = asked_of(options, file)
+    state = state_folder(settings.state, options.environment)
     refused = RefusedRows()
     column_map = load_map(asked.columns) if asked.columns else None
     dataset = open_dataset(file, column_map, chunk_rows=settings.chunk_rows, on_bad=refused.note)
     for text in dataset.notices:
         notice(text)
+    warn_of_missing_labels(dataset, asked)
     # What the client says of a broker that is away, it says ten times a second; we say it once.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL + 1)
-    return asyncio.run(replay(asked, dataset, refused, settings, Clock()))
+    return asyncio.run(replay(asked, state, dataset, refused, settings, Clock()))
+
+
+def warn_of_missing_labels(dataset: Dataset, asked: Asked) -> None:
+    """What the workers' bundles read is not known here; that nothing shows it there, is."""
+    if "merchant_id" not in dataset.feature_set.fields or (asked.labels and dataset.column_map.is_fraud is not None):
+        return
+    reads = ", ".join(label_features(feature.name for feature in LEDGER_FEATURES))
+    why = "--no-labels" if dataset.column_map.is_fraud is not None else f"{dataset.path} has no labels"
+    warn(
+        f"{why}: no label is sent, so the workers' merchant ledger sees no fraud, unless labels come from elsewhere. A "
+        f"bundle that reads {reads} scores lower than it should, and nothing there shows it"
+    )
 
 
 def _file(options: argparse.Namespace) -> Path:

@@ -26,9 +26,10 @@ a UTC day is sent, everything dated before that day is acknowledged, labels too.
 Rows that are no transactions are sent as they are where JSON can say them, so that the worker's rejects show them;
 others are counted and named at the end.
 
-What is acknowledged is noted beside the data, in FILE.replay.json (elsewhere with --position). With --resume a replay
-that was interrupted goes on from there. What had arrived though it was not noted any more, as when the program is
-killed, is looked up in the topics and not sent again.
+What is acknowledged is noted in the folder for state (TRUSTLENS_STATE, else ~/.local/state/trustlens), for each file,
+Kafka and topic apart; elsewhere with --position. With --resume a replay that was interrupted goes on from there; what
+version 0.1 noted beside the data, in FILE.replay.json, is found. What had arrived though it was not noted any more, as
+when the program is killed, is looked up in the topics and not sent again.
 
 If the broker goes away, the replay waits, and says so. Nothing is lost, and nothing reordered within a partition. If
 there is none at the start, it ends at once.
@@ -83,7 +84,12 @@ def _add(command: argparse.ArgumentParser) -> None:
     )
     add("--from", dest="since", type=option_of(day), metavar="DATE", help="from this day (UTC, the file's own) on")
     add("--until", type=option_of(day), metavar="DATE", help="stop before this day (UTC, the file's own)")
-    add("--labels", action=argparse.BooleanOptionalAction, default=True, help="send the labels too (default)")
+    add(
+        "--labels",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="send the labels too (default); without them a merchant ledger sees no fraud, and scores are too low",
+    )
     add("--limit", type=option_of(count), metavar="N", help="stop after so many transactions; --resume goes on")
     add(
         "--loop",
@@ -99,7 +105,7 @@ def _add(command: argparse.ArgumentParser) -> None:
         "later, or --shift=-400d (with the equals sign) earlier",
     )
     add("--resume", action="store_true", help="go on where an interrupted replay was")
-    add("--position", type=Path, metavar="FILE", help="where to note the place; default: FILE.replay.json")
+    add("--position", type=Path, metavar="FILE", help="where to note the place (default: in TRUSTLENS_STATE)")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """Entries as messages, by the topic and partition that they go to."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from producer.delivery.already import Place
@@ -18,6 +19,7 @@ SHOWN_BYTES = 120
 class Packer:
     def __init__(self, topics: Topics, partitions: int) -> None:
         self.too_large: list[bytes] = []  # the beginnings of messages that were not sent
+        self.left_out: Counter[type] = Counter()  # of those, by what they were
         self._transactions = [(topics.transactions, number) for number in range(partitions)]
         self._labels = [(topics.labels, number) for number in range(partitions)]
         self._partitions = partitions
@@ -36,6 +38,7 @@ class Packer:
                 key, value = event
             if len(key) + len(value) > LARGEST:
                 self.too_large.append(value[:SHOWN_BYTES])
+                self.left_out[type(event)] += 1
                 continue
             place = places[partition_of(key, self._partitions)]
             if place not in parcels:

@@ -1,4 +1,4 @@
-"""Where a replay is: a small file beside the data, from which an interrupted one goes on.
+"""Where a replay is: a small file in the folder for state, from which an interrupted one goes on.
 
 It is written whole, after what it says was acknowledged. What was acknowledged after it was written is found in the
 topics, behind the offsets that it names.
@@ -14,9 +14,12 @@ from msgspec import Struct
 from console.output import replaced
 from producer.delivery.already import Place
 from producer.replay.tally import Tally
+from risk.dataset.parquet_file import part_files
 from risk.errors import OptionError
+from risk.small_file import read_small
 
-SUFFIX = ".replay.json"
+BESIDE = ".replay.json"  # of version 0.1: beside the data
+NAME_LENGTH = 40  # characters of the data's name; with the rest no file system finds it too long
 VERSION = 1
 HEAD_BYTES = 1 << 20
 
@@ -51,10 +54,53 @@ class Position(Struct, frozen=True):
     ends: dict[str, list[int]]  # by topic, the offset behind the last in each partition
 
 
+def state_folder(given: Path | None, environment: Mapping[str, str]) -> Path:
+    """TRUSTLENS_STATE, or where programs keep such things by the XDG rules: a relative path there counts for none."""
+    if given is not None:
+        return given
+    named = environment.get("XDG_STATE_HOME", "")
+    try:
+        home = Path(environment.get("HOME") or Path.home())
+    except RuntimeError as error:
+        raise OptionError(
+            f"TRUSTLENS_STATE: got none, and no home folder ({error}), expected a folder; name one"
+        ) from None
+    return (Path(named) if Path(named).is_absolute() else home / ".local/state") / "trustlens"
+
+
+def place_of(state: Path, file: Path, cluster: str, topic: str) -> Path:
+    """For each file, Kafka and topic another, however the file is called. Its folder is there afterwards."""
+    key = "\0".join((str(file.resolve()), cluster, topic))
+    digest = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()[:16]
+    folder = state / "replay"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(
+            f"TRUSTLENS_STATE: got {state}, expected a folder that may be written ({error.strerror}). Name another, "
+            "or a file with --position"
+        ) from None
+    return folder / f"{file.name[:NAME_LENGTH]}-{digest}.json"
+
+
+def found(position: Path, file: Path, *, is_named: bool) -> tuple[Path, Position | None]:
+    """What is noted, and where: version 0.1 noted it beside the data. `is_named`: by --position, so nowhere else."""
+    noted, beside = read_position(position), file.with_name(file.name + BESIDE)
+    if noted is None and not is_named:
+        old = read_position(beside)
+        if old is not None:
+            return beside, old
+    return position, noted
+
+
 def head_of(path: Path) -> tuple[int, str]:
-    """The size of a file and the hash of its beginning."""
-    with path.open("rb") as file:
-        return path.stat().st_size, hashlib.sha256(file.read(HEAD_BYTES)).hexdigest()
+    """The size of a file and the hash of its beginning; of a folder, of all its parts."""
+    size, digest = 0, hashlib.sha256()
+    for part in part_files(path):
+        with part.open("rb") as file:
+            size += part.stat().st_size
+            digest.update(file.read(HEAD_BYTES))
+    return size, digest.hexdigest()
 
 
 class Bookmark:
@@ -88,7 +134,7 @@ class Bookmark:
 
 def read_position(path: Path) -> Position | None:
     try:
-        raw = path.read_bytes()
+        raw = read_small(path)
     except FileNotFoundError:
         return None
     except OSError as error:

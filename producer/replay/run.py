@@ -1,7 +1,7 @@
 """The replay itself: step after step, as fast as pace and scorers allow, until the end or until it is told to stop."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from producer.delivery.delivering import Delivery
 from producer.replay.in_flight import POLL_SECONDS, InFlight
@@ -28,14 +28,17 @@ class Replay:
         delivery: Delivery,
         tally: Tally,
         save: Callable[[], None],
+        confirm: Callable[[], Awaitable[None]],
         stopping: asyncio.Event,
         clock: Times,
         say: Callable[[str], None],
         group: str,
     ) -> None:
+        """`confirm`: that the topics are still the ones that this began to send to; BrokerError where they are not."""
         self._steps, self._packer, self._pace, self._in_flight = steps, packer, pace, in_flight
         self._delivery, self._tally, self._save, self._stopping = delivery, tally, save, stopping
         self._clock, self._say, self._group = clock, say, group
+        self._confirm = confirm
         self._saved_at = clock.seconds()
         self._blocked_at: float | None = None
         self._told_at: float | None = None
@@ -52,6 +55,7 @@ class Replay:
                         return False
                 finally:
                     step = await coming
+            await self._confirmed()
             return True
         finally:
             self._save()
@@ -70,9 +74,29 @@ class Replay:
             self._pace.sent(self._tally.count(part))
             place += count
             if self._clock.seconds() - self._saved_at >= SAVE_SECONDS:
+                await self._confirmed()
                 self._save()
                 self._saved_at = self._clock.seconds()
         return True
+
+    async def _confirmed(self) -> None:
+        """Asked after the acknowledgements: what an acknowledged message is in is the topic that was meant. Who is told
+        to stop waits for no answer."""
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        try:
+            while not stopped.done():
+                asking = asyncio.ensure_future(self._confirm())
+                await asyncio.wait({asking, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if not asking.done():
+                    asking.cancel()
+                    break
+                try:
+                    asking.result()
+                    break
+                except BrokerAwayError as error:
+                    self._say(f"waiting: {error}")
+        finally:
+            stopped.cancel()
 
     async def _cleared(self, step: Sequence[Entry], place: int) -> int:
         """How many entries may go; waits until there are some. None when it is told to stop."""

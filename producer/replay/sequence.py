@@ -56,7 +56,7 @@ class Sequence:
                 for entry in self._chunk(rows, lap):
                     newest = entry.due
                     yield entry
-                if self._ends_before(rows.transactions[-1].event_time):
+                if self._ends_before(int(rows.block.event_time[-1])):
                     break
             else:
                 yield from self._messages(self.refused.left() if lap == 0 else [], newest)
@@ -70,7 +70,7 @@ class Sequence:
         refused = self.refused.before(rows, self._dataset) if lap == 0 else {}
         known = self._known
         for place, (transaction, fraud, at) in enumerate(
-            zip(rows.transactions, rows.is_fraud.tolist(), rows.labelled_at.tolist(), strict=True)
+            zip(rows.block, rows.is_fraud.tolist(), rows.labelled_at.tolist(), strict=True)
         ):
             if self._ends_before(transaction.event_time):
                 break

@@ -4,16 +4,18 @@ from pathlib import Path
 
 from console.terminal import notice, say, warn
 from producer.replay.parcels import LARGEST, Packer
+from producer.replay.refused import Refused
 from producer.replay.sequence import Sequence
 from producer.replay.tally import Tally
 from risk.clock import to_text
+from risk.events import Label, Transaction
 from risk.words import counted
 
 
 def say_sent(tally: Tally, packer: Packer, seconds: float) -> None:
-    transactions = tally.transactions - len(packer.too_large)
-    labels = counted(tally.labels, "label", "labels")
-    refused = counted(tally.refused, "row as it is", "rows as they are")
+    transactions = tally.transactions - packer.left_out[Transaction]
+    labels = counted(tally.labels - packer.left_out[Label], "label", "labels")
+    refused = counted(tally.refused - packer.left_out[Refused], "row as it is", "rows as they are")
     say(f"sent  {counted(transactions, 'transaction', 'transactions')}, {labels}, {refused}")
     if tally.event_time is not None:
         say(f"up to {to_text(tally.event_time)}")

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from producer.delivery.already import Place
-from producer.delivery.wire import Offsets, Wire
+from producer.delivery.wire import Wire
 from producer.replay.position import Position
 from risk.errors import OptionError
 from risk.kafka.connection import Connection
+from risk.kafka.log import Bounds
 from risk.kafka.topic_states import identity
-from risk.topics import Topics
+from risk.topics import Identity, Topics
 
 
 class Target(NamedTuple):
@@ -17,20 +18,21 @@ class Target(NamedTuple):
     partitions: int
     cluster: str
     ids: tuple[str, str]  # of transactions and labels; empty where the broker does not tell
+    known: Identity  # all that was told of them
 
 
 async def target_of(connection: Connection, topics: Topics, prefix: str) -> Target:
     known = await identity(connection, topics, prefix)
     ids = (known.topic_ids.get(topics.transactions, ""), known.topic_ids.get(topics.labels, ""))
-    return Target(topics, known.partitions, known.cluster_id or "", ids)
+    return Target(topics, known.partitions, known.cluster_id or "", ids, known)
 
 
-async def offsets_of(wire: Wire, target: Target) -> dict[Place, Offsets]:
+async def offsets_of(wire: Wire, target: Target) -> dict[Place, Bounds]:
     topics = (target.topics.transactions, target.topics.labels)
     return await wire.offsets([(topic, number) for topic in topics for number in range(target.partitions)])
 
 
-def noted_ends(position: Position, offsets: Mapping[Place, Offsets]) -> dict[Place, int]:
+def noted_ends(position: Position, offsets: Mapping[Place, Bounds]) -> dict[Place, int]:
     """The offsets that an earlier run had come to; OptionError where the topics have lost what it sent."""
     ends = {(topic, number): end for topic, noted in position.ends.items() for number, end in enumerate(noted)}
     for place, end in ends.items():

@@ -81,6 +81,11 @@ NOTES: dict[str, Note] = {
     "source_topic": Note("The topic of the transaction's message."),
     "source_partition": _count("The partition of the transaction's message, and of this one."),
     "source_offset": _count("The offset of the transaction's message. With topic and partition it names the message."),
+    "history_days": _count(
+        "In a cold start: how many whole days of the past the score could see, where that is less than the bundle's "
+        "longest window looks at, so that a score of the same transaction with a longer past may differ. Left out "
+        "otherwise."
+    ),
     "Reason.feature": Note("The feature's name in docs/features.md."),
     "Reason.value": Note("What was seen: a number, a category, or null where it was missing."),
     "Reason.reference": Note("What is usual, as training learned it of all customers."),

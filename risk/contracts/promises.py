@@ -1,5 +1,8 @@
 """What producers promise and consumers may rely on, in words: the descriptions of the channels."""
 
+from risk.codec import MOST_ATTRIBUTES, MOST_CHARACTERS
+from risk.diagnosis import MAX_BYTES, MAX_UNPACKED
+from risk.rejects import KEPT, LARGEST_WHOLE
 from risk.topics import ALERTS, FLAGS, LABELS, LEDGER, REJECTED, TRANSACTIONS
 
 PRODUCER = (
@@ -13,6 +16,11 @@ BROKEN = (
 SENDING = (
     "The Kafka timestamp is the moment of sending, never the time of the event: Kafka deletes by it, and a transaction "
     "dated more than an hour after it is rejected."
+)
+LIMITS = (
+    f"A message of more than {MAX_BYTES:,} bytes is rejected, and so is one with a text of more than "
+    f"{MOST_CHARACTERS:,} characters or with more than {MOST_ATTRIBUTES:,} attributes. A batch that unpacks to "
+    f"more than {MAX_UNPACKED:,} bytes is not read: each of its messages is rejected."
 )
 REPEATS = (
     "A message may come more than once, after a crash: with the same bytes, the same id, the same partition. Values "
@@ -35,7 +43,7 @@ OF_TOPIC: dict[str, str] = {
     TRANSACTIONS.name: (
         "Key: customer_id, as UTF-8; another key is rejected. All transactions of a customer go to one partition, in "
         "the order in which they happened, as far as the sender can; which one is up to the senders, all by one rule. "
-        f"{PRODUCER} {BROKEN} {SENDING} The same transaction sent again is counted and not scored again."
+        f"{PRODUCER} {BROKEN} {SENDING} {LIMITS} The same transaction sent again is counted and not scored again."
     ),
     LABELS.name: (
         "Key: customer_id, as UTF-8. Every label is kept; the one with the newest labelled_at counts, of equals the "
@@ -52,8 +60,10 @@ OF_TOPIC: dict[str, str] = {
     ),
     REJECTED.name: (
         "Messages of transactions and labels that could not be used. Key and value are the original bytes, untouched, "
-        f"whatever they are; the headers say why, and where the message came from, which is its id. {_PLACE} "
-        f"{REPEATS} {_SENT}"
+        f"whatever they are. Where both together have more than {LARGEST_WHOLE:,} bytes, of each that has more than "
+        f"{KEPT:,} only so many are there: value-size and value-sha256 say what the whole is, which is still at its "
+        "source. value-size is `unknown` where a batch was not unpacked. The headers say why, and where the message "
+        f"came from, which is its id. {_PLACE} {REPEATS} {_SENT}"
     ),
     LEDGER.name: (
         "Closed days of the merchant ledger; one partition. Written and read by the scorers; others may read along. "

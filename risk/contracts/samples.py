@@ -1,11 +1,11 @@
 """One message of every kind as it is on the wire, out of the encoders: the examples of the schemas."""
 
-from risk.clock import date_ms, day_of
-from risk.codec import encode_label, encode_transaction
-from risk.events import HighRiskAlert, Label, Level, Reason, RiskFlag, Transaction
+from risk.clock import date_ms, day_of, to_date, to_datetime
+from risk.codec import encode_label, encode_transaction, to_wire
+from risk.events import Label, Level, Reason, Transaction
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import messages_of
-from risk.outputs import SCHEMA_VERSION, alert_id, encode_alert, encode_flag
+from risk.outputs import SCHEMA_VERSION, HighRiskAlert, RiskFlag, alert_id, encode
 from risk.topics import ALERTS, FLAGS, LABELS, LEDGER, TRANSACTIONS
 
 TRANSACTION = Transaction(
@@ -33,14 +33,15 @@ _REASONS = (
 _LEDGER_DAY = day_of(date_ms("2024-04-24"))
 
 FLAG = RiskFlag(
+    SCHEMA_VERSION,
     TRANSACTION.transaction_id,
     TRANSACTION.customer_id,
-    TRANSACTION.event_time,
+    to_datetime(TRANSACTION.event_time),
     score=0.9127340651,
     level=Level.HIGH,
     reasons=_REASONS,
     imputed=("seconds_since_last",),
-    ledger_day=_LEDGER_DAY,
+    ledger_day=to_date(_LEDGER_DAY),
     bundle_version=_BUNDLE,
     source_topic=TRANSACTIONS.name,
     source_partition=2,
@@ -48,15 +49,15 @@ FLAG = RiskFlag(
 )
 
 ALERT = HighRiskAlert(
-    alert_id(TRANSACTION.customer_id, TRANSACTION.transaction_id, TRANSACTION.event_time, _BUNDLE),
     SCHEMA_VERSION,
-    TRANSACTION,
+    alert_id(TRANSACTION.customer_id, TRANSACTION.transaction_id, TRANSACTION.event_time, _BUNDLE),
+    to_wire(TRANSACTION),
     score=FLAG.score,
     level=FLAG.level,
     threshold=0.62,
     reasons=_REASONS,
     imputed=FLAG.imputed,
-    ledger_day=_LEDGER_DAY,
+    ledger_day=to_date(_LEDGER_DAY),
     bundle_version=_BUNDLE,
     catalogue_version=1,
     source_topic=FLAG.source_topic,
@@ -78,7 +79,7 @@ _DAY = LedgerDay(
 SAMPLES: dict[str, list[bytes]] = {
     TRANSACTIONS.name: [encode_transaction(TRANSACTION)],
     LABELS.name: [encode_label(LABEL)],
-    FLAGS.name: [encode_flag(FLAG)],
-    ALERTS.name: [encode_alert(ALERT)],
+    FLAGS.name: [encode(FLAG)],
+    ALERTS.name: [encode(ALERT)],
     LEDGER.name: messages_of(_DAY, transactions=18),
 }

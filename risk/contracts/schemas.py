@@ -10,11 +10,13 @@ from risk.contracts.notes import note_of
 from risk.contracts.samples import SAMPLES
 from risk.events import RejectReason
 from risk.ledger_log import LedgerEnd, LedgerPart
-from risk.outputs import WireAlert, WireFlag
+from risk.outputs import HighRiskAlert, RiskFlag
 from risk.topics import (
     ALERTS,
     DETAIL,
     FLAGS,
+    KEY_SHA256,
+    KEY_SIZE,
     LABELS,
     LEDGER,
     REASON,
@@ -23,6 +25,8 @@ from risk.topics import (
     SOURCE_PARTITION,
     SOURCE_TOPIC,
     TRANSACTIONS,
+    VALUE_SHA256,
+    VALUE_SIZE,
     TopicKind,
 )
 
@@ -35,8 +39,8 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TYPES: dict[str, tuple[TopicKind, tuple[type, ...]]] = {
     "Transaction": (TRANSACTIONS, (WireTransaction,)),
     "Label": (LABELS, (WireLabel,)),
-    "RiskFlag": (FLAGS, (WireFlag,)),
-    "HighRiskAlert": (ALERTS, (WireAlert,)),
+    "RiskFlag": (FLAGS, (RiskFlag,)),
+    "HighRiskAlert": (ALERTS, (HighRiskAlert,)),
     "LedgerMessage": (LEDGER, (LedgerPart, LedgerEnd)),
 }
 
@@ -44,8 +48,6 @@ _TYPES: dict[str, tuple[TopicKind, tuple[type, ...]]] = {
 _NAMES = {
     "WireTransaction": "Transaction",
     "WireLabel": "Label",
-    "WireFlag": "RiskFlag",
-    "WireAlert": "HighRiskAlert",
 }
 
 
@@ -128,11 +130,20 @@ def _rejected_headers() -> Schema:
         SOURCE_PARTITION: {"description": "Its partition there, and of this message.", **digits},
         SOURCE_OFFSET: {"description": "Its offset there. With topic and partition it names the message.", **digits},
     }
+    required = list(properties)
+    size = {"type": "string", "pattern": "^(0|[1-9][0-9]*|unknown)$"}
+    sha256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+    properties |= {
+        VALUE_SIZE: {"description": "Bytes of the whole value, where only its beginning is here.", **size},
+        VALUE_SHA256: {"description": "SHA-256 of the whole value, where only its beginning is here.", **sha256},
+        KEY_SIZE: {"description": "Bytes of the whole key, where only its beginning is here.", **digits},
+        KEY_SHA256: {"description": "SHA-256 of the whole key, where only its beginning is here.", **sha256},
+    }
     return {
         **_head("RejectedHeaders", REJECTED, f"The headers, as UTF-8 text, of {REJECTED.name}: {REJECTED.value}."),
         "type": "object",
         "properties": properties,
-        "required": list(properties),
+        "required": required,
         "examples": [
             {
                 REASON: RejectReason.REFUND,

@@ -55,7 +55,7 @@ def message_of(bad: BadRow, column_map: ColumnMap, shift_ms: int = 0) -> tuple[b
 def _time(bad: BadRow, column_map: ColumnMap, shift_ms: int) -> str | None:
     source = column_map.event_time
     text = " ".join(bad.values.get(column) or "" for column in source.columns).strip()
-    (moment,) = as_times(pa.array([text], pa.string()), source, "event_time", {}).tolist()
+    (moment,) = as_times(pa.array([text], pa.string()), source, "event_time", None).tolist()
     if moment == MISSING:
         return text or None
     try:

@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from risk.dataset.encoding import NO_CHARACTER, not_utf8_header
 from risk.dataset.lines import BLOCK_BYTES, Block, read_blocks
 from risk.dataset.quotes import Quoting
-from risk.dataset.source import BadRow, Piece
+from risk.dataset.source import BadRow, Piece, check_once, check_width
 from risk.diagnosis import rejected
 from risk.errors import DatasetError
 from risk.events import Rejected, RejectReason
@@ -26,13 +27,12 @@ class CsvSource:
     def __init__(self, path: Path, block_bytes: int = BLOCK_BYTES) -> None:
         self._path, self._block_bytes = path, block_bytes
         delimiter, self.columns = _read_head(path)
+        check_width(path, len(self.columns))
         self._quoting = Quoting(delimiter, len(self.columns))
         self.types = dict.fromkeys(self.columns, "text")
 
     def pieces(self, columns: Sequence[str]) -> Iterator[Piece]:
-        for name in columns:
-            if self.columns.count(name) > 1:
-                raise DatasetError(f"{self._path}: the column {name!r} is there twice: expected it once. Rename one.")
+        check_once(self._path, self.columns, columns)
         wanted = [self.columns.index(name) for name in columns]
         rows = 0
         for number, block in enumerate(read_blocks(self._path, self._quoting, self._block_bytes)):
@@ -187,6 +187,8 @@ def _read_head(path: Path) -> tuple[str, list[str]]:
         raise DatasetError(f"{path}: has old line ends (CR): expected LF or CR LF. Save it again.")
     if not names or sum(map(_is_number, names)) * 2 > len(names):
         raise DatasetError(f"{path}: the first line is {first[:80]!r}: expected the names of the columns. Add them.")
+    if any(NO_CHARACTER in name for name in names):
+        raise not_utf8_header(path)
     return delimiter, [name.strip() or f"column_{place}" for place, name in enumerate(names, 1)]
 
 

@@ -1,20 +1,29 @@
 """Text that is not UTF-8: whether another encoding explains it, and what to do then."""
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
 from risk.dataset.lines import read_blocks
+from risk.errors import DatasetError
 
-_NO_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+NO_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 
 
-def encoding_notice(path: Path, columns: Sequence[str], rows_not_utf8: int) -> str | None:
-    """What to say of a text file whose header or rows are not UTF-8; None where there is nothing to say."""
-    is_header_bad = any(_NO_CHARACTER in name for name in columns)
-    if not (rows_not_utf8 or is_header_bad) or not _is_windows_1252(path):
+def encoding_notice(path: Path, rows_not_utf8: int) -> str | None:
+    """What to say of a text file with rows that are not UTF-8; None where there is nothing to say."""
+    if not rows_not_utf8 or not _is_windows_1252(path):
         return None
-    what = "its header is" if not rows_not_utf8 else "1 row is" if rows_not_utf8 == 1 else f"{rows_not_utf8:,} rows are"
+    what = "1 row is" if rows_not_utf8 == 1 else f"{rows_not_utf8:,} rows are"
+    return f"{path}: the file looks like Windows-1252 ({what} not UTF-8); convert it: {_command(path)}"
+
+
+def not_utf8_header(path: Path) -> DatasetError:
+    """Names that cannot be read would be mapped by names that nobody can write."""
+    advice = f"It looks like Windows-1252: convert it: {_command(path)}" if _is_windows_1252(path) else "Convert it."
+    return DatasetError(f"{path}: its header is not UTF-8: expected names in UTF-8. {advice}")
+
+
+def _command(path: Path) -> str:
     unpacked = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     target = unpacked.with_name(f"{unpacked.stem}.utf8{unpacked.suffix}")
     source = shlex.quote(str(path))
@@ -22,10 +31,7 @@ def encoding_notice(path: Path, columns: Sequence[str], rows_not_utf8: int) -> s
         convert = f"gunzip -c {source} | iconv -f WINDOWS-1252 -t UTF-8"
     else:
         convert = f"iconv -f WINDOWS-1252 -t UTF-8 {source}"
-    return (
-        f"{path}: the file looks like Windows-1252 ({what} not UTF-8); convert it: {convert} >"
-        f" {shlex.quote(str(target))}"
-    )
+    return f"{convert} > {shlex.quote(str(target))}"
 
 
 def _is_windows_1252(path: Path) -> bool:

@@ -20,7 +20,7 @@ def open_source(path: Path) -> Source:
     if path == Path():
         raise DatasetError("the path of the file is empty: expected a CSV, Parquet or NDJSON file. Name one.")
     try:
-        is_file = stat.S_ISREG(path.stat().st_mode)
+        mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DatasetError(
             f"{path}: there is no such file: expected a CSV, Parquet or NDJSON file. Check the path."
@@ -29,7 +29,9 @@ def open_source(path: Path) -> Source:
         raise DatasetError(
             f"{path}: cannot be looked at ({error.strerror}): expected a file. Check path and rights."
         ) from error
-    if not is_file:
+    if stat.S_ISDIR(mode):
+        return ParquetSource(path)
+    if not stat.S_ISREG(mode):
         raise DatasetError(f"{path}: is not a file: expected a CSV, Parquet or NDJSON file.")
     ending = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
     ending = ending.lower()
@@ -42,7 +44,6 @@ def open_source(path: Path) -> Source:
         check_content(path, "ndjson")
         return NdjsonSource(path)
     if ending in PARQUET_ENDINGS and path.suffix.lower() != ".gz":
-        check_content(path, "parquet")
         return ParquetSource(path)
     known = ", ".join((*CSV_ENDINGS, *NDJSON_ENDINGS, *PARQUET_ENDINGS))
     raise DatasetError(

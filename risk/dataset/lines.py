@@ -9,12 +9,15 @@ from typing import BinaryIO, NamedTuple, cast
 import numpy as np
 
 from risk.dataset.quotes import LONGEST_ROW_BYTES, LONGEST_ROW_LINES, NO_ROW, UNDECIDED, Quoting
+from risk.dataset.source import LONGEST_TEXT_BYTES, MOST_TIMES_UNPACKED
 from risk.errors import DatasetError
 
 BLOCK_BYTES = 8 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
-LONGEST_LINE_BYTES = 64 * 1024 * 1024
+# A file of lines of one byte has eight million in a block, and each row costs a hundred times what it is long.
+BLOCK_RECORDS = 131_072
+FREELY_UNPACKED = 64 * 1024 * 1024  # bytes; a small file may pack as well as it can
 
 _NEWLINE, _RETURN, _QUOTE = 10, 13, 34
 
@@ -35,26 +38,54 @@ class Block(NamedTuple):
 
 def read_blocks(path: Path, quoting: Quoting | None, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
     """With quoting, a record may go over several lines (CSV); without, it is a line (NDJSON)."""
-    carry, line = b"", 1
+    carry, line, unpacked = b"", 1, 0
     with _opened(path) as stream:
         first = True
+        most = _most_unpacked(path)
         while True:
             data = _read(stream, max(block_bytes, len(BOM)) if first else block_bytes, path)
             last = not data
+            unpacked += len(data)
+            if most is not None and unpacked > most:
+                raise DatasetError(
+                    f"{path}: unpacks to more than {most:,} bytes, {MOST_TIMES_UNPACKED} times its size: expected text"
+                    " of a history. If it is one, unpack it and name the unpacked file."
+                )
             if first:
                 if data.startswith(UTF16):
                     raise DatasetError(f"{path}: is UTF-16: expected UTF-8. Save it again as UTF-8.")
                 data, first = data.removeprefix(BOM), False
             data = carry + data
-            if len(carry) > LONGEST_LINE_BYTES:
-                raise DatasetError(f"{path}: line {line} is longer than 64 MiB: expected text with line ends.")
+            if len(carry) > LONGEST_TEXT_BYTES:
+                raise _too_long(path, line)
             if data:
-                block, used, lines = _split(data, line, quoting, last)
+                block, used, lines = _split(path, data, line, quoting, last)
                 carry, line = data[used:], line + lines
-                if len(block.starts):
-                    yield block
+                yield from _in_parts(block)
             if last:
                 return
+
+
+def _in_parts(block: Block) -> Iterator[Block]:
+    for start in range(0, len(block.starts), BLOCK_RECORDS):
+        end = start + BLOCK_RECORDS
+        if start == 0 and end >= len(block.starts):
+            yield block
+            return
+        low, high = int(block.starts[start]), int(block.starts[end]) if end < len(block.starts) else len(block.data)
+        yield Block(
+            block.data[low:high],
+            block.starts[start:end] - low,
+            block.ends[start:end] - low,
+            block.lines[start:end],
+            block.unclosed[start:end],
+            block.spans_lines,
+        )
+
+
+def _most_unpacked(path: Path) -> int | None:
+    """How much a packed file may unpack to; None where it is not packed."""
+    return max(FREELY_UNPACKED, MOST_TIMES_UNPACKED * path.stat().st_size) if path.suffix.lower() == ".gz" else None
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -75,13 +106,20 @@ def _read(stream: BinaryIO, size: int, path: Path) -> bytes:
         ) from error
 
 
-def _split(data: bytes, line: int, quoting: Quoting | None, last: bool) -> tuple[Block, int, int]:
+def _too_long(path: Path, line: int) -> DatasetError:
+    return DatasetError(f"{path}: line {line} is longer than 1 MiB: expected text with line ends.")
+
+
+def _split(path: Path, data: bytes, line: int, quoting: Quoting | None, last: bool) -> tuple[Block, int, int]:
     """The records of `data`, how many bytes they take, how many lines they are."""
     octets = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(octets == _NEWLINE)
     if last and data[-1] != _NEWLINE:
         ends = np.append(ends, len(data))
     starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
+    lengths = ends - starts
+    if len(lengths) and lengths.max() > LONGEST_TEXT_BYTES:
+        raise _too_long(path, line + int(np.argmax(lengths > LONGEST_TEXT_BYTES)))
     first = np.arange(len(ends))
     unclosed = np.zeros(len(ends), bool)
     counted = len(ends)

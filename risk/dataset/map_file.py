@@ -30,6 +30,7 @@ from risk.dataset.column_map import (
 )
 from risk.errors import DatasetError
 from risk.money import EXPONENTS
+from risk.small_file import read_small
 
 KINDS = tuple(kind.value for kind in Kind)
 NO_CONSTANT = ("transaction_id", "customer_id")  # all rows would be one transaction, or one customer
@@ -38,7 +39,7 @@ NO_CONSTANT = ("transaction_id", "customer_id")  # all rows would be one transac
 def load_map(path: Path) -> ColumnMap:
     """Read a map from a TOML file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_small(path).decode()
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror}): expected a column map in TOML.") from error
     except UnicodeDecodeError as error:

@@ -1,5 +1,7 @@
 """What a file means to somebody who gives no map: TrustLens' own column names, and the rest as attributes."""
 
+import shlex
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -33,7 +35,8 @@ def own_map(source: Source, path: str) -> ColumnMap:
     if missing:
         raise DatasetError(
             f"{path}: has no column {', '.join(missing)}: expected TrustLens' own names, or a column map. The columns"
-            f" are: {', '.join(there[:40])}. `python -m trainer inspect {path} --write map.toml` proposes a map."
+            f" are: {', '.join(there[:40])}. `python -m trainer inspect {shlex.quote(path)} --write map.toml` proposes"
+            " a map."
         )
     return ColumnMap(
         texts={name: TextColumn(name) for name in TEXT_FIELDS if name in there},
@@ -49,12 +52,17 @@ def own_map(source: Source, path: str) -> ColumnMap:
 
 def _attributes(source: Source) -> tuple[Attribute, ...]:
     rest = [name for name in source.columns if name not in ALL_NAMES and source.columns.count(name) == 1]
-    rest = [name for name in rest if not source.types[name].startswith(("list", "struct", "map", "large_list"))]
+    rest = [name for name in rest if not is_nested_name(source.types[name])]
     if not rest:
         return ()
     sample = read_sample(source, rest, SAMPLE_ROWS)
     kinds = ((name, kind_of(sample.column(place).combine_chunks())) for place, name in enumerate(rest))
     return tuple(Attribute(name, name, kind) for name, kind in kinds if kind is not None)
+
+
+def is_nested_name(type_: str) -> bool:
+    """Of a type as a source names it: values that hold values."""
+    return type_.startswith(("list", "large_list", "fixed_size_list", "struct", "map", "dense_union", "sparse_union"))
 
 
 def read_sample(source: Source, columns: list[str], rows: int) -> pa.Table:

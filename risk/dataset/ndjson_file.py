@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from risk.dataset.lines import Block, read_blocks
-from risk.dataset.source import BadRow, Piece
+from risk.dataset.source import BadRow, Piece, check_width
 from risk.diagnosis import rejected
 from risk.errors import DatasetError
 from risk.events import Rejected, RejectReason
@@ -100,6 +100,7 @@ def _keys(path: Path) -> list[str]:
                 objects += 1
                 if not found.keys() <= seen:
                     keys.update(dict.fromkeys(found))
+                    check_width(path, len(keys))
             elif lines == 1 and block.record(0).lstrip().startswith(b"["):
                 raise DatasetError(f"{path}: is one JSON array: expected one object a line (NDJSON). Convert it.")
     if not objects:

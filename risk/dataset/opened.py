@@ -14,7 +14,7 @@ from risk.dataset.encoding import encoding_notice
 from risk.dataset.kinds import open_source
 from risk.dataset.names import own_map
 from risk.dataset.order import Order, find_order, sorted_pieces
-from risk.dataset.rows import Rows, read_rows
+from risk.dataset.rows import Marks, Rows, read_marks, read_rows
 from risk.dataset.source import BadRow, Piece, Source
 from risk.dataset.times import check_time_type
 from risk.errors import DatasetError
@@ -113,10 +113,17 @@ class Dataset:
                 waiting = waiting[len(before) :]
                 for row in sorted(before + found, key=lambda row: row.row) if before else found:
                     note(row)
-                if rows.transactions:
+                if len(rows.block):
                     yield rows
             for row in waiting:
                 note(row)
+
+    def marks(self, *, with_ids: bool) -> Iterator[Marks]:
+        """Who has a label, and from when on: quick, because nothing else is read."""
+        keys = {"event_time", "is_fraud", "labelled_at", *(("transaction_id", "customer_id") if with_ids else ())}
+        columns = dict.fromkeys(column for key, column in self.column_map.columns_by_key() if key in keys)
+        for piece in self._source.pieces(list(columns)):
+            yield read_marks(piece, self.column_map, with_ids=with_ids)
 
     def _pieces(self, note: Callable[[BadRow], None]) -> Iterator[Piece]:
         if self._order.ranks is None:
@@ -153,7 +160,7 @@ def open_dataset(
     order = find_order(source, column_map.event_time)
     notices += _notices(path, column_map, order)
     is_text_file = bool({"text", "JSON"} & set(source.types.values()))
-    encoding = encoding_notice(path, source.columns, order.not_utf8) if is_text_file else None
+    encoding = encoding_notice(path, order.not_utf8) if is_text_file else None
     if encoding is not None:
         notices.append(encoding)
     return Dataset(path, source, column_map, order, notices, chunk_rows, on_bad, scratch)

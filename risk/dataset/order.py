@@ -16,7 +16,7 @@ import pyarrow.ipc
 
 from risk.clock import EARLIEST, LATEST
 from risk.dataset.column_map import TimeColumn
-from risk.dataset.source import BadRow, Piece, Source
+from risk.dataset.source import BadRow, Piece, Source, check_length
 from risk.dataset.times import MISSING, as_times, time_values
 from risk.errors import DatasetError
 from risk.events import RejectReason
@@ -45,8 +45,9 @@ def find_order(source: Source, time: TimeColumn) -> Order:
     first, last = LATEST, EARLIEST - 1
     for piece in source.pieces(time.columns):
         row_count += piece.table.num_rows + len(piece.bad)
+        check_length(row_count)
         not_utf8 += sum(1 for bad in piece.bad if bad.reason is RejectReason.NOT_UTF8)
-        times = as_times(time_values(piece.table, time), time, "event_time", {})
+        times = as_times(time_values(piece.table, time), time, "event_time", None)
         times[(times < EARLIEST) | (times >= LATEST)] = MISSING
         there = times[times != MISSING]
         if len(there):

@@ -1,19 +1,21 @@
 """A piece of a file becomes transactions and labels; a row that is none becomes a bad row with its reason."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from risk.block import NAMES, NO_ATTRIBUTES, Block
+from risk.block_codec import doubtful, minor_units, without_empty
 from risk.catalogue import Kind
 from risk.clock import DAY
-from risk.codec import checked
+from risk.codec import MOST_ATTRIBUTES, MOST_CHARACTERS, checked
 from risk.dataset.column_map import TEXT_FIELDS, ColumnMap, Constant, RowNumber, TextColumn
 from risk.dataset.source import BadRow, Piece
 from risk.dataset.times import MISSING, as_times, check_range, time_values
 from risk.dataset.values import Bad, as_amounts, as_attribute, as_labels, as_shared_texts, as_texts, is_text
 from risk.diagnosis import rejected
-from risk.events import Label, Rejected, RejectReason, Transaction
+from risk.events import Label, Rejected, RejectReason
 
 DEFAULT_LABEL_DELAY = 3 * DAY  # where a file does not say when its labels were known
 NUMBERS_REFUSED = {
@@ -23,6 +25,7 @@ NUMBERS_REFUSED = {
     RejectReason.TIME_OUT_OF_RANGE,
 }
 UNKNOWN = -1  # of is_fraud and labelled_at
+OPTIONAL_TEXTS = ("merchant_id", "merchant_category", "channel", "device_id", "country")
 FEW_VALUES = ("currency", "merchant_category", "channel", "country")
 
 T = TypeVar("T")
@@ -31,7 +34,7 @@ T = TypeVar("T")
 class Rows(NamedTuple):
     """One chunk, in order. Bad rows are not in it."""
 
-    transactions: list[Transaction]
+    block: Block
     is_fraud: np.ndarray  # int8: 1, 0, -1 not known
     labelled_at: np.ndarray  # int64 ms, -1 where there is no label
     fraud_kind: list[str | None]  # only evaluation may read it
@@ -39,11 +42,33 @@ class Rows(NamedTuple):
 
     def labels(self) -> Iterator[Label]:
         """What somebody found out, as far as somebody did."""
-        for transaction, fraud, at in zip(
-            self.transactions, self.is_fraud.tolist(), self.labelled_at.tolist(), strict=True
-        ):
-            if fraud != UNKNOWN and at != UNKNOWN:
-                yield Label(transaction.transaction_id, transaction.customer_id, fraud == 1, at, "dataset")
+        known = np.flatnonzero((self.is_fraud != UNKNOWN) & (self.labelled_at != UNKNOWN)).tolist()
+        identities, customers = self.block.transaction_id, self.block.customer_id
+        for row in known:
+            yield Label(
+                identities[row], customers[row], bool(self.is_fraud[row] == 1), int(self.labelled_at[row]), "dataset"
+            )
+
+
+class Marks(NamedTuple):
+    """What a piece of a file says of labels, in the file's order; rows that are bad otherwise are among them."""
+
+    times: np.ndarray  # int64 ms, MISSING where a row has none
+    is_fraud: np.ndarray
+    labelled_at: np.ndarray
+    transaction_ids: list[str | None] | None
+    customer_ids: list[str | None] | None
+
+
+def read_marks(piece: Piece, column_map: ColumnMap, *, with_ids: bool) -> Marks:
+    bad: Bad = {}
+    times = as_times(time_values(piece.table, column_map.event_time), column_map.event_time, "event_time", bad)
+    is_fraud, labelled_at = _labels(piece, column_map, times, bad)
+    if not with_ids:
+        return Marks(times, is_fraud, labelled_at, None, None)
+    ids = _texts(piece, column_map, "transaction_id")
+    customers = _texts(piece, column_map, "customer_id") if "customer_id" in column_map.texts else ids
+    return Marks(times, is_fraud, labelled_at, ids, customers)
 
 
 def read_rows(piece: Piece, column_map: ColumnMap) -> tuple[Rows, list[BadRow]]:
@@ -56,26 +81,17 @@ def read_rows(piece: Piece, column_map: ColumnMap) -> tuple[Rows, list[BadRow]]:
     amounts = _amounts(piece, column_map, bad)
     is_fraud, labelled_at = _labels(piece, column_map, times, bad)
     texts = {name: _texts(piece, column_map, name) for name in TEXT_FIELDS}
-    results = list(
-        map(
-            checked,
-            texts["transaction_id"],
-            # What is in `bad` is not looked at again; any number does.
-            times.tolist(),
-            texts["customer_id"] if "customer_id" in column_map.texts else texts["transaction_id"],
-            texts["currency"],
-            texts["merchant_id"],
-            texts["merchant_category"],
-            amounts,
-            texts["channel"],
-            texts["device_id"],
-            texts["country"],
-            _attributes(piece, column_map, bad),
-        )
-    )
-    for index, result in enumerate(results):
-        if type(result) is Rejected:
-            bad.setdefault(index, result)
+    if "customer_id" not in column_map.texts:
+        texts["customer_id"] = texts["transaction_id"]
+    columns: list[Any] = [
+        times if name == "event_time" else amounts if name == "amount" else texts.get(name) for name in NAMES
+    ]
+    columns[-1] = _attributes(piece, column_map, bad)
+    for row in np.flatnonzero(_refused(columns)).tolist():
+        values: list[Any] = [int(times[row]) if column is times else column[row] for column in columns]
+        answer = checked(*values)
+        assert isinstance(answer, Rejected), "a row was refused that the codec takes"
+        bad.setdefault(row, answer)
     for index, why in bad.items():
         bad[index] = _in_the_files_words(piece, column_map, index, why)
     kinds = (
@@ -84,13 +100,56 @@ def read_rows(piece: Piece, column_map: ColumnMap) -> tuple[Rows, list[BadRow]]:
     good = np.ones(count, bool)
     good[list(bad)] = False
     rows = Rows(
-        cast(list[Transaction], results if not bad else _only(results, good)),
+        _block(columns, good),
         is_fraud[good],
         labelled_at[good],
         [kind or None for kind in _only(kinds, good)],
         piece.rows[good],
     )
     return rows, [_bad_row(piece, index, why) for index, why in sorted(bad.items())]
+
+
+def _refused(columns: Sequence[Any]) -> np.ndarray:
+    """Which rows `codec.checked` refuses; why, it says of each of them."""
+    identities, times, customers, currencies, *_, attributes = columns
+    amounts = columns[NAMES.index("amount")]
+    majors = np.array(amounts, np.float64)
+    refused = doubtful(identities, times, customers, currencies, majors)
+    nan = np.isnan(majors)
+    if nan.any():  # an amount that is NaN is nonsense, and not a missing one
+        refused |= nan & np.fromiter([amount is not None for amount in amounts], bool, len(amounts))
+    for name, texts in zip(NAMES, columns, strict=True):
+        if name in TEXT_FIELDS:
+            _add_odd_texts(refused, texts)
+    if any(attributes):
+        refused |= np.fromiter(map(_are_odd, attributes), bool, len(attributes))
+    return refused
+
+
+def _add_odd_texts(refused: np.ndarray, texts: Sequence[str | None]) -> None:
+    """Those that are too long, or hold NUL."""
+    present = list(filter(None, texts))
+    if "\0" in "".join(present) or max(map(len, present), default=0) > MOST_CHARACTERS:
+        refused |= np.fromiter([text is not None and _is_odd(text) for text in texts], bool, len(texts))
+
+
+def _is_odd(value: float | str) -> bool:
+    if isinstance(value, str):
+        return len(value) > MOST_CHARACTERS or "\0" in value
+    return value - value != 0
+
+
+def _are_odd(attributes: dict[str, float | str]) -> bool:
+    return len(attributes) > MOST_ATTRIBUTES or any(map(_is_odd, attributes)) or any(map(_is_odd, attributes.values()))
+
+
+def _block(columns: Sequence[Any], good: np.ndarray) -> Block:
+    if not good.all():
+        columns = [column[good] if isinstance(column, np.ndarray) else _only(column, good) for column in columns]
+    named = dict(zip(NAMES, columns, strict=True))
+    texts = {name: without_empty(named[name]) for name in OPTIONAL_TEXTS}
+    amounts = minor_units(np.array(named["amount"], np.float64), named["currency"])
+    return Block(**{**named, **texts, "amount": amounts})
 
 
 def _in_the_files_words(piece: Piece, column_map: ColumnMap, index: int, why: Rejected) -> Rejected:
@@ -146,7 +205,7 @@ def _amounts(piece: Piece, column_map: ColumnMap, bad: Bad) -> Sequence[float | 
 def _attributes(piece: Piece, column_map: ColumnMap, bad: Bad) -> list[dict[str, float | str]]:
     """One dictionary a row, with the attributes that the row has."""
     if not column_map.attributes:
-        return [{}] * piece.table.num_rows  # one for all: events are never changed
+        return [NO_ATTRIBUTES] * piece.table.num_rows
     names = [attribute.name for attribute in column_map.attributes]
     columns: list[Sequence[float | str | None]] = [
         as_attribute(piece.table.column(one.column), one.name, bad, one.decimal)

@@ -1,13 +1,21 @@
 """What every kind of file gives its reader: pieces of columns in file order, and the rows that are none."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
+from risk.errors import DatasetError
 from risk.events import Rejected, RejectReason
+
+# Far above any history of transactions, and below what a small file can unpack to: docs/datasets.md names them.
+MOST_COLUMNS = 4_096
+MOST_ROWS = 200_000_000
+LONGEST_TEXT_BYTES = 1024 * 1024  # of a line, or of a value of Parquet
+MOST_TIMES_UNPACKED = 250  # text packs to a fifth or a twentieth; what packs to less is no history
 
 
 class BadRow(Struct, frozen=True):
@@ -51,3 +59,23 @@ class Source(Protocol):
     def pieces(self, columns: Sequence[str]) -> Iterator[Piece]:
         """The file from its start; the tables have exactly these columns, in this order."""
         ...
+
+
+def check_width(path: Path, columns: int) -> None:
+    if columns > MOST_COLUMNS:
+        raise DatasetError(
+            f"{path}: has {columns:,} columns: expected at most {MOST_COLUMNS:,}. Write those that matter to a file of"
+            " their own."
+        )
+
+
+def check_length(rows: int) -> None:
+    if rows > MOST_ROWS:
+        raise DatasetError(f"the file has more than {MOST_ROWS:,} rows: expected at most so many. Split it by time.")
+
+
+def check_once(path: Path, there: Sequence[str], columns: Sequence[str]) -> None:
+    """No two columns of the file have the name of one that is read."""
+    for name in columns:
+        if there.count(name) > 1:
+            raise DatasetError(f"{path}: the column {name!r} is there twice: expected it once. Rename one.")

@@ -26,8 +26,9 @@ _DECIMAL = re.compile(r"([+-]?(?=\.?\d)\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?", re.
 _ZONE = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
 
 
-def as_times(array: pa.Array, source: TimeColumn, field: str, bad: Bad) -> np.ndarray:
-    """Milliseconds; MISSING where the column is empty. What cannot be read is in `bad`, and MISSING too."""
+def as_times(array: pa.Array, source: TimeColumn, field: str, bad: Bad | None) -> np.ndarray:
+    """Milliseconds; MISSING where the column is empty. What cannot be read is in `bad`, and MISSING too; None spares
+    the work for who does not want to know: to say why costs more than to find out."""
     if pa.types.is_timestamp(array.type):
         return _from_timestamps(array)
     if pa.types.is_date(array.type):
@@ -91,7 +92,7 @@ def _from_timestamps(array: pa.Array) -> np.ndarray:
     return _filled(numbers, lambda n: n // (per_second // 1_000))
 
 
-def _from_iso(array: pa.Array, field: str, bad: Bad) -> np.ndarray:
+def _from_iso(array: pa.Array, field: str, bad: Bad | None) -> np.ndarray:
     present = pc.if_else(pc.equal(array, ""), None, array)
     # One try, with or without a zone as the first value has it: a conversion that fails costs more than it saves.
     first = next((text for text in present if text.is_valid), pa.scalar("")).as_py()
@@ -104,7 +105,7 @@ def _from_iso(array: pa.Array, field: str, bad: Bad) -> np.ndarray:
     return _row_by_row(as_texts(array), field, expected, bad, datetime.fromisoformat)
 
 
-def _row_by_row(texts: list[str | None], field: str, expected: str, bad: Bad, read: Read | None) -> np.ndarray:
+def _row_by_row(texts: list[str | None], field: str, expected: str, bad: Bad | None, read: Read | None) -> np.ndarray:
     times = np.full(len(texts), MISSING, np.int64)
     for index, text in enumerate(texts):
         if text is None or not text.strip():
@@ -115,16 +116,15 @@ def _row_by_row(texts: list[str | None], field: str, expected: str, bad: Bad, re
             moment = read(text.strip())
             times[index] = to_ms(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
         except (ValueError, OverflowError):
-            bad[index] = rejected(RejectReason.BAD_TIME, field, text, expected)
+            if bad is not None:
+                bad[index] = rejected(RejectReason.BAD_TIME, field, text, expected)
     return times
 
 
-def _from_format(array: pa.Array, source: TimeColumn, field: str, bad: Bad) -> np.ndarray:
-    texts = array.fill_null("")
+def _from_format(array: pa.Array, source: TimeColumn, field: str, bad: Bad | None) -> np.ndarray:
+    texts = array.fill_null("").to_pylist()
     try:
-        moments = pd.to_datetime(
-            pd.Series(texts.to_pylist(), dtype=object), format=source.format, errors="coerce", utc=True
-        )
+        moments = pd.to_datetime(pd.Series(texts, dtype=object), format=source.format, errors="coerce", utc=True)
     except ValueError as error:
         raise DatasetError(
             f"{field}.format = {source.format!r}: cannot be used ({error}): expected another."
@@ -132,14 +132,16 @@ def _from_format(array: pa.Array, source: TimeColumn, field: str, bad: Bad) -> n
     failed = moments.isna().to_numpy()
     values = moments.dt.tz_convert(None).to_numpy().astype("datetime64[ms]").astype(np.int64)
     times = np.where(failed, MISSING, values).astype(np.int64)
+    if bad is None:
+        return times
     for index in np.flatnonzero(failed).tolist():
-        text = texts[index].as_py()
+        text = texts[index]
         if text.strip():
             bad[index] = rejected(RejectReason.BAD_TIME, field, text, f"a time in the format {source.format}")
     return times
 
 
-def _from_numbers(array: pa.Array, source: TimeColumn, field: str, bad: Bad) -> np.ndarray:
+def _from_numbers(array: pa.Array, source: TimeColumn, field: str, bad: Bad | None) -> np.ndarray:
     multiply, divide = UNITS[source.unit or "milliseconds"]
     whole = _whole_numbers(array)
     # Beyond this the product leaves int64. Such numbers go row by row; both ways cut off what no time can be.
@@ -151,10 +153,10 @@ def _from_numbers(array: pa.Array, source: TimeColumn, field: str, bad: Bad) -> 
         if text is None or not text.strip():
             continue
         moment = _moment(text.strip(), multiply, divide)
-        if moment is None:
-            bad[index] = rejected(RejectReason.BAD_TIME, field, text, expected)
-        else:
+        if moment is not None:
             times[index] = max(-LATEST, min(LATEST, moment + source.origin))
+        elif bad is not None:
+            bad[index] = rejected(RejectReason.BAD_TIME, field, text, expected)
     return times
 
 

@@ -7,6 +7,7 @@ gives the same value for whatever the quick way accepts: what a value means neve
 import math
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +36,7 @@ _LABELS = {"1": 1, "1.0": 1, "true": 1, "yes": 1, "0": 0, "0.0": 0, "false": 0, 
 
 
 def is_text(array: pa.Array) -> bool:
-    return bool(pa.types.is_string(array.type) or pa.types.is_large_string(array.type))
+    return bool(pa.types.is_string(array.type))
 
 
 def as_texts(array: pa.Array) -> list[str | None]:
@@ -47,11 +48,17 @@ def as_texts(array: pa.Array) -> list[str | None]:
         return [None if v is None else number_text(v) for v in array.to_pylist()]
     if pa.types.is_boolean(type_):
         return [None if v is None else ("true" if v else "false") for v in array.to_pylist()]
-    if pa.types.is_binary(type_) or pa.types.is_large_binary(type_) or pa.types.is_fixed_size_binary(type_):
-        return [None if v is None else v.decode(errors="backslashreplace") for v in array.to_pylist()]
-    if pa.types.is_integer(type_) or pa.types.is_decimal(type_):
+    if pa.types.is_integer(type_):
         return array.cast(pa.string()).to_pylist()  # type: ignore[no-any-return]
+    if pa.types.is_decimal(type_):
+        return [None if v is None else _decimal_text(v) for v in array.to_pylist()]
     return [None if v is None else str(v) for v in array.to_pylist()]
+
+
+def _decimal_text(value: Decimal) -> str:
+    """As the same number has it in another type: 12, not 12.00."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def as_shared_texts(array: pa.Array) -> list[str | None]:

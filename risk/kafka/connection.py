@@ -3,14 +3,18 @@
 The client by itself tries again for ever, whatever the reason; so a program calls `reach` before it makes clients.
 """
 
+import asyncio
 import socket
 import ssl
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from aiokafka.conn import collect_hosts
-from aiokafka.errors import KafkaError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
 from aiokafka.protocol.metadata import MetadataRequest
 
+import risk.kafka.batches  # noqa: F401  # whatever client is made by these options reads within bounds
 from risk.errors import BrokerAwayError, BrokerError, SettingError
 from risk.kafka.opening import opened
 from risk.kafka.spoken import spoken_at
@@ -18,6 +22,7 @@ from risk.settings import PREFIX, Secret, Settings
 
 # What a broker is given to answer in, before it counts as away.
 REACH_SECONDS = 10
+LOOKS_EVERY_SECONDS = 0.2
 
 
 Address = tuple[str, int]
@@ -88,13 +93,28 @@ def client_options(connection: Connection) -> dict[str, Any]:
     return options
 
 
+def is_away(error: KafkaError) -> bool:
+    """Whether the same question may be answered later. The client does not count its own time limit among those."""
+    return bool(error.retriable) or isinstance(error, KafkaTimeoutError)
+
+
+@contextmanager
+def in_words(asked: Iterable[str]) -> Iterator[None]:
+    """The client's errors in ours: about what something was asked, and whether it may be asked again."""
+    try:
+        yield
+    except KafkaError as error:
+        what = f"{', '.join(asked)}: the broker did not answer as expected ({error!r}); look at it, and try again"
+        raise (BrokerAwayError(what) if is_away(error) else BrokerError(what)) from error
+
+
 async def reach(connection: Connection, seconds: float = REACH_SECONDS) -> None:
     """Returns once a broker has answered under the address that it gives to clients.
 
     BrokerAwayError where none is there; BrokerError where one is, and never will let us in.
     """
     given = [(host, port) for host, port, _ in collect_hosts(list(connection.brokers))]
-    advertised = await _first(connection, given, seconds)
+    advertised = await _advertised(connection, given, seconds)
     try:
         await _first(connection, advertised, seconds)
     except BrokerAwayError as error:
@@ -102,6 +122,18 @@ async def reach(connection: Connection, seconds: float = REACH_SECONDS) -> None:
         raise BrokerAwayError(
             f"{', '.join(connection.brokers)}: answers, and says that clients find it at {told}; but {error}"
         ) from error
+
+
+async def _advertised(connection: Connection, given: list[Address], seconds: float) -> list[Address]:
+    """Where clients find the brokers. A broker that starts, or was paused, answers before it takes part again."""
+    for _ in range(round(seconds / LOOKS_EVERY_SECONDS)):
+        if found := await _first(connection, given, seconds):
+            return found
+        await asyncio.sleep(LOOKS_EVERY_SECONDS)
+    raise BrokerAwayError(
+        f"{', '.join(connection.brokers)}: answers, and says for {seconds:g} s that no broker is ready, expected one; "
+        "wait until it has started"
+    )
 
 
 async def _first(connection: Connection, addresses: list[Address], seconds: float) -> list[Address]:

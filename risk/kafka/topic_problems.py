@@ -2,7 +2,15 @@
 
 from collections.abc import Sequence
 
-from risk.kafka.topic_states import UNLIMITED, TopicState, largest_message
+from risk.kafka.topic_states import (
+    AHEAD,
+    LARGEST_INPUT,
+    MOST_AHEAD_MS,
+    UNLIMITED,
+    TopicState,
+    is_input,
+    largest_message,
+)
 from risk.topics import Topics
 
 COMMAND = "python -m producer topics"
@@ -25,11 +33,20 @@ def misfits(states: Sequence[TopicState], topics: Topics, partitions: int | None
                 f"{state.name}: got {state.partitions} partitions, expected {expected}; the number cannot change once "
                 "there are messages: delete the topic and make it again, or take another TRUSTLENS_TOPIC_PREFIX"
             )
+    for state in states:
+        if state.name == topics.rejected and (state.largest_message or LARGEST_INPUT) < LARGEST_INPUT:
+            found.append(
+                f"{state.name}: got max.message.bytes={state.largest_message}, expected {LARGEST_INPUT} or more: a "
+                "rejected message must fit, or it would end every worker; set it with `kafka-configs.sh --alter "
+                f"--entity-type topics --entity-name {state.name} --add-config max.message.bytes="
+                f"{largest_message(topics, state.name)}`"
+            )
     return found
 
 
 def losses(states: Sequence[TopicState], topics: Topics, retention_ms: int = UNLIMITED) -> list[str]:
-    """What would take messages away, out of a log that everything is rebuilt from."""
+    """What takes messages away, out of a log that everything is rebuilt from, or lets one in that moves time for all
+    of them."""
     found = []
     for state in states:
         settings: list[tuple[str, int | str, int | str]] = []
@@ -41,6 +58,8 @@ def losses(states: Sequence[TopicState], topics: Topics, retention_ms: int = UNL
             settings.append(("cleanup.policy", state.cleanup, "delete"))
         if state.largest_message is not None and state.largest_message < largest_message(topics, state.name):
             settings.append(("max.message.bytes", state.largest_message, largest_message(topics, state.name)))
+        if is_input(topics, state.name) and state.ahead_ms is not None and state.ahead_ms > MOST_AHEAD_MS:
+            settings.append((AHEAD, state.ahead_ms, MOST_AHEAD_MS))
         found += [
             f"{state.name}: got {name}={got}, expected {expected}; set it with `kafka-configs.sh --alter --entity-type "
             f"topics --entity-name {state.name} --add-config {name}={expected}`"

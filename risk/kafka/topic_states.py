@@ -20,7 +20,7 @@ from aiokafka.protocol.admin import CreateTopicsRequest, DescribeConfigsRequest
 from risk.errors import BrokerAwayError, BrokerError
 from risk.kafka.connection import Connection, client_options, reach
 from risk.kafka.metadata import NO_ID, TopicsRequest
-from risk.topics import Identity, Topics
+from risk.topics import Identity, Topics, topics_of
 
 UNLIMITED = -1
 
@@ -28,6 +28,9 @@ UNLIMITED = -1
 # flag has score and reasons.
 LARGEST_INPUT = 1_048_588
 LARGEST_OUTPUT = 2_097_152
+
+# Kafka's own default from 4.0 on; before that it takes messages that say they were sent in another century.
+AHEAD, MOST_AHEAD_MS = "message.timestamp.after.max.ms", 3_600_000
 
 # How long a topic that was just made may take to be known everywhere.
 APPEAR_SECONDS = 20
@@ -46,22 +49,32 @@ class TopicState(NamedTuple):
     retention_bytes: int | None
     cleanup: str | None
     largest_message: int | None
+    ahead_ms: int | None = None  # by how much a message's time may be later than the broker's; not known before 3.6
 
 
 async def look(connection: Connection, names: Sequence[str]) -> list[TopicState]:
     """Never makes a topic by asking for it."""
-    async with _asking(connection) as client:
-        found = await _found(client, names)
-        described = await _described(client, [name for name in names if name in found])
+    async with asking(connection) as client:
+        async with asyncio.timeout(APPEAR_SECONDS):
+            found = await _found(client, names)
+            # A topic that is made or deleted at this moment may be known to one question and not to the next.
+            while (described := await _described(client, [name for name in names if name in found])) is None:
+                await asyncio.sleep(0.05)
+                found = await _found(client, names)
     return [_state(name, found.get(name), described.get(name, {})) for name in names]
 
 
 async def identity(connection: Connection, topics: Topics, prefix: str) -> Identity:
-    async with _asking(connection) as client:
-        answer = await _metadata(client, topics, make=False)
-    found = _there(answer)
+    async with asking(connection) as client:
+        answer = await metadata(client, client.get_random_node(), topics, make=False)
+    return identity_in(answer, prefix)
+
+
+def identity_in(answer: dict[str, Any], prefix: str) -> Identity:
+    """As an answer about topics tells it."""
+    found = there(answer)
     ids = {name: str(topic["topic_id"]) for name, topic in found.items() if topic.get("topic_id", NO_ID) != NO_ID}
-    transactions = found.get(topics.transactions)
+    transactions = found.get(topics_of(prefix).transactions)
     return Identity(answer["cluster_id"], ids, len(transactions["partitions"]) if transactions else 0, prefix)
 
 
@@ -69,7 +82,7 @@ async def create_missing(
     connection: Connection, topics: Topics, *, partitions: int, replication: int, retention_ms: int = UNLIMITED
 ) -> list[str]:
     """The names of those that were made. The embedded broker makes them in its own way, when asked about them."""
-    async with _asking(connection) as client:
+    async with asking(connection) as client:
         there = await _found(client, topics)
         missing = [name for name in topics if name not in there]
         if not missing:
@@ -78,7 +91,7 @@ async def create_missing(
         try:
             await _create(client, wanted)
         except IncompatibleBrokerVersion:
-            await _metadata(client, missing, make=True)
+            await metadata(client, client.get_random_node(), missing, make=True)
         await _wait_for(client, missing)
     return missing
 
@@ -89,17 +102,22 @@ def _new_topic(topics: Topics, name: str, partitions: int, replication: int, ret
         "retention.ms": str(retention_ms),
         "retention.bytes": str(UNLIMITED),
         "max.message.bytes": str(largest_message(topics, name)),
+        **({AHEAD: str(MOST_AHEAD_MS)} if is_input(topics, name) else {}),
     }
     return (name, 1 if name == topics.ledger else partitions, replication, [], list(config.items()))
 
 
 def largest_message(topics: Topics, name: str) -> int:
     """What a topic takes at most, in bytes."""
-    return LARGEST_INPUT if name in (topics.transactions, topics.labels) else LARGEST_OUTPUT
+    return LARGEST_INPUT if is_input(topics, name) else LARGEST_OUTPUT
+
+
+def is_input(topics: Topics, name: str) -> bool:
+    return name in (topics.transactions, topics.labels)
 
 
 @asynccontextmanager
-async def _asking(connection: Connection) -> AsyncIterator[AIOKafkaClient]:
+async def asking(connection: Connection) -> AsyncIterator[AIOKafkaClient]:
     """A connection for a few questions; a refusal has its reason."""
     await reach(connection)
     client = AIOKafkaClient(**client_options(connection))
@@ -114,17 +132,18 @@ async def _asking(connection: Connection) -> AsyncIterator[AIOKafkaClient]:
         await client.close()
 
 
-async def _metadata(client: AIOKafkaClient, names: Sequence[str], *, make: bool) -> dict[str, Any]:
-    answer = await client.send(client.get_random_node(), TopicsRequest(list(names), make=make))
+async def metadata(client: AIOKafkaClient, node: int | None, names: Sequence[str], *, make: bool) -> dict[str, Any]:
+    """As this broker knows the topics."""
+    answer = await client.send(node, TopicsRequest(list(names), make=make))
     told: dict[str, Any] = answer.to_object()
     return told
 
 
 async def _found(client: AIOKafkaClient, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    return _there(await _metadata(client, names, make=False))
+    return there(await metadata(client, client.get_random_node(), names, make=False))
 
 
-def _there(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def there(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Those that are there, by name."""
     found = {}
     for topic in answer["topics"]:
@@ -137,8 +156,8 @@ def _there(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-async def _described(client: AIOKafkaClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The configuration of each; nothing where the broker keeps none."""
+async def _described(client: AIOKafkaClient, names: Sequence[str]) -> dict[str, dict[str, str]] | None:
+    """The configuration of each; nothing where the broker keeps none. None where one of them is not there."""
     if not names:
         return {}
     request = DescribeConfigsRequest([(_TOPIC, name, None) for name in names], False)
@@ -148,6 +167,8 @@ async def _described(client: AIOKafkaClient, names: Sequence[str]) -> dict[str, 
         return {}
     described = {}
     for code, reason, _, name, entries in answer.resources:
+        if code == UnknownTopicOrPartitionError.errno:
+            return None
         if code:
             raise BrokerError(
                 f"{name}: the broker does not tell how it is set up ({reason or for_code(code).__name__})"
@@ -169,6 +190,7 @@ def _state(name: str, topic: dict[str, Any] | None, config: dict[str, str]) -> T
         _number(config.get("retention.bytes")),
         config.get("cleanup.policy"),
         _number(config.get("max.message.bytes")),
+        _number(config.get(AHEAD)),
     )
 
 

@@ -1,24 +1,27 @@
 """Flags: one row for each scored transaction, named by its place in the log."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
+import numpy as np
 
-from risk.events import Transaction
+from risk.block import NAMES, NO_AMOUNT, NO_ATTRIBUTES, Block
+from risk.clock import DAY
 from risk.store.partitions import Partitions
-from risk.store.rows import FlagRow, Outputs, Owner
+from risk.store.rows import FlagRow, Outputs, Owner, RowValues
 
 ROWS_AT_ONCE = 4_000
 
 _COLUMNS = ", ".join(FlagRow._fields)
+_EVENT_TIME = FlagRow._fields.index("event_time")
 _INSERT = f"insert into risk_flags ({_COLUMNS}) values ({', '.join('?' * len(FlagRow._fields))})"
 
 # The plus keeps the planner from going by event time and sorting: the rows are wanted in the order of the log, piece by
 # piece, and nearly all of them fit the times asked for.
-_HISTORY = """
-select source_offset, transaction_id, event_time, customer_id, currency, merchant_id, merchant_category, amount,
-       channel, device_id, country, attributes
-from risk_flags
+_HISTORY_COLUMNS = ("source_offset", *NAMES)
+_HISTORY = f"""
+select {", ".join(_HISTORY_COLUMNS)} from risk_flags
 where source_partition = ? and source_offset >= ? and +event_time > ?
 order by source_offset limit ?
 """
@@ -50,16 +53,17 @@ class Flags(Partitions):
         next_offset: int,
         newest_event_time: int | None,
         outputs: Outputs,
-        rows: Sequence[FlagRow],
+        rows: Sequence[RowValues],
     ) -> None:
         """The rows of a batch and the offset after it, in one transaction: both or nothing."""
+        also = {**outputs._asdict(), "newest_event_time": newest_event_time}
+        # Plain tuples: sqlite3 asks anything else for its values one by one, 0.7 µs a row.
+        values = list(map(tuple, rows))
         with self._file.writing() as connection:
-            newest = {"newest_event_time": newest_event_time}
-            self._move(connection, owner, expected, next_offset, {**outputs._asdict(), **newest})
-            # Plain tuples: sqlite3 asks anything else for its values one by one, 0.7 µs a row.
-            connection.executemany(_INSERT, map(tuple, rows))
+            self._move(connection, owner, expected, next_offset, also, rows[0][_EVENT_TIME] if rows else None)
+            connection.executemany(_INSERT, values)
 
-    def history(self, partition: int, since: int) -> Iterator[list[Transaction]]:
+    def history(self, partition: int, since: int) -> Iterator[Block]:
         """The scored transactions of a partition with a later event time than that, in the order of the log."""
         place = self._first_after(partition, since)
         while True:
@@ -68,16 +72,16 @@ class Flags(Partitions):
             if not rows:
                 return
             place = rows[-1][0] + 1
-            yield [
-                Transaction(
-                    identity, event_time, customer, currency, merchant, category, amount, channel, device, country,
-                    _attributes.decode(attributes) if attributes else {},
-                )
-                for (
-                    _, identity, event_time, customer, currency, merchant, category, amount, channel, device, country,
-                    attributes,
-                ) in rows
-            ]  # fmt: skip
+            columns: dict[str, Any] = dict(zip(_HISTORY_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+            del columns["source_offset"]
+            columns["event_time"] = np.array(columns["event_time"], np.int64)
+            columns["amount"] = np.array(
+                [NO_AMOUNT if amount is None else amount for amount in columns["amount"]], np.int64
+            )
+            columns["attributes"] = [
+                _attributes.decode(text) if text else NO_ATTRIBUTES for text in columns["attributes"]
+            ]
+            yield Block(**columns)
 
     def _first_after(self, partition: int, since: int) -> int:
         """An offset before which no row has a later event time, found without reading them all.
@@ -139,5 +143,5 @@ class Flags(Partitions):
     def first_event_day(self) -> int | None:
         """The day of the oldest flag there is."""
         with self._file.reading() as connection:
-            [day] = connection.execute("select min(event_time) / 86400000 from risk_flags").fetchone()
+            [day] = connection.execute(f"select min(event_time) / {DAY} from risk_flags").fetchone()
         return None if day is None else int(day)

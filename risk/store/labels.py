@@ -16,7 +16,29 @@ where (excluded.source_partition, excluded.source_offset) > (source_partition, s
 """
 
 
+# Labels come in about the order in which they were found out, and there is no index by that.
+_NEWEST = """
+select max(labelled_at) from (
+    select labelled_at from labels where source_partition = ? order by source_offset desc limit 1000
+)
+"""
+
+
 class Labels(Partitions):
+    def newest_label(self) -> int | None:
+        """The latest labelled_at among those that came last, a thousand of each partition."""
+        newest: list[int] = []
+        number = -1
+        with self._file.reading() as connection:
+            while number is not None:
+                [number] = connection.execute(
+                    "select min(source_partition) from labels indexed by labels_by_offset where source_partition > ?",
+                    (number,),
+                ).fetchone()
+                if number is not None:
+                    newest += connection.execute(_NEWEST, (number,)).fetchone()
+        return max(newest, default=None)
+
     def commit_labels(
         self,
         owner: Owner,
@@ -27,20 +49,18 @@ class Labels(Partitions):
         labels: Sequence[tuple[int, Label]],
     ) -> None:
         """Labels with their offsets and the offset after them, in one transaction: both or nothing."""
+        values = [
+            (
+                label.customer_id,
+                label.transaction_id,
+                label.labelled_at,
+                label.is_fraud,
+                label.source,
+                owner.partition,
+                offset,
+            )
+            for offset, label in labels
+        ]
         with self._file.writing() as connection:
             self._move(connection, owner, expected, next_offset, {"rejected_offset": rejected_offset})
-            connection.executemany(
-                _INSERT,
-                [
-                    (
-                        label.customer_id,
-                        label.transaction_id,
-                        label.labelled_at,
-                        label.is_fraud,
-                        label.source,
-                        owner.partition,
-                        offset,
-                    )
-                    for offset, label in labels
-                ],
-            )
+            connection.executemany(_INSERT, values)

@@ -9,6 +9,7 @@ from risk.errors import StoreError
 from risk.ledger_day import LedgerDay, label_cutoff
 from risk.ledger_log import ClosedDay, LedgerKey, key_of
 from risk.store.part import Part
+from risk.store.rows import KnownLedger
 
 # The label that counts for a day: risk.ledger says the rules, and a test holds both to each other.
 # SQLite orders texts by their bytes in UTF-8, which is Python's order of code points: that of `close_day`. A remainder
@@ -65,21 +66,22 @@ class Ledger(Part):
         for day, transactions, offset, is_pruned in rows:
             if is_pruned:
                 raise StoreError(
-                    f"{self._file.path}: the ledger's rows of {to_date(day)} were pruned, expected days from "
-                    f"{to_date(since_day)} on; begin with a new store, which is made again from the log"
+                    f"{self._file.path}: the ledger's rows of {to_date(day)} were pruned, expected all that "
+                    "transactions can still ask for; begin with a new store, which is made again from the log"
                 )
             with self._file.reading() as connection:
                 closed = _read(connection, LedgerKey(day, label_delay_days, bucket_ms))
             yield ClosedDay(closed, transactions, offset)
 
-    def ledgers(self) -> list[tuple[tuple[int, int], int | None, int]]:
-        """Every label delay and bucket there is, with its first day with transactions and its newest day."""
+    def ledgers(self) -> list[KnownLedger]:
+        """Of every label delay and bucket there is."""
         with self._file.reading() as connection:
             rows = connection.execute(
-                "select label_delay_days, bucket_ms, min(day) filter (where transactions > 0), max(day) "
-                "from ledger_days group by label_delay_days, bucket_ms order by label_delay_days, bucket_ms"
+                "select label_delay_days, bucket_ms, min(day) filter (where transactions > 0), max(day), "
+                "max(topic_offset) from ledger_days group by label_delay_days, bucket_ms "
+                "order by label_delay_days, bucket_ms"
             ).fetchall()
-        return [((delay, bucket), begun, newest) for delay, bucket, begun, newest in rows]
+        return [KnownLedger((delay, bucket), *rest) for delay, bucket, *rest in rows]
 
     def ledger_bounds(self, label_delay_days: int, bucket_ms: int) -> tuple[int | None, int | None, int | None]:
         """The first day, the first day with transactions, and the newest day."""

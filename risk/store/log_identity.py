@@ -28,19 +28,10 @@ class LogIdentity(Part):
             )
 
     def _joined(self, known: Identity, given: Identity) -> Identity:
-        pairs: list[tuple[str, object, object]] = [
-            ("topic prefix", given.prefix, known.prefix),
-            ("number of partitions", given.partitions, known.partitions),
-        ]
-        if given.cluster_id is not None and known.cluster_id is not None:
-            pairs.append(("cluster id", given.cluster_id, known.cluster_id))
-        both = sorted(given.topic_ids.keys() & known.topic_ids.keys())
-        pairs += [(f"id of topic {name}", given.topic_ids[name], known.topic_ids[name]) for name in both]
-        for what, got, expected in pairs:
-            if got != expected:
-                raise StoreError(
-                    f"{self._file.path}: {what}: got {got!r}, expected {expected!r} as the store remembers it; the log "
-                    "is another one than this store was made from. Go back to that one, or begin with a new store."
-                )
+        for what, got, expected in given.differences(known):
+            raise StoreError(
+                f"{self._file.path}: {what}: got {got!r}, expected {expected!r} as the store remembers it; the log "
+                "is another one than this store was made from. Go back to that one, or begin with a new store."
+            )
         cluster_id = known.cluster_id if known.cluster_id is not None else given.cluster_id
         return known._replace(cluster_id=cluster_id, topic_ids={**given.topic_ids, **known.topic_ids})

@@ -6,13 +6,17 @@ so that a crash in the middle leaves the file as it was.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from sqlite3 import Connection
 from typing import TYPE_CHECKING
 
 from risk.store.views import VIEWS
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
+
+_PLAIN = re.compile(r"""[\s"`\[\]]""")
 
 # "TLns": what the file command and SQLite call the application id.
 APPLICATION_ID = 0x544C6E73
@@ -134,8 +138,48 @@ def _owners_have_names(db: Database) -> None:
     db.execute("alter table partitions add column owner text")
 
 
-STEPS: tuple[Callable[[Database], None], ...] = (_first_schema, _owners_have_names)
+def _high_flags_are_found_by_time(db: Database) -> None:
+    """Among the flags of a day, of which a busy system has a hundred million."""
+    db.execute("create index high_flags_by_event_time on risk_flags (event_time) where level = 'high'")
+
+
+def _partitions_have_a_beginning(db: Database) -> None:
+    """Where the log's very first record was scored, it is known from when; of another partition it is not, for what
+    came first may have been pruned."""
+    db.execute("alter table partitions add column first_event_time integer")
+    db.execute(
+        "update partitions set first_event_time = (select event_time from risk_flags "
+        "where source_partition = partition and source_offset = 0) where newest_event_time is not null"
+    )
+
+
+STEPS: tuple[Callable[[Database], None], ...] = (
+    _first_schema,
+    _owners_have_names,
+    _high_flags_are_found_by_time,
+    _partitions_have_a_beginning,
+)
 VERSION = len(STEPS)
+
+
+def schema_of(connection: Connection) -> dict[str, str]:
+    """The tables and indexes by name, as they were made; spaces and quotes are left out, which libraries set as they
+    like. Views hold nothing, and what SQLite makes by itself is in its tables."""
+    found = connection.execute("select name, sql from sqlite_schema where type in ('table', 'index') and sql not null")
+    return {name: _PLAIN.sub("", sql).lower() for name, sql in found if not name.startswith("sqlite_")}
+
+
+def expected_schema(version: int) -> dict[str, str]:
+    """That of a store which has gone through so many steps."""
+    # Here, because it loads pandas where that is installed.
+    from sqlite_utils import Database
+
+    db = Database(memory=True)
+    try:
+        migrate(db, 0, STEPS[:version])
+        return schema_of(db.conn)
+    finally:
+        db.close()
 
 
 def migrate(db: Database, done: int, steps: Sequence[Callable[[Database], None]] = STEPS) -> None:

@@ -23,7 +23,8 @@ class Partitions(Part):
             [row] = connection.execute(
                 "update partitions set owner_epoch = owner_epoch + 1, owner = ?, waiting_head = null, "
                 "waiting_epoch = null, waiting_offset = null where topic = ? and partition = ? "
-                "returning owner_epoch, next_offset, newest_event_time, flags_offset, alerts_offset, rejected_offset",
+                "returning owner_epoch, next_offset, newest_event_time, flags_offset, alerts_offset, rejected_offset, "
+                "first_event_time",
                 (owner, topic, partition),
             ).fetchall()
         epoch, *rest = row
@@ -58,11 +59,12 @@ class Partitions(Part):
     def publish_heads(self, heads: Sequence[tuple[Owner, int, int | None]]) -> None:
         """Of partitions that wait: owner, next offset, and the event time of the first unprocessed record (None where
         all is read). Where the partition has moved on or belongs to somebody else, nothing happens."""
+        values = [(head, *owner, next_offset) for owner, next_offset, head in heads]
         with self._file.writing() as connection:
             connection.executemany(
                 "update partitions set waiting_head = ?, waiting_epoch = owner_epoch, waiting_offset = next_offset "
                 f"where {_HELD}",
-                [(head, *owner, next_offset) for owner, next_offset, head in heads],
+                values,
             )
 
     def _move(
@@ -72,8 +74,10 @@ class Partitions(Part):
         expected: int,
         next_offset: int,
         also: dict[str, int | None],
+        first_event_time: int | None = None,
     ) -> None:
-        """Moves the partition on, with the transaction that is open; StaleOwnerError where it is not where it was."""
+        """Moves the partition on, with the transaction that is open; StaleOwnerError where it is not where it was.
+        `first_event_time`: of what is scored with this move; it counts where nothing was scored before."""
         columns = {
             "next_offset": next_offset,
             "waiting_head": None,
@@ -82,8 +86,9 @@ class Partitions(Part):
             **also,
         }
         moved = connection.execute(
-            f"update partitions set {', '.join(f'{name} = ?' for name in columns)} where {_HELD}",
-            (*columns.values(), *owner, expected),
+            f"update partitions set {', '.join(f'{name} = ?' for name in columns)}, first_event_time = "
+            f"case when newest_event_time is null then ? else first_event_time end where {_HELD}",
+            (*columns.values(), first_event_time, *owner, expected),
         )
         if moved.rowcount != 1:
             raise _stale(owner, expected, self.position(owner.topic, owner.partition))

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from risk.errors import StoreBusyError, StoreError
-from risk.store.copies import copy_whole
+from risk.store.copies import copy_whole, mode_of
 from risk.store.failures import in_words
-from risk.store.opening import alone_in, clear_beside, schema_version
+from risk.store.migrations import expected_schema, schema_of
+from risk.store.opening import alone_in, clear_beside, schema_version, uri_to_read
 
 
 def at_once() -> bool:
@@ -30,18 +31,22 @@ def restore_store(source: Path, target: Path, *, force: bool, may_wait: Callable
                 "choose another path"
             )
         with _checked_backup(source) as backup, nobody_at(target, may_wait):
+            # A store that only its owner may read stays one.
+            mode = mode_of(target if target.exists() else source)
             # Before the name changes hands: the old store's log, taken for the new one's, would damage it.
             clear_beside(target)
-            copy_whole(backup, target)
+            copy_whole(backup, target, mode)
 
 
 @contextmanager
 def _checked_backup(path: Path) -> Iterator[sqlite3.Connection]:
     with in_words(path):
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        connection = sqlite3.connect(uri_to_read(path.absolute()), uri=True, isolation_level=None)
         try:
-            if schema_version(connection, path) == 0:
+            version = schema_version(connection, path)
+            if version == 0:
                 raise StoreError(f"{path}: got an empty file, expected a backup of a store; take another one")
+            _check_schema(connection, path, version)
             [verdict] = connection.execute("pragma quick_check(1)").fetchone()
             if verdict != "ok":
                 said = " ".join(verdict.split())
@@ -49,6 +54,18 @@ def _checked_backup(path: Path) -> Iterator[sqlite3.Connection]:
             yield connection
         finally:
             connection.close()
+
+
+def _check_schema(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """What says of itself that it is a store of that version may have been changed by anybody: without a table a worker
+    would end at some batch, and by a constraint of somebody's it would store something else."""
+    got, expected = schema_of(connection), expected_schema(version)
+    wrong = sorted(name for name in got.keys() | expected if got.get(name) != expected.get(name))
+    if wrong:
+        raise StoreError(
+            f"{path}: got other tables or indexes than version {version} of a store has ({', '.join(wrong)}), expected "
+            "those that a worker made; somebody changed it. Take another backup"
+        )
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What goes into the store and comes out of it. Times are integer milliseconds UTC, amounts integer minor units."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Owner(NamedTuple):
@@ -28,11 +28,13 @@ class Taken(NamedTuple):
     flags_offset: int
     alerts_offset: int
     rejected_offset: int
+    first_event_time: int | None
 
 
 class Position(NamedTuple):
     """How far a partition of an input topic is. The waiting head is the event time of its first unprocessed record; it
-    holds only while the epoch and the offset that stand with it are still those of the partition."""
+    holds only while the epoch and the offset that stand with it are still those of the partition. The first event time
+    is that of the first scored transaction in the order of the log; None where there is none yet or it is unknown."""
 
     topic: str
     partition: int
@@ -46,6 +48,7 @@ class Position(NamedTuple):
     alerts_offset: int
     rejected_offset: int
     owner: str | None = None
+    first_event_time: int | None = None
 
 
 class FlagRow(NamedTuple):
@@ -72,6 +75,17 @@ class FlagRow(NamedTuple):
     bundle_version: str
 
 
+# The values of a FlagRow in their order; a batch has them out of columns, without a FlagRow for each.
+RowValues = tuple[Any, ...]
+
+
 class StoredBundle(NamedTuple):
     version: str
     manifest: str
+
+
+class KnownLedger(NamedTuple):
+    kind: tuple[int, int]  # label delay in days, bucket in ms
+    begun: int | None  # the first day with transactions
+    newest: int
+    offset: int  # of the newest day's end mark in the topic

@@ -1,12 +1,21 @@
 """The open file: one connection, its transactions, and whether the path still leads to it."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
+from typing import TypeVar
 
 from risk.errors import StaleOwnerError
-from risk.store.failures import in_words
+from risk.store.failures import in_words, is_busy
+from risk.store.lock_holder import holder_of
+
+Held = Callable[[str], None]
+Answer = TypeVar("Answer")
+
+# Not every lock can be waited for with a limit: then it is asked for again.
+LOOKS_EVERY_MS = 50
 
 
 def place_of(path: Path) -> tuple[int, int] | None:
@@ -19,11 +28,45 @@ def place_of(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def when_free(
+    attempt: Callable[[], Answer], holder: Callable[[], str], *, busy_ms: int = 0, held: Held | None = None
+) -> Answer:
+    """What the attempt returns once nobody else has what it needs; it is to change nothing where somebody has, and not
+    to wait as well. That is raised when the limit is over, or with `held` told to it, and then the wait goes on."""
+    looks = 0
+    while True:
+        try:
+            return attempt()
+        except (sqlite3.OperationalError, BlockingIOError) as error:
+            if isinstance(error, sqlite3.OperationalError) and not is_busy(error):
+                raise
+            if looks < busy_ms // LOOKS_EVERY_MS:
+                Event().wait(LOOKS_EVERY_MS / 1000)
+                looks += 1
+            elif held is None:
+                raise
+            else:
+                held(holder())
+                looks = 0
+
+
+def begin(connection: sqlite3.Connection, path: Path, held: Held | None) -> None:
+    """A transaction that may write; it waits for the lock before it has read anything. With `held`, for as long as it
+    takes: nothing was begun, so to try again changes nothing."""
+    # SQLite waits here itself.
+    when_free(lambda: connection.execute("begin immediate"), lambda: holder_of(path), held=held)
+
+
 class StoreFile:
-    def __init__(self, path: Path, connection: sqlite3.Connection, place: tuple[int, int]) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, place: tuple[int, int], held: Held | None = None
+    ) -> None:
+        """`held`: told who has the write lock whenever the limit for waiting is over, and then the wait goes on;
+        without it that is a StoreBusyError."""
         self.path = path
         self.connection = connection
         self._place = place
+        self._held = held
 
     def check_file(self) -> None:
         """What is written into a file that was deleted or exchanged would be lost."""
@@ -37,9 +80,10 @@ class StoreFile:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it or nothing. Immediate, so that who waits does so before having read anything."""
+        """One transaction: all of it or nothing. Nobody else writes until it ends, so what is to be written is made
+        before."""
         with in_words(self.path):
-            self.connection.execute("begin immediate")
+            begin(self.connection, self.path, self._held)
             try:
                 self.check_file()
                 yield self.connection

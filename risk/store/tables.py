@@ -68,6 +68,7 @@ TABLES = (
         alerts_offset="offset after the last alert known to be sent, same partition of high-risk-alerts",
         rejected_offset="offset after the last reject known to be sent, same partition of transactions-rejected",
         owner="the worker that took it over last: its host and process; it may have gone since",
+        first_event_time="event time of the first scored transaction of the log, ms since 1970 UTC; null where unknown",
     ),
     _table(
         "ledger_days",

@@ -166,6 +166,9 @@ VIEWS = (
             ViewColumn("partition", "its partition", "partition"),
             ViewColumn("next_offset", "the first offset that is not worked on yet", "next_offset"),
             ViewColumn("newest_event_time", "newest scored transaction, UTC", _time("newest_event_time")),
+            ViewColumn(
+                "first_event_time", "first scored transaction, UTC; empty where not known", _time("first_event_time")
+            ),
             ViewColumn("owner_epoch", "how often a worker took the partition over", "owner_epoch"),
             ViewColumn("owner", "the worker that took it over last: host and process", "owner"),
             ViewColumn(

@@ -6,24 +6,26 @@ from typing import NamedTuple
 from aiokafka import TopicPartition
 
 from console.terminal import progress
-from risk.bundle import Bundle, read_bundle
-from risk.errors import BrokerError, StoreError
+from risk.bundle import Bundle, bundle_of_version
+from risk.errors import BrokerError, BundleError, EngineError, StoreError
 from risk.kafka.connection import Connection, reach
+from risk.kafka.log import Bounds, reading
 from risk.kafka.topic_problems import misfits
 from risk.kafka.topic_states import identity, look
+from risk.outputs import without_history_days
+from risk.pipeline import Pipeline
 from risk.store import Store
-from risk.topics import SOURCE_TOPIC, Topics, topics_of
-from scorer.reading import Bounds, reading
-from scorer.verify.days import Survey, survey
-from scorer.verify.findings import Findings, Span
+from risk.topics import Topics, topics_of
+from scorer.verify.days import NoMore, Survey, survey
+from scorer.verify.findings import Findings, NotDone, Span
 from scorer.verify.labels import audit_labels
-from scorer.verify.outputs import IsStranger, Output, Window, open_outputs
+from scorer.verify.outputs import Output, Window, open_outputs
 from scorer.verify.scoring import Scoring
 from scorer.verify.source import chunks
 from scorer.verify.stored import StoredRows
 from scorer.verify.transactions import Partition, There
-from scorer.worker.arrivals import Record, read_labels, transaction_reader
-from scorer.worker.readback import source_of_reject, source_of_value
+from scorer.worker.arrivals import Place, read_labels, transaction_reader
+from scorer.worker.readback import SourceOf, as_it_is, source_of_alert, source_of_flag, source_of_reject
 
 STORE = "store"
 
@@ -71,11 +73,7 @@ async def _check_log(asked: Asked, topics: Topics) -> None:
     if wrong:
         raise BrokerError("; ".join(wrong))
     known, given = asked.store.identity(), await identity(asked.connection, topics, asked.prefix)
-    if known is None:
-        return
-    same_ids = all(given.topic_ids.get(name, told) == told for name, told in known.topic_ids.items())
-    same_cluster = None in (known.cluster_id, given.cluster_id) or known.cluster_id == given.cluster_id
-    if not same_ids or not same_cluster or (known.prefix, known.partitions) != (given.prefix, given.partitions):
+    if known is not None and given.differences(known):
         raise StoreError(
             f"the store: got a log of {given}, expected that of {known}, which the store was made from; set "
             "TRUSTLENS_BROKERS and TRUSTLENS_TOPIC_PREFIX, or give the store of this log"
@@ -98,7 +96,10 @@ def _window(place: TopicPartition, bounds: Bounds, stands: dict[tuple[str, int],
             f"{name}: the log begins at offset {bounds.begin}; what was before is gone, so that the first month after "
             "it may come out differently"
         )
-    return Window(bounds.begin, max(until, bounds.begin), bounds.end)
+    window = Window(bounds.begin, max(until, bounds.begin), bounds.end)
+    if window.until < window.end:
+        findings.not_done[name] = NotDone(window.end - window.until, window.end - window.begin)
+    return window
 
 
 class _Parts:
@@ -119,22 +120,22 @@ class _Parts:
         self._ledger = ledger
         self._outputs = outputs
         self._windows = windows
-        self._bundles = _bundles_at_hand(asked.store, asked.bundle)
+        self._bundles = bundles_at_hand(asked.store, asked.bundle, findings.notices)
         self._lateness = max(bundle.manifest.max_lateness_ms for bundle in self._bundles.values())
 
     async def transactions(self, number: int) -> None:
         topics, findings, manifest = self._topics, self._findings, self._asked.bundle.manifest
         place = TopicPartition(topics.transactions, number)
-        window = self._windows[place]
+        window, source_place = self._windows[place], Place(*place)
+        position = self._asked.store.position(place.topic, place.partition)
         async with AsyncExitStack() as stack:
             source, sent, ledger = [await stack.enter_async_context(reading(self._asked.connection)) for _ in range(3)]
-            labels = topics.labels.encode()
             opened = open_outputs(
                 sent,
                 [
-                    self._output(topics.alerts, number),
-                    self._output(topics.flags, number),
-                    self._rejects(number, topics.transactions, lambda record: _source_topic(record) != labels),
+                    self._output(topics.alerts, source_of_alert(source_place, window.end), number),
+                    self._output(topics.flags, source_of_flag(source_place, window.end), number),
+                    self._rejects(source_place, window.end, counts_foreign=True),
                 ],
                 window,
                 findings,
@@ -144,6 +145,7 @@ class _Parts:
             rows = StoredRows(self._asked.store, f"{STORE}-{number}", number, window, findings)
             partition = Partition(
                 begin=window.begin,
+                first_event=None if position is None else position.first_event_time,
                 current=manifest.version,
                 scoring=Scoring(self._bundles, manifest.version, ledger, self._ledger, number),
                 survey=self._ledger,
@@ -173,30 +175,32 @@ class _Parts:
         topics, place = self._topics, TopicPartition(self._topics.labels, number)
         window = self._windows[place]
         async with reading(self._asked.connection) as source, reading(self._asked.connection) as sent:
-            rejected = self._rejects(number, topics.labels, lambda _: False)
+            rejected = self._rejects(Place(*place), window.end, counts_foreign=False)
             [(shelf, rejects)] = open_outputs(sent, [rejected], window, self._findings)
             found = chunks(source, place, window.begin, window.until, read_labels)
             await audit_labels(found, window.begin, window.until, shelf, rejects, self._findings)
         self._findings.take(topics.rejected, rejects)
 
-    def _output(self, topic: str, number: int) -> Output:
+    def _output(self, topic: str, source: SourceOf, number: int) -> Output:
         place = TopicPartition(topic, number)
-        return Output(place, self._outputs[place], source_of_value, lambda _: True)
+        return Output(place, self._outputs[place], source, counts_foreign=True, as_older=without_history_days)
 
-    def _rejects(self, number: int, of_topic: str, is_stranger: IsStranger) -> Output:
-        place = TopicPartition(self._topics.rejected, number)
-        return Output(place, self._outputs[place], source_of_reject(of_topic), is_stranger)
-
-
-def _source_topic(record: Record) -> bytes | None:
-    return dict(record.headers).get(SOURCE_TOPIC)
+    def _rejects(self, source: Place, end: int, *, counts_foreign: bool) -> Output:
+        topics, place = self._topics, TopicPartition(self._topics.rejected, source.partition)
+        of = source_of_reject(source, end, (topics.transactions, topics.labels))
+        return Output(place, self._outputs[place], of, counts_foreign, as_it_is)
 
 
-def _bundles_at_hand(store: Store, current: Bundle) -> dict[str, Bundle]:
-    """The current one, and those that have scored for this store and lie beside it."""
+def bundles_at_hand(store: Store, current: Bundle, notices: list[str]) -> dict[str, Bundle]:
+    """The current one, and those that have scored for this store and lie beside it. What the others scored is counted
+    as not compared."""
     found = {current.manifest.version: current}
     for stored in store.bundles():
-        folder = current.folder.parent / stored.version
-        if stored.version not in found and folder.is_dir():
-            found[stored.version] = read_bundle(folder)
+        if stored.version not in found:
+            try:
+                bundle = bundle_of_version(current.folder.parent, stored.version)
+                Pipeline(bundle, NoMore())  # each partition will have its own
+                found[stored.version] = bundle
+            except (BundleError, EngineError) as error:
+                notices.append(f"bundle {stored.version} cannot be used ({error}); what it scored is not compared")
     return found

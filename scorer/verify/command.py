@@ -5,9 +5,9 @@ import asyncio
 
 from console.options import settings_of
 from console.start import EXIT_FAILED, EXIT_OK
+from risk.bundle import read_bundle
 from risk.kafka.connection import connection_of
-from risk.store import open_store
-from scorer.options import bundle_of
+from scorer.opening import store_to_read
 from scorer.verify.audit import Asked, audit
 from scorer.verify.findings import Span
 from scorer.verify.report import report
@@ -19,12 +19,13 @@ def run(options: argparse.Namespace) -> int:
     span = Span(
         whole.since if options.since is None else options.since, whole.until if options.until is None else options.until
     )
-    bundle = bundle_of(options)
-    store = open_store(settings.db, read_only=True)
+    bundle = read_bundle(options.bundle)
+    store = store_to_read(settings.db)
     try:
         asked = Asked(connection_of(settings), settings.topic_prefix, store, bundle, span)
         findings = asyncio.run(audit(asked))
     finally:
         store.close()
-    report(findings)
-    return EXIT_OK if findings.is_identical else EXIT_FAILED
+    report(findings, must_be_complete=options.complete)
+    is_well = findings.is_identical and (findings.is_complete or not options.complete)
+    return EXIT_OK if is_well else EXIT_FAILED

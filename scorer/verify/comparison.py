@@ -56,18 +56,29 @@ class _Standing(IntEnum):
 
 _STANDING_BITS = 3
 _STANDING = (1 << _STANDING_BITS) - 1
-_FINGERPRINT = (1 << (64 - _STANDING_BITS)) - 1
+_NEWER_BITS = 16
+_NEWER_SHIFT = 64 - _NEWER_BITS
+_NEWER = ((1 << _NEWER_BITS) - 1) << _NEWER_SHIFT
+_FINGERPRINT = (1 << (_NEWER_SHIFT - _STANDING_BITS)) - 1
 
 
 class Comparison(Generic[Item]):
     """One place, such as a partition of risk-flags, from a source offset on."""
 
-    def __init__(self, name: str, begin: int, explain: Callable[[Item], Mapping[str, object]]) -> None:
-        """`explain` takes an item apart for people."""
+    def __init__(
+        self,
+        name: str,
+        begin: int,
+        explain: Callable[[Item], Mapping[str, object]],
+        as_older: Callable[[Item], Item] = lambda item: item,
+    ) -> None:
+        """`explain` takes an item apart for people. `as_older`: an item in the shape that an older version gave it;
+        what is there in that shape is what is due."""
         self.name = name
         self.tally = Tally()
         self._begin = begin
         self._explain = explain
+        self._as_older = as_older
         self._waiting: dict[int, list[Item]] = {}
         # For each judged offset how it stands, and a fingerprint of what was due: eight bytes instead of the message.
         self._marks = array("Q")
@@ -103,7 +114,7 @@ class Comparison(Generic[Item]):
             self._marks.append(_Standing.OUTSIDE)
             return
         standing = self._standing(source, due, copies)
-        self._marks.append(_mark(standing, due))
+        self._marks.append(self._mark(standing, due))
 
     def _standing(self, source: int, due: Item | None, copies: list[Item]) -> _Standing:
         tally = self.tally
@@ -112,15 +123,17 @@ class Comparison(Generic[Item]):
                 self._extra(source, copy)
             return _Standing.NOTHING_DUE
         tally.due += 1
-        equal = copies.count(due)
-        others = [copy for copy in copies if copy != due]
+        older = self._as_older(due)
+        others = [copy for copy in copies if copy not in (due, older)]
+        equal = len(copies) - len(others)
         if equal:
             tally.equal += 1
             tally.repeated += equal - 1
             standing = _Standing.EQUAL
         elif others:
             tally.different += 1
-            self._note(source, due, others.pop(0))
+            there = others.pop(0)
+            self._note(source, older if self._as_older(there) == there else due, there)
             standing = _Standing.DIFFERENT
         else:
             tally.missing += 1
@@ -133,7 +146,7 @@ class Comparison(Generic[Item]):
     def _found_late(self, source: int, item: Item) -> None:
         mark = self._marks[source - self._begin]
         standing = _Standing(mark & _STANDING)
-        is_due = standing > _Standing.NOTHING_DUE and mark == _mark(standing, item)
+        is_due = standing > _Standing.NOTHING_DUE and self._mark(standing, item) in (mark, mark & ~_NEWER)
         if standing is _Standing.EQUAL and is_due:
             self.tally.repeated += 1
         elif standing is _Standing.MISSING or is_due:
@@ -169,7 +182,9 @@ class Comparison(Generic[Item]):
             explained = [None if item is None else self._explain(item) for item in (due, there)]
             self._differences[source] = Difference(self.name, source, *explained)
 
-
-def _mark(standing: _Standing, due: Hashable) -> int:
-    """Python's hash of bytes is keyed anew in each process, so that nobody can make another message with the same."""
-    return (hash(due) & _FINGERPRINT) << _STANDING_BITS | standing
+    def _mark(self, standing: _Standing, due: Item | None) -> int:
+        """Python's hash of bytes is keyed anew in each process, so that nobody can make another message with the same.
+        What an older version did not have is in a part of its own, which is 0 in the older shape."""
+        older = due if due is None else self._as_older(due)
+        newer = 0 if older == due else hash(due) << _NEWER_SHIFT & _NEWER
+        return (hash(older) & _FINGERPRINT) << _STANDING_BITS | newer | standing

@@ -4,16 +4,17 @@ A flag names the newest day that it was scored with. A worker that waited in vai
 it scored is recomputed without it too, as long as that flag says so.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
-from risk.events import Transaction
+from risk.block import Block
+from risk.codes import Array
+from risk.kafka.log import Bounds, LogReader
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay, DayReader
 from risk.pipeline import Pipeline
-from scorer.reading import Bounds, Reader
 from scorer.worker.days import LedgerDays, Source
 from scorer.worker.reach import NEVER
 
@@ -28,12 +29,16 @@ class Survey(NamedTuple):
     days: dict[Kind, LedgerDays]
     unreadable: int
 
+    def first_of(self, kind: Kind) -> int | None:
+        """The first day with a transaction."""
+        return self.days.get(kind, LedgerDays(*kind)).first_of(*kind)
+
     def went_without(self, kind: Kind, needed: int, used: int | None) -> bool:
         """Whether a flag that needed this day and used that one went on without what was due."""
         return self.days.get(kind, LedgerDays(*kind)).went_without(needed, used)
 
 
-async def survey(reader: Reader, place: TopicPartition) -> Survey:
+async def survey(reader: LogReader, place: TopicPartition) -> Survey:
     """Reads the topic once, to know what days there are; they are not kept, because there may be many."""
     bounds = (await reader.bounds([place]))[place]
     days: dict[Kind, LedgerDays] = {}
@@ -47,7 +52,7 @@ async def survey(reader: Reader, place: TopicPartition) -> Survey:
 class NoMore:
     """The source of days of an engine that is given its days by `add_day`."""
 
-    def see(self, transactions: Sequence[Transaction]) -> None:
+    def see(self, block: Block, rows: Array) -> None:
         """Days are read, not made."""
 
     def closed_until(self, day: int) -> Iterable[LedgerDay]:  # noqa: ARG002 - as the engine calls it
@@ -57,7 +62,7 @@ class NoMore:
 class DaysAlongside:
     """Days for the pipelines of one partition, read as far as its flags have come."""
 
-    def __init__(self, reader: Reader, known: Survey, pipelines: Iterable[Pipeline]) -> None:
+    def __init__(self, reader: LogReader, known: Survey, pipelines: Iterable[Pipeline]) -> None:
         self._topic = _Topic(reader, known.place, known.bounds)
         self._newest: dict[Kind, int] = {}
         self._listeners = [
@@ -81,20 +86,19 @@ class DaysAlongside:
 class _Topic:
     """The ledger's topic from its beginning to where it ended."""
 
-    def __init__(self, reader: Reader, place: TopicPartition, bounds: Bounds) -> None:
+    def __init__(self, reader: LogReader, place: TopicPartition, bounds: Bounds) -> None:
         self._reader = reader
         self._place = place
         self._end = bounds.end
         self.days = DayReader()
         self.is_read = bounds.begin >= bounds.end
-        reader.assign([place])
-        reader.seek(place, bounds.begin)
+        reader.begin({place: bounds.begin})
 
     async def read(self) -> list[tuple[Kind, ClosedDay]]:
         """The days that the next records make whole."""
-        fetched = (await self._reader.getmany(self._place)).get(self._place, ())
-        found = [self.days.read(record.offset, record.value) for record in fetched if record.offset < self._end]
-        self.is_read = await self._reader.position(self._place) >= self._end
+        records, reached = await self._reader.next(self._place, self._end)
+        found = [self.days.read(record.offset, record.value) for record in records]
+        self.is_read = reached >= self._end
         return [((day.closed.label_delay_days, day.closed.bucket_ms), day) for day in found if day is not None]
 
 

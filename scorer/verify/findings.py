@@ -23,18 +23,31 @@ class Span(NamedTuple):
         return self == Span()
 
 
+class NotDone(NamedTuple):
+    """What lies in a partition beyond where the store stands: no worker has been through it, so nothing is compared."""
+
+    offsets: int
+    of: int
+
+
 @dataclass
 class Findings:
     span: Span
     partitions: int = 0
+    not_done: dict[str, NotDone] = field(default_factory=dict)  # by partition of an input, where there is some
     records: int = 0
     scored: int = 0
     duplicates: int = 0
     labels: int = 0
     rejects: Counter[str] = field(default_factory=Counter)  # by topic and reason
     without_day: int = 0
+    cold: int = 0  # scored while less of the past could be seen than the longest window looks at
+    cold_times: tuple[int, int] = (-NEVER, NEVER)  # the first and the last of those
+    needed_days: int = 0  # by the longest window
+    wrong_starts: list[str] = field(default_factory=list)  # where a partition's past begins, otherwise than stored
     not_at_hand: Counter[str] = field(default_factory=Counter)  # by bundle
     under_way: int = 0  # outputs of what the store has not got yet
+    foreign: int = 0  # messages on output topics that no worker wrote
     gone: int = 0  # outputs and rows of what is not in the log any more
     digest: Digest = field(default_factory=Digest)
     tallies: dict[str, Tally] = field(default_factory=dict)
@@ -45,8 +58,21 @@ class Findings:
         self.tallies.setdefault(place, Tally()).add(comparison.tally)
         self.differences += comparison.differences
 
+    def saw_less(self, moment: int, needed_days: int) -> None:
+        """A score of that time saw less of the past than its bundle's longest window looks at."""
+        first, last = self.cold_times
+        self.cold += 1
+        self.cold_times = min(first, moment), max(last, moment)
+        self.needed_days = max(self.needed_days, needed_days)
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.not_done
+
     @property
     def is_identical(self) -> bool:
         """Whether everything that was asked for was recomputed, and is there as it came out."""
         gone = self.gone if self.span.is_whole else 0
-        return not self.not_at_hand and not gone and all(tally.is_clean for tally in self.tallies.values())
+        return not (self.not_at_hand or gone or self.wrong_starts) and all(
+            tally.is_clean for tally in self.tallies.values()
+        )

@@ -6,14 +6,14 @@ from risk.events import Label, Rejected
 from risk.kafka.sending import Message
 from scorer.verify.comparison import Comparison
 from scorer.verify.findings import Findings
-from scorer.worker.arrivals import Chunk
+from scorer.worker.arrivals import Chunk, Labels
 from scorer.worker.outgoing import reject
 from scorer.worker.reach import NEVER
 from scorer.worker.readback import Shelf
 
 
 async def audit_labels(
-    chunks: AsyncIterator[Chunk],
+    chunks: AsyncIterator[Chunk[Labels]],
     begin: int,
     until: int,
     shelf: Shelf,
@@ -25,7 +25,9 @@ async def audit_labels(
     async for chunk in chunks:
         await shelf.read_to(chunk.after - 1)
         shelf.forget_before(chunk.after)
-        events = {record.offset: (record, event) for record, event in zip(chunk.records, chunk.events, strict=True)}
+        events = {
+            record.offset: (record, event) for record, event in zip(chunk.records, chunk.content.events, strict=True)
+        }
         for offset in range(place, chunk.after):
             record, event = events.get(offset, (None, None))
             if isinstance(event, Label):

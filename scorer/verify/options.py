@@ -3,8 +3,7 @@
 import argparse
 
 from console.help import epilog
-from console.options import day, option_of
-from scorer.options import add_bundle
+from console.options import add_bundle, day, option_of
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -15,9 +14,10 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "the byte. Nothing is written; workers may go on meanwhile. docs/verify.md says what this proves.",
         epilog=epilog(
             "python -m scorer verify",
+            "python -m scorer verify --complete",
             "python -m scorer verify --from 2024-12-01 --until 2024-12-08",
-            done="identical",
-            failed="not identical, or it could not be verified; it is said which",
+            done="identical, as far as workers have come; with --complete, to the end of the log",
+            failed="not identical, not complete, or it could not be verified; it is said which",
         ),
     )
     command.add_argument(
@@ -25,6 +25,11 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     )
     command.add_argument(
         "--until", type=option_of(day), metavar="DAY", help="and before that one; all before it is read anyway"
+    )
+    command.add_argument(
+        "--complete",
+        action="store_true",
+        help="fail where a part of the log is not scored yet; without it, that is only said",
     )
     add_bundle(command)
     command.set_defaults(run=run)

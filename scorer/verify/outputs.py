@@ -1,19 +1,20 @@
 """The output partitions of one source partition, read alongside it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 from aiokafka import TopicPartition
 
+from risk.kafka.log import Bounds, LogReader
 from risk.kafka.sending import Message
-from scorer.reading import Bounds, Reader
+from risk.outputs import source_of
+from risk.rejects import shortened
 from scorer.verify.comparison import Comparison
 from scorer.verify.findings import Findings
 from scorer.worker.arrivals import Record
-from scorer.worker.readback import Opening, Shelf, SourceOf, open_shelves
-
-IsStranger = Callable[[Record], bool]
+from scorer.worker.readback import AsOlder, Opening, Passed, Shelf, SourceOf, open_shelves
 
 
 class Window(NamedTuple):
@@ -30,40 +31,58 @@ class Output(NamedTuple):
     place: TopicPartition
     bounds: Bounds
     source: SourceOf
-    is_stranger: IsStranger  # of messages that tell no offset of this source
+    counts_foreign: bool  # of two that read the same partition, only one does
+    as_older: AsOlder
 
 
 def open_outputs(
-    reader: Reader, outputs: list[Output], window: Window, findings: Findings
+    reader: LogReader, outputs: list[Output], window: Window, findings: Findings
 ) -> list[tuple[Shelf, Comparison[Message]]]:
     """What is found goes to the comparisons as the shelves read on."""
-    comparisons = [Comparison[Message](_name(out.place), window.begin, explained) for out in outputs]
+    comparisons = [
+        Comparison[Message](_name(out.place), window.begin, explained, partial(_as_older, out.as_older))
+        for out in outputs
+    ]
     openings = [
-        Opening(out.place, *out.bounds, _collecting(out, comparison, window, findings))
+        Opening(out.place, *out.bounds, _collecting(out, comparison, window, findings), as_older=out.as_older)
         for out, comparison in zip(outputs, comparisons, strict=True)
     ]
     return list(zip(open_shelves(reader, openings), comparisons, strict=True))
 
 
-def _collecting(out: Output, comparison: Comparison[Message], window: Window, findings: Findings) -> SourceOf:
-    """The source offset of a message, which is handed over in passing; None where it need not be waited for."""
+def _as_older(of_value: AsOlder, message: Message) -> Message:
+    return message if message.value is None else message._replace(value=of_value(message.value))
 
-    def collect(record: Record) -> int | None:
-        message = Message(record.key, record.value, tuple(record.headers))
+
+def _collecting(out: Output, comparison: Comparison[Message], window: Window, findings: Findings) -> SourceOf:
+    """The source offset of a message, which is handed over in passing; nothing where it need not be waited for."""
+
+    def collect(record: Record) -> int | Passed:
+        # What is not a reject is never so large that this would change it.
+        message = shortened(Message(record.key, record.value, tuple(record.headers)))
         source = out.source(record)
-        if source is None:
-            if out.is_stranger(record):
-                comparison.found_stranger(message)
+        if source is Passed.FOREIGN:
+            if out.counts_foreign:
+                findings.foreign += 1
+                found_foreign(message)
+        elif source is Passed.OTHER_SOURCE:
+            return source
         elif source < window.begin:
             findings.gone += 1
         elif source < window.until:
             comparison.found(source, message)
             return source
-        elif source < window.end:
+        else:
             findings.under_way += 1
+        return Passed.OTHER_SOURCE
+
+    def found_foreign(message: Message) -> None:
+        """It is shown beside what it claims to be."""
+        claimed = source_of(message.value)
+        if claimed is not None and window.begin <= claimed < window.until:
+            comparison.found(claimed, message)
         else:
             comparison.found_stranger(message)
-        return None
 
     return collect
 

@@ -12,7 +12,7 @@ from scorer.verify.findings import Findings, Span
 SHOWN = 10
 
 
-def report(findings: Findings) -> None:
+def report(findings: Findings, *, must_be_complete: bool) -> None:
     for text in findings.notices:
         notice(text)
     if not findings.span.is_whole:
@@ -32,16 +32,36 @@ def report(findings: Findings) -> None:
         ]
     )
     say(f"flags that went on without a ledger day that was due: {findings.without_day:,}")
+    if findings.cold:
+        first, last = map(to_text, findings.cold_times)
+        say(
+            f"cold start: {findings.cold:,} of {findings.scored:,} scores saw less than {findings.needed_days} days of "
+            f"the past, from {first} to {last}"
+        )
+    for text in findings.wrong_starts:
+        say(f"different: {text}")
     for version, count in sorted(findings.not_at_hand.items()):
         say(f"bundle not at hand: {version}, which {counted(count, 'flag names', 'flags name')}; not compared")
+    if findings.foreign:
+        say(f"on output topics, and not written by a worker: {counted(findings.foreign, 'message', 'messages')}")
     if findings.gone:
         say(f"of what is not in the log any more: {findings.gone:,} outputs and rows, not compared")
     if findings.under_way:
         say(f"beyond where the store stood: {findings.under_way:,} outputs, not compared")
+    for name, (offsets, total) in findings.not_done.items():
+        say(f"not scored yet: {name}, {offsets:,} of {counted(total, 'offset', 'offsets')}; not compared")
     for difference in findings.differences[:SHOWN]:
         _show(difference)
     say(f"digest {findings.digest}")
-    say("identical" if findings.is_identical else "NOT identical")
+    say(_verdict(findings, must_be_complete=must_be_complete))
+
+
+def _verdict(findings: Findings, *, must_be_complete: bool) -> str:
+    if not findings.is_identical:
+        return "NOT identical"
+    if findings.is_complete:
+        return "identical"
+    return "NOT complete" if must_be_complete else "identical, as far as it was scored"
 
 
 def _words(span: Span) -> str:

@@ -4,20 +4,15 @@ from collections.abc import AsyncIterator
 
 from aiokafka import TopicPartition
 
-from scorer.reading import Reader
-from scorer.worker.arrivals import Chunk, Place, Read
+from risk.kafka.log import LogReader
+from scorer.worker.arrivals import Chunk, Content, Place, Read
 from scorer.worker.intake import CHUNK
 
 
-async def chunks(reader: Reader, place: TopicPartition, begin: int, until: int, read: Read) -> AsyncIterator[Chunk]:
+async def chunks(
+    reader: LogReader, place: TopicPartition, begin: int, until: int, read: Read[Content]
+) -> AsyncIterator[Chunk[Content]]:
     """The reader is for this alone."""
-    reader.assign([place])
-    reader.seek(place, begin)
-    reached = begin
-    while reached < until:
-        fetched = (await reader.getmany(place, max_records=CHUNK)).get(place, ())
-        records = [record for record in fetched if record.offset < until]
-        if records:
-            yield Chunk(Place(*place), records, read(records), 0, records[0].offset)
-        # Offsets without a record, where transactions end, lie behind the last record too.
-        reached = await reader.position(place)
+    reader.begin({place: begin})
+    async for records in reader.until(place, until, most=CHUNK):
+        yield Chunk(Place(*place), records, read(records), 0, records[0].offset)

@@ -2,10 +2,13 @@
 
 from typing import NamedTuple
 
-from risk.clock import DAY
+from risk.block import Block
+from risk.block_codec import Decoded
+from risk.clock import DAY, to_text
 from risk.digest import canonical
 from risk.engine import Verdict
-from risk.events import Rejected, RejectReason, Transaction
+from risk.events import Rejected, RejectReason
+from risk.horizon import LogStart
 from risk.kafka.sending import Message
 from risk.pipeline import Pipeline, Scored
 from risk.store import FlagRow
@@ -15,7 +18,7 @@ from scorer.verify.findings import Findings
 from scorer.verify.scoring import Scoring
 from scorer.verify.stored import StoredRows, as_bytes
 from scorer.verify.terms import Naming, Terms
-from scorer.worker.arrivals import Chunk, Event
+from scorer.worker.arrivals import Chunk, Place, within_limits
 from scorer.worker.outgoing import outgoing, reject
 from scorer.worker.reach import NEVER
 
@@ -32,22 +35,36 @@ class There(NamedTuple):
 class Due(NamedTuple):
     """What comes out of one record, and how it counts. A scored one has a flag, a row and a line of the digest."""
 
-    event: Event
+    why: Rejected | None  # where it cannot be read
     is_duplicate: bool = False
     row: FlagRow | None = None
     flag: Message | None = None
     alert: Message | None = None
     reject: Message | None = None
     line: bytes = b""
+    history_days: int | None = None
 
 
 class Partition:
     """In the order of the log."""
 
     def __init__(
-        self, *, begin: int, current: str, scoring: Scoring, survey: Survey, there: There, findings: Findings
+        self,
+        *,
+        begin: int,
+        first_event: int | None,
+        current: str,
+        scoring: Scoring,
+        survey: Survey,
+        there: There,
+        findings: Findings,
     ) -> None:
+        """`first_event`: where the store says that the partition's past begins. It is recomputed where the log still
+        has its beginning."""
         self._next = begin
+        self._begin = begin
+        self._first_event = first_event
+        self._has_begun = False
         self._scoring = scoring
         self._naming = Naming(current, scoring, there.flags)
         self._survey = survey
@@ -55,9 +72,10 @@ class Partition:
         self._findings = findings
         self.newest = NEVER  # of what was scored
 
-    async def take(self, chunk: Chunk) -> None:
+    async def take(self, chunk: Chunk[Decoded]) -> None:
         """Of these records everything in the topics has been read."""
         rows = self._there.rows.read_to(chunk.after - 1)
+        chunk = within_limits(chunk, lambda offset: offset in rows or bool(self._there.flags.waiting(offset)))
         for piece, terms in self._naming.pieces(chunk, rows):
             pipeline = self._scoring.pipeline(terms.bundle)
             due = await self._due(pipeline, terms, piece)
@@ -72,28 +90,42 @@ class Partition:
             self._compare(None, counts=self._findings.span.has(self.newest))
         self._next = until
 
-    async def _due(self, pipeline: Pipeline, terms: Terms, piece: Chunk) -> dict[int, Due]:
+    async def _due(self, pipeline: Pipeline, terms: Terms, piece: Chunk[Decoded]) -> dict[int, Due]:
         """By source offset."""
-        pairs = list(zip(piece.records, piece.events, strict=True))
-        records = [record for record, event in pairs if type(event) is Transaction]
-        transactions = [event for _, event in pairs if type(event) is Transaction]
-        scored = await self._scoring.score(pipeline, terms.ledger_day, transactions)
-        out = outgoing(pipeline.manifest, piece.place, records, transactions, scored)
-        unread = [reject(piece.place, record, event) for record, event in pairs if type(event) is Rejected]
-        due = {record.offset: Due(event) for record, event in pairs}
+        decoded = piece.content
+        block, records = decoded.block, [piece.records[place] for place in decoded.places.tolist()]
+        scored = await self._scoring.score(pipeline, terms.ledger_day, block)
+        if scored.rows and not self._has_begun:
+            self._begins_at(piece.place, int(block.event_time[scored.rows[0]]))
+        start = LogStart(self._first_event, self._survey.first_of(kind_of(pipeline)))
+        out = outgoing(pipeline.manifest, piece.place, records, block, scored, start)
+        why = {piece.records[place].offset: rejected for place, rejected in decoded.unread}
+        unread = [reject(piece.place, piece.records[place], rejected) for place, rejected in decoded.unread]
+        due = {record.offset: Due(why.get(record.offset)) for record in piece.records}
         for record, verdict in zip(records, scored.verdicts.tolist(), strict=True):
             if verdict == Verdict.DUPLICATE:
                 offset = record.offset
                 due[offset] = due[offset]._replace(is_duplicate=True)
         for message in (*out.rejects, *unread):
             due[message.source_offset] = due[message.source_offset]._replace(reject=message.message)
-        lines = _lines(transactions, scored)
-        for row, flag, line in zip(out.rows, out.flags, lines, strict=True):
+        lines = _lines(block, scored)
+        for row, flag, line, seen in zip(out.rows, out.flags, lines, out.history_days, strict=True):
             offset = flag.source_offset
-            due[offset] = due[offset]._replace(row=row, flag=flag.message, line=line)
+            due[offset] = due[offset]._replace(row=FlagRow._make(row), flag=flag.message, line=line, history_days=seen)
         for alert in out.alerts:
             due[alert.source_offset] = due[alert.source_offset]._replace(alert=alert.message)
         return due
+
+    def _begins_at(self, place: Place, found: int) -> None:
+        self._has_begun = True
+        if self._begin > 0:
+            return
+        if self._first_event not in (None, found):
+            self._findings.wrong_starts.append(
+                f"{place.topic}-{place.partition}: the store says that its first scored transaction is of "
+                f"{to_text(self._first_event)}, and in the log it is of {to_text(found)}"
+            )
+        self._first_event = found
 
     def _judge(self, due: Due | None, pipeline: Pipeline, terms: Terms) -> None:
         """The next offset. What is scored counts by its event time, all else by the newest one before it."""
@@ -107,9 +139,11 @@ class Partition:
             findings.records += 1
             findings.duplicates += due.is_duplicate
             if due.reject is not None:
-                findings.rejects[_reason(due.event)] += 1
+                findings.rejects[_reason(due.why)] += 1
             if due.row is not None:
                 findings.scored += 1
+                if due.history_days is not None:
+                    findings.saw_less(moment, pipeline.manifest.horizon.longest)
                 if self._scoring.has(terms.bundle):
                     findings.digest.add(due.line)
                     findings.without_day += self._went_without(pipeline, due.row)
@@ -133,16 +167,16 @@ class Partition:
         return self._survey.went_without(kind_of(pipeline), needed, row.ledger_day)
 
 
-def _lines(transactions: list[Transaction], scored: Scored) -> list[bytes]:
+def _lines(block: Block, scored: Scored) -> list[bytes]:
     """What the digest adds up."""
     return [
-        canonical(transactions[row].transaction_id, *rest)
+        canonical(block.transaction_id[row], *rest)
         for row, *rest in zip(
             scored.rows, scored.scores, scored.levels, scored.reasons, scored.imputed, scored.ledger_days, strict=True
         )
     ]
 
 
-def _reason(event: Event) -> str:
+def _reason(why: Rejected | None) -> str:
     """What can be read and is rejected all the same came too late."""
-    return (event.reason if type(event) is Rejected else RejectReason.TOO_LATE).value
+    return (RejectReason.TOO_LATE if why is None else why.reason).value

@@ -14,6 +14,7 @@ import faust
 from faust.app.base import BootStrategy
 from faust.types import TP
 
+from risk.kafka.batches import MOST_RECORDS
 from risk.kafka.connection import Connection
 from risk.topics import Topics
 from scorer.worker.arrivals import Place
@@ -62,6 +63,7 @@ async def watch_group(app: ScorerApp) -> None:
 def make_app(
     *,
     group: str,
+    client_id: str,
     topics: Topics,
     connection: Connection,
     work: Work,
@@ -72,6 +74,7 @@ def make_app(
     app = ScorerApp(
         group,
         broker=[f"{SCHEME}://{address}" for address in connection.brokers],
+        broker_client_id=client_id,
         broker_credentials=_credentials(connection),
         autodiscover=False,
         store="memory://",
@@ -79,6 +82,7 @@ def make_app(
         stream_wait_empty=True,
         stream_buffer_maxsize=16,
         broker_commit_interval=COMMIT_SECONDS,
+        broker_max_poll_records=MOST_RECORDS,
         broker_session_timeout=session_seconds,
         broker_heartbeat_interval=session_seconds / 5,
         consumer_auto_offset_reset="earliest",

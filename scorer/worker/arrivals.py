@@ -1,17 +1,19 @@
-"""Records of a topic become events, or `Rejected` with the reason: step 1 of a batch.
+"""Records of a topic become a block of transactions, or labels; the rest is `Rejected`: step 1 of a batch.
 
 What can be told from one record alone is told here; what the past must decide (duplicates, lateness) is the engine's.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from risk.clock import to_text
-from risk.codec import decode_label, decode_transaction
+import numpy as np
+
+from risk.block_codec import NO_TIME, Decoded, decode_block
+from risk.clock import to_words
+from risk.codec import MOST_CHARACTERS, decode_label, over_limit
+from risk.codes import Array
 from risk.diagnosis import rejected
-from risk.events import Label, Rejected, RejectReason, Transaction
-
-Event = Transaction | Label | Rejected
+from risk.events import Label, Rejected, RejectReason
 
 
 class Record(Protocol):
@@ -28,7 +30,7 @@ class Record(Protocol):
     @property
     def value(self) -> bytes | None: ...
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 class Place(NamedTuple):
@@ -38,12 +40,41 @@ class Place(NamedTuple):
     partition: int
 
 
-class Chunk(NamedTuple):
-    """Records of one partition, in their order, with what each of them is."""
+# Returns once the topics are known to be the same ones still; what was read from this partition before is then of the
+# log that the store was made from. Nothing is sent or stored before.
+Confirm = Callable[[str, int], Awaitable[None]]
+
+
+class Labels(NamedTuple):
+    """What a batch of messages about labels is."""
+
+    events: Sequence[Label | Rejected]
+
+    @property
+    def times(self) -> Array:
+        """Labels wait for nothing."""
+        return np.full(len(self.events), NO_TIME)
+
+    @property
+    def unread(self) -> Sequence[tuple[int, Rejected]]:
+        return [(place, event) for place, event in enumerate(self.events) if type(event) is Rejected]
+
+    def cut(self, first: int, last: int) -> "Labels":
+        return Labels(self.events[first:last])
+
+    def and_then(self, more: "Labels") -> "Labels":
+        return Labels([*self.events, *more.events])
+
+
+Content = TypeVar("Content", bound=Decoded | Labels)
+
+
+class Chunk(NamedTuple, Generic[Content]):
+    """Records of one partition, in their order, with what they are."""
 
     place: Place
     records: Sequence[Record]
-    events: Sequence[Event]
+    content: Content
     serial: int  # the intake's number for it
     follows: int  # where the partition's next record was expected
 
@@ -52,43 +83,67 @@ class Chunk(NamedTuple):
         """The offset after the last record."""
         return self.records[-1].offset + 1
 
-    def pieces(self, cuts: Sequence[int]) -> Iterator["Chunk"]:
+    def cut(self, first: int, last: int) -> "Chunk[Content]":
+        content: Any = self.content.cut(first, last)
+        return self._replace(records=self.records[first:last], content=content)
+
+    def pieces(self, cuts: Sequence[int]) -> Iterator["Chunk[Content]"]:
         """The chunk cut before the given places."""
         for first, last in zip((0, *cuts), (*cuts, len(self.records)), strict=True):
             if first < last:
-                yield self._replace(records=self.records[first:last], events=self.events[first:last])
+                yield self.cut(first, last)
 
 
-Read = Callable[[Sequence[Record]], list[Event]]
+Read = Callable[[Sequence[Record]], Content]
 
 
-def transaction_reader(max_ahead_ms: int) -> Read:
+def transaction_reader(max_ahead_ms: int) -> Callable[[Sequence[Record]], Decoded]:
     """Reads transactions. One that lies further ahead of its record's time than this is rejected: a single wrong clock
     must not move time for all."""
 
-    def read(records: Sequence[Record]) -> list[Event]:
-        events: list[Event] = []
-        for record in records:
-            event = decode_transaction(record.value)
-            if type(event) is Transaction:
-                if record.key != event.customer_id.encode():
-                    event = _wrong_key(record.key, event.customer_id)
-                elif event.event_time - record.timestamp > max_ahead_ms:
-                    event = _ahead(event.event_time, record.timestamp)
-            events.append(event)
-        return events
+    def read(records: Sequence[Record]) -> Decoded:
+        decoded = decode_block([record.value for record in records])
+        block = decoded.block
+        ours = records if not decoded.unread else [records[place] for place in decoded.places.tolist()]
+        sent = np.fromiter([record.timestamp for record in ours], np.int64, len(ours))
+        refused = {
+            int(row): _ahead(int(block.event_time[row]), int(sent[row]))
+            # In this order nothing wraps: a record's time may be any number of 64 bits.
+            for row in np.flatnonzero(block.event_time - max_ahead_ms > sent)
+        }
+        keys = [record.key for record in ours]
+        if keys != list(map(str.encode, block.customer_id)):
+            for row, (key, customer) in enumerate(zip(keys, block.customer_id, strict=True)):
+                if key != customer.encode():
+                    refused[row] = _wrong_key(key, customer)
+        return decoded.refuse(refused)
 
     return read
 
 
-def read_labels(records: Sequence[Record]) -> list[Event]:
-    events: list[Event] = []
+def within_limits(chunk: Chunk[Decoded], was_scored: Callable[[int], bool]) -> Chunk[Decoded]:
+    """What is longer than a transaction may be becomes a reject, unless it was scored already, by a version that had no
+    limits: then it stays what it was."""
+    records, decoded = chunk.records, chunk.content
+    long = {
+        row: why
+        for row, place in enumerate(decoded.places.tolist())
+        # Of what is shorter than this nothing can be too long, and nothing need be looked at.
+        if len(records[place].value or b"") > MOST_CHARACTERS
+        and (why := over_limit(decoded.block[row])) is not None
+        and not was_scored(records[place].offset)
+    }
+    return chunk._replace(content=decoded.refuse(long)) if long else chunk
+
+
+def read_labels(records: Sequence[Record]) -> Labels:
+    events: list[Label | Rejected] = []
     for record in records:
         event = decode_label(record.value)
         if type(event) is Label and record.key != event.customer_id.encode():
             event = _wrong_key(record.key, event.customer_id)
         events.append(event)
-    return events
+    return Labels(events)
 
 
 def _wrong_key(key: bytes | None, customer_id: str) -> Rejected:
@@ -98,5 +153,5 @@ def _wrong_key(key: bytes | None, customer_id: str) -> Rejected:
 
 def _ahead(event_time: int, sent: int) -> Rejected:
     return rejected(
-        RejectReason.AHEAD_OF_CLOCK, "event_time", to_text(event_time), f"not after it was sent, {to_text(sent)}"
+        RejectReason.AHEAD_OF_CLOCK, "event_time", to_words(event_time), f"not after it was sent, {to_words(sent)}"
     )

@@ -11,13 +11,17 @@ from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import version as version_of_package
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from prometheus_client import CollectorRegistry, start_http_server
 
+from console.alive import ALIVE_EVERY_SECONDS
+from console.start import EXIT_OK
 from risk.bundle import Bundle, Manifest
+from risk.clock import DAY, SECOND
 from risk.errors import SettingError
 from risk.kafka.connection import Connection
+from risk.kafka.log import LIMIT_SECONDS
 from risk.kafka.sending import send_all
 from risk.topics import group_of
 from scorer.metrics import Metrics, Standings
@@ -25,15 +29,16 @@ from scorer.worker.app import SESSION_SECONDS, ScorerApp, make_app, watch_group
 from scorer.worker.batch import Batches
 from scorer.worker.days import LedgerDays
 from scorer.worker.doors import SEND_SECONDS, Doors
-from scorer.worker.ending import end_within, fatal, stalled
+from scorer.worker.ending import end_now, end_within, fatal, stalled
 from scorer.worker.follower import Follower
+from scorer.worker.group_stores import GroupStores, StorePlace, members_of
 from scorer.worker.intake import Intake
 from scorer.worker.keeper import Keeper, Terms
 from scorer.worker.logs import part_quietly
 from scorer.worker.pipelines import Pipelines
 from scorer.worker.pulse import Pulse
 from scorer.worker.rehearsal import rehearse
-from scorer.worker.waiting import GIVES_UP_AFTER_SECONDS, Waiting
+from scorer.worker.waiting import GIVES_UP_AFTER_SECONDS, Prospect, Waiting
 from scorer.worker.watchdog import Watchdog
 from scorer.worker.work import Work
 
@@ -44,6 +49,7 @@ STOP_SECONDS = 30.0
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 Task = Callable[[], Coroutine[None, None, None]]
+Opened = TypeVar("Opened")
 
 
 class Options(NamedTuple):
@@ -58,6 +64,8 @@ class Options(NamedTuple):
     give_up_seconds: float = GIVES_UP_AFTER_SECONDS
     send_seconds: float = SEND_SECONDS
     session_seconds: float = SESSION_SECONDS
+    read_seconds: float = LIMIT_SECONDS
+    alive: Callable[[], None] = lambda: None  # to be called while the loop turns
 
 
 async def run(options: Options) -> None:
@@ -66,22 +74,34 @@ async def run(options: Options) -> None:
     for number in STOPS:
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     async with AsyncExitStack() as stack:
-        doors = Doors(options.connection, options.prefix, stack, send_seconds=options.send_seconds)
+        telling = asyncio.create_task(_or_die(_tell(options.alive)))
+        stack.push_async_callback(_cancel, [telling])
+        doors = Doors(
+            options.connection,
+            options.prefix,
+            stack,
+            send_seconds=options.send_seconds,
+            read_seconds=options.read_seconds,
+        )
         registry = CollectorRegistry()
         metrics = Metrics(registry)
         for topic in (doors.topics.transactions, doors.topics.labels):
             metrics.count_topic(topic)
         stack.callback(_show_metrics(options, registry, metrics))
-        await doors.open(options.store, metrics)
-        work, pulse, tasks = await _assemble(options, doors, metrics)
+        await _unless_told(told, doors.open(options.store, metrics))
+        group, place = group_of(options.prefix), StorePlace.of(options.store)
+        stores = GroupStores(place, group, partial(members_of, doors.admin, group), options.session_seconds)
+        await _unless_told(told, stores.before_joining())
+        work, pulse, tasks = await _unless_told(told, _assemble(options, doors, metrics))
         stack.push_async_callback(work.close)
         registry.register(Standings(work.standings))
         watchdog = Watchdog(pulse.progress, stalled, fatal, options.stall_seconds)
         stack.callback(watchdog.stop)
-        running = [asyncio.create_task(_or_die(task())) for task in tasks]
+        running = [asyncio.create_task(_or_die(task())) for task in (*tasks, stores.run)]
         stack.push_async_callback(_cancel, running)
         app = make_app(
-            group=group_of(options.prefix),
+            group=group,
+            client_id=place.client_id,
             topics=doors.topics,
             connection=options.connection,
             work=work,
@@ -98,9 +118,9 @@ async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[W
     """The work, what tells how it goes, and what runs beside it."""
     await doors.scoring.call(lambda _: rehearse(options.bundle))
     manifest, topics = options.bundle.manifest, doors.topics
-    terms = Terms(manifest.label_delay_days, manifest.bucket_ms, manifest.max_lateness_ms)
+    terms = Terms(manifest.label_delay_days, manifest.bucket_ms, manifest.max_lateness_ms, manifest.max_ahead_ms)
     days = LedgerDays(terms.label_delay_days, terms.bucket_ms)
-    follower = Follower(await doors.reader(), topics.ledger, days, doors.side, metrics)
+    follower = Follower(await doors.reader(), topics.ledger, days, doors.side, metrics, doors.watch.confirm)
     await follower.start(accept_gap=options.accept_gap)
     pipelines = Pipelines(
         options.bundle, days, doors.scoring, doors.bounds, topic=topics.transactions, partitions=doors.partitions
@@ -119,11 +139,13 @@ async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[W
             storing=doors.storing,
             producer=doors.producer,
             metrics=metrics,
+            confirm=doors.watch.confirm,
             fatal=fatal,
         ),
         pipelines=pipelines,
         store=doors.scoring,
         bounds=doors.bounds,
+        confirm=doors.watch.confirm,
         reader=doors.open_reader,
         metrics=metrics,
         name=f"{socket.gethostname()}:{os.getpid()}",
@@ -138,10 +160,18 @@ async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[W
         partitions=doors.partitions,
         metrics=metrics,
         bounds=doors.bounds,
-        give_up_seconds=options.give_up_seconds,
+        prospect=Prospect(
+            topics=topics,
+            partitions=doors.partitions,
+            terms=terms,
+            bounds=doors.bounds,
+            limit_seconds=options.give_up_seconds,
+        ),
     )
-    pulse = Pulse(work, doors.bounds, metrics, topics.transactions, lambda: waiting.is_hopeless)
-    tasks: list[Task] = [follower.run, waiting.run, pulse.run]
+    pulse = Pulse(
+        work, doors.bounds, metrics, topics.transactions, lambda: waiting.is_hopeless, lambda: doors.is_store_held
+    )
+    tasks: list[Task] = [doors.watch.run, follower.run, waiting.run, pulse.run]
     if has_ledger:
         keeper = Keeper(
             topics=topics,
@@ -150,6 +180,7 @@ async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[W
             days=days,
             store=doors.side,
             bounds=doors.bounds,
+            confirm=doors.watch.confirm,
             publish=partial(send_all, doors.producer, topics.ledger, 0),
             metrics=metrics,
             owner=work.owner_of_first,
@@ -165,6 +196,7 @@ def _show_metrics(options: Options, registry: CollectorRegistry, metrics: Metric
     begun."""
     manifest: Manifest = options.bundle.manifest
     metrics.bundle.labels(manifest.version, manifest.model).set(1)
+    metrics.history_needed.set(manifest.horizon.longest * DAY / SECOND)
     metrics.build.labels(version_of_package("trustlens"), platform.python_version()).set(1)
     host, port = options.metrics_host, options.metrics_port
     try:
@@ -182,6 +214,23 @@ def _show_metrics(options: Options, registry: CollectorRegistry, metrics: Metric
         server.server_close()
 
     return close
+
+
+async def _tell(alive: Callable[[], None]) -> None:
+    while True:
+        alive()
+        await asyncio.sleep(ALIVE_EVERY_SECONDS)
+
+
+async def _unless_told(told: asyncio.Event, opening: Coroutine[None, None, Opened]) -> Opened:
+    """Opening may wait for whoever has the store locked, in a thread that hears nothing."""
+    opened, told_to_end = asyncio.create_task(opening), asyncio.create_task(told.wait())
+    await asyncio.wait([opened, told_to_end], return_when=asyncio.FIRST_COMPLETED)
+    if not opened.done():
+        log.info("stops: nothing was begun")
+        end_now(EXIT_OK)
+    told_to_end.cancel()
+    return opened.result()
 
 
 async def _until(told: asyncio.Event, app: ScorerApp, metrics: Metrics) -> None:

@@ -1,9 +1,9 @@
 """The batch, in the order that is the guarantee. A step that fails ends the worker; the next start repairs.
 
 1. decode: done where the records arrive (arrivals.py); what cannot be read is a reject
-2. skip what lies below the store's next offset; ask what the outputs hold already
+2. skip what lies below the store's next offset; ask what the outputs hold already; ask whether the topics are the same
 3. features, scores, decisions, reasons
-4. send alerts, then flags, then rejects; every one acknowledged
+4. once the topics are confirmed: send alerts, then flags, then rejects; every one acknowledged
 5. one store transaction: rows and next offset, guarded by owner epoch and expected offset
 6. only then does the chunk end, and Faust commits the group's offset
 
@@ -12,22 +12,24 @@ While 4 and 5 of one chunk wait for broker and disk, 3 of the next goes on; its 
 A crash before 5 repeats the batch with the same bytes and ids; what was sent already is found by 2 and not sent again.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from time import monotonic
-from typing import cast
 
 from aiokafka import AIOKafkaProducer
 
-from risk.errors import StoreBusyError, StoreError
-from risk.events import Label, Rejected, Transaction
+from risk.block import Block
+from risk.block_codec import Decoded
+from risk.errors import StoreError
+from risk.events import Label, Rejected
+from risk.horizon import LogStart
 from risk.kafka.sending import send_all
-from risk.outputs import bundle_of
 from risk.pipeline import Pipeline, Scored
 from risk.store import Outputs, Store
 from risk.topics import Topics
 from scorer.metrics import Metrics
-from scorer.worker.arrivals import Chunk, Place, Record
+from scorer.worker.arrivals import Chunk, Confirm, Content, Labels, Place, Record, within_limits
 from scorer.worker.counting import Batch, Counting
 from scorer.worker.days import LedgerDays
 from scorer.worker.held import Held, HeldLabels, HeldTransactions
@@ -39,8 +41,6 @@ from scorer.worker.turns import Turns
 
 # Who did nothing for so long looks whether the partition is still its own before it sends: it may have been stopped.
 CHECK_AFTER_SECONDS = 1.0
-# Each try waits for as long as the store waits for a lock, a minute; the watchdog has more patience than that.
-STORE_TRIES = 2
 
 
 End = Callable[[], Awaitable[object]]
@@ -59,6 +59,7 @@ class Batches:
         storing: StoreThread,
         producer: AIOKafkaProducer,
         metrics: Metrics,
+        confirm: Confirm,
         fatal: Callable[[BaseException], None],
     ) -> None:
         """All engines are touched in the thread `scoring`; `storing` commits, while the next chunk is scored."""
@@ -69,36 +70,97 @@ class Batches:
         self._turns = Turns(fatal)
         self._producer = producer
         self._metrics = metrics
+        self._days = days
+        self._confirm = confirm
         self._counting = Counting(metrics, days, pipelines.current.manifest)
 
-    async def score(self, held: HeldTransactions, chunk: Chunk, end: End) -> None:
+    async def score(self, held: HeldTransactions, chunk: Chunk[Decoded], end: End) -> None:
         """A chunk of transactions, cut where the log names another bundle. Returns when the next one may be scored."""
         # 2
         fresh = _unseen(chunk, held.scored_to)
         if fresh is None:
             await self._turns.next(end)
             return
+        confirmed = asyncio.ensure_future(self._confirm(*chunk.place))  # answered while the chunk is scored
         for shelf in held.shelves:
             await shelf.read_to(fresh.after - 1)
-        pieces = self._by_bundle(held, fresh)
-        for piece, version in pieces:
-            pipeline = await self._pipeline(held, version)
-            last = piece.after == fresh.after
-            await self._score_piece(held, piece, pipeline, end if last else _not_yet)
+        rest: Chunk[Decoded] | None = fresh
+        while rest is not None:
+            piece, version = (await self._by_bundle(held, _within_limits(held, rest)))[0]
+            if await self._score_piece(
+                held, piece, version, confirmed, end if piece.after == fresh.after else _not_yet
+            ):
+                rest = _unseen(rest, piece.after)
+        self._pipelines.retire()  # not before: pieces of one chunk may go back and forth between bundles
 
-    async def _score_piece(self, held: HeldTransactions, piece: Chunk, pipeline: Pipeline, end: End) -> None:
-        records, transactions, unreadable = _told_apart(piece)
+    async def _score_piece(
+        self, held: HeldTransactions, piece: Chunk[Decoded], version: str, confirmed: Awaitable[None], end: End
+    ) -> bool:
+        """False where the outputs turned out to say more of this piece than was known: then it begins anew."""
+        pipeline = await self._pipeline(held, version)
+        records, block, unreadable = _split_rejects(piece)
         # 3
         held.scored_to = piece.after
         with self._metrics.step_seconds.labels("score").time():
-            scored, out = await self._scoring.call(lambda _: _scored(pipeline, piece.place, records, transactions))
+            scored, out = await self._scoring.call(lambda _: self._scored(held, pipeline, records, block))
             unread = [reject(piece.place, record, event) for record, event in unreadable]
             rejects = sorted(out.rejects + unread, key=lambda out: out.source_offset)
-        times = [transactions[row].event_time for row in scored.rows]
-        batch = Batch(piece, scored, out._replace(rejects=rejects), max(times, default=None), len(out.rejects))
-        await self._turns.next(partial(self._send_and_store, held, batch, end))
+        out = out._replace(rejects=rejects)
+        if held.reader is not None and await self._learned_more(held, out, version):
+            await self._rebuild(held, pipeline)
+            if held.newest is None:
+                held.first_event = None
+            return False
+        newest = int(block.event_time[scored.rows].max()) if scored.rows else None
+        batch = Batch(
+            piece,
+            scored,
+            out,
+            newest,
+            len(out.rejects) - len(unread),
+            pipeline.manifest.horizon.longest,
+        )
+        await self._turns.next(partial(self._send_and_store, held, batch, confirmed, end))
+        return True
 
-    async def _send_and_store(self, held: HeldTransactions, batch: Batch, end: End) -> None:
+    async def _learned_more(self, held: HeldTransactions, out: Outgoing, version: str) -> bool:
+        """Looks again for what is to be sent and was not found. Messages that name an offset far ahead end the reading
+        early, and anybody can write them; so nothing counts as missing before the outputs were read to their end. Of
+        what a worker wrote nothing is looked for in vain, so they are read no further than before."""
+        flags, alerts, rejects = held.flags, held.alerts, held.rejects
+        scored = _offsets(out.flags)
+        # What was scored and is rejected now has a flag somewhere.
+        lost = [offset for offset in _offsets(out.rejects) if rejects is None or not rejects.holds(offset)]
+        # A bundle that is gone had other alerts.
+        raised = [o for o in _offsets(out.alerts) if version in (named := _named(flags, o)) or not named]
+        sought = ((flags, [*scored, *lost]), (alerts, raised), (rejects, lost))
+        found = [await shelf.read_on(wanted) for shelf, wanted in sought if shelf is not None]
+        if any(found):
+            return True
+        if flags is None or version == self._pipelines.current.manifest.version:
+            return False
+        new = next((offset for offset in scored if not flags.holds(offset)), None)
+        if new is None or not flags.has_seen(new):
+            return False
+        flags.ends_before(new)
+        return True
+
+    def _scored(
+        self,
+        held: HeldTransactions,
+        pipeline: Pipeline,
+        records: Sequence[Record],
+        block: Block,
+    ) -> tuple[Scored, Outgoing]:
+        manifest = pipeline.manifest
+        scored = pipeline.score(block, held.place.partition)
+        if held.newest is None and held.first_event is None and scored.rows:
+            held.first_event = int(block.event_time[scored.rows[0]])
+        start = LogStart(held.first_event, self._days.first_of(manifest.label_delay_days, manifest.bucket_ms))
+        return scored, outgoing(manifest, held.place, records, block, scored, start)
+
+    async def _send_and_store(self, held: HeldTransactions, batch: Batch, confirmed: Awaitable[None], end: End) -> None:
+        await confirmed
         async with held.moving:
             await self._moved(held, batch)
         # 6
@@ -122,7 +184,7 @@ class Batches:
         expected = held.next_offset
         newest = max((time for time in (held.newest, batch.newest) if time is not None), default=None)
         with steps.labels("store").time():
-            await self._commit(
+            await self._storing.call(
                 lambda store: store.commit_flags(
                     held.owner,
                     expected=expected,
@@ -133,13 +195,16 @@ class Batches:
                 )
             )
         held.next_offset, held.newest, held.outputs = batch.piece.after, newest, outputs
+        if out.rows and held.first_event is not None:
+            seen = out.history_days[-1]
+            held.history_days = batch.needed_days if seen is None else seen
         held.checked_at = monotonic()
         for shelf in held.shelves:
             shelf.forget_before(batch.piece.after)
         await held.put_away()
         self._counting.stored(batch, held.newest)
 
-    async def learn(self, held: HeldLabels, chunk: Chunk, end: End) -> None:
+    async def learn(self, held: HeldLabels, chunk: Chunk[Labels], end: End) -> None:
         """A chunk of labels: the same order, with rejects as the only output."""
         # 2
         fresh = _unseen(chunk, held.next_offset)
@@ -149,16 +214,19 @@ class Batches:
         if held.rejects is not None:
             await held.rejects.read_to(fresh.after - 1)
         # 4
+        await self._confirm(*chunk.place)
         await self._still_ours(held)
-        pairs = list(zip(fresh.records, fresh.events, strict=True))
+        pairs = list(zip(fresh.records, fresh.content.events, strict=True))
         rejects = [reject(fresh.place, record, event) for record, event in pairs if type(event) is Rejected]
         labels = [(record.offset, event) for record, event in pairs if type(event) is Label]
+        if held.rejects is not None:
+            await held.rejects.read_on(_offsets(rejects))
         sent = await self._send(self._topics.rejected, fresh.place, "rejects", rejects, held.rejects)
         rejected_offset = sent or held.rejected_offset
         # 5
         async with held.moving:
             expected = held.next_offset
-            await self._commit(
+            await self._storing.call(
                 lambda store: store.commit_labels(
                     held.owner,
                     expected=expected,
@@ -176,35 +244,41 @@ class Batches:
         # 6
         await end()
 
-    def _by_bundle(self, held: HeldTransactions, chunk: Chunk) -> list[tuple[Chunk, str]]:
+    async def _by_bundle(self, held: HeldTransactions, chunk: Chunk[Decoded]) -> list[tuple[Chunk[Decoded], str]]:
         """What was scored already is scored again with the bundle that its flag names, or its alert before that."""
+        current = self._pipelines.current.manifest.version
         if held.flags is None and held.alerts is None:
-            return [(chunk, self._pipelines.version_for(None))]
+            return [(chunk, current)]
         versions: list[str] = []
         for record in chunk.records:
-            sent = _sent(held.flags, record.offset) or _sent(held.alerts, record.offset)
-            if sent is not None:
-                versions.append(self._pipelines.version_for(bundle_of(sent)))
+            named = _named(held.flags, record.offset) + _named(held.alerts, record.offset)
+            if named:
+                versions.append(await self._pipelines.version_for(named))
             elif held.flags is not None and held.flags.has_seen(record.offset):
                 # A reject or a duplicate has no flag: it goes with what came before it.
                 versions.append(versions[-1] if versions else held.version)
             else:
-                versions.append(self._pipelines.version_for(None))
+                versions.append(current)
         cuts = [place for place in range(1, len(versions)) if versions[place] != versions[place - 1]]
         return list(zip(chunk.pieces(cuts), [versions[place] for place in (0, *cuts)], strict=True))
 
     async def _pipeline(self, held: HeldTransactions, version: str) -> Pipeline:
-        pipeline = await self._pipelines.get(version)
+        pipeline = await self._pipelines.take(held.place.partition, version)
         if held.version != version:
-            await self._turns.over()  # the histories are rebuilt from the store, which must have all of them
-            partition, newest = held.place.partition, held.newest
-            await self._scoring.call(lambda store: self._move(store, pipeline, partition, newest))
+            await self._rebuild(held, pipeline)
             held.version = version
         return pipeline
 
-    def _move(self, store: Store, pipeline: Pipeline, partition: int, newest: int | None) -> None:
-        self._pipelines.forget(partition)
-        restore(pipeline, store, partition, newest)
+    async def _rebuild(self, held: HeldTransactions, pipeline: Pipeline) -> None:
+        """The histories, from the store, which must have all of them."""
+        await self._turns.over()
+        partition, newest = held.place.partition, held.newest
+
+        def rebuilt(store: Store) -> None:
+            self._pipelines.forget(partition)
+            restore(pipeline, store, partition, newest)
+
+        await self._scoring.call(rebuilt)
 
     async def _still_ours(self, held: Held) -> None:
         if monotonic() - held.checked_at > CHECK_AFTER_SECONDS:
@@ -224,20 +298,22 @@ class Batches:
             self._metrics.sent.labels(kind).inc(len(missing))
         return after if shelf is None else 0
 
-    async def _commit(self, write: Callable[[Store], None]) -> None:
-        for _ in range(STORE_TRIES - 1):
-            try:
-                return await self._storing.call(write)
-            except StoreBusyError:
-                self._metrics.retries.labels("store").inc()
-        return await self._storing.call(write)
+
+def _within_limits(held: HeldTransactions, chunk: Chunk[Decoded]) -> Chunk[Decoded]:
+    shelves = [shelf for shelf in (held.flags, held.alerts) if shelf is not None]
+    return within_limits(chunk, lambda offset: any(shelf.holds(offset) for shelf in shelves))
 
 
-def _sent(shelf: Shelf | None, source_offset: int) -> bytes | None:
-    return None if shelf is None else shelf.value(source_offset)
+def _offsets(wanted: Sequence[Out]) -> list[int]:
+    return [out.source_offset for out in wanted]
 
 
-def _unseen(chunk: Chunk, next_offset: int) -> Chunk | None:
+def _named(shelf: Shelf | None, source_offset: int) -> list[str]:
+    """The bundles that what was sent of this offset names."""
+    return [] if shelf is None else [told.bundle for told in shelf.told(source_offset) if told.bundle is not None]
+
+
+def _unseen(chunk: Chunk[Content], next_offset: int) -> Chunk[Content] | None:
     """What lies at or beyond the next offset. What lies between that and the chunk must have been handed out before."""
     if chunk.follows > next_offset:
         raise StoreError(
@@ -250,24 +326,18 @@ def _unseen(chunk: Chunk, next_offset: int) -> Chunk | None:
     first = sum(record.offset < next_offset for record in chunk.records)
     if first == len(chunk.records):
         return None
-    return chunk._replace(records=chunk.records[first:], events=chunk.events[first:])
+    return chunk.cut(first, len(chunk.records))
 
 
-def _told_apart(piece: Chunk) -> tuple[Sequence[Record], Sequence[Transaction], Sequence[tuple[Record, Rejected]]]:
+def _split_rejects(
+    piece: Chunk[Decoded],
+) -> tuple[Sequence[Record], Block, Sequence[tuple[Record, Rejected]]]:
     """The records that are transactions, these, and the records that are none with the reason."""
-    if Rejected not in set(map(type, piece.events)):  # as nearly always
-        return piece.records, cast(Sequence[Transaction], piece.events), ()
-    pairs = list(zip(piece.records, piece.events, strict=True))
-    read = [(record, event) for record, event in pairs if type(event) is Transaction]
-    unreadable = [(record, event) for record, event in pairs if type(event) is Rejected]
-    return [record for record, _ in read], [event for _, event in read], unreadable
-
-
-def _scored(
-    pipeline: Pipeline, place: Place, records: Sequence[Record], transactions: Sequence[Transaction]
-) -> tuple[Scored, Outgoing]:
-    scored = pipeline.score(transactions, place.partition)
-    return scored, outgoing(pipeline.manifest, place, records, transactions, scored)
+    decoded = piece.content
+    if not decoded.unread:  # as nearly always
+        return piece.records, decoded.block, ()
+    records = [piece.records[place] for place in decoded.places.tolist()]
+    return records, decoded.block, [(piece.records[place], why) for place, why in decoded.unread]
 
 
 async def _not_yet() -> None:

@@ -1,20 +1,23 @@
 """`worker`: one process of the group."""
 
 import argparse
-from pathlib import Path
 
 import uvloop
 
+from console.alive import alive_of
 from console.help import epilog
-from console.options import number, option_of
+from console.options import add_bundle, number, option_of
 from console.start import EXIT_OK
+from console.terminal import complain
 from risk.bundle import read_bundle
+from risk.errors import BrokerAwayError, StaleOwnerError, StoreBusyError
 from risk.kafka.connection import connection_of
+from risk.kafka.log import LIMIT_SECONDS
 from risk.settings import read_settings
 from scorer.worker.app import SESSION_SECONDS
 from scorer.worker.assembly import Options, run
 from scorer.worker.doors import SEND_SECONDS
-from scorer.worker.ending import EXIT_AWAY, EXIT_STALE, EXIT_STALLED
+from scorer.worker.ending import EXIT_AWAY, EXIT_BUSY, EXIT_STALE, EXIT_STALLED, status_of
 from scorer.worker.logs import FORMATS, log_to_stderr
 from scorer.worker.rehearsal import collect_less
 from scorer.worker.waiting import GIVES_UP_AFTER_SECONDS
@@ -36,16 +39,11 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
                 (EXIT_STALE, "a partition has another owner, or the store's file was exchanged; start it again"),
                 (EXIT_STALLED, "the watchdog found that nothing got on; start it again"),
                 (EXIT_AWAY, "Kafka did not answer for too long; start it again, as often as it takes"),
+                (EXIT_BUSY, "another program kept the store locked for too long; start it again"),
             ),
         ),
     )
-    command.add_argument(
-        "--bundle",
-        type=Path,
-        default=Path("models/current"),
-        metavar="DIR",
-        help="the bundle's folder (default: models/current)",
-    )
+    add_bundle(command)
     command.add_argument("--metrics-port", metavar="PORT", help="where metrics are shown; 0 picks a free port")
     command.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="(default: info)")
     command.add_argument("--log-format", choices=FORMATS, default="text", help="text for people, json for machines")
@@ -66,6 +64,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         ("--give-up-seconds", GIVES_UP_AFTER_SECONDS),
         ("--send-seconds", SEND_SECONDS),
         ("--session-seconds", SESSION_SECONDS),
+        ("--read-seconds", LIMIT_SECONDS),
     ):
         command.add_argument(name, type=float, default=default, help=argparse.SUPPRESS)
     command.set_defaults(run=_run)
@@ -82,9 +81,8 @@ def _run(options: argparse.Namespace) -> int:
     }
     settings = read_settings(options.environment, said)
     log_to_stderr(settings.log_level, options.log_format)
-    bundle: Path = options.bundle
     wanted = Options(
-        bundle=read_bundle(bundle.parent if bundle.name == "current" else bundle),
+        bundle=read_bundle(options.bundle),
         connection=connection_of(settings),
         prefix=settings.topic_prefix,
         store=settings.db,
@@ -95,7 +93,14 @@ def _run(options: argparse.Namespace) -> int:
         give_up_seconds=options.give_up_seconds,
         send_seconds=options.send_seconds,
         session_seconds=options.session_seconds,
+        read_seconds=options.read_seconds,
+        alive=alive_of(options.environment),
     )
     collect_less()
-    uvloop.run(run(wanted))
+    try:
+        uvloop.run(run(wanted))
+    except (BrokerAwayError, StaleOwnerError, StoreBusyError) as error:
+        # Before it had begun; afterwards whatever goes wrong ends the process at once, with the same statuses.
+        complain(str(error))
+        return status_of(error)
     return EXIT_OK

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from time import time
 from typing import NamedTuple
 
+from risk.block_codec import Decoded
 from risk.bundle import Manifest
 from risk.clock import DAY
 from risk.engine import Verdict
-from risk.events import Rejected, RejectReason
+from risk.events import RejectReason
 from risk.pipeline import LEVELS, Scored
 from scorer.metrics import Metrics
-from scorer.worker.arrivals import Chunk, Record
+from scorer.worker.arrivals import Chunk, Labels, Record
 from scorer.worker.days import LedgerDays
 from scorer.worker.outgoing import Out, Outgoing
 
@@ -19,11 +20,12 @@ from scorer.worker.outgoing import Out, Outgoing
 class Batch(NamedTuple):
     """What was scored and is to be sent and stored."""
 
-    piece: Chunk
+    piece: Chunk[Decoded]
     scored: Scored
     out: Outgoing
     newest: int | None  # event time of what was scored
     too_late: int
+    needed_days: int  # of the past, by the longest window of its bundle
 
 
 class Counting:
@@ -53,7 +55,8 @@ class Counting:
         if newest is not None:
             metrics.newest_event.labels(str(piece.place.partition)).set(newest / 1000)
         if self._delay_days is not None:
-            self._ledger(Counter((row.event_time // DAY, row.ledger_day) for row in batch.out.rows), self._delay_days)
+            days = (piece.content.block.event_time[scored.rows] // DAY).tolist()
+            self._ledger(Counter(zip(days, scored.ledger_days, strict=True)), self._delay_days)
 
     def _ledger(self, days: Counter[tuple[int, int | None]], delay_days: int) -> None:
         """By day of the transaction and ledger day that it used."""
@@ -63,10 +66,10 @@ class Counting:
             if self._days.went_without(day - delay_days, used):
                 self._metrics.without_day.inc(count)
 
-    def learned(self, chunk: Chunk, labels: int) -> None:
+    def learned(self, chunk: Chunk[Labels], labels: int) -> None:
         self._metrics.labels.inc(labels)
         self._rejects(chunk)
 
-    def _rejects(self, chunk: Chunk) -> None:
-        for reason, count in Counter(event.reason for event in chunk.events if type(event) is Rejected).items():
+    def _rejects(self, chunk: Chunk[Decoded] | Chunk[Labels]) -> None:
+        for reason, count in Counter(why.reason for _, why in chunk.content.unread).items():
             self._metrics.rejects.labels(chunk.place.topic, reason.value).inc(count)

@@ -1,11 +1,12 @@
 """Closed ledger days in memory: what the topic brought, for the pipelines that want it and the intake that waits."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
+from risk.block import Block
 from risk.clock import to_date
+from risk.codes import Array
 from risk.errors import EngineError
-from risk.events import Transaction
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 
@@ -29,7 +30,17 @@ class Source:
         if self._has_begun:
             self._days.append(day.closed)
 
-    def see(self, transactions: Sequence[Transaction]) -> None:
+    def __len__(self) -> int:
+        """How many days it keeps until they are asked for."""
+        return len(self._days)
+
+    def forget_before(self, day: int) -> None:
+        """Nobody should ask for these any more. In the thread that asks for days."""
+        while self._days and self._days[0].day < day:
+            self._days.popleft()
+            self._complete_from = day
+
+    def see(self, block: Block, rows: Array) -> None:
         """The keeper closes days from the store; nothing is to be remembered here."""
 
     def closed_until(self, day: int) -> Iterator[LedgerDay]:
@@ -61,16 +72,25 @@ class LedgerDays:
 
     def add(self, day: ClosedDay) -> None:
         kind = day.closed.label_delay_days, day.closed.bucket_ms
+        # Before it is handed to a pipeline, which may score with it at once.
+        if day.transactions:
+            self._first.setdefault(kind, day.closed.day)
         for wanted, source in self._sources:
             if wanted == kind:
                 source.add(day)
         self._newest[kind] = day.closed.day
-        if day.transactions:
-            self._first.setdefault(kind, day.closed.day)
         self.arrived()
 
     def follow(self, label_delay_days: int, bucket_ms: int, source: Source) -> None:
         self._sources.append(((label_delay_days, bucket_ms), source))
+
+    def leave(self, source: Source) -> None:
+        self._sources = [(kind, other) for kind, other in self._sources if other is not source]
+
+    @property
+    def kept(self) -> int:
+        """How many days lie in memory for somebody to ask for them."""
+        return sum(len(source) for _, source in self._sources)
 
     @property
     def newest(self) -> int | None:
@@ -78,6 +98,10 @@ class LedgerDays:
 
     def newest_of(self, label_delay_days: int, bucket_ms: int) -> int | None:
         return self._newest.get((label_delay_days, bucket_ms))
+
+    def first_of(self, label_delay_days: int, bucket_ms: int) -> int | None:
+        """The first day with a transaction."""
+        return self._first.get((label_delay_days, bucket_ms))
 
     def is_known(self, day: int) -> bool:
         newest = self.newest

@@ -4,12 +4,16 @@ import logging
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from risk.errors import BrokerError
-from risk.kafka.connection import Connection, client_options, reach
+from risk.kafka.connection import Connection, client_options, in_words, reach
+from risk.kafka.log import LogReader, open_reader
+from risk.kafka.sending import CODEC
 from risk.kafka.topic_problems import losses, misfits
 from risk.kafka.topic_states import identity, look
+from risk.kafka.topic_watch import TopicWatch
 from risk.topics import Topics, topics_of
 from scorer.metrics import Metrics
 from scorer.worker.log_bounds import LogBounds
@@ -17,20 +21,23 @@ from scorer.worker.store_thread import StoreThread
 
 log = logging.getLogger(__name__)
 
+OTHER_LOG = (
+    "Nothing of another log was stored. Go back to the topics that the store was made from, or begin with a new store "
+    "and new topics; docs/runbook.md says how."
+)
+
 # A flag for every transaction of a chunk goes into one batch, which leaves at once.
 LARGEST_BATCH = 512 * 1024
 LARGEST_REQUEST = 4 * 1024 * 1024
 # A send that is not acknowledged for so long ends the worker.
 SEND_SECONDS = 60.0
-FETCH_BYTES = 4 * 1024 * 1024
-FETCH_MAX_WAIT_MS = 100
 
 
 class Doors:
     """`scoring` is the store of the thread that scores, `storing` of the one that commits, `side` of whoever else."""
 
     def __init__(
-        self, connection: Connection, prefix: str, stack: AsyncExitStack, *, send_seconds: float = SEND_SECONDS
+        self, connection: Connection, prefix: str, stack: AsyncExitStack, *, send_seconds: float, read_seconds: float
     ) -> None:
         self.topics: Topics = topics_of(prefix)
         self.partitions = 0
@@ -38,56 +45,65 @@ class Doors:
         self.scoring: StoreThread
         self.storing: StoreThread
         self.producer: AIOKafkaProducer
+        self.admin: AIOKafkaAdminClient
         self.bounds: LogBounds
+        self.watch: TopicWatch
         self._connection = connection
         self._prefix = prefix
         self._stack = stack
         self._send_seconds = send_seconds
+        self._read_seconds = read_seconds
 
     async def open(self, store: Path, metrics: Metrics) -> None:
         """Everything that can be refused is refused here, before a partition is taken."""
         await reach(self._connection)
         self.partitions = await self._checked_topics()
-        self.side = self._store(store, "store")
-        self.scoring = self._store(store, "score")
-        self.storing = self._store(store, "commit")
+        self.admin = AIOKafkaAdminClient(**client_options(self._connection))
+        self._stack.push_async_callback(self.admin.close)
+        with in_words(self._connection.brokers):
+            await self.admin.start()
+        self.side = await self._store(store, "store", metrics)
+        self.scoring = await self._store(store, "score", metrics)
+        self.storing = await self._store(store, "commit", metrics)
         ours = await identity(self._connection, self.topics, self._prefix)
         await self.side.call(lambda store: store.remember_identity(ours))
+        self.watch = await self._stack.enter_async_context(
+            TopicWatch(self._connection, self.topics, ours, OTHER_LOG, confirm_seconds=self._send_seconds)
+        )
         self.bounds = LogBounds(await self.reader(), await self.reader(), metrics)
         self.producer = AIOKafkaProducer(
             **client_options(self._connection),
             enable_idempotence=True,
             acks="all",
+            compression_type=CODEC,
             linger_ms=0,
             max_batch_size=LARGEST_BATCH,
             max_request_size=LARGEST_REQUEST,
             request_timeout_ms=int(self._send_seconds * 1000),
         )
-        await self.producer.start()
+        with in_words(self._connection.brokers):
+            await self.producer.start()
         self._stack.push_async_callback(self.producer.stop)
 
-    async def reader(self) -> AIOKafkaConsumer:
-        """A consumer that belongs to no group, for as long as the worker lives."""
+    async def reader(self) -> LogReader:
+        """One for as long as the worker lives."""
         reader = await self.open_reader()
         self._stack.push_async_callback(reader.stop)
         return reader
 
-    async def open_reader(self) -> AIOKafkaConsumer:
-        """A consumer that belongs to no group, and that whoever asked for it stops."""
-        reader = AIOKafkaConsumer(
-            **client_options(self._connection),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
-            max_partition_fetch_bytes=FETCH_BYTES,
-        )
-        await reader.start()
-        return reader
+    async def open_reader(self) -> LogReader:
+        """One that whoever asked for it stops."""
+        return await open_reader(self._connection, limit_seconds=self._read_seconds)
 
-    def _store(self, path: Path, name: str) -> StoreThread:
-        store = StoreThread(path, name=name)
+    @property
+    def is_store_held(self) -> bool:
+        """Whether another process has it locked, and this one waits."""
+        return any(store.is_waiting for store in (self.side, self.scoring, self.storing))
+
+    async def _store(self, path: Path, name: str, metrics: Metrics) -> StoreThread:
+        store = StoreThread(path, name=name, waited=metrics.store_wait.inc, on_busy=metrics.retries.labels("store").inc)
         self._stack.callback(store.close)
+        await store.opened()
         return store
 
     async def _checked_topics(self) -> int:

@@ -9,7 +9,8 @@ from typing import NoReturn
 
 from aiokafka.errors import KafkaError
 
-from risk.errors import BrokerAwayError, StaleOwnerError, TrustLensError
+from risk.errors import BrokerAwayError, StaleOwnerError, StoreBusyError, TrustLensError
+from risk.kafka.connection import is_away
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +18,7 @@ EXIT_FAILED = 1  # a person must act: the last line says why
 EXIT_STALE = 3  # a partition has another owner, or the store's file was exchanged: start again
 EXIT_STALLED = 4  # the watchdog: nothing got on; start again
 EXIT_AWAY = 5  # Kafka did not answer for too long: start again, as often as it takes
+EXIT_BUSY = 6  # another program kept the store locked for too long: start again, and see which one
 
 
 def fatal(error: BaseException) -> NoReturn:
@@ -28,10 +30,17 @@ def fatal(error: BaseException) -> NoReturn:
     else:
         trace = "".join(traceback.format_exception(error))
         log.critical("a mistake in this program, please report it: %r\n%s", error, trace)
+    end_now(status_of(error))
+
+
+def status_of(error: BaseException) -> int:
+    """Whether a person must act, or it is enough to start again."""
     if isinstance(error, StaleOwnerError):
-        end_now(EXIT_STALE)
-    is_away = isinstance(error, BrokerAwayError) or (isinstance(error, KafkaError) and error.retriable)
-    end_now(EXIT_AWAY if is_away else EXIT_FAILED)
+        return EXIT_STALE
+    if isinstance(error, StoreBusyError):
+        return EXIT_BUSY
+    away = isinstance(error, BrokerAwayError) or (isinstance(error, KafkaError) and is_away(error))
+    return EXIT_AWAY if away else EXIT_FAILED
 
 
 def stalled(seconds: float) -> NoReturn:

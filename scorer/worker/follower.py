@@ -1,13 +1,17 @@
 """Reads the ledger's topic: what is there when a worker starts, and what comes from then on."""
 
 import logging
+from collections.abc import Sequence
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from risk.clock import DAY, to_date
-from risk.errors import StoreError
+from risk.errors import BrokerError, StoreError
+from risk.kafka.log import LogReader
 from risk.ledger_log import DayReader
 from scorer.metrics import Metrics
+from scorer.worker.arrivals import Confirm
 from scorer.worker.days import LedgerDays
 from scorer.worker.store_thread import StoreThread
 
@@ -18,24 +22,31 @@ class Follower:
     """The store first, then memory: whoever begins to listen finds in the store all that was said before."""
 
     def __init__(
-        self, consumer: AIOKafkaConsumer, topic: str, days: LedgerDays, store: StoreThread, metrics: Metrics
+        self,
+        log_reader: LogReader,
+        topic: str,
+        days: LedgerDays,
+        store: StoreThread,
+        metrics: Metrics,
+        confirm: Confirm,
     ) -> None:
-        self._consumer = consumer
+        """`confirm`: that what was read came from the topic that is known."""
+        self._log = log_reader
         self._place = TopicPartition(topic, 0)
         self._days = days
         self._store = store
         self._metrics = metrics
+        self._confirm = confirm
         self._reader = DayReader()
 
     async def start(self, *, accept_gap: bool) -> None:
         """Takes over what the store has, and reads on up to the end as it is now."""
         # The offset first: a day that another worker stores in between is read twice, which is harmless, not missed.
         stored_to = await self._store.call(lambda store: store.ledger_offset())
-        for kind, begun, newest in await self._store.call(lambda store: store.ledgers()):
-            self._reader.know(*kind, newest)
+        for kind, begun, newest, offset in await self._store.call(lambda store: store.ledgers()):
+            self._reader.know(*kind, newest, offset)
             self._days.know(*kind, begun, newest)
-        self._consumer.assign([self._place])
-        begin = (await self._consumer.beginning_offsets([self._place]))[self._place]
+        begin, end = (await self._log.bounds([self._place]))[self._place]
         first = max(begin, stored_to)
         if begin > stored_to and not accept_gap:
             raise StoreError(
@@ -43,31 +54,32 @@ class Follower:
                 "days that were closed are gone from it, and would be closed again from other labels. Restore the log, "
                 "or go on by --accept-gap. Then look at the topic's retention, which should be unlimited."
             )
-        end = (await self._consumer.end_offsets([self._place]))[self._place]
         if first > end:
             raise StoreError(
                 f"{self._place.topic}: the store knows it up to offset {first}, and it ends at {end}. It is another "
                 "log, or one that lost its end. Restore it, or begin with a new store and new topics."
             )
-        self._consumer.seek(self._place, first)
+        self._log.begin({self._place: first})
         found = 0
-        while await self._consumer.position(self._place) < end:
-            found += await self._read(timeout_ms=200)
+        async for records in self._log.until(self._place, end):
+            found += await self._take_in(records)
         log.info("the ledger's topic brought %d days; the newest closed day is %s", found, self._newest())
 
     async def run(self) -> None:
         while True:
-            await self._read(timeout_ms=1_000)
+            try:
+                records = await self._log.poll(self._place, seconds=1.0)
+            except BrokerError:
+                await self._confirm(*self._place)  # another topic of this name is the reason that helps
+                raise
+            await self._take_in(records)
 
-    async def _read(self, timeout_ms: int) -> int:
-        fetched = await self._consumer.getmany(self._place, timeout_ms=timeout_ms)
-        days = [
-            day
-            for record in fetched.get(self._place, ())
-            if (day := self._reader.read(record.offset, record.value)) is not None
-        ]
+    async def _take_in(self, records: Sequence[Any]) -> int:
+        """How many days that made whole."""
+        days = [day for record in records if (day := self._reader.read(record.offset, record.value)) is not None]
         if days:
             resume_at = self._reader.resume_at
+            await self._confirm(*self._place)
             await self._store.call(lambda store: store.add_ledger_days(days, resume_at))
             for day in days:
                 self._days.add(day)

@@ -3,8 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaConsumer
-
+from risk.kafka.log import LogReader
 from risk.store import Outputs, Owner
 from scorer.worker.arrivals import Place
 from scorer.worker.readback import Shelf
@@ -19,6 +18,7 @@ class HeldTransactions:
     next_offset: int  # of what is stored
     scored_to: int  # of what the pipeline was given; ahead of what is stored while a batch is sent
     newest: int | None
+    first_event: int | None  # where its past begins; not known where something was scored and this is None
     outputs: Outputs
     version: str
     alerts: Shelf | None = None
@@ -27,7 +27,8 @@ class HeldTransactions:
     checked_at: float = field(default=0.0)
     moving: asyncio.Lock = field(default_factory=asyncio.Lock)  # one who moves the store's offset at a time
 
-    reader: AIOKafkaConsumer | None = None  # the shelves' own
+    reader: LogReader | None = None  # the shelves' own
+    history_days: int | None = None  # that the newest score could see, of those that it needs
 
     @property
     def shelves(self) -> list[Shelf]:
@@ -61,7 +62,7 @@ class HeldLabels:
     rejected_offset: int
     rejects: Shelf | None = None
     checked_at: float = field(default=0.0)
-    reader: AIOKafkaConsumer | None = None
+    reader: LogReader | None = None
     moving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def put_away(self) -> None:

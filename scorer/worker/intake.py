@@ -1,22 +1,28 @@
 """What was fetched and not yet worked on: which partition is next, how much of it, and what it must wait for.
 
-Labels go first. Transactions go by event time: the partition with the oldest first record, and only when every
-partition has one, or is read to its end. So a worker cannot wait for what lies behind in another of its own partitions.
+Labels wait for nothing, and have room of their own: however many there are, transactions go on. These go by event
+time: the partition with the oldest first record, and only when every partition has one, or is read to its end. So a
+worker cannot wait for what lies behind in another of its own partitions.
 
 Waiting is not handing out. Nothing is under way while a worker waits for a ledger day, so a rebalance or a stop is
 never held up by a wait, and nothing of what waits has been stored, sent or committed.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
+from risk.block_codec import NO_TIME, Decoded
 from risk.clock import DAY
-from risk.events import Transaction
-from scorer.worker.arrivals import Chunk, Event, Place, Read, Record
+from risk.codes import Array
+from scorer.worker.arrivals import Chunk, Labels, Place, Read, Record
 
 CHUNK = 1_000
-# So many chunks may be on their way through the worker: one is worked on, one is ready behind it.
+# So many chunks of transactions may be on their way through the worker: one is worked on, one is ready behind it.
 UNDER_WAY = 2
+# Of labels one: what comes meanwhile makes the next one larger, and a commit costs the same for one label as for many.
+LABELS_UNDER_WAY = 1
 
 
 class Days(Protocol):
@@ -45,43 +51,68 @@ class Gap(NamedTuple):
 class _Line:
     """The records of one partition, waiting."""
 
-    def __init__(self, read: Read, offset: int, newest: int) -> None:
+    def __init__(self, read: Read[Any], offset: int, newest: int) -> None:
         self.read = read
         self.expected = offset
         self.handed_out_to = offset
         self.newest = newest  # of what was handed out; what is scored can only be less
         # The newest day whose ledger was looked for. None: of a line that begins, nothing was looked for yet.
         self.looked_for: int | None = None
-        self.records: list[Record] = []
-        self.events: list[Event] = []
+        self._nothing: Decoded | Labels = read(())
+        self._fetched: Sequence[Record]
+        self._content: Decoded | Labels
+        self._times: Array
+        self._at: int  # what lies before was handed out; to cut it off each time would copy all that waits
+        self.first: Record | None  # of those that wait; metrics ask for it in a thread of their own, by one look
+        self._hold((), self._nothing)
         self.open_gap_to = offset
-        self.read_to: int | None = None  # the offset that would be fetched next; known after a fetch
+        # The offset that would be fetched next, and the log's end; known after a fetch.
+        self.read_to: int | None = None
         self.end: int | None = None
+        self.turn = 0  # when it was handed out last
+
+    def __len__(self) -> int:
+        """How many records wait."""
+        return len(self._fetched) - self._at
 
     def add(self, records: Sequence[Record]) -> None:
         self.expected = records[-1].offset + 1
-        self.records += records
-        self.events += self.read(records)
+        content: Any = self.read(records)
+        if self:  # hardly ever: what has records waiting is not fetched from
+            waiting: Any = self._content.cut(self._at, len(self._fetched))
+            records, content = [*self._fetched[self._at :], *records], waiting.and_then(content)
+        self._hold(records, content)
 
-    def take(self, count: int) -> tuple[list[Record], list[Event]]:
-        records, self.records = self.records[:count], self.records[count:]
-        events, self.events = self.events[:count], self.events[count:]
-        times = [event.event_time for event in events if type(event) is Transaction]
-        self.newest = max(self.newest, max(times, default=self.newest))
-        if times:
+    def take(self, count: int) -> tuple[Sequence[Record], Decoded | Labels]:
+        begin, end = self._at, self._at + count
+        records, content, times = self._fetched[begin:end], self._content.cut(begin, end), self._times[begin:end]
+        if end == len(self._fetched):
+            self._hold((), self._nothing)
+        else:
+            self._at, self.first = end, self._fetched[end]
+        newest = int(times.max())
+        self.newest = max(self.newest, newest)
+        if newest != NO_TIME:
             self.looked_for = self.newest // DAY
         self.handed_out_to = records[-1].offset + 1
-        return records, events
+        return records, content
+
+    def _hold(self, records: Sequence[Record], content: Decoded | Labels) -> None:
+        self._fetched, self._content, self._times, self._at = records, content, content.times, 0
+        self.first = records[0] if records else None
+
+    def times(self, most: int) -> Array:
+        """Of the first that wait."""
+        return self._times[self._at : self._at + most]
 
     @property
     def at_its_end(self) -> bool:
-        return not self.records and self.read_to is not None and self.end is not None and self.read_to >= self.end
+        return not self and self.read_to is not None and self.end is not None and self.read_to >= self.end
 
     @property
     def oldest(self) -> int:
         """When the first record happened. What cannot be read waits for nothing, so it is older than all."""
-        first = self.events[0]
-        return first.event_time if type(first) is Transaction else 0
+        return int(self._times[self._at])
 
 
 class Intake:
@@ -95,13 +126,13 @@ class Intake:
         self._lines: dict[Place, _Line] = {}
         self._under_way: dict[int, Place] = {}
         self._serial = 0
-        self._given_up: int | None = None
+        self._given_up: set[int] = set()  # days
         self.waiting_for: int | None = None  # the ledger day that the oldest head needs
 
-    def begin(self, place: Place, read: Read, offset: int, newest: int) -> None:
+    def begin(self, place: Place, read: Read[Any], offset: int, newest: int) -> None:
         """A partition begins, or begins again, at the offset where its owner stands."""
         self._forget_under_way(place)
-        self._given_up = None
+        self._given_up.clear()
         self._lines[place] = _Line(read, offset, newest)
 
     def drop(self, places: Iterable[Place]) -> None:
@@ -135,11 +166,11 @@ class Intake:
         return Gap(place, line.expected, position, is_open=True)
 
     def has_records(self, place: Place) -> bool:
-        return place in self._lines and bool(self._lines[place].records)
+        return place in self._lines and bool(self._lines[place])
 
-    @property
-    def is_full(self) -> bool:
-        return len(self._under_way) >= UNDER_WAY
+    def _has_room(self, *, ordered: bool) -> bool:
+        under_way = sum((place.topic == self._ordered_topic) is ordered for place in self._under_way.values())
+        return under_way < (UNDER_WAY if ordered else LABELS_UNDER_WAY)
 
     def done(self, serial: int) -> None:
         """This chunk has been worked on. One from before its partition began again is not known any more."""
@@ -152,7 +183,7 @@ class Intake:
     def is_idle(self, place: Place) -> bool:
         """Nothing of it waits here or is under way."""
         line = self._lines.get(place)
-        return line is not None and not line.records and place not in self._under_way.values()
+        return line is not None and not line and place not in self._under_way.values()
 
     def position(self, place: Place) -> int | None:
         """The offset behind everything that was fetched; None where that is not known."""
@@ -160,11 +191,13 @@ class Intake:
         return None if line is None else line.read_to
 
     def lags(self) -> Mapping[Place, int]:
-        return {
-            place: line.end - (line.records[0].offset if line.records else line.read_to)
-            for place, line in self._lines.items()
-            if line.end is not None and line.read_to is not None
-        }
+        """Whichever thread asks: it goes by a copy, because the loop changes what is here."""
+        lags = {}
+        for place, line in list(self._lines.items()):
+            first, read_to, end = line.first, line.read_to, line.end
+            if end is not None and read_to is not None:
+                lags[place] = max(0, end - (read_to if first is None else first.offset))
+        return lags
 
     def heads(self) -> list[Head] | None:
         """The first record of each partition of transactions that has one; None while anything is under way, when
@@ -172,50 +205,42 @@ class Intake:
         lines = self._ordered()
         if any(place.topic == self._ordered_topic for place in self._under_way.values()):
             return None
-        return [Head(place, line.oldest) for place, line in lines if line.records]
+        return [Head(place, line.oldest) for place, line in lines if line]
 
     def give_up(self) -> None:
-        """The wait for this day has no prospect: what needs it goes on with what there is."""
-        self._given_up = self.waiting_for
+        """The wait for this day has no prospect: what needs it goes on with what there is. What needs another waits."""
+        if self.waiting_for is not None:
+            self._given_up.add(self.waiting_for)
 
-    def next(self) -> Chunk | None:
+    def next(self) -> Chunk[Any] | None:
         """The next chunk, or None: wait for more records, for room, or for a ledger day (`waiting_for`)."""
-        if self.is_full:
+        labels = self._labels()
+        if labels and self._has_room(ordered=False):
+            place, line = min(labels, key=lambda entry: entry[1].turn)
+            return self._hand_out(place, line, min(self._chunk, len(line)))
+        if not self._has_room(ordered=True):
             return None
         first = self._first()
         if first is None:
-            if not any(line.records for _, line in self._ordered()):
+            if not any(line for _, line in self._ordered()):
                 self.waiting_for = None
             return None
         place, line = first
-        if place.topic != self._ordered_topic:
-            return self._hand_out(place, line, min(self._chunk, len(line.records)))
-        count, wants = self._cut(line, self._days.is_known)
-        if count:
-            self.waiting_for = None
-            return self._hand_out(place, line, count)
-        self.waiting_for = wants
-        if self._given_up is None or wants is None or wants > self._given_up:
-            return None
-        given_up = self._given_up
-        self.waiting_for = None
-        count, _ = self._cut(line, lambda day: day <= given_up or self._days.is_known(day))
-        return self._hand_out(place, line, count)
+        count, wants = self._cut(line)
+        self.waiting_for = None if count else wants
+        return self._hand_out(place, line, count) if count else None
 
     @property
     def is_starved(self) -> bool:
         """Whether nothing but more records can bring the next chunk."""
-        return self._first() is None
+        return not self._labels() and self._first() is None
 
     def _first(self) -> tuple[Place, _Line] | None:
-        """Whose turn it is: labels, or the oldest head where every partition has one or is read to its end."""
-        for place, line in self._lines.items():
-            if place.topic != self._ordered_topic and line.records:
-                return place, line
+        """Whose turn it is: the oldest head, where every partition of transactions has one or is read to its end."""
         lines = self._ordered()
-        if any(not line.records and not line.at_its_end for _, line in lines):
+        if any(not line and not line.at_its_end for _, line in lines):
             return None
-        ready = [(line.oldest, place, line) for place, line in lines if line.records]
+        ready = [(line.oldest, place, line) for place, line in lines if line]
         if not ready:
             return None
         _, place, line = min(ready, key=lambda entry: entry[:2])
@@ -224,25 +249,32 @@ class Intake:
     def _ordered(self) -> list[tuple[Place, _Line]]:
         return [(place, line) for place, line in self._lines.items() if place.topic == self._ordered_topic]
 
-    def _hand_out(self, place: Place, line: _Line, count: int) -> Chunk:
+    def _labels(self) -> list[tuple[Place, _Line]]:
+        """The partitions of labels that have some."""
+        return [(place, line) for place, line in self._lines.items() if place.topic != self._ordered_topic and line]
+
+    def _hand_out(self, place: Place, line: _Line, count: int) -> Chunk[Any]:
         follows = line.handed_out_to
-        records, events = line.take(count)
+        records, content = line.take(count)
         self._serial += 1
         self._under_way[self._serial] = place
-        return Chunk(place, records, events, self._serial, follows)
+        line.turn = self._serial
+        return Chunk(place, records, content, self._serial, follows)
 
-    def _cut(self, line: _Line, is_known: Callable[[int], bool]) -> tuple[int, int | None]:
+    def _cut(self, line: _Line) -> tuple[int, int | None]:
         """How many records can go now, and the day that the one behind them needs."""
-        most = min(self._chunk, len(line.records))
+        most = min(self._chunk, len(line))
         if self._delay is None:
             return most, None
-        newest, looked_for = line.newest, line.looked_for
-        for count, event in enumerate(line.events[:most]):
-            if type(event) is not Transaction:
-                continue
-            newest = max(newest, event.event_time)
-            if looked_for is None or newest // DAY > looked_for:
-                looked_for = newest // DAY
-                if not is_known(looked_for - self._delay):
-                    return count, looked_for - self._delay
+        times = line.times(most)
+        places = np.flatnonzero(times != NO_TIME)
+        if not len(places):
+            return most, None
+        days = np.maximum(np.maximum.accumulate(times[places]), line.newest) // DAY
+        # The first of each new day; of a line that begins, its first transaction, too.
+        before = days[0] - 1 if line.looked_for is None else line.looked_for
+        for change in np.flatnonzero(np.diff(days, prepend=before) > 0).tolist():
+            wanted = int(days[change]) - self._delay
+            if wanted not in self._given_up and not self._days.is_known(wanted):
+                return int(places[change]), wanted
         return most, None

@@ -1,13 +1,16 @@
 """Closes ledger days: a task in whichever worker owns partition 0 of the transactions.
 
 A day may be closed when nothing can come any more that belongs to it, as far as the producer keeps its promise: before
-the first transaction of a day is sent, everything dated before that day is acknowledged. What belongs to it is counted
-from the store, published, and counts for all once it is read back from the topic.
+the first transaction of a day is sent, everything dated before that day is acknowledged. So of the labels those count
+that were there when the day became due: the keeper notes where they end, once, and waits until the store has come so
+far. What belongs to the day is counted from the store, published, and counts for all once it is read back from the
+topic.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from time import time
 from typing import NamedTuple, Protocol
 
 from risk.clock import DAY, HOUR, to_date
@@ -16,7 +19,7 @@ from risk.ledger_log import key_of, messages_of
 from risk.store import Owner, Position
 from risk.topics import Topics
 from scorer.metrics import Metrics
-from scorer.worker.arrivals import Place
+from scorer.worker.arrivals import Confirm, Place
 from scorer.worker.days import LedgerDays
 from scorer.worker.store_thread import StoreThread
 
@@ -48,11 +51,25 @@ class Terms(NamedTuple):
     label_delay_days: int
     bucket_ms: int
     max_lateness_ms: int
+    max_ahead_ms: int  # of a clock
+
+
+class Pin(NamedTuple):
+    """Where the labels ended, by partition, when the days up to this one were due."""
+
+    day: int
+    ends: Mapping[Place, int]
 
 
 def last_due(newest: int, terms: Terms) -> int:
     """The last day that may be closed when time has come so far: its label cutoff lies half a day back."""
     return (newest - AFTER_CUTOFF_MS) // DAY - terms.label_delay_days + 1
+
+
+def ahead_at_most(wall: float, terms: Terms) -> int:
+    """The latest event time that tells how far time has come when the clock shows this: one message dated in another
+    century, where a broker takes it, must not close all days. A clock can only delay one, never change it."""
+    return int(wall * 1000) + terms.max_ahead_ms
 
 
 def last_past(reached: int, terms: Terms) -> int:
@@ -82,22 +99,27 @@ class Keeper:
         days: LedgerDays,
         store: StoreThread,
         bounds: Ends,
+        confirm: Confirm,
         publish: Publish,
         metrics: Metrics,
         owner: Callable[[], Owner | None],
+        wall: Callable[[], float] = time,
     ) -> None:
-        """`publish` sends to the ledger's topic. `owner`: who this worker is for partition 0 of the transactions, or
-        None where it is not the keeper."""
+        """`confirm`: see arrivals.py. `publish` sends to the ledger's topic. `owner`: who this worker is for partition
+        0 of the transactions, or None where it is not the keeper."""
         self._topics = topics
         self._partitions = partitions
         self._terms = terms
         self._days = days
         self._store = store
         self._bounds = bounds
+        self._confirm = confirm
         self._publish = publish
         self._metrics = metrics
         self._owner = owner
+        self._wall = wall
         self._nudged = asyncio.Event()
+        self._pin: Pin | None = None
 
     def nudge(self) -> None:
         """Something moved: look again."""
@@ -122,6 +144,7 @@ class Keeper:
         wanted = range(first, min(last, first + DAYS_AT_ONCE - 1) + 1)
         delay, bucket = self._terms.label_delay_days, self._terms.bucket_ms
         closed = await self._store.call(lambda store: [store.closed_day(day, delay, bucket) for day in wanted])
+        await self._confirm(self._topics.ledger, 0)  # days of the old log are none of a new one
         owner = self._owner()
         if owner is None:
             return ()
@@ -152,7 +175,8 @@ class Keeper:
     async def _due(self) -> tuple[int | None, int]:
         """The first and the last day that may be closed now."""
         transactions = await self._positions(self._topics.transactions)
-        times = [time for position in transactions if (time := reached(position)) is not None]
+        latest = ahead_at_most(self._wall(), self._terms)
+        times = [time for position in transactions if (time := reached(position)) is not None and time <= latest]
         if len(transactions) < self._partitions or not times:
             return None, 0
         last = last_due(max(times), self._terms)
@@ -164,8 +188,12 @@ class Keeper:
         behind = [p for p in transactions if (time := reached(p)) is None or last_past(time, self._terms) < last]
         if behind:
             last = await self._last_of_those_behind(behind, last)
-        if first > last or not await self._labels_are_read():
+        if first > last:
             return None, 0
+        labelled = await self._last_labelled(first, last)
+        if labelled is None:
+            return None, 0
+        last = min(last, labelled)
         # Once more, now that all are past: a partition that has caught up meanwhile may have brought an earlier first.
         return await self._next_day(heads), last
 
@@ -189,10 +217,14 @@ class Keeper:
                 last = min(last, -1 if time is None else last_past(time, self._terms))
         return last
 
-    async def _labels_are_read(self) -> bool:
-        ends = await self._bounds.ends(Place(self._topics.labels, number) for number in range(self._partitions))
-        positions = {p.partition: p.next_offset for p in await self._positions(self._topics.labels)}
-        return all(positions.get(place.partition, -1) >= end for place, end in ends.items())
+    async def _last_labelled(self, first: int, last: int) -> int | None:
+        """The last day whose labels are all in the store, or None where even the first day's are not. Days are due up
+        to `last`; those that become due while others wait for their labels have their turn after them."""
+        if self._pin is None or self._pin.day < first:
+            labels = (Place(self._topics.labels, number) for number in range(self._partitions))
+            self._pin = Pin(last, await self._bounds.ends(labels))
+        read = {Place(p.topic, p.partition): p.next_offset for p in await self._positions(self._topics.labels)}
+        return self._pin.day if all(read.get(place, 0) >= end for place, end in self._pin.ends.items()) else None
 
     async def _positions(self, topic: str) -> list[Position]:
         return [p for p in await self._store.call(lambda store: store.positions()) if p.topic == topic]

@@ -1,28 +1,27 @@
 """Where a partition's log begins and ends, as the broker says now."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import TopicPartition
 
 from risk.errors import BrokerAwayError
+from risk.kafka.log import LogReader
 from scorer.metrics import Metrics
 from scorer.worker.arrivals import Place
 
 # The client waits for 40 s by itself each time; a broker may take a while to come back.
 TRIES = 5
-LOOKS = 300
 
-Offsets = Mapping[TopicPartition, int]
-Ask = Callable[[Sequence[TopicPartition]], Awaitable[Offsets]]
+Answer = TypeVar("Answer")
 
 
 class LogBounds:
-    """Asks with consumers that belong to no group: one that reads nothing, and one to see what lies in a gap."""
+    """Asks with readers of its own: one that reads nothing, and one to see what lies in a gap."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, reader: AIOKafkaConsumer, metrics: Metrics) -> None:
-        self._consumer = consumer
+    def __init__(self, asker: LogReader, reader: LogReader, metrics: Metrics) -> None:
+        self._asker = asker
         self._reader = reader
         self._metrics = metrics
         self._reading = asyncio.Lock()
@@ -30,12 +29,11 @@ class LogBounds:
     async def of(self, place: Place) -> tuple[int, int]:
         """The first offset there is, and the one after the last."""
         partition = TopicPartition(*place)
-        begins = await self._asked(self._consumer.beginning_offsets, [partition])
-        ends = await self._asked(self._consumer.end_offsets, [partition])
-        return begins[partition], ends[partition]
+        return (await self._asked(lambda: self._asker.bounds([partition])))[partition]
 
     async def ends(self, places: Iterable[Place]) -> dict[Place, int]:
-        ends = await self._asked(self._consumer.end_offsets, [TopicPartition(*place) for place in places])
+        partitions = [TopicPartition(*place) for place in places]
+        ends = await self._asked(lambda: self._asker.ends(partitions))
         return {Place(*partition): end for partition, end in ends.items()}
 
     async def ends_of(self, topic: str, partitions: int) -> dict[int, int]:
@@ -47,36 +45,21 @@ class LogBounds:
         """Whether the log has no record from the one offset up to the other: it is read to see."""
         partition = TopicPartition(*place)
         async with self._reading:
-            self._reader.assign([partition])
-            self._reader.seek(partition, first)
+            self._reader.begin({partition: first})
             try:
-                return await self._reaches(partition, until)
-            finally:
-                self._reader.unsubscribe()  # or it would go on fetching
-
-    async def _reaches(self, partition: TopicPartition, until: int) -> bool:
-        """Without meeting a record before."""
-        for _ in range(LOOKS):
-            fetched = await self._reader.getmany(partition, timeout_ms=200, max_records=1)
-            for record in fetched.get(partition, ()):
-                return bool(record.offset >= until)
-            if await self._reader.position(partition) >= until:
+                async for _ in self._reader.until(partition, until, most=1):
+                    return False
                 return True
-        raise BrokerAwayError(
-            f"{partition.topic} partition {partition.partition}: the broker did not tell what "
-            f"lies before offset {until}. Look at the broker; then start the worker again."
-        )
+            finally:
+                self._reader.rest()  # or it would go on fetching
 
-    async def _asked(self, ask: Ask, partitions: Sequence[TopicPartition]) -> Offsets:
+    async def _asked(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """To ask again changes nothing, so a broker that is away is asked again."""
         for left in reversed(range(TRIES)):
             try:
-                return await ask(partitions)
-            except KafkaError as error:
+                return await ask()
+            except BrokerAwayError as error:
                 self._metrics.retries.labels("offsets").inc()
                 if not left:
-                    raise BrokerAwayError(
-                        f"{partitions[0].topic}: the broker did not tell where its log begins and ends ({error!r}), "
-                        f"asked {TRIES} times. Look at the broker; then start the worker again."
-                    ) from error
+                    raise BrokerAwayError(f"{error}; asked {TRIES} times") from error
         raise AssertionError("the last try raises")

@@ -1,21 +1,27 @@
 """What goes out for a batch: alerts, flags and rejects as messages, and the store's rows. A function of the log and the
-bundle alone: no clock, no dice."""
+bundle alone: no wall clock, no random id."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import compress, repeat
+from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
+from msgspec import UNSET, UnsetType
 
+from risk.block import NO_AMOUNT, Block
 from risk.bundle import Manifest
-from risk.clock import to_text
+from risk.clock import to_datetime, to_text
+from risk.codec import to_wire
 from risk.diagnosis import rejected
 from risk.engine import Verdict
-from risk.events import HighRiskAlert, Level, Reason, Rejected, RejectReason, RiskFlag, Transaction
+from risk.events import Level, Rejected, RejectReason
+from risk.horizon import LogStart, history_days_of
 from risk.kafka.sending import Message
-from risk.outputs import SCHEMA_VERSION, alert_id, encode_alert, encode_flag
+from risk.outputs import SCHEMA_VERSION, HighRiskAlert, RiskFlag, alert_id, date_of, encode
 from risk.pipeline import Scored
-from risk.store import FlagRow
-from risk.topics import DETAIL, REASON, SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
+from risk.rejects import reject_message
+from risk.store import RowValues
 from scorer.worker.arrivals import Place, Record
 
 _json = msgspec.json.Encoder(order="deterministic")
@@ -32,72 +38,104 @@ class Outgoing(NamedTuple):
     alerts: list[Out]
     flags: list[Out]
     rejects: list[Out]
-    rows: list[FlagRow]
+    rows: list[RowValues]
+    history_days: Sequence[int | None]  # of each row
 
 
 def outgoing(
-    manifest: Manifest, place: Place, records: Sequence[Record], transactions: Sequence[Transaction], scored: Scored
+    manifest: Manifest,
+    place: Place,
+    records: Sequence[Record],
+    block: Block,
+    scored: Scored,
+    start: LogStart = LogStart(),  # noqa: B008 - it is immutable
 ) -> Outgoing:
-    """For the transactions that went through the pipeline, each with its record."""
-    alerts: list[Out] = []
-    flags: list[Out] = []
-    rows: list[FlagRow] = []
+    """For the transactions that went through the pipeline, each with its record. `start`: where the partition's past
+    does; where that is not known, nothing is said of it."""
+    if not len(records) == len(block) == len(scored.verdicts):
+        # Columns that are put together end with the shortest.
+        raise ValueError(f"got {len(records)} records, {len(block)} rows and {len(scored.verdicts)} verdicts")
     version, topic, partition = manifest.version, place.topic, place.partition
-    for row, score, level, reasons, imputed, ledger_day in zip(
-        scored.rows, scored.scores, scored.levels, scored.reasons, scored.imputed, scored.ledger_days, strict=True
-    ):
-        record, transaction = records[row], transactions[row]
-        offset, key = record.offset, record.key
-        flag = RiskFlag(
-            transaction.transaction_id,
-            transaction.customer_id,
-            transaction.event_time,
-            score,
-            level,
-            reasons,
-            imputed,
-            ledger_day,
-            version,
-            topic,
-            partition,
-            offset,
-        )
-        flags.append(Out(offset, Message(key, encode_flag(flag))))
-        if level is Level.HIGH:
-            alert = _alert(manifest, transaction, flag)
-            alerts.append(Out(offset, Message(key, encode_alert(alert))))
-        rows.append(_row(transaction, flag))
-    late = [row for row, verdict in enumerate(scored.verdicts.tolist()) if verdict == Verdict.LATE]
-    rejects = [reject(place, records[row], _too_late(transactions[row], manifest.max_lateness_ms)) for row in late]
-    return Outgoing(alerts, flags, rejects, rows)
+    is_scored = scored.verdicts == Verdict.SCORED
+    scored_block = block.select(is_scored)
+    scored_records = list(compress(records, is_scored.tolist()))
+    offsets = [record.offset for record in scored_records]
+    keys = [record.key for record in scored_records]
+    times = scored_block.event_time.tolist()
+    past = history_days_of(manifest.horizon, start, times, scored.ledger_days)
+    said: list[int | UnsetType] = [UNSET if days is None else days for days in past]
+    flags = map(
+        RiskFlag,
+        repeat(SCHEMA_VERSION),
+        scored_block.transaction_id,
+        scored_block.customer_id,
+        map(to_datetime, times),
+        scored.scores,
+        scored.levels,
+        scored.reasons,
+        scored.imputed,
+        map(date_of, scored.ledger_days),
+        repeat(version),
+        repeat(topic),
+        repeat(partition),
+        offsets,
+        said,
+    )
+    rows = zip(
+        repeat(partition),
+        offsets,
+        scored_block.transaction_id,
+        scored_block.customer_id,
+        times,
+        scored_block.currency,
+        [None if amount == NO_AMOUNT else amount for amount in scored_block.amount.tolist()],
+        scored_block.merchant_id,
+        scored_block.merchant_category,
+        scored_block.channel,
+        scored_block.device_id,
+        scored_block.country,
+        _texts(scored_block.attributes),
+        scored.scores,
+        map(str, scored.levels),
+        _texts(scored.reasons),
+        _texts(scored.imputed),
+        scored.ledger_days,
+        repeat(version),
+    )
+    alerts: list[Out] = []
+    values = []
+    for row, flag in enumerate(flags):
+        values.append(encode(flag))
+        if flag.level is Level.HIGH:
+            alert = _alert(manifest, scored_block, row, flag)
+            alerts.append(Out(flag.source_offset, Message(keys[row], encode(alert))))
+    late = np.flatnonzero(scored.verdicts == Verdict.LATE).tolist()
+    rejects = [
+        reject(place, records[row], _too_late(int(block.event_time[row]), manifest.max_lateness_ms)) for row in late
+    ]
+    return Outgoing(alerts, list(map(Out, offsets, map(Message, keys, values))), rejects, list(rows), past)
 
 
 def reject(place: Place, record: Record, why: Rejected) -> Out:
-    """The original bytes, untouched; the reason and the source in the headers."""
-    headers = (
-        (REASON, why.reason.value.encode()),
-        (DETAIL, why.detail.encode()),
-        (SOURCE_TOPIC, place.topic.encode()),
-        (SOURCE_PARTITION, str(place.partition).encode()),
-        (SOURCE_OFFSET, str(record.offset).encode()),
-    )
-    return Out(record.offset, Message(record.key, record.value, headers))
+    """The original bytes; the reason and the source in the headers."""
+    return Out(record.offset, reject_message(*place, record.offset, record.key, record.value, why))
 
 
-def _too_late(transaction: Transaction, max_lateness_ms: int) -> Rejected:
+def _too_late(event_time: int, max_lateness_ms: int) -> Rejected:
     return rejected(
         RejectReason.TOO_LATE,
         "event_time",
-        to_text(transaction.event_time),
+        to_text(event_time),
         f"at most {max_lateness_ms / 3_600_000:g} h behind the newest of its partition",
     )
 
 
-def _alert(manifest: Manifest, transaction: Transaction, flag: RiskFlag) -> HighRiskAlert:
+def _alert(manifest: Manifest, block: Block, row: int, flag: RiskFlag) -> HighRiskAlert:
+    transaction = block[row]
     return HighRiskAlert(
-        alert_id(transaction.customer_id, transaction.transaction_id, transaction.event_time, manifest.version),
         SCHEMA_VERSION,
-        transaction,
+        alert_id(transaction.customer_id, transaction.transaction_id, transaction.event_time, manifest.version),
+        to_wire(transaction),
         flag.score,
         flag.level,
         manifest.thresholds.high,
@@ -109,32 +147,10 @@ def _alert(manifest: Manifest, transaction: Transaction, flag: RiskFlag) -> High
         flag.source_topic,
         flag.source_partition,
         flag.source_offset,
+        flag.history_days,
     )
 
 
-def _row(transaction: Transaction, flag: RiskFlag) -> FlagRow:
-    return FlagRow(
-        flag.source_partition,
-        flag.source_offset,
-        transaction.transaction_id,
-        transaction.customer_id,
-        transaction.event_time,
-        transaction.currency,
-        transaction.amount,
-        transaction.merchant_id,
-        transaction.merchant_category,
-        transaction.channel,
-        transaction.device_id,
-        transaction.country,
-        _text(transaction.attributes),
-        flag.score,
-        flag.level.value,
-        _text(flag.reasons),
-        _text(flag.imputed),
-        flag.ledger_day,
-        flag.bundle_version,
-    )
-
-
-def _text(value: dict[str, float | str] | tuple[Reason, ...] | tuple[str, ...]) -> str | None:
-    return _json.encode(value).decode() if value else None
+def _texts(column: Sequence[Any]) -> list[str | None]:
+    """As JSON; None where there is nothing."""
+    return [_json.encode(value).decode() if value else None for value in column]

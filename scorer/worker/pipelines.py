@@ -2,34 +2,52 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import msgspec
 
-from risk.bundle import Bundle, Manifest, read_bundle
+from risk.bundle import Bundle, Manifest, bundle_of_version
 from risk.clock import DAY, MONTH
-from risk.errors import StoreError
+from risk.errors import BundleError, EngineError, StoreError
 from risk.ledger_log import ClosedDay
 from risk.pipeline import Pipeline
 from risk.store import Store
 from scorer.worker.days import LedgerDays, Source
-from scorer.worker.log_bounds import LogBounds
 from scorer.worker.reach import slowest
 from scorer.worker.store_thread import StoreThread
+
+
+class LogEnds(Protocol):
+    """Who knows where the partitions of a topic end."""
+
+    async def ends_of(self, topic: str, partitions: int) -> dict[int, int]: ...
+
+
+class FollowerBehindError(StoreError):
+    """The store has ledger days that their topic did not bring."""
+
+
+class Begun(NamedTuple):
+    pipeline: Pipeline
+    source: Source  # of its ledger days
+
 
 log = logging.getLogger(__name__)
 
 # A follower is milliseconds behind the store, unless something is wrong.
 TRIES, REST_SECONDS = 500, 0.02
+# Anybody can write flags that name bundles: so many that cannot be used are told, each once.
+MISSING_TOLD = 100
 
 
 class Pipelines:
-    """By version. What an engine holds is touched in the store's thread alone, which is the one that scores."""
+    """By version, each for as long as a partition has it: ledger days are kept for it, and one that nobody feeds would
+    keep all that come. What an engine holds is touched in the store's thread alone, which is the one that scores."""
 
     def __init__(
-        self, current: Bundle, days: LedgerDays, store: StoreThread, bounds: LogBounds, *, topic: str, partitions: int
+        self, current: Bundle, days: LedgerDays, store: StoreThread, bounds: LogEnds, *, topic: str, partitions: int
     ) -> None:
         """`topic`: that of the transactions, and how many partitions it has."""
         self.current = current
@@ -39,54 +57,99 @@ class Pipelines:
         self._models = current.folder.parent
         self._days = days
         self._store = store
-        self._pipelines: dict[str, Pipeline] = {}
+        self._begun: dict[str, Begun] = {}
+        self._had_by: dict[int, str] = {}  # which version each partition has
         self._missing: set[str] = set()
+        self._remembered: set[str] = set()  # by the store
 
-    def version_for(self, named: str | None) -> str:
-        """The version to score with where the log names one: that one if it is at hand, or else the current one."""
+    async def version_for(self, named: Sequence[str]) -> str:
+        """The version to score with where the log names some: the first that is at hand, or else the current one."""
         ours = self.current.manifest.version
-        if named is None or named == ours or named in self._missing:
-            return ours
-        # What names a bundle came out of Kafka: it names a folder among the models, or nothing.
-        if named in self._pipelines or (Path(named).name == named and (self._models / named).is_dir()):
-            return named
-        self._missing.add(named)
-        log.warning(
-            "the log has flags of bundle %s, which is not in %s; %s scores them again", named, self._models, ours
-        )
+        for version in named:
+            if version == ours or await self._is_at_hand(version):
+                return version
         return ours
 
-    async def get(self, version: str) -> Pipeline:
-        if version not in self._pipelines:
-            ours = version == self.current.manifest.version
-            self._pipelines[version] = await self._begin(self.current if ours else read_bundle(self._models / version))
-        return self._pipelines[version]
+    async def _is_at_hand(self, version: str) -> bool:
+        """What names a bundle came out of Kafka, so one that cannot be used is no reason to end: it would be read again
+        at every start."""
+        if version in self._begun:
+            return True
+        if version in self._missing:
+            return False
+        try:
+            bundle = bundle_of_version(self._models, version)
+            await self._store.call(partial(_check_known, bundle))
+            self._begun[version] = await self._begin(bundle)
+        except (BundleError, EngineError, StoreError) as error:
+            # Of the engine: terms that do not fit each other. Of the store: days that it has pruned.
+            if isinstance(error, StoreError) and type(error) is not StoreError:
+                raise
+            if len(self._missing) < MISSING_TOLD:
+                self._missing.add(version)
+                log.warning(
+                    "the log has flags of bundle %s, which cannot be used (%s); %s scores their transactions again. To "
+                    "repeat what was said instead: stop the workers, bring the bundle to %s, start them again",
+                    version, error, self.current.manifest.version, self._models,
+                )  # fmt: skip
+            return False
+        return True
 
-    async def _begin(self, bundle: Bundle) -> Pipeline:
+    async def take(self, partition: int, version: str) -> Pipeline:
+        """What this partition goes on with; what it had before goes with `retire` if nobody else has it."""
+        self._had_by[partition] = version
+        if version not in self._begun:
+            ours = version == self.current.manifest.version
+            bundle = self.current if ours else bundle_of_version(self._models, version)
+            self._begun[version] = await self._begin(bundle)
+        pipeline = self._begun[version].pipeline
+        if version not in self._remembered:
+            # Only now: a bundle that nothing is scored with is none of those that `verify` and `prune` reckon with.
+            text = encode_manifest(pipeline.manifest)
+            await self._store.call(lambda store: store.remember_bundle(version, text))
+            self._remembered.add(version)
+        return pipeline
+
+    def release(self, partition: int) -> None:
+        """It belongs to somebody else now."""
+        self._had_by.pop(partition, None)
+
+    def retire(self) -> None:
+        """Lets go of the pipelines that no partition has."""
+        for version in set(self._begun) - set(self._had_by.values()):
+            self._days.leave(self._begun.pop(version).source)
+
+    async def _begin(self, bundle: Bundle) -> Begun:
         manifest = bundle.manifest
         kind = manifest.label_delay_days, manifest.bucket_ms
-        await self._store.call(lambda store: store.remember_bundle(manifest.version, encode_manifest(manifest)))
         for _ in range(TRIES):
             ends = await self._bounds.ends_of(self._topic, self._partitions)
             since, begun, days = await self._store.call(partial(_days_within_reach, self._topic, ends, manifest))
             # A day that came after the store was read would be in neither: then it is read again.
             if self._days.newest_of(*kind) == (days[-1].closed.day if days else None):
                 source = Source(days, has_begun=begun, complete_from=since if begun else None)
-                self._days.follow(*kind, source)
-                return await self._store.call(partial(_made, bundle, source))
+                if "merchant_id" in manifest.fields:
+                    self._days.follow(*kind, source)
+                try:
+                    pipeline = await self._store.call(partial(_made, bundle, source))
+                except EngineError:
+                    self._days.leave(source)
+                    raise
+                return Begun(pipeline, source)
             await asyncio.sleep(REST_SECONDS)
-        raise StoreError(
+        raise FollowerBehindError(
             f"ledger days of {manifest.version}: the store has days up to {days[-1].closed.day if days else None}, and "
             f"their topic brought {self._days.newest_of(*kind)} so far, expected the same; start the worker again"
         )
 
     def forget(self, partition: int) -> None:
-        for pipeline in self._pipelines.values():
+        for pipeline, _ in list(self._begun.values()):
             pipeline.engine.forget(partition)
 
     def let_go_of_days(self, slowest: int) -> None:
-        for pipeline in self._pipelines.values():
+        for pipeline, source in list(self._begun.values()):
             pipeline.engine.forget_old_days(slowest)
+            source.forget_before(_first_within_reach(slowest, pipeline.manifest))
 
 
 def restore(pipeline: Pipeline, store: Store, partition: int, newest: int | None) -> int:
@@ -96,9 +159,9 @@ def restore(pipeline: Pipeline, store: Store, partition: int, newest: int | None
         return 0
     rows = 0
     since = newest - MONTH - 2 * pipeline.manifest.max_lateness_ms
-    for transactions in store.history(partition, since):
-        pipeline.engine.restore(transactions, partition)
-        rows += len(transactions)
+    for block in store.history(partition, since):
+        pipeline.engine.restore(block, partition)
+        rows += len(block)
     return rows
 
 
@@ -108,12 +171,27 @@ def _days_within_reach(
     """From which day on, whether the ledger had begun before it, and the closed days that transactions of any partition
     can need."""
     kind = manifest.label_delay_days, manifest.bucket_ms
-    reach = manifest.max_lateness_ms + (manifest.label_delay_days + 2) * DAY + MONTH
-    since = (slowest(store.positions(), topic, ends) - reach) // DAY
+    since = _first_within_reach(slowest(store.positions(), topic, ends), manifest)
     _, begun_day, last_day = store.ledger_bounds(*kind)
     if last_day is not None:
         since = min(since, last_day)
     return since, begun_day is not None and begun_day < since, list(store.ledger_days(*kind, since))
+
+
+def _first_within_reach(slowest: int, manifest: Manifest) -> int:
+    """The first ledger day that a transaction of the partition furthest behind can ask for, or an earlier one."""
+    reach = manifest.max_lateness_ms + (manifest.label_delay_days + 2) * DAY + MONTH
+    return (slowest - reach) // DAY
+
+
+def _check_known(bundle: Bundle, store: Store) -> None:
+    version, text = bundle.manifest.version, encode_manifest(bundle.manifest)
+    known = {stored.version: stored.manifest for stored in store.bundles()}
+    if known.get(version, text) != text:
+        raise BundleError(
+            f"{bundle.folder}: got another manifest than the store remembers by this version; bring back the folder "
+            "that scored"
+        )
 
 
 def _made(bundle: Bundle, source: Source, _: Store) -> Pipeline:

@@ -20,15 +20,22 @@ class Pulse:
     """Asks in the worker's loop; answers in the watchdog's thread."""
 
     def __init__(
-        self, work: Work, bounds: LogBounds, metrics: Metrics, topic: str, is_hopeless: Callable[[], bool]
+        self,
+        work: Work,
+        bounds: LogBounds,
+        metrics: Metrics,
+        topic: str,
+        is_hopeless: Callable[[], bool],
+        is_store_held: Callable[[], bool],
     ) -> None:
         """`topic`: asked about while no partition is held. `is_hopeless`: a wait for a ledger day that was given up
-        is no excuse any more."""
+        is no excuse any more. `is_store_held`: by another process, which the next worker would wait for as well."""
         self._work = work
         self._bounds = bounds
         self._metrics = metrics
         self._topic = topic
         self._is_hopeless = is_hopeless
+        self._is_store_held = is_store_held
         self._behind = 0
         self._asked = monotonic()
 
@@ -45,6 +52,9 @@ class Pulse:
         is_old = monotonic() - self._asked > OLD_SECONDS
         return Progress(
             has_work=self._behind > 0 or is_old or self._work.is_taking_over,
-            is_waiting=self._work.intake.waiting_for is not None and not self._is_hopeless() and not is_old,
+            is_waiting=not is_old and (self._is_store_held() or self._waits_for_a_day()),
             mark=[(place, held.next_offset) for place, held in list(self._work.held.items())],
         )
+
+    def _waits_for_a_day(self) -> bool:
+        return self._work.intake.waiting_for is not None and not self._is_hopeless()

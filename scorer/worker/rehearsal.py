@@ -3,6 +3,7 @@ Python is told to look for garbage less often."""
 
 import gc
 
+from risk.block import block_of
 from risk.bundle import Bundle
 from risk.clock import DAY, EARLIEST, HOUR
 from risk.events import Transaction
@@ -17,10 +18,12 @@ def rehearse(bundle: Bundle) -> None:
     manifest = bundle.manifest
     days = SeenDays(label_delay_days=manifest.label_delay_days, bucket_ms=manifest.bucket_ms)
     pipeline = Pipeline(bundle, days)
-    history = [_made_up(day, customer, manifest.currency) for day in range(DAYS) for customer in range(CUSTOMERS)]
-    for first in range(0, len(history), CUSTOMERS):
-        pipeline.score(history[first : first + CUSTOMERS])
-    pipeline.engine.restore(history, 1)
+    block = block_of(
+        [_made_up(day, customer, manifest.currency) for day in range(DAYS) for customer in range(CUSTOMERS)]
+    )
+    for first in range(0, len(block), CUSTOMERS):
+        pipeline.score(block.cut(first, first + CUSTOMERS))
+    pipeline.engine.restore(block, 1)
     pipeline.engine.forget_old_days()
 
 

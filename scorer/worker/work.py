@@ -7,29 +7,42 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from time import monotonic
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from risk.errors import StoreError
+from risk.kafka.log import LogReader
+from risk.outputs import without_history_days
 from risk.pipeline import Pipeline
 from risk.store import Outputs, Owner, Store, Taken
 from risk.topics import Topics
 from scorer.metrics import Metrics, Standing
-from scorer.worker.arrivals import Chunk, Event, Place, Read, Record, read_labels, transaction_reader
+from scorer.worker.arrivals import Chunk, Confirm, Content, Place, Read, Record, read_labels, transaction_reader
 from scorer.worker.batch import Batches, End
 from scorer.worker.held import Held, HeldLabels, HeldTransactions
 from scorer.worker.intake import Gap, Intake
 from scorer.worker.log_bounds import LogBounds
 from scorer.worker.pipelines import Pipelines, restore
 from scorer.worker.reach import NEVER
-from scorer.worker.readback import Opening, Shelf, open_shelves, source_of_reject, source_of_value
+from scorer.worker.readback import (
+    Opening,
+    Shelf,
+    SourceOf,
+    as_it_is,
+    open_shelves,
+    source_of_alert,
+    source_of_flag,
+    source_of_reject,
+)
 from scorer.worker.store_thread import StoreThread
 
 log = logging.getLogger(__name__)
 
-CHANGE_SECONDS = 0.05
+# While transactions wait for a ledger day, labels that come are what it waits for: they are fetched so often.
+CHANGE_SECONDS = 0.02
 
-Reading = tuple[AIOKafkaConsumer | None, list[Shelf | None]]
+Reading = tuple[LogReader | None, list[Shelf | None]]
 
 
 class Work:
@@ -42,14 +55,15 @@ class Work:
         pipelines: Pipelines,
         store: StoreThread,
         bounds: LogBounds,
-        reader: Callable[[], Awaitable[AIOKafkaConsumer]],
+        confirm: Confirm,
+        reader: Callable[[], Awaitable[LogReader]],
         metrics: Metrics,
         name: str,
         accept_gap: bool,
         fatal: Callable[[BaseException], None],
     ) -> None:
-        """`name`: by which people know this worker. `reader` opens a consumer that belongs to no group, for reading
-        outputs back; who has it stops it."""
+        """`confirm`: see arrivals.py. `name`: by which people know this worker. `reader` opens a consumer that belongs
+        to no group, for reading outputs back; who has it stops it."""
         self.intake = intake
         self.held: dict[Place, Held] = {}
         self.is_taking_over = False
@@ -59,6 +73,7 @@ class Work:
         self._pipelines = pipelines
         self._store = store
         self._bounds = bounds
+        self._confirm = confirm
         self._reader = reader
         self._metrics = metrics
         self._name = name
@@ -67,10 +82,10 @@ class Work:
         self._changed = asyncio.Event()
         self._read_transactions = self._timed(transaction_reader(pipelines.current.manifest.max_ahead_ms))
 
-    def _timed(self, read: Read) -> Read:
+    def _timed(self, read: Read[Content]) -> Read[Content]:
         decode = self._metrics.step_seconds.labels("decode")
 
-        def timed(records: Sequence[Record]) -> list[Event]:
+        def timed(records: Sequence[Record]) -> Content:
             with decode.time():
                 return read(records)
 
@@ -92,6 +107,7 @@ class Work:
         than expected, records are gone; where it went back, it is another log. What an open gap holds is
         looked at when a record comes behind it."""
         begin, _ = await self._bounds.of(gap.place)
+        await self._confirm(*gap.place)
         if gap.found < gap.expected:
             raise StoreError(
                 f"{gap.place.topic} partition {gap.place.partition}: got offset {gap.found}, expected {gap.expected} "
@@ -108,7 +124,7 @@ class Work:
 
     async def change(self) -> None:
         self._changed.clear()
-        if self.intake.is_full or self.intake.waiting_for is not None:
+        if not self.intake.is_starved:
             try:
                 await asyncio.wait_for(self._changed.wait(), CHANGE_SECONDS)
             except TimeoutError:
@@ -120,7 +136,7 @@ class Work:
 
     # What Faust's agents and signals call.
 
-    async def work_on(self, chunk: Chunk, end: End) -> None:
+    async def work_on(self, chunk: Chunk[Any], end: End) -> None:
         """Returns when the next chunk may come; `end` is called when this one is stored."""
 
         async def ended() -> None:
@@ -151,6 +167,7 @@ class Work:
             if held is None or not await self._is_still_ours(held):
                 await self._let_go(place)
                 await self._take_over(place)
+        self._pipelines.retire()
         self.is_taking_over = False
         self._metrics.ready.set(bool(self.held))
         log.info("holds %s", ", ".join(f"{p.topic}-{p.partition}" for p in sorted(self.held)) or "no partition")
@@ -162,6 +179,7 @@ class Work:
             await held.close()
             if isinstance(held, HeldTransactions):
                 await self._store.call(lambda _: self._pipelines.forget(place.partition))
+                self._pipelines.release(place.partition)
 
     async def _is_still_ours(self, held: Held) -> bool:
         if isinstance(held, HeldTransactions) and held.scored_to != held.next_offset:
@@ -174,6 +192,7 @@ class Work:
 
     async def _take_over(self, place: Place) -> None:
         begin, end = await self._bounds.of(place)
+        await self._confirm(*place)
         taken = await self._store.call(lambda store: store.take_over(*place, first_offset=begin, owner=self._name))
         if taken.next_offset > end:
             raise StoreError(
@@ -199,7 +218,7 @@ class Work:
     async def _take_transactions(self, place: Place, taken: Taken) -> None:
         begun = monotonic()
         version = self._pipelines.current.manifest.version
-        pipeline = await self._pipelines.get(version)
+        pipeline = await self._pipelines.take(place.partition, version)
         rows = await self._store.call(lambda store: self._restore(store, pipeline, place.partition, taken))
         outputs = Outputs(taken.flags_offset, taken.alerts_offset, taken.rejected_offset)
         reader, [flags, alerts, rejects] = await self._shelves(
@@ -216,6 +235,7 @@ class Work:
             taken.next_offset,
             taken.next_offset,
             taken.newest_event_time,
+            taken.first_event_time,
             outputs,
             version,
             alerts,
@@ -237,7 +257,7 @@ class Work:
 
     async def _shelves(self, outputs: list[tuple[str, int]], source: Place) -> Reading:
         """What is to be read back of each output, or None where nothing was sent after what the store knows of."""
-        openings: list[Opening | None] = []
+        found: list[tuple[Place, int, int]] = []
         for topic, first in outputs:
             place = Place(topic, source.partition)
             begin, end = await self._bounds.of(place)
@@ -247,16 +267,47 @@ class Work:
                     f"log ends at {end}. It is another log, or one that lost its end. Restore the log, or begin with a "
                     "new store and new topics."
                 )
-            kind = source_of_reject(source.topic) if topic == self._topics.rejected else source_of_value
-            first = max(first, begin)
-            openings.append(Opening(TopicPartition(*place), first, end, kind) if first < end else None)
-        wanted = [opening for opening in openings if opening is not None]
+            found.append((place, max(first, begin), end))
+        wanted = [(place, first, end) for place, first, end in found if first < end]
         if not wanted:
-            return None, [None for _ in openings]
-        log.info("%s-%d: outputs are read back, %d messages", *source, sum(o.end - o.first for o in wanted))
+            return None, [None for _ in found]
+        # After the ends of the outputs: whatever they are of was there by then.
+        _, source_end = await self._bounds.of(source)
+        openings = [
+            Opening(TopicPartition(*place), first, end, self._source_of(place.topic, source, source_end),
+                    self._on_foreign(place, is_told=source.topic == self._topics.transactions),
+                    as_it_is if place.topic == self._topics.rejected else without_history_days)
+            for place, first, end in wanted
+        ]  # fmt: skip
+        log.info("%s-%d: outputs are read back, %d messages", *source, sum(o.end - o.first for o in openings))
         reader = await self._reader()
-        shelves = iter(open_shelves(reader, wanted))
-        return reader, [None if opening is None else next(shelves) for opening in openings]
+        shelves = iter(open_shelves(reader, openings))
+        return reader, [next(shelves) if first < end else None for _, first, end in found]
+
+    def _source_of(self, topic: str, source: Place, end: int) -> SourceOf:
+        topics = self._topics
+        if topic == topics.rejected:
+            return source_of_reject(source, end, (topics.transactions, topics.labels))
+        return source_of_flag(source, end) if topic == topics.flags else source_of_alert(source, end)
+
+    def _on_foreign(self, place: Place, *, is_told: bool) -> Callable[[Record], None]:
+        """All are counted, and the first is told; where labels' rejects are read back not again."""
+        counter = self._metrics.foreign.labels(place.topic)
+        told: list[int] = []
+
+        def count(record: Record) -> None:
+            if not is_told:
+                return
+            counter.inc()
+            if not told:
+                told.append(record.offset)
+                log.warning(
+                    "%s partition %d, offset %d: no worker wrote this message; it is passed over, like all others of "
+                    "its kind. See who may write to the topic",
+                    *place, record.offset,
+                )  # fmt: skip
+
+        return count
 
     def _gone(self, place: Place, expected: int, begin: int) -> None:
         what = (
@@ -282,7 +333,13 @@ class Work:
     def standings(self) -> list[Standing]:
         lags = self.intake.lags()
         return [
-            Standing(place.topic, place.partition, held.next_offset, lags.get(place))
+            Standing(
+                place.topic,
+                place.partition,
+                held.next_offset,
+                lags.get(place),
+                held.history_days if isinstance(held, HeldTransactions) else None,
+            )
             for place, held in list(self.held.items())
         ]
 

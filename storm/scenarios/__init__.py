@@ -10,12 +10,14 @@ from storm.scenarios import (
     broker_away,
     embedded,
     kills,
+    labels,
     ledger,
     ledger_days,
     plain,
     promotion,
     stale_owner,
     store_faults,
+    topics,
 )
 
 
@@ -39,12 +41,17 @@ _ALL = (
     Scenario(broker_away.broker_killed, own_broker=True, may_repeat=True),
     Scenario(broker_away.leader_away, own_broker=True, may_repeat=True),
     Scenario(broker_away.broker_paused, may_repeat=True),
+    Scenario(broker_away.silent_at_start),
     Scenario(stale_owner.stopped_at_work, may_repeat=True),
     Scenario(stale_owner.stopped_in_takeover, may_repeat=True),
+    Scenario(store_faults.two_stores),
+    Scenario(store_faults.frozen_in_a_transaction),
     Scenario(store_faults.killed_before_storing),
     Scenario(store_faults.deleted_and_restored),
     Scenario(store_faults.deleted_under_workers),
     Scenario(promotion.exchanged_under_workers),
+    Scenario(topics.made_again_under_a_worker),
+    Scenario(topics.made_again_behind_two_workers),
     Scenario(bad_messages.bad_messages),
     Scenario(bad_messages.redrive),
     Scenario(ledger.skewed),
@@ -55,6 +62,9 @@ _ALL = (
     Scenario(ledger_days.corrected_label),
     Scenario(ledger_days.straggler),
     Scenario(ledger_days.week_ahead),
+    Scenario(ledger_days.another_century),
     Scenario(ledger_days.goes_on_without_a_day),
+    Scenario(labels.labels_without_end),
+    Scenario(labels.labels_from_afar),
 )
 SCENARIOS = {scenario.run.__name__.replace("_", "-"): scenario for scenario in _ALL}

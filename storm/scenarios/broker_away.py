@@ -1,11 +1,14 @@
 """The broker goes away while everybody works, and comes back."""
 
+from risk.settings import PREFIX
 from scorer.worker.ending import EXIT_AWAY
 from storm.concluding import Outcome, conclude
 from storm.crew import Crew
 from storm.ground import Ground, fill
 from storm.load import Load
 from storm.second_node import outputs_on_second_node, second_node
+from storm.until import StormError
+from testing.far import far_kafka, is_fetch
 
 # The worker's request timeout, made short, and a pause that is longer.
 SEND_SECONDS = 2.0
@@ -47,6 +50,31 @@ def leader_away(ground: Ground) -> Outcome:
             return conclude(crew, world.truth, "1 fault", restart=True)
     finally:
         node.kill()
+
+
+def silent_at_start(ground: Ground) -> Outcome:
+    """The broker goes silent for good at the first fetch of a worker that starts, while it reads the ledger's topic: it
+    ends, to be started again, and says why."""
+    history, total = ground.world.history, len(ground.world.history.transactions)
+    with (
+        far_kafka(ground.folder / "far", 0.0, is_fetch) as far,
+        ground.system(environment=far.near.environment("")) as system,
+    ):
+        fill(system, history)
+        crew = Crew(system)
+        crew.join()
+        crew.until(lambda: crew.scored() >= total, f"{total} transactions are scored")
+        crew.stop()
+        system.store.unlink()  # so that there is much of the ledger to be read
+        late, near = Crew(system, "--read-seconds", f"{SEND_SECONDS:g}"), system.environment
+        system.environment = {**near, f"{PREFIX}BROKERS": far.address}
+        [starting] = late.join()
+        system.environment = near
+        status = late.until_ended(starting)
+        if status != EXIT_AWAY or "merchant-ledger-0: nothing came behind offset 0" not in starting.said():
+            raise StormError(f"the worker ended with status {status}: {starting.said()[-1000:]}")
+        crew.join()
+        return conclude(crew, ground.world.truth, "1 fault")
 
 
 def broker_paused(ground: Ground) -> Outcome:

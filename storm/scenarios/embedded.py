@@ -5,7 +5,7 @@ from storm.concluding import Outcome, conclude
 from storm.crew import Crew
 from storm.ground import Ground, fill
 from storm.history import History, truth_of
-from tests.kafka_broker import embedded
+from testing.brokers import embedded
 
 # It holds 5 MB of a partition, and no more.
 MOST_EVENTS = 4_000

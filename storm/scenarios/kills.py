@@ -6,7 +6,7 @@ from storm.concluding import Outcome, conclude
 from storm.crew import ENOUGH_SECONDS, Crew
 from storm.ground import Ground
 from storm.load import Load
-from tests.scorer_runs import Worker
+from testing.systems import Worker
 
 # What a fault takes with everything that follows from it; the replay lasts for so long for each of them.
 FAULT_SECONDS = 4.0

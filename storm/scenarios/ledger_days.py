@@ -1,20 +1,24 @@
 """Ledger days that somebody waits for, and days that were closed before something came for them."""
 
+import asyncio
 import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from msgspec.structs import replace
 
 from risk.clock import DAY, HOUR
 from risk.events import Label, Transaction
+from risk.kafka.topic_states import AHEAD, UNLIMITED
 from risk.ledger_log import ClosedDay
 from risk.store import FlagRow, open_store
 from scorer.worker.days import Source
 from storm.concluding import Outcome, conclude
 from storm.crew import Crew
 from storm.ground import PARTITIONS, Ground, fill, send
-from storm.history import History, Truth, due_by, item_of, truth_of
+from storm.history import Due, History, Truth, due_by, item_of, truth_of
 from storm.judging import judge
 from storm.reading import read
 from storm.scenarios.ledger import EMPTY, in_partition, skewed_history
@@ -24,6 +28,7 @@ STRAGGLERS = "trustlens_transactions_on_closed_day_total"
 WITHOUT_DAY = "trustlens_flags_without_ledger_day_total"
 CORRECTED = 30
 LABEL_DELAY_DAYS = 7
+IN_2199 = 7_226_582_400_000
 
 
 def dies_while_another_waits(ground: Ground) -> Outcome:
@@ -36,7 +41,7 @@ def dies_while_another_waits(ground: Ground) -> Outcome:
         fill(system, ground.world.history)
         crew.until(lambda: crew.scored() >= moment, f"{moment} transactions are scored")
         victim = ground.dice.choice(crew.workers)
-        victim.signal(signal.SIGSTOP)
+        crew.freeze(victim)
         crew.until(lambda: _is_waiting(crew), "the other worker waits for a ledger day")
         crew.kill(victim)
         return conclude(crew, ground.world.truth, "1 kill", rebuild=True)
@@ -105,6 +110,48 @@ def week_ahead(ground: Ground) -> Outcome:
         return conclude(crew, truth, f"{stragglers:.0f} stragglers", rebuild=True)
 
 
+def another_century(ground: Ground) -> Outcome:
+    """A transaction dated in 2199, in a record that says it was sent then, on a broker that takes it: no day is closed
+    before its time, and all others are scored as if it were not there. Its own day is given up."""
+    history = skewed_history(ground.world.history)
+    first, second = history.until(0.6)
+    with ground.system() as system:
+        asyncio.run(_take_any_time(system.address, system.topics.transactions))
+        fill(system, first)
+        crew = Crew(system, "--give-up-seconds", "5")
+        crew.join(2)
+        crew.until_scored()
+        far = _of_nobody(first, IN_2199)
+        send(system, [item_of(far, system.topics, PARTITIONS)._replace(timestamp=IN_2199)])
+        crew.until_scored()
+        fill(system, second)
+        crew.until_scored()
+        _check(crew, WITHOUT_DAY, 1)
+        if crew.closed_days()[-1].closed.day > history.transactions[-1].event_time // DAY:
+            raise StormError("days were closed that nobody has come to")
+        crew.stop()
+        truth = {
+            version: {**due, far.transaction_id: Due(b"", is_high=False)}
+            for version, due in truth_of(history, ground.world.models).items()
+        }
+        findings = judge(read(system), truth)
+        said = system.scorer("verify", "--bundle", str(system.models / "current"))
+        if said.code:
+            raise StormError(f"verify ended with status {said.code}: {said.out}{said.err}")
+        return Outcome(findings._replace(wrong=findings.wrong - {far.transaction_id}), "1 from 2199")
+
+
+async def _take_any_time(address: str, topic: str) -> None:
+    """As brokers did before 4.0, and as a person may set it."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        config = {"retention.ms": str(UNLIMITED), AHEAD: str(2**63 - 1)}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, config)])
+    finally:
+        await admin.close()
+
+
 def goes_on_without_a_day(ground: Ground) -> Outcome:
     """A worker stands still, and the other has waited long enough: it goes on with the days that there are, and its
     flags say so. They are what the log was worth then, so they count as right."""
@@ -116,7 +163,7 @@ def goes_on_without_a_day(ground: Ground) -> Outcome:
         fill(system, ground.world.history)
         crew.until(lambda: crew.scored() >= total * 0.65, "most transactions are scored")
         sleeper = ground.dice.choice(crew.workers)
-        sleeper.signal(signal.SIGSTOP)
+        crew.freeze(sleeper)
         crew.until(lambda: _has_gone_on(crew), "the other worker has gone on without a ledger day")
         sleeper.signal(signal.SIGCONT)
         crew.until_scored()

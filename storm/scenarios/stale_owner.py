@@ -8,7 +8,7 @@ from storm.crew import ENOUGH_SECONDS, Crew, status_of
 from storm.ground import Ground, fill
 from storm.reading import read
 from storm.until import StormError, until
-from tests.scorer_runs import Worker
+from testing.systems import Worker
 
 
 def stopped_at_work(ground: Ground) -> Outcome:
@@ -36,7 +36,7 @@ def stopped_in_takeover(ground: Ground) -> Outcome:
         stale = _stopped(crew, _has_taken_over)
         [other] = crew.join()
         crew.until(lambda: _has_taken_over(other), "the other worker takes over")
-        other.signal(signal.SIGSTOP)
+        crew.freeze(other)
         _go_on(stale)
         other.signal(signal.SIGCONT)
         return conclude(crew, ground.world.truth, "2 stops", restart=True)
@@ -50,7 +50,7 @@ def _stopped(crew: Crew, is_time: Callable[[Worker], bool]) -> Worker:
     """One that was stopped when it was time; the crew is without it."""
     [worker] = crew.join()
     crew.until(lambda: is_time(worker), "it is time to stop the worker")
-    worker.signal(signal.SIGSTOP)
+    crew.freeze(worker)
     crew.workers.remove(worker)
     return worker
 

@@ -1,14 +1,16 @@
 """Whether bundles and data fit each other: asked before anything is scored, and once more of what was seen."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 
 from console.terminal import warn
 from risk.bundle import Bundle, Manifest
-from risk.clock import DAY, date_ms
+from risk.clock import DAY, date_ms, day_of
 from risk.dataset import Dataset
 from risk.dataset.column_map import Constant
 from risk.engine import Verdict
 from risk.errors import DatasetError, OptionError
+from risk.horizon import LogStart, warm_from
 from risk.words import counted
 from trainer.backtest.passing import Passing
 from trainer.backtest.period import day_of_time
@@ -71,6 +73,20 @@ def warn_of_training_data(bundles: Iterable[Bundle], counted: tuple[int, int]) -
             )
 
 
+def warn_of_cold_start(bundles: Iterable[Bundle], ends: tuple[int, int], counted: tuple[int, int]) -> None:
+    """A worker whose log begins earlier than the file does scores these days otherwise."""
+    begin, (first, last) = ends[0], counted
+    for manifest in (bundle.manifest for bundle in bundles):
+        horizon = manifest.horizon
+        warm = warm_from(horizon, LogStart(begin, day_of(begin)))
+        if first < warm:
+            warn(
+                f"cold start: scores of {manifest.version} from {day_of_time(first)} to "
+                f"{day_of_time(min(last, warm - 1))} see less than {horizon.longest} days of the past, because the "
+                f"file begins on {day_of_time(begin)}; a worker that knows more scores them otherwise"
+            )
+
+
 def _learned(manifest: Manifest) -> tuple[int, int, int]:
     """Where what was learned from begins and ends, and from when on the data is new to the model."""
     data, training = manifest.training_data, manifest.training
@@ -86,11 +102,17 @@ def warn_of_what_was_seen(dataset: Dataset, backtest: Backtest) -> None:
     for passing in backtest.passings:
         _warn_of_empty_columns(dataset, passing.manifest, backtest)
         _warn_of_rows(passing)
+    labels = backtest.labels
+    if labels is not None and labels.without_transaction:
+        warn(
+            f"--labels {labels.path}: {labels.without_transaction:,} of the {labels.transactions:,} transactions that "
+            f"it names were not in {dataset.path}"
+        )
     if backtest.too_large:
         warn(f"not scored, too large for a message: {counted(backtest.too_large, 'transaction', 'transactions')}")
     if dataset.bad.count:
         rows = counted(dataset.bad.count, "row", "rows")
-        warn(f"{rows} could not be read; `python -m trainer inspect {dataset.path}` tells why")
+        warn(f"{rows} could not be read; `python -m trainer inspect {shlex.quote(str(dataset.path))}` tells why")
 
 
 def _warn_of_empty_columns(dataset: Dataset, manifest: Manifest, backtest: Backtest) -> None:

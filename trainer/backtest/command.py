@@ -12,10 +12,12 @@ from risk.errors import OptionError
 from trainer.backtest.checks import (
     check_currency,
     check_two,
+    warn_of_cold_start,
     warn_of_lacking_columns,
     warn_of_training_data,
     warn_of_what_was_seen,
 )
+from trainer.backtest.labels import check_labels, labels_beside
 from trainer.backtest.period import asked_period, check_period
 from trainer.backtest.run import Backtest
 from trainer.backtest.said import say_bundle, say_side_by_side
@@ -28,7 +30,7 @@ SWEEP = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.
 def run(options: argparse.Namespace) -> int:
     thresholds = _thresholds(options.thresholds)
     period = asked_period(options.since, options.until)
-    inputs = [path for path in (options.file, options.columns) if path is not None]
+    inputs = [path for path in (options.file, options.columns, options.labels) if path is not None]
     if options.scores_out is not None:
         checked_target("--scores-out", options.scores_out, ".parquet", force=options.force, inputs=inputs)
     out = None if options.out is None else checked_out(options.out, options.scores_out, force=options.force)
@@ -42,11 +44,18 @@ def run(options: argparse.Namespace) -> int:
     check_currency(dataset, bundles)
     warn_of_lacking_columns(dataset, bundles)
     warn_of_training_data(bundles, period.within(ends))
-    backtest = Backtest(bundles, thresholds, period)
+    warn_of_cold_start(bundles, ends, period.within(ends))
+    labels = None if options.labels is None else labels_beside(dataset, options.labels)
+    missing = check_labels(dataset, bundles, labels, period.within(ends), may_lack=options.without_labels)
+    backtest = Backtest(bundles, thresholds, period, labels, missing)
     target, version = options.scores_out, bundles[0].manifest.version
-    opened = scores_file(target, version, in_file_order=dataset.is_sorted) if target else nullcontext()
+    about = backtest.about_labels(version)
+    opened = scores_file(target, version, about, in_file_order=dataset.is_sorted) if target else nullcontext()
     with opened as scores, progress("backtest", dataset.row_count) as advance:
         backtest.run(dataset, scores, advance)
+    for each in missing:
+        say(each.headline)
+        say()
     for passing in backtest.passings:
         say_bundle(passing)
     warn_of_what_was_seen(dataset, backtest)

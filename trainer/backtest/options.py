@@ -4,11 +4,18 @@ import argparse
 from pathlib import Path
 
 from console.help import epilog
+from console.options import add_bundle
 
 NOTES = """\
 Replays a file through the pipeline that the worker uses. What lies before --from is history: it is passed through, and
 not counted. A model knows by heart what it was trained on: count what came after. An alert is a customer-day. The
 digest is the one that the worker's store gives for the same transactions.
+
+The merchant ledger reads labels. Where a file has none, or none on some days, merchant_fraud_* and merchant_risk_* are
+lower than a worker's were, and so are the scores: then backtest refuses. --labels names a file (CSV, Parquet or NDJSON)
+with the columns transaction_id, customer_id (where FILE has customers), is_fraud (1, 0, true, false, yes, no) and
+labelled_at (a time such as 2024-01-31T10:00:00Z); of several labels of a transaction the newest counts, and labels in
+FILE are not read. --without-labels goes on all the same, and every result says so at its head.
 """
 
 
@@ -20,13 +27,16 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             "python -m trainer backtest cards.parquet --bundle models --from 2024-12-08",
             "python -m trainer backtest cards.parquet --bundle models --against models/logistic-1a2b3c4d",
             "python -m trainer backtest mine.csv --columns map.toml --bundle models --scores-out scores.parquet",
+            "python -m trainer backtest live.parquet --bundle models --labels chargebacks.csv",
             notes=NOTES,
         ),
     )
     command.add_argument("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
-    command.add_argument("--bundle", required=True, type=Path, metavar="DIR", help="a bundle, or the folder of models")
+    add_bundle(command)
     command.add_argument("--against", type=Path, metavar="DIR2", help="another bundle, side by side")
     command.add_argument("--columns", type=Path, metavar="MAP.toml", help="which column is what; see inspect")
+    command.add_argument("--labels", type=Path, metavar="FILE", help="labels from another file, instead of FILE's own")
+    command.add_argument("--without-labels", action="store_true", help="go on where labels are missing")
     command.add_argument("--from", dest="since", metavar="DATE", help="count from this day (UTC), such as 2024-12-01")
     command.add_argument("--until", metavar="DATE", help="stop before this day (UTC)")
     command.add_argument("--thresholds", metavar="A,B,...", help="for the sweep, such as 0.1,0.3,0.5")

@@ -1,5 +1,4 @@
-"""A dataset through one bundle's pipeline, each row encoded and decoded, so that it sees what a worker sees; and what
-is counted of it."""
+"""A dataset through one bundle's pipeline, and what is counted of it."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,14 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from risk.block import NO_AMOUNT, Block
 from risk.bundle import Bundle
-from risk.codec import decode_transaction, encode_transaction
+from risk.codec import encode_transaction
 from risk.dataset import Rows
+from risk.diagnosis import MAX_BYTES
 from risk.digest import Digest, canonical
 from risk.engine import Verdict
-from risk.events import Rejected, Transaction
 from risk.ledger import SeenDays
-from risk.money import to_major
+from risk.money import scale_of
 from risk.pipeline import Pipeline, Scored
 from trainer.backtest.tally import Calendar, Costs, Outcome
 
@@ -24,22 +24,38 @@ BATCH = 500  # what the worker takes at once; any other number would give the sa
 class Batch(NamedTuple):
     """What arrives of a part of a chunk."""
 
-    places: list[int]  # of its rows in the chunk
-    arrived: list[Transaction]
+    places: np.ndarray  # of its rows in the chunk
+    block: Block
     counted: np.ndarray  # bool: which of them lie in the period
-    labels: list[int]
+    labels: np.ndarray
 
 
-def through_the_codec(rows: Rows, counted: np.ndarray) -> Iterator[Batch]:
-    """What does not arrive is too large for a message."""
-    for first in range(0, len(rows.transactions), BATCH):
-        places, arrived = [], []
-        for place in range(first, min(first + BATCH, len(rows.transactions))):
-            answer = decode_transaction(encode_transaction(rows.transactions[place]))
-            if not isinstance(answer, Rejected):
-                places.append(place)
-                arrived.append(answer)
-        yield Batch(places, arrived, counted[places], rows.is_fraud[places].tolist())
+def batches(rows: Rows, counted: np.ndarray) -> Iterator[Batch]:
+    """All but what is too large for a message: a row of a file is what a worker would read."""
+    fits = _fits_into_a_message(rows.block)
+    for first in range(0, len(rows.block), BATCH):
+        last = first + BATCH
+        places = first + np.flatnonzero(fits[first:last])
+        yield Batch(
+            places, rows.block.cut(first, last).select(fits[first:last]), counted[places], rows.is_fraud[places]
+        )
+
+
+# What the fields of a message can have at most besides its attributes: seven texts of 1,000 characters, six bytes each.
+FIELDS_BYTES = 45_000
+
+
+def _fits_into_a_message(block: Block) -> np.ndarray:
+    fits = np.ones(len(block), bool)
+    for row, attributes in enumerate(block.attributes):
+        if attributes and FIELDS_BYTES + sum(map(_most_bytes, attributes.items())) > MAX_BYTES:
+            fits[row] = len(encode_transaction(block[row])) <= MAX_BYTES
+    return fits
+
+
+def _most_bytes(attribute: tuple[str, float | str]) -> int:
+    name, value = attribute
+    return 6 * (len(name) + (len(value) if isinstance(value, str) else 5)) + 6
 
 
 class Answer(NamedTuple):
@@ -76,12 +92,12 @@ class Passing:
 
     def pass_on(self, batch: Batch) -> Answer:
         """Scores a batch; what lies in the period is counted and enters the digest."""
-        scored = self._pipeline.score(batch.arrived)
+        scored = self._pipeline.score(batch.block)
         kept = [(place, row) for place, row in enumerate(scored.rows) if batch.counted[row]]
         for place, row in kept:
             self.digest.add(
                 canonical(
-                    batch.arrived[row].transaction_id,
+                    batch.block.transaction_id[row],
                     scored.scores[place],
                     scored.levels[place],
                     scored.reasons[place],
@@ -94,23 +110,19 @@ class Passing:
         has_alert = [False] * len(scored.rows)
         for (place, _), reached in zip(kept, self._count(batch, scored, kept), strict=True):
             has_alert[place] = reached > self._place_of_high
-        return Answer([batch.places[row] for row in scored.rows], scored, has_alert)
+        return Answer(batch.places[scored.rows].tolist(), scored, has_alert)
 
     def _count(self, batch: Batch, scored: Scored, kept: list[tuple[int, int]]) -> list[int]:
-        transactions = [batch.arrived[row] for _, row in kept]
-        currency = self.manifest.currency
-        self.other_currencies.update(t.currency for t in transactions if t.currency != currency)
+        rows = [row for _, row in kept]
+        block, currency = batch.block, self.manifest.currency
+        currencies = [block.currency[row] for row in rows]
+        self.other_currencies.update(other for other in currencies if other != currency)
+        # What is at stake, as far as it is known in the bundle's currency.
+        known = (block.amount[rows] != NO_AMOUNT) & np.fromiter(map(currency.__eq__, currencies), bool, len(rows))
         return self.calendar.add(
-            [t.event_time for t in transactions],
-            [t.customer_id for t in transactions],
+            block.event_time[rows].tolist(),
+            [block.customer_id[row] for row in rows],
             np.array([scored.scores[place] for place, _ in kept]),
-            [batch.labels[row] for _, row in kept],
-            [_money(t, currency) for t in transactions],
+            batch.labels[rows].tolist(),
+            np.where(known, block.amount[rows] / scale_of(currency), 0.0).tolist(),
         )
-
-
-def _money(transaction: Transaction, currency: str) -> float:
-    """What is at stake, as far as it is known in the bundle's currency."""
-    if transaction.amount is None or transaction.currency != currency:
-        return 0.0
-    return to_major(transaction.amount, currency)

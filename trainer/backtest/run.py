@@ -1,14 +1,17 @@
 """The backtest itself: chunks through one pipeline, or through two side by side, and what is counted on the way."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from risk.bundle import Bundle
 from risk.dataset import Dataset, Rows
+from risk.dataset.labels_file import LabelsFile
 from risk.engine import Verdict
 from risk.errors import DatasetError
-from trainer.backtest.passing import Answer, Passing, through_the_codec
+from trainer.backtest.labels import Missing
+from trainer.backtest.passing import Answer, Passing, batches
 from trainer.backtest.period import Period, day_of_time
 from trainer.backtest.scores_file import ScoresFile
 from trainer.backtest.side_by_side import SideBySide
@@ -18,19 +21,31 @@ from trainer.backtest.unseen import Unseen
 class Backtest:
     """The first bundle is the one in question, the second the one that it is held against, if any."""
 
-    def __init__(self, bundles: Sequence[Bundle], thresholds: Sequence[float], period: Period) -> None:
+    def __init__(
+        self,
+        bundles: Sequence[Bundle],
+        thresholds: Sequence[float],
+        period: Period,
+        labels: LabelsFile | None = None,
+        missing: Sequence[Missing] = (),
+    ) -> None:
+        """`labels`: instead of the dataset's own; `missing`: what is known to be wrong for want of labels."""
         wanted = sorted({*thresholds, *(bundle.manifest.thresholds.high for bundle in bundles)})
         self.passings = [Passing(bundle, wanted) for bundle in bundles]
         self.side_by_side = SideBySide() if len(bundles) > 1 else None
         self.unseen = Unseen(bundle.manifest.feature_set for bundle in bundles)
         self.too_large = 0
+        self.labels = labels
+        self._missing = {each.version: each for each in missing}
         self._period = period
 
     def run(self, dataset: Dataset, scores: ScoresFile | None, advance: Callable[[int], None]) -> None:
         for rows in dataset.rows():
-            times = np.array([t.event_time for t in rows.transactions])
+            times = rows.block.event_time
             if self._period.is_over(times[0]):
                 break
+            if self.labels is not None:
+                rows = self.labels.on(rows)
             self._chunk(rows, self._period.holds(times), scores)
             advance(len(times))
         for passing in self.passings:
@@ -39,12 +54,13 @@ class Backtest:
 
     def _chunk(self, rows: Rows, counted: np.ndarray, scores: ScoresFile | None) -> None:
         """What lies before the period is history for it: passed on, not counted."""
+        labels = list(rows.labels()) if self.labels is None else self.labels.labels(rows)
         for passing in self.passings:
-            passing.days.learn(rows.labels())
-        self.unseen.look([t for t, inside in zip(rows.transactions, counted.tolist(), strict=True) if inside])
+            passing.days.learn(labels)
+        self.unseen.look(rows.block.select(counted))
         answers: list[list[Answer]] = [[] for _ in self.passings]
         arrived = 0
-        for batch in through_the_codec(rows, counted):
+        for batch in batches(rows, counted):
             arrived += int(np.count_nonzero(batch.counted))
             for passing, answered in zip(self.passings, answers, strict=True):
                 answered.append(passing.pass_on(batch))
@@ -56,6 +72,16 @@ class Backtest:
                 self.side_by_side.add(rows, mine, theirs, counted)
         if scores is not None:
             scores.write(rows, counted, answers[0])
+
+    def about_labels(self, version: str) -> dict[str, Any]:
+        """What every result of this bundle says at its head."""
+        missing = self._missing.get(version)
+        return {
+            "from": "the file itself" if self.labels is None else self.labels.path.name,
+            "missing": None if missing is None else missing.gaps.reason,
+            "features_too_low": [] if missing is None else list(missing.features),
+            "days_without": [] if missing is None else [list(span.dates) for span in missing.gaps.runs],
+        }
 
     def _check_something_scored(self, dataset: Dataset, passing: Passing) -> None:
         if passing.calendar.total.transactions:

@@ -1,8 +1,10 @@
 """--scores-out: a score for every transaction, in the file's own order."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +14,7 @@ from console.output import unfinished, writing
 from risk.dataset import Rows
 from trainer.backtest.passing import Answer
 
+METADATA = "trustlens.labels"
 SCHEMA = pa.schema(
     [
         ("transaction_id", pa.string()),
@@ -33,7 +36,7 @@ class ScoresFile:
 
     def write(self, rows: Rows, chosen: np.ndarray, answers: list[Answer]) -> None:
         """The chosen rows of a chunk; what was not scored (duplicates, late) has no score."""
-        count = len(rows.transactions)
+        count = len(rows.block)
         scores = np.full(count, np.nan)
         levels: list[str | None] = [None] * count
         for answer in answers:
@@ -42,8 +45,8 @@ class ScoresFile:
                 levels[place] = level.value
         table = pa.table(
             [
-                pa.array([t.transaction_id for t in rows.transactions]),
-                pa.array([t.event_time for t in rows.transactions], pa.timestamp("ms", "UTC")),
+                pa.array(rows.block.transaction_id),
+                pa.array(rows.block.event_time, pa.timestamp("ms", "UTC")),
                 pa.array(scores, mask=np.isnan(scores)),
                 pa.array(levels, pa.string()),
                 pa.array([self._version] * count),
@@ -65,11 +68,11 @@ class ScoresFile:
 
 
 @contextmanager
-def scores_file(target: Path, version: str, *, in_file_order: bool) -> Iterator[ScoresFile]:
-    """Whole, or what was there before."""
+def scores_file(target: Path, version: str, labels: dict[str, Any], *, in_file_order: bool) -> Iterator[ScoresFile]:
+    """Whole, or what was there before. `labels`: what is known of them, into the metadata of the schema."""
     with unfinished(target) as (temporary,):
         with writing(target):
-            writer = pq.ParquetWriter(temporary, SCHEMA)
+            writer = pq.ParquetWriter(temporary, SCHEMA.with_metadata({METADATA: json.dumps(labels)}))
         try:
             scores = ScoresFile(writer, target, version, in_file_order=in_file_order)
             yield scores

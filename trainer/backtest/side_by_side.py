@@ -68,7 +68,7 @@ class SideBySide:
             self.levels[LABELS[label], level.value, other_level.value] += 1
         elif label != FRAUD or caught[0] == caught[1]:
             return
-        transaction = rows.transactions[row]
+        transaction = rows.block[row]
         self.examples.append(
             Example(
                 transaction.transaction_id,

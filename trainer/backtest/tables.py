@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from console.output import spreadsheet_cell
 from risk.clock import DAY
 from risk.errors import OptionError
 from trainer.backtest.figures import compared
@@ -52,7 +53,10 @@ def checked_out(folder: Path, scores: Path | None, *, force: bool) -> Path:
 
 
 def write_tables(folder: Path, backtest: Backtest) -> None:
-    bundles = {passing.manifest.version: _bundle(passing) for passing in backtest.passings}
+    bundles = {
+        passing.manifest.version: {"labels": backtest.about_labels(passing.manifest.version), **_bundle(passing)}
+        for passing in backtest.passings
+    }
     found = backtest.side_by_side
     whole = {"bundles": bundles, "side_by_side": None if found is None else _side_by_side(backtest.passings, found)}
     with whole_folder(folder) as temporary:
@@ -111,4 +115,4 @@ def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: spreadsheet_cell(value) for name, value in row.items()} for row in rows)

@@ -1,10 +1,10 @@
 """Columns that are there and hold nothing: a bundle's features of them are missing in every row."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
+from risk.block import Block
 from risk.bundle import Manifest
 from risk.catalogue import FeatureSet
-from risk.events import Transaction
 
 
 class Unseen:
@@ -17,9 +17,9 @@ class Unseen:
             self.fields |= feature_set.fields
             self.attributes |= {*feature_set.number_attributes, *feature_set.category_attributes}
 
-    def look(self, transactions: Sequence[Transaction]) -> None:
-        self.fields -= {name for name in self.fields if any(getattr(t, name) is not None for t in transactions)}
-        self.attributes -= {name for name in self.attributes if any(name in t.attributes for t in transactions)}
+    def look(self, block: Block) -> None:
+        self.fields -= {name for name in self.fields if any(value is not None for value in getattr(block, name))}
+        self.attributes -= {name for name in self.attributes if any(name in present for present in block.attributes)}
 
 
 def features_without(manifest: Manifest, fields: Iterable[str], attributes: Iterable[str]) -> list[str]:

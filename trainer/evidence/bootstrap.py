@@ -6,7 +6,7 @@ as there are here. Everything that is judged gets the same draws, so differences
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,13 +22,14 @@ Draws = dict[str, Array]
 CONFIDENCE = 0.95
 FEWEST_MERCHANTS = 30  # fewer cannot stand for all merchants there might have been
 BLOCK = 32  # draws at a time; memory is this times the units, 8 bytes each
+COLUMN_BYTES = 2**28  # of sums by unit that are held at once; more columns mean that the draws are made once more
 STEPS = 2**16
 
 
 class Sampled(NamedTuple):
     """What is needed to compute one contender's figures for any draw."""
 
-    columns: Mapping[str, Array]  # for each row, what it adds to a sum
+    columns: Mapping[str, Array]  # for each row, what it adds to a sum; a count as bool, an eighth of the memory
     formulas: Mapping[str, Formula]  # figures, of these sums
     ranking: Ranking | None  # for the two areas, where they are wanted
 
@@ -63,32 +64,34 @@ def units_of(judged: Judged) -> tuple[Units, ...]:
     return (own, Units("merchants", merchants, int(merchants.max()) + 1))
 
 
-def draw_all(sampled: Sequence[Sampled], units: Units, *, seed: int, resamples: int) -> list[Draws]:
+def draw_all(
+    sampled: Sequence[Sampled], units: Units, *, seed: int, resamples: int, column_bytes: int = COLUMN_BYTES
+) -> list[Draws]:
     """For each contender, each figure in each draw; the same draws for all."""
-    random = np.random.default_rng(seed)
-    table = _poisson_table()
     keys = [(place, name) for place, each in enumerate(sampled) for name in each.columns]
-    by_unit = np.stack(
-        [np.bincount(units.of_row, weights=sampled[place].columns[name], minlength=units.size) for place, name in keys]
-        + [np.ones(units.size)],
-        axis=1,
-    )
-    totals = np.empty((resamples, by_unit.shape[1]))
+    totals = np.empty((resamples, len(keys)))
+    drawn = np.empty((resamples, 1))
     rankings = {
         place: each.ranking.weighed_by(units.of_row) for place, each in enumerate(sampled) if each.ranking is not None
     }
     found = np.full((len(sampled), 2, resamples), np.nan)
+    at_once = max(1, column_bytes // (8 * max(1, units.size)))
     # More threads would split the sums by the number of cores, and they get into each other's way.
     with threadpool_limits(1):
-        for start in range(0, resamples, BLOCK):
-            size = min(BLOCK, resamples - start)
-            copies = table[random.integers(0, STEPS, (size, units.size), dtype=np.uint16)]
-            totals[start : start + size] = copies.astype(np.float64) @ by_unit
-            for draw in range(size):
-                for place, ranking in rankings.items():
-                    found[place, :, start + draw] = ranking.areas(copies[draw])
+        for first in range(0, max(1, len(keys)), at_once):
+            held = slice(first, min(first + at_once, len(keys)))
+            by_unit = np.empty((units.size, held.stop - held.start))
+            for column, (place, name) in enumerate(keys[held]):
+                values = sampled[place].columns[name]
+                by_unit[:, column] = np.bincount(units.of_row, weights=values, minlength=units.size)
+            for draws, copies in _copies(units.size, seed, resamples):
+                totals[draws, held] = copies.astype(np.float64) @ by_unit
+                if first == 0:
+                    drawn[draws, 0] = copies.sum(axis=1)
+                    for place, ranking in rankings.items():
+                        for draw, weights in zip(range(draws.start, draws.stop), copies, strict=True):
+                            found[place, :, draw] = ranking.areas(weights)
     # The number of units drawn varies a little; sums are brought back to as many as there are.
-    drawn = totals[:, -1:]
     totals = totals * np.divide(units.size, drawn, out=np.zeros_like(drawn), where=drawn > 0)
     answers: list[Draws] = []
     for place, each in enumerate(sampled):
@@ -115,6 +118,14 @@ def figure(value: float | None, draws: Mapping[str, Array]) -> Figure:
         return Figure(float(value))
     _, low, high, unit = max(intervals, key=lambda interval: interval[0])
     return Figure(float(value), low, high, unit)
+
+
+def _copies(size: int, seed: int, resamples: int) -> Iterator[tuple[slice, Array]]:
+    """How many copies of each unit, for some draws at a time; the same at every call."""
+    random, table = np.random.default_rng(seed), _poisson_table()
+    for start in range(0, resamples, BLOCK):
+        draws = slice(start, min(start + BLOCK, resamples))
+        yield draws, table[random.integers(0, STEPS, (draws.stop - start, size), dtype=np.uint16)]
 
 
 def _poisson_table() -> Array:

@@ -46,19 +46,19 @@ class Contested:
         test, flagged = self.contender.test, self.contender.test.scores >= self.contender.threshold
         columns: dict[str, Array] = {
             **self.policy.columns,
-            "rows": np.ones(len(flagged)),
-            "flagged": flagged.astype(float),
-            "flagged_frauds": (flagged & test.is_fraud).astype(float),
+            "rows": np.ones(len(flagged), bool),
+            "flagged": flagged,
+            "flagged_frauds": flagged & test.is_fraud,
             "distance": (test.scores - test.is_fraud) ** 2,
-            "listed": self._cards.listed.astype(float),
-            "hits": self._cards.hits.astype(float),
+            "listed": self._cards.listed,
+            "hits": self._cards.hits,
         }
         formulas: dict[str, Formula] = {**money_formulas(self._costs, test.days), **_CONFUSION_FORMULAS}
         formulas["brier"] = lambda sums: ratio(sums["distance"], sums["rows"])
         filled = float(ratio(self._cards.listed.sum(), PLACES * self._cards.days))
         formulas["card_precision"] = lambda sums: filled * ratio(sums["hits"], sums["listed"])
         for place, mask in enumerate(self._kinds.values()):
-            columns[f"kind {place}"] = mask.astype(float)
+            columns[f"kind {place}"] = mask
             columns[f"caught {place}"] = mask * self.policy.columns["caught"]
             formulas[f"kind {place}"] = _recall_of_kind(place)
         return Sampled(columns, formulas, self._ranking)

@@ -28,7 +28,7 @@ class Calibration(NamedTuple):
 
     predicted: Array  # mean score of each bin
     observed: Array  # its share of frauds
-    low: Array  # Wilson's 95 % interval of the share
+    low: Array  # Wilson's 95 % interval of the share, as wide as whole customers make it
     high: Array
     rows: Array
 
@@ -47,7 +47,7 @@ def precision_recall(scores: Array, is_fraud: Array) -> PrecisionRecall:
     return PrecisionRecall(recall[places], ratio(caught, flagged)[places])
 
 
-def calibration(scores: Array, is_fraud: Array, bins: int = BINS) -> Calibration:
+def calibration(scores: Array, is_fraud: Array, customers: Array, bins: int = BINS) -> Calibration:
     order = np.argsort(scores, kind="stable")
     expected = np.cumsum(scores[order])
     total = expected[-1] if len(expected) else 0.0
@@ -62,9 +62,27 @@ def calibration(scores: Array, is_fraud: Array, bins: int = BINS) -> Calibration
     rows = np.diff(np.append(starts, len(order)))
     frauds = np.add.reduceat(is_fraud[order].astype(np.int64), starts)
     share = frauds / rows
-    middle = (share + Z * Z / (2 * rows)) / (1 + Z * Z / rows)
-    half = Z * np.sqrt(share * (1 - share) / rows + Z * Z / (4 * rows * rows)) / (1 + Z * Z / rows)
+    alone = rows / _design_effect(np.repeat(np.arange(len(rows)), rows), is_fraud[order], customers[order], share)
+    middle = (share + Z * Z / (2 * alone)) / (1 + Z * Z / alone)
+    half = Z * np.sqrt(share * (1 - share) / alone + Z * Z / (4 * alone * alone)) / (1 + Z * Z / alone)
     return Calibration(np.add.reduceat(scores[order], starts) / rows, share, middle - half, middle + half, rows)
+
+
+def _design_effect(bins: Array, is_fraud: Array, customers: Array, share: Array) -> Array:
+    """By how much whole customers vary more than rows that know nothing of each other: frauds come in bursts.
+
+    At least that of all bins together: a bin with one burst, or none, cannot say it of itself. Drawing customers anew
+    would give such a bin no width at all.
+    """
+    _, known = np.unique(customers, return_inverse=True)
+    _, unit = np.unique(bins * (known.max(initial=0) + 1) + known, return_inverse=True)
+    bin_of_unit = np.zeros(unit.max() + 1, np.int64)
+    bin_of_unit[unit] = bins
+    beyond = np.bincount(unit, weights=is_fraud - share[bins])
+    varies = np.bincount(bin_of_unit, weights=beyond * beyond)
+    alone = np.bincount(bins) * share * (1 - share)
+    effect: Array = np.fmax(np.fmax(ratio(varies, alone), ratio(varies.sum(), alone.sum())), 1.0)  # NaN gives way
+    return effect
 
 
 def _from_the_top(scores: Array, is_fraud: Array) -> tuple[Array, Array]:

@@ -22,8 +22,7 @@ from trainer.evidence.metrics import Ranking, ratio
 from trainer.evidence.money import NO_SCORE, Accounting
 from trainer.evidence.policies import Costs, Policy, rivals
 from trainer.evidence.sweep import levels, sweep
-
-DEFAULT_RESAMPLES = 1000
+from trainer.train import DEFAULT_RESAMPLES
 
 
 def judge(

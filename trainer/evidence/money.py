@@ -1,6 +1,6 @@
 """What a threshold costs and saves, as a fraud team works: customer by customer, day by day.
 
-What an alert is and what it can stop says `risk.customer_days`. Sorted by reach, every threshold is a sum read off at
+What a case is and what it can stop says `risk.customer_days`. Sorted by reach, every threshold is a sum read off at
 one place.
 """
 

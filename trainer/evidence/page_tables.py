@@ -8,6 +8,8 @@ from trainer.evidence import page_words as words
 from trainer.evidence.policies import BY_AMOUNT
 from trainer.evidence.wording import (
     NOTHING,
+    caution,
+    champion_of,
     count,
     decimal,
     figure,
@@ -26,13 +28,29 @@ from trainer.evidence.wording import (
 Figures = Mapping[str, Any]
 
 
-def champion_of(figures: Figures) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = next(each for each in figures["models"] if each["name"] == figures["champion"])
-    return found
-
-
 def headline(figures: Figures, currency: str) -> str:
-    """The report in two or three sentences."""
+    """The report in two or three sentences; before them, a caution where they are too good to be true, and behind them
+    what the money leaves out."""
+    doubt = caution(figures)
+    return (
+        (f"<b>Caution:</b> {escape(doubt)} " if doubt else "")
+        + _headline(figures, currency)
+        + _without(figures, currency)
+    )
+
+
+def _without(figures: Figures, currency: str) -> str:
+    test = figures["test"]
+    if not test["amounts_missing"]:
+        return ""
+    known = f" in {escape(currency)}" if currency else ""
+    return (
+        f" {test['amounts_missing']:,} of {test['transactions']:,} transactions of the test have no amount{known}; "
+        "they count as 0 in all figures of money."
+    )
+
+
+def _headline(figures: Figures, currency: str) -> str:
     winner, form = champion_of(figures), money(currency)
     flagged = winner["money"]
     name = f"<b>{escape(winner['name'])}</b>"

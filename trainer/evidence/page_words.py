@@ -29,7 +29,8 @@ PLOTS = {
     "calibration": (
         "Calibration",
         "On the dotted diagonal a score means what it says: of transactions with a score of 10 %, 10 % were fraud. "
-        "Below it, scores promise more fraud than there was. Bars: 95 % intervals of the champion.",
+        "Below it, scores promise more fraud than there was. Bars: 95 % intervals of the champion, as whole "
+        "customers vary: a burst of frauds of one customer is one piece of evidence.",
     ),
     "scores": (
         "Scores of the champion by class",

@@ -4,23 +4,21 @@ import io
 import re
 from pathlib import Path
 
-import matplotlib as mpl
-
-from trainer.evidence.plot_style import COLOURS, SETTINGS
+from trainer.evidence.plot_style import COLOURS, drawing
 from trainer.evidence.plots import Plot
 
 DOTS_PER_INCH = 160
 
 
 def write_png(plot: Plot, folder: Path) -> None:
-    with mpl.rc_context({**SETTINGS, "savefig.facecolor": "white"}):
+    with drawing(**{"savefig.facecolor": "white"}):
         plot.figure.savefig(folder / f"{plot.name}.png", dpi=DOTS_PER_INCH)
 
 
 def inline_svg(plot: Plot, description: str) -> str:
     """To stand in a page: no prologue, no metadata, nothing that a browser would fetch, ids of its own."""
     text = io.StringIO()
-    with mpl.rc_context({**SETTINGS, "svg.hashsalt": plot.name, "svg.id": plot.name}):
+    with drawing(**{"svg.hashsalt": plot.name, "svg.id": plot.name}):
         plot.figure.savefig(text, format="svg")
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]

@@ -1,8 +1,11 @@
 """One look for all plots: colours that the colour-blind can tell apart, and line styles besides."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from trainer.evidence.contender import Contender
@@ -49,7 +52,18 @@ SETTINGS: Any = {
     "savefig.facecolor": "none",
     "svg.fonttype": "none",
     "path.simplify": True,
+    # Names come from data: a dollar is a dollar.
+    "text.parse_math": False,
+    "text.usetex": False,
 }
+
+
+@contextmanager
+def drawing(**more: Any) -> Iterator[None]:
+    """Our look, and nothing of a name taken for markup. A sign that the font lacks is a box, and no warning."""
+    with mpl.rc_context(SETTINGS | more), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
+        yield
 
 
 class Line(NamedTuple):

@@ -1,20 +1,21 @@
 """The plots of a report: each takes what is judged and gives a figure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatter, PercentFormatter
 
+from console.terminal import harmless
 from trainer.evidence.curves import calibration, precision_recall, roc_curve
 from trainer.evidence.metrics import confusion
 from trainer.evidence.money import Accounting
-from trainer.evidence.plot_style import BLUE, GREEN, INK, MUTED, ORANGE, SETTINGS, Line, legend, lines, panel
+from trainer.evidence.plot_style import BLUE, GREEN, INK, MUTED, ORANGE, Line, drawing, legend, lines, panel
 from trainer.evidence.sweep import spread
 
+LONGEST_NAME = 48  # characters of a feature's
 PROBABILITIES = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 
 
@@ -39,7 +40,10 @@ class Scene(NamedTuple):
         return Accounting(line.contender.test, review_cost=self.review_cost, loss_rate=self.loss_rate)
 
 
-def draw_plots(contenders: Any, baselines: Any, champion: str, costs: dict[str, Any], currency: str) -> list[Plot]:
+def draw_plots(
+    contenders: Any, baselines: Any, champion: str, costs: dict[str, Any], currency: str
+) -> tuple[list[Plot], list[str]]:
+    """What could be drawn, and what could not, with the reason: a report is worth more than any plot in it."""
     scene = Scene(lines(contenders, baselines, champion), costs["review_cost"], costs["loss_rate"], currency)
     drawn = [("scores", _scores), ("calibration", _calibration), ("confusion", _confusion)]
     if scene.champion.contender.test.is_fraud.any():
@@ -47,8 +51,22 @@ def draw_plots(contenders: Any, baselines: Any, champion: str, costs: dict[str, 
                  ("cost", _cost), ("alerts_recall", _alerts_recall)]  # fmt: skip
     if scene.champion.contender.importances:
         drawn.append(("importances", _importances))
-    with mpl.rc_context(SETTINGS):
-        return [Plot(name, draw(scene)) for name, draw in drawn]
+    plots, failed = [], []
+    with drawing():
+        for name, draw in drawn:
+            try:
+                plots.append(drawn_whole(name, draw(scene)))
+            except Exception as error:
+                failed.append(f"the plot {name}, which could not be drawn ({type(error).__name__}: {error})")
+    return plots, failed
+
+
+def drawn_whole(name: str, figure: Figure) -> Plot:
+    """Much of what can go wrong in a figure does so only when it is drawn. Its parts stay where they are now, in every
+    form it is written in: to place them is half of the work."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return Plot(name, figure)
 
 
 def _roc(scene: Scene) -> Figure:
@@ -82,7 +100,7 @@ def _calibration(scene: Scene) -> Figure:
     seen = []
     for line in scene.lines:
         test = line.contender.test
-        bins = calibration(test.scores, test.is_fraud)
+        bins = calibration(test.scores, test.is_fraud, test.customers)
         shown = (bins.observed > 0) & (bins.predicted > 0)
         seen += [bins.predicted[shown], bins.observed[shown]]
         axes.plot(bins.predicted[shown], bins.observed[shown], marker="o", markersize=3.5, label=line.contender.name,
@@ -95,7 +113,7 @@ def _calibration(scene: Scene) -> Figure:
     axes.set(xscale="log", yscale="log", xlim=(low, 1.1), ylim=(low, 1.1), xlabel="score: the probability it claims",
              ylabel="share that was fraud")  # fmt: skip
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(_small_percent))
+        _write_marks(axis, _small_percent)
     legend(figure, axes)
     return figure
 
@@ -133,7 +151,7 @@ def _importances(scene: Scene) -> Figure:
     ranked = sorted(scene.champion.contender.importances, key=lambda pair: pair[1])
     names, values = [name for name, _ in ranked], [value for _, value in ranked]
     axes.barh(range(len(names)), values, color=BLUE, height=0.66)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), [_short(name) for name in names])
     axes.axvline(0, color=MUTED, linewidth=0.8)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
@@ -163,7 +181,7 @@ def _scores(scene: Scene) -> Figure:
     axes.set_xticks(_log_odds(np.array(shown)), [f"{p:g}" for p in shown])
     axes.set(yscale="log", xlabel="score", ylabel="transactions (log scale)")
     axes.set_ylim(bottom=0.7)
-    axes.yaxis.set_major_formatter(FuncFormatter(_count))
+    _write_marks(axes.yaxis, _count)
     axes.legend(loc="upper right")
     return figure
 
@@ -185,7 +203,7 @@ def _cost(scene: Scene) -> Figure:
               label="the threshold in use")  # fmt: skip
     axes.set(xscale="log", xlabel="threshold", ylabel=f"{scene.currency} in the test period".strip(),
              ylim=(0, 1.5 * nothing or None))  # fmt: skip
-    axes.xaxis.set_major_formatter(FuncFormatter(_probability))
+    _write_marks(axes.xaxis, _probability)
     axes.yaxis.set_major_formatter(FuncFormatter(_count))
     legend(figure, axes)
     return figure
@@ -204,7 +222,7 @@ def _alerts_recall(scene: Scene) -> Figure:
             axes.plot([chosen.alerts_per_day], [chosen.recall], marker="o", markersize=7, color=line.style["color"],
                       markeredgecolor=INK, linestyle="none")  # fmt: skip
     axes.set(xscale="log", xlabel="alerts a day (log scale)", ylabel="frauds caught", ylim=(0, 1.02))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    _write_marks(axes.xaxis, lambda value, _: f"{value:,g}")
     _percent(axes.yaxis)
     legend(figure, axes)
     return figure
@@ -230,6 +248,29 @@ def _count(value: float, _: int) -> str:
 def _log_odds(probabilities: Any) -> Any:
     inside = np.clip(probabilities, 1e-6, 1 - 1e-6)
     return np.log(inside / (1 - inside))
+
+
+def _short(name: str) -> str:
+    """In one line, and leaving room for the bars."""
+    plain = harmless(name)
+    return plain if len(plain) <= LONGEST_NAME else f"{plain[: LONGEST_NAME - 1]}…"
+
+
+class _Between(LogFormatter):
+    """Marks between powers of ten: shown as often as matplotlib would, written as the others are."""
+
+    def __init__(self, write: Callable[[float, int], str]) -> None:
+        super().__init__(labelOnlyBase=False, minor_thresholds=(1, 0.4))
+        self._write = write
+
+    def __call__(self, value: float, place: int | None = None) -> str:
+        return self._write(value, 0) if super().__call__(value, place) else ""
+
+
+def _write_marks(axis: Any, write: Callable[[float, int], str]) -> None:
+    """Of an axis with a logarithmic scale, whose own marks are in matplotlib's markup."""
+    axis.set_major_formatter(FuncFormatter(write))
+    axis.set_minor_formatter(_Between(write))
 
 
 def _wrapped(name: str) -> str:

@@ -66,16 +66,16 @@ def alert_columns(test: Scored, threshold: float) -> dict[str, Array]:
     days, first = np.unique(by_day.groups[flagged], return_index=True)
     raised = flagged[first]
     had_fraud = by_day.which_hold(judged.is_fraud)
-    alerts, good_alerts = np.zeros(len(judged.scores)), np.zeros(len(judged.scores))
-    alerts[raised] = 1
+    alerts, good_alerts = np.zeros(len(judged.scores), bool), np.zeros(len(judged.scores), bool)
+    alerts[raised] = True
     good_alerts[raised] = ~had_fraud[days]
     caught = judged.is_fraud & (by_day.reach >= threshold)
     loss = losses(judged, test.costs.loss_rate)
     return {
         "alerts": alerts,
         "good_alerts": good_alerts,
-        "frauds": judged.is_fraud.astype(float),
-        "caught": caught.astype(float),
+        "frauds": judged.is_fraud,
+        "caught": caught,
         "saved": np.where(caught, loss, 0.0),
         "lost": np.where(caught, 0.0, loss),
     }

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
+from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES
+
 NOTHING = "–"  # noqa: RUF001  what cannot be said
 MINUS = "\N{MINUS SIGN}"
 
@@ -85,3 +87,34 @@ def table(heads: list[str], rows: list[tuple[str, list[str]]], *, caption: str =
     )
     above = f"<caption>{caption}</caption>" if caption else ""
     return f"<div class=scroll><table>{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def champion_of(figures: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = next(each for each in figures["models"] if each["name"] == figures["champion"])
+    return found
+
+
+TOO_GOOD_AUC = 0.995
+OF_THE_PAST = frozenset(feature.name for feature in (*HISTORY_FEATURES, *LEDGER_FEATURES))
+ONE_CARRIES, IS_GOOD = 0.9, 0.5  # of the average precision, which must be worth carrying
+
+
+def caution(figures: Mapping[str, Any]) -> str | None:
+    """What to check before the figures are believed: real fraud is never told apart so well, or by one thing alone."""
+    champion = champion_of(figures)
+    area = champion["metrics"]["roc_auc"]["value"]
+    precision = champion["metrics"]["average_precision"]["value"]
+    name, lost = max(champion["importances"], key=lambda pair: pair[1], default=(None, 0.0))
+    check = f"Check that {name or 'every attribute'} is known at the moment of the transaction, not only afterwards"
+    if name in OF_THE_PAST:
+        check = (
+            f"{name} is computed from earlier transactions: check that their times, customers and merchants are those"
+            " of the moment, and were not changed once the frauds were known"
+        )
+    if area is not None and area >= TOO_GOOD_AUC:
+        most = f", most of it from {name}" if name else ""
+        return f"too good to be true: a ROC-AUC of {area:.3f}{most}. {check}."
+    if name and precision is not None and precision >= IS_GOOD and lost >= ONE_CARRIES * precision:
+        share_lost = f"{lost / precision:.0%} of the average precision are lost"
+        return f"{name} carries nearly everything: without it {share_lost}. {check}."
+    return None

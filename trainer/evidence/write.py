@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from console.terminal import warn
 from risk.clock import to_text
 from trainer.evidence.contender import Contender
 from trainer.evidence.metrics import Confusion, confusion, ratio
 from trainer.evidence.page import page
 from trainer.evidence.plot_files import write_png
-from trainer.evidence.plots import draw_plots
+from trainer.evidence.plots import Plot, draw_plots
 
 MONEY = ("saved", "lost", "review", "cost", "gain", "champion_better_by", "amount", "fraud_amount")
 MONEY_PLACES = 3  # as many as any currency has
@@ -26,21 +27,34 @@ def write_report(
     baselines: Sequence[Contender],
     champion: str,
     about: Mapping[str, Any],
+    *,
+    with_plots: bool = True,
 ) -> None:
     """`about` says what the data and the run were: "version" and "currency" are used in headings, and everything is
     listed under Data and method, a mapping within it as a section of its own. The folder must be there."""
+    plots: list[Plot] = []
+    failed: list[str] = []
+    if with_plots:
+        plots, failed = draw_plots(contenders, baselines, champion, figures["costs"], str(about.get("currency", "")))
+    for reason in failed:
+        warn(f"not in the report: {reason}")
+    figures = {**figures, "missing": [*figures["missing"], *failed]}
     told = {**_told(figures), "about": about}
     text = json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False, default=str)
-    (folder / "metrics.json").write_text(text + "\n", encoding="utf-8")
+    _write(folder / "metrics.json", text + "\n")
     with (folder / "classification_report.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(REPORT_COLUMNS)
         for each in (*contenders, *baselines):
             writer.writerows(_classes(each))
-    plots = draw_plots(contenders, baselines, champion, figures["costs"], str(about.get("currency", "")))
     for plot in plots:
         write_png(plot, folder)
-    (folder / "report.html").write_text(page(figures, about, plots), encoding="utf-8")
+    _write(folder / "report.html", page(figures, about, plots))
+
+
+def _write(path: Path, text: str) -> None:
+    """The name of a file need not be text at all."""
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _told(value: Any, name: str = "") -> Any:

@@ -4,15 +4,18 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from console.options import settings_of
 from console.output import replaced
 from console.terminal import harmless, progress, say
 from risk.dataset import open_dataset
+from risk.dataset.encoding import encoding_notice
 from risk.dataset.kinds import open_source
 from risk.dataset.map_file import load_map
 from risk.dataset.written_map import write_map
 from risk.errors import DatasetError, OptionError
 from trainer.inspection.facts import survey
 from trainer.inspection.findings import find
+from trainer.inspection.future import known_afterwards
 from trainer.inspection.giveaway import giveaways
 from trainer.inspection.proposal import propose
 from trainer.inspection.report import Report, print_incomplete, print_report
@@ -20,7 +23,7 @@ from trainer.inspection.report import Report, print_incomplete, print_report
 
 def run(options: argparse.Namespace) -> int:
     _check_options(options)
-    report = look(options.file, options.columns)
+    report = look(options.file, options.columns, settings_of(options).label_delay)
     if report.dataset is None:
         print_incomplete(report)
         raise DatasetError(f"{options.file}: {_why_no_map(report)}")
@@ -30,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def look(file: Path, columns: Path | None) -> Report:
+def look(file: Path, columns: Path | None, label_delay: int = 7) -> Report:
     """Everything that is to be said, before anything is said: progress does not run into the report."""
     source = open_source(file)
     given = load_map(columns) if columns else None
@@ -38,7 +41,10 @@ def look(file: Path, columns: Path | None) -> Report:
         given.check_columns(source.columns, str(file))
     with progress("looking", None) as advance:
         looked = survey(source, advance)
-    proposal = propose(looked.sample, "the proposed map", looked.twice)
+    encoding = None if given else encoding_notice(file, looked.not_utf8)
+    if encoding is not None:
+        raise DatasetError(f"{encoding}. No map is proposed for what would be lost.")
+    proposal = propose(looked.sample, "the proposed map", looked.twice, looked.nested)
     column_map = given or proposal.column_map
     if column_map is None or not looked.rows:
         return Report(file, looked, proposal, given, None, None)
@@ -46,9 +52,14 @@ def look(file: Path, columns: Path | None) -> Report:
         labels = {column for _, column in given.label_columns()}
         others = [one.name for one in looked.columns if one.name not in labels]
         proposal = proposal._replace(giveaways=giveaways(looked.sample, given.is_fraud, others))
+    if given is not None:
+        decimals = {one.column: one.decimal for one in (given.amount, *given.attributes) if one is not None}
+        amount = given.amount.column if given.amount else None
+        mapped = [one.column for one in given.attributes]
+        proposal = proposal._replace(future=known_afterwards(looked.sample, mapped, amount, decimals))
     dataset = open_dataset(file, column_map)
     with progress("reading", dataset.row_count) as advance:
-        found = find(dataset, advance)
+        found = find(dataset, advance, label_delay)
     return Report(file, looked, proposal, given, dataset, found)
 
 

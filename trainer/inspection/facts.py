@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from risk.dataset.names import are_numbers, present_texts
-from risk.dataset.source import Source
+from risk.dataset.names import are_numbers, is_nested_name, present_texts
+from risk.dataset.source import Source, check_length
 from risk.dataset.values import as_texts, is_text
 from risk.events import RejectReason
 
@@ -17,6 +17,8 @@ SAMPLE_BYTES = 256 * 1024 * 1024
 MOST_DISTINCT = 10_000
 EXAMPLES = 3
 EXAMPLE_CHARACTERS = 24
+# Whatever Arrow takes for one, and a little more.
+_LIKE_A_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$|inf|nan"
 
 
 class ColumnFacts:
@@ -25,7 +27,7 @@ class ColumnFacts:
     def __init__(self, name: str, type_: str) -> None:
         self.name, self.type = name, type_
         self.rows = self.missing = self.not_numbers = 0
-        self._distinct: set[object] = set()
+        self._distinct: set[int] = set()
         self.examples: list[str] = []
         self._numeric: bool | None = None  # decided by the first piece that has a value
 
@@ -40,7 +42,8 @@ class ColumnFacts:
             if len(self.examples) < EXAMPLES:
                 fresh = [text or "" for text in as_texts(values.slice(0, EXAMPLES + 1))]
                 self.examples += [text for text in fresh if text not in self.examples][: EXAMPLES - len(self.examples)]
-            self._distinct.update(values.slice(0, MOST_DISTINCT + 1).to_pylist())
+            # By their hashes: ten thousand long texts of each column would be gigabytes.
+            self._distinct.update(map(hash, values.slice(0, MOST_DISTINCT + 1).to_pylist()))
         if is_text(present):
             self._count_not_numbers(present)
 
@@ -81,6 +84,7 @@ class Survey(NamedTuple):
     unreadable: int  # rows that do not even have columns
     not_utf8: int  # of these
     twice: list[str]  # names that several columns have
+    nested: list[str]  # columns whose values hold values
     columns: list[ColumnFacts]
     sample: pa.Table  # the first rows
 
@@ -88,12 +92,15 @@ class Survey(NamedTuple):
 def survey(source: Source, advance: Callable[[int], None] = lambda _rows: None) -> Survey:
     """One pass over all rows and columns."""
     twice = [name for name, count in Counter(source.columns).items() if count > 1]
-    names = [name for name in source.columns if source.columns.count(name) == 1 and not _is_nested(source.types[name])]
+    once = [name for name in source.columns if name not in twice]
+    nested = [name for name in once if is_nested_name(source.types[name])]
+    names = [name for name in once if name not in nested]
     facts = [ColumnFacts(name, source.types[name]) for name in names]
     kept: list[pa.RecordBatch] = []
     rows = unreadable = not_utf8 = sampled = sampled_bytes = 0
     for piece in source.pieces(names):
         rows += piece.table.num_rows + len(piece.bad)
+        check_length(rows)
         unreadable += len(piece.bad)
         not_utf8 += sum(1 for bad in piece.bad if bad.reason is RejectReason.NOT_UTF8)
         advance(piece.table.num_rows + len(piece.bad))
@@ -107,16 +114,16 @@ def survey(source: Source, advance: Callable[[int], None] = lambda _rows: None) 
         sample = pa.Table.from_batches(kept).slice(0, SAMPLE_ROWS)
     else:
         sample = pa.table([pa.array([], pa.string()) for _ in names], names=names)
-    return Survey(rows, unreadable, not_utf8, twice, facts, sample.combine_chunks())
+    return Survey(rows, unreadable, not_utf8, twice, nested, facts, sample.combine_chunks())
 
 
 def column_of(sample: pa.Table, name: str) -> pa.Array:
     return pa.concat_arrays(sample.column(name).chunks or [pa.array([], sample.schema.field(name).type)])
 
 
-def _is_nested(type_: str) -> bool:
-    return type_.startswith(("list", "struct", "map", "large_list", "fixed_size_list"))
-
-
 def _not_numbers(values: pa.Array) -> int:
-    return sum(1 for value in values if not are_numbers(pa.array([value.as_py()])))
+    """Only what looks like a number is tried one by one, and only if not all of it is some."""
+    plain = pc.utf8_trim_whitespace(values)
+    alike = values.filter(pc.match_substring_regex(plain, _LIKE_A_NUMBER, ignore_case=True))
+    failed = 0 if are_numbers(alike) else sum(1 for value in alike if not are_numbers(pa.array([value.as_py()])))
+    return len(values) - len(alike) + failed

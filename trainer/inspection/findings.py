@@ -1,18 +1,27 @@
 """What reading a whole file with a map brings to light: counts, times, repeated ids, bad rows."""
 
+from collections import Counter
 from collections.abc import Callable
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
 
+from risk.block import NO_AMOUNT
 from risk.clock import DAY, to_text
 from risk.dataset import BadRow, BadRows, Dataset
+from risk.errors import DatasetError
 from risk.words import counted
+from trainer.replay import currency_of
+from trainer.training.matrix import Matrix
+from trainer.training.parts import check_labels, check_parts, check_rows, parts_by_time
+from trainer.training.periods import split_days
 
 FEW_ROWS = 1_000
 FEW_FRAUDS = 20
 MOSTLY_NEW = 0.9  # different customers per row; more, and hardly one has a past
 FEWEST_TO_JUDGE = 20
+MOST_PARTS = 100  # put together then, so that what is the same in every row is one number
 
 
 class Findings(NamedTuple):
@@ -29,8 +38,11 @@ class Findings(NamedTuple):
     labelled_frauds: int
     repeated_ids: int
     missing: dict[str, int]
+    currency: str | None  # the one that train would take amounts in
+    currencies: Counter[str]
     label_before_event: int
     has_time_of_day: bool
+    stops_train: str | None  # what train would refuse the file with, in its words
 
 
 class _Codes:
@@ -40,32 +52,38 @@ class _Codes:
         self._parts: list[np.ndarray] = []
 
     def add(self, texts: list[str]) -> None:
-        self._parts.append(np.fromiter(map(hash, texts), np.int64, len(texts)))
+        self._parts.append(np.unique(np.fromiter(map(hash, texts), np.int64, len(texts))))
+        if len(self._parts) > MOST_PARTS:
+            self._parts = [np.unique(np.concatenate(self._parts))]
 
     def different(self) -> int:
         return len(np.unique(np.concatenate(self._parts))) if self._parts else 0
 
 
-def find(dataset: Dataset, advance: Callable[[int], None]) -> Findings:
+def find(dataset: Dataset, advance: Callable[[int], None], label_delay: int) -> Findings:
     """Reads all rows once."""
     fields = dataset.column_map.texts
     optional = [name for name in fields if name not in ("transaction_id", "customer_id", "currency")]
     if dataset.column_map.amount is not None:
         optional.append("amount")
     ids, customers, merchants = _Codes(), _Codes(), _Codes()
+    currencies: Counter[str] = Counter()
     rows = frauds = genuine = labelled = early = 0
     first = last = None
     has_time_of_day = False
+    labels: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     missing = dict.fromkeys(optional, 0)
     for chunk in dataset.rows():
-        made = chunk.transactions
+        made = chunk.block
         rows += len(made)
-        ids.add([one.transaction_id for one in made])
-        customers.add([one.customer_id for one in made])
-        merchants.add([one.merchant_id for one in made if one.merchant_id is not None])
+        ids.add(made.transaction_id)
+        customers.add(made.customer_id)
+        merchants.add([merchant for merchant in made.merchant_id if merchant is not None])
+        currencies.update(compress(made.currency, (made.amount != NO_AMOUNT).tolist()))
         for name in optional:
-            missing[name] += sum(1 for one in made if getattr(one, name) is None)
-        times = np.array([one.event_time for one in made])
+            missing[name] += made.missing(name)
+        times = made.event_time
+        labels.append((times, chunk.is_fraud, chunk.labelled_at))
         first = int(times[0]) if first is None else first
         last = int(times[-1])
         has_time_of_day = has_time_of_day or bool((times % DAY != 0).any())
@@ -86,9 +104,28 @@ def find(dataset: Dataset, advance: Callable[[int], None]) -> Findings:
         labelled_frauds=labelled,
         repeated_ids=rows - ids.different(),
         missing={name: count for name, count in missing.items() if count},
+        currency=currency_of(dataset) if rows else None,
+        currencies=currencies,
         label_before_event=early,
         has_time_of_day=has_time_of_day,
+        stops_train=_stops_train(dataset, labels, label_delay) if rows else None,
     )
+
+
+def _stops_train(
+    dataset: Dataset, labels: list[tuple[np.ndarray, np.ndarray, np.ndarray]], label_delay: int
+) -> str | None:
+    """The very checks of train, with its usual split, on all readable rows."""
+    times, is_fraud, labelled_at = (np.concatenate(parts) for parts in zip(*labels, strict=True))
+    nothing = np.zeros((len(times), 0))
+    matrix = Matrix(dataset.feature_set, nothing, {}, times, times, times, is_fraud, labelled_at, None, ())
+    try:
+        check_rows(matrix, dataset.path)
+        check_labels(matrix, dataset.path)
+        check_parts(parts_by_time(matrix, split_days(*matrix.days, label_delay)), dataset.path)
+    except DatasetError as error:
+        return str(error).removeprefix(f"{dataset.path}: ")
+    return None
 
 
 def facts(found: Findings, file_rows: int) -> list[tuple[str, str]]:
@@ -128,6 +165,13 @@ def warnings(found: Findings, dataset: Dataset) -> list[str]:
         f"missing values: {name} in {counted(count, 'row', 'rows')} ({count / found.rows:.2%})"
         for name, count in found.missing.items()
     ]
+    others = [(currency, count) for currency, count in found.currencies.most_common() if currency != found.currency]
+    if others:
+        taken = [f"{counted(count, 'transaction', 'transactions')} in {currency}" for currency, count in others[:5]]
+        said.append(
+            f"several currencies: train takes {found.currency}, and {', '.join(taken)} without the amount; bring them"
+            " to one currency if their amounts should count"
+        )
     if found.rows and not found.has_time_of_day:
         said.append(
             "no time has a time of day: every one is midnight, so hour, night and the windows of an hour say nothing;"
@@ -144,6 +188,8 @@ def warnings(found: Findings, dataset: Dataset) -> list[str]:
     for reason, count in found.bad.by_reason.most_common():
         rows = counted(count, "row", "rows")
         said.append(f"unreadable: {rows} with reason {reason.value}; the first: {_shown(found.bad.first_of[reason])}")
+    if found.stops_train is not None and dataset.column_map.is_fraud is not None:
+        said.append(f"train would refuse this file: {found.stops_train}")
     return said + [notice.removeprefix(f"{dataset.path}: ") for notice in dataset.notices]
 
 

@@ -11,7 +11,7 @@ from risk.dataset.names import kind_of
 from risk.dataset.values import MISSING_NUMBERS, as_labels, as_texts, is_text
 from trainer.inspection.facts import column_of
 
-LIMIT_AUC = 0.99
+LIMIT_AUC = 0.98
 LIMIT_SHARE = 0.95
 FEWEST_FRAUDS = 5  # below, a column may part so few from the rest by chance
 MOST_VALUES = 1_000

@@ -21,6 +21,7 @@ from risk.dataset.column_map import (
 )
 from risk.dataset.times import time_values
 from trainer.inspection.facts import column_of
+from trainer.inspection.future import known_afterwards
 from trainer.inspection.giveaway import giveaways
 from trainer.inspection.labels import ENOUGH as ENOUGH_LABELS
 from trainer.inspection.left_out import attribute_kind, why_left_out
@@ -59,14 +60,15 @@ class Proposal(NamedTuple):
     remarks: list[str]  # what was decided on thin grounds, what was left out and why
     comments: dict[str, list[str]]  # the same, by the key of the map that they are about
     giveaways: dict[str, str]  # column, how it gives the label away
+    future: dict[str, str]  # column, how it shows that it is known only after the transaction
 
 
-def propose(sample: pa.Table, path: str, twice: Sequence[str] = ()) -> Proposal:
+def propose(sample: pa.Table, path: str, twice: Sequence[str] = (), nested: Sequence[str] = ()) -> Proposal:
     """Fields are given out one after the other, the surest first; a column is given out once.
 
-    `twice`: the names that several columns have, which no map can use.
+    No map can use `twice`, the names that several columns have, nor `nested`, the columns whose values hold values.
     """
-    return _Proposer(sample, path).propose(twice)
+    return _Proposer(sample, path).propose(twice, nested)
 
 
 class _Proposer:
@@ -76,9 +78,11 @@ class _Proposer:
         self._remarks: list[str] = []
         self._comments: dict[str, list[str]] = {}
 
-    def propose(self, twice: Sequence[str]) -> Proposal:
+    def propose(self, twice: Sequence[str], nested: Sequence[str]) -> Proposal:
         for name in twice:
             self._remark("attributes", f"{name}: left out, for several columns have this name: rename all but one")
+        for name in nested:
+            self._remark("attributes", f"{name}: left out, for it holds lists, structs or maps")
         own = {name for name in ALL_NAMES if name in self._free}
         label = self._label()
         kind = self._take("fraud_kind", self._fraud_kind()) if label else None
@@ -89,7 +93,11 @@ class _Proposer:
         found = {} if label is None else giveaways(self._sample, label, self._free)
         amount = self._amount()
         texts = self._texts(own, amount)
-        attributes = self._attributes(found, label is not None)
+        decimals = {name: look.decimal for name, look in self._free.items()}
+        if amount is not None:
+            decimals[amount.column] = amount.decimal
+        future = known_afterwards(self._sample, self._free, amount.column if amount else None, decimals)
+        attributes = self._attributes(found, future, label is not None)
         fields: dict[str, object] = {
             **{name: texts[name] for name in TEXT_FIELDS if name in texts},
             "event_time": time,
@@ -102,7 +110,7 @@ class _Proposer:
         if time is not None:
             ordered = {name: texts[name] for name in TEXT_FIELDS if name in texts}
             made = ColumnMap(ordered, time, amount, label, labelled_at, kind, attributes, self._path)
-        return Proposal(made, fields, attributes, self._remarks, self._comments, found)
+        return Proposal(made, fields, attributes, self._remarks, self._comments, found, future)
 
     def _remark(self, key: str, text: str) -> None:
         self._remarks.append(text)
@@ -278,12 +286,14 @@ class _Proposer:
                 texts[field] = TextColumn(found)
                 self._remark(field, f"{found}: taken for {field} because its values look like ids that come again")
 
-    def _attributes(self, found: dict[str, str], has_label: bool) -> tuple[Attribute, ...]:
+    def _attributes(self, found: dict[str, str], future: dict[str, str], has_label: bool) -> tuple[Attribute, ...]:
         attributes = []
         for name, look in self._free.items():
             array = column_of(self._sample, name)
             kind = attribute_kind(look, array)
             why = f"it gives the label away: {found[name]}" if name in found else None
+            if name in future and kind is not None and not why:
+                why = f"it knows the future: {future[name]}"
             why = why or why_left_out(name, look, kind, has_label, array)
             if why is not None or kind is None:
                 self._remark("attributes", f"{name}: left out, for {why}")

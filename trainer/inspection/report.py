@@ -6,11 +6,12 @@ from typing import NamedTuple
 from console.terminal import say, say_table
 from risk.dataset import Dataset
 from risk.dataset.column_map import ColumnMap
-from risk.dataset.encoding import encoding_notice
+from risk.dataset.values import as_labels
 from risk.dataset.written_map import write_fields, write_map
 from risk.words import counted
-from trainer.inspection.facts import Survey
+from trainer.inspection.facts import Survey, column_of
 from trainer.inspection.findings import Findings, facts, warnings
+from trainer.inspection.future import parting_differences
 from trainer.inspection.proposal import Proposal
 
 
@@ -34,7 +35,7 @@ def print_report(report: Report) -> None:
         say(f"{name:15} {value}")
     if report.given is None:
         _print_map("proposed map:", write_map(report.dataset.column_map), report.proposal.remarks)
-    said = [*warnings(report.found, report.dataset), *_twice(report.looked), *_from_columns(report, report.dataset)]
+    said = [*warnings(report.found, report.dataset), *_twice(report.looked), *from_columns(report, report.dataset)]
     _print_warnings(said)
 
 
@@ -44,8 +45,7 @@ def print_incomplete(report: Report) -> None:
     if report.looked.rows:
         proposal = report.proposal
         _print_map("found so far:", write_fields(proposal.fields, proposal.attributes, {}), proposal.remarks)
-    encoding = encoding_notice(report.file, [one.name for one in report.looked.columns], report.looked.not_utf8)
-    said = _twice(report.looked) + ([] if encoding is None else [encoding.removeprefix(f"{report.file}: ")])
+    said = _twice(report.looked)
     if report.looked.unreadable:
         said.insert(0, f"unreadable: {counted(report.looked.unreadable, 'row has', 'rows have')} no columns")
     if report.looked.rows or said:
@@ -87,7 +87,7 @@ def _twice(looked: Survey) -> list[str]:
             for name in looked.twice]  # fmt: skip
 
 
-def _from_columns(report: Report, dataset: Dataset) -> list[str]:
+def from_columns(report: Report, dataset: Dataset) -> list[str]:
     """Warnings about columns as such."""
     said = []
     column_map = dataset.column_map
@@ -110,4 +110,15 @@ def _from_columns(report: Report, dataset: Dataset) -> list[str]:
                 " transaction"
             )
         said.append(f"the column {column} gives the label away: {how}; {place}")
+    for column, how in report.proposal.future.items():
+        if column not in report.proposal.giveaways:
+            place = f"it is mapped as {used[column]}: take it out" if column in used else "it is not in the map"
+            said.append(f"the column {column} knows the future: {how}; {place}")
+    if column_map.is_fraud is not None:
+        label = column_map.is_fraud
+        is_fraud = as_labels(column_of(report.looked.sample, label.column), {}, label.fraud, label.genuine)[:100_000]
+        read = [one for one in (column_map.amount, *column_map.attributes) if one is not None]
+        said += parting_differences(
+            report.looked.sample, [one.column for one in read], is_fraud, {one.column: one.decimal for one in read}
+        )
     return said

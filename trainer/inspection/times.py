@@ -13,7 +13,7 @@ from risk.dataset.names import present_texts
 from risk.dataset.times import MISSING, as_times
 from risk.dataset.values import Bad, is_text
 from risk.errors import DatasetError
-from trainer.inspection.words import TIME, TIME_NOT, unit_of, words_of
+from trainer.inspection.words import ID, TIME, TIME_NOT, unit_of, words_of
 
 LOOKED_AT = 5_000
 HANDFUL = 20
@@ -93,7 +93,7 @@ def look_at_time(name: str, array: pa.Array) -> TimeLook | None:
         look = None
     if look is None:
         return None
-    times = as_times(few, look.source, "event_time", {})
+    times = as_times(few, look.source, "event_time", None)
     times = times[times != MISSING]
     is_date = look.source.unit is None and bool((times % DAY == 0).all())
     is_sorted = bool((np.diff(times) >= 0).all() and len(times) > 1)
@@ -128,9 +128,8 @@ def _is_enough(share: float, count: int) -> bool:
 
 def _share(few: pa.Array, source: TimeColumn) -> float:
     """How much of it reads as a sane time."""
-    bad: Bad = {}
     try:
-        times = as_times(few, source, "event_time", bad)
+        times = as_times(few, source, "event_time", None)
     except DatasetError:
         return 0.0
     return float(((times >= EARLIEST) & (times < LATEST)).sum()) / len(few)
@@ -159,11 +158,13 @@ def _may_be(few: pa.Array, name: str, pattern: str | None) -> bool:
 
 
 def _sortedness(few: pa.Array, source: TimeColumn) -> float:
-    times = as_times(few, source, "event_time", {})
+    times = as_times(few, source, "event_time", None)
     return float((np.diff(times[times != MISSING]) >= 0).mean()) if len(times) > 1 else 0.0
 
 
 def _numbers(name: str, words: frozenset[str], values: np.ndarray, named: int) -> TimeLook | None:
+    if words & ID and not words & TIME:
+        return None  # 2024000001 is an invoice, and as seconds a day in 2034
     enough = ENOUGH if named > 0 else ENOUGH_NUMBERS
     for unit in EPOCH_UNITS:
         multiply, divide = UNITS[unit]

@@ -39,8 +39,9 @@ ID = frozenset(
 )  # fmt: skip
 CUSTOMER = frozenset(
     {"customer", "cust", "client", "user", "account", "acct", "card", "cc", "cardholder", "holder", "payer", "sender",
-     "orig", "origin", "member", "person", "pan", "iban", "kunde", "kunden", "konto", "karte", "karten", "compte",
-     "carte", "cliente", "cuenta", "tarjeta", "conto", "carta", "klant", "rekening", "klient"}
+     "orig", "origin", "member", "person", "pan", "iban", "kunde", "kunden", "konto", "karte", "karten",
+     "inhaber", "kontoinhaber", "karteninhaber", "compte", "carte", "cliente", "cuenta", "tarjeta", "conto", "carta",
+     "klant", "rekening", "klient"}
 )  # fmt: skip
 MERCHANT = frozenset(
     {"merchant", "terminal", "shop", "store", "dest", "destination", "payee", "vendor", "seller", "beneficiary",
@@ -95,10 +96,14 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": 
 
 def words_of(name: str) -> frozenset[str]:
     """TX_DATETIME is tx and datetime, nameOrig is name and orig; the whole name squeezed together counts too."""
-    plain = _plain(name)
-    words = {word.lower() for word in _WORD.findall(plain)}
+    words = words_in_order(name)
     parts = {part for word in words for match in [_GERMAN.fullmatch(word)] if match for part in match.groups()}
-    return frozenset(words | parts | {squeezed(name)})
+    return frozenset({*words, *parts, squeezed(name)})
+
+
+def words_in_order(name: str) -> list[str]:
+    """Numbers count as words: chargebacks_last_90d ends in 90 and d."""
+    return [word.lower() for word in _WORD.findall(_plain(name))]
 
 
 def currency_in(name: str) -> str | None:

@@ -10,7 +10,7 @@ from risk.dataset.column_map import ColumnMap
 from risk.dataset.map_file import load_map, parse_map
 from risk.errors import OptionError
 from trainer.evidence.page_words import FOLDS_AFTER_SEARCH
-from trainer.training.asked import RANDOM, Asked, external_map
+from trainer.training.asked import RANDOM, Asked, check_resamples, external_map
 from trainer.training.assembling import manifest_of
 from trainer.training.bundle_folder import named_bundle, prepare_folder
 from trainer.training.command import write_evidence
@@ -31,6 +31,7 @@ def report_again(options: argparse.Namespace) -> int:
     folds: int = options.folds
     if not (folds == 0 or 2 <= folds <= MOST_FOLDS):
         raise OptionError(f"--folds: got {folds}, expected 0 for none, or a number from 2 to {MOST_FOLDS}")
+    check_resamples(options.resamples)
     manifest = named_bundle(options.models, options.version).manifest
     asked = _asked_as_then(options, manifest)
     _check_file(asked, manifest)
@@ -87,7 +88,9 @@ def _asked_as_then(options: argparse.Namespace, manifest: Manifest) -> Asked:
             loss_rate=thresholds.loss_rate,
             alerts_per_day=thresholds.alerts_per_day,
             seed=manifest.seed,
+            resamples=options.resamples,
         ),
+        with_plots=not options.no_plots,
         may_promote=False,
     )
 

@@ -17,6 +17,7 @@ from trainer.training.periods import Given, Periods, parsed_period
 from trainer.training.session import Plan
 
 LARGEST_SEED = 2**31 - 1  # LightGBM's
+LEAST_RESAMPLES, MOST_RESAMPLES = 20, 100_000
 RANDOM, BY_TIME = "random", "time"
 
 
@@ -34,6 +35,7 @@ class Asked(NamedTuple):
     test: Given
     periods: Periods | None  # those of an earlier training, instead of train and test
     plan: Plan
+    with_plots: bool
     may_promote: bool
 
 
@@ -58,6 +60,7 @@ def asked_for(options: argparse.Namespace) -> Asked:
         test=parsed_period("--test", options.test),
         periods=None,
         plan=_plan(options),
+        with_plots=not options.no_plots,
         may_promote=not options.no_promote,
     )
 
@@ -76,6 +79,7 @@ def external_map(options: argparse.Namespace, of_file: ColumnMap | None) -> Colu
 def _plan(options: argparse.Namespace) -> Plan:
     _check("--search", options.search, 0, 10_000)
     _check("--seed", options.seed, 0, LARGEST_SEED)
+    check_resamples(options.resamples)
     _check("--review-cost", options.review_cost, 0, 1e12)
     _check("--loss-rate", options.loss_rate, 0, 1e6)
     if options.alerts_per_day is not None:
@@ -89,7 +93,12 @@ def _plan(options: argparse.Namespace) -> Plan:
         loss_rate=options.loss_rate,
         alerts_per_day=options.alerts_per_day,
         seed=options.seed,
+        resamples=options.resamples,
     )
+
+
+def check_resamples(value: int) -> None:
+    _check("--resamples", value, LEAST_RESAMPLES, MOST_RESAMPLES)
 
 
 def _check(name: str, value: float, least: float, most: float) -> None:

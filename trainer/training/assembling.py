@@ -75,6 +75,7 @@ def manifest_of(
         metrics=metrics,
         files={},
         seal="",
+        scored_by=champion.scored_by,
     )
     return msgspec.structs.replace(manifest, version=version_of(manifest, champion.onnx))
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from console.output import replaced
-from risk.bundle import CURRENT, JOBLIB, MANIFEST, ONNX, Bundle, current_bundle, read_bundle
+from risk.bundle import CURRENT, JOBLIB, MANIFEST, ONNX, Bundle, bundle_of_version, current_bundle, read_bundle
 from risk.errors import BundleError, OptionError
 from trainer.training.whole_folder import make_parents, remove_empty, synced, whole_folder
 
@@ -49,13 +49,7 @@ def named_bundle(models: Path, version: str) -> Bundle:
     there = versions(models)
     if version not in there:
         raise OptionError(f"VERSION: got {version!r}, expected one of {', '.join(there) or 'none: train writes one'}")
-    bundle = read_bundle(models / version)
-    if bundle.manifest.version != version:
-        raise BundleError(
-            f"{models / version}: got a manifest of version {bundle.manifest.version}, expected {version}; the folder "
-            "was renamed. Give it its name back."
-        )
-    return bundle
+    return bundle_of_version(models, version)
 
 
 def prepare_folder(option: str, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The train command: from its options to the files that it leaves behind."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from console.terminal import say, warn
@@ -49,19 +50,40 @@ def _promote(asked: Asked, version: str, result: Result) -> None:
 
 
 def _written(file: Opened, asked: Asked, result: Result, stages: Stages) -> tuple[Manifest, bool]:
-    """The report takes its place after the bundle has: where a bundle fails, no report stays behind."""
     metrics = {name: value for name, value in result.figures.items() if name not in NOT_IN_MANIFEST}
     manifest = manifest_of(file, asked, result, stages.seconds, metrics)
     check_unchanged(file.path, file.stamp)
     with whole_folder(asked.reports / manifest.version) as temporary:
-        with stages.stage("report"):
-            write_evidence(temporary, asked, manifest, result)
-        was_written = write_bundle(asked.models, manifest.version, bundle_files(manifest, result.champion))
+        was_written = report_then_bundle(
+            lambda: _staged_evidence(temporary, asked, manifest, result, stages),
+            lambda: write_bundle(asked.models, manifest.version, bundle_files(manifest, result.champion)),
+            f"{manifest.version} is in {asked.models} and was NOT put in use, because its report failed",
+        )
     return manifest, was_written
+
+
+def report_then_bundle(write_report: Callable[[], None], write_bundle: Callable[[], bool], without: str) -> bool:
+    """Whether there is a new bundle. The report takes its place after the bundle has: where a bundle fails, no report
+    stays behind. A full disk leaves neither. Anything else that is wrong with the report does not lose the bundle."""
+    try:
+        write_report()
+    except OSError:
+        raise
+    except Exception:
+        write_bundle()
+        warn(without)
+        raise
+    return write_bundle()
+
+
+def _staged_evidence(folder: Path, asked: Asked, manifest: Manifest, result: Result, stages: Stages) -> None:
+    with stages.stage("report"):
+        write_evidence(folder, asked, manifest, result)
 
 
 def write_evidence(folder: Path, asked: Asked, manifest: Manifest, result: Result) -> None:
     write_report(
         folder, result.figures, result.contenders, result.baselines, result.champion.kind,
         about(asked, manifest, result.session, result.models, result.external, result.figures),
+        with_plots=asked.with_plots,
     )  # fmt: skip

@@ -80,6 +80,7 @@ class Contest:
                 loss_rate=plan.loss_rate,
                 alerts_per_day=plan.alerts_per_day,
                 seed=plan.seed,
+                resamples=plan.resamples,
             )
         return Judgement(contenders, baselines, figures)
 

@@ -15,7 +15,14 @@ from risk.codes import Array
 from risk.dataset import Dataset
 from risk.dataset.column_map import ColumnMap
 from risk.errors import DatasetError
-from trainer.replay import Replay, check_labels_in_time, check_something_scored, currency_of, warn_of_left_out
+from trainer.replay import (
+    Replay,
+    check_labels_in_time,
+    check_something_scored,
+    currency_of,
+    warn_of_left_out,
+    warn_of_unlabelled_days,
+)
 from trainer.training.asked import Asked
 from trainer.training.known import true_frauds
 from trainer.training.matrix import Matrix, read_matrix
@@ -60,6 +67,7 @@ def read_external(file: Opened) -> External:
     warn_of_left_out(replay)
     check_labels(matrix, path)
     check_labels_in_time(replay)
+    warn_of_unlabelled_days(replay)
     rows = np.flatnonzero(matrix.is_fraud >= 0)
     first, last = matrix.days
     period = Period(first, last + 1)

@@ -1,10 +1,12 @@
 """Cross-validation of one model: trained anew on several pasts, each time tested on what came next."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from risk.codes import Array
 from risk.errors import TrustLensError
 from trainer.evidence.metrics import areas
 from trainer.training.known import known_frauds, true_frauds
@@ -17,6 +19,7 @@ from trainer.training.stages import Stages
 
 # The first fold needs a past to learn from; the rest of the days is divided among the folds.
 FIRST_PAST = 0.4
+FIT, VALIDATION, TEST = range(3)
 
 
 class Fold(NamedTuple):
@@ -51,18 +54,9 @@ def folds_in_time(matrix: Matrix, plan: Plan, delay: int, count: int, path: obje
 
 def folds_at_random(matrix: Matrix, plan: Plan, count: int, path: object) -> list[Fold]:
     """Every row is tested once; each fold has as many frauds as the others, give or take one."""
-    rows = np.flatnonzero(matrix.is_fraud >= 0)
-    dice, frauds = np.random.default_rng(plan.seed), true_frauds(matrix, rows)
-    fold, validates = np.empty(len(rows), np.int64), np.empty(len(rows), bool)
-    for of_class in (np.flatnonzero(frauds), np.flatnonzero(~frauds)):
-        order = dice.permutation(of_class)
-        fold[order] = np.arange(len(order)) % count
-        # Within each fold's turn the same share of every class chooses calibration.
-        validates[order] = (np.arange(len(order)) // count) % 100 < VALIDATION_PERCENT
     found = []
-    for place in range(count):
-        fit, validation = rows[(fold != place) & ~validates], rows[(fold != place) & validates]
-        test = rows[fold == place]
+    for place, drawn in enumerate(drawn_folds(matrix, plan.seed, count)):
+        fit, validation, test = drawn
         parts = Parts(
             Part(fit, known_frauds(matrix, fit, None), 1, None),
             Part(validation, known_frauds(matrix, validation, None), 1, None),
@@ -76,6 +70,22 @@ def folds_at_random(matrix: Matrix, plan: Plan, count: int, path: object) -> lis
         else:
             found.append(_fold(name, matrix, parts, plan))
     return found
+
+
+def drawn_folds(matrix: Matrix, seed: int, count: int) -> Iterator[tuple[Array, Array, Array]]:
+    """For each fold the rows of fit, validation and test, with the same share of each class."""
+    rows = np.flatnonzero(matrix.is_fraud >= 0)
+    dice, frauds = np.random.default_rng(seed), true_frauds(matrix, rows)
+    orders = [dice.permutation(np.flatnonzero(of_class)) for of_class in (frauds, ~frauds)]
+    for place in range(count):
+        chosen = np.empty(len(rows), np.int8)
+        for order in orders:
+            is_test = np.arange(len(order)) % count == place
+            rest = order[~is_test]
+            share = (np.arange(len(rest)) + 0.5) / max(len(rest), 1)
+            chosen[order[is_test]] = TEST
+            chosen[rest] = np.where(share < 1 - VALIDATION_PERCENT / 100, FIT, VALIDATION)
+        yield rows[chosen == FIT], rows[chosen == VALIDATION], rows[chosen == TEST]
 
 
 def _fold(name: str, matrix: Matrix, parts: Parts, plan: Plan) -> Fold:

@@ -115,8 +115,8 @@ def read_matrix(replay: Replay, *, keep_ids: bool = False) -> Matrix:
             for name, column in _arrays(passed).items():
                 columns[name].add(column[scored])
             if keep_ids:
-                ids += [passed.rows.transactions[row].transaction_id for row in scored.tolist()]
-            advance(len(passed.rows.transactions))
+                ids += [passed.rows.block.transaction_id[row] for row in scored.tolist()]
+            advance(len(passed.rows.block))
     whole = {name: column.whole() for name, column in codes.items()}
     kinds = None if dataset.column_map.fraud_kind is None else Words(coders["kind"].words, whole["kind"])
     return Matrix(
@@ -132,10 +132,10 @@ def read_matrix(replay: Replay, *, keep_ids: bool = False) -> Matrix:
 
 
 def _texts(passed: Passed) -> dict[str, Iterable[str | None]]:
-    transactions = passed.rows.transactions
+    block = passed.rows.block
     own: dict[str, Iterable[str | None]] = {
-        "customer": (t.customer_id for t in transactions),
-        "merchant": (t.merchant_id for t in transactions),
+        "customer": block.customer_id,
+        "merchant": block.merchant_id,
         "kind": passed.rows.fraud_kind,
     }
     return {**own, **passed.batch.categories}
@@ -144,7 +144,7 @@ def _texts(passed: Passed) -> dict[str, Iterable[str | None]]:
 def _arrays(passed: Passed) -> dict[str, Array]:
     rows = passed.rows
     return {
-        "event_times": np.array([t.event_time for t in rows.transactions], np.int64),
+        "event_times": rows.block.event_time,
         "is_fraud": rows.is_fraud,
         "labelled_at": rows.labelled_at,
     }

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from risk.errors import OptionError
+from risk.small_file import read_small
 from trainer.training.estimators import DEFAULTS, RANGES
 
 
@@ -37,7 +38,7 @@ def read_parameters(path: Path | None) -> dict[str, dict[str, Any]]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_small(path).decode())
     except OSError as error:
         raise OptionError(f"--params {path}: {error.strerror}, expected a TOML file with a table for a model") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -7,11 +7,11 @@ from sklearn.base import ClassifierMixin
 
 from risk.codes import Array
 from risk.errors import BundleError
-from risk.model import Model
+from risk.model import Model, OnnxModel
 from trainer.training.estimators import own_scores
 
 MOST_DIFFERENCE = 1e-6
-BATCHES = (2, 3, 64, 512)
+BATCHES = (1, 2, 3, 64, 512)
 BATCHED_ROWS = 20_000  # in batches of two a validation period would take minutes
 
 
@@ -24,21 +24,25 @@ class Proof(NamedTuple):
     batch_rows: int
 
 
-def prove(kind: str, estimator: ClassifierMixin, model: Model, values: Array, raw: Array) -> Proof:
-    """Raises BundleError that says where the two differ. `raw` is what the model said of all rows in one batch."""
+def prove(kind: str, estimator: ClassifierMixin, onnx: bytes, model: Model, values: Array, raw: Array) -> Proof:
+    """Raises BundleError that says where the two differ. `raw` is what the model said of all rows in one batch; where
+    something else than ONNX Runtime scores, that must agree with it, too, for the file is what others will run."""
     difference = prove_agreement(kind, own_scores(estimator, values), raw)
+    if not isinstance(model, OnnxModel):
+        by_onnx = OnnxModel(onnx, values.shape[1], kind).raw_scores(values)
+        difference = max(difference, prove_agreement(kind, by_onnx, raw, "ONNX Runtime"))
     rows = np.unique(np.linspace(0, len(values) - 1, min(len(values), BATCHED_ROWS)).astype(np.int64))
     prove_batches(kind, model, values[rows], raw[rows])
     return Proof(len(values), difference, BATCHES, len(rows))
 
 
-def prove_agreement(kind: str, own: Array, raw: Array) -> float:
+def prove_agreement(kind: str, own: Array, raw: Array, other: str = "the trained one") -> float:
     """The largest difference."""
     differences = np.abs(own - raw)
     worst = int(np.argmax(np.where(np.isnan(differences), np.inf, differences)))
     if not differences[worst] <= MOST_DIFFERENCE:
         raise BundleError(
-            f"{kind}: the served model gives {raw[worst]!r} for validation row {worst} and the trained one "
+            f"{kind}: the served model gives {raw[worst]!r} for validation row {worst} and {other} "
             f"{own[worst]!r}, expected them within {MOST_DIFFERENCE}; no bundle was written. Train another model, or "
             "report this as a bug."
         )

@@ -7,12 +7,13 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from console.terminal import notice
-from risk.bundle import Thresholds
+from risk.bundle import ScoredBy, Thresholds
 from risk.calibration import Calibration
 from risk.codes import Array
-from risk.model import Model
+from risk.model import Model, quickest
 from risk.prepare import LearnedCategory, Preparation
 from trainer.evidence.judged import Judged
+from trainer.train import DEFAULT_RESAMPLES
 from trainer.training.balance import CLASS_WEIGHT, SMOTE, UNDERSAMPLE, WANTED_RATIO, balanced, has_enough
 from trainer.training.calibrating import FEW_FRAUDS, calibration_of, has_few_frauds
 from trainer.training.estimators import fitted
@@ -37,6 +38,7 @@ class Plan(NamedTuple):
     loss_rate: float
     alerts_per_day: float | None
     seed: int
+    resamples: int = DEFAULT_RESAMPLES
 
 
 class Trained(NamedTuple):
@@ -46,6 +48,7 @@ class Trained(NamedTuple):
     parameters: dict[str, Any]
     estimator: ClassifierMixin
     onnx: bytes
+    scored_by: ScoredBy
     model: Model
     raw: Array  # of validation
     average_precision: float  # of raw, on validation
@@ -113,10 +116,17 @@ class Session:
             weighted = self.plan.balance == CLASS_WEIGHT
             estimator = fitted(kind, parameters, rows, labels, categories, weighted=weighted, seed=seed)
             onnx = as_onnx(estimator, len(columns))
-        model = Model(onnx, len(columns), name)
+        scored_by, model = quickest(onnx, len(columns), name)
         raw = model.raw_scores(validation)
         return Trained(
-            kind, parameters, estimator, onnx, model, raw, average_precision(raw, self.parts.validation.is_fraud)
+            kind,
+            parameters,
+            estimator,
+            onnx,
+            scored_by,
+            model,
+            raw,
+            average_precision(raw, self.parts.validation.is_fraud),
         )
 
     def _best_of_search(self, kind: str) -> Trained:

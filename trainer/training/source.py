@@ -1,6 +1,7 @@
 """The files that a training reads: opened, with a label, and sent through the engine; and the same to the end."""
 
 from hashlib import file_digest
+from hashlib import sha256 as sha256_of
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ from console.terminal import notice
 from risk.catalogue import FeatureSet
 from risk.dataset import Dataset, open_dataset
 from risk.dataset.column_map import ColumnMap
+from risk.dataset.parquet_file import part_files
 from risk.errors import DatasetError
 from risk.settings import Settings
 from trainer.replay import Replay
@@ -57,25 +59,34 @@ def replay_of(dataset: Dataset, settings: Settings, currency: str, feature_set: 
 
 def stamp_of(path: Path) -> Stamp:
     """Taken before the first row is read: the bundle names the file that it learned from, not a later one."""
-    if path.is_dir():
-        raise DatasetError(f"{path}: got a folder, expected a file with transactions. Name one in it.")
     try:
-        with path.open("rb") as file:
-            sha256 = file_digest(file, "sha256").hexdigest()
-        status = path.stat()
+        digests = [_digest(part) for part in part_files(path)]
+        size, modified_ns = _size_and_time(path)
     except OSError as error:
         raise DatasetError(
             f"{path}: cannot be read ({error.strerror}), expected a file with transactions. Check the path."
         ) from None
-    return Stamp(sha256, status.st_size, status.st_mtime_ns)
+    sha256 = digests[0] if path.is_file() else sha256_of("\n".join(digests).encode()).hexdigest()
+    return Stamp(sha256, size, modified_ns)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    """Of a folder: of all its parts, and the newest."""
+    states = [part.stat() for part in part_files(path)]
+    return sum(one.st_size for one in states), max(one.st_mtime_ns for one in states)
 
 
 def check_unchanged(path: Path, stamp: Stamp) -> None:
     """After the last row was read, and before anything is written."""
     try:
-        status = path.stat()
-        found = f"{status.st_size:,} bytes, {'the same' if status.st_mtime_ns == stamp.modified_ns else 'another'} time"
-        same = (status.st_size, status.st_mtime_ns) == (stamp.size, stamp.modified_ns)
+        size, modified_ns = _size_and_time(path)
+        found = f"{size:,} bytes, {'the same' if modified_ns == stamp.modified_ns else 'another'} time"
+        same = (size, modified_ns) == (stamp.size, stamp.modified_ns)
     except OSError as error:
         found, same = f"none ({error.strerror})", False
     if not same:

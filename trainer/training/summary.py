@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from console.terminal import say, say_table
+from console.terminal import say, say_table, warn
 from risk.bundle import Manifest
 from risk.clock import SECOND, to_text
 from trainer.evidence.page_words import FLAGS_NOTHING
+from trainer.evidence.wording import caution
 from trainer.training.asked import Asked
 from trainer.training.external import External, about_external
 from trainer.training.matrix import Matrix
@@ -44,6 +45,9 @@ def say_end(asked: Asked, manifest: Manifest, figures: dict[str, Any], was_writt
     note = "" if was_written else " (was there already, checked and left as it is)"
     say(f"bundle      {folder}{note}")
     say(f"report      {asked.reports / manifest.version / 'report.html'}")
+    doubt = caution(figures)
+    if doubt is not None:
+        warn(doubt)
 
 
 def about(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from risk.errors import OptionError
 
+# In the folder under another name: that we made it, and for what.
+MARK = "trustlens-part"
 # Nobody writes for so long: what is older was left behind by a process that was killed.
 ABANDONED_SECONDS = 24 * 3600
 
@@ -22,10 +24,11 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     try:
         try:
             make_parents(folder, made)
-            _clear_abandoned(folder.parent)
+            _clear_abandoned(folder)
             # Drawn, not made of a process id: in a container every process may have the same.
             around = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
             try:
+                (around / MARK).write_text(folder.name)
                 yield from _replacing(folder, around)
             finally:
                 shutil.rmtree(around, ignore_errors=True)
@@ -80,7 +83,18 @@ def remove_empty(made: list[Path]) -> None:
             folder.rmdir()
 
 
-def _clear_abandoned(parent: Path) -> None:
-    for left in parent.glob(".*.part"):
-        if left.is_dir() and time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+def _clear_abandoned(folder: Path) -> None:
+    """What was begun for the same folder, by us, and never ended. Others call their own folders `.part`, too."""
+    for left in folder.parent.iterdir():
+        is_named_so = left.name.startswith(f".{folder.name}.") and left.name.endswith(".part")
+        if is_named_so and not left.is_symlink() and _is_ours(left, folder) and _age(left) > ABANDONED_SECONDS:
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_ours(left: Path, folder: Path) -> bool:
+    mark = left / MARK
+    return mark.is_file() and mark.stat().st_size < 1024 and mark.read_text(errors="replace") == folder.name
+
+
+def _age(left: Path) -> float:
+    return time.time() - left.stat().st_mtime

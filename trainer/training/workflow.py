@@ -5,7 +5,13 @@ from typing import Any, NamedTuple
 from console.terminal import notice, warn
 from risk.catalogue import FeatureSet
 from trainer.evidence.contender import Contender
-from trainer.replay import check_labels_in_time, check_something_scored, currency_of, warn_of_left_out
+from trainer.replay import (
+    check_labels_in_time,
+    check_something_scored,
+    currency_of,
+    warn_of_left_out,
+    warn_of_unlabelled_days,
+)
 from trainer.training.asked import Asked
 from trainer.training.contest import Contest
 from trainer.training.external import External, open_external, read_external
@@ -60,6 +66,7 @@ def learn_and_judge(file: Opened, asked: Asked, stages: Stages) -> Result:
     check_rows(matrix, asked.file)
     check_labels(matrix, asked.file)
     check_labels_in_time(replay)
+    warn_of_unlabelled_days(replay)
     parts = _parts(matrix, asked)
     check_parts(parts, asked.file)
     say_start(parts, matrix)
@@ -75,7 +82,9 @@ def learn_and_judge(file: Opened, asked: Asked, stages: Stages) -> Result:
     models = session.fit_all()
     champion = best(models)
     with stages.stage("proof"):
-        proof = prove(champion.kind, champion.estimator, champion.model, session.validation, champion.raw)
+        proof = prove(
+            champion.kind, champion.estimator, champion.onnx, champion.model, session.validation, champion.raw
+        )
     contest = Contest(session, models, champion)
     test = contest.exam(matrix, parts.test, truth_of(truth, matrix, parts.test))
     judged = contest.judge(test, with_measures=True)

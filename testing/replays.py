@@ -1,4 +1,4 @@
-"""What the tests of the producer have in common: datasets that are replayed, and topics that are read back."""
+"""Datasets that are replayed, and topics that are read back."""
 
 import asyncio
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Stores for tests: rows without effort, and other processes that hold, write or break the file."""
+"""Stores: rows without effort, and other processes that hold, write or break the file."""
 
 import random
 import subprocess
@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from risk.clock import DAY
 from risk.events import Label
 from risk.store import FlagRow, Outputs, Owner, Store, open_store
-from tests.cases import NEW_YEAR
 
+NEW_YEAR = 19_723 * DAY  # 2024-01-01, a Monday
 TRANSACTIONS, LABELS = "transactions", "labels"
 NOTHING_SENT = Outputs(0, 0, 0)
 
@@ -98,7 +99,7 @@ def nearly_sorted(seed: int, count: int, *, step_ms: int, lateness_ms: int) -> I
 def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """A Python program of its own, to its end."""
     words = [sys.executable, "-c", script, *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
 
 
 _HOLD = """

@@ -1,4 +1,4 @@
-"""Small bundles for tests: a linear model written by hand, so that every score can be worked out on paper."""
+"""Small bundles: a linear model written by hand, so that every score can be worked out on paper."""
 
 from collections.abc import Mapping
 from hashlib import sha256

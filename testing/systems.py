@@ -1,4 +1,4 @@
-"""Scorers at work for the tests: a history in topics, workers in processes of their own, a store that gets there."""
+"""Systems at work: a history in topics, workers in processes of their own, a store that gets there."""
 
 import asyncio
 import contextlib
@@ -27,8 +27,8 @@ from risk.settings import PREFIX
 from risk.store import open_store
 from risk.topics import Topics, topics_of
 from scorer.__main__ import main as scorer
-from tests.bundles import write_bundle
-from tests.kafka_broker import TestKafka
+from testing.brokers import TestKafka
+from testing.bundles import write_bundle
 from trainer.__main__ import main as trainer
 
 # With a merchant, so that there is a ledger; scores that every feature moves, and alerts for one in twenty or so.
@@ -42,7 +42,7 @@ LEARNED: tuple[Learned, ...] = (
     LearnedCategory("channel", ("online",), None),
 )
 WEIGHTS = [0.003, 0.02, 1.0, 0.02, 5.0, 0.5]
-ENOUGH_SECONDS = 120.0
+ENOUGH_SECONDS = 300.0
 LOOKS_EVERY_SECONDS = 0.05
 UNLIMITED = ("--max-in-flight", "0")
 
@@ -89,6 +89,10 @@ class Worker:
                     pytest.fail(f"still not so after {seconds:g} s; the worker says: {self._process.last_words()}")
                 continue
             pytest.fail(f"the worker ended with status {status}: {self._process.last_words()}")
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def said(self) -> str:
         return self._log.read_text(errors="replace")

@@ -1,11 +1,11 @@
-"""A real Kafka for the tests: one for the whole run, and one of its own for a test that kills it."""
+"""Real brokers that end with their block, whatever was done to them; and the one in memory."""
 
 import os
 import re
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,12 +68,12 @@ def skip_without_java() -> None:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[TestKafka]:
-    """A broker that is stopped at the end, whatever a test did to it."""
+def running(folder: Path, more: Mapping[str, str] | None = None) -> Iterator[TestKafka]:
+    """A broker that is stopped at the end, whatever a test did to it; `more` of its properties."""
     skip_without_java()
     plain, controller = free_ports(2)
     # Nothing in it is wanted afterwards, so it is killed, which is quicker than asking it to end.
-    kafka = Kafka(folder, Listeners(plain, controller, {}), brief=True)
+    kafka = Kafka(folder, Listeners(plain, controller, {}), more=more, brief=True)
     try:
         kafka.start()
         yield TestKafka(kafka)

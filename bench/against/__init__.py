@@ -1,0 +1,1 @@
+"""The working tree beside one of its own commits."""

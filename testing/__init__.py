@@ -1,0 +1,1 @@
+"""Real brokers, stores and systems, for whoever tries the programs: the tests and the storm."""

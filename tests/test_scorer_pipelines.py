@@ -1,0 +1,194 @@
+"""The bundles at hand: a pipeline is kept for as long as a partition has it, and so are the ledger days for it."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from risk.bundle import Bundle, read_bundle
+from risk.catalogue import FeatureSet
+from risk.clock import DAY, HOUR
+from risk.errors import StoreBusyError
+from risk.ledger_day import LedgerDay
+from risk.ledger_log import ClosedDay
+from risk.prepare import Learned, LearnedNumber
+from risk.store import Store, open_store
+from scorer.verify.audit import bundles_at_hand
+from scorer.worker.days import LedgerDays
+from scorer.worker.pipelines import Pipelines, encode_manifest
+from scorer.worker.store_thread import StoreThread
+from testing.bundles import write_bundle
+
+FIRST = 20_000
+WITH_LEDGER = FeatureSet(frozenset({"customer_id", "merchant_id"}))
+WITHOUT = FeatureSet(frozenset({"customer_id"}))
+LEARNED: tuple[Learned, ...] = (LearnedNumber("amount", 20.0, 0.0, 1e6, 20.0),)
+
+
+class Empty:
+    """A log of two partitions that have nothing."""
+
+    async def ends_of(self, topic: str, partitions: int) -> dict[int, int]:
+        assert topic == "transactions"
+        return dict.fromkeys(range(partitions), 0)
+
+
+class Bench:
+    def __init__(self, folder: Path, fields: FeatureSet = WITH_LEDGER) -> None:
+        self.models = folder / "models"
+        self.models.mkdir()
+        self.current, self.older = (self._bundle(folder / "made", fields, weight) for weight in (0.01, 0.02))
+        self.store = StoreThread(folder / "risk.db", name="test")
+        self.days = LedgerDays(7, HOUR)
+        self.pipelines = Pipelines(self.current, self.days, self.store, Empty(), topic="transactions", partitions=2)
+        self._offset = 0
+
+    def _bundle(self, made: Path, fields: FeatureSet, weight: float) -> Bundle:
+        version = write_bundle(made, fields, LEARNED, [weight]).version
+        made.rename(self.models / version)
+        return read_bundle(self.models / version)
+
+    def take(self, partition: int, bundle: Bundle) -> None:
+        asyncio.run(self.pipelines.take(partition, bundle.manifest.version))
+
+    def days_come(self, count: int) -> None:
+        """As the follower does it: the store first, then memory."""
+        for _ in range(count):
+            day = ClosedDay(LedgerDay(FIRST + self._offset, 7, HOUR, (), (), (), ()), 1, 0)
+            self._offset += 1
+            asyncio.run(self.store.call(lambda store, day=day: store.add_ledger_days([day], self._offset)))  # type: ignore[misc]
+            self.days.add(day)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.store.close()
+
+
+def test_days_are_kept_for_every_pipeline_that_is_in_use(bench: Bench) -> None:
+    bench.take(0, bench.current)
+    bench.take(1, bench.older)
+    bench.days_come(5)
+    assert bench.days.kept == 10
+
+
+def test_no_day_is_kept_for_a_pipeline_that_no_partition_has_any_more(bench: Bench) -> None:
+    """After a promotion the older bundle goes, and with it what it would have been given."""
+    bench.take(0, bench.older)
+    bench.days_come(5)
+    bench.take(0, bench.current)
+    bench.pipelines.retire()
+    bench.days_come(60)
+    assert bench.days.kept == 65
+
+
+def test_a_worker_that_lost_its_partitions_keeps_no_day(bench: Bench) -> None:
+    bench.take(0, bench.current)
+    bench.pipelines.release(0)
+    bench.pipelines.retire()
+    bench.days_come(60)
+    assert bench.days.kept == 0
+
+
+def test_a_partition_that_goes_leaves_the_pipeline_to_the_others(bench: Bench) -> None:
+    bench.take(0, bench.current)
+    bench.take(1, bench.current)
+    bench.pipelines.release(0)
+    bench.pipelines.retire()
+    bench.days_come(5)
+    assert bench.days.kept == 5
+
+
+def test_a_partition_that_comes_back_finds_the_days_that_came_meanwhile(bench: Bench) -> None:
+    bench.take(0, bench.current)
+    bench.pipelines.release(0)
+    bench.pipelines.retire()
+    bench.days_come(5)
+    bench.take(0, bench.current)
+    bench.days_come(1)
+    assert bench.days.kept == 6
+
+
+def test_no_day_is_kept_for_a_bundle_without_a_ledger(tmp_path: Path) -> None:
+    """It would never ask for one."""
+    bench = Bench(tmp_path, WITHOUT)
+    bench.take(0, bench.current)
+    bench.days_come(60)
+    assert bench.days.kept == 0
+    bench.store.close()
+
+
+def test_days_that_no_partition_can_ask_for_go_though_nobody_asked_for_them(bench: Bench) -> None:
+    """A partition may have no transaction for months, and its worker is given the days all the same."""
+    bench.take(0, bench.current)
+    bench.days_come(100)
+    bench.pipelines.let_go_of_days((FIRST + 100 + 7) * DAY)
+    assert 31 < bench.days.kept < 60
+
+
+class Locked(StoreThread):
+    """By somebody else, for longer than the limit."""
+
+    async def call(self, ask: Callable[[Store], Any]) -> Any:
+        raise StoreBusyError(f"locked: {ask}")
+
+
+def version_for(bench: Bench, bundle: Bundle) -> str:
+    return asyncio.run(bench.pipelines.version_for([bundle.manifest.version]))
+
+
+def test_a_bundle_whose_days_were_pruned_is_none_that_the_log_can_name(bench: Bench, tmp_path: Path) -> None:
+    """A flag of somebody else's may name it, and would end every worker."""
+    bench.days_come(5)
+    with closing(sqlite3.connect(tmp_path / "risk.db")) as connection, connection:
+        connection.execute("update ledger_days set is_pruned = 1")
+    assert version_for(bench, bench.older) == bench.current.manifest.version
+
+
+def test_a_bundle_that_the_store_knows_otherwise_is_none_that_the_log_can_name(bench: Bench) -> None:
+    version = bench.older.manifest.version
+    asyncio.run(bench.store.call(lambda store: store.remember_bundle(version, "{}")))
+    assert version_for(bench, bench.older) == bench.current.manifest.version
+
+
+def test_a_bundle_that_is_usable_is_what_the_log_names(bench: Bench) -> None:
+    assert version_for(bench, bench.older) == bench.older.manifest.version
+
+
+def test_a_store_that_is_locked_says_nothing_of_a_bundle(bench: Bench, tmp_path: Path) -> None:
+    """It is no reason to score with another one."""
+    locked = Locked(tmp_path / "risk.db", name="test")
+    pipelines = Pipelines(bench.current, bench.days, locked, Empty(), topic="transactions", partitions=2)
+    with pytest.raises(StoreBusyError):
+        asyncio.run(pipelines.version_for([bench.older.manifest.version]))
+    locked.close()
+
+
+@pytest.mark.parametrize(
+    ("learned", "weights", "why"),
+    [
+        ((LearnedNumber("amount", 20.0, 30.0, 1e6, 20.0),), [0.01], "the median between the clip points"),
+        (LEARNED, [0.01, 0.02], "expected rows of 1 features"),
+    ],
+    ids=["terms that do not fit", "a model that does not fit"],
+)
+def test_a_bundle_that_no_pipeline_can_be_made_of_ends_neither_a_worker_nor_the_audit(
+    bench: Bench, tmp_path: Path, learned: tuple[Learned, ...], weights: list[float], why: str
+) -> None:
+    """Though its folder is whole."""
+    manifest = write_bundle(tmp_path / "made", WITH_LEDGER, learned, weights)
+    (tmp_path / "made").rename(bench.models / manifest.version)
+    assert asyncio.run(bench.pipelines.version_for([manifest.version])) == bench.current.manifest.version
+    notices: list[str] = []
+    with open_store(tmp_path / "risk.db") as store:
+        store.remember_bundle(manifest.version, encode_manifest(manifest))
+        assert list(bundles_at_hand(store, bench.current, notices)) == [bench.current.manifest.version]
+    [notice] = notices
+    assert manifest.version in notice
+    assert why in notice

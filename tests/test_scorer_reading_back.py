@@ -1,0 +1,190 @@
+"""A chunk of transactions whose outputs are there already, beside others that only look like ours."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from risk.bundle import Bundle
+from risk.clock import EPOCH, HOUR
+from risk.codec import encode_transaction
+from risk.events import Level, Transaction
+from risk.kafka.log import LogReader
+from risk.outputs import RiskFlag, encode
+from risk.store import Outputs
+from risk.topics import topics_of
+from scorer.metrics import Metrics
+from scorer.worker.arrivals import Chunk, Place, transaction_reader
+from scorer.worker.batch import Batches
+from scorer.worker.days import LedgerDays
+from scorer.worker.held import HeldTransactions
+from scorer.worker.pipelines import Pipelines
+from scorer.worker.readback import Opening, open_shelves, source_of_flag
+from scorer.worker.store_thread import StoreThread
+from tests.cases import NEW_YEAR
+from tests.test_scorer_pipelines import WITHOUT, Bench, Empty
+from tests.test_scorer_readback import PLACE, SOURCE, Partition, Stored
+
+COUNT, CHUNK, REPEATED = 40, 10, (15, 39)
+
+
+class Sent(NamedTuple):
+    offset: int
+
+
+class Values:
+    """A batch."""
+
+    def __init__(self) -> None:
+        self.all: list[bytes | None] = []
+
+    def append(self, *, value: bytes | None, **_: object) -> object:
+        self.all.append(value)
+        return self
+
+    def close(self) -> None:
+        """Nothing is built here."""
+
+
+class Producer:
+    """Takes whole batches, and remembers the flags."""
+
+    def __init__(self) -> None:
+        self.flags: list[bytes | None] = []
+
+    def create_batch(self) -> Values:
+        return Values()
+
+    async def send_batch(self, batch: Values, topic: str, partition: int) -> asyncio.Future[Sent]:
+        assert partition == SOURCE.partition
+        done: asyncio.Future[Sent] = asyncio.get_running_loop().create_future()
+        done.set_result(Sent(len(self.flags)))
+        if topic == "risk-flags":
+            self.flags += batch.all
+        return done
+
+
+class LogRecord(NamedTuple):
+    offset: int
+    value: bytes
+    key: bytes = b"ann"
+    timestamp: int = NEW_YEAR
+    timestamp_type: int = 0
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+def records() -> list[LogRecord]:
+    """Some are the same as the one before them, so that they have no flag."""
+    all_said = [n - 1 if n in REPEATED else n for n in range(COUNT)]
+    return [LogRecord(n, encode_transaction(Transaction(f"t{said}", NEW_YEAR + said, "ann", "EUR", amount=said + 1)))
+            for n, said in enumerate(all_said)]  # fmt: skip
+
+
+def forged(source: int, bundle: Bundle) -> bytes:
+    version = bundle.manifest.version
+    return encode(RiskFlag(1, "t", "ann", EPOCH, 0.5, Level.LOW, (), (), None, version, *SOURCE, source))
+
+
+class Worked(NamedTuple):
+    flags: list[bytes | None]  # that were sent
+    read: list[int]  # how many were read back after each chunk
+    begun: int  # pipelines
+
+
+class CountedEnds(Empty):
+    """Asked once for each pipeline that is begun."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def ends_of(self, topic: str, partitions: int) -> dict[int, int]:
+        self.asked += 1
+        return await super().ends_of(topic, partitions)
+
+
+async def scored(folder: Path, bundle: Bundle, there: Sequence[bytes | None] = ()) -> Worked:
+    """By a worker with an empty store that finds these flags."""
+    path = folder / f"{uuid4()}.db"
+    days, partition, given = LedgerDays(7, HOUR), Partition([Stored(n, one) for n, one in enumerate(there)]), []
+    producer, topics, metrics = Producer(), topics_of(""), Metrics(CollectorRegistry())
+    threads = [StoreThread(path, name=name) for name in ("scoring", "storing")]
+    failed: list[BaseException] = []
+
+    async def confirm(topic: str, partition: int) -> None:
+        assert Place(topic, partition) == SOURCE
+
+    ends = CountedEnds()
+    pipelines = Pipelines(bundle, days, threads[0], ends, topic=SOURCE.topic, partitions=2)
+    batches = Batches(
+        topics=topics, pipelines=pipelines, days=days, scoring=threads[0], storing=threads[1],
+        producer=producer, metrics=metrics, confirm=confirm, fatal=failed.append,
+    )  # fmt: skip
+    taken = await threads[0].call(lambda store: store.take_over(*SOURCE, first_offset=0))
+    version = bundle.manifest.version
+    await pipelines.take(0, version)
+    held = HeldTransactions(SOURCE, taken.owner, 0, 0, None, None, Outputs(0, 0, 0), version)
+    if there:
+        held.reader = LogReader(partition)
+        [held.flags] = open_shelves(held.reader, [Opening(PLACE, 0, len(there), source_of_flag(SOURCE, COUNT))])
+    read, ended, log = transaction_reader(HOUR), asyncio.Event(), records()
+    for first in range(0, COUNT, CHUNK):
+        ended.clear()
+        piece = log[first : first + CHUNK]
+
+        async def end() -> None:
+            ended.set()
+
+        await batches.score(held, Chunk(SOURCE, piece, read(piece), first, first), end)
+        while not ended.is_set() and not failed:
+            await asyncio.sleep(0)
+        given.append(partition.given)
+    for thread in threads:
+        thread.close()
+    assert not failed, failed
+    return Worked(producer.flags, given, ends.asked)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path, WITHOUT)
+    yield made
+    made.store.close()
+
+
+def test_what_names_an_offset_far_ahead_makes_nothing_be_sent_twice(bench: Bench, tmp_path: Path) -> None:
+    """A flag that looks like ours lies before all that were sent, of another bundle than is in use now."""
+    there = asyncio.run(scored(tmp_path, bench.older)).flags
+    assert len(there) == COUNT - len(REPEATED)
+    found = asyncio.run(scored(tmp_path, bench.current, [forged(COUNT - 1, bench.older), *there]))
+    assert found.flags == []
+
+
+def test_what_was_never_sent_is_scored_with_the_bundle_in_use(bench: Bench, tmp_path: Path) -> None:
+    """Though something far ahead names the older one."""
+    there = asyncio.run(scored(tmp_path, bench.older)).flags[:18]
+    wanted = asyncio.run(scored(tmp_path, bench.current)).flags[18:]
+    for forgery in ([forged(COUNT - 1, bench.older), *there], [*there, forged(COUNT - 1, bench.older)]):
+        assert asyncio.run(scored(tmp_path, bench.current, forgery)).flags == wanted
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_what_only_workers_wrote_is_read_no_further_than_the_chunk(bench: Bench, tmp_path: Path, is_gone: bool) -> None:
+    """Also where it has to be said anew."""
+    there = asyncio.run(scored(tmp_path, bench.older)).flags
+    if is_gone:
+        bench.older.folder.rename(tmp_path / "gone")
+    found = asyncio.run(scored(tmp_path, bench.current, there))
+    assert found.read == [12, 21, 30, 38]
+    assert len(found.flags) == (len(there) if is_gone else 0)
+
+
+def test_a_pipeline_is_begun_once_for_a_chunk_that_goes_back_and_forth(bench: Bench, tmp_path: Path) -> None:
+    """The bundle in use first; then for each chunk the other one that its flags name."""
+    both = [asyncio.run(scored(tmp_path, bundle)).flags for bundle in (bench.older, bench.current)]
+    there = [flags[n] for n, flags in enumerate(both[n // 5 % 2] for n in range(len(both[0])))]
+    found = asyncio.run(scored(tmp_path, bench.current, there))
+    assert (found.flags, found.begun) == ([], 5)
