@@ -41,12 +41,12 @@ packages:  ## Debian packages of what tests run beside Python; as root, only wha
 # Tests of one file stay together, each process has a Kafka of its own, and files begin in the order of tests/conftest.py.
 BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test: setup  ## the quick tests, side by side; the same examples and dice every time
-	$(PY) -m pytest $(BESIDE) -m "not proof"
+test: setup  ## the quick tests, side by side; the same examples and dice every time (FLAGS="..." for pytest)
+	$(PY) -m pytest $(BESIDE) -m "not proof" $(FLAGS)
 
 proof: setup  ## the long tests: storms, faults of brokers, the demo, the wheel, older processors, many examples
-	$(PY) -m pytest -m proof
-	$(PY) -m pytest $(BESIDE) -m hypothesis --hypothesis-profile=proof
+	$(PY) -m pytest --numprocesses auto --maxprocesses 2 -m proof $(FLAGS)
+	$(PY) -m pytest $(BESIDE) -m hypothesis --hypothesis-profile=proof $(FLAGS)
 
 fuzz: setup  ## property tests with fresh seeds for MINUTES (default: 30), in two processes; what they find is kept
 	$(PY) -m ops.fuzz --minutes $(or $(MINUTES),30)

@@ -25,6 +25,7 @@ TOOLS = {
     "mypy": "make lint",
     "setuptools": "the build",
     "check-jsonschema": "compose's schema",
+    "pytest-rerunfailures": ".ci/run",
     "pytest-xdist": "make test",
 }
 LOADED = {"cramjam": "aiokafka"}
