@@ -32,8 +32,8 @@ _CODEC_BITS = 0x07
 # Of a batch as Kafka has it since 0.11: where length, attributes and number of records stand, and records begin.
 _LENGTH, _BEFORE_LENGTH, _ATTRIBUTES, _COUNT, _HEADER = 8, 12, 21, 57, 61
 _GZIP = 31
-# zlib is asked for pieces of this size.
-_PIECE = 1 << 20
+# zlib is asked for pieces of this size, and given pieces of that: it copies what a member leaves, and there may be many.
+_PIECE, _GIVEN = 1 << 20, 1 << 16
 _XERIAL = b"\x82SNAPPY\0"
 _XERIAL_HEADER = 16
 # Most batches unpack to less than so many times their size; for the others there is a second look.
@@ -212,18 +212,17 @@ def _rooms(packed: int) -> list[int]:
 
 
 def _gzip(packed: memoryview, room: memoryview) -> int:
-    size = 0
-    rest: bytes | memoryview = packed
-    while rest:  # one member after another
+    at = size = 0
+    while at < len(packed):  # one member after another
         unpacker = zlib.decompressobj(_GZIP)
         while not unpacker.eof:
-            piece = unpacker.decompress(rest, _PIECE)
-            rest = unpacker.unconsumed_tail
-            if not piece and not rest and not unpacker.eof:
+            given = packed[at : at + _GIVEN]
+            piece = unpacker.decompress(given, _PIECE)
+            at += len(given) - len(unpacker.unconsumed_tail) - len(unpacker.unused_data)
+            if not piece and not given and not unpacker.eof:
                 raise ValueError("cut short")
             room[size : size + len(piece)] = piece  # ValueError where it does not fit
             size += len(piece)
-        rest = unpacker.unused_data
     return size
 
 
