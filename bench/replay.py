@@ -61,7 +61,11 @@ def main() -> int:
                 rates = []
                 for run in range(runs):
                     prefix = f"{world}{run}."
-                    settings = {"TRUSTLENS_BROKERS": kafka.address, "TRUSTLENS_TOPIC_PREFIX": prefix}
+                    settings = {
+                        "TRUSTLENS_BROKERS": kafka.address,
+                        "TRUSTLENS_TOPIC_PREFIX": prefix,
+                        "XDG_STATE_HOME": folder,
+                    }
                     transactions, labels, rate, cpu = measured(file, settings)
                     rates.append(rate)
                     counts = f"{transactions:>10,} transactions {labels:>10,} labels"

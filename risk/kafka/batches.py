@@ -32,7 +32,8 @@ _CODEC_BITS = 0x07
 # Of a batch as Kafka has it since 0.11: where length, attributes and number of records stand, and records begin.
 _LENGTH, _BEFORE_LENGTH, _ATTRIBUTES, _COUNT, _HEADER = 8, 12, 21, 57, 61
 _GZIP = 31
-# zlib is asked for pieces of this size, and given pieces of that: it copies what a member leaves, and there may be many.
+# zlib is asked for pieces of this size, and given pieces of that: it copies what each member leaves, and there may be
+# many.
 _PIECE, _GIVEN = 1 << 20, 1 << 16
 _XERIAL = b"\x82SNAPPY\0"
 _XERIAL_HEADER = 16
