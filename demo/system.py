@@ -14,7 +14,7 @@ SESSION_SECONDS = 8.0
 JOINS_AGAIN_SECONDS = 2.0
 
 _BROKER = re.compile(r"(?:TRUSTLENS_BROKERS=|answers on )([\w.]+:\d+)")
-_HOLDS = re.compile(r": holds (.*)$", re.MULTILINE)
+_OWNS = re.compile(r": owns (.*)$", re.MULTILINE)
 _HEARD_OF_OTHER = "because it is rebalancing"
 
 
@@ -36,12 +36,12 @@ def start_workers(teller: Teller, programs: Programs, ground: Ground, *, is_real
         words = ["scorer", "worker", "--bundle", str(ground.models / "current"), "--metrics-port", "0"]
         words += ["--session-seconds", f"{SESSION_SECONDS:g}"]
         first = programs.serve("worker-1", *words)
-        programs.until(lambda: len(_held(first)) == PARTITIONS, "the first worker has all partitions")
+        programs.until(lambda: len(_owned(first)) == PARTITIONS, "the first worker has all partitions")
         second = programs.serve("worker-2", *words)
         if not is_real:
             _hold_leader(programs, first)
-        programs.until(lambda: 0 < len(_held(second)) < PARTITIONS, "the second worker has its share")
-        programs.until(lambda: len(_held(first)) + len(_held(second)) == PARTITIONS, "the first has left it to it")
+        programs.until(lambda: 0 < len(_owned(second)) < PARTITIONS, "the second worker has its share")
+        programs.until(lambda: len(_owned(first)) + len(_owned(second)) == PARTITIONS, "the first has left it to it")
         step.came = f"2 processes share the {PARTITIONS} partitions"
 
 
@@ -56,9 +56,9 @@ def _hold_leader(programs: Programs, leader: Program) -> None:
     leader.process.signal(signal.SIGCONT)
 
 
-def _held(worker: Program) -> set[str]:
-    """The partitions of transactions that it holds, as it said last."""
-    said = _HOLDS.findall(worker.said())
+def _owned(worker: Program) -> set[str]:
+    """The partitions of transactions that it owns, as it said last."""
+    said = _OWNS.findall(worker.said())
     return set(re.findall(r"transactions-\d+", said[-1])) if said else set()
 
 

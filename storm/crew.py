@@ -106,8 +106,8 @@ class Crew:
         """Returns when each of them has partitions, and no two the same."""
 
         def is_shared() -> bool:
-            held = [_held(worker) for worker in self.workers]
-            return all(held) and len(set().union(*held)) == sum(map(len, held))
+            owned = [_owned(worker) for worker in self.workers]
+            return all(owned) and len(set().union(*owned)) == sum(map(len, owned))
 
         self.until(is_shared, "every worker has partitions of its own")
 
@@ -179,9 +179,9 @@ class Crew:
             self.join()
 
 
-def _held(worker: Worker) -> set[str]:
-    """The partitions that it holds, as it said last."""
-    said = re.findall(r": holds (.*)$", worker.said(), re.MULTILINE)
+def _owned(worker: Worker) -> set[str]:
+    """The partitions that it owns, as it said last."""
+    said = re.findall(r": owns (.*)$", worker.said(), re.MULTILINE)
     return set(re.findall(r"\S+-\d+", said[-1])) if said else set()
 
 

@@ -48,6 +48,7 @@ KEPT = {
     "checksum": "aiokafka",
     "_new_consumer_thread": "Faust",
     "_add_gap": "Faust",
+    "_filter_tps_with_pending_acks": "Faust",
     "perform_seek": "Faust",
     "_new_offset": "Faust",
     "_should_commit": "Faust",

@@ -1,36 +1,288 @@
-"""What a batch refuses: records that follow others which never came."""
+"""The six steps of a batch, in their order, over a broker and a store that only take notes."""
 
+import asyncio
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 
+from risk.block import Block
 from risk.block_codec import Decoded
-from risk.errors import StoreError
-from risk.events import Rejected, RejectReason
-from scorer.worker.arrivals import Chunk, Place
-from scorer.worker.batch import _unseen
+from risk.bundle import Manifest
+from risk.clock import DAY, EARLIEST, HOUR
+from risk.engine import Verdict
+from risk.errors import BrokerError, StaleOwnerError, StoreError
+from risk.events import Label, Level, Rejected, RejectReason, Transaction
+from risk.pipeline import Scored
+from risk.store import Owner, Taken
+from risk.topics import topics_of
+from scorer.metrics import Metrics
+from scorer.worker.arrivals import Chunk, Labels, Place
+from scorer.worker.batch import Batches
+from scorer.worker.days import LedgerDays
+from scorer.worker.partition import LabelPartition, TransactionPartition
+from testing.bundles import write_bundle
+from tests.backtests import FIELDS, LEARNED
+from tests.scorer_fakes import FakeSend, FakeStore
 from tests.test_scorer_intake import Given, decoded
 
-EVENT = Rejected(RejectReason.NOT_JSON, "why")
+PLACE, LABELS = Place("transactions", 0), Place("labels", 0)
+BAD = Rejected(RejectReason.NOT_JSON, "why")
+HIGH, LOW = 0.9, 0.1
+Answer = TypeVar("Answer")
 
 
-def chunk(follows: int, *offsets: int) -> Chunk[Decoded]:
-    records = [Given(offset, EVENT) for offset in offsets]
-    return Chunk(Place("transactions", 0), records, decoded(records), 1, follows)
+def transaction(offset: int) -> Given:
+    event = Transaction(f"t{offset}", EARLIEST + offset, "ann", "EUR", amount=offset)
+    return Given(offset, event, key=b"ann")
 
 
-def test_what_the_store_has_is_skipped() -> None:
-    found = _unseen(chunk(5, 5, 6, 7), 7)
-    assert found is not None
-    assert [record.offset for record in found.records] == [7]
-    assert _unseen(chunk(5, 5, 6), 7) is None
+def chunk(follows: int, *records: Given) -> Chunk[Decoded]:
+    return Chunk(PLACE, records, decoded(records), 1, follows)
 
 
-def test_a_gap_in_the_log_is_none_in_the_work() -> None:
+def transactions(*offsets: int) -> Chunk[Decoded]:
+    return chunk(offsets[0], *map(transaction, offsets))
+
+
+class Pipeline(NamedTuple):
+    """Every third transaction is high."""
+
+    manifest: Manifest
+    journal: list[str]
+
+    def score(self, block: Block, partition: int) -> Scored:
+        self.journal.append(f"score {len(block)} of {partition}")
+        rows = list(range(len(block)))
+        is_high = [amount % 3 == 0 for amount in block.amount.tolist()]
+        return Scored(
+            np.full(len(rows), Verdict.SCORED, np.int8),
+            rows,
+            [HIGH if high else LOW for high in is_high],
+            [Level.HIGH if high else Level.LOW for high in is_high],
+            [()] * len(rows),
+            [()] * len(rows),
+            [None] * len(rows),
+        )
+
+
+class Pipelines:
+    """One bundle."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.current = pipeline
+        self._pipeline = pipeline
+
+    async def take(self, partition: int, version: str) -> Pipeline:
+        assert (partition, version) == (0, self._pipeline.manifest.version)
+        return self._pipeline
+
+    def retire(self) -> None:
+        """There is only one."""
+
+
+class Thread:
+    async def call(self, ask: Callable[[Any], Answer]) -> Answer:
+        return ask(None)
+
+
+class Bench:
+    """A batch with everything around it, and a journal of what happened in which order."""
+
+    def __init__(self, manifest: Manifest, *, next_offset: int = 0, refuses: bool = False) -> None:
+        self.journal: list[str] = []
+        self.failed: list[BaseException] = []
+        self.confirm_error: Exception | None = None
+        self.may_confirm: asyncio.Event | None = None
+        self.send = FakeSend(self.journal)
+        self.batches = Batches(
+            topics=topics_of(""),
+            pipelines=Pipelines(Pipeline(manifest, self.journal)),  # type: ignore[arg-type]
+            days=LedgerDays(7, HOUR),
+            scoring=Thread(),  # type: ignore[arg-type]
+            send=self.send,
+            metrics=Metrics(CollectorRegistry()),
+            confirm=self.confirm,
+        )
+        store = FakeStore(self.journal, refuses=refuses)
+        taken = Taken(Owner(*PLACE, 1), next_offset, None, 0, 0, 0, None)
+        self.partition = TransactionPartition(PLACE, taken, store, self.failed.append, manifest.version)
+        self.labels = LabelPartition(LABELS, taken._replace(owner=Owner(*LABELS, 1)), store, self.failed.append)
+
+    async def confirm(self, topic: str, partition: int) -> None:
+        if self.may_confirm is not None:
+            await self.may_confirm.wait()
+        if self.confirm_error is not None:
+            raise self.confirm_error
+        self.journal.append(f"confirm {topic}-{partition}")
+
+    async def end(self) -> None:
+        self.journal.append("end")
+
+    async def score(self, *chunks: Chunk[Decoded]) -> None:
+        for each in chunks:
+            await self.batches.score(self.partition, each, self.end)
+        await self.partition.queue_is_empty()
+
+    def happened(self, *chunks: Chunk[Decoded]) -> list[str]:
+        asyncio.run(self.score(*chunks))
+        return self.journal
+
+    def order(self) -> list[str]:
+        """Without the confirmation, which is awaited while the chunk is scored."""
+        return [entry for entry in self.journal if not entry.startswith("confirm")]
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return write_bundle(tmp_path_factory.mktemp("bundle"), FIELDS, LEARNED, [0.1] * len(LEARNED))
+
+
+def test_the_steps_go_in_their_order(manifest: Manifest) -> None:
+    bench = Bench(manifest)
+    bench.happened(chunk(0, transaction(0), transaction(1), Given(2, BAD), transaction(3)))
+    assert bench.order() == [
+        "score 3 of 0",
+        "check 0",
+        "send 2 to high-risk-alerts-0",
+        "send 3 to risk-flags-0",
+        "send 1 to transactions-rejected-0",
+        "commit 0 to 4: 3 rows",
+        "end",
+    ]
+    assert (bench.partition.next_offset, bench.partition.outputs) == (4, (3, 2, 1))
+    assert not bench.failed
+
+
+def test_nothing_is_sent_before_the_topics_are_confirmed(manifest: Manifest) -> None:
+    bench = Bench(manifest)
+
+    async def run() -> None:
+        bench.may_confirm = asyncio.Event()
+        await bench.batches.score(bench.partition, transactions(0, 1), bench.end)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert bench.journal == ["score 2 of 0"]
+        bench.may_confirm.set()
+        await bench.partition.queue_is_empty()
+
+    asyncio.run(run())
+    assert bench.journal[1] == "confirm transactions-0"
+    assert bench.journal[-1] == "end"
+
+
+def test_of_other_topics_nothing_is_sent_stored_or_ended(manifest: Manifest) -> None:
+    bench = Bench(manifest)
+    bench.confirm_error = StoreError("another log")
+    assert bench.happened(transactions(0, 1)) == ["score 2 of 0"]
+    assert bench.failed == [bench.confirm_error]
+    assert bench.partition.next_offset == 0
+
+
+@pytest.mark.parametrize(
+    ("topic", "sent"),
+    [
+        ("high-risk-alerts", []),
+        ("risk-flags", ["send 1 to high-risk-alerts-0"]),
+        ("transactions-rejected", ["send 1 to high-risk-alerts-0", "send 2 to risk-flags-0"]),
+    ],
+)
+def test_what_was_not_acknowledged_is_not_stored(manifest: Manifest, topic: str, sent: list[str]) -> None:
+    bench = Bench(manifest)
+    bench.send.fails[topic] = BrokerError("not acknowledged")
+    bench.happened(chunk(0, transaction(0), transaction(1), Given(2, BAD)))
+    assert bench.order() == ["score 2 of 0", "check 0", *sent]
+    assert bench.failed == [bench.send.fails[topic]]
+    assert bench.partition.next_offset == 0
+
+
+def test_who_lost_the_partition_sends_and_stores_nothing(manifest: Manifest) -> None:
+    """Nothing was committed for a second, so it is asked before anything is sent."""
+    bench = Bench(manifest, refuses=True)
+    bench.happened(transactions(0, 1))
+    assert bench.order() == ["score 2 of 0"]
+    assert [type(error) for error in bench.failed] == [StaleOwnerError]
+
+
+def test_a_chunk_is_scored_while_the_one_before_it_is_sent_and_is_itself_sent_after_it_is_stored(
+    manifest: Manifest,
+) -> None:
+    bench = Bench(manifest, next_offset=1)
+
+    async def run() -> None:
+        bench.may_confirm = asyncio.Event()
+        await bench.batches.score(bench.partition, transactions(1, 2), bench.end)
+        second = asyncio.create_task(bench.batches.score(bench.partition, transactions(3, 4), bench.end))
+        while len(bench.journal) < 2:
+            await asyncio.sleep(0)
+        assert bench.journal == ["score 2 of 0", "score 2 of 0"]
+        bench.may_confirm.set()
+        await second
+        await bench.partition.queue_is_empty()
+
+    asyncio.run(run())
+    assert bench.order()[2:] == [
+        "check 1",
+        "send 2 to risk-flags-0",
+        "commit 1 to 3: 2 rows",
+        "end",
+        "send 1 to high-risk-alerts-0",
+        "send 2 to risk-flags-0",
+        "commit 3 to 5: 2 rows",
+        "end",
+    ]
+
+
+def test_what_the_store_has_is_skipped(manifest: Manifest) -> None:
+    bench = Bench(manifest, next_offset=2)
+    bench.happened(transactions(0, 1, 2))
+    assert bench.order() == ["score 1 of 0", "check 2", "send 1 to risk-flags-0", "commit 2 to 3: 1 rows", "end"]
+    assert Bench(manifest, next_offset=3).happened(transactions(0, 1, 2)) == ["end"]
+
+
+def test_a_gap_in_the_log_is_none_in_the_work(manifest: Manifest) -> None:
     """Offsets without records lie behind what the chunk follows."""
-    found = _unseen(chunk(5, 9, 10), 5)
-    assert found is not None
-    assert [record.offset for record in found.records] == [9, 10]
+    bench = Bench(manifest, next_offset=5)
+    bench.happened(chunk(5, transaction(10), transaction(11)))
+    assert "commit 5 to 12: 2 rows" in bench.journal
 
 
-def test_records_that_follow_others_which_never_came_are_refused() -> None:
+def test_records_that_follow_others_which_never_came_are_refused(manifest: Manifest) -> None:
+    bench = Bench(manifest, next_offset=5)
     with pytest.raises(StoreError, match="follow offset 9, expected 5 next"):
-        _unseen(chunk(9, 9, 10), 5)
+        bench.happened(transactions(9, 10))
+    assert bench.journal == []
+
+
+def test_a_batch_without_anything_to_send_still_moves_on(manifest: Manifest) -> None:
+    """Nothing is sent to a topic for which there is nothing."""
+    bench = Bench(manifest)
+    bench.happened(chunk(0, Given(0, BAD)))
+    assert bench.order()[1:] == ["check 0", "send 1 to transactions-rejected-0", "commit 0 to 1: 0 rows", "end"]
+
+
+def labels(*events: Label | Rejected) -> Chunk[Labels]:
+    return Chunk(LABELS, [Given(n, BAD, key=b"ann") for n in range(len(events))], Labels(events), 1, 0)
+
+
+def test_labels_go_the_same_way_with_rejects_alone(manifest: Manifest) -> None:
+    bench, label = Bench(manifest), Label("t", "ann", True, DAY, "test")
+    asyncio.run(bench.batches.learn(bench.labels, labels(label, BAD, label), bench.end))
+    assert bench.journal == [
+        "confirm labels-0",
+        "check 0",
+        "send 1 to transactions-rejected-0",
+        "labels 0 to 3: 2, rejects read to 1",
+        "end",
+    ]
+    assert bench.labels.next_offset == 3
+
+
+def test_labels_of_other_topics_are_not_stored(manifest: Manifest) -> None:
+    bench = Bench(manifest)
+    bench.confirm_error = StoreError("another log")
+    with pytest.raises(StoreError, match="another log"):
+        asyncio.run(bench.batches.learn(bench.labels, labels(BAD), bench.end))
+    assert bench.journal == []

@@ -202,7 +202,7 @@ def test_a_store_that_may_not_grow_ends_the_worker_and_loses_nothing(
 
 
 def _until_it_holds(worker: Worker) -> None:
-    worker.until(lambda: "work: holds" in worker.said())
+    worker.until(lambda: "ownership: owns" in worker.said())
 
 
 def _lag(worker: Worker) -> float:

@@ -24,14 +24,14 @@ from scorer.worker.arrivals import Place
 from scorer.worker.outgoing import Out
 from scorer.worker.readback import (
     VALUES_OF_ONE,
-    Opening,
-    Passed,
-    Shelf,
-    open_shelves,
+    SentOutput,
+    Skipped,
+    Unread,
+    read_back,
+    sent_value,
     source_of_alert,
     source_of_flag,
     source_of_reject,
-    told_by,
 )
 from tests.cases import NEW_YEAR
 
@@ -106,13 +106,13 @@ def out(source: int, transaction: str = "t") -> Out:
 
 def shelf(
     records: Sequence[Stored], *, first: int = 0, end: int | None = None, foreign: list[int] | None = None
-) -> tuple[Shelf, Partition]:
+) -> tuple[SentOutput, Partition]:
     """`foreign` gets the offsets of what no worker wrote."""
     partition = Partition(records)
     until = len(records) if end is None else end
     passed = [] if foreign is None else foreign
-    opening = Opening(PLACE, first, until, source_of_flag(SOURCE, END), lambda record: passed.append(record.offset))
-    [made] = open_shelves(LogReader(partition), [opening])
+    unread = Unread(PLACE, first, until, source_of_flag(SOURCE, END), lambda record: passed.append(record.offset))
+    [made] = read_back(LogReader(partition), [unread])
     return made, partition
 
 
@@ -135,7 +135,7 @@ def test_it_reads_no_further_than_it_must() -> None:
     made, partition = shelf([Stored(n, value(n)) for n in range(100)])
     asyncio.run(made.read_to(4))
     assert partition.given == 6
-    assert made.told(4) == [told_by(value(4))]
+    assert made.values(4) == [sent_value(value(4))]
     assert not made.is_read
 
 
@@ -144,7 +144,7 @@ def test_it_ends_where_the_partition_ended_when_the_reading_began() -> None:
     made, _ = shelf([Stored(n, value(n)) for n in range(4)], end=2)
     asyncio.run(made.read_to(3))
     assert made.is_read
-    assert (made.told(1), made.told(2)) == ([told_by(value(1))], [])
+    assert (made.values(1), made.values(2)) == ([sent_value(value(1))], [])
 
 
 def test_a_repeat_in_between_brings_nothing_new() -> None:
@@ -234,14 +234,14 @@ def test_another_flag_for_the_same_transaction_does_not_hide_ours() -> None:
         made, _ = shelf([Stored(n, one) for n, one in enumerate(there)])
         asyncio.run(made.read_to(0))
         assert made.sendable([out(0)]).present == 1
-        assert made.told(0) == list(map(told_by, there[::-1]))
+        assert made.values(0) == list(map(sent_value, there[::-1]))
 
 
 def test_of_one_transaction_only_the_newest_flags_are_remembered() -> None:
     there = [value(0, f"t{n}") for n in range(3 * VALUES_OF_ONE)]
     made, _ = shelf([Stored(n, one) for n, one in enumerate(there)])
     asyncio.run(made.read_to(0))
-    assert made.told(0) == list(map(told_by, there[: -VALUES_OF_ONE - 1 : -1]))
+    assert made.values(0) == list(map(sent_value, there[: -VALUES_OF_ONE - 1 : -1]))
 
 
 def test_no_value_that_was_read_stays_in_memory() -> None:
@@ -250,7 +250,7 @@ def test_no_value_that_was_read_stays_in_memory() -> None:
     made, _ = shelf([Stored(n, one) for n, one in enumerate(values)])
     before = [sys.getrefcount(one) for one in values]
     asyncio.run(made.read_to(8))
-    assert all(made.holds(n) for n in range(9))
+    assert all(made.has(n) for n in range(9))
     assert [sys.getrefcount(one) for one in values] == before
 
 
@@ -262,7 +262,7 @@ def test_an_alert_is_recognised_as_a_flag_is() -> None:
 
     source = source_of_alert(SOURCE, END)
     assert (source(alert(BUNDLE)), source(alert("..")), source(Stored(0, value(7)))) == (
-        7, Passed.FOREIGN, Passed.FOREIGN,
+        7, Skipped.FOREIGN, Skipped.FOREIGN,
     )  # fmt: skip
 
 
@@ -270,18 +270,18 @@ def test_an_alert_is_recognised_as_a_flag_is() -> None:
     ("told", "source"),
     [
         (headers(), 12),
-        (headers(SOURCE_TOPIC, b"labels"), Passed.OTHER_SOURCE),
-        (headers(SOURCE_TOPIC, b"elsewhere"), Passed.FOREIGN),
-        (headers(SOURCE_PARTITION, b"1"), Passed.FOREIGN),
-        (headers(SOURCE_OFFSET, b"1000"), Passed.FOREIGN),
-        ([*headers(), (SOURCE_OFFSET, b"13")], Passed.FOREIGN),
+        (headers(SOURCE_TOPIC, b"labels"), Skipped.OTHER_SOURCE),
+        (headers(SOURCE_TOPIC, b"elsewhere"), Skipped.FOREIGN),
+        (headers(SOURCE_PARTITION, b"1"), Skipped.FOREIGN),
+        (headers(SOURCE_OFFSET, b"1000"), Skipped.FOREIGN),
+        ([*headers(), (SOURCE_OFFSET, b"13")], Skipped.FOREIGN),
         ([*headers(), ("of-somebody-else", b"\xff")], 12),
-        (headers()[1:], Passed.FOREIGN),
-        ([], Passed.FOREIGN),
+        (headers()[1:], Skipped.FOREIGN),
+        ([], Skipped.FOREIGN),
     ],
 )
 def test_a_reject_tells_its_source_by_its_headers(
-    told: Sequence[tuple[str, bytes | None]], source: int | Passed
+    told: Sequence[tuple[str, bytes | None]], source: int | Skipped
 ) -> None:
     """Transactions and labels have their rejects in one partition."""
     assert source_of_reject(SOURCE, END, ("transactions", "labels"))(Stored(0, b"x", told)) == source
@@ -296,7 +296,7 @@ def test_a_reject_tells_its_source_by_its_headers(
 def test_numbers_in_headers_are_read_carefully(name: str, digits: bytes | None) -> None:
     """Python refuses to read 5,000 digits: it ended every start."""
     source = source_of_reject(SOURCE, END, ("transactions", "labels"))
-    assert source(Stored(0, b"x", headers(name, digits))) is Passed.FOREIGN
+    assert source(Stored(0, b"x", headers(name, digits))) is Skipped.FOREIGN
 
 
 NAMES = (REASON, DETAIL, SOURCE_TOPIC, SOURCE_PARTITION, SOURCE_OFFSET)
@@ -319,8 +319,8 @@ def flag_value(source: int, history_days: int | UnsetType) -> bytes:
 def test_a_flag_of_version_0_1_is_there_though_it_does_not_say_how_much_of_the_past_it_saw() -> None:
     """One that says something else is another one."""
     partition = Partition([Stored(0, flag_value(0, UNSET)), Stored(1, flag_value(1, 12)), Stored(2, flag_value(2, 11))])
-    opening = Opening(PLACE, 0, 3, source_of_flag(SOURCE, END), as_older=without_history_days)
-    [made] = open_shelves(LogReader(partition), [opening])
+    unread = Unread(PLACE, 0, 3, source_of_flag(SOURCE, END), as_older=without_history_days)
+    [made] = read_back(LogReader(partition), [unread])
     asyncio.run(made.read_to(2))
     wanted = [Out(source, Message(None, flag_value(source, 12))) for source in range(3)]
     missing, present, different = made.sendable(wanted)

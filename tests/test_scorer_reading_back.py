@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
@@ -14,16 +15,16 @@ from risk.clock import EPOCH, HOUR
 from risk.codec import encode_transaction
 from risk.events import Level, Transaction
 from risk.kafka.log import LogReader
+from risk.kafka.sending import send_all
 from risk.outputs import RiskFlag, encode
-from risk.store import Outputs
 from risk.topics import topics_of
 from scorer.metrics import Metrics
 from scorer.worker.arrivals import Chunk, Place, transaction_reader
 from scorer.worker.batch import Batches
 from scorer.worker.days import LedgerDays
-from scorer.worker.held import HeldTransactions
+from scorer.worker.partition import TransactionPartition
 from scorer.worker.pipelines import Pipelines
-from scorer.worker.readback import Opening, open_shelves, source_of_flag
+from scorer.worker.readback import AlreadySent, Unread, read_back, source_of_flag
 from scorer.worker.store_thread import StoreThread
 from tests.cases import NEW_YEAR
 from tests.test_scorer_pipelines import WITHOUT, Bench, Empty
@@ -109,7 +110,7 @@ class CountedEnds(Empty):
 async def scored(folder: Path, bundle: Bundle, there: Sequence[bytes | None] = ()) -> Worked:
     """By a worker with an empty store that finds these flags."""
     path = folder / f"{uuid4()}.db"
-    days, partition, given = LedgerDays(7, HOUR), Partition([Stored(n, one) for n, one in enumerate(there)]), []
+    days, sent, given = LedgerDays(7, HOUR), Partition([Stored(n, one) for n, one in enumerate(there)]), []
     producer, topics, metrics = Producer(), topics_of(""), Metrics(CollectorRegistry())
     threads = [StoreThread(path, name=name) for name in ("scoring", "storing")]
     failed: list[BaseException] = []
@@ -120,16 +121,17 @@ async def scored(folder: Path, bundle: Bundle, there: Sequence[bytes | None] = (
     ends = CountedEnds()
     pipelines = Pipelines(bundle, days, threads[0], ends, topic=SOURCE.topic, partitions=2)
     batches = Batches(
-        topics=topics, pipelines=pipelines, days=days, scoring=threads[0], storing=threads[1],
-        producer=producer, metrics=metrics, confirm=confirm, fatal=failed.append,
+        topics=topics, pipelines=pipelines, days=days, scoring=threads[0],
+        send=partial(send_all, producer), metrics=metrics, confirm=confirm,
     )  # fmt: skip
     taken = await threads[0].call(lambda store: store.take_over(*SOURCE, first_offset=0))
     version = bundle.manifest.version
     await pipelines.take(0, version)
-    held = HeldTransactions(SOURCE, taken.owner, 0, 0, None, None, Outputs(0, 0, 0), version)
+    partition = TransactionPartition(SOURCE, taken, threads[1], failed.append, version)
     if there:
-        held.reader = LogReader(partition)
-        [held.flags] = open_shelves(held.reader, [Opening(PLACE, 0, len(there), source_of_flag(SOURCE, COUNT))])
+        reader = LogReader(sent)
+        [flags] = read_back(reader, [Unread(PLACE, 0, len(there), source_of_flag(SOURCE, COUNT))])
+        partition.already_sent = AlreadySent(reader, flags=flags)
     read, ended, log = transaction_reader(HOUR), asyncio.Event(), records()
     for first in range(0, COUNT, CHUNK):
         ended.clear()
@@ -138,10 +140,10 @@ async def scored(folder: Path, bundle: Bundle, there: Sequence[bytes | None] = (
         async def end() -> None:
             ended.set()
 
-        await batches.score(held, Chunk(SOURCE, piece, read(piece), first, first), end)
+        await batches.score(partition, Chunk(SOURCE, piece, read(piece), first, first), end)
         while not ended.is_set() and not failed:
             await asyncio.sleep(0)
-        given.append(partition.given)
+        given.append(sent.given)
     for thread in threads:
         thread.close()
     assert not failed, failed

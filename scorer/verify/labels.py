@@ -9,14 +9,14 @@ from scorer.verify.findings import Findings
 from scorer.worker.arrivals import Chunk, Labels
 from scorer.worker.outgoing import reject
 from scorer.worker.reach import NEVER
-from scorer.worker.readback import Shelf
+from scorer.worker.readback import SentOutput
 
 
 async def audit_labels(
     chunks: AsyncIterator[Chunk[Labels]],
     begin: int,
     until: int,
-    shelf: Shelf,
+    shelf: SentOutput,
     rejects: Comparison[Message],
     findings: Findings,
 ) -> None:

@@ -14,7 +14,7 @@ from risk.rejects import shortened
 from scorer.verify.comparison import Comparison
 from scorer.verify.findings import Findings
 from scorer.worker.arrivals import Record
-from scorer.worker.readback import AsOlder, Opening, Passed, Shelf, SourceOf, open_shelves
+from scorer.worker.readback import AsOlder, SentOutput, Skipped, SourceOf, Unread, read_back
 
 
 class Window(NamedTuple):
@@ -37,17 +37,17 @@ class Output(NamedTuple):
 
 def open_outputs(
     reader: LogReader, outputs: list[Output], window: Window, findings: Findings
-) -> list[tuple[Shelf, Comparison[Message]]]:
+) -> list[tuple[SentOutput, Comparison[Message]]]:
     """What is found goes to the comparisons as the shelves read on."""
     comparisons = [
         Comparison[Message](_name(out.place), window.begin, explained, partial(_as_older, out.as_older))
         for out in outputs
     ]
     openings = [
-        Opening(out.place, *out.bounds, _collecting(out, comparison, window, findings), as_older=out.as_older)
+        Unread(out.place, *out.bounds, _collecting(out, comparison, window, findings), as_older=out.as_older)
         for out, comparison in zip(outputs, comparisons, strict=True)
     ]
-    return list(zip(open_shelves(reader, openings), comparisons, strict=True))
+    return list(zip(read_back(reader, openings), comparisons, strict=True))
 
 
 def _as_older(of_value: AsOlder, message: Message) -> Message:
@@ -57,15 +57,15 @@ def _as_older(of_value: AsOlder, message: Message) -> Message:
 def _collecting(out: Output, comparison: Comparison[Message], window: Window, findings: Findings) -> SourceOf:
     """The source offset of a message, which is handed over in passing; nothing where it need not be waited for."""
 
-    def collect(record: Record) -> int | Passed:
+    def collect(record: Record) -> int | Skipped:
         # What is not a reject is never so large that this would change it.
         message = shortened(Message(record.key, record.value, tuple(record.headers)))
         source = out.source(record)
-        if source is Passed.FOREIGN:
+        if source is Skipped.FOREIGN:
             if out.counts_foreign:
                 findings.foreign += 1
                 found_foreign(message)
-        elif source is Passed.OTHER_SOURCE:
+        elif source is Skipped.OTHER_SOURCE:
             return source
         elif source < window.begin:
             findings.gone += 1
@@ -74,7 +74,7 @@ def _collecting(out: Output, comparison: Comparison[Message], window: Window, fi
             return source
         else:
             findings.under_way += 1
-        return Passed.OTHER_SOURCE
+        return Skipped.OTHER_SOURCE
 
     def found_foreign(message: Message) -> None:
         """It is shown beside what it claims to be."""

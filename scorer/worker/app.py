@@ -1,7 +1,7 @@
 """The Faust app: its settings, its two agents, and what happens when partitions come and go.
 
-The settings are those that held when Faust was measured: whatever is not ours to decide is told to Faust outright, so
-that another default in another version changes nothing.
+The settings are those with which Faust was measured: each is given outright, so that another default in another version
+changes nothing.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from risk.kafka.batches import MOST_RECORDS
 from risk.kafka.connection import Connection
 from risk.topics import Topics
 from scorer.worker.arrivals import Place
+from scorer.worker.ownership import Ownership
 from scorer.worker.transport import SCHEME, Consumer, register
-from scorer.worker.work import Work
 
 # Takeover after a crash takes as long as this; a session's heartbeat has a thread of its own.
 SESSION_SECONDS = 15.0
@@ -42,10 +42,10 @@ class Boot(BootStrategy):
 
 
 class ScorerApp(faust.App):
-    """Faust's app, and the work that its transport asks about."""
+    """Faust's app, and the partitions that its transport asks about."""
 
     BootStrategy = Boot
-    work: Work
+    ownership: Ownership
 
     def _create_directories(self) -> None:
         """Faust would make a folder for tables; there are none."""
@@ -66,7 +66,7 @@ def make_app(
     client_id: str,
     topics: Topics,
     connection: Connection,
-    work: Work,
+    ownership: Ownership,
     fatal: Callable[[BaseException], None],
     session_seconds: float = SESSION_SECONDS,
 ) -> ScorerApp:
@@ -91,14 +91,14 @@ def make_app(
         topic_disable_leader=True,
         topic_replication_factor=1,
     )
-    app.work = work
+    app.ownership = ownership
 
     async def each(stream: Any) -> None:
         """Nothing leaves this loop but the end of the stream: Faust would take an exception for a batch well done."""
         stream.enable_acks = False  # the next chunk begins before this one ends, and an ack is the end
         async for event in stream.events():
             try:
-                await work.work_on(event.value, partial(stream.ack, event))
+                await ownership.work_on(event.value, partial(stream.ack, event))
             except Exception as error:
                 fatal(error)
 
@@ -107,7 +107,7 @@ def make_app(
 
     async def rebalanced(*_: Any, **__: Any) -> None:
         try:
-            await work.hold(lambda: _places(app.consumer.assignment(), topics))
+            await ownership.assign(lambda: _places(app.consumer.assignment(), topics))
         except Exception as error:
             fatal(error)
 

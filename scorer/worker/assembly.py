@@ -35,12 +35,12 @@ from scorer.worker.group_stores import GroupStores, StorePlace, members_of
 from scorer.worker.intake import Intake
 from scorer.worker.keeper import Keeper, Terms
 from scorer.worker.logs import part_quietly
+from scorer.worker.ownership import Ownership
 from scorer.worker.pipelines import Pipelines
 from scorer.worker.pulse import Pulse
 from scorer.worker.rehearsal import rehearse
 from scorer.worker.waiting import GIVES_UP_AFTER_SECONDS, Prospect, Waiting
 from scorer.worker.watchdog import Watchdog
-from scorer.worker.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -92,9 +92,9 @@ async def run(options: Options) -> None:
         group, place = group_of(options.prefix), StorePlace.of(options.store)
         stores = GroupStores(place, group, partial(members_of, doors.admin, group), options.session_seconds)
         await _unless_told(told, stores.before_joining())
-        work, pulse, tasks = await _unless_told(told, _assemble(options, doors, metrics))
-        stack.push_async_callback(work.close)
-        registry.register(Standings(work.standings))
+        ownership, pulse, tasks = await _unless_told(told, _assemble(options, doors, metrics))
+        stack.push_async_callback(ownership.close)
+        registry.register(Standings(ownership.standings))
         watchdog = Watchdog(pulse.progress, stalled, fatal, options.stall_seconds)
         stack.callback(watchdog.stop)
         running = [asyncio.create_task(_or_die(task())) for task in (*tasks, stores.run)]
@@ -104,7 +104,7 @@ async def run(options: Options) -> None:
             client_id=place.client_id,
             topics=doors.topics,
             connection=options.connection,
-            work=work,
+            ownership=ownership,
             fatal=fatal,
             session_seconds=options.session_seconds,
         )
@@ -114,8 +114,8 @@ async def run(options: Options) -> None:
         signal.signal(number, signal.SIG_IGN)  # it is ending; to be told again changes nothing
 
 
-async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[Work, Pulse, list[Task]]:
-    """The work, what tells how it goes, and what runs beside it."""
+async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[Ownership, Pulse, list[Task]]:
+    """The partitions, what tells how it goes, and what runs beside it."""
     await doors.scoring.call(lambda _: rehearse(options.bundle))
     manifest, topics = options.bundle.manifest, doors.topics
     terms = Terms(manifest.label_delay_days, manifest.bucket_ms, manifest.max_lateness_ms, manifest.max_ahead_ms)
@@ -126,7 +126,7 @@ async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[W
         options.bundle, days, doors.scoring, doors.bounds, topic=topics.transactions, partitions=doors.partitions
     )
     has_ledger = "merchant_id" in manifest.fields
-    work = Work(
+    ownership = Ownership(
         topics=topics,
         intake=Intake(
             ordered_topic=topics.transactions, delay_days=terms.label_delay_days if has_ledger else None, days=days
@@ -136,14 +136,13 @@ async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[W
             pipelines=pipelines,
             days=days,
             scoring=doors.scoring,
-            storing=doors.storing,
-            producer=doors.producer,
+            send=partial(send_all, doors.producer),
             metrics=metrics,
             confirm=doors.watch.confirm,
-            fatal=fatal,
         ),
         pipelines=pipelines,
         store=doors.scoring,
+        commits=doors.storing,
         bounds=doors.bounds,
         confirm=doors.watch.confirm,
         reader=doors.open_reader,
@@ -154,7 +153,7 @@ async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[W
     )
     waiting = Waiting(
         topics=topics,
-        work=work,
+        ownership=ownership,
         days=days,
         store=doors.side,
         partitions=doors.partitions,
@@ -169,7 +168,7 @@ async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[W
         ),
     )
     pulse = Pulse(
-        work, doors.bounds, metrics, topics.transactions, lambda: waiting.is_hopeless, lambda: doors.is_store_held
+        ownership, doors.bounds, metrics, topics.transactions, lambda: waiting.is_hopeless, lambda: doors.is_store_held
     )
     tasks: list[Task] = [doors.watch.run, follower.run, waiting.run, pulse.run]
     if has_ledger:
@@ -183,12 +182,12 @@ async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[W
             confirm=doors.watch.confirm,
             publish=partial(send_all, doors.producer, topics.ledger, 0),
             metrics=metrics,
-            owner=work.owner_of_first,
+            owner=ownership.owner_of_first,
         )
-        work.moved = keeper.nudge
-        days.arrived = work.wake
+        ownership.on_commit = keeper.nudge
+        days.arrived = ownership.wake
         tasks.append(keeper.run)
-    return work, pulse, tasks
+    return ownership, pulse, tasks
 
 
 def _show_metrics(options: Options, registry: CollectorRegistry, metrics: Metrics) -> Callable[[], None]:

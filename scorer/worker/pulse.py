@@ -8,8 +8,8 @@ from time import monotonic, time
 from scorer.metrics import Metrics
 from scorer.worker.arrivals import Place
 from scorer.worker.log_bounds import LogBounds
+from scorer.worker.ownership import Ownership
 from scorer.worker.watchdog import Progress
-from scorer.worker.work import Work
 
 ASKS_EVERY_SECONDS = 5.0
 # Who could not ask for so long has a loop that hangs, or a broker that is away.
@@ -21,7 +21,7 @@ class Pulse:
 
     def __init__(
         self,
-        work: Work,
+        ownership: Ownership,
         bounds: LogBounds,
         metrics: Metrics,
         topic: str,
@@ -30,7 +30,7 @@ class Pulse:
     ) -> None:
         """`topic`: asked about while no partition is held. `is_hopeless`: a wait for a ledger day that was given up
         is no excuse any more. `is_store_held`: by another process, which the next worker would wait for as well."""
-        self._work = work
+        self._ownership = ownership
         self._bounds = bounds
         self._metrics = metrics
         self._topic = topic
@@ -42,19 +42,19 @@ class Pulse:
     async def run(self) -> None:
         while True:
             await asyncio.sleep(ASKS_EVERY_SECONDS)
-            held = dict(self._work.held)
-            ends = await self._bounds.ends(held or [Place(self._topic, 0)])
+            owned = dict(self._ownership.partitions)
+            ends = await self._bounds.ends(owned or [Place(self._topic, 0)])
             self._metrics.broker_answered.set(time())
-            self._behind = sum(max(0, end - held[place].next_offset) for place, end in ends.items() if place in held)
+            self._behind = sum(max(0, end - owned[place].next_offset) for place, end in ends.items() if place in owned)
             self._asked = monotonic()
 
     def progress(self) -> Progress:
         is_old = monotonic() - self._asked > OLD_SECONDS
         return Progress(
-            has_work=self._behind > 0 or is_old or self._work.is_taking_over,
+            has_work=self._behind > 0 or is_old or self._ownership.is_taking_over,
             is_waiting=not is_old and (self._is_store_held() or self._waits_for_a_day()),
-            mark=[(place, held.next_offset) for place, held in list(self._work.held.items())],
+            mark=[(place, partition.next_offset) for place, partition in list(self._ownership.partitions.items())],
         )
 
     def _waits_for_a_day(self) -> bool:
-        return self._work.intake.waiting_for is not None and not self._is_hopeless()
+        return self._ownership.intake.waiting_for is not None and not self._is_hopeless()

@@ -1,7 +1,7 @@
-"""What the output partitions hold already from the store's position on, after a crash or with an older store.
+"""Outputs that were sent already and are not in the store, after a crash or with an older store.
 
-An output that is there with identical bytes is not sent again. It is read alongside the source, for both lie in the
-order of their source offsets, so that memory holds little however much there is: repeats of what was sent earlier may
+An output that is there with identical bytes is not sent again. Outputs are read alongside their source, for both lie in
+the order of source offsets, so that little is in memory however much there is: repeats of what was sent earlier may
 come in between, and bring nothing new.
 """
 
@@ -18,8 +18,9 @@ from risk.kafka.log import LogReader
 from risk.kafka.sending import Message
 from risk.outputs import HighRiskAlert, RiskFlag, bundle_of, decode_alert, decode_flag
 from risk.rejects import read_reject_headers, shortened
+from risk.store import Outputs
 from scorer.worker.arrivals import Place, Record
-from scorer.worker.outgoing import Out
+from scorer.worker.outgoing import Out, Outgoing
 
 # Of one source offset at most so many different values are remembered: a worker leaves two or three.
 VALUES_OF_ONE = 8
@@ -33,14 +34,14 @@ def as_it_is(raw: bytes) -> bytes:
     return raw
 
 
-class Passed(Enum):
+class Skipped(Enum):
     """Why a message on an output topic is not compared with anything."""
 
     OTHER_SOURCE = "a worker wrote it, of another topic's record"
     FOREIGN = "no worker wrote it"
 
 
-SourceOf = Callable[[Record], int | Passed]
+SourceOf = Callable[[Record], int | Skipped]
 
 
 def is_of(output: RiskFlag | HighRiskAlert | Rejected, source: Place) -> TypeGuard[RiskFlag | HighRiskAlert]:
@@ -63,25 +64,25 @@ def source_of_alert(source: Place, end: int) -> SourceOf:
     return lambda record: _source(decode_alert(record.value), source, end)
 
 
-def _source(output: RiskFlag | HighRiskAlert | Rejected, source: Place, end: int) -> int | Passed:
-    return output.source_offset if is_of(output, source) and output.source_offset < end else Passed.FOREIGN
+def _source(output: RiskFlag | HighRiskAlert | Rejected, source: Place, end: int) -> int | Skipped:
+    return output.source_offset if is_of(output, source) and output.source_offset < end else Skipped.FOREIGN
 
 
 def source_of_reject(source: Place, end: int, inputs: Sequence[str]) -> SourceOf:
     """The source offset of a reject of this partition. `inputs`: the topics that have their rejects in one."""
 
-    def of(record: Record) -> int | Passed:
-        told = read_reject_headers(record.headers)
-        if told is None or told.partition != source.partition or told.topic not in inputs:
-            return Passed.FOREIGN
-        if told.topic != source.topic:
-            return Passed.OTHER_SOURCE
-        return told.offset if told.offset < end else Passed.FOREIGN
+    def of(record: Record) -> int | Skipped:
+        named = read_reject_headers(record.headers)
+        if named is None or named.partition != source.partition or named.topic not in inputs:
+            return Skipped.FOREIGN
+        if named.topic != source.topic:
+            return Skipped.OTHER_SOURCE
+        return named.offset if named.offset < end else Skipped.FOREIGN
 
     return of
 
 
-class Told(NamedTuple):
+class SentValue(NamedTuple):
     """What is remembered of a value: what tells it from others, and the bundle that it names. Not the value itself: of
     what somebody else wrote one can be megabytes, which came packed as a few kilobytes."""
 
@@ -89,9 +90,9 @@ class Told(NamedTuple):
     bundle: str | None
 
 
-def told_by(value: bytes | None) -> Told:
+def sent_value(value: bytes | None) -> SentValue:
     bundle = bundle_of(value)
-    return Told(_digest(value), bundle if bundle is not None and is_version(bundle) else None)
+    return SentValue(_digest(value), bundle if bundle is not None and is_version(bundle) else None)
 
 
 def _digest(value: bytes | None) -> bytes | None:
@@ -106,7 +107,7 @@ class Sendable(NamedTuple):
     different: int
 
 
-class Shelf:
+class SentOutput:
     """One output partition, read from an offset up to where it ended when the reading began."""
 
     def __init__(
@@ -125,7 +126,7 @@ class Shelf:
         self._source = source
         self._on_foreign = on_foreign
         self._as_older = as_older
-        self._held: dict[int, list[Told]] = {}
+        self._values: dict[int, list[SentValue]] = {}
         self._reached = -1  # the largest source offset that was seen
         self.is_read = first >= end
 
@@ -138,11 +139,11 @@ class Shelf:
     async def read_on(self, wanted: Iterable[int]) -> bool:
         """To where all of these source offsets have been seen, or to the end. Whether it had to read for that: then
         what named a later offset was not ours, and the order tells from here on."""
-        sought = set(wanted) - self._held.keys()
+        sought = set(wanted) - self._values.keys()
         if self.is_read or not sought:
             return False
         self._reached = -1
-        while not self.is_read and sought - self._held.keys():
+        while not self.is_read and sought - self._values.keys():
             await self._read()
         return True
 
@@ -150,17 +151,17 @@ class Shelf:
         records, reached = await self._reader.next(self._place, self.end)
         for record in records:
             source = self._source(record)
-            if source is Passed.FOREIGN:
+            if source is Skipped.FOREIGN:
                 self._on_foreign(record)
             elif isinstance(source, int):
                 # What is not a reject is never so large that this would change it.
-                self._hold(source, shortened(Message(record.key, record.value)).value)
+                self._remember(source, shortened(Message(record.key, record.value)).value)
                 self._reached = max(self._reached, source)
         self.is_read = reached >= self.end
 
-    def holds(self, source_offset: int) -> bool:
+    def has(self, source_offset: int) -> bool:
         """Whether anything is there of this source offset, as far as was read."""
-        return source_offset in self._held
+        return source_offset in self._values
 
     def has_seen(self, source_offset: int) -> bool:
         """Whether there was anything of this source offset or of a later one."""
@@ -171,45 +172,45 @@ class Shelf:
         one is not ours."""
         self._reached = min(self._reached, source_offset - 1)
 
-    def _hold(self, source: int, value: bytes | None) -> None:
-        told, held = told_by(value), self._held.setdefault(source, [])
-        if told in held:
-            held.remove(told)
-        held.append(told)
-        del held[:-VALUES_OF_ONE]
+    def _remember(self, source: int, value: bytes | None) -> None:
+        sent, there = sent_value(value), self._values.setdefault(source, [])
+        if sent in there:
+            there.remove(sent)
+        there.append(sent)
+        del there[:-VALUES_OF_ONE]
 
-    def told(self, source_offset: int) -> list[Told]:
+    def values(self, source_offset: int) -> list[SentValue]:
         """What is there of this source offset, the newest first."""
-        return self._held.get(source_offset, [])[::-1]
+        return self._values.get(source_offset, [])[::-1]
 
     def sendable(self, wanted: Sequence[Out]) -> Sendable:
-        if not self._held:
+        if not self._values:
             return Sendable(list(wanted), 0, 0)
-        held = self._held
-        missing = [out for out in wanted if not self._is_there(out.message.value, held.get(out.source_offset, ()))]
-        different = sum(out.source_offset in held for out in missing)
+        there = self._values
+        missing = [out for out in wanted if not self._is_there(out.message.value, there.get(out.source_offset, ()))]
+        different = sum(out.source_offset in there for out in missing)
         return Sendable(missing, len(wanted) - len(missing), different)
 
-    def _is_there(self, wanted: bytes | None, there: Sequence[Told]) -> bool:
+    def _is_there(self, wanted: bytes | None, there: Sequence[SentValue]) -> bool:
         if not there:
             return False
-        digests = [told.digest for told in there]
+        digests = [sent.digest for sent in there]
         return _digest(wanted) in digests or (wanted is not None and _digest(self._as_older(wanted)) in digests)
 
     @property
     def is_done(self) -> bool:
         """Nothing is left to compare with."""
-        return self.is_read and not self._held
+        return self.is_read and not self._values
 
     def forget_before(self, source_offset: int) -> None:
-        self._held = {source: values for source, values in self._held.items() if source >= source_offset}
+        self._values = {source: values for source, values in self._values.items() if source >= source_offset}
 
 
 def _pass_over(_: Record) -> None:
     """Whoever reads it does not count it."""
 
 
-class Opening(NamedTuple):
+class Unread(NamedTuple):
     """One output partition to read back, from an offset up to its end as it is now."""
 
     place: TopicPartition
@@ -220,7 +221,98 @@ class Opening(NamedTuple):
     as_older: AsOlder = as_it_is
 
 
-def open_shelves(reader: LogReader, openings: Sequence[Opening]) -> list[Shelf]:
-    """The reader is the shelves' alone: it is told to read these partitions and no others."""
-    reader.begin({opening.place: opening.first for opening in openings})
-    return [Shelf(reader, *opening) for opening in openings]
+def read_back(reader: LogReader, unread: Sequence[Unread]) -> list[SentOutput]:
+    """The reader is for this alone: it reads these partitions and no others."""
+    reader.begin({one.place: one.first for one in unread})
+    return [SentOutput(reader, *one) for one in unread]
+
+
+class AlreadySent:
+    """All outputs of one source partition that were sent already; none of them, as nearly always, if the store knows of
+    everything that was sent."""
+
+    def __init__(
+        self,
+        reader: LogReader | None = None,
+        *,
+        alerts: SentOutput | None = None,
+        flags: SentOutput | None = None,
+        rejects: SentOutput | None = None,
+    ) -> None:
+        """The reader is stopped here, once nothing is left to read."""
+        self._reader = reader
+        self.alerts = alerts
+        self.flags = flags
+        self.rejects = rejects
+
+    @property
+    def _all(self) -> list[SentOutput]:
+        return [output for output in (self.alerts, self.flags, self.rejects) if output is not None]
+
+    async def read_to(self, source_offset: int) -> None:
+        for output in self._all:
+            await output.read_to(source_offset)
+
+    def was_scored(self, source_offset: int) -> bool:
+        return any(output is not None and output.has(source_offset) for output in (self.flags, self.alerts))
+
+    @property
+    def names_bundles(self) -> bool:
+        return self.flags is not None or self.alerts is not None
+
+    def bundles(self, source_offset: int) -> list[str]:
+        """That flags and alerts of this offset name: the flags' first, each the newest first."""
+        return [*_bundles(self.flags, source_offset), *_bundles(self.alerts, source_offset)]
+
+    async def read_on(self, out: Outgoing, version: str, current: str) -> bool:
+        """Looks again for what is to be sent and was not found; whether that showed more than was known when it was
+        scored. `version`: of the bundle that scored it; `current`: of the one that scores what was never sent.
+
+        Messages that name an offset far ahead end the reading early, and anybody can write them; so nothing counts as
+        missing before the outputs were read to their end. What a worker wrote is found without that, so such outputs
+        are read no further than before."""
+        if not self._all:
+            return False
+        flags, alerts, rejects = self.flags, self.alerts, self.rejects
+        scored = _offsets(out.flags)
+        # What was scored and is rejected now has a flag somewhere.
+        lost = [offset for offset in _offsets(out.rejects) if rejects is None or not rejects.has(offset)]
+        # A bundle that is gone had other alerts.
+        raised = [o for o in _offsets(out.alerts) if version in (named := _bundles(flags, o)) or not named]
+        sought = ((flags, [*scored, *lost]), (alerts, raised), (rejects, lost))
+        found = [await output.read_on(wanted) for output, wanted in sought if output is not None]
+        if any(found):
+            return True
+        if flags is None or version == current:
+            return False
+        new = next((offset for offset in scored if not flags.has(offset)), None)
+        if new is None or not flags.has_seen(new):
+            return False
+        flags.ends_before(new)
+        return True
+
+    def forget_before(self, source_offset: int) -> None:
+        for output in self._all:
+            output.forget_before(source_offset)
+
+    async def retire(self, outputs: Outputs) -> Outputs:
+        """Once nothing is left to compare with, a successor need not begin to read before these ends."""
+        if not self._all or not all(output.is_done for output in self._all):
+            return outputs
+        ends = (output.end if output else 0 for output in (self.flags, self.alerts, self.rejects))
+        self.alerts = self.flags = self.rejects = None
+        await self.close()
+        return Outputs(*map(max, outputs, ends))
+
+    async def close(self) -> None:
+        if self._reader is not None:
+            reader, self._reader = self._reader, None
+            await reader.stop()
+
+
+def _bundles(output: SentOutput | None, source_offset: int) -> list[str]:
+    return [] if output is None else [sent.bundle for sent in output.values(source_offset) if sent.bundle is not None]
+
+
+def _offsets(wanted: Sequence[Out]) -> list[int]:
+    return [out.source_offset for out in wanted]

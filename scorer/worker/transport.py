@@ -4,14 +4,13 @@ Faust's own loop makes four tasks for each message, 17,000 messages a second at 
 the groups, the rebalances and the commits that are Faust's, and the messages are ours. It relies on the insides of one
 version of Faust, which is therefore pinned exactly.
 
-What a chunk is, and when one may go, the intake decides. A chunk's message bears the last record's offset; the group's
-offset is committed behind the chunks that were worked on, in the order in which they were handed out.
+What a chunk is, and when one may go, the intake decides. A chunk's message bears the last record's offset. What the
+group commits is the partition's next offset, which is that of the store.
 """
 
 import asyncio
-from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import Any, Protocol, cast
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, cast
 
 import aiokafka
 from faust.transport.drivers import TRANSPORTS
@@ -20,7 +19,7 @@ from faust.types import TP, ConsumerMessage
 
 from risk.errors import BrokerAwayError
 from scorer.worker.arrivals import Place
-from scorer.worker.intake import Gap, Intake
+from scorer.worker.ownership import Ownership
 
 SCHEME = "trustlens"
 # How long a fetch waits for records: when nothing else is to be done, and while something waits here.
@@ -29,24 +28,6 @@ IDLE_SECONDS, BUSY_SECONDS = 0.2, 0.02
 FETCH_MAX_WAIT_MS = 25
 # Less than Faust would wait for a seek.
 SEEK_SECONDS = 60.0
-
-
-class Work(Protocol):
-    """What the transport asks of the worker."""
-
-    intake: Intake
-    is_taking_over: bool
-    fatal: Callable[[BaseException], None]
-
-    def begin_again(self) -> Mapping[Place, int]:
-        """What was fetched is forgotten; where each owned partition is to be read from: the store says it, not the
-        group."""
-
-    async def check_gap(self, gap: Gap) -> None:
-        """The log had no record where one was expected. Ends the worker if it should have had one."""
-
-    async def change(self) -> None:
-        """Returns when a chunk has been worked on or a ledger day has come, if there is one to wait for, or soon."""
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -60,12 +41,11 @@ class Consumer(driver.Consumer):
     """Faust's consumer, with `getmany` and what hangs on it our own."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        self._handed_out: defaultdict[TP, deque[int]] = defaultdict(deque)
         self._fetching = asyncio.Lock()
         self._seeks = 0
         self._is_sought = False
         super().__init__(*arguments, **keywords)
-        self._work: Work = cast(Any, self.app).work
+        self._ownership: Ownership = cast(Any, self.app).ownership
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -80,13 +60,12 @@ class Consumer(driver.Consumer):
         """The watchdog does that; Faust would miss fetches of partitions that have records waiting here."""
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Offsets without a record need no book of their own: commits follow the order of handing out."""
+        """Offsets without a record need no book of their own: the group's offset is the store's."""
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         self._is_sought = False
-        self._work.intake.drop(Place(*tp) for tp in revoked)
+        self._ownership.intake.drop(Place(*tp) for tp in revoked)
         await super().on_partitions_revoked(revoked)
-        self._forget(revoked)
 
     async def perform_seek(self) -> None:
         """To the store's offsets. The lock lets a fetch end first: what it brings was fetched from the old place.
@@ -99,34 +78,35 @@ class Consumer(driver.Consumer):
             async with asyncio.timeout(SEEK_SECONDS):
                 await self._seek_to_store()
         except TimeoutError as error:
-            self._work.fatal(BrokerAwayError(f"no partition could be sought in {SEEK_SECONDS:g} s ({error!r})"))
+            self._ownership.fatal(BrokerAwayError(f"no partition could be sought in {SEEK_SECONDS:g} s ({error!r})"))
 
     async def _seek_to_store(self) -> None:
         async with self._fetching:
             self._seeks += 1
-            self._forget(list(self._handed_out))
-            wanted = {TP(*place): offset for place, offset in self._work.begin_again().items()}
+            wanted = {TP(*place): offset for place, offset in self._ownership.rewind().items()}
             if wanted:
                 await self.seek_wait(wanted)
             for tp, offset in wanted.items():
                 self._read_offset[tp] = offset or None
                 self._committed_offset[tp] = None  # the store leads; the group follows wherever it goes
-            self._is_sought = not self._work.is_taking_over  # if it still is, another rebalance is on its way
+            self._is_sought = not self._ownership.is_taking_over  # if it still is, another rebalance is on its way
 
-    def _forget(self, tps: Iterable[TP]) -> None:
-        for tp in tps:
-            for book in (self._handed_out, self._acked, self._acked_index):
-                book.pop(tp, None)
+    def ack(self, message: Any) -> bool:
+        """Whoever waits until nothing is under way is told. Faust would keep books of acks to commit by."""
+        if message.acked:
+            return False
+        message.acked = True
+        self._unacked_messages.discard(message)
+        waiting = self._waiting_for_ack
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+        return True
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return (tp for tp in self.assignment() if topics is None or tp in topics or tp.topic in topics)
 
     def _new_offset(self, tp: TP) -> int | None:
-        acked, index, handed_out, new = self._acked[tp], self._acked_index[tp], self._handed_out[tp], None
-        while handed_out and handed_out[0] in index:
-            new = handed_out.popleft()
-            index.discard(new)
-        if new is None:
-            return None
-        acked[:] = [offset for offset in acked if offset in index]
-        return new + 1
+        return self._ownership.next_offset(Place(*tp))
 
     def _should_commit(self, tp: TP, offset: int) -> bool:
         return self._committed_offset[tp] != offset
@@ -146,10 +126,9 @@ class Consumer(driver.Consumer):
         await self._take_in(records)
         if not self._is_current(seeks):
             return
-        intake, generation = self._work.intake, self.app.consumer_generation_id
+        intake, generation = self._ownership.intake, self.app.consumer_generation_id
         while (chunk := intake.next()) is not None:
             tp, last = TP(*chunk.place), chunk.records[-1]
-            self._handed_out[tp].append(last.offset)
             whole = cast(Any, chunk)  # a message of Faust bears bytes; ours bears what was decoded from them
             yield tp, ConsumerMessage(
                 tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type,
@@ -157,7 +136,7 @@ class Consumer(driver.Consumer):
             )  # fmt: skip
             if not self._is_current(seeks):
                 return
-        await self._work.change()
+        await self._ownership.change()
 
     def _is_current(self, seeks: int) -> bool:
         """No rebalance came since there had been so many seeks."""
@@ -166,7 +145,7 @@ class Consumer(driver.Consumer):
     async def _fetch(self, timeout: float) -> Mapping[TP, list[Any]]:
         """A partition that has records waiting here is not fetched from: memory stays bounded, and others get the turn.
         An empty set would mean all of them to the client."""
-        intake = self._work.intake
+        intake = self._ownership.intake
         active = set(self._get_active_partitions())
         hungry = {tp for tp in active if not intake.has_records(Place(*tp))}
         if not hungry:
@@ -181,7 +160,7 @@ class Consumer(driver.Consumer):
 
     async def _take_in(self, records: Mapping[TP, list[Any]]) -> None:
         """All at once: a seek must not come between records that were fetched together."""
-        intake = self._work.intake
+        intake = self._ownership.intake
         gaps = [gap for tp, fetched in records.items() if (gap := intake.add(Place(*tp), fetched)) is not None]
         assignment = self._thread._ensure_consumer()._subscription.subscription.assignment
         for tp in self.assignment():
@@ -190,7 +169,7 @@ class Consumer(driver.Consumer):
                 gap = intake.read_up_to(Place(*tp), state.position, state.highwater)
                 gaps += [] if gap is None else [gap]
         for gap in gaps:
-            await self._work.check_gap(gap)
+            await self._ownership.check_gap(gap)
 
 
 class Transport(driver.Transport):

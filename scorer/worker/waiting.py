@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from time import monotonic, time
 from typing import NamedTuple
 
@@ -13,13 +12,12 @@ from risk.topics import Topics
 from scorer.metrics import Metrics
 from scorer.worker.arrivals import Place
 from scorer.worker.days import LedgerDays
-from scorer.worker.held import HeldTransactions
-from scorer.worker.intake import Gap
 from scorer.worker.keeper import Ends, Terms, ahead_at_most, last_due, last_past, reached
 from scorer.worker.log_bounds import LogBounds
+from scorer.worker.ownership import Ownership
+from scorer.worker.partition import TransactionPartition
 from scorer.worker.reach import slowest
 from scorer.worker.store_thread import StoreThread
-from scorer.worker.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +130,7 @@ class Waiting:
         self,
         *,
         topics: Topics,
-        work: Work,
+        ownership: Ownership,
         days: LedgerDays,
         store: StoreThread,
         partitions: int,
@@ -141,7 +139,7 @@ class Waiting:
         prospect: Prospect,
     ) -> None:
         self._topics = topics
-        self._work = work
+        self._ownership = ownership
         self._days = days
         self._store = store
         self._partitions = partitions
@@ -157,8 +155,8 @@ class Waiting:
         while True:
             begun = monotonic()
             await asyncio.sleep(LOOKS_EVERY_SECONDS)
-            await self._pass_gaps()
-            if self._work.intake.waiting_for is not None:
+            await self._ownership.skip_empty_ends()
+            if self._ownership.intake.waiting_for is not None:
                 self._metrics.ledger_wait.inc(monotonic() - begun)
                 await self._publish_heads()
             if monotonic() - asked > ASKS_EVERY_SECONDS:
@@ -169,39 +167,20 @@ class Waiting:
                 let_go = monotonic()
                 await self._let_go_of_days()
 
-    async def _pass_gaps(self) -> None:
-        """Offsets behind the last record that hold none (transaction markers, what retention took): the store moves
-        past them, so that the keeper sees a partition that is read to its end."""
-        intake = self._work.intake
-        for place, held in list(self._work.held.items()):
-            position = intake.position(place)
-            if position is None or position <= held.next_offset or not intake.is_idle(place):
-                continue
-            gap = Gap(place, held.next_offset, position)
-            await self._work.check_gap(gap)
-            async with held.moving:  # a batch that came meanwhile has moved the offset, or will
-                is_same = self._work.held.get(place) is held and held.next_offset == gap.expected
-                if is_same and intake.is_idle(place) and intake.position(place) == position:
-                    skip = partial(Store.skip_to, owner=held.owner, expected=gap.expected, next_offset=position)
-                    await self._store.call(skip)
-                    held.next_offset = position
-                    if isinstance(held, HeldTransactions):
-                        held.scored_to = position
-
     async def _publish_heads(self) -> None:
-        heads = self._work.intake.heads()
+        heads = self._ownership.intake.heads()
         if heads is None:
             return
         times = {head.place: head.event_time for head in heads}
-        held = [h for h in self._work.held.values() if isinstance(h, HeldTransactions)]
-        wanted = [(h.owner, h.next_offset, times.get(h.place)) for h in held]
+        owned = [p for p in self._ownership.partitions.values() if isinstance(p, TransactionPartition)]
+        wanted = [(p.owner, p.next_offset, times.get(p.place)) for p in owned]
         if wanted != self._published:
             await self._store.call(lambda store: store.publish_heads(wanted))
             self._published = wanted
-            self._work.moved()  # the keeper, if that is us; another one looks by itself
+            self._ownership.on_commit()  # the keeper, if that is us; another one looks by itself
 
     async def _lose_patience(self) -> None:
-        day = self._work.intake.waiting_for
+        day = self._ownership.intake.waiting_for
         if day is None:
             self.is_hopeless = False
             return
@@ -218,10 +197,10 @@ class Waiting:
             )  # fmt: skip
         self.is_hopeless = look.is_hopeless
         if self.is_hopeless:
-            self._work.intake.give_up()
+            self._ownership.intake.give_up()
 
     async def _let_go_of_days(self) -> None:
         """Ledger entries that no partition of the whole topic can ask for any more."""
         positions = await self._store.call(lambda store: store.positions())
         ends = await self._bounds.ends_of(self._topics.transactions, self._partitions)
-        await self._work.let_go_of_days(slowest(positions, self._topics.transactions, ends))
+        await self._ownership.forget_days(slowest(positions, self._topics.transactions, ends))

@@ -63,7 +63,7 @@ def _slowest(goodbyes: list[float]) -> str:
 
 
 def _is_in_group(worker: Worker) -> bool:
-    return ": holds " in worker.said()
+    return ": owns " in worker.said()
 
 
 def _rate(ground: Ground, faults: int) -> str:

@@ -57,10 +57,10 @@ def _stopped(crew: Crew, is_time: Callable[[Worker], bool]) -> Worker:
 
 def _go_on(stale: Worker) -> None:
     """It either ends, because its partitions are somebody else's, or comes back into the group as a new member."""
-    holds = stale.said().count(": holds ")
+    owns = stale.said().count(": owns ")
     stale.signal(signal.SIGCONT)
     until(
-        lambda: status_of(stale) is not None or stale.said().count(": holds ") > holds,
+        lambda: status_of(stale) is not None or stale.said().count(": owns ") > owns,
         ENOUGH_SECONDS,
         "the stale owner has noticed",
     )

@@ -1,0 +1,73 @@
+"""What a batch sends to and stores in, as plain classes that note what they are asked for."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from risk.errors import StaleOwnerError
+from risk.events import Label
+from risk.kafka.sending import Message
+from risk.store import Outputs, Owner, RowValues
+from scorer.worker.partition import CommitStore
+
+Answer = TypeVar("Answer")
+
+
+class FakeStore:
+    """The store and the thread that calls it."""
+
+    def __init__(self, journal: list[str] | None = None, *, refuses: bool = False) -> None:
+        self.journal = [] if journal is None else journal
+        self._refuses = refuses
+
+    async def call(self, ask: Callable[[CommitStore], Answer]) -> Answer:
+        return ask(self)
+
+    def _note(self, what: str) -> None:
+        if self._refuses:
+            raise StaleOwnerError("another worker took it over")
+        self.journal.append(what)
+
+    def check(self, owner: Owner, next_offset: int) -> None:  # noqa: ARG002 - as it is called
+        self._note(f"check {next_offset}")
+
+    def commit_flags(
+        self,
+        owner: Owner,  # noqa: ARG002
+        *,
+        expected: int,
+        next_offset: int,
+        newest_event_time: int | None,  # noqa: ARG002
+        outputs: Outputs,  # noqa: ARG002
+        rows: Sequence[RowValues],
+    ) -> None:
+        self._note(f"commit {expected} to {next_offset}: {len(rows)} rows")
+
+    def commit_labels(
+        self,
+        owner: Owner,  # noqa: ARG002
+        *,
+        expected: int,
+        next_offset: int,
+        rejected_offset: int,
+        labels: Sequence[tuple[int, Label]],
+    ) -> None:
+        self._note(f"labels {expected} to {next_offset}: {len(labels)}, rejects read to {rejected_offset}")
+
+    def skip_to(self, owner: Owner, *, expected: int, next_offset: int) -> None:  # noqa: ARG002
+        self._note(f"skip {expected} to {next_offset}")
+
+
+class FakeSend:
+    """A broker; it fails with what it was given for a topic."""
+
+    def __init__(self, journal: list[str]) -> None:
+        self.journal = journal
+        self.fails: dict[str, Exception] = {}
+        self._ends: dict[str, int] = {}
+
+    async def __call__(self, topic: str, partition: int, messages: Sequence[Message]) -> int:
+        if topic in self.fails:
+            raise self.fails[topic]
+        self.journal.append(f"send {len(messages)} to {topic}-{partition}")
+        self._ends[topic] = self._ends.get(topic, 0) + len(messages)
+        return self._ends[topic]
