@@ -158,7 +158,8 @@ def _notes(found: dict[str, Any]) -> str:
         f"{found['rows']:,} transactions, {found['repeat']} repetitions, four partitions.{few} *Alerts* is how many "
         "the times of event to alert come from, all repetitions together: where they are few, p99 is close to the "
         "slowest.\n\n*Lines of code* are those of the program itself, without what it imports; empty lines, comments "
-        "and docstrings are not counted. Ours are `scorer/worker/` and its metrics: whoever uses it writes none."
+        "and docstrings are not counted. Ours are the worker and what it shares with `verify`: whoever uses it writes "
+        "none."
         f"{by_hand} What ours and the bare loop share, `risk/` with its store, is another "
         f"{lines_of_code(('risk/**/*.py',)):,} lines.\n"
     )

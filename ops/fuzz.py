@@ -19,8 +19,8 @@ from risk.settings import count
 
 # A round has one of them: messages and outputs first, then files, the producer and the engine.
 TESTS = (
-    "codec", "block_codec", "ledger_log", "outputs", "contracts", "contracts_v1", "scorer_readback", "kafka_batches",
-    "dataset_lines", "dataset_quotes", "clock_and_money", "words", "store_ledger", "producer_steps",
+    "codec", "block_codec", "ledger_log", "outputs", "contracts", "contracts_v1", "scorer_already_sent",
+    "kafka_batches", "dataset_lines", "dataset_quotes", "clock_and_money", "words", "store_ledger", "producer_steps",
     "producer_redrive", "producer_delivery", "producer_sequence", "producer_partitions", "scorer_verify_comparison",
     "engine_properties", "engine_oracle", "engine_restore", "dataset_rows",
 )  # fmt: skip

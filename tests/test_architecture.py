@@ -123,6 +123,19 @@ def test_nothing_but_a_test_takes_from_the_tests() -> None:
     assert [path for path in others if any(name.split(".")[0] == "tests" for name in imported_by(path))] == []
 
 
+def test_only_its_adapter_knows_faust() -> None:
+    knows = [
+        path.name for path in sources("scorer") if any(name.split(".")[0] == "faust" for name in imported_by(path))
+    ]
+    assert knows == ["faust_adapter.py"]
+
+
+@pytest.mark.parametrize("room", ["scorer/log", "scorer/ledger", "scorer/verify"])
+def test_what_the_worker_shares_with_verify_knows_no_worker(room: str) -> None:
+    others = [path for path in sources(room) if any(name.startswith("scorer.worker") for name in imported_by(path))]
+    assert others == []
+
+
 def test_only_the_store_speaks_sql() -> None:
     """Python brings sqlite3 along, so that no table of libraries keeps it in its room."""
     others = {"trainer", "producer", "scorer", "risk"}

@@ -18,15 +18,15 @@ from risk.events import Label, Level, Rejected, RejectReason, Transaction
 from risk.pipeline import Scored
 from risk.store import Owner, Taken
 from risk.topics import topics_of
+from scorer.ledger.closed_days import LedgerDays
+from scorer.log.decoding import Chunk, Labels, Place
 from scorer.metrics import Metrics
-from scorer.worker.arrivals import Chunk, Labels, Place
 from scorer.worker.batch import Batches
-from scorer.worker.days import LedgerDays
 from scorer.worker.partition import LabelPartition, TransactionPartition
 from testing.bundles import write_bundle
 from tests.backtests import FIELDS, LEARNED
 from tests.scorer_fakes import FakeSend, FakeStore
-from tests.test_scorer_intake import Given, decoded
+from tests.test_scorer_buffer import Given, decoded
 
 PLACE, LABELS = Place("transactions", 0), Place("labels", 0)
 BAD = Rejected(RejectReason.NOT_JSON, "why")

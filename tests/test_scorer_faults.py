@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from risk.settings import PREFIX
 from risk.topics import group_of
-from scorer.worker.ending import EXIT_AWAY, EXIT_FAILED, EXIT_STALE
+from scorer.worker.exits import EXIT_AWAY, EXIT_FAILED, EXIT_STALE
 from testing.brokers import TestKafka
 from testing.systems import System, Worker, system
 from tests.kafka_tampering import ALL, lose

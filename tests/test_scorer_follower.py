@@ -18,10 +18,10 @@ from risk.ledger_day import LedgerDay
 from risk.ledger_log import DayReader, key_of, messages_of
 from risk.store import Store, open_store
 from risk.topics import topics_of
+from scorer.ledger.closed_days import LedgerDays
+from scorer.ledger.follower import Follower
 from scorer.metrics import Metrics
-from scorer.worker.days import LedgerDays
-from scorer.worker.follower import Follower
-from scorer.worker.store_thread import StoreThread
+from scorer.store_thread import StoreThread
 from testing.brokers import TestKafka
 from tests.kafka_tampering import lose, send
 
@@ -50,7 +50,7 @@ async def confirmed(topic: str, partition: int) -> None:
 
 
 def day(number: int) -> list[Message]:
-    """A closed day with one transaction, as the keeper publishes it."""
+    """A closed day with one transaction, as the closer publishes it."""
     closed = LedgerDay(FIRST + number, 7, HOUR, ("mill",), ((FIRST + number) * DAY,), (1,), (0,))
     return [Message(key_of(closed).as_bytes(), value) for value in messages_of(closed, 1)]
 

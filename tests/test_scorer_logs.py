@@ -39,7 +39,7 @@ def test_what_a_client_repeats_is_said_once_in_a_while_and_counted() -> None:
 
 def test_what_we_say_comes_through_each_time() -> None:
     sparing = Sparing(SetClock())
-    assert [said(sparing, "scorer.worker.keeper", "closed %s", n) for n in (1, 2)] == ["closed 1", "closed 2"]
+    assert [said(sparing, "scorer.ledger.closer", "closed %s", n) for n in (1, 2)] == ["closed 1", "closed 2"]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from risk.errors import StaleOwnerError
 from risk.store import Outputs, Owner, Taken
-from scorer.worker.arrivals import Place
+from scorer.log.decoding import Place
 from scorer.worker.partition import LabelPartition, TransactionPartition
 from tests.scorer_fakes import FakeStore
 

@@ -17,10 +17,10 @@ from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 from risk.prepare import Learned, LearnedNumber
 from risk.store import Store, open_store
+from scorer.ledger.closed_days import LedgerDays
+from scorer.store_thread import StoreThread
 from scorer.verify.audit import bundles_at_hand
-from scorer.worker.days import LedgerDays
 from scorer.worker.pipelines import Pipelines, encode_manifest
-from scorer.worker.store_thread import StoreThread
 from testing.bundles import write_bundle
 
 FIRST = 20_000

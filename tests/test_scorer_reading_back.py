@@ -18,17 +18,17 @@ from risk.kafka.log import LogReader
 from risk.kafka.sending import send_all
 from risk.outputs import RiskFlag, encode
 from risk.topics import topics_of
+from scorer.ledger.closed_days import LedgerDays
+from scorer.log.already_sent import AlreadySent, Unread, read_back, source_of_flag
+from scorer.log.decoding import Chunk, Place, transaction_reader
 from scorer.metrics import Metrics
-from scorer.worker.arrivals import Chunk, Place, transaction_reader
+from scorer.store_thread import StoreThread
 from scorer.worker.batch import Batches
-from scorer.worker.days import LedgerDays
 from scorer.worker.partition import TransactionPartition
 from scorer.worker.pipelines import Pipelines
-from scorer.worker.readback import AlreadySent, Unread, read_back, source_of_flag
-from scorer.worker.store_thread import StoreThread
 from tests.cases import NEW_YEAR
+from tests.test_scorer_already_sent import PLACE, SOURCE, Partition, Stored
 from tests.test_scorer_pipelines import WITHOUT, Bench, Empty
-from tests.test_scorer_readback import PLACE, SOURCE, Partition, Stored
 
 COUNT, CHUNK, REPEATED = 40, 10, (15, 39)
 

@@ -9,8 +9,8 @@ from aiokafka.errors import KafkaConnectionError
 
 from risk.errors import BrokerAwayError, BrokerError, StaleOwnerError, StoreBusyError, StoreError
 from risk.store import Store
-from scorer.worker.ending import EXIT_AWAY, EXIT_BUSY, EXIT_FAILED, EXIT_STALE, status_of
-from scorer.worker.store_thread import TRIES, StoreThread
+from scorer.store_thread import TRIES, StoreThread
+from scorer.worker.exits import EXIT_AWAY, EXIT_BUSY, EXIT_FAILED, EXIT_STALE, status_of
 
 
 def busy_times(count: int) -> Callable[[Store], int]:

@@ -21,9 +21,9 @@ from risk.ledger_log import ClosedDay, messages_of
 from risk.pipeline import Pipeline
 from risk.settings import read_settings
 from risk.store import Outputs, open_store
-from scorer.worker.arrivals import Place
-from scorer.worker.days import Source
-from scorer.worker.outgoing import Out, outgoing
+from scorer.ledger.closed_days import Source
+from scorer.log.decoding import Place
+from scorer.log.outputs import Out, outgoing
 from testing.brokers import TestKafka
 from testing.systems import Said, System, counts, digest, system
 from tests.kafka_tampering import lose, messages, rewrite, send, send_in_a_transaction

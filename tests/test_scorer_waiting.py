@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from risk.clock import DAY, HOUR
 from risk.store import Position
 from risk.topics import topics_of
-from scorer.worker.arrivals import Place
-from scorer.worker.keeper import Terms
-from scorer.worker.waiting import Look, Prospect
+from scorer.ledger.closer import ClosingTerms
+from scorer.ledger.waiting import Look, StallTimer
+from scorer.log.decoding import Place
 
 TOPICS = topics_of("")
-TERMS = Terms(7, HOUR, DAY, HOUR)
+TERMS = ClosingTerms(7, HOUR, DAY, HOUR)
 FIRST = 20_000
 LIMIT = 60.0
 
@@ -30,7 +30,7 @@ class Waiter:
         self.times: dict[int, int | None] = {0: at(9), 1: at(9)}
         self.read = {Place(topic, n): 0 for topic in (TOPICS.transactions, TOPICS.labels) for n in (0, 1)}
         self.lengths = dict(self.read)
-        self.prospect = Prospect(
+        self.prospect = StallTimer(
             topics=TOPICS,
             partitions=2,
             terms=TERMS,
@@ -141,7 +141,7 @@ def test_every_day_that_is_closed_begins_the_wait_anew() -> None:
 
 
 def test_a_day_that_lies_ahead_of_the_clock_has_no_prospect_whatever_moves() -> None:
-    """No keeper closes it, so a message with a wrong date must not hold its partition up for ever."""
+    """No closer closes it, so a message with a wrong date must not hold its partition up for ever."""
     waiter = Waiter()
     waiter.wall = at(6.4) / 1000 - 3600
     for _ in range(int(LIMIT)):

@@ -15,7 +15,7 @@ import pytest
 from risk.errors import StoreBusyError
 from risk.store import open_store
 from risk.store.lock_holder import holder_of, holder_of_folder
-from scorer.worker.store_thread import StoreThread
+from scorer.store_thread import StoreThread
 from testing.stores import held_by_another
 
 NOBODY = "a process that this system does not tell, perhaps of another container"

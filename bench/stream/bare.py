@@ -19,9 +19,9 @@ from risk.pipeline import Pipeline
 from risk.settings import Settings, read_settings
 from risk.store import Outputs, open_store
 from risk.topics import group_of, topics_of
-from scorer.worker.arrivals import Place, transaction_reader
-from scorer.worker.outgoing import outgoing
-from scorer.worker.rehearsal import collect_less, rehearse
+from scorer.log.decoding import Place, transaction_reader
+from scorer.log.outputs import outgoing
+from scorer.worker.process import collect_less, warm_up
 
 CHUNK = 1_000
 NOTHING = Outputs(0, 0, 0)
@@ -33,7 +33,7 @@ async def run(settings: Settings, folder: Path) -> None:
     options = client_options(connection_of(settings))
     days = SeenDays(label_delay_days=manifest.label_delay_days, bucket_ms=manifest.bucket_ms)
     pipeline, read = Pipeline(bundle, days), transaction_reader(manifest.max_ahead_ms)
-    rehearse(bundle)
+    warm_up(bundle)
     store = open_store(settings.db)
     consumer = AIOKafkaConsumer(
         topics.transactions,

@@ -37,7 +37,8 @@ def _with_bundle(module: str, python: str = sys.executable) -> Callable[[Run], L
     return lambda run: run.start(module, "--bundle", str(run.history.bundle), python=python)
 
 
-WORKER = Contestant("ours", worker, POSITIONS, ("scorer/worker/*.py", "scorer/metrics.py"))
+OURS = ("scorer/worker/*.py", "scorer/log/*.py", "scorer/ledger/*.py", "scorer/store_thread.py", "scorer/metrics.py")
+WORKER = Contestant("ours", worker, POSITIONS, OURS)
 BARE = Contestant("bare loop", _with_bundle("bench.stream.bare"), POSITIONS, ("bench/stream/bare.py",))
 BY_HAND = ("bench/stream/by_hand.py", "bench/stream/flags_table.py")
 QUIX = Contestant(

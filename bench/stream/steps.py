@@ -22,9 +22,9 @@ from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from risk.prepare import Preparation
 from risk.store import Outputs, open_store
-from scorer.worker.arrivals import Place, transaction_reader
-from scorer.worker.outgoing import outgoing
-from scorer.worker.rehearsal import collect_less, rehearse
+from scorer.log.decoding import Place, transaction_reader
+from scorer.log.outputs import outgoing
+from scorer.worker.process import collect_less, warm_up
 
 CHUNK, MOST_ROWS = 1_000, 200_000
 PLACE = Place("transactions", 0)
@@ -56,7 +56,7 @@ def cpu_of_steps(history: History) -> dict[str, float]:
     read = transaction_reader(manifest.max_ahead_ms)
     apart, whole = _pipeline(bundle), _pipeline(bundle)
     preparation = Preparation(manifest.feature_set, manifest.features)
-    rehearse(bundle)
+    warm_up(bundle)
     collect_less()
     with TemporaryDirectory() as folder, open_store(Path(folder) / "risk.db") as store:
         owner = store.take_over(PLACE.topic, 0, first_offset=0).owner

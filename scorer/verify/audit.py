@@ -16,6 +16,8 @@ from risk.outputs import without_history_days
 from risk.pipeline import Pipeline
 from risk.store import Store
 from risk.topics import Topics, topics_of
+from scorer.log.already_sent import SourceOf, as_it_is, source_of_alert, source_of_flag, source_of_reject
+from scorer.log.decoding import Place, read_labels, transaction_reader
 from scorer.verify.days import NoMore, Survey, survey
 from scorer.verify.findings import Findings, NotDone, Span
 from scorer.verify.labels import audit_labels
@@ -24,8 +26,6 @@ from scorer.verify.scoring import Scoring
 from scorer.verify.source import chunks
 from scorer.verify.stored import StoredRows
 from scorer.verify.transactions import Partition, There
-from scorer.worker.arrivals import Place, read_labels, transaction_reader
-from scorer.worker.readback import SourceOf, as_it_is, source_of_alert, source_of_flag, source_of_reject
 
 STORE = "store"
 
@@ -140,7 +140,7 @@ class _Parts:
                 window,
                 findings,
             )
-            shelves = [shelf for shelf, _ in opened]
+            outputs = [output for output, _ in opened]
             alerts, flags, rejects = (comparison for _, comparison in opened)
             rows = StoredRows(self._asked.store, f"{STORE}-{number}", number, window, findings)
             partition = Partition(
@@ -155,17 +155,17 @@ class _Parts:
             advance = stack.enter_context(progress(f"{place.topic}-{number}", window.until - window.begin))
             read = transaction_reader(manifest.max_ahead_ms)
             async for chunk in chunks(source, place, window.begin, window.until, read):
-                for shelf in shelves:
-                    await shelf.read_to(chunk.after - 1)
-                    shelf.forget_before(chunk.after)
+                for output in outputs:
+                    await output.read_to(chunk.next_offset - 1)
+                    output.forget_before(chunk.next_offset)
                 await partition.take(chunk)
                 advance(len(chunk.records))
                 # What comes from here on is too late for the range.
                 if partition.newest - self._lateness >= findings.span.until:
                     break
             else:
-                for shelf in shelves:
-                    await shelf.read_to(window.until)
+                for output in outputs:
+                    await output.read_to(window.until)
                 partition.finish(window.until)
         for topic, comparison in ((STORE, rows.comparison), (topics.flags, flags), (topics.alerts, alerts)):
             findings.take(topic, comparison)
@@ -176,9 +176,9 @@ class _Parts:
         window = self._windows[place]
         async with reading(self._asked.connection) as source, reading(self._asked.connection) as sent:
             rejected = self._rejects(Place(*place), window.end, counts_foreign=False)
-            [(shelf, rejects)] = open_outputs(sent, [rejected], window, self._findings)
+            [(output, rejects)] = open_outputs(sent, [rejected], window, self._findings)
             found = chunks(source, place, window.begin, window.until, read_labels)
-            await audit_labels(found, window.begin, window.until, shelf, rejects, self._findings)
+            await audit_labels(found, window.begin, window.until, output, rejects, self._findings)
         self._findings.take(topics.rejected, rejects)
 
     def _output(self, topic: str, source: SourceOf, number: int) -> Output:

@@ -15,8 +15,7 @@ from risk.kafka.log import Bounds, LogReader
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay, DayReader
 from risk.pipeline import Pipeline
-from scorer.worker.days import LedgerDays, Source
-from scorer.worker.reach import NEVER
+from scorer.ledger.closed_days import NEVER, LedgerDays, Source
 
 Kind = tuple[int, int]  # label delay in days, bucket in ms
 

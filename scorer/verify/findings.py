@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from risk.digest import Digest
+from scorer.ledger.closed_days import NEVER
 from scorer.verify.comparison import Comparison, Difference, Tally
-from scorer.worker.reach import NEVER
 
 
 class Span(NamedTuple):

@@ -4,31 +4,31 @@ from collections.abc import AsyncIterator
 
 from risk.events import Label, Rejected
 from risk.kafka.sending import Message
+from scorer.ledger.closed_days import NEVER
+from scorer.log.already_sent import SentOutput
+from scorer.log.decoding import Chunk, Labels
+from scorer.log.outputs import reject
 from scorer.verify.comparison import Comparison
 from scorer.verify.findings import Findings
-from scorer.worker.arrivals import Chunk, Labels
-from scorer.worker.outgoing import reject
-from scorer.worker.reach import NEVER
-from scorer.worker.readback import SentOutput
 
 
 async def audit_labels(
     chunks: AsyncIterator[Chunk[Labels]],
     begin: int,
     until: int,
-    shelf: SentOutput,
+    output: SentOutput,
     rejects: Comparison[Message],
     findings: Findings,
 ) -> None:
     """A label counts by its own time, what cannot be read by the newest one before it."""
     newest, place = NEVER, begin
     async for chunk in chunks:
-        await shelf.read_to(chunk.after - 1)
-        shelf.forget_before(chunk.after)
+        await output.read_to(chunk.next_offset - 1)
+        output.forget_before(chunk.next_offset)
         events = {
             record.offset: (record, event) for record, event in zip(chunk.records, chunk.content.events, strict=True)
         }
-        for offset in range(place, chunk.after):
+        for offset in range(place, chunk.next_offset):
             record, event = events.get(offset, (None, None))
             if isinstance(event, Label):
                 newest = max(newest, event.labelled_at)
@@ -39,7 +39,7 @@ async def audit_labels(
                 findings.rejects[f"label {event.reason.value}"] += counts
             findings.labels += counts and isinstance(event, Label)
             rejects.judge(due, counts=counts)
-        place = chunk.after
+        place = chunk.next_offset
     for _ in range(place, until):
         rejects.judge(None, counts=findings.span.has(newest))
-    await shelf.read_to(until)
+    await output.read_to(until)

@@ -11,10 +11,10 @@ from risk.kafka.log import Bounds, LogReader
 from risk.kafka.sending import Message
 from risk.outputs import source_of
 from risk.rejects import shortened
+from scorer.log.already_sent import AsOlder, SentOutput, Skipped, SourceOf, Unread, read_back
+from scorer.log.decoding import Record
 from scorer.verify.comparison import Comparison
 from scorer.verify.findings import Findings
-from scorer.worker.arrivals import Record
-from scorer.worker.readback import AsOlder, SentOutput, Skipped, SourceOf, Unread, read_back
 
 
 class Window(NamedTuple):
@@ -38,7 +38,7 @@ class Output(NamedTuple):
 def open_outputs(
     reader: LogReader, outputs: list[Output], window: Window, findings: Findings
 ) -> list[tuple[SentOutput, Comparison[Message]]]:
-    """What is found goes to the comparisons as the shelves read on."""
+    """What is found goes to the comparisons as the outputs are read."""
     comparisons = [
         Comparison[Message](_name(out.place), window.begin, explained, partial(_as_older, out.as_older))
         for out in outputs

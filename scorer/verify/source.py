@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 from aiokafka import TopicPartition
 
 from risk.kafka.log import LogReader
-from scorer.worker.arrivals import Chunk, Content, Place, Read
-from scorer.worker.intake import CHUNK
+from scorer.log.decoding import MOST_IN_A_CHUNK, Chunk, Content, Place, Read
 
 
 async def chunks(
@@ -14,5 +13,5 @@ async def chunks(
 ) -> AsyncIterator[Chunk[Content]]:
     """The reader is for this alone."""
     reader.begin({place: begin})
-    async for records in reader.until(place, until, most=CHUNK):
+    async for records in reader.until(place, until, most=MOST_IN_A_CHUNK):
         yield Chunk(Place(*place), records, read(records), 0, records[0].offset)

@@ -8,11 +8,11 @@ from risk.clock import DAY
 from risk.kafka.sending import Message
 from risk.outputs import day_named, decode_flag
 from risk.store import FlagRow
+from scorer.ledger.closed_days import NEVER
+from scorer.log.already_sent import is_of
+from scorer.log.decoding import Chunk, Place
 from scorer.verify.comparison import Comparison
 from scorer.verify.scoring import Scoring
-from scorer.worker.arrivals import Chunk, Place
-from scorer.worker.reach import NEVER
-from scorer.worker.readback import is_of
 
 
 class Terms(NamedTuple):

@@ -12,15 +12,15 @@ from risk.horizon import LogStart
 from risk.kafka.sending import Message
 from risk.pipeline import Pipeline, Scored
 from risk.store import FlagRow
+from scorer.ledger.closed_days import NEVER
+from scorer.log.decoding import Chunk, Place, within_limits
+from scorer.log.outputs import outgoing, reject
 from scorer.verify.comparison import Comparison
 from scorer.verify.days import Survey, has_ledger, kind_of
 from scorer.verify.findings import Findings
 from scorer.verify.scoring import Scoring
 from scorer.verify.stored import StoredRows, as_bytes
 from scorer.verify.terms import Naming, Terms
-from scorer.worker.arrivals import Chunk, Place, within_limits
-from scorer.worker.outgoing import outgoing, reject
-from scorer.worker.reach import NEVER
 
 
 class There(NamedTuple):
@@ -74,14 +74,14 @@ class Partition:
 
     async def take(self, chunk: Chunk[Decoded]) -> None:
         """Of these records everything in the topics has been read."""
-        rows = self._there.rows.read_to(chunk.after - 1)
+        rows = self._there.rows.read_to(chunk.next_offset - 1)
         chunk = within_limits(chunk, lambda offset: offset in rows or bool(self._there.flags.waiting(offset)))
         for piece, terms in self._naming.pieces(chunk, rows):
             pipeline = self._scoring.pipeline(terms.bundle)
             due = await self._due(pipeline, terms, piece)
-            for offset in range(self._next, piece.after):
+            for offset in range(self._next, piece.next_offset):
                 self._judge(due.get(offset), pipeline, terms)
-            self._next = piece.after
+            self._next = piece.next_offset
 
     def finish(self, until: int) -> None:
         """There are no more records up to here."""

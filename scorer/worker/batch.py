@@ -1,6 +1,6 @@
 """The batch, in the order that is the guarantee. A step that fails ends the worker; the next start repairs.
 
-1. decode: done when the records are fetched (arrivals.py); what cannot be read is a reject
+1. decode: done when the records are fetched (scorer/log/decoding.py); what cannot be read is a reject
 2. skip what is below the store's next offset; read which outputs were sent already; ask whether the topics are the same
 3. features, scores, decisions, reasons
 4. once the topics are confirmed: send alerts, then flags, then rejects; every one acknowledged
@@ -13,28 +13,32 @@ A crash before 5 repeats the batch with the same bytes and ids; what was sent al
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Protocol
+from time import time
+from typing import NamedTuple, Protocol
 
 from risk.block import Block
 from risk.block_codec import Decoded
+from risk.bundle import Manifest
+from risk.clock import DAY
+from risk.engine import Verdict
 from risk.errors import StoreError
-from risk.events import Label, Rejected
+from risk.events import Label, Rejected, RejectReason
 from risk.horizon import LogStart
 from risk.kafka.sending import Message
-from risk.pipeline import Pipeline, Scored
+from risk.pipeline import LEVELS, Pipeline, Scored
 from risk.store import Outputs, Store
 from risk.topics import Topics
+from scorer.ledger.closed_days import LedgerDays
+from scorer.log.already_sent import SentOutput
+from scorer.log.decoding import Chunk, Confirm, Content, Labels, Record, within_limits
+from scorer.log.outputs import Out, Outgoing, outgoing, reject
 from scorer.metrics import Metrics
-from scorer.worker.arrivals import Chunk, Confirm, Content, Labels, Record, within_limits
-from scorer.worker.counting import Batch, Counting
-from scorer.worker.days import LedgerDays
-from scorer.worker.outgoing import Out, Outgoing, outgoing, reject
+from scorer.store_thread import StoreThread
 from scorer.worker.partition import LabelPartition, Partition, TransactionPartition
 from scorer.worker.pipelines import Pipelines, restore
-from scorer.worker.readback import SentOutput
-from scorer.worker.store_thread import StoreThread
 
 End = Callable[[], Awaitable[object]]
 
@@ -44,6 +48,17 @@ class Send(Protocol):
     of them."""
 
     async def __call__(self, topic: str, partition: int, messages: Sequence[Message]) -> int: ...
+
+
+class Batch(NamedTuple):
+    """What was scored and is to be sent and stored."""
+
+    piece: Chunk[Decoded]
+    scored: Scored
+    out: Outgoing
+    newest: int | None  # event time of what was scored
+    too_late: int
+    needed_days: int  # of the past, by the longest window of its bundle
 
 
 class Batches:
@@ -79,14 +94,14 @@ class Batches:
             await partition.queue(end)
             return
         confirmed = asyncio.ensure_future(self._confirm(*chunk.place))  # answered while the chunk is scored
-        await partition.already_sent.read_to(unseen.after - 1)
+        await partition.already_sent.read_to(unseen.next_offset - 1)
         rest: Chunk[Decoded] | None = unseen
         while rest is not None:
             piece = within_limits(rest, partition.already_sent.was_scored)
             piece, version = await self._first_piece(partition, piece)
-            is_last = piece.after == unseen.after
+            is_last = piece.next_offset == unseen.next_offset
             if await self._score_piece(partition, piece, version, confirmed, end if is_last else _not_yet):
-                rest = _unseen(rest, piece.after)
+                rest = _unseen(rest, piece.next_offset)
         self._pipelines.retire()  # not before: pieces of one chunk may go back and forth between bundles
 
     async def _score_piece(
@@ -101,7 +116,7 @@ class Batches:
         pipeline = await self._pipeline(partition, version)
         records, block, unreadable = _split_rejects(piece)
         # 3
-        partition.begin_scoring(piece.after)
+        partition.begin_scoring(piece.next_offset)
         with self._metrics.step_seconds.labels("score").time():
             scored, out = await self._scoring.call(lambda _: self._scored(partition, pipeline, records, block))
             unread = [reject(piece.place, record, event) for record, event in unreadable]
@@ -144,7 +159,7 @@ class Batches:
             # 5
             with steps.labels("store").time():
                 await partition.commit(
-                    batch.piece.after,
+                    batch.piece.next_offset,
                     Outputs(flags_offset=flags, alerts_offset=alerts, rejected_offset=rejects),
                     out.rows,
                     batch.newest,
@@ -161,7 +176,7 @@ class Batches:
         if unseen is None:
             await end()
             return
-        await partition.already_sent.read_to(unseen.after - 1)
+        await partition.already_sent.read_to(unseen.next_offset - 1)
         await self._confirm(*chunk.place)
         pairs = list(zip(unseen.records, unseen.content.events, strict=True))
         rejects = [reject(unseen.place, record, event) for record, event in pairs if type(event) is Rejected]
@@ -174,7 +189,7 @@ class Batches:
             await partition.check_ownership()
             rejected = await self._send(partition, "rejects", rejects, sent, known.rejected_offset)
             # 5
-            await partition.commit(unseen.after, known._replace(rejected_offset=rejected), labels)
+            await partition.commit(unseen.next_offset, known._replace(rejected_offset=rejected), labels)
         self._counting.learned(unseen, len(labels))
         # 6
         await end()
@@ -248,11 +263,11 @@ def _seen_of(batch: Batch) -> int | None:
 
 def _unseen(chunk: Chunk[Content], next_offset: int) -> Chunk[Content] | None:
     """What lies at or beyond the next offset. What lies between that and the chunk must have been handed out before."""
-    if chunk.follows > next_offset:
+    if chunk.expected_offset > next_offset:
         raise StoreError(
-            f"{chunk.place.topic} partition {chunk.place.partition}: got records that follow offset {chunk.follows}, "
-            f"expected {next_offset} next; what lies between them never came. Start the worker again: it reads on from "
-            "the store's offset."
+            f"{chunk.place.topic} partition {chunk.place.partition}: got records that follow offset "
+            f"{chunk.expected_offset}, expected {next_offset} next; what lies between them never came. Start the "
+            "worker again: it reads on from the store's offset."
         )
     if chunk.records[0].offset >= next_offset:
         return chunk
@@ -275,3 +290,50 @@ def _split_rejects(
 
 async def _not_yet() -> None:
     """The chunk has another piece."""
+
+
+class Counting:
+    def __init__(self, metrics: Metrics, days: LedgerDays, manifest: Manifest) -> None:
+        self._metrics = metrics
+        self._days = days
+        self._delay_days = manifest.label_delay_days if "merchant_id" in manifest.fields else None
+
+    def alerts_sent(self, alerts: Sequence[Out], records: Sequence[Record]) -> None:
+        """Just now they were acknowledged."""
+        if not alerts:
+            return
+        sent, now = {record.offset: record.timestamp for record in records}, time()
+        for alert in alerts:
+            self._metrics.alert_latency.observe(max(0.0, now - sent[alert.source_offset] / 1000))
+
+    def stored(self, batch: Batch, newest: int | None) -> None:
+        metrics, piece, scored = self._metrics, batch.piece, batch.scored
+        for level in LEVELS:
+            metrics.transactions.labels(level.value).inc(scored.levels.count(level))
+        metrics.alerts.inc(len(batch.out.alerts))
+        metrics.duplicates.inc(int((scored.verdicts == Verdict.DUPLICATE).sum()))
+        self._rejects(piece)
+        metrics.rejects.labels(piece.place.topic, RejectReason.TOO_LATE.value).inc(batch.too_late)
+        metrics.batch_rows.observe(len(piece.records))
+        metrics.last_commit.set(time())
+        if newest is not None:
+            metrics.newest_event.labels(str(piece.place.partition)).set(newest / 1000)
+        if self._delay_days is not None:
+            days = (piece.content.block.event_time[scored.rows] // DAY).tolist()
+            self._ledger(Counter(zip(days, scored.ledger_days, strict=True)), self._delay_days)
+
+    def _ledger(self, days: Counter[tuple[int, int | None]], delay_days: int) -> None:
+        """By day of the transaction and ledger day that it used."""
+        for (day, used), count in days.items():
+            if self._days.is_known(day):
+                self._metrics.on_closed_day.inc(count)
+            if self._days.went_without(day - delay_days, used):
+                self._metrics.without_day.inc(count)
+
+    def learned(self, chunk: Chunk[Labels], labels: int) -> None:
+        self._metrics.labels.inc(labels)
+        self._rejects(chunk)
+
+    def _rejects(self, chunk: Chunk[Decoded] | Chunk[Labels]) -> None:
+        for reason, count in Counter(why.reason for _, why in chunk.content.unread).items():
+            self._metrics.rejects.labels(chunk.place.topic, reason.value).inc(count)

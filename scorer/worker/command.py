@@ -14,13 +14,12 @@ from risk.errors import BrokerAwayError, StaleOwnerError, StoreBusyError
 from risk.kafka.connection import connection_of
 from risk.kafka.log import LIMIT_SECONDS
 from risk.settings import read_settings
-from scorer.worker.app import SESSION_SECONDS
-from scorer.worker.assembly import Options, run
-from scorer.worker.doors import SEND_SECONDS
-from scorer.worker.ending import EXIT_AWAY, EXIT_BUSY, EXIT_STALE, EXIT_STALLED, status_of
+from scorer.ledger.waiting import GIVES_UP_AFTER_SECONDS
+from scorer.worker.clients import SEND_SECONDS
+from scorer.worker.exits import EXIT_AWAY, EXIT_BUSY, EXIT_STALE, EXIT_STALLED, status_of
+from scorer.worker.faust_adapter import SESSION_SECONDS
 from scorer.worker.logs import FORMATS, log_to_stderr
-from scorer.worker.rehearsal import collect_less
-from scorer.worker.waiting import GIVES_UP_AFTER_SECONDS
+from scorer.worker.process import Options, collect_less, run
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

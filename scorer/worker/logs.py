@@ -76,6 +76,6 @@ def log_to_stderr(level: str, kind: str) -> None:
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     if level != "debug":
-        # The last two are where Faust says that a service of ours starts and stops.
-        for name in ("faust", "mode", "aiokafka", "asyncio", "scorer.worker.app", "scorer.worker.transport"):
+        # The last is where Faust says that a service of ours starts and stops.
+        for name in ("faust", "mode", "aiokafka", "asyncio", "scorer.worker.faust_adapter"):
             logging.getLogger(name).setLevel(logging.WARNING)

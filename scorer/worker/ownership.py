@@ -16,15 +16,8 @@ from risk.kafka.log import LogReader
 from risk.outputs import without_history_days
 from risk.store import Owner, Store
 from risk.topics import Topics
-from scorer.metrics import Metrics, Standing
-from scorer.worker.arrivals import Chunk, Confirm, Content, Place, Read, Record, read_labels, transaction_reader
-from scorer.worker.batch import Batches, End
-from scorer.worker.intake import Gap, Intake
-from scorer.worker.log_bounds import LogBounds
-from scorer.worker.partition import Commits, LabelPartition, Partition, TransactionPartition
-from scorer.worker.pipelines import Pipelines, restore
-from scorer.worker.reach import NEVER
-from scorer.worker.readback import (
+from scorer.ledger.closed_days import NEVER
+from scorer.log.already_sent import (
     AlreadySent,
     SourceOf,
     Unread,
@@ -34,7 +27,14 @@ from scorer.worker.readback import (
     source_of_flag,
     source_of_reject,
 )
-from scorer.worker.store_thread import StoreThread
+from scorer.log.bounds import LogBounds
+from scorer.log.decoding import Chunk, Confirm, Content, Place, Read, Record, read_labels, transaction_reader
+from scorer.metrics import Metrics, Standing
+from scorer.store_thread import StoreThread
+from scorer.worker.batch import Batches, End
+from scorer.worker.buffer import Buffer, Gap
+from scorer.worker.partition import Commits, LabelPartition, Partition, TransactionPartition
+from scorer.worker.pipelines import Pipelines, restore
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Ownership:
         self,
         *,
         topics: Topics,
-        intake: Intake,
+        buffer: Buffer,
         batches: Batches,
         pipelines: Pipelines,
         store: StoreThread,
@@ -60,9 +60,9 @@ class Ownership:
         accept_gap: bool,
         fatal: Callable[[BaseException], None],
     ) -> None:
-        """`store` is that of the thread that scores. `confirm`: see arrivals.py. `name`: by which people know this
+        """`store` is that of the thread that scores. `confirm`: see log/decoding.py. `name`: by which people know this
         worker. `reader` opens a consumer that belongs to no group, for reading outputs back."""
-        self.intake = intake
+        self.buffer = buffer
         self.partitions: dict[Place, Partition] = {}
         self.is_taking_over = False
         self.on_commit: Callable[[], None] = lambda: None
@@ -97,11 +97,11 @@ class Ownership:
         for place, partition in self.partitions.items():
             if isinstance(partition, TransactionPartition):
                 newest = partition.newest_event_time
-                self.intake.begin(
+                self.buffer.begin(
                     place, self._read_transactions, partition.next_offset, NEVER if newest is None else newest
                 )
             else:
-                self.intake.begin(place, read_labels, partition.next_offset, NEVER)
+                self.buffer.begin(place, read_labels, partition.next_offset, NEVER)
         return {place: partition.next_offset for place, partition in self.partitions.items()}
 
     def next_offset(self, place: Place) -> int | None:
@@ -142,15 +142,15 @@ class Ownership:
                     await partition.skip_to(gap.found)
 
     def _empty_end(self, partition: Partition) -> Gap | None:
-        position = self.intake.position(partition.place)
-        if position is None or position <= partition.next_offset or not self.intake.is_idle(partition.place):
+        position = self.buffer.position(partition.place)
+        if position is None or position <= partition.next_offset or not self.buffer.is_idle(partition.place):
             return None
         return Gap(partition.place, partition.next_offset, position)
 
     async def change(self) -> None:
         """Returns when a chunk has been worked on or a ledger day has come, if there is one to wait for, or soon."""
         self._changed.clear()
-        if not self.intake.is_starved:
+        if not self.buffer.is_starved:
             try:
                 await asyncio.wait_for(self._changed.wait(), CHANGE_SECONDS)
             except TimeoutError:
@@ -166,12 +166,12 @@ class Ownership:
         """Returns when the next chunk may come; `end` is called when this one is stored."""
 
         async def ended() -> None:
-            self.intake.done(chunk.serial)
+            self.buffer.done(chunk.serial)
             await end()
             self.on_commit()
             self.wake()
 
-        partition = self.partitions.get(chunk.place) if self.intake.is_under_way(chunk.serial) else None
+        partition = self.partitions.get(chunk.place) if self.buffer.is_under_way(chunk.serial) else None
         if isinstance(partition, TransactionPartition):
             await self._batches.score(partition, chunk, ended)
         elif isinstance(partition, LabelPartition):
@@ -201,7 +201,7 @@ class Ownership:
     async def _release(self, place: Place) -> None:
         partition = self.partitions.pop(place, None)
         if partition is not None:
-            self.intake.drop([place])
+            self.buffer.drop([place])
             await partition.close()
             if isinstance(partition, TransactionPartition):
                 await self._store.call(lambda _: self._pipelines.forget(place.partition))
@@ -335,7 +335,7 @@ class Ownership:
         await self._store.call(lambda _: self._pipelines.let_go_of_days(slowest))
 
     def standings(self) -> list[Standing]:
-        lags = self.intake.lags()
+        lags = self.buffer.lags()
         return [
             Standing(
                 place.topic,

@@ -12,8 +12,8 @@ from typing import Protocol, TypeVar
 
 from risk.events import Label
 from risk.store import Outputs, Owner, RowValues, Taken
-from scorer.worker.arrivals import Place
-from scorer.worker.readback import AlreadySent
+from scorer.log.already_sent import AlreadySent
+from scorer.log.decoding import Place
 
 # After so long without a commit, ownership is checked before anything is sent: the process may have been suspended.
 CHECK_AFTER_SECONDS = 1.0

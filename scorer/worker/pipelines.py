@@ -14,9 +14,8 @@ from risk.errors import BundleError, EngineError, StoreError
 from risk.ledger_log import ClosedDay
 from risk.pipeline import Pipeline
 from risk.store import Store
-from scorer.worker.days import LedgerDays, Source
-from scorer.worker.reach import slowest
-from scorer.worker.store_thread import StoreThread
+from scorer.ledger.closed_days import LedgerDays, Source, slowest
+from scorer.store_thread import StoreThread
 
 
 class LogEnds(Protocol):

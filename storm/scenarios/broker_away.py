@@ -1,7 +1,7 @@
 """The broker goes away while everybody works, and comes back."""
 
 from risk.settings import PREFIX
-from scorer.worker.ending import EXIT_AWAY
+from scorer.worker.exits import EXIT_AWAY
 from storm.concluding import Outcome, conclude
 from storm.crew import Crew
 from storm.ground import Ground, fill

@@ -14,7 +14,7 @@ from risk.events import Label, Transaction
 from risk.kafka.topic_states import AHEAD, UNLIMITED
 from risk.ledger_log import ClosedDay
 from risk.store import FlagRow, open_store
-from scorer.worker.days import Source
+from scorer.ledger.closed_days import Source
 from storm.concluding import Outcome, conclude
 from storm.crew import Crew
 from storm.ground import PARTITIONS, Ground, fill, send

@@ -4,7 +4,7 @@ nothing is sent twice."""
 import shutil
 
 from risk.store import open_store, restore_store
-from scorer.worker.ending import EXIT_FAILED
+from scorer.worker.exits import EXIT_FAILED
 from storm.concluding import Outcome, conclude
 from storm.crew import Crew
 from storm.ground import Ground, fill

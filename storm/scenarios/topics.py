@@ -5,7 +5,7 @@ import signal
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from scorer.worker.ending import EXIT_FAILED
+from scorer.worker.exits import EXIT_FAILED
 from storm.concluding import Outcome, conclude
 from storm.crew import Crew
 from storm.ground import PARTITIONS, Ground, fill

@@ -20,8 +20,8 @@ from risk.outputs import HighRiskAlert, RiskFlag, day_named, decode_alert, decod
 from risk.pipeline import Scored
 from risk.store import FlagRow
 from risk.topics import REASON
-from scorer.worker.arrivals import Place
-from scorer.worker.outgoing import outgoing
+from scorer.log.decoding import Place
+from scorer.log.outputs import outgoing
 from testing.bundles import write_bundle
 from tests.backtests import FIELDS, LEARNED
 from tests.events import TIME, TRANSACTIONS

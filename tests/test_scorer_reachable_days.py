@@ -3,7 +3,7 @@
 import pytest
 
 from risk.store import Position
-from scorer.worker.reach import NEVER, slowest
+from scorer.ledger.closed_days import NEVER, slowest
 
 ENDS = {0: 9, 1: 9}
 

@@ -1,4 +1,4 @@
-"""The keeper: a day is closed when nothing of it can still come, and from the labels known at its cutoff."""
+"""The closer: a day is closed when nothing of it can still come, and from the labels known at its cutoff."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,14 +14,14 @@ from risk.kafka.sending import Message
 from risk.ledger_log import ClosedDay, DayReader
 from risk.store import Owner, open_store
 from risk.topics import topics_of
+from scorer.ledger.closed_days import LedgerDays
+from scorer.ledger.closer import ClosingTerms, LedgerCloser, last_due, last_past
+from scorer.log.decoding import Place
 from scorer.metrics import Metrics
-from scorer.worker.arrivals import Place
-from scorer.worker.days import LedgerDays
-from scorer.worker.keeper import Keeper, Terms, last_due, last_past
-from scorer.worker.store_thread import StoreThread
+from scorer.store_thread import StoreThread
 from testing.stores import NOTHING_SENT, flag
 
-TERMS = Terms(7, HOUR, DAY, HOUR)
+TERMS = ClosingTerms(7, HOUR, DAY, HOUR)
 FIRST = 20_000
 
 
@@ -49,7 +49,7 @@ class Log:
                 place = Place(topic, partition)
                 self.owners[place] = self.store.take_over(topic, partition, first_offset=0).owner
                 self.lengths[place] = 0
-        self.keeper = Keeper(
+        self.closer = LedgerCloser(
             topics=self.topics,
             partitions=2,
             terms=TERMS,
@@ -128,8 +128,8 @@ class Log:
         )
 
     def close(self) -> list[int]:
-        """The days that the keeper closes now, counted from the first."""
-        return [day - FIRST for day in asyncio.run(self.keeper.close_due())]
+        """The days that the closer closes now, counted from the first."""
+        return [day - FIRST for day in asyncio.run(self.closer.close_due())]
 
     def read_back(self) -> list[ClosedDay]:
         reader = DayReader()
@@ -267,7 +267,7 @@ def test_a_day_that_somebody_else_closed_is_not_waited_for_any_more(log: Log) ->
 
 
 def test_a_partition_that_nobody_ever_took_holds_the_day_up(log: Log) -> None:
-    log.keeper._partitions = 3
+    log.closer._partitions = 3
     log.scored(0, 0.5, 6.5)
     assert log.close() == []
 
@@ -319,7 +319,7 @@ def test_a_day_counts_what_was_known_at_its_cutoff(log: Log) -> None:
 
 
 def test_the_first_day_is_decided_when_all_are_past(log: Log) -> None:
-    """A partition that catches up while the keeper looks may bring an earlier first day."""
+    """A partition that catches up while the closer looks may bring an earlier first day."""
     log.scored(0, 1.5, 8.6)
     log.unread(1)
     log.lengths[Place(log.topics.transactions, 1)] = 0

@@ -1,7 +1,7 @@
-"""Closed ledger days in memory: what the topic brought, for the pipelines that want it and the intake that waits."""
+"""Closed ledger days in memory: what the topic brought, for the pipelines that want it and the buffer that waits."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from risk.block import Block
 from risk.clock import to_date
@@ -9,6 +9,7 @@ from risk.codes import Array
 from risk.errors import EngineError
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
+from risk.store import Position
 
 WINDOW_DAYS = 31  # a month, and the day in which its first bucket begins
 
@@ -41,10 +42,10 @@ class Source:
             self._complete_from = day
 
     def see(self, block: Block, rows: Array) -> None:
-        """The keeper closes days from the store; nothing is to be remembered here."""
+        """The closer closes days from the store; nothing is to be remembered here."""
 
     def closed_until(self, day: int) -> Iterator[LedgerDay]:
-        """Never waits: the intake has waited."""
+        """Never waits: the buffer has waited."""
         if self._complete_from is not None and day - WINDOW_DAYS < self._complete_from:
             raise EngineError(
                 f"ledger: got a transaction that needs the days up to {to_date(day)}, expected none that reaches "
@@ -113,3 +114,21 @@ class LedgerDays:
         if used is not None:
             return used < needed
         return not self.is_known(needed) if first is None else needed >= first
+
+
+NEVER = -(1 << 62)
+
+
+def slowest(positions: Iterable[Position], transactions: str, ends: Mapping[int, int]) -> int:
+    """The newest event time of the partition furthest behind. `ends`: where each partition's log ends.
+
+    One of which nothing was ever scored may begin anywhere, if there are records that wait for it; one that is read to
+    its end is like any other: what comes from now on is not older than what the others have.
+    """
+    taken = {position.partition: position for position in positions if position.topic == transactions}
+    known = [position.newest_event_time for position in taken.values() if position.newest_event_time is not None]
+    for partition, end in ends.items():
+        position = taken.get(partition)
+        if position is None or (position.newest_event_time is None and position.next_offset < end):
+            return NEVER
+    return min(known, default=NEVER)

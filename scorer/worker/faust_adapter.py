@@ -1,24 +1,34 @@
-"""A Faust transport that gives the worker chunks of one partition instead of single messages.
+"""Faust, and its private members: here, and nowhere else.
 
-Faust's own loop makes four tasks for each message, 17,000 messages a second at best; by chunks it is the life cycle,
-the groups, the rebalances and the commits that are Faust's, and the messages are ours. It relies on the insides of one
-version of Faust, which is therefore pinned exactly.
+Faust is the life cycle, the groups, the rebalances and the commits; the messages are ours. Its own loop makes four
+tasks for each message, 17,000 messages a second at best, so a transport of our own gives the agents chunks of one
+partition. It relies on the insides of one version of Faust, which is therefore pinned exactly.
 
-What a chunk is, and when one may go, the intake decides. A chunk's message bears the last record's offset. What the
+What a chunk is, and when one may go, the buffer decides. A chunk's message bears the last record's offset. What the
 group commits is the partition's next offset, which is that of the store.
+
+The settings are those with which Faust was measured: each is given outright, so that another default in another version
+changes nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, cast
 
 import aiokafka
+import faust
+from faust.app.base import BootStrategy
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from risk.errors import BrokerAwayError
-from scorer.worker.arrivals import Place
+from risk.kafka.batches import MOST_RECORDS
+from risk.kafka.connection import Connection
+from risk.topics import Topics
+from scorer.log.decoding import Place
 from scorer.worker.ownership import Ownership
 
 SCHEME = "trustlens"
@@ -64,7 +74,7 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         self._is_sought = False
-        self._ownership.intake.drop(Place(*tp) for tp in revoked)
+        self._ownership.buffer.drop(Place(*tp) for tp in revoked)
         await super().on_partitions_revoked(revoked)
 
     async def perform_seek(self) -> None:
@@ -126,8 +136,8 @@ class Consumer(driver.Consumer):
         await self._take_in(records)
         if not self._is_current(seeks):
             return
-        intake, generation = self._ownership.intake, self.app.consumer_generation_id
-        while (chunk := intake.next()) is not None:
+        buffer, generation = self._ownership.buffer, self.app.consumer_generation_id
+        while (chunk := buffer.next()) is not None:
             tp, last = TP(*chunk.place), chunk.records[-1]
             whole = cast(Any, chunk)  # a message of Faust bears bytes; ours bears what was decoded from them
             yield tp, ConsumerMessage(
@@ -145,14 +155,14 @@ class Consumer(driver.Consumer):
     async def _fetch(self, timeout: float) -> Mapping[TP, list[Any]]:
         """A partition that has records waiting here is not fetched from: memory stays bounded, and others get the turn.
         An empty set would mean all of them to the client."""
-        intake = self._ownership.intake
+        buffer = self._ownership.buffer
         active = set(self._get_active_partitions())
-        hungry = {tp for tp in active if not intake.has_records(Place(*tp))}
+        hungry = {tp for tp in active if not buffer.has_records(Place(*tp))}
         if not hungry:
             if not active:
                 await self.sleep(IDLE_SECONDS)
             return {}
-        if not intake.is_starved:
+        if not buffer.is_starved:
             timeout = 0.0  # what can go goes at once; for anything but records, `change` waits
         elif len(hungry) < len(active):
             timeout = BUSY_SECONDS
@@ -160,13 +170,13 @@ class Consumer(driver.Consumer):
 
     async def _take_in(self, records: Mapping[TP, list[Any]]) -> None:
         """All at once: a seek must not come between records that were fetched together."""
-        intake = self._ownership.intake
-        gaps = [gap for tp, fetched in records.items() if (gap := intake.add(Place(*tp), fetched)) is not None]
+        buffer = self._ownership.buffer
+        gaps = [gap for tp, fetched in records.items() if (gap := buffer.add(Place(*tp), fetched)) is not None]
         assignment = self._thread._ensure_consumer()._subscription.subscription.assignment
         for tp in self.assignment():
             state = assignment.state_value(tp)
             if state is not None and state.has_valid_position:
-                gap = intake.read_up_to(Place(*tp), state.position, state.highwater)
+                gap = buffer.read_up_to(Place(*tp), state.position, state.highwater)
                 gaps += [] if gap is None else [gap]
         for gap in gaps:
             await self._ownership.check_gap(gap)
@@ -179,3 +189,114 @@ class Transport(driver.Transport):
 def register() -> None:
     """Makes the transport known to Faust, for brokers of this scheme."""
     TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"
+
+
+# Takeover after a crash takes as long as this; a session's heartbeat has a thread of its own.
+SESSION_SECONDS = 15.0
+COMMIT_SECONDS = 0.25
+GROUP_SECONDS = 1.0
+
+
+class PassThrough(faust.Schema[Any, Any]):
+    """Chunks are decoded already."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - as Faust calls it
+        return message.key
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002
+        return message.value
+
+
+class Boot(BootStrategy):
+    enable_web = False
+
+
+class ScorerApp(faust.App):
+    """Faust's app, and the partitions that its transport asks about."""
+
+    BootStrategy = Boot
+    ownership: Ownership
+
+    def _create_directories(self) -> None:
+        """Faust would make a folder for tables; there are none."""
+
+
+async def watch_group(app: ScorerApp) -> None:
+    """The client keeps what goes wrong in its group for whoever fetches by a call that Faust never makes: a worker that
+    may not join would wait for ever, without a word."""
+    while True:
+        await asyncio.sleep(GROUP_SECONDS)
+        if isinstance(app.consumer, Consumer):
+            app.consumer.check_group()
+
+
+def make_app(
+    *,
+    group: str,
+    client_id: str,
+    topics: Topics,
+    connection: Connection,
+    ownership: Ownership,
+    fatal: Callable[[BaseException], None],
+    session_seconds: float = SESSION_SECONDS,
+) -> ScorerApp:
+    register()
+    app = ScorerApp(
+        group,
+        broker=[f"{SCHEME}://{address}" for address in connection.brokers],
+        broker_client_id=client_id,
+        broker_credentials=_credentials(connection),
+        autodiscover=False,
+        store="memory://",
+        processing_guarantee="at_least_once",
+        stream_wait_empty=True,
+        stream_buffer_maxsize=16,
+        broker_commit_interval=COMMIT_SECONDS,
+        broker_max_poll_records=MOST_RECORDS,
+        broker_session_timeout=session_seconds,
+        broker_heartbeat_interval=session_seconds / 5,
+        consumer_auto_offset_reset="earliest",
+        table_standby_replicas=1,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_replication_factor=1,
+    )
+    app.ownership = ownership
+
+    async def each(stream: Any) -> None:
+        """Nothing leaves this loop but the end of the stream: Faust would take an exception for a batch well done."""
+        stream.enable_acks = False  # the next chunk begins before this one ends, and an ack is the end
+        async for event in stream.events():
+            try:
+                await ownership.work_on(event.value, partial(stream.ack, event))
+            except Exception as error:
+                fatal(error)
+
+    for topic in (topics.transactions, topics.labels):
+        app.agent(app.topic(topic, schema=PassThrough(), acks=True), name=topic, concurrency=1)(each)
+
+    async def rebalanced(*_: Any, **__: Any) -> None:
+        try:
+            await ownership.assign(lambda: _places(app.consumer.assignment(), topics))
+        except Exception as error:
+            fatal(error)
+
+    app.on_rebalance_complete.connect(rebalanced, weak=False)
+    return app
+
+
+def _places(assigned: set[TP], topics: Topics) -> list[Place]:
+    ours = (topics.transactions, topics.labels)
+    return [Place(tp.topic, tp.partition) for tp in assigned if tp.topic in ours]
+
+
+def _credentials(connection: Connection) -> Any:
+    if connection.security.startswith("SASL_"):
+        return faust.SASLCredentials(
+            username=connection.user,
+            password=connection.password.reveal(),
+            mechanism=connection.mechanism,
+            ssl_context=connection.context,
+        )
+    context: ssl.SSLContext | None = connection.context
+    return None if context is None else faust.SSLCredentials(context=context)

@@ -22,7 +22,7 @@ from risk.outputs import SCHEMA_VERSION, HighRiskAlert, RiskFlag, alert_id, date
 from risk.pipeline import Scored
 from risk.rejects import reject_message
 from risk.store import RowValues
-from scorer.worker.arrivals import Place, Record
+from scorer.log.decoding import Place, Record
 
 _json = msgspec.json.Encoder(order="deterministic")
 

@@ -2,7 +2,7 @@
 
 A day may be closed when nothing can come any more that belongs to it, as far as the producer keeps its promise: before
 the first transaction of a day is sent, everything dated before that day is acknowledged. So of the labels those count
-that were there when the day became due: the keeper notes where they end, once, and waits until the store has come so
+that were there when the day became due: the closer notes where they end, once, and waits until the store has come so
 far. What belongs to the day is counted from the store, published, and counts for all once it is read back from the
 topic.
 """
@@ -18,10 +18,10 @@ from risk.kafka.sending import Message
 from risk.ledger_log import key_of, messages_of
 from risk.store import Owner, Position
 from risk.topics import Topics
+from scorer.ledger.closed_days import LedgerDays
+from scorer.log.decoding import Confirm, Place
 from scorer.metrics import Metrics
-from scorer.worker.arrivals import Confirm, Place
-from scorer.worker.days import LedgerDays
-from scorer.worker.store_thread import StoreThread
+from scorer.store_thread import StoreThread
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Ends(Protocol):
     async def ends(self, places: Iterable[Place]) -> dict[Place, int]: ...
 
 
-class Terms(NamedTuple):
+class ClosingTerms(NamedTuple):
     """By which days are closed."""
 
     label_delay_days: int
@@ -61,18 +61,18 @@ class Pin(NamedTuple):
     ends: Mapping[Place, int]
 
 
-def last_due(newest: int, terms: Terms) -> int:
+def last_due(newest: int, terms: ClosingTerms) -> int:
     """The last day that may be closed when time has come so far: its label cutoff lies half a day back."""
     return (newest - AFTER_CUTOFF_MS) // DAY - terms.label_delay_days + 1
 
 
-def ahead_at_most(wall: float, terms: Terms) -> int:
+def ahead_at_most(wall: float, terms: ClosingTerms) -> int:
     """The latest event time that tells how far time has come when the clock shows this: one message dated in another
     century, where a broker takes it, must not close all days. A clock can only delay one, never change it."""
     return int(wall * 1000) + terms.max_ahead_ms
 
 
-def last_past(reached: int, terms: Terms) -> int:
+def last_past(reached: int, terms: ClosingTerms) -> int:
     """The last day that a partition which has come so far is past, by more than a transaction may be late."""
     return (reached - terms.max_lateness_ms - 1) // DAY - 1
 
@@ -89,13 +89,13 @@ def _waiting_head(position: Position) -> int | None:
     return position.waiting_head if valid else None
 
 
-class Keeper:
+class LedgerCloser:
     def __init__(
         self,
         *,
         topics: Topics,
         partitions: int,
-        terms: Terms,
+        terms: ClosingTerms,
         days: LedgerDays,
         store: StoreThread,
         bounds: Ends,
@@ -105,8 +105,8 @@ class Keeper:
         owner: Callable[[], Owner | None],
         wall: Callable[[], float] = time,
     ) -> None:
-        """`confirm`: see arrivals.py. `publish` sends to the ledger's topic. `owner`: who this worker is for partition
-        0 of the transactions, or None where it is not the keeper."""
+        """`confirm`: see scorer/log/decoding.py. `publish` sends to the ledger's topic. `owner`: who this worker is for
+        partition 0 of the transactions, or None where it does not own it, and closes nothing."""
         self._topics = topics
         self._partitions = partitions
         self._terms = terms
@@ -164,7 +164,7 @@ class Keeper:
 
     async def _until_known(self, day: int) -> None:
         """The follower reads what was published; until then the same days would be closed again. It may be another
-        keeper's day that counts, and then the next look tells more."""
+        closer's day that counts, and then the next look tells more."""
         looks = int(READ_BACK_SECONDS / REST_SECONDS)
         for _ in range(looks):
             if self._days.is_known(day):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scorer.worker.watchdog import Progress, Watchdog
+from scorer.worker.health import Progress, Watchdog
 
 
 class Clock:

@@ -20,9 +20,7 @@ from risk.kafka.sending import Message
 from risk.outputs import HighRiskAlert, RiskFlag, encode, without_history_days
 from risk.rejects import read_reject_headers
 from risk.topics import DETAIL, REASON, SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
-from scorer.worker.arrivals import Place
-from scorer.worker.outgoing import Out
-from scorer.worker.readback import (
+from scorer.log.already_sent import (
     VALUES_OF_ONE,
     SentOutput,
     Skipped,
@@ -33,6 +31,8 @@ from scorer.worker.readback import (
     source_of_flag,
     source_of_reject,
 )
+from scorer.log.decoding import Place
+from scorer.log.outputs import Out
 from tests.cases import NEW_YEAR
 
 PLACE = TopicPartition("risk-flags", 0)

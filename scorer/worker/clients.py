@@ -15,9 +15,9 @@ from risk.kafka.topic_problems import losses, misfits
 from risk.kafka.topic_states import identity, look
 from risk.kafka.topic_watch import TopicWatch
 from risk.topics import Topics, topics_of
+from scorer.log.bounds import LogBounds
 from scorer.metrics import Metrics
-from scorer.worker.log_bounds import LogBounds
-from scorer.worker.store_thread import StoreThread
+from scorer.store_thread import StoreThread
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ LARGEST_REQUEST = 4 * 1024 * 1024
 SEND_SECONDS = 60.0
 
 
-class Doors:
+class Clients:
     """`scoring` is the store of the thread that scores, `storing` of the one that commits, `side` of whoever else."""
 
     def __init__(

@@ -19,8 +19,8 @@ from risk.kafka.sending import Message
 from risk.outputs import HighRiskAlert, RiskFlag, bundle_of, decode_alert, decode_flag
 from risk.rejects import read_reject_headers, shortened
 from risk.store import Outputs
-from scorer.worker.arrivals import Place, Record
-from scorer.worker.outgoing import Out, Outgoing
+from scorer.log.decoding import Place, Record
+from scorer.log.outputs import Out, Outgoing
 
 # Of one source offset at most so many different values are remembered: a worker leaves two or three.
 VALUES_OF_ONE = 8

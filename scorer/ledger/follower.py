@@ -10,10 +10,10 @@ from risk.clock import DAY, to_date
 from risk.errors import BrokerError, StoreError
 from risk.kafka.log import LogReader
 from risk.ledger_log import DayReader
+from scorer.ledger.closed_days import LedgerDays
+from scorer.log.decoding import Confirm
 from scorer.metrics import Metrics
-from scorer.worker.arrivals import Confirm
-from scorer.worker.days import LedgerDays
-from scorer.worker.store_thread import StoreThread
+from scorer.store_thread import StoreThread
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
-"""One worker, put together: every part is made here and in doors.py, and nowhere else."""
+"""One worker, put together: every part is made here and in clients.py, and nowhere else."""
 
 import asyncio
+import gc
 import logging
 import os
 import platform
@@ -17,30 +18,32 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from console.alive import ALIVE_EVERY_SECONDS
 from console.start import EXIT_OK
+from risk.block import block_of
 from risk.bundle import Bundle, Manifest
-from risk.clock import DAY, SECOND
+from risk.clock import DAY, EARLIEST, HOUR, SECOND
 from risk.errors import SettingError
+from risk.events import Transaction
 from risk.kafka.connection import Connection
 from risk.kafka.log import LIMIT_SECONDS
 from risk.kafka.sending import send_all
+from risk.ledger import SeenDays
+from risk.pipeline import Pipeline
 from risk.topics import group_of
+from scorer.ledger.closed_days import LedgerDays
+from scorer.ledger.closer import ClosingTerms, LedgerCloser
+from scorer.ledger.follower import Follower
+from scorer.ledger.waiting import GIVES_UP_AFTER_SECONDS, StallTimer
 from scorer.metrics import Metrics, Standings
-from scorer.worker.app import SESSION_SECONDS, ScorerApp, make_app, watch_group
 from scorer.worker.batch import Batches
-from scorer.worker.days import LedgerDays
-from scorer.worker.doors import SEND_SECONDS, Doors
-from scorer.worker.ending import end_now, end_within, fatal, stalled
-from scorer.worker.follower import Follower
+from scorer.worker.buffer import Buffer
+from scorer.worker.clients import SEND_SECONDS, Clients
+from scorer.worker.exits import end_now, end_within, fatal, stalled
+from scorer.worker.faust_adapter import SESSION_SECONDS, ScorerApp, make_app, watch_group
 from scorer.worker.group_stores import GroupStores, StorePlace, members_of
-from scorer.worker.intake import Intake
-from scorer.worker.keeper import Keeper, Terms
+from scorer.worker.health import LagMonitor, LedgerWait, Watchdog
 from scorer.worker.logs import part_quietly
 from scorer.worker.ownership import Ownership
 from scorer.worker.pipelines import Pipelines
-from scorer.worker.pulse import Pulse
-from scorer.worker.rehearsal import rehearse
-from scorer.worker.waiting import GIVES_UP_AFTER_SECONDS, Prospect, Waiting
-from scorer.worker.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +79,7 @@ async def run(options: Options) -> None:
     async with AsyncExitStack() as stack:
         telling = asyncio.create_task(_or_die(_tell(options.alive)))
         stack.push_async_callback(_cancel, [telling])
-        doors = Doors(
+        clients = Clients(
             options.connection,
             options.prefix,
             stack,
@@ -85,24 +88,24 @@ async def run(options: Options) -> None:
         )
         registry = CollectorRegistry()
         metrics = Metrics(registry)
-        for topic in (doors.topics.transactions, doors.topics.labels):
+        for topic in (clients.topics.transactions, clients.topics.labels):
             metrics.count_topic(topic)
         stack.callback(_show_metrics(options, registry, metrics))
-        await _unless_told(told, doors.open(options.store, metrics))
+        await _unless_told(told, clients.open(options.store, metrics))
         group, place = group_of(options.prefix), StorePlace.of(options.store)
-        stores = GroupStores(place, group, partial(members_of, doors.admin, group), options.session_seconds)
+        stores = GroupStores(place, group, partial(members_of, clients.admin, group), options.session_seconds)
         await _unless_told(told, stores.before_joining())
-        ownership, pulse, tasks = await _unless_told(told, _assemble(options, doors, metrics))
+        ownership, lag, tasks = await _unless_told(told, _assemble(options, clients, metrics))
         stack.push_async_callback(ownership.close)
         registry.register(Standings(ownership.standings))
-        watchdog = Watchdog(pulse.progress, stalled, fatal, options.stall_seconds)
+        watchdog = Watchdog(lag.progress, stalled, fatal, options.stall_seconds)
         stack.callback(watchdog.stop)
         running = [asyncio.create_task(_or_die(task())) for task in (*tasks, stores.run)]
         stack.push_async_callback(_cancel, running)
         app = make_app(
             group=group,
             client_id=place.client_id,
-            topics=doors.topics,
+            topics=clients.topics,
             connection=options.connection,
             ownership=ownership,
             fatal=fatal,
@@ -114,80 +117,80 @@ async def run(options: Options) -> None:
         signal.signal(number, signal.SIG_IGN)  # it is ending; to be told again changes nothing
 
 
-async def _assemble(options: Options, doors: Doors, metrics: Metrics) -> tuple[Ownership, Pulse, list[Task]]:
+async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tuple[Ownership, LagMonitor, list[Task]]:
     """The partitions, what tells how it goes, and what runs beside it."""
-    await doors.scoring.call(lambda _: rehearse(options.bundle))
-    manifest, topics = options.bundle.manifest, doors.topics
-    terms = Terms(manifest.label_delay_days, manifest.bucket_ms, manifest.max_lateness_ms, manifest.max_ahead_ms)
+    await clients.scoring.call(lambda _: warm_up(options.bundle))
+    manifest, topics = options.bundle.manifest, clients.topics
+    terms = ClosingTerms(manifest.label_delay_days, manifest.bucket_ms, manifest.max_lateness_ms, manifest.max_ahead_ms)
     days = LedgerDays(terms.label_delay_days, terms.bucket_ms)
-    follower = Follower(await doors.reader(), topics.ledger, days, doors.side, metrics, doors.watch.confirm)
+    follower = Follower(await clients.reader(), topics.ledger, days, clients.side, metrics, clients.watch.confirm)
     await follower.start(accept_gap=options.accept_gap)
     pipelines = Pipelines(
-        options.bundle, days, doors.scoring, doors.bounds, topic=topics.transactions, partitions=doors.partitions
+        options.bundle, days, clients.scoring, clients.bounds, topic=topics.transactions, partitions=clients.partitions
     )
     has_ledger = "merchant_id" in manifest.fields
     ownership = Ownership(
         topics=topics,
-        intake=Intake(
+        buffer=Buffer(
             ordered_topic=topics.transactions, delay_days=terms.label_delay_days if has_ledger else None, days=days
         ),
         batches=Batches(
             topics=topics,
             pipelines=pipelines,
             days=days,
-            scoring=doors.scoring,
-            send=partial(send_all, doors.producer),
+            scoring=clients.scoring,
+            send=partial(send_all, clients.producer),
             metrics=metrics,
-            confirm=doors.watch.confirm,
+            confirm=clients.watch.confirm,
         ),
         pipelines=pipelines,
-        store=doors.scoring,
-        commits=doors.storing,
-        bounds=doors.bounds,
-        confirm=doors.watch.confirm,
-        reader=doors.open_reader,
+        store=clients.scoring,
+        commits=clients.storing,
+        bounds=clients.bounds,
+        confirm=clients.watch.confirm,
+        reader=clients.open_reader,
         metrics=metrics,
         name=f"{socket.gethostname()}:{os.getpid()}",
         accept_gap=options.accept_gap,
         fatal=fatal,
     )
-    waiting = Waiting(
+    wait = LedgerWait(
         topics=topics,
         ownership=ownership,
         days=days,
-        store=doors.side,
-        partitions=doors.partitions,
+        store=clients.side,
+        partitions=clients.partitions,
         metrics=metrics,
-        bounds=doors.bounds,
-        prospect=Prospect(
+        bounds=clients.bounds,
+        stall_timer=StallTimer(
             topics=topics,
-            partitions=doors.partitions,
+            partitions=clients.partitions,
             terms=terms,
-            bounds=doors.bounds,
+            bounds=clients.bounds,
             limit_seconds=options.give_up_seconds,
         ),
     )
-    pulse = Pulse(
-        ownership, doors.bounds, metrics, topics.transactions, lambda: waiting.is_hopeless, lambda: doors.is_store_held
+    lag = LagMonitor(
+        ownership, clients.bounds, metrics, topics.transactions, lambda: wait.is_hopeless, lambda: clients.is_store_held
     )
-    tasks: list[Task] = [doors.watch.run, follower.run, waiting.run, pulse.run]
+    tasks: list[Task] = [clients.watch.run, follower.run, wait.run, lag.run]
     if has_ledger:
-        keeper = Keeper(
+        closer = LedgerCloser(
             topics=topics,
-            partitions=doors.partitions,
+            partitions=clients.partitions,
             terms=terms,
             days=days,
-            store=doors.side,
-            bounds=doors.bounds,
-            confirm=doors.watch.confirm,
-            publish=partial(send_all, doors.producer, topics.ledger, 0),
+            store=clients.side,
+            bounds=clients.bounds,
+            confirm=clients.watch.confirm,
+            publish=partial(send_all, clients.producer, topics.ledger, 0),
             metrics=metrics,
             owner=ownership.owner_of_first,
         )
-        ownership.on_commit = keeper.nudge
+        ownership.on_commit = closer.nudge
         days.arrived = ownership.wake
-        tasks.append(keeper.run)
-    return ownership, pulse, tasks
+        tasks.append(closer.run)
+    return ownership, lag, tasks
 
 
 def _show_metrics(options: Options, registry: CollectorRegistry, metrics: Metrics) -> Callable[[], None]:
@@ -266,3 +269,46 @@ async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+WARM_UP_DAYS, WARM_UP_CUSTOMERS = 24, 5
+
+
+def warm_up(bundle: Bundle) -> None:
+    """Scores a made-up history with a pipeline of its own, which nobody sees again."""
+    manifest = bundle.manifest
+    days = SeenDays(label_delay_days=manifest.label_delay_days, bucket_ms=manifest.bucket_ms)
+    pipeline = Pipeline(bundle, days)
+    block = block_of(
+        [
+            _made_up(day, customer, manifest.currency)
+            for day in range(WARM_UP_DAYS)
+            for customer in range(WARM_UP_CUSTOMERS)
+        ]
+    )
+    for first in range(0, len(block), WARM_UP_CUSTOMERS):
+        pipeline.score(block.cut(first, first + WARM_UP_CUSTOMERS))
+    pipeline.engine.restore(block, 1)
+    pipeline.engine.forget_old_days()
+
+
+def collect_less() -> None:
+    """Rows come and go by the thousand and hold no cycles; looking for some after every 700 is lost time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
+
+
+def _made_up(day: int, customer: int, currency: str) -> Transaction:
+    return Transaction(
+        f"{day}-{customer}",
+        EARLIEST + day * DAY + customer * HOUR,
+        f"customer {customer}",
+        currency,
+        f"merchant {day % 3}",
+        "category",
+        1_000 + day,
+        "channel",
+        f"device {customer}",
+        "country",
+    )

@@ -4,7 +4,7 @@ Labels wait for nothing, and have room of their own: however many there are, tra
 time: the partition with the oldest first record, and only when every partition has one, or is read to its end. So a
 worker cannot wait for what lies behind in another of its own partitions.
 
-Waiting is not handing out. Nothing is under way while a worker waits for a ledger day, so a rebalance or a stop is
+What waits is not dispatched. Nothing is under way while a worker waits for a ledger day, so a rebalance or a stop is
 never held up by a wait, and nothing of what waits has been stored, sent or committed.
 """
 
@@ -16,9 +16,8 @@ import numpy as np
 from risk.block_codec import NO_TIME, Decoded
 from risk.clock import DAY
 from risk.codes import Array
-from scorer.worker.arrivals import Chunk, Labels, Place, Read, Record
+from scorer.log.decoding import MOST_IN_A_CHUNK, Chunk, Labels, Place, Read, Record
 
-CHUNK = 1_000
 # So many chunks of transactions may be on their way through the worker: one is worked on, one is ready behind it.
 UNDER_WAY = 2
 # Of labels one: what comes meanwhile makes the next one larger, and a commit costs the same for one label as for many.
@@ -48,28 +47,28 @@ class Gap(NamedTuple):
     is_open: bool = False  # no record lies behind it yet
 
 
-class _Line:
+class _Queue:
     """The records of one partition, waiting."""
 
     def __init__(self, read: Read[Any], offset: int, newest: int) -> None:
         self.read = read
         self.expected = offset
-        self.handed_out_to = offset
-        self.newest = newest  # of what was handed out; what is scored can only be less
-        # The newest day whose ledger was looked for. None: of a line that begins, nothing was looked for yet.
+        self.dispatched_to = offset
+        self.newest = newest  # of what was dispatched; what is scored can only be less
+        # The newest day whose ledger was looked for. None: of a queue that begins, nothing was looked for yet.
         self.looked_for: int | None = None
         self._nothing: Decoded | Labels = read(())
         self._fetched: Sequence[Record]
         self._content: Decoded | Labels
         self._times: Array
-        self._at: int  # what lies before was handed out; to cut it off each time would copy all that waits
+        self._at: int  # what lies before was dispatched; to cut it off each time would copy all that waits
         self.first: Record | None  # of those that wait; metrics ask for it in a thread of their own, by one look
-        self._hold((), self._nothing)
+        self._set((), self._nothing)
         self.open_gap_to = offset
         # The offset that would be fetched next, and the log's end; known after a fetch.
         self.read_to: int | None = None
         self.end: int | None = None
-        self.turn = 0  # when it was handed out last
+        self.turn = 0  # when it was dispatched last
 
     def __len__(self) -> int:
         """How many records wait."""
@@ -81,23 +80,23 @@ class _Line:
         if self:  # hardly ever: what has records waiting is not fetched from
             waiting: Any = self._content.cut(self._at, len(self._fetched))
             records, content = [*self._fetched[self._at :], *records], waiting.and_then(content)
-        self._hold(records, content)
+        self._set(records, content)
 
     def take(self, count: int) -> tuple[Sequence[Record], Decoded | Labels]:
         begin, end = self._at, self._at + count
         records, content, times = self._fetched[begin:end], self._content.cut(begin, end), self._times[begin:end]
         if end == len(self._fetched):
-            self._hold((), self._nothing)
+            self._set((), self._nothing)
         else:
             self._at, self.first = end, self._fetched[end]
         newest = int(times.max())
         self.newest = max(self.newest, newest)
         if newest != NO_TIME:
             self.looked_for = self.newest // DAY
-        self.handed_out_to = records[-1].offset + 1
+        self.dispatched_to = records[-1].offset + 1
         return records, content
 
-    def _hold(self, records: Sequence[Record], content: Decoded | Labels) -> None:
+    def _set(self, records: Sequence[Record], content: Decoded | Labels) -> None:
         self._fetched, self._content, self._times, self._at = records, content, content.times, 0
         self.first = records[0] if records else None
 
@@ -115,15 +114,15 @@ class _Line:
         return int(self._times[self._at])
 
 
-class Intake:
+class Buffer:
     """What waits in one worker. `delay_days`: how far behind a transaction its ledger ends, if there is one."""
 
-    def __init__(self, *, ordered_topic: str, delay_days: int | None, days: Days, chunk: int = CHUNK) -> None:
+    def __init__(self, *, ordered_topic: str, delay_days: int | None, days: Days, chunk: int = MOST_IN_A_CHUNK) -> None:
         self._ordered_topic = ordered_topic
         self._delay = delay_days
         self._days = days
         self._chunk = chunk
-        self._lines: dict[Place, _Line] = {}
+        self._queues: dict[Place, _Queue] = {}
         self._under_way: dict[int, Place] = {}
         self._serial = 0
         self._given_up: set[int] = set()  # days
@@ -133,12 +132,12 @@ class Intake:
         """A partition begins, or begins again, at the offset where its owner stands."""
         self._forget_under_way(place)
         self._given_up.clear()
-        self._lines[place] = _Line(read, offset, newest)
+        self._queues[place] = _Queue(read, offset, newest)
 
     def drop(self, places: Iterable[Place]) -> None:
         for place in places:
             self._forget_under_way(place)
-            self._lines.pop(place, None)
+            self._queues.pop(place, None)
         self.waiting_for = None
 
     def _forget_under_way(self, place: Place) -> None:
@@ -146,27 +145,27 @@ class Intake:
 
     def add(self, place: Place, records: Sequence[Record]) -> Gap | None:
         """Takes in what was fetched, in order; tells where the log did not go on as expected."""
-        line = self._lines.get(place)
-        if line is None or not records:
+        queue = self._queues.get(place)
+        if queue is None or not records:
             return None
-        expected, found = line.expected, records[0].offset
-        line.add(records)
+        expected, found = queue.expected, records[0].offset
+        queue.add(records)
         return None if found == expected else Gap(place, expected, found)
 
     def read_up_to(self, place: Place, position: int | None, end: int | None) -> Gap | None:
         """Where the consumer stands. Transaction markers and retention leave offsets that hold no record, so the last
         record does not tell whether a partition is read to its end. Tells, once, where it went on without records."""
-        line = self._lines.get(place)
-        if line is None:
+        queue = self._queues.get(place)
+        if queue is None:
             return None
-        line.read_to, line.end = position, end
-        if position is None or position <= max(line.expected, line.open_gap_to):
+        queue.read_to, queue.end = position, end
+        if position is None or position <= max(queue.expected, queue.open_gap_to):
             return None
-        line.open_gap_to = position
-        return Gap(place, line.expected, position, is_open=True)
+        queue.open_gap_to = position
+        return Gap(place, queue.expected, position, is_open=True)
 
     def has_records(self, place: Place) -> bool:
-        return place in self._lines and bool(self._lines[place])
+        return place in self._queues and bool(self._queues[place])
 
     def _has_room(self, *, ordered: bool) -> bool:
         under_way = sum((place.topic == self._ordered_topic) is ordered for place in self._under_way.values())
@@ -182,19 +181,19 @@ class Intake:
 
     def is_idle(self, place: Place) -> bool:
         """Nothing of it waits here or is under way."""
-        line = self._lines.get(place)
-        return line is not None and not line and place not in self._under_way.values()
+        queue = self._queues.get(place)
+        return queue is not None and not queue and place not in self._under_way.values()
 
     def position(self, place: Place) -> int | None:
         """The offset behind everything that was fetched; None where that is not known."""
-        line = self._lines.get(place)
-        return None if line is None else line.read_to
+        queue = self._queues.get(place)
+        return None if queue is None else queue.read_to
 
     def lags(self) -> Mapping[Place, int]:
         """Whichever thread asks: it goes by a copy, because the loop changes what is here."""
         lags = {}
-        for place, line in list(self._lines.items()):
-            first, read_to, end = line.first, line.read_to, line.end
+        for place, queue in list(self._queues.items()):
+            first, read_to, end = queue.first, queue.read_to, queue.end
             if end is not None and read_to is not None:
                 lags[place] = max(0, end - (read_to if first is None else first.offset))
         return lags
@@ -202,10 +201,10 @@ class Intake:
     def heads(self) -> list[Head] | None:
         """The first record of each partition of transactions that has one; None while anything is under way, when
         nobody can tell what the first is."""
-        lines = self._ordered()
+        queues = self._ordered()
         if any(place.topic == self._ordered_topic for place in self._under_way.values()):
             return None
-        return [Head(place, line.oldest) for place, line in lines if line]
+        return [Head(place, queue.oldest) for place, queue in queues if queue]
 
     def give_up(self) -> None:
         """The wait for this day has no prospect: what needs it goes on with what there is. What needs another waits."""
@@ -216,63 +215,63 @@ class Intake:
         """The next chunk, or None: wait for more records, for room, or for a ledger day (`waiting_for`)."""
         labels = self._labels()
         if labels and self._has_room(ordered=False):
-            place, line = min(labels, key=lambda entry: entry[1].turn)
-            return self._hand_out(place, line, min(self._chunk, len(line)))
+            place, queue = min(labels, key=lambda entry: entry[1].turn)
+            return self._dispatch(place, queue, min(self._chunk, len(queue)))
         if not self._has_room(ordered=True):
             return None
         first = self._first()
         if first is None:
-            if not any(line for _, line in self._ordered()):
+            if not any(queue for _, queue in self._ordered()):
                 self.waiting_for = None
             return None
-        place, line = first
-        count, wants = self._cut(line)
+        place, queue = first
+        count, wants = self._cut(queue)
         self.waiting_for = None if count else wants
-        return self._hand_out(place, line, count) if count else None
+        return self._dispatch(place, queue, count) if count else None
 
     @property
     def is_starved(self) -> bool:
         """Whether nothing but more records can bring the next chunk."""
         return not self._labels() and self._first() is None
 
-    def _first(self) -> tuple[Place, _Line] | None:
+    def _first(self) -> tuple[Place, _Queue] | None:
         """Whose turn it is: the oldest head, where every partition of transactions has one or is read to its end."""
-        lines = self._ordered()
-        if any(not line and not line.at_its_end for _, line in lines):
+        queues = self._ordered()
+        if any(not queue and not queue.at_its_end for _, queue in queues):
             return None
-        ready = [(line.oldest, place, line) for place, line in lines if line]
+        ready = [(queue.oldest, place, queue) for place, queue in queues if queue]
         if not ready:
             return None
-        _, place, line = min(ready, key=lambda entry: entry[:2])
-        return place, line
+        _, place, queue = min(ready, key=lambda entry: entry[:2])
+        return place, queue
 
-    def _ordered(self) -> list[tuple[Place, _Line]]:
-        return [(place, line) for place, line in self._lines.items() if place.topic == self._ordered_topic]
+    def _ordered(self) -> list[tuple[Place, _Queue]]:
+        return [(place, queue) for place, queue in self._queues.items() if place.topic == self._ordered_topic]
 
-    def _labels(self) -> list[tuple[Place, _Line]]:
+    def _labels(self) -> list[tuple[Place, _Queue]]:
         """The partitions of labels that have some."""
-        return [(place, line) for place, line in self._lines.items() if place.topic != self._ordered_topic and line]
+        return [(place, queue) for place, queue in self._queues.items() if place.topic != self._ordered_topic and queue]
 
-    def _hand_out(self, place: Place, line: _Line, count: int) -> Chunk[Any]:
-        follows = line.handed_out_to
-        records, content = line.take(count)
+    def _dispatch(self, place: Place, queue: _Queue, count: int) -> Chunk[Any]:
+        expected_offset = queue.dispatched_to
+        records, content = queue.take(count)
         self._serial += 1
         self._under_way[self._serial] = place
-        line.turn = self._serial
-        return Chunk(place, records, content, self._serial, follows)
+        queue.turn = self._serial
+        return Chunk(place, records, content, self._serial, expected_offset)
 
-    def _cut(self, line: _Line) -> tuple[int, int | None]:
+    def _cut(self, queue: _Queue) -> tuple[int, int | None]:
         """How many records can go now, and the day that the one behind them needs."""
-        most = min(self._chunk, len(line))
+        most = min(self._chunk, len(queue))
         if self._delay is None:
             return most, None
-        times = line.times(most)
+        times = queue.times(most)
         places = np.flatnonzero(times != NO_TIME)
         if not len(places):
             return most, None
-        days = np.maximum(np.maximum.accumulate(times[places]), line.newest) // DAY
-        # The first of each new day; of a line that begins, its first transaction, too.
-        before = days[0] - 1 if line.looked_for is None else line.looked_for
+        days = np.maximum(np.maximum.accumulate(times[places]), queue.newest) // DAY
+        # The first of each new day; of a queue that begins, its first transaction, too.
+        before = days[0] - 1 if queue.looked_for is None else queue.looked_for
         for change in np.flatnonzero(np.diff(days, prepend=before) > 0).tolist():
             wanted = int(days[change]) - self._delay
             if wanted not in self._given_up and not self._days.is_known(wanted):

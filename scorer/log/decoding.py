@@ -69,17 +69,20 @@ class Labels(NamedTuple):
 Content = TypeVar("Content", bound=Decoded | Labels)
 
 
+MOST_IN_A_CHUNK = 1_000
+
+
 class Chunk(NamedTuple, Generic[Content]):
     """Records of one partition, in their order, with what they are."""
 
     place: Place
     records: Sequence[Record]
     content: Content
-    serial: int  # the intake's number for it
-    follows: int  # where the partition's next record was expected
+    serial: int  # the buffer's number for it
+    expected_offset: int  # where the partition's next record was expected
 
     @property
-    def after(self) -> int:
+    def next_offset(self) -> int:
         """The offset after the last record."""
         return self.records[-1].offset + 1
 

@@ -1,4 +1,4 @@
-"""The intake: which partition is next, how much of it may go, and what waits."""
+"""The buffer: which partition is next, how much of it may go, and what waits."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -8,8 +8,8 @@ import pytest
 from risk.block_codec import Decoded, decoded_of
 from risk.clock import DAY
 from risk.events import Rejected, RejectReason, Transaction
-from scorer.worker.arrivals import Chunk, Place
-from scorer.worker.intake import LABELS_UNDER_WAY, UNDER_WAY, Gap, Head, Intake
+from scorer.log.decoding import Chunk, Place
+from scorer.worker.buffer import LABELS_UNDER_WAY, UNDER_WAY, Buffer, Gap, Head
 
 FIRST_DAY = 20_000
 T = "transactions"
@@ -50,25 +50,25 @@ def unreadable(offset: int) -> Given:
 
 
 class Bench:
-    """An intake of two partitions of transactions and one of labels, read to their ends."""
+    """An buffer of two partitions of transactions and one of labels, read to their ends."""
 
     def __init__(self, *, known: int = FIRST_DAY + 99, delay: int | None = 7, chunk: int = 10) -> None:
         self.days = Known(known)
-        self.intake = Intake(ordered_topic=T, delay_days=delay, days=self.days, chunk=chunk)
+        self.buffer = Buffer(ordered_topic=T, delay_days=delay, days=self.days, chunk=chunk)
         for place in (ONE, TWO, LABELS):
-            self.intake.begin(place, decoded, 0, -1)
-            self.intake.read_up_to(place, 0, 0)
+            self.buffer.begin(place, decoded, 0, -1)
+            self.buffer.read_up_to(place, 0, 0)
 
     def fetch(self, place: Place, *records: Given) -> None:
-        self.intake.add(place, records)
-        self.intake.read_up_to(place, records[-1].offset + 1, records[-1].offset + 1)
+        self.buffer.add(place, records)
+        self.buffer.read_up_to(place, records[-1].offset + 1, records[-1].offset + 1)
 
     def offsets(self) -> list[tuple[Place, list[int]]]:
         """All that can go, each chunk done at once."""
         found = []
-        while (chunk := self.intake.next()) is not None:
+        while (chunk := self.buffer.next()) is not None:
             found.append((chunk.place, [record.offset for record in chunk.records]))
-            self.intake.done(chunk.serial)
+            self.buffer.done(chunk.serial)
         return found
 
 
@@ -82,9 +82,9 @@ def test_the_oldest_first_record_decides() -> None:
 def test_nothing_goes_before_every_partition_has_a_record_or_is_read_to_its_end() -> None:
     bench = Bench()
     bench.fetch(ONE, at(0, 0.5))
-    bench.intake.read_up_to(TWO, 3, 5)
+    bench.buffer.read_up_to(TWO, 3, 5)
     assert bench.offsets() == []
-    bench.intake.read_up_to(TWO, 5, 5)
+    bench.buffer.read_up_to(TWO, 5, 5)
     assert bench.offsets() == [(ONE, [0])]
 
 
@@ -92,7 +92,7 @@ def test_labels_go_first_and_wait_for_nothing() -> None:
     bench = Bench(known=0)
     bench.fetch(ONE, at(0, 0.5))
     bench.fetch(LABELS, unreadable(0))
-    bench.intake.read_up_to(TWO, 3, 5)
+    bench.buffer.read_up_to(TWO, 3, 5)
     assert bench.offsets() == [(LABELS, [0])]
 
 
@@ -101,19 +101,19 @@ def test_a_chunk_is_cut_where_time_enters_a_day_that_is_not_closed() -> None:
     bench = Bench(known=FIRST_DAY - 7)
     bench.fetch(ONE, at(0, 0.5), at(1, 0.9), at(2, 1.1), at(3, 0.8))
     assert bench.offsets() == [(ONE, [0, 1])]
-    assert bench.intake.waiting_for == FIRST_DAY - 6
+    assert bench.buffer.waiting_for == FIRST_DAY - 6
     bench.days.newest += 1
     assert bench.offsets() == [(ONE, [2, 3])]
-    assert bench.intake.waiting_for is None
+    assert bench.buffer.waiting_for is None
 
 
 def test_a_partition_that_begins_looks_for_the_day_of_its_newest_time_too() -> None:
     """After a restart the day that the partition is in may not have been read yet."""
     bench = Bench(known=FIRST_DAY - 8)
-    bench.intake.begin(ONE, decoded, 0, FIRST_DAY * DAY)
+    bench.buffer.begin(ONE, decoded, 0, FIRST_DAY * DAY)
     bench.fetch(ONE, at(0, -0.2))
     assert bench.offsets() == []
-    assert bench.intake.waiting_for == FIRST_DAY - 7
+    assert bench.buffer.waiting_for == FIRST_DAY - 7
 
 
 def test_without_a_ledger_nothing_waits() -> None:
@@ -127,17 +127,17 @@ def test_while_one_waits_older_records_of_another_go() -> None:
     bench.fetch(ONE, at(0, 1.5))
     bench.fetch(TWO, at(0, 0.2), at(1, 1.2))
     assert bench.offsets() == [(TWO, [0])]
-    assert bench.intake.heads() == [Head(ONE, int((FIRST_DAY + 1.5) * DAY)), Head(TWO, int((FIRST_DAY + 1.2) * DAY))]
+    assert bench.buffer.heads() == [Head(ONE, int((FIRST_DAY + 1.5) * DAY)), Head(TWO, int((FIRST_DAY + 1.2) * DAY))]
 
 
 def test_heads_are_not_told_while_a_chunk_is_under_way() -> None:
     bench = Bench()
     bench.fetch(ONE, at(0, 0.5), at(1, 0.6))
-    chunk = bench.intake.next()
+    chunk = bench.buffer.next()
     assert chunk is not None
-    assert bench.intake.heads() is None
-    bench.intake.done(chunk.serial)
-    assert bench.intake.heads() == []
+    assert bench.buffer.heads() is None
+    bench.buffer.done(chunk.serial)
+    assert bench.buffer.heads() == []
 
 
 def test_who_gives_up_goes_on_up_to_the_next_day() -> None:
@@ -145,9 +145,9 @@ def test_who_gives_up_goes_on_up_to_the_next_day() -> None:
     bench = Bench(known=FIRST_DAY - 8)
     bench.fetch(ONE, at(0, 0.5), at(1, 1.5))
     assert bench.offsets() == []
-    bench.intake.give_up()
+    bench.buffer.give_up()
     assert bench.offsets() == [(ONE, [0])]
-    assert bench.intake.waiting_for == FIRST_DAY - 6
+    assert bench.buffer.waiting_for == FIRST_DAY - 6
 
 
 def test_who_gives_up_a_day_that_lies_far_ahead_waits_for_those_before_it() -> None:
@@ -155,11 +155,11 @@ def test_who_gives_up_a_day_that_lies_far_ahead_waits_for_those_before_it() -> N
     bench = Bench(known=FIRST_DAY - 8)
     bench.fetch(ONE, at(0, 9_000))
     assert bench.offsets() == []
-    bench.intake.give_up()
+    bench.buffer.give_up()
     assert bench.offsets() == [(ONE, [0])]
     bench.fetch(TWO, at(0, 0.5))
     assert bench.offsets() == []
-    assert bench.intake.waiting_for == FIRST_DAY - 7
+    assert bench.buffer.waiting_for == FIRST_DAY - 7
 
 
 def test_what_cannot_be_read_goes_at_once() -> None:
@@ -177,9 +177,9 @@ def test_a_chunk_has_a_size() -> None:
 def test_only_so_many_chunks_are_under_way() -> None:
     bench = Bench(chunk=1)
     bench.fetch(ONE, *(at(offset, 0.5) for offset in range(7)))
-    taken = [bench.intake.next() for _ in range(UNDER_WAY)]
+    taken = [bench.buffer.next() for _ in range(UNDER_WAY)]
     assert all(taken)
-    assert bench.intake.next() is None
+    assert bench.buffer.next() is None
 
 
 def test_labels_that_never_end_leave_room_for_transactions() -> None:
@@ -187,15 +187,15 @@ def test_labels_that_never_end_leave_room_for_transactions() -> None:
     bench = Bench(chunk=1)
     bench.fetch(ONE, *(at(offset, 0.5) for offset in range(3)))
     bench.fetch(LABELS, *(unreadable(offset) for offset in range(9)))
-    under_way = [chunk for _ in range(9) if (chunk := bench.intake.next()) is not None]
+    under_way = [chunk for _ in range(9) if (chunk := bench.buffer.next()) is not None]
     assert [chunk.place for chunk in under_way] == [LABELS] * LABELS_UNDER_WAY + [ONE] * UNDER_WAY
-    bench.intake.done(under_way[0].serial)
-    more = bench.intake.next()
+    bench.buffer.done(under_way[0].serial)
+    more = bench.buffer.next()
     assert more is not None
     assert more.place == LABELS
-    assert bench.intake.next() is None
-    bench.intake.done(under_way[-1].serial)
-    last = bench.intake.next()
+    assert bench.buffer.next() is None
+    bench.buffer.done(under_way[-1].serial)
+    last = bench.buffer.next()
     assert last is not None
     assert last.place == ONE
 
@@ -203,7 +203,7 @@ def test_labels_that_never_end_leave_room_for_transactions() -> None:
 def test_partitions_of_labels_take_turns() -> None:
     bench = Bench(chunk=1)
     other = Place("labels", 1)
-    bench.intake.begin(other, decoded, 0, -1)
+    bench.buffer.begin(other, decoded, 0, -1)
     for place in (LABELS, other):
         bench.fetch(place, *(unreadable(offset) for offset in range(2)))
     assert [place for place, _ in bench.offsets()] == [LABELS, other, LABELS, other]
@@ -212,59 +212,59 @@ def test_partitions_of_labels_take_turns() -> None:
 def test_only_who_needs_records_to_go_on_waits_for_them() -> None:
     """What can go would otherwise wait for records that it does not need, as long as a fetch may take."""
     bench = Bench(known=FIRST_DAY - 7, chunk=1)
-    assert bench.intake.is_starved
+    assert bench.buffer.is_starved
     bench.fetch(ONE, at(0, 0.5), at(1, 1.1))
-    assert not bench.intake.is_starved, "one can go"
-    bench.intake.read_up_to(TWO, 3, 5)
-    assert bench.intake.is_starved, "the other partition may bring an older one"
-    bench.intake.read_up_to(TWO, 5, 5)
+    assert not bench.buffer.is_starved, "one can go"
+    bench.buffer.read_up_to(TWO, 3, 5)
+    assert bench.buffer.is_starved, "the other partition may bring an older one"
+    bench.buffer.read_up_to(TWO, 5, 5)
     assert bench.offsets() == [(ONE, [0])]
-    assert not bench.intake.is_starved, "a ledger day is needed"
+    assert not bench.buffer.is_starved, "a ledger day is needed"
     bench.days.newest += 99
     assert bench.offsets() == [(ONE, [1])]
     bench.fetch(LABELS, *(unreadable(offset) for offset in range(LABELS_UNDER_WAY + 1)))
-    assert all(bench.intake.next() for _ in range(LABELS_UNDER_WAY))
-    assert not bench.intake.is_starved, "room is needed"
+    assert all(bench.buffer.next() for _ in range(LABELS_UNDER_WAY))
+    assert not bench.buffer.is_starved, "room is needed"
 
 
 def test_a_chunk_from_before_a_new_beginning_is_not_counted_against_the_new_one() -> None:
     """Its end must not make the partition look idle while a later chunk is under way."""
     bench = Bench()
     bench.fetch(ONE, at(0, 0.5))
-    old = bench.intake.next()
-    bench.intake.begin(ONE, decoded, 0, -1)
+    old = bench.buffer.next()
+    bench.buffer.begin(ONE, decoded, 0, -1)
     bench.fetch(ONE, at(0, 0.5))
-    new = bench.intake.next()
+    new = bench.buffer.next()
     assert isinstance(old, Chunk)
     assert isinstance(new, Chunk)
-    bench.intake.done(old.serial)
-    assert not bench.intake.is_idle(ONE)
-    bench.intake.done(new.serial)
-    assert bench.intake.is_idle(ONE)
+    bench.buffer.done(old.serial)
+    assert not bench.buffer.is_idle(ONE)
+    bench.buffer.done(new.serial)
+    assert bench.buffer.is_idle(ONE)
 
 
 @pytest.mark.parametrize(("found", "gap"), [(5, None), (3, Gap(ONE, 5, 3)), (9, Gap(ONE, 5, 9))])
 def test_it_tells_where_a_log_does_not_go_on_as_expected(found: int, gap: Gap | None) -> None:
     bench = Bench()
-    bench.intake.begin(ONE, decoded, 5, -1)
-    assert bench.intake.add(ONE, [at(found, 0.5)]) == gap
+    bench.buffer.begin(ONE, decoded, 5, -1)
+    assert bench.buffer.add(ONE, [at(found, 0.5)]) == gap
 
 
 def test_it_tells_once_where_a_log_went_on_without_records() -> None:
     """What is gone must be noticed without waiting for a record behind it."""
-    intake = Bench().intake
-    assert intake.read_up_to(ONE, 0, 5) is None
-    assert intake.read_up_to(ONE, 3, 5) == Gap(ONE, 0, 3, is_open=True)
-    assert intake.read_up_to(ONE, 3, 5) is None
-    assert intake.read_up_to(ONE, 5, 5) == Gap(ONE, 0, 5, is_open=True)
-    assert intake.add(ONE, [at(5, 0.5)]) == Gap(ONE, 0, 5)
-    assert intake.read_up_to(ONE, 6, 6) is None
+    buffer = Bench().buffer
+    assert buffer.read_up_to(ONE, 0, 5) is None
+    assert buffer.read_up_to(ONE, 3, 5) == Gap(ONE, 0, 3, is_open=True)
+    assert buffer.read_up_to(ONE, 3, 5) is None
+    assert buffer.read_up_to(ONE, 5, 5) == Gap(ONE, 0, 5, is_open=True)
+    assert buffer.add(ONE, [at(5, 0.5)]) == Gap(ONE, 0, 5)
+    assert buffer.read_up_to(ONE, 6, 6) is None
 
 
 def test_a_partition_that_is_not_ours_is_passed_over() -> None:
     bench = Bench()
-    bench.intake.drop([ONE])
-    assert bench.intake.add(ONE, [at(0, 0.5)]) is None
+    bench.buffer.drop([ONE])
+    assert bench.buffer.add(ONE, [at(0, 0.5)]) is None
     assert bench.offsets() == []
 
 
@@ -277,8 +277,8 @@ def test_a_late_record_asks_for_no_other_day_than_the_newest() -> None:
 def test_lag_counts_what_waits_here_too() -> None:
     bench = Bench(known=0)
     bench.fetch(ONE, at(0, 0.5), at(1, 0.5))
-    bench.intake.read_up_to(ONE, 2, 10)
-    assert bench.intake.lags()[ONE] == 10
+    bench.buffer.read_up_to(ONE, 2, 10)
+    assert bench.buffer.lags()[ONE] == 10
 
 
 class Meddling:
@@ -296,43 +296,43 @@ class Meddling:
 def test_the_lag_is_told_while_partitions_come_and_go() -> None:
     """It is the metrics' thread that asks."""
     bench, record = Bench(known=0), Meddling()
-    bench.intake.begin(ONE, lambda records: decoded_of([unreadable(0).event for _ in records]), 0, -1)
-    bench.intake.add(ONE, [record])  # type: ignore[list-item]
-    bench.intake.read_up_to(ONE, 1, 10)
-    record.happens = lambda: bench.intake.drop([LABELS])
-    assert bench.intake.lags() == {ONE: 10, TWO: 0, LABELS: 0}
-    assert bench.intake.lags() == {ONE: 10, TWO: 0}
+    bench.buffer.begin(ONE, lambda records: decoded_of([unreadable(0).event for _ in records]), 0, -1)
+    bench.buffer.add(ONE, [record])  # type: ignore[list-item]
+    bench.buffer.read_up_to(ONE, 1, 10)
+    record.happens = lambda: bench.buffer.drop([LABELS])
+    assert bench.buffer.lags() == {ONE: 10, TWO: 0, LABELS: 0}
+    assert bench.buffer.lags() == {ONE: 10, TWO: 0}
 
 
-def test_a_chunk_says_what_it_follows() -> None:
+def test_a_chunk_says_which_offset_was_expected() -> None:
     """Whoever works on it can tell whether something never came: gaps in a log are told of, these are not."""
     bench = Bench(chunk=2)
-    bench.intake.begin(ONE, decoded, 3, -1)
+    bench.buffer.begin(ONE, decoded, 3, -1)
     bench.fetch(ONE, at(3, 0.5), at(4, 0.5), at(7, 0.6))
-    chunks = [bench.intake.next(), bench.intake.next()]
-    assert [chunk.follows for chunk in chunks if chunk is not None] == [3, 5]
+    chunks = [bench.buffer.next(), bench.buffer.next()]
+    assert [chunk.expected_offset for chunk in chunks if chunk is not None] == [3, 5]
 
 
 def test_a_chunk_from_before_a_new_beginning_is_under_way_no_more() -> None:
     bench = Bench()
     bench.fetch(ONE, at(0, 0.5))
-    chunk = bench.intake.next()
+    chunk = bench.buffer.next()
     assert chunk is not None
-    assert bench.intake.is_under_way(chunk.serial)
-    bench.intake.begin(ONE, decoded, 0, -1)
-    assert not bench.intake.is_under_way(chunk.serial)
+    assert bench.buffer.is_under_way(chunk.serial)
+    bench.buffer.begin(ONE, decoded, 0, -1)
+    assert not bench.buffer.is_under_way(chunk.serial)
 
 
 def test_each_chunk_has_the_transactions_of_its_own_records_whatever_was_handed_out_or_came_before() -> None:
     """Of a partition whose chunks were cut, and that was fetched from again before all had gone."""
     bench = Bench(chunk=2)
     bench.fetch(ONE, *(unreadable(offset) if offset == 3 else at(offset, 0.1) for offset in range(5)))
-    chunks = [bench.intake.next()]
-    assert bench.intake.lags()[ONE] == 3
+    chunks = [bench.buffer.next()]
+    assert bench.buffer.lags()[ONE] == 3
     bench.fetch(ONE, *(at(offset, 0.2) for offset in range(5, 8)))
-    assert bench.intake.lags()[ONE] == 6
-    while (chunk := bench.intake.next()) is not None:
-        bench.intake.done(chunk.serial)
+    assert bench.buffer.lags()[ONE] == 6
+    while (chunk := bench.buffer.next()) is not None:
+        bench.buffer.done(chunk.serial)
         chunks.append(chunk)
     assert [[record.offset for record in chunk.records] for chunk in chunks if chunk] == [
         [0, 1],
@@ -342,4 +342,4 @@ def test_each_chunk_has_the_transactions_of_its_own_records_whatever_was_handed_
     ]
     ids = [chunk.content.block.transaction_id for chunk in chunks if chunk]
     assert ids == [["t0", "t1"], ["t2"], ["t4", "t5"], ["t6", "t7"]]
-    assert bench.intake.lags()[ONE] == 0
+    assert bench.buffer.lags()[ONE] == 0

@@ -5,7 +5,7 @@ import pytest
 from risk.errors import EngineError
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
-from scorer.worker.days import LedgerDays, Source
+from scorer.ledger.closed_days import LedgerDays, Source
 
 HOUR = 3_600_000
 FIRST = 20_000
@@ -26,7 +26,7 @@ def test_days_are_handed_out_once_and_no_further_than_asked() -> None:
 
 
 def test_days_before_the_first_with_a_transaction_are_no_days_of_the_ledger() -> None:
-    """A flag names its ledger day, which must not depend on how long before its first transaction a keeper looked."""
+    """A flag names its ledger day, which must not depend on how long before its first transaction a closer looked."""
     source = Source([day(FIRST - 2, 0), day(FIRST - 1, 0), day(FIRST), day(FIRST + 1, 0)], has_begun=False)
     assert numbers(source, FIRST + 9) == [FIRST, FIRST + 1]
 

@@ -1,0 +1,1 @@
+"""What the messages of the log mean: used by the worker and by `verify` alike."""
