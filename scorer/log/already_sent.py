@@ -107,28 +107,31 @@ class Sendable(NamedTuple):
     different: int
 
 
+def _pass_over(_: Record) -> None:
+    """Whoever reads it does not count it."""
+
+
+class Unread(NamedTuple):
+    """One output partition to read back, from an offset up to its end as it is now."""
+
+    place: TopicPartition
+    first: int
+    end: int
+    source: SourceOf
+    on_foreign: Callable[[Record], None] = _pass_over
+    as_older: AsOlder = as_it_is
+
+
 class SentOutput:
     """One output partition, read from an offset up to where it ended when the reading began."""
 
-    def __init__(
-        self,
-        reader: LogReader,
-        place: TopicPartition,
-        first: int,
-        end: int,
-        source: SourceOf,
-        on_foreign: Callable[[Record], None],
-        as_older: AsOlder,
-    ) -> None:
+    def __init__(self, reader: LogReader, unread: Unread) -> None:
         self._reader = reader
-        self._place = place
-        self.end = end
-        self._source = source
-        self._on_foreign = on_foreign
-        self._as_older = as_older
+        self._unread = unread
         self._values: dict[int, list[SentValue]] = {}
         self._reached = -1  # the largest source offset that was seen
-        self.is_read = first >= end
+        self.end = unread.end
+        self.is_read = unread.first >= unread.end
 
     async def read_to(self, source_offset: int) -> None:
         """Until everything that is there of this source offset and those before it has been seen, as far as the order
@@ -148,11 +151,11 @@ class SentOutput:
         return True
 
     async def _read(self) -> None:
-        records, reached = await self._reader.next(self._place, self.end)
+        records, reached = await self._reader.next(self._unread.place, self.end)
         for record in records:
-            source = self._source(record)
+            source = self._unread.source(record)
             if source is Skipped.FOREIGN:
-                self._on_foreign(record)
+                self._unread.on_foreign(record)
             elif isinstance(source, int):
                 # What is not a reject is never so large that this would change it.
                 self._remember(source, shortened(Message(record.key, record.value)).value)
@@ -195,7 +198,7 @@ class SentOutput:
         if not there:
             return False
         digests = [sent.digest for sent in there]
-        return _digest(wanted) in digests or (wanted is not None and _digest(self._as_older(wanted)) in digests)
+        return _digest(wanted) in digests or (wanted is not None and _digest(self._unread.as_older(wanted)) in digests)
 
     @property
     def is_done(self) -> bool:
@@ -206,25 +209,10 @@ class SentOutput:
         self._values = {source: values for source, values in self._values.items() if source >= source_offset}
 
 
-def _pass_over(_: Record) -> None:
-    """Whoever reads it does not count it."""
-
-
-class Unread(NamedTuple):
-    """One output partition to read back, from an offset up to its end as it is now."""
-
-    place: TopicPartition
-    first: int
-    end: int
-    source: SourceOf
-    on_foreign: Callable[[Record], None] = _pass_over
-    as_older: AsOlder = as_it_is
-
-
 def read_back(reader: LogReader, unread: Sequence[Unread]) -> list[SentOutput]:
     """The reader is for this alone: it reads these partitions and no others."""
     reader.begin({one.place: one.first for one in unread})
-    return [SentOutput(reader, *one) for one in unread]
+    return [SentOutput(reader, one) for one in unread]
 
 
 class AlreadySent:

@@ -1,5 +1,6 @@
 """The whole audit: what stands where, then partition after partition, so that memory holds one at a time."""
 
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
@@ -8,29 +9,31 @@ from aiokafka import TopicPartition
 from console.terminal import progress
 from risk.bundle import Bundle, bundle_of_version
 from risk.errors import BrokerError, BundleError, EngineError, StoreError
+from risk.events import Label, Rejected
 from risk.kafka.connection import Connection, reach
-from risk.kafka.log import Bounds, reading
+from risk.kafka.log import Bounds, LogReader, reading
+from risk.kafka.sending import Message
 from risk.kafka.topic_problems import misfits
 from risk.kafka.topic_states import identity, look
 from risk.outputs import without_history_days
 from risk.pipeline import Pipeline
 from risk.store import Store
 from risk.topics import Topics, topics_of
-from scorer.log.already_sent import SourceOf, as_it_is, source_of_alert, source_of_flag, source_of_reject
-from scorer.log.decoding import Place, read_labels, transaction_reader
+from scorer.ledger.closed_days import NEVER
+from scorer.log.already_sent import SentOutput, SourceOf, as_it_is, source_of_alert, source_of_flag, source_of_reject
+from scorer.log.decoding import MOST_IN_A_CHUNK, Chunk, Content, Labels, Place, Read, read_labels, transaction_reader
+from scorer.log.outputs import reject
+from scorer.verify.comparison import Comparison
 from scorer.verify.days import NoMore, Survey, survey
 from scorer.verify.findings import Findings, NotDone, Span
-from scorer.verify.labels import audit_labels
-from scorer.verify.outputs import Output, Window, open_outputs
+from scorer.verify.outputs import Output, StoredRows, Window, open_outputs
 from scorer.verify.scoring import Scoring
-from scorer.verify.source import chunks
-from scorer.verify.stored import StoredRows
 from scorer.verify.transactions import Partition, There
 
 STORE = "store"
 
 
-class Asked(NamedTuple):
+class AuditOptions(NamedTuple):
     connection: Connection
     prefix: str
     store: Store
@@ -38,24 +41,24 @@ class Asked(NamedTuple):
     span: Span
 
 
-async def audit(asked: Asked) -> Findings:
-    topics, findings = topics_of(asked.prefix), Findings(asked.span)
-    await reach(asked.connection)
-    await _check_log(asked, topics)
+async def audit(options: AuditOptions) -> Findings:
+    topics, findings = topics_of(options.prefix), Findings(options.span)
+    await reach(options.connection)
+    await _check_log(options, topics)
     # In this order: what the store has got was sent before, and what was sent came from what was there before.
-    stands = {(p.topic, p.partition): p.next_offset for p in asked.store.positions()}
+    stands = {(p.topic, p.partition): p.next_offset for p in options.store.positions()}
     if not stands:
         raise StoreError("the store: no worker has taken a partition yet, expected some work to verify; start a worker")
-    states = await look(asked.connection, topics)
+    states = await look(options.connection, topics)
     partitions = next(state.partitions for state in states if state.name == topics.transactions)
-    async with reading(asked.connection) as reader:
+    async with reading(options.connection) as reader:
         outputs = await reader.bounds(_places((topics.alerts, topics.flags, topics.rejected), partitions))
         inputs = await reader.bounds(_places((topics.transactions, topics.labels), partitions))
         ledger = await survey(reader, TopicPartition(topics.ledger, 0))
     windows = {place: _window(place, bounds, stands, findings) for place, bounds in inputs.items()}
     if ledger.unreadable:
         findings.notices.append(f"{topics.ledger}: {ledger.unreadable} messages that nobody can read were passed over")
-    parts = _Parts(asked, topics, findings, ledger, outputs, windows)
+    parts = _Parts(options, topics, findings, ledger, outputs, windows)
     for number in range(partitions):
         await parts.transactions(number)
         await parts.labels(number)
@@ -67,12 +70,12 @@ def _places(names: tuple[str, ...], partitions: int) -> list[TopicPartition]:
     return [TopicPartition(name, number) for name in names for number in range(partitions)]
 
 
-async def _check_log(asked: Asked, topics: Topics) -> None:
+async def _check_log(options: AuditOptions, topics: Topics) -> None:
     """Offsets of another log would mean something else."""
-    wrong = misfits(await look(asked.connection, topics), topics)
+    wrong = misfits(await look(options.connection, topics), topics)
     if wrong:
         raise BrokerError("; ".join(wrong))
-    known, given = asked.store.identity(), await identity(asked.connection, topics, asked.prefix)
+    known, given = options.store.identity(), await identity(options.connection, topics, options.prefix)
     if known is not None and given.differences(known):
         raise StoreError(
             f"the store: got a log of {given}, expected that of {known}, which the store was made from; set "
@@ -107,29 +110,31 @@ class _Parts:
 
     def __init__(
         self,
-        asked: Asked,
+        options: AuditOptions,
         topics: Topics,
         findings: Findings,
         ledger: Survey,
         outputs: dict[TopicPartition, Bounds],
         windows: dict[TopicPartition, Window],
     ) -> None:
-        self._asked = asked
+        self._options = options
         self._topics = topics
         self._findings = findings
         self._ledger = ledger
         self._outputs = outputs
         self._windows = windows
-        self._bundles = bundles_at_hand(asked.store, asked.bundle, findings.notices)
+        self._bundles = bundles_at_hand(options.store, options.bundle, findings.notices)
         self._lateness = max(bundle.manifest.max_lateness_ms for bundle in self._bundles.values())
 
     async def transactions(self, number: int) -> None:
-        topics, findings, manifest = self._topics, self._findings, self._asked.bundle.manifest
+        topics, findings, manifest = self._topics, self._findings, self._options.bundle.manifest
         place = TopicPartition(topics.transactions, number)
         window, source_place = self._windows[place], Place(*place)
-        position = self._asked.store.position(place.topic, place.partition)
+        position = self._options.store.position(place.topic, place.partition)
         async with AsyncExitStack() as stack:
-            source, sent, ledger = [await stack.enter_async_context(reading(self._asked.connection)) for _ in range(3)]
+            source, sent, ledger = [
+                await stack.enter_async_context(reading(self._options.connection)) for _ in range(3)
+            ]
             opened = open_outputs(
                 sent,
                 [
@@ -142,7 +147,7 @@ class _Parts:
             )
             outputs = [output for output, _ in opened]
             alerts, flags, rejects = (comparison for _, comparison in opened)
-            rows = StoredRows(self._asked.store, f"{STORE}-{number}", number, window, findings)
+            rows = StoredRows(self._options.store, f"{STORE}-{number}", number, window, findings)
             partition = Partition(
                 begin=window.begin,
                 first_event=None if position is None else position.first_event_time,
@@ -154,7 +159,7 @@ class _Parts:
             )
             advance = stack.enter_context(progress(f"{place.topic}-{number}", window.until - window.begin))
             read = transaction_reader(manifest.max_ahead_ms)
-            async for chunk in chunks(source, place, window.begin, window.until, read):
+            async for chunk in _chunks(source, place, window.begin, window.until, read):
                 for output in outputs:
                     await output.read_to(chunk.next_offset - 1)
                     output.forget_before(chunk.next_offset)
@@ -174,11 +179,11 @@ class _Parts:
     async def labels(self, number: int) -> None:
         topics, place = self._topics, TopicPartition(self._topics.labels, number)
         window = self._windows[place]
-        async with reading(self._asked.connection) as source, reading(self._asked.connection) as sent:
+        async with reading(self._options.connection) as source, reading(self._options.connection) as sent:
             rejected = self._rejects(Place(*place), window.end, counts_foreign=False)
             [(output, rejects)] = open_outputs(sent, [rejected], window, self._findings)
-            found = chunks(source, place, window.begin, window.until, read_labels)
-            await audit_labels(found, window.begin, window.until, output, rejects, self._findings)
+            found = _chunks(source, place, window.begin, window.until, read_labels)
+            await _audit_labels(found, window.begin, window.until, output, rejects, self._findings)
         self._findings.take(topics.rejected, rejects)
 
     def _output(self, topic: str, source: SourceOf, number: int) -> Output:
@@ -204,3 +209,46 @@ def bundles_at_hand(store: Store, current: Bundle, notices: list[str]) -> dict[s
             except (BundleError, EngineError) as error:
                 notices.append(f"bundle {stored.version} cannot be used ({error}); what it scored is not compared")
     return found
+
+
+async def _chunks(
+    reader: LogReader, place: TopicPartition, begin: int, until: int, read: Read[Content]
+) -> AsyncIterator[Chunk[Content]]:
+    """The reader is for this alone."""
+    reader.begin({place: begin})
+    async for records in reader.until(place, until, most=MOST_IN_A_CHUNK):
+        yield Chunk(Place(*place), records, read(records), 0, records[0].offset)
+
+
+async def _audit_labels(
+    chunks: AsyncIterator[Chunk[Labels]],
+    begin: int,
+    until: int,
+    output: SentOutput,
+    rejects: Comparison[Message],
+    findings: Findings,
+) -> None:
+    """What cannot be read of labels must be among the rejects. A label counts by its own time, a reject by that of the
+    newest label before it."""
+    newest, place = NEVER, begin
+    async for chunk in chunks:
+        await output.read_to(chunk.next_offset - 1)
+        output.forget_before(chunk.next_offset)
+        events = {
+            record.offset: (record, event) for record, event in zip(chunk.records, chunk.content.events, strict=True)
+        }
+        for offset in range(place, chunk.next_offset):
+            record, event = events.get(offset, (None, None))
+            if isinstance(event, Label):
+                newest = max(newest, event.labelled_at)
+            counts = findings.span.has(event.labelled_at if isinstance(event, Label) else newest)
+            due = None
+            if record is not None and isinstance(event, Rejected):
+                due = reject(chunk.place, record, event).message
+                findings.rejects[f"label {event.reason.value}"] += counts
+            findings.labels += counts and isinstance(event, Label)
+            rejects.judge(due, counts=counts)
+        place = chunk.next_offset
+    for _ in range(place, until):
+        rejects.judge(None, counts=findings.span.has(newest))
+    await output.read_to(until)

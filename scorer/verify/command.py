@@ -8,7 +8,7 @@ from console.start import EXIT_FAILED, EXIT_OK
 from risk.bundle import read_bundle
 from risk.kafka.connection import connection_of
 from scorer.opening import store_to_read
-from scorer.verify.audit import Asked, audit
+from scorer.verify.audit import AuditOptions, audit
 from scorer.verify.findings import Span
 from scorer.verify.report import report
 
@@ -22,8 +22,8 @@ def run(options: argparse.Namespace) -> int:
     bundle = read_bundle(options.bundle)
     store = store_to_read(settings.db)
     try:
-        asked = Asked(connection_of(settings), settings.topic_prefix, store, bundle, span)
-        findings = asyncio.run(audit(asked))
+        wanted = AuditOptions(connection_of(settings), settings.topic_prefix, store, bundle, span)
+        findings = asyncio.run(audit(wanted))
     finally:
         store.close()
     report(findings, must_be_complete=options.complete)

@@ -1,4 +1,4 @@
-"""The output partitions of one source partition, read alongside it."""
+"""What is there of one source partition, read alongside it: its output partitions, and the store's rows."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -11,6 +11,7 @@ from risk.kafka.log import Bounds, LogReader
 from risk.kafka.sending import Message
 from risk.outputs import source_of
 from risk.rejects import shortened
+from risk.store import FlagRow, Store
 from scorer.log.already_sent import AsOlder, SentOutput, Skipped, SourceOf, Unread, read_back
 from scorer.log.decoding import Record
 from scorer.verify.comparison import Comparison
@@ -100,3 +101,34 @@ def explained(message: Message) -> Mapping[str, object]:
 
 def _name(place: TopicPartition) -> str:
     return f"{place.topic}-{place.partition}"
+
+
+_encoder = msgspec.json.Encoder()
+
+
+class StoredRows:
+    def __init__(self, store: Store, name: str, partition: int, window: Window, findings: Findings) -> None:
+        self.comparison: Comparison[bytes] = Comparison(name, window.begin, _explained)
+        self._rows = store.flags(partition)
+        self._next: FlagRow | None = next(self._rows, None)
+        while self._next is not None and self._next.source_offset < window.begin:
+            findings.gone += 1
+            self._next = next(self._rows, None)
+
+    def read_to(self, source_offset: int) -> dict[int, FlagRow]:
+        """The rows that were not read yet, up to this offset. They are handed to the comparison, too."""
+        found: dict[int, FlagRow] = {}
+        while self._next is not None and self._next.source_offset <= source_offset:
+            found[self._next.source_offset] = self._next
+            self.comparison.found(self._next.source_offset, as_bytes(self._next))
+            self._next = next(self._rows, None)
+        return found
+
+
+def as_bytes(row: FlagRow) -> bytes:
+    """Equal only where every field has the same type and the same bits."""
+    return _encoder.encode(row)
+
+
+def _explained(raw: bytes) -> Mapping[str, object]:
+    return dict(zip(FlagRow._fields, msgspec.json.decode(raw), strict=True))

@@ -18,9 +18,8 @@ from scorer.log.outputs import outgoing, reject
 from scorer.verify.comparison import Comparison
 from scorer.verify.days import Survey, has_ledger, kind_of
 from scorer.verify.findings import Findings
-from scorer.verify.scoring import Scoring
-from scorer.verify.stored import StoredRows, as_bytes
-from scorer.verify.terms import Naming, Terms
+from scorer.verify.outputs import StoredRows, as_bytes
+from scorer.verify.scoring import Naming, Scoring, ScoringTerms
 
 
 class There(NamedTuple):
@@ -90,7 +89,7 @@ class Partition:
             self._compare(None, counts=self._findings.span.has(self.newest))
         self._next = until
 
-    async def _due(self, pipeline: Pipeline, terms: Terms, piece: Chunk[Decoded]) -> dict[int, Due]:
+    async def _due(self, pipeline: Pipeline, terms: ScoringTerms, piece: Chunk[Decoded]) -> dict[int, Due]:
         """By source offset."""
         decoded = piece.content
         block, records = decoded.block, [piece.records[place] for place in decoded.places.tolist()]
@@ -127,7 +126,7 @@ class Partition:
             )
         self._first_event = found
 
-    def _judge(self, due: Due | None, pipeline: Pipeline, terms: Terms) -> None:
+    def _judge(self, due: Due | None, pipeline: Pipeline, terms: ScoringTerms) -> None:
         """The next offset. What is scored counts by its event time, all else by the newest one before it."""
         findings = self._findings
         moment = self.newest

@@ -111,10 +111,12 @@ class Partition:
         await self._commits.call(lambda store: store.skip_to(self.owner, expected=expected, next_offset=next_offset))
         self._next_offset = next_offset
 
-    async def _advance(self, next_offset: int, outputs: Outputs, commit: Callable[[CommitStore], None]) -> None:
-        """`outputs`: of each output, the offset from which a successor must look for what was sent."""
-        await self._commits.call(commit)
-        self._next_offset, self.outputs = next_offset, outputs
+    async def _advance(self, next_offset: int, outputs: Outputs, commit: Callable[[CommitStore, int], None]) -> None:
+        """`outputs`: of each output, the offset from which a successor must look for what was sent. `commit` is given
+        the expected offset."""
+        expected = self._next_offset
+        await self._commits.call(lambda store: commit(store, expected))
+        self._next_offset = next_offset
         self._checked_at = monotonic()
         self.already_sent.forget_before(next_offset)
         self.outputs = await self.already_sent.retire(outputs)
@@ -125,18 +127,17 @@ class Partition:
 
 class LabelPartition(Partition):
     async def commit(self, next_offset: int, outputs: Outputs, labels: Sequence[tuple[int, Label]]) -> None:
-        expected = self._next_offset
-
-        def commit(store: CommitStore) -> None:
-            store.commit_labels(
+        await self._advance(
+            next_offset,
+            outputs,
+            lambda store, expected: store.commit_labels(
                 self.owner,
                 expected=expected,
                 next_offset=next_offset,
                 rejected_offset=outputs.rejected_offset,
                 labels=labels,
-            )
-
-        await self._advance(next_offset, outputs, commit)
+            ),
+        )
 
 
 class TransactionPartition(Partition):
@@ -191,20 +192,19 @@ class TransactionPartition(Partition):
         history_days: int | None,
     ) -> None:
         """`newest_event_time` and `history_days` are of what is committed; None without rows."""
-        expected = self._next_offset
         newest = max((t for t in (self.newest_event_time, newest_event_time) if t is not None), default=None)
-
-        def commit(store: CommitStore) -> None:
-            store.commit_flags(
+        await self._advance(
+            next_offset,
+            outputs,
+            lambda store, expected: store.commit_flags(
                 self.owner,
                 expected=expected,
                 next_offset=next_offset,
                 newest_event_time=newest,
                 outputs=outputs,
                 rows=rows,
-            )
-
-        await self._advance(next_offset, outputs, commit)
+            ),
+        )
         self.newest_event_time = newest
         if history_days is not None:
             self.history_days = history_days
