@@ -20,7 +20,7 @@ from risk.store import Store, open_store
 from scorer.ledger.closed_days import LedgerDays
 from scorer.store_thread import StoreThread
 from scorer.verify.audit import bundles_at_hand
-from scorer.worker.pipelines import Pipelines, encode_manifest
+from scorer.worker.bundles import Pipelines, encode_manifest
 from testing.bundles import write_bundle
 
 FIRST = 20_000

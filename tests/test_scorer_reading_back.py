@@ -24,8 +24,8 @@ from scorer.log.decoding import Chunk, Place, transaction_reader
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
 from scorer.worker.batch import Batches
+from scorer.worker.bundles import Pipelines
 from scorer.worker.partition import TransactionPartition
-from scorer.worker.pipelines import Pipelines
 from tests.cases import NEW_YEAR
 from tests.test_scorer_already_sent import PLACE, SOURCE, Partition, Stored
 from tests.test_scorer_pipelines import WITHOUT, Bench, Empty

@@ -37,8 +37,8 @@ from scorer.log.decoding import Chunk, Confirm, Content, Labels, Record, within_
 from scorer.log.outputs import Out, Outgoing, outgoing, reject
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
+from scorer.worker.bundles import Pipelines, restore
 from scorer.worker.partition import LabelPartition, Partition, TransactionPartition
-from scorer.worker.pipelines import Pipelines, restore
 
 End = Callable[[], Awaitable[object]]
 

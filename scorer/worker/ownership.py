@@ -33,8 +33,8 @@ from scorer.metrics import Metrics, Standing
 from scorer.store_thread import StoreThread
 from scorer.worker.batch import Batches, End
 from scorer.worker.buffer import Buffer, Gap
+from scorer.worker.bundles import Pipelines, restore
 from scorer.worker.partition import Commits, LabelPartition, Partition, TransactionPartition
-from scorer.worker.pipelines import Pipelines, restore
 
 log = logging.getLogger(__name__)
 

@@ -36,6 +36,7 @@ from scorer.ledger.waiting import GIVES_UP_AFTER_SECONDS, StallTimer
 from scorer.metrics import Metrics, Standings
 from scorer.worker.batch import Batches
 from scorer.worker.buffer import Buffer
+from scorer.worker.bundles import Pipelines
 from scorer.worker.clients import SEND_SECONDS, Clients
 from scorer.worker.exits import end_now, end_within, fatal, stalled
 from scorer.worker.faust_adapter import SESSION_SECONDS, ScorerApp, make_app, watch_group
@@ -43,7 +44,6 @@ from scorer.worker.group_stores import GroupStores, StorePlace, members_of
 from scorer.worker.health import LagMonitor, LedgerWait, Watchdog
 from scorer.worker.logs import part_quietly
 from scorer.worker.ownership import Ownership
-from scorer.worker.pipelines import Pipelines
 
 log = logging.getLogger(__name__)
 
