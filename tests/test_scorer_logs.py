@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from aiokafka.consumer import group_coordinator
 
-from scorer.worker.logs import GROUP_LOGGER, SPARED_SECONDS, Sparing, part_quietly
+from scorer.worker.logs import GROUP_LOGGER, REPEAT_SECONDS, RateLimit, ignore_group_warnings
 
 
 class SetClock:
@@ -17,29 +17,29 @@ class SetClock:
         return self.time
 
 
-def said(sparing: Sparing, name: str, sentence: str, *arguments: object) -> str | None:
+def said(rate_limit: RateLimit, name: str, sentence: str, *arguments: object) -> str | None:
     """What comes through of a line, if it does."""
     record = logging.LogRecord(name, logging.ERROR, "file.py", 1, sentence, arguments, None)
-    return record.getMessage() if sparing.filter(record) else None
+    return record.getMessage() if rate_limit.filter(record) else None
 
 
 def test_what_a_client_repeats_is_said_once_in_a_while_and_counted() -> None:
     """Whatever node it names: a broker that is away must not fill the disk."""
     clock = SetClock()
-    sparing = Sparing(clock)
-    assert said(sparing, "aiokafka", "Unable to connect to %s", 1) == "Unable to connect to 1"
-    assert [said(sparing, "aiokafka", "Unable to connect to %s", node) for node in range(500)] == [None] * 500
-    assert said(sparing, "aiokafka", "Something else") == "Something else"
-    assert said(sparing, "aiokafka.fetcher", "Unable to connect to %s", 1) == "Unable to connect to 1"
-    clock.time += SPARED_SECONDS
-    assert said(sparing, "aiokafka", "Unable to connect to %s", 2) == "Unable to connect to 2 (and 500 more like it)"
-    clock.time += SPARED_SECONDS
-    assert said(sparing, "aiokafka", "Unable to connect to %s", 3) == "Unable to connect to 3"
+    rate_limit = RateLimit(clock)
+    assert said(rate_limit, "aiokafka", "Unable to connect to %s", 1) == "Unable to connect to 1"
+    assert [said(rate_limit, "aiokafka", "Unable to connect to %s", node) for node in range(500)] == [None] * 500
+    assert said(rate_limit, "aiokafka", "Something else") == "Something else"
+    assert said(rate_limit, "aiokafka.fetcher", "Unable to connect to %s", 1) == "Unable to connect to 1"
+    clock.time += REPEAT_SECONDS
+    assert said(rate_limit, "aiokafka", "Unable to connect to %s", 2) == "Unable to connect to 2 (and 500 more like it)"
+    clock.time += REPEAT_SECONDS
+    assert said(rate_limit, "aiokafka", "Unable to connect to %s", 3) == "Unable to connect to 3"
 
 
 def test_what_we_say_comes_through_each_time() -> None:
-    sparing = Sparing(SetClock())
-    assert [said(sparing, "scorer.ledger.closer", "closed %s", n) for n in (1, 2)] == ["closed 1", "closed 2"]
+    rate_limit = RateLimit(SetClock())
+    assert [said(rate_limit, "scorer.ledger.closer", "closed %s", n) for n in (1, 2)] == ["closed 1", "closed 2"]
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_worker_that_ends_says_nothing_of_leaving_its_group(group: logging.Log
     said_by_the_client = inspect.getsource(group_coordinator)
     assert all(words in said_by_the_client for words in CLIENTS_WORDS)
     assert let_through(group, PARTINGS) == list(PARTINGS)
-    part_quietly()
+    ignore_group_warnings()
     assert let_through(group, (*PARTINGS, *FAILURES)) == list(FAILURES)
 
 

@@ -25,10 +25,10 @@ class JsonLines(logging.Formatter):
 
 
 # While a broker is away its client says so thousands of times a second.
-SPARED_SECONDS = 10.0
+REPEAT_SECONDS = 10.0
 
 
-class Sparing(logging.Filter):
+class RateLimit(logging.Filter):
     """Of what somebody else's logger says again and again, whatever it names, one line in ten seconds; the next
     one that is let through says how many were not. What we say ourselves always comes through."""
 
@@ -41,8 +41,8 @@ class Sparing(logging.Filter):
         if record.name.partition(".")[0] in OURS:
             return True
         sentence, now = (record.name, str(record.msg)), self._clock()
-        since, left_out = self._said.get(sentence, (-SPARED_SECONDS, 0))
-        if now - since < SPARED_SECONDS:
+        since, left_out = self._said.get(sentence, (-REPEAT_SECONDS, 0))
+        if now - since < REPEAT_SECONDS:
             self._said[sentence] = since, left_out + 1
             return False
         self._said[sentence] = now, 0
@@ -53,24 +53,24 @@ class Sparing(logging.Filter):
 
 GROUP_LOGGER = "aiokafka.consumer.group_coordinator"
 # What the client says when the group goes on without a member, or a member without the group.
-_PARTINGS = ("because it is rebalancing", "generation id is not", "member_id was not recognized")
+_REBALANCING = ("because it is rebalancing", "generation id is not", "member_id was not recognized")
 
 
-def part_quietly() -> None:
-    """From now on, as this worker leaves its group, that the group knows: no longer a warning. While it works it is
-    one, and a heartbeat that fails for any other reason still is."""
-    logging.getLogger(GROUP_LOGGER).addFilter(_is_no_parting)
+def ignore_group_warnings() -> None:
+    """A worker that leaves its group expects the group to go on without it. While it works that is a warning, and a
+    heartbeat that fails for any other reason still is."""
+    logging.getLogger(GROUP_LOGGER).addFilter(_is_no_rebalancing)
 
 
-def _is_no_parting(record: logging.LogRecord) -> bool:
+def _is_no_rebalancing(record: logging.LogRecord) -> bool:
     said = record.getMessage()
-    return not (said.startswith("Heartbeat failed") and any(words in said for words in _PARTINGS))
+    return not (said.startswith("Heartbeat failed") and any(words in said for words in _REBALANCING))
 
 
 def log_to_stderr(level: str, kind: str) -> None:
     """Faust and the client say little of use below a warning; what they do say there comes through."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(Sparing())
+    handler.addFilter(RateLimit())
     handler.setFormatter(
         JsonLines() if kind == "json" else logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     )

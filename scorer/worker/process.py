@@ -42,7 +42,7 @@ from scorer.worker.exits import end_now, end_within, fatal, stalled
 from scorer.worker.faust_adapter import SESSION_SECONDS, ScorerApp, make_app, watch_group
 from scorer.worker.group_stores import GroupStores, StorePlace, members_of
 from scorer.worker.health import LagMonitor, LedgerWait, Watchdog
-from scorer.worker.logs import part_quietly
+from scorer.worker.logs import ignore_group_warnings
 from scorer.worker.ownership import Ownership
 
 log = logging.getLogger(__name__)
@@ -73,12 +73,12 @@ class Options(NamedTuple):
 
 async def run(options: Options) -> None:
     """Works until it is told to stop by SIGTERM or Ctrl-C."""
-    told = asyncio.Event()
+    stop = asyncio.Event()
     for number in STOPS:
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        telling = asyncio.create_task(_or_die(_tell(options.alive)))
-        stack.push_async_callback(_cancel, [telling])
+        notifying = asyncio.create_task(_fatal_on_error(_notify_alive(options.alive)))
+        stack.push_async_callback(_cancel, [notifying])
         clients = Clients(
             options.connection,
             options.prefix,
@@ -91,16 +91,16 @@ async def run(options: Options) -> None:
         for topic in (clients.topics.transactions, clients.topics.labels):
             metrics.count_topic(topic)
         stack.callback(_show_metrics(options, registry, metrics))
-        await _unless_told(told, clients.open(options.store, metrics))
+        await _unless_stopped(stop, clients.open(options.store, metrics))
         group, place = group_of(options.prefix), StorePlace.of(options.store)
         stores = GroupStores(place, group, partial(members_of, clients.admin, group), options.session_seconds)
-        await _unless_told(told, stores.before_joining())
-        ownership, lag, tasks = await _unless_told(told, _assemble(options, clients, metrics))
+        await _unless_stopped(stop, stores.before_joining())
+        ownership, lag, tasks = await _unless_stopped(stop, _assemble(options, clients, metrics))
         stack.push_async_callback(ownership.close)
         registry.register(Standings(ownership.standings))
         watchdog = Watchdog(lag.progress, stalled, fatal, options.stall_seconds)
         stack.callback(watchdog.stop)
-        running = [asyncio.create_task(_or_die(task())) for task in (*tasks, stores.run)]
+        running = [asyncio.create_task(_fatal_on_error(task())) for task in (*tasks, stores.run)]
         stack.push_async_callback(_cancel, running)
         app = make_app(
             group=group,
@@ -112,7 +112,7 @@ async def run(options: Options) -> None:
             session_seconds=options.session_seconds,
         )
         watchdog.start()
-        await _until(told, app, metrics)
+        await _until(stop, app, metrics)
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)  # it is ending; to be told again changes nothing
 
@@ -218,45 +218,45 @@ def _show_metrics(options: Options, registry: CollectorRegistry, metrics: Metric
     return close
 
 
-async def _tell(alive: Callable[[], None]) -> None:
+async def _notify_alive(alive: Callable[[], None]) -> None:
     while True:
         alive()
         await asyncio.sleep(ALIVE_EVERY_SECONDS)
 
 
-async def _unless_told(told: asyncio.Event, opening: Coroutine[None, None, Opened]) -> Opened:
+async def _unless_stopped(stop: asyncio.Event, opening: Coroutine[None, None, Opened]) -> Opened:
     """Opening may wait for whoever has the store locked, in a thread that hears nothing."""
-    opened, told_to_end = asyncio.create_task(opening), asyncio.create_task(told.wait())
-    await asyncio.wait([opened, told_to_end], return_when=asyncio.FIRST_COMPLETED)
+    opened, stop_asked = asyncio.create_task(opening), asyncio.create_task(stop.wait())
+    await asyncio.wait([opened, stop_asked], return_when=asyncio.FIRST_COMPLETED)
     if not opened.done():
         log.info("stops: nothing was begun")
         end_now(EXIT_OK)
-    told_to_end.cancel()
+    stop_asked.cancel()
     return opened.result()
 
 
-async def _until(told: asyncio.Event, app: ScorerApp, metrics: Metrics) -> None:
-    if told.is_set():
+async def _until(stop: asyncio.Event, app: ScorerApp, metrics: Metrics) -> None:
+    if stop.is_set():
         return
-    watching = asyncio.create_task(_or_die(watch_group(app)))
-    told_to_end = asyncio.create_task(told.wait())
+    watching = asyncio.create_task(_fatal_on_error(watch_group(app)))
+    stop_asked = asyncio.create_task(stop.wait())
     starting = asyncio.create_task(app.start())  # which waits for partitions, and may wait for long
-    await asyncio.wait([told_to_end, starting], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([stop_asked, starting], return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         starting.result()
         metrics.up.set(1)
-    ends = [told_to_end, asyncio.create_task(app.wait_until_stopped()), watching, starting]
+    ends = [stop_asked, asyncio.create_task(app.wait_until_stopped()), watching, starting]
     await asyncio.wait(ends[:2], return_when=asyncio.FIRST_COMPLETED)
     if app.crash_reason is not None:
         fatal(app.crash_reason)
     log.info("stops: what is under way is finished, what waits is left to whoever comes next")
-    part_quietly()
+    ignore_group_warnings()
     end_within(STOP_SECONDS)
     await app.stop()
     await _cancel(ends)
 
 
-async def _or_die(task: Coroutine[None, None, None]) -> None:
+async def _fatal_on_error(task: Coroutine[None, None, None]) -> None:
     try:
         await task
     except asyncio.CancelledError:
