@@ -17,7 +17,7 @@ from datasette.database import Database, QueryInterrupted, Results
 
 from kpi_reporter.explorer.page_connection import PageConnection, of_this_page
 from kpi_reporter.kpis.opened import open_to_read
-from risk.store.failures import in_words
+from risk.store.sqlite.failures import in_words
 
 MOST_BYTES = 16_000_000  # of one answer, in memory at once
 # SQLite looks at the clock between rows, never within one: what a row costs is bounded by how long values and the SQL

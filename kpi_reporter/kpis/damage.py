@@ -10,7 +10,7 @@ import numpy as np
 from risk.codes import Array
 from risk.errors import StoreError
 from risk.money import EXPONENTS
-from risk.store.failures import in_words
+from risk.store.sqlite.failures import in_words
 
 ADVICE = "keep the file for inspection and restore a backup, or make the store again from the log"
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from risk.errors import StaleOwnerError, StoreError
 from risk.store import open_store, uri_to_read
-from risk.store.failures import in_words
-from risk.store.store_file import place_of
+from risk.store.sqlite.failures import in_words
+from risk.store.sqlite.file import place_of
 
 BUSY_MS = 5_000
 

@@ -52,7 +52,7 @@ class Position(NamedTuple):
 
 
 class FlagRow(NamedTuple):
-    """A row of risk_flags: a transaction and what was made of it. Lists and objects are JSON, None where empty."""
+    """A transaction and what was made of it. Lists and objects are JSON, None where empty."""
 
     source_partition: int
     source_offset: int
@@ -89,3 +89,9 @@ class KnownLedger(NamedTuple):
     begun: int | None  # the first day with transactions
     newest: int
     offset: int  # of the newest day's end mark in the topic
+
+
+class Removed(NamedTuple):
+    flags: int
+    labels: int
+    ledger_rows: int

@@ -3,12 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from operator import methodcaller
 from time import monotonic, time
 from typing import NamedTuple
 
 from risk.clock import to_date
-from risk.store import Position, Store
+from risk.store import Position
 from risk.topics import Topics
 from scorer.metrics import Metrics
 from scorer.worker.arrivals import Place
@@ -163,7 +163,8 @@ class Waiting:
                 await self._publish_heads()
             if monotonic() - asked > ASKS_EVERY_SECONDS:
                 asked = monotonic()
-                await self._store.call(Store.check_file)  # who has nothing to write would not notice another file
+                # Who has nothing to write would not notice another file.
+                await self._store.call(lambda store: store.check_file())
                 await self._lose_patience()
             if monotonic() - let_go > LETS_GO_EVERY_SECONDS:
                 let_go = monotonic()
@@ -182,7 +183,7 @@ class Waiting:
             async with held.moving:  # a batch that came meanwhile has moved the offset, or will
                 is_same = self._work.held.get(place) is held and held.next_offset == gap.expected
                 if is_same and intake.is_idle(place) and intake.position(place) == position:
-                    skip = partial(Store.skip_to, owner=held.owner, expected=gap.expected, next_offset=position)
+                    skip = methodcaller("skip_to", held.owner, expected=gap.expected, next_offset=position)
                     await self._store.call(skip)
                     held.next_offset = position
                     if isinstance(held, HeldTransactions):

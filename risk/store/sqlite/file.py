@@ -8,8 +8,8 @@ from threading import Event
 from typing import TypeVar
 
 from risk.errors import StaleOwnerError
-from risk.store.failures import in_words, is_busy
-from risk.store.lock_holder import holder_of
+from risk.store.sqlite.failures import in_words, is_busy
+from risk.store.sqlite.lock_holder import holder_of
 
 Held = Callable[[str], None]
 Answer = TypeVar("Answer")

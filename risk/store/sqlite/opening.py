@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from risk.errors import StaleOwnerError, StoreError
-from risk.store.failures import NOT_WRITABLE, for_too_long, in_words
-from risk.store.lock_holder import holder_of, holder_of_folder
-from risk.store.migrations import APPLICATION_ID, VERSION, migrate
-from risk.store.store import Store
-from risk.store.store_file import Held, StoreFile, begin, place_of, when_free
+from risk.store.sqlite.failures import NOT_WRITABLE, for_too_long, in_words
+from risk.store.sqlite.file import Held, StoreFile, begin, place_of, when_free
+from risk.store.sqlite.lock_holder import holder_of, holder_of_folder
+from risk.store.sqlite.migrations import APPLICATION_ID, VERSION, migrate
+from risk.store.sqlite.store import SqliteStore
 
 # 64 MB hold what a commit touches; 16 MB of log between two checkpoints, so that pages that change often are written
 # to the file once.
@@ -21,7 +21,7 @@ _CHECKPOINT_PAGES = 4_000
 BUSY_MS = 60_000
 
 
-def open_store(path: Path, *, read_only: bool = False, busy_ms: int = BUSY_MS, held: Held | None = None) -> Store:
+def open_store(path: Path, *, read_only: bool = False, busy_ms: int = BUSY_MS, held: Held | None = None) -> SqliteStore:
     """The store at the path, made or migrated where need be. `busy_ms`: how long to wait for other processes; with
     `held`, who writes waits on, and tells it each time who has the store."""
     path = Path(os.path.realpath(path))
@@ -35,13 +35,13 @@ def open_store(path: Path, *, read_only: bool = False, busy_ms: int = BUSY_MS, h
             f"{path}: there is no store, expected one to read; a worker makes it, or set TRUSTLENS_DB to where it is"
         )
     if read_only:
-        return Store(_connected(path, uri_to_read(path), busy_ms, held))
+        return SqliteStore(_connected(path, uri_to_read(path), busy_ms, held))
     with alone_in(path.parent, busy_ms=busy_ms, held=held):
         if not path.exists():
             # What lies there belongs to a store that was deleted; taken for this one's, it would damage it.
             clear_beside(path)
             _make_file(path)
-        return Store(_connected(path, path.as_uri(), busy_ms, held))
+        return SqliteStore(_connected(path, path.as_uri(), busy_ms, held))
 
 
 def uri_to_read(path: Path) -> str:
