@@ -123,12 +123,22 @@ def test_nothing_but_a_test_takes_from_the_tests() -> None:
     assert [path for path in others if any(name.split(".")[0] == "tests" for name in imported_by(path))] == []
 
 
-def test_only_the_store_speaks_sql() -> None:
+def test_only_the_store_and_the_explorer_speak_sql() -> None:
     """Python brings sqlite3 along, so that no table of libraries keeps it in its room."""
-    others = {"trainer", "producer", "scorer", "risk"}
-    speakers = [path.relative_to(ROOT) for room in others for path in sources(room) if "sqlite3" in imported_by(path)]
+    rooms = {"trainer", "producer", "scorer", "kpi_reporter", "risk"}
+    speakers = [path.relative_to(ROOT) for room in rooms for path in sources(room) if "sqlite3" in imported_by(path)]
     assert speakers
-    assert [path for path in speakers if not path.match("risk/store/sqlite/*.py")] == []
+    allowed = "risk/store/sqlite/*.py", "kpi_reporter/explorer/*.py"
+    assert [path for path in speakers if not any(map(path.match, allowed))] == []
+
+
+def test_only_the_explorer_knows_which_store_it_reads() -> None:
+    """The other programs come by the store through `risk.store`."""
+    rooms = {"trainer", "producer", "scorer", "kpi_reporter"}
+    knowing = [path.relative_to(ROOT) for room in rooms for path in sources(room)
+               if any(name.startswith("risk.store.sqlite") for name in imported_by(path))]  # fmt: skip
+    assert knowing
+    assert [path for path in knowing if not path.match("kpi_reporter/explorer/*.py")] == []
 
 
 def test_nobody_calls_a_promise_instead_of_a_store() -> None:

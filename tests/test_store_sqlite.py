@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,18 +10,27 @@ import pytest
 
 from risk.errors import StoreError
 from risk.events import Label
-from risk.store import SqliteStore, Store, open_store
+from risk.store import SqliteStore, Store, StoreToReport, open_store, open_to_report
 from testing.stores import NEW_YEAR, flag, store_flags, store_labels
 from tests.store_conformance.batches import Batches
 from tests.store_conformance.ledger import Ledger
 from tests.store_conformance.pruning import Pruning
 from tests.store_conformance.reading_back import ReadingBack
+from tests.store_conformance.reporting import Reporting
 
 
 @contextmanager
 def sqlite_store() -> Iterator[Store]:
     with TemporaryDirectory() as folder, open_store(Path(folder) / "risk.db") as store:
         yield store
+
+
+@contextmanager
+def written_and_reported() -> Iterator[tuple[Store, StoreToReport]]:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "risk.db"
+        with open_store(path) as store, closing(open_to_report(path)) as report:
+            yield store, report
 
 
 class TestBatches(Batches):
@@ -38,6 +47,10 @@ class TestLedger(Ledger):
 
 class TestPruning(Pruning):
     new_store = staticmethod(sqlite_store)
+
+
+class TestReporting(Reporting):
+    new_stores = staticmethod(written_and_reported)
 
 
 @pytest.fixture

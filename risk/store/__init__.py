@@ -3,15 +3,29 @@
 One object is used by one thread. Which database stands behind it is decided here.
 """
 
-from risk.store.protocol import Store
+from risk.store.protocol import Store, StoreToReport
 from risk.store.pruning import Pruned, prune
-from risk.store.rows import FlagRow, KnownLedger, Outputs, Owner, Position, RowValues, StoredBundle, Taken
-from risk.store.sqlite.opening import frozen_store, open_store, uri_to_read
+from risk.store.rows import (
+    FlagColumns,
+    FlagRow,
+    JudgedFlag,
+    KnownLedger,
+    Outputs,
+    Owner,
+    Position,
+    RowValues,
+    StoredBundle,
+    Taken,
+)
+from risk.store.sqlite.opening import frozen_store, open_store
+from risk.store.sqlite.reading import open_to_report
 from risk.store.sqlite.restoring import restore_store
 from risk.store.sqlite.store import SqliteStore
 
 __all__ = [
+    "FlagColumns",
     "FlagRow",
+    "JudgedFlag",
     "KnownLedger",
     "Outputs",
     "Owner",
@@ -20,11 +34,12 @@ __all__ = [
     "RowValues",
     "SqliteStore",
     "Store",
+    "StoreToReport",
     "StoredBundle",
     "Taken",
     "frozen_store",
     "open_store",
+    "open_to_report",
     "prune",
     "restore_store",
-    "uri_to_read",
 ]

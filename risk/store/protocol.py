@@ -1,18 +1,33 @@
 """What programs ask of a store, and what whoever implements it promises. `sqlite/` is one implementation; every one has
 to pass `tests/store_conformance.py`.
 
-A store belongs to one thread. Each method is one transaction: all of it, or nothing with an error of `risk.errors`.
-Another process may write between two calls, and between two steps of an iterator; nothing that was read stays locked.
+A store is used by one thread at a time. Each method is one transaction: all of it, or nothing and an error of
+`risk.errors`. Another process may write between two calls, and between two steps of an iterator; nothing that was read
+stays locked.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol, Self
 
 from risk.block import Block
 from risk.events import Label
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
-from risk.store.rows import FlagRow, KnownLedger, Outputs, Owner, Position, Removed, RowValues, StoredBundle, Taken
+from risk.store.rows import (
+    FlagColumns,
+    FlagRow,
+    JudgedFlag,
+    KnownLedger,
+    LabelCount,
+    LabelKey,
+    Outputs,
+    Owner,
+    Position,
+    Removed,
+    RowValues,
+    StoredBundle,
+    Taken,
+)
 from risk.topics import Identity
 
 
@@ -140,8 +155,8 @@ class OriginStore(Protocol):
         """Before its first flag is stored. Of manifests the first stays; StoreError where another one of the same
         version would score otherwise (`risk.bundle.what_decides`)."""
 
-    def bundles(self) -> list[StoredBundle]:
-        """In the order of versions."""
+    def bundles(self, beyond: Collection[str] = ()) -> list[StoredBundle]:
+        """In the order of versions; without those that are known already."""
 
     def newest_bundles(self) -> dict[int, str]:
         """The version that the newest flag of each partition names: what scores now."""
@@ -168,3 +183,44 @@ class Store(PartitionStore, FlagStore, LabelStore, LedgerStore, OriginStore, Roo
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+
+class StoreToReport(PartitionStore, LedgerStore, OriginStore, Protocol):
+    """What the KPI reporter asks besides, every few seconds, of what is new: so each question names where to begin, and
+    its answer takes time with what is new and not with what is stored. It never writes and never locks, and another
+    thread may break it off, which is a StoreError."""
+
+    def close(self) -> None: ...
+
+    @property
+    def place(self) -> object:
+        """Which store was opened: another value where another one has its name by now, such as a backup."""
+
+    def last_written(self) -> int:
+        """When anything was written last, ms, by the clock of who wrote."""
+
+    def flag_times(self) -> tuple[int | None, int | None]:
+        """The oldest and the newest event time."""
+
+    def flagged_partitions(self) -> list[int]: ...
+
+    def flag_columns(self, partition: int, first: int, *, score_steps: int, missing: str) -> FlagColumns | None:
+        """The next flags from that offset on, as many as are read at once, at least one; None where there are none.
+        `missing` stands for a category or channel that a transaction does not have."""
+
+    def flag(self, partition: int, offset: int) -> FlagRow | None: ...
+
+    def judged_flags(self, partition: int, offsets: Sequence[int]) -> list[JudgedFlag]:
+        """Those that are there, with the label in force: of the versions since the start of the transaction's day the
+        newest, and of these the one that came last."""
+
+    def labelled_partitions(self) -> list[int]: ...
+
+    def last_label(self, partition: int) -> int:
+        """The largest offset of a label."""
+
+    def label_counts(self, partition: int, after: int, last: int) -> list[LabelCount]:
+        """Of labels with after < offset <= last."""
+
+    def label_keys(self, partition: int, after: int, last: int, *, only_frauds: bool) -> Iterator[list[LabelKey]]:
+        """The same labels, many at once."""

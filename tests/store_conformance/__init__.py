@@ -12,7 +12,8 @@ import pytest
 
 from risk.store import Store
 
-pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in ("batches", "reading_back", "ledger", "pruning")))
+_FILES = "batches", "reading_back", "ledger", "pruning", "reporting"
+pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in _FILES))
 
 
 class Promises:

@@ -65,13 +65,13 @@ class StoreFile:
         without it that is a StoreBusyError."""
         self.path = path
         self.connection = connection
-        self._place = place
+        self.place = place
         self._held = held
 
     def check_file(self) -> None:
         """What is written into a file that was deleted or exchanged would be lost."""
         place = place_of(self.path)
-        if place != self._place:
+        if place != self.place:
             what = "was deleted" if place is None else "is another file now"
             raise StaleOwnerError(
                 f"{self.path}: the store {what} while it was open, expected the one that was opened; nothing more is "

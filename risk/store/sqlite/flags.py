@@ -13,7 +13,7 @@ from risk.store.sqlite.file import StoreFile
 
 ROWS_AT_ONCE = 4_000
 
-_COLUMNS = ", ".join(FlagRow._fields)
+COLUMNS = ", ".join(FlagRow._fields)
 # The plus keeps the planner from going by event time and sorting: the rows are wanted in the order of the log, piece by
 # piece, and nearly all of them fit the times asked for.
 _HISTORY_COLUMNS = ("source_offset", *NAMES)
@@ -23,7 +23,7 @@ where source_partition = ? and source_offset >= ? and +event_time > ?
 order by source_offset limit ?
 """
 _FLAGS = f"""
-select {_COLUMNS} from risk_flags
+select {COLUMNS} from risk_flags
 where source_partition = ? and source_offset >= ? and +event_time >= ? and +event_time < ?
 order by source_offset limit ?
 """
@@ -88,7 +88,7 @@ def flags(
 ) -> Iterator[FlagRow]:
     earliest, latest = _ANY_TIME
     times = earliest if since is None else since, latest if until is None else until
-    for number in partitions_with_flags(file) if partition is None else [partition]:
+    for number in partitions_of(file, "risk_flags") if partition is None else [partition]:
         place = first_offset
         while True:
             with file.reading() as connection:
@@ -99,15 +99,13 @@ def flags(
             place = rows[-1][1] + 1
 
 
-def partitions_with_flags(file: StoreFile) -> list[int]:
+def partitions_of(file: StoreFile, table: str) -> list[int]:
     """One seek for each, instead of reading all rows."""
-    found: list[int] = []
+    found = [-1]
     with file.reading() as connection:
         while True:
-            [number] = connection.execute(
-                "select min(source_partition) from risk_flags where source_partition > ?",
-                (found[-1] if found else -1,),
-            ).fetchone()
+            asked = f"select min(source_partition) from {table} where source_partition > ?"
+            [number] = connection.execute(asked, (found[-1],)).fetchone()
             if number is None:
-                return found
+                return found[1:]
             found.append(number)

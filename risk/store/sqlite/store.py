@@ -3,7 +3,7 @@ and of copies is in files of their own."""
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -34,9 +34,8 @@ from risk.topics import Identity
 _POSITION = f"select {', '.join(Position._fields)} from partitions"
 _GUARD = "topic = ? and partition = ? and owner_epoch = ? and next_offset = ?"
 
-_COLUMNS = ", ".join(FlagRow._fields)
 _EVENT_TIME = FlagRow._fields.index("event_time")
-_INSERT_FLAG = f"insert into risk_flags ({_COLUMNS}) values ({', '.join('?' * len(FlagRow._fields))})"
+_INSERT_FLAG = f"insert into risk_flags ({flags.COLUMNS}) values ({', '.join('?' * len(FlagRow._fields))})"
 
 # A label that comes again is the same version, but came last now.
 _INSERT_LABEL = """
@@ -188,16 +187,9 @@ class SqliteStore:
     # Labels
 
     def newest_label(self) -> int | None:
-        newest: list[int] = []
-        number = -1
+        partitions = flags.partitions_of(self._file, "labels indexed by labels_by_offset")
         with self._file.reading() as connection:
-            while number is not None:
-                [number] = connection.execute(
-                    "select min(source_partition) from labels indexed by labels_by_offset where source_partition > ?",
-                    (number,),
-                ).fetchone()
-                if number is not None:
-                    newest += connection.execute(_NEWEST, (number,)).fetchone()
+            newest = [connection.execute(_NEWEST, (number,)).fetchone()[0] for number in partitions]
         return max(newest, default=None)
 
     def commit_labels(
@@ -310,9 +302,10 @@ class SqliteStore:
             ).fetchall()
         return dict(rows)
 
-    def bundles(self) -> list[StoredBundle]:
+    def bundles(self, beyond: Collection[str] = ()) -> list[StoredBundle]:
+        asked = "select version, manifest from bundles where version not in (select value from json_each(?))"
         with self._file.reading() as connection:
-            rows = connection.execute("select version, manifest from bundles order by version").fetchall()
+            rows = connection.execute(f"{asked} order by version", (json.dumps(sorted(beyond)),)).fetchall()
         return [StoredBundle(*row) for row in rows]
 
     # Room
