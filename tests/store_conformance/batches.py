@@ -125,6 +125,26 @@ class Batches(Promises):
         assert offsets(store) == [0, 7]
         store.check(owner, 8)
 
+    @pytest.mark.parametrize("place", [0, 99, 100, 150, 190])
+    def test_wherever_in_a_large_batch_a_row_is_there_already_nothing_of_it_stays(
+        self, store: Store, place: int
+    ) -> None:
+        owner = store_flags(store, [flag(0)])
+        rows = [flag(1 + n) for n in range(191)]
+        rows[place] = flag(0)
+        before = store.positions()
+        with pytest.raises(StoreError):
+            store.commit_flags(
+                owner, expected=1, next_offset=500, newest_event_time=NEW_YEAR, outputs=NOTHING_SENT, rows=rows
+            )
+        assert (offsets(store), store.positions()) == ([0], before)
+
+    @pytest.mark.parametrize("count", [1, 9, 10, 99, 100, 101, 200])
+    def test_a_batch_of_any_size_is_stored_whole(self, store: Store, count: int) -> None:
+        rows = [flag(n, NEW_YEAR + n, amount=None if n % 3 else n) for n in range(count)]
+        store_flags(store, rows)
+        assert list(store.flags()) == rows
+
     def test_labels_and_transactions_are_partitions_of_their_own(self, store: Store) -> None:
         store_flags(store, [flag(0)])
         store_labels(store, [Label("t1", "ann", True, NEW_YEAR, "desk")])

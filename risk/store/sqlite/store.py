@@ -28,20 +28,22 @@ from risk.store.rows import (
     Taken,
 )
 from risk.store.sqlite import copies, flags, ledger, removing
-from risk.store.sqlite.file import StoreFile
+from risk.store.sqlite.file import StoreFile, insert_all
 from risk.topics import Identity
 
 _POSITION = f"select {', '.join(Position._fields)} from partitions"
 _GUARD = "topic = ? and partition = ? and owner_epoch = ? and next_offset = ?"
 
 _EVENT_TIME = FlagRow._fields.index("event_time")
-_INSERT_FLAG = f"insert into risk_flags ({flags.COLUMNS}) values ({', '.join('?' * len(FlagRow._fields))})"
-
-# A label that comes again is the same version, but came last now.
+# By default SQLite copies each page before it changes it, to undo a statement of many rows alone. Here whatever fails
+# undoes the whole transaction, so that nothing is copied.
+_INSERT_FLAG = f"insert or fail into risk_flags ({flags.COLUMNS})"
 _INSERT_LABEL = """
-insert into labels
+insert or fail into labels
     (customer_id, transaction_id, labelled_at, is_fraud, source, source_partition, source_offset)
-values (?, ?, ?, ?, ?, ?, ?)
+"""
+# A label that comes again is the same version, but came last now.
+_LABEL_AGAIN = """
 on conflict do update set source_partition = excluded.source_partition, source_offset = excluded.source_offset
 where (excluded.source_partition, excluded.source_offset) > (source_partition, source_offset)
 """
@@ -160,11 +162,9 @@ class SqliteStore:
         rows: Sequence[RowValues],
     ) -> None:
         also = {**outputs._asdict(), "newest_event_time": newest_event_time}
-        # Plain tuples: sqlite3 asks anything else for its values one by one, 0.7 µs a row.
-        values = list(map(tuple, rows))
         with self._file.writing() as connection:
             self._move(connection, owner, expected, next_offset, also, rows[0][_EVENT_TIME] if rows else None)
-            connection.executemany(_INSERT_FLAG, values)
+            insert_all(connection, _INSERT_FLAG, rows)
 
     def history(self, partition: int, since: int) -> Iterator[Block]:
         return flags.history(self._file, partition, since)
@@ -215,7 +215,7 @@ class SqliteStore:
         ]
         with self._file.writing() as connection:
             self._move(connection, owner, expected, next_offset, {"rejected_offset": rejected_offset})
-            connection.executemany(_INSERT_LABEL, values)
+            insert_all(connection, _INSERT_LABEL, values, _LABEL_AGAIN)
 
     # The ledger
 
