@@ -8,7 +8,7 @@ from risk.clock import DAY, to_date
 from risk.errors import StoreError
 from risk.ledger_day import LedgerDay, label_cutoff
 from risk.ledger_log import ClosedDay, LedgerKey, key_of
-from risk.store.sqlite.file import StoreFile
+from risk.store.sqlite.file import StoreFile, insert_all
 
 # The label that counts for a day: risk.ledger says the rules, and a test holds both to each other.
 # SQLite orders texts by their bytes in UTF-8, which is Python's order of code points: that of `close_day`. A remainder
@@ -90,13 +90,11 @@ def _insert(connection: Connection, day: ClosedDay) -> None:
         "insert into ledger_days (label_delay_days, bucket_ms, day, transactions, topic_offset) values (?, ?, ?, ?, ?)",
         (*kind, day.transactions, day.offset),
     )
-    connection.executemany(
-        "insert into ledger_rows (label_delay_days, bucket_ms, day, merchant_id, bucket, transactions, frauds) "
-        "values (?, ?, ?, ?, ?, ?, ?)",
-        [
-            (*kind, *row)
-            for row in zip(closed.merchants, closed.buckets, closed.transactions, closed.frauds, strict=True)
-        ],
+    rows = zip(closed.merchants, closed.buckets, closed.transactions, closed.frauds, strict=True)
+    insert_all(
+        connection,
+        "insert or fail into ledger_rows (label_delay_days, bucket_ms, day, merchant_id, bucket, transactions, frauds)",
+        [(*kind, *row) for row in rows],
     )
 
 
