@@ -54,7 +54,7 @@ def when_free(
                 looks = 0
 
 
-def insert_all(connection: sqlite3.Connection, head: str, rows: Sequence[Sequence[object]], tail: str = "") -> None:
+def insert_all(connection: sqlite3.Connection, head: str, rows: Sequence[Sequence[object]]) -> None:
     """Many rows of one width in each statement. Python gives its lock away with each statement and waits to get it
     back: beside a busy thread, a row in a statement of its own took twice the processor time and three times as long
     (`python -m bench.store`)."""
@@ -63,7 +63,7 @@ def insert_all(connection: sqlite3.Connection, head: str, rows: Sequence[Sequenc
         until = done + (len(rows) - done) // many * many
         if until > done:
             values = [list(chain.from_iterable(rows[at : at + many])) for at in range(done, until, many)]
-            connection.executemany(f"{head} values {_places(len(rows[0]), many)} {tail}", values)
+            connection.executemany(f"{head} values {_places(len(rows[0]), many)}", values)
             done = until
 
 

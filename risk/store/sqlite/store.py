@@ -38,12 +38,11 @@ _EVENT_TIME = FlagRow._fields.index("event_time")
 # By default SQLite copies each page before it changes it, to undo a statement of many rows alone. Here whatever fails
 # undoes the whole transaction, so that nothing is copied.
 _INSERT_FLAG = f"insert or fail into risk_flags ({flags.COLUMNS})"
-_INSERT_LABEL = """
-insert or fail into labels
-    (customer_id, transaction_id, labelled_at, is_fraud, source, source_partition, source_offset)
-"""
 # A label that comes again is the same version, but came last now.
-_LABEL_AGAIN = """
+_INSERT_LABEL = """
+insert into labels
+    (customer_id, transaction_id, labelled_at, is_fraud, source, source_partition, source_offset)
+values (?, ?, ?, ?, ?, ?, ?)
 on conflict do update set source_partition = excluded.source_partition, source_offset = excluded.source_offset
 where (excluded.source_partition, excluded.source_offset) > (source_partition, source_offset)
 """
@@ -215,7 +214,8 @@ class SqliteStore:
         ]
         with self._file.writing() as connection:
             self._move(connection, owner, expected, next_offset, {"rejected_offset": rejected_offset})
-            insert_all(connection, _INSERT_LABEL, values, _LABEL_AGAIN)
+            # One by one: many in a statement took longer, as an upsert may fail and is then undone alone.
+            connection.executemany(_INSERT_LABEL, values)
 
     # The ledger
 
