@@ -12,7 +12,7 @@ from risk.bundle import read_bundle
 from risk.clock import to_date
 from risk.errors import StoreError
 from risk.settings import duration
-from risk.store import open_store
+from risk.store import open_store, prune
 from risk.topics import topics_of
 from risk.words import counted
 
@@ -47,7 +47,8 @@ def _run(options: argparse.Namespace) -> int:
         ledgers = {ledger for terms in known[: 1 if options.only_its_ledger else None] for ledger in terms.ledgers()}
         if not options.only_its_ledger:
             ledgers |= {ledger.kind for ledger in store.ledgers()}
-        pruned = store.prune(
+        pruned = prune(
+            store,
             topics_of(settings.topic_prefix).transactions,
             older_than_ms=options.older_than,
             # A rebuild may need an older bundle's histories, which may reach further back.

@@ -90,7 +90,8 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
         troubles.append(str(error))
         return Stored([], [], [], [], None, None)
     try:
-        bundles, newest_bundles, positions = store.bundles(), store.newest_bundles(), store.positions()
+        bundles, positions = store.bundles(), store.positions()
+        newest_bundles = sorted(set(store.newest_bundles().values()))
         horizons = [
             horizon
             for bundle in bundles

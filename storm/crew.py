@@ -13,7 +13,7 @@ from console.start import EXIT_ENDED, EXIT_OK
 from risk.errors import StoreError
 from risk.ledger_log import ClosedDay
 from risk.store import Position, open_store
-from risk.store.lock_holder import holder_of
+from risk.store.sqlite.lock_holder import holder_of
 from scorer.worker.exits import EXIT_AWAY, EXIT_STALE
 from storm.until import StormError, until
 from testing.systems import System, Worker

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from risk.store import FlagRow, open_store
-from risk.store.opening import beside
+from risk.store.sqlite.opening import beside
 from storm.crew import Crew
 from storm.reading import Made, Source, read
 from storm.until import StormError

@@ -16,7 +16,7 @@ DOORS = {
     "windows.py": {"numba"},
     "model.py": {"onnxruntime"},
     "dataset/*.py": {"pandas", "pyarrow"},
-    "store/*.py": {"sqlite_utils"},
+    "store/sqlite/*.py": {"sqlite_utils"},
     "kafka/*.py": {"aiokafka"},
     "kafka/batches.py": {"cramjam"},
 }
@@ -136,12 +136,29 @@ def test_what_the_worker_shares_with_verify_knows_no_worker(room: str) -> None:
     assert others == []
 
 
-def test_only_the_store_speaks_sql() -> None:
+def test_only_the_store_and_the_explorer_speak_sql() -> None:
     """Python brings sqlite3 along, so that no table of libraries keeps it in its room."""
-    others = {"trainer", "producer", "scorer", "risk"}
-    speakers = [path.relative_to(ROOT) for room in others for path in sources(room) if "sqlite3" in imported_by(path)]
+    rooms = {"trainer", "producer", "scorer", "kpi_reporter", "risk"}
+    speakers = [path.relative_to(ROOT) for room in rooms for path in sources(room) if "sqlite3" in imported_by(path)]
     assert speakers
-    assert [path for path in speakers if not path.match("risk/store/*.py")] == []
+    allowed = "risk/store/sqlite/*.py", "kpi_reporter/explorer/*.py"
+    assert [path for path in speakers if not any(map(path.match, allowed))] == []
+
+
+def test_only_the_explorer_knows_which_store_it_reads() -> None:
+    """The other programs come by the store through `risk.store`."""
+    rooms = {"trainer", "producer", "scorer", "kpi_reporter"}
+    knowing = [path.relative_to(ROOT) for room in rooms for path in sources(room)
+               if any(name.startswith("risk.store.sqlite") for name in imported_by(path))]  # fmt: skip
+    assert knowing
+    assert [path for path in knowing if not path.match("kpi_reporter/explorer/*.py")] == []
+
+
+def test_nobody_calls_a_promise_instead_of_a_store() -> None:
+    """`Store` is a protocol: its own methods do nothing, and would do so without a word."""
+    names = {path: re.findall(r"\bStore\.[a-z]\w*", path.read_text()) for path in ROOT.glob("[!.]*/**/*.py")}
+    assert names
+    assert {path: found for path, found in names.items() if found} == {}
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from kpi_reporter.explorer.queries import MOST_HIGH, MOST_ROWS, QUERIES, Query
 from kpi_reporter.kpis.reading import KpiReader
 from risk.clock import DAY
 from risk.store import open_store
-from risk.store.tables import TABLES
-from risk.store.views import VIEWS
+from risk.store.sqlite.tables import TABLES
+from risk.store.sqlite.views import VIEWS
 from testing.stores import flag, store_flags
 from tests.cases import NEW_YEAR
 from tests.explorers import Served, exploring, make_store

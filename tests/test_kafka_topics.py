@@ -41,6 +41,10 @@ async def _change(address: str, make: Sequence[NewTopic] = (), delete: Sequence[
             await admin.delete_topics(list(delete))
         if make:
             await admin.create_topics(list(make))
+            names = [topic.name for topic in make]
+            # The controller has made them; the brokers know of them a moment later.
+            while any(topic["error_code"] for topic in await admin.describe_topics(names)):
+                await asyncio.sleep(0)
     finally:
         await admin.close()
 

@@ -145,6 +145,8 @@ def test_a_stopped_worker_is_an_alert_and_a_message_until_another_comes(watched:
 
 def test_a_stopped_reporter_is_an_alert(watched: Watched) -> None:
     gone = watched.reporter.address()
+    watched.prometheus.until_seen("trustlens_kpi_customers")  # before that, the alert is that none is known
+    watched.prometheus.until_silent("TrustLensReporterDown")
     watched.reporter.kill()
     assert watched.prometheus.until_firing("TrustLensReporterDown")["instance"] == gone
 

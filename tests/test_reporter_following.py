@@ -8,7 +8,7 @@ import pytest
 from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.kpis.values import Unready
 from risk.clock import DAY
-from risk.store import FlagRow, Store, open_store, restore_store
+from risk.store import FlagRow, Store, open_store, prune, restore_store
 from testing.stores import NOTHING_SENT, TRANSACTIONS, flag, store_flags
 from tests.cases import NEW_YEAR
 from tests.kpi_stores import SmallWorld, assert_as_by_sql, read, remember_bundles
@@ -162,7 +162,7 @@ def test_what_was_pruned_is_counted_until_pruning_is_over_and_then_no_more(path:
         rows = [flag(n, NEW_YEAR + n * DAY, level="high")._replace(bundle_version="one") for n in range(120)]
         store_flags(store, rows)
         assert read(reader).transactions == 120
-        store.prune(TRANSACTIONS, older_than_ms=60 * DAY, max_lateness_ms=DAY, ledgers=())
+        prune(store, TRANSACTIONS, older_than_ms=60 * DAY, max_lateness_ms=DAY, ledgers=())
         assert read(reader).transactions == 120
         assert_as_by_sql(read(reader), path)
         assert read(reader).transactions < 120

@@ -15,10 +15,11 @@ from rich.console import Console
 
 from kpi_reporter.kpis.alerts import Alert
 from kpi_reporter.kpis.figures import Figures
-from kpi_reporter.kpis.opened import open_to_read
 from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.show import look
 from risk.errors import StoreError
+from risk.store import open_to_report
+from risk.store.sqlite.reading import file_to_report
 from tests.explorers import Fixed, exploring, make_store
 from tests.kpi_stores import read
 from tests.test_reporter_following import reason_of
@@ -159,7 +160,7 @@ def test_an_alert_that_cannot_be_read_is_said(tmp_path: Path, change: str) -> No
 @pytest.mark.parametrize("write", ["delete from risk_flags", "create table mine (x)", "pragma user_version = 9"])
 def test_what_the_reporter_opens_cannot_be_written(tmp_path: Path, write: str) -> None:
     make_store(tmp_path / "risk.db", rows=3)
-    opened = open_to_read(tmp_path / "risk.db")
+    opened = file_to_report(tmp_path / "risk.db")
     with pytest.raises(sqlite3.OperationalError, match="attempt to write a readonly database"):
         opened.connection.execute(write)
     opened.connection.close()
@@ -169,14 +170,12 @@ def test_a_file_that_goes_while_it_is_read_is_no_crash(tmp_path: Path) -> None:
     """Between its last row and the question when it was written."""
     path = tmp_path / "risk.db"
     make_store(path, rows=9)
-    opened = open_to_read(path)
-    figures = Figures(opened)
-    figures.read_new(opened)
-    for file in tmp_path.iterdir():
-        file.unlink()
-    with pytest.raises(StoreError, match=r"risk\.db: No such file or directory, expected a file that may be read"):
-        figures.kpis()
-    opened.connection.close()
+    with closing(open_to_report(path)) as store:
+        figures = Figures(store, path)
+        for file in tmp_path.iterdir():
+            file.unlink()
+        with pytest.raises(StoreError, match=r"risk\.db: No such file or directory, expected a file that may be read"):
+            figures.read_new(store)
 
 
 class Leaving(KpiReader):

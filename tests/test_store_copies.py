@@ -13,8 +13,8 @@ from sqlite_utils import Database
 
 from risk.errors import StaleOwnerError, StoreBusyError, StoreError
 from risk.store import Store, open_store, restore_store
-from risk.store.migrations import STEPS, VERSION, migrate
-from risk.store.restoring import nobody_at
+from risk.store.sqlite.migrations import STEPS, VERSION, migrate
+from risk.store.sqlite.restoring import nobody_at
 from testing.stores import NOTHING_SENT, TRANSACTIONS, flag, held_by_another, store_flags
 from tests.cases import NEW_YEAR
 

@@ -13,8 +13,8 @@ from risk.clock import DAY
 from risk.errors import StoreError
 from risk.prepare import LearnedNumber
 from risk.settings import PREFIX
-from risk.store import open_store
-from risk.store.pruning import FLAG_BYTES, LEAST_AT_ONCE
+from risk.store import open_store, prune
+from risk.store.sqlite.removing import FLAG_BYTES, LEAST_AT_ONCE
 from testing.bundles import write_bundle
 from testing.stores import TRANSACTIONS, flag, held_by_another, store_flags
 from testing.systems import System
@@ -108,7 +108,7 @@ def test_prune_says_how_much_room_it_needs_before_it_begins(made: System, disk: 
         with pytest.raises(
             StoreError, match=r"bytes of room on its disk, expected [\d,]+ to prune.*Nothing was deleted"
         ):
-            store.prune(TRANSACTIONS, older_than_ms=60 * DAY, max_lateness_ms=DAY, ledgers=())
+            prune(store, TRANSACTIONS, older_than_ms=60 * DAY, max_lateness_ms=DAY, ledgers=())
         assert sum(1 for _ in store.flags()) == DAYS * 100
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from risk.errors import StoreBusyError
 from risk.store import open_store
-from risk.store.lock_holder import holder_of, holder_of_folder
+from risk.store.sqlite.lock_holder import holder_of, holder_of_folder
 from scorer.store_thread import StoreThread
 from testing.stores import held_by_another
 
@@ -96,7 +96,7 @@ def test_who_opens_waits_for_a_file_without_a_log_as_for_one_that_has_it(path: P
 _ALONE = """
 import sys
 from pathlib import Path
-from risk.store.opening import alone_in
+from risk.store.sqlite.opening import alone_in
 with alone_in(Path(sys.argv[1])):
     print("alone", flush=True)
     sys.stdin.readline()

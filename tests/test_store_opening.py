@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from risk.errors import StoreError
 from risk.store import open_store
-from risk.store.migrations import APPLICATION_ID, STEPS, VERSION, migrate
+from risk.store.sqlite.migrations import APPLICATION_ID, STEPS, VERSION, migrate
 from testing.stores import NOTHING_SENT, TRANSACTIONS, flag, held_by_another, run, store_flags, stored
 from tests.cases import NEW_YEAR
 
@@ -201,7 +201,7 @@ def test_who_only_reads_sees_what_a_writer_stores_and_cannot_write(tmp_path: Pat
 _DIES = """
 import os, sqlite3, sys
 from sqlite_utils import Database
-from risk.store.migrations import STEPS, migrate
+from risk.store.sqlite.migrations import STEPS, migrate
 
 def later(db):
     db["later"].create({"id": int})

@@ -9,7 +9,7 @@ import pytest
 
 from risk.errors import StaleOwnerError, StoreBusyError, StoreError
 from risk.store import open_store
-from risk.store.failures import in_words
+from risk.store.sqlite.failures import in_words
 from testing.stores import TRANSACTIONS, flag, held_by_another, run, store_flags, stored
 
 _WRITER = """

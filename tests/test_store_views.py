@@ -15,8 +15,8 @@ from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 from risk.money import EXPONENTS, LARGEST_MINOR, to_major
 from risk.store import FlagRow, Store, open_store
-from risk.store.tables import TABLES
-from risk.store.views import VIEWS
+from risk.store.sqlite.tables import TABLES
+from risk.store.sqlite.views import VIEWS
 from testing.stores import TRANSACTIONS, flag, store_flags, store_labels
 from tests.cases import NEW_YEAR
 

@@ -14,8 +14,8 @@ from kpi_reporter.explorer.cells import DAYS, TIMES
 from kpi_reporter.explorer.described import NAME
 from kpi_reporter.explorer.queries import MOST_DAYS, QUERIES, Kind
 from risk.clock import DAY, SECOND
-from risk.store.tables import TABLES
-from risk.store.views import VIEWS
+from risk.store.sqlite.tables import TABLES
+from risk.store.sqlite.views import VIEWS
 
 _TABLES = {table.name: frozenset(column.name for column in table.columns) for table in TABLES}
 _COLUMNS = _TABLES | {view.name: frozenset(column.name for column in view.columns) for view in VIEWS}

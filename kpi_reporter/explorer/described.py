@@ -3,8 +3,8 @@
 from typing import Any
 
 from kpi_reporter.explorer.queries import QUERIES
-from risk.store.tables import TABLES
-from risk.store.views import VIEWS
+from risk.store.sqlite.tables import TABLES
+from risk.store.sqlite.views import VIEWS
 
 NAME = "store"
 

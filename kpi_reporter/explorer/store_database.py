@@ -16,8 +16,8 @@ from datasette.app import Datasette
 from datasette.database import Database, QueryInterrupted, Results
 
 from kpi_reporter.explorer.page_connection import PageConnection, of_this_page
-from kpi_reporter.kpis.opened import open_to_read
-from risk.store.failures import in_words
+from risk.store.sqlite.failures import in_words
+from risk.store.sqlite.reading import file_to_report
 
 MOST_BYTES = 16_000_000  # of one answer, in memory at once
 # SQLite looks at the clock between rows, never within one: what a row costs is bounded by how long values and the SQL
@@ -194,7 +194,7 @@ class StoreDatabase(Database):  # type: ignore[misc]  # datasette has no types
         return await self.execute_fn(ask)
 
     def _opened(self) -> sqlite3.Connection:
-        connection = open_to_read(self._path).connection
+        connection = file_to_report(self._path).connection
         try:
             self._prepare(connection)
         except BaseException:

@@ -1,6 +1,5 @@
 """The latest alerts, with the first of their reasons."""
 
-import sqlite3
 from typing import NamedTuple
 
 import msgspec
@@ -10,11 +9,8 @@ from kpi_reporter.kpis.notables import PARTITION_SHIFT
 from risk.errors import StoreError
 from risk.events import Reason
 from risk.money import to_major
+from risk.store import FlagRow, StoreToReport
 
-_ALERT = """
-select event_time, customer_id, transaction_id, amount, currency, score, reasons
-from risk_flags where source_partition = ? and source_offset = ?
-"""
 _reasons = msgspec.json.Decoder(list[Reason])
 
 
@@ -28,29 +24,25 @@ class Alert(NamedTuple):
     why: str  # empty where the flag names no reason
 
 
-def alerts_at(connection: sqlite3.Connection, places: list[int]) -> list[Alert]:
+def alerts_at(store: StoreToReport, places: list[int]) -> list[Alert]:
     """Of these high flags; one that was pruned meanwhile is left out."""
-    rows = [connection.execute(_ALERT, divmod(place, 1 << PARTITION_SHIFT)).fetchone() for place in places]
-    return [_alert(*row) for row in rows if row is not None]
+    flags = [store.flag(*divmod(place, 1 << PARTITION_SHIFT)) for place in places]
+    return [_alert(flag) for flag in flags if flag is not None]
 
 
-def _alert(
-    event_time: int, customer: bytes, transaction: bytes, minor: int | None, code: bytes, score: float,
-    reasons: bytes | None,
-) -> Alert:  # fmt: skip
-    currency = code.decode()
+def _alert(flag: FlagRow) -> Alert:
     try:
-        first = _reasons.decode(reasons)[:1] if reasons else []
+        first = _reasons.decode(flag.reasons)[:1] if flag.reasons else []
     except msgspec.DecodeError as error:
         raise StoreError(
-            f"risk_flags: reasons of {transaction.decode()!r}: {error}, expected a list; {ADVICE}"
+            f"risk_flags: reasons of {flag.transaction_id!r}: {error}, expected a list; {ADVICE}"
         ) from error
     return Alert(
-        event_time,
-        customer.decode(),
-        transaction.decode(),
-        None if minor is None else to_major(minor, currency),
-        currency,
-        score,
+        flag.event_time,
+        flag.customer_id,
+        flag.transaction_id,
+        None if flag.amount is None else to_major(flag.amount, flag.currency),
+        flag.currency,
+        flag.score,
         first[0].sentence if first else "",
     )

@@ -1,5 +1,5 @@
-"""What SQLite does not notice in a damaged file: values that no worker writes. One flipped bit of a time would ask for
-gigabytes, one of a level would be an alert."""
+"""What a damaged store does not notice: values that no worker writes. A flipped bit of a time would ask for gigabytes,
+one of a level would be an alert."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,19 +10,17 @@ import numpy as np
 from risk.codes import Array
 from risk.errors import StoreError
 from risk.money import EXPONENTS
-from risk.store.failures import in_words
 
 ADVICE = "keep the file for inspection and restore a backup, or make the store again from the log"
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """What goes wrong with the file becomes a StoreError: what SQLite says, and texts that are none."""
-    with in_words(path):
-        try:
-            yield
-        except UnicodeDecodeError as error:
-            raise StoreError(f"{path}: got the text {error.object!r}, expected UTF-8; {ADVICE}") from error
+    """Texts that are none become a StoreError."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{path}: got the text {error.object!r}, expected UTF-8; {ADVICE}") from error
 
 
 def check_within(lowest: int, highest: int, numbers: Array, column: str, offsets: Array) -> None:

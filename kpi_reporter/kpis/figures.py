@@ -1,36 +1,38 @@
-"""All that is known of one store's file, and how it is brought up to date."""
+"""All that is known of one store, and how it is brought up to date."""
 
-import sqlite3
+from pathlib import Path
 
 from kpi_reporter.kpis.alerts import Alert, alerts_at
 from kpi_reporter.kpis.cold_start import ColdStart
 from kpi_reporter.kpis.customers import Customers
 from kpi_reporter.kpis.damage import check_currencies, reading
 from kpi_reporter.kpis.labels import Labels
-from kpi_reporter.kpis.opened import Opened, last_written
 from kpi_reporter.kpis.outdated import OutdatedError
-from kpi_reporter.kpis.pieces import new_vocabulary, partitions_of, pieces_from
+from kpi_reporter.kpis.pieces import new_vocabulary, pieces_from
 from kpi_reporter.kpis.places import Places
 from kpi_reporter.kpis.quality import Judge
 from kpi_reporter.kpis.recent import Misses, Recent
-from kpi_reporter.kpis.terms import Terms, new_terms
+from kpi_reporter.kpis.terms import Terms, terms_of
 from kpi_reporter.kpis.totals import Totals
 from kpi_reporter.kpis.values import WINDOWS, Kpis
 from risk.clock import DAY, HOUR
+from risk.horizon import Horizon, horizon_of_manifest
+from risk.store import StoreToReport
 
 
 class Figures:
-    def __init__(self, opened: Opened) -> None:
-        self._path = opened.path
+    def __init__(self, store: StoreToReport, path: Path) -> None:
+        self._path = path
         self._vocabulary = new_vocabulary()
         self._terms: dict[str, Terms | None] = {}
+        self._horizons: dict[str, Horizon | None] = {}
         self._next: dict[int, int] = {}  # offset to read on from, by partition
         self._totals, self._customers, self._labels = Totals(self._vocabulary), Customers(), Labels()
         self._places, self._cold_start = Places(), ColdStart()
         self._newest: int | None = None
-        with reading(opened.path):
-            self._terms = new_terms(opened.connection, {})
-            [newest] = opened.connection.execute("select max(event_time) from risk_flags").fetchone()
+        self._newest_write = 0
+        self._learn_bundles(store)
+        _, newest = store.flag_times()
         self._recent = Recent(self._first_day(newest))
 
     def _first_day(self, newest: int | None) -> int:
@@ -38,28 +40,30 @@ class Figures:
         delay = max((terms.label_delay_days for terms in self._terms.values() if terms is not None), default=0)
         return 0 if newest is None else newest // DAY - delay - max(WINDOWS)
 
-    def read_new(self, opened: Opened) -> None:
-        connection = opened.connection
-        with reading(opened.path):
-            self._places.read(connection)
-            self._cold_start.read(connection)
-            self._read_terms(connection)
-            labelled = self._labels.read_new(connection)
-            for partition in partitions_of(connection, "risk_flags"):
-                self._read_flags(connection, partition)
+    def read_new(self, store: StoreToReport) -> None:
+        with reading(self._path):
+            self._places.read(store)
+            before = self._first_day(self._newest)
+            newest_bundles = store.newest_bundles()
+            self._learn_bundles(store)  # after it, so that each of them is known
+            if self._first_day(self._newest) < before:
+                raise OutdatedError("a bundle with a longer label delay looks further back; all is read anew")
+            self._cold_start.read(store, newest_bundles, self._horizons)
+            labelled = self._labels.read_new(store)
+            for partition in store.flagged_partitions():
+                self._read_flags(store, partition)
             self._recent.suspect(labelled)
-            self._recent.look_up(connection, self._vocabulary.bundles, self._terms)
+            self._recent.look_up(store, self._vocabulary.bundles, self._terms)
         self._recent.forget_before(self._first_day(self._newest))
+        self._newest_write = store.last_written()
 
-    def _read_terms(self, connection: sqlite3.Connection) -> None:
-        before = self._first_day(self._newest)
-        self._terms |= new_terms(connection, self._terms)
-        if self._first_day(self._newest) < before:
-            raise OutdatedError("a bundle with a longer label delay looks further back; all is read anew")
+    def _learn_bundles(self, store: StoreToReport) -> None:
+        for version, manifest in store.bundles(beyond=self._terms):
+            self._terms[version], self._horizons[version] = terms_of(manifest), horizon_of_manifest(manifest)
 
-    def _read_flags(self, connection: sqlite3.Connection, partition: int) -> None:
+    def _read_flags(self, store: StoreToReport, partition: int) -> None:
         first = self._next.get(partition, 0)
-        for piece in pieces_from(connection, partition, first, self._vocabulary):
+        for piece in pieces_from(store, partition, first, self._vocabulary):
             check_currencies(self._vocabulary.currencies.texts)
             self._totals.add(piece)
             self._customers.add(piece.customers, piece.customer_ids)
@@ -68,9 +72,8 @@ class Figures:
             self._newest = newest if self._newest is None else max(self._newest, newest)
             self._next[partition] = int(piece.offsets[-1]) + 1
 
-    def latest_alerts(self, opened: Opened, count: int) -> list[Alert]:
-        with reading(opened.path):
-            return alerts_at(opened.connection, self._recent.newest_high(count))
+    def latest_alerts(self, store: StoreToReport, count: int) -> list[Alert]:
+        return alerts_at(store, self._recent.newest_high(count))
 
     def misses(self) -> Misses:
         return self._recent.misses()
@@ -103,7 +106,7 @@ class Figures:
             days=totals.days(),
             months=totals.months(),
             newest_event=newest,
-            newest_write=last_written(self._path),
+            newest_write=self._newest_write,
             places=self._places.places,
             labels=labels,
             warming_up=self._cold_start.warming_up,

@@ -1,6 +1,6 @@
 """Numbers for texts, and hashes of them. Both mean something in this process only."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -28,15 +28,17 @@ class Names(dict[bytes, int]):
         return self[text]
 
     def numbers(self, texts: list[bytes]) -> Array:
+        if texts.count(texts[0]) == len(texts):  # as currencies and bundles mostly are
+            return np.full(len(texts), self[texts[0]])
         return np.fromiter(map(self.__getitem__, texts), np.int64, len(texts))
 
     def text(self, number: int) -> str:
         return OTHER if number == MOST else self.texts[number]
 
 
-def hashes(texts: Iterable[bytes], count: int) -> Array:
+def hashes(texts: Sequence[bytes]) -> Array:
     """64 bits of each: that two of a million texts share them happens once in 10⁷ stores."""
-    return np.fromiter(map(hash, texts), np.int64, count).view(np.uint64)
+    return np.fromiter(map(hash, texts), np.int64, len(texts)).view(np.uint64)
 
 
 def keys(customers: Array, transactions: Array) -> Array:

@@ -1,14 +1,13 @@
 """Flags that alerts and frauds are counted from: those that are high, and those that are known as frauds."""
 
-import sqlite3
 from collections.abc import Iterable, Mapping
 
-import msgspec
 import numpy as np
 
 from kpi_reporter.kpis.names import Names, hashes
 from kpi_reporter.kpis.terms import Terms
 from risk.codes import Array
+from risk.store import JudgedFlag, StoreToReport
 
 FRAUD, GENUINE, UNKNOWN = 1, 0, -1
 ROWS_AT_ONCE = 5_000
@@ -28,40 +27,24 @@ NOTABLE = np.dtype(
     ]
 )
 
-# Which label is in force says the view. It is the newest, so its time is the latest.
-_LOOKED_UP = """
-select source_offset, event_time, customer_id, currency, amount, bundle_version, level = 'high', (
-    select is_fraud from readable_flags as seen
-    where seen.source_partition = flag.source_partition and seen.source_offset = flag.source_offset
-), (
-    select max(labelled_at) from labels
-    where labels.customer_id = flag.customer_id and labels.transaction_id = flag.transaction_id
-)
-from json_each(:offsets) cross join risk_flags as flag
-where flag.source_partition = :partition and flag.source_offset = value
-"""
-
 
 def look_up(
-    connection: sqlite3.Connection, partition: int, offsets: Array, bundles: Names, terms: Mapping[str, Terms | None]
+    store: StoreToReport, partition: int, offsets: Array, bundles: Names, terms: Mapping[str, Terms | None]
 ) -> Iterable[Array]:
     """Those flags as they are now, with the verdict in force."""
     for first in range(0, len(offsets), ROWS_AT_ONCE):
-        asked = msgspec.json.encode(offsets[first : first + ROWS_AT_ONCE].tolist()).decode()
-        rows = connection.execute(_LOOKED_UP, {"offsets": asked, "partition": partition}).fetchall()
+        rows = store.judged_flags(partition, offsets[first : first + ROWS_AT_ONCE].tolist())
         yield _as_notables(partition, rows, bundles, terms)
 
 
-def _as_notables(
-    partition: int, rows: list[tuple[object, ...]], bundles: Names, terms: Mapping[str, Terms | None]
-) -> Array:
+def _as_notables(partition: int, rows: list[JudgedFlag], bundles: Names, terms: Mapping[str, Terms | None]) -> Array:
     found = np.zeros(len(rows), NOTABLE)
     if not rows:
         return found
     offsets, times, customers, currencies, amounts, versions, is_high, verdicts, labelled = zip(*rows, strict=True)
     found["place"] = np.array(offsets, np.int64) + (partition << PARTITION_SHIFT)
     found["event_time"] = times
-    found["customer"] = hashes(customers, len(rows))
+    found["customer"] = hashes(customers)
     money_of = {version: known.currency.encode() for version, known in _by_bytes(terms).items() if known is not None}
     found["at_stake"] = [
         amount if amount is not None and currency == money_of.get(version) else 0

@@ -1,14 +1,8 @@
 """How far the partitions are; and whether the store still goes on from what was read of it."""
 
-import sqlite3
-
 from kpi_reporter.kpis.outdated import OutdatedError
 from kpi_reporter.kpis.values import Place
-
-_PLACES = (
-    "select topic, partition, next_offset, newest_event_time, owner_epoch from partitions order by topic, partition"
-)
-_OLDEST = "select min(event_time) from risk_flags"
+from risk.store import StoreToReport
 
 
 class Places:
@@ -18,10 +12,10 @@ class Places:
         self._oldest: int | None = None
         self._oldest_in_passing: int | None = None
 
-    def read(self, connection: sqlite3.Connection) -> None:
+    def read(self, store: StoreToReport) -> None:
         """OutdatedError where a partition went backwards, as it does in a backup, or where old flags were pruned."""
-        rows = connection.execute(_PLACES).fetchall()
-        epochs = {(topic.decode(), partition): (epoch, offset) for topic, partition, offset, _, epoch in rows}
+        positions = store.positions()
+        epochs = {(each.topic, each.partition): (each.owner_epoch, each.next_offset) for each in positions}
         for place, (epoch, offset) in self._epochs.items():
             now = epochs.get(place)
             if now is None or now[0] < epoch or now[1] < offset:
@@ -30,9 +24,9 @@ class Places:
                 )
         self._epochs = epochs
         self.places = tuple(
-            Place(topic.decode(), partition, offset, newest) for topic, partition, offset, newest, _ in rows
+            Place(each.topic, each.partition, each.next_offset, each.newest_event_time) for each in positions
         )
-        [oldest] = connection.execute(_OLDEST).fetchone()
+        oldest, _ = store.flag_times()
         self._check_pruned(oldest)
 
     def _check_pruned(self, oldest: int | None) -> None:

@@ -6,14 +6,11 @@ from pathlib import Path
 
 from kpi_reporter.kpis.alerts import Alert
 from kpi_reporter.kpis.figures import Figures
-from kpi_reporter.kpis.opened import Opened, open_to_read
 from kpi_reporter.kpis.outdated import OutdatedError
 from kpi_reporter.kpis.recent import Misses
 from kpi_reporter.kpis.values import Kpis, Unready
 from risk.errors import StoreError
-
-# So often a reading looks whether it is to end: every few milliseconds.
-STEPS_BETWEEN_LOOKS = 1_000_000
+from risk.store import StoreToReport, open_to_report
 
 
 class KpiReader:
@@ -22,15 +19,15 @@ class KpiReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._place: tuple[int, int] | None = None  # of the file that the figures are of
+        self._place: object = None  # of the store that the figures are of
         self._figures: Figures | None = None
         self._is_ended = False
         self.misses: Misses | None = None  # as of the last reading; another thread may ask
 
     def read(self) -> Kpis | Unready:
         try:
-            with self._open() as opened:
-                return self._read(opened)
+            with self._open() as store:
+                return self._read(store)
         except StoreError as error:
             # Perhaps something was counted and what belongs to it was not.
             self._figures = self.misses = None
@@ -40,30 +37,29 @@ class KpiReader:
         """As of the last reading, newest first; none where there was nothing to read."""
         if self._figures is None:
             return []
-        with self._open() as opened:
-            return self._figures.latest_alerts(opened, count) if opened.place == self._place else []
+        with self._open() as store:
+            return self._figures.latest_alerts(store, count) if store.place == self._place else []
 
     def end(self) -> None:
         """From another thread: a reading that goes on, or comes, is broken off."""
         self._is_ended = True
 
     @contextmanager
-    def _open(self) -> Iterator[Opened]:
-        opened = open_to_read(self._path)
-        opened.connection.set_progress_handler(lambda: self._is_ended, STEPS_BETWEEN_LOOKS)
+    def _open(self) -> Iterator[StoreToReport]:
+        store = open_to_report(self._path, is_over=lambda: self._is_ended)
         try:
-            yield opened
+            yield store
         finally:
-            opened.connection.close()
+            store.close()
 
-    def _read(self, opened: Opened) -> Kpis:
-        if opened.place != self._place:
-            self._figures, self._place = None, opened.place
-        figures = self._figures or Figures(opened)
+    def _read(self, store: StoreToReport) -> Kpis:
+        if store.place != self._place:
+            self._figures, self._place = None, store.place
+        figures = self._figures or Figures(store, self._path)
         try:
-            figures.read_new(opened)
+            figures.read_new(store)
         except OutdatedError:
-            figures = Figures(opened)
-            figures.read_new(opened)
+            figures = Figures(store, self._path)
+            figures.read_new(store)
         self._figures, self.misses = figures, figures.misses()
         return figures.kpis()

@@ -1,6 +1,5 @@
 """The days whose labels may still come or change: what is kept of each, so that a late label finds its flag."""
 
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from kpi_reporter.kpis.tally import Tally, tally
 from kpi_reporter.kpis.terms import Terms
 from risk.clock import DAY
 from risk.codes import Array
+from risk.store import StoreToReport
 
 
 @dataclass
@@ -74,10 +74,10 @@ class Recent:
             for partition, offsets in self._index.find(keys):
                 self._suspects.setdefault(partition, []).append(offsets)
 
-    def look_up(self, connection: sqlite3.Connection, bundles: Names, terms: Mapping[str, Terms | None]) -> None:
+    def look_up(self, store: StoreToReport, bundles: Names, terms: Mapping[str, Terms | None]) -> None:
         """What became of the flags that something new is known of."""
         for partition, pieces in self._suspects.items():
-            for found in look_up(connection, partition, distinct(np.concatenate(pieces)), bundles, terms):
+            for found in look_up(store, partition, distinct(np.concatenate(pieces)), bundles, terms):
                 days = found["event_time"] // DAY
                 for day in distinct(days[days >= self._first_day]).tolist():
                     of_day = self.days[day]

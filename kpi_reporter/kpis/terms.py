@@ -1,6 +1,5 @@
 """What a bundle's manifest says of labels, of costs and of what it was made from."""
 
-import sqlite3
 from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
@@ -54,7 +53,7 @@ class Terms(NamedTuple):
 _manifests = msgspec.json.Decoder(_Manifest)
 
 
-def terms_of(manifest: bytes) -> Terms | None:
+def terms_of(manifest: str) -> Terms | None:
     """None where the manifest cannot be read, by a program as old as this one."""
     try:
         said = _manifests.decode(manifest)
@@ -73,14 +72,3 @@ def _learned(said: _Manifest) -> Iterator[range]:
             yield range(day_of_date(period.first), day_of_date(period.until))
         elif said.training_data is not None:  # rows were drawn at random, from all of the days
             yield range(day_of(said.training_data.first_event), day_of(said.training_data.last_event) + 1)
-
-
-def new_terms(connection: sqlite3.Connection, known: dict[str, Terms | None]) -> dict[str, Terms | None]:
-    """Of the bundles that are not known yet."""
-    versions = [version.decode() for (version,) in connection.execute("select version from bundles")]
-    found = {}
-    for version in versions:
-        if version not in known:
-            [manifest] = connection.execute("select manifest from bundles where version = ?", (version,)).fetchone()
-            found[version] = terms_of(manifest)
-    return found

@@ -5,11 +5,12 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from kpi_reporter.kpis.names import Names, largest
-from kpi_reporter.kpis.pieces import HIGH, LEVELS, UNKNOWN_AMOUNT, Piece, Vocabulary
+from kpi_reporter.kpis.pieces import HIGH, Piece, Vocabulary
 from kpi_reporter.kpis.values import SCORE_STEPS, Amounts, Day, Month
 from risk.clock import DAY
 from risk.codes import Array
 from risk.money import to_major
+from risk.store.rows import LEVELS, UNKNOWN_AMOUNT
 
 DAYS_SHOWN = 38
 MONTHS_SHOWN = 60

@@ -81,19 +81,21 @@ def identity_in(answer: dict[str, Any], prefix: str) -> Identity:
 async def create_missing(
     connection: Connection, topics: Topics, *, partitions: int, replication: int, retention_ms: int = UNLIMITED
 ) -> list[str]:
-    """The names of those that were made. The embedded broker makes them in its own way, when asked about them."""
+    """The names of those that were made here, and not by somebody else meanwhile. The embedded broker makes them in its
+    own way, when asked about them."""
     async with asking(connection) as client:
         there = await _found(client, topics)
         missing = [name for name in topics if name not in there]
         if not missing:
             return []
         wanted = [_new_topic(topics, name, partitions, replication, retention_ms) for name in missing]
+        made = missing
         try:
-            await _create(client, wanted)
+            made = await _create(client, wanted)
         except IncompatibleBrokerVersion:
             await metadata(client, client.get_random_node(), missing, make=True)
         await _wait_for(client, missing)
-    return missing
+    return made
 
 
 def _new_topic(topics: Topics, name: str, partitions: int, replication: int, retention_ms: int) -> tuple[Any, ...]:
@@ -198,14 +200,17 @@ def _number(text: str | None) -> int | None:
     return None if text is None else int(text)
 
 
-async def _create(client: AIOKafkaClient, wanted: list[tuple[Any, ...]]) -> None:
+async def _create(client: AIOKafkaClient, wanted: list[tuple[Any, ...]]) -> list[str]:
     request = CreateTopicsRequest(wanted, APPEAR_SECONDS * 1000, False)
     controller = client.cluster.controller
     answer = await client.send(controller.nodeId if controller else client.get_random_node(), request)
+    made = []
     for name, code, reason in answer.topic_errors:
-        # Somebody else may have made it just now.
-        if code not in (NoError.errno, TopicAlreadyExistsError.errno):
+        if code == NoError.errno:
+            made.append(name)
+        elif code != TopicAlreadyExistsError.errno:  # somebody else may have made it just now
             raise BrokerError(f"{name}: cannot be made; the broker says: {reason or for_code(code).description}")
+    return made
 
 
 async def _wait_for(client: AIOKafkaClient, names: Sequence[str]) -> None:

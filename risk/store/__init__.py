@@ -1,27 +1,45 @@
-"""The door to the store: one SQLite file that several processes write, and the only place that speaks SQL.
+"""The store: what programs ask of it stands in `protocol`, and `sqlite/` answers, the only place that speaks SQL.
 
-What a program may ask stands in `store.Store`, so that another database can stand behind it later.
+One object is used by one thread. Which database stands behind it is decided here.
 """
 
-from risk.store.opening import frozen_store, open_store, uri_to_read
-from risk.store.pruning import Pruned
-from risk.store.restoring import restore_store
-from risk.store.rows import FlagRow, KnownLedger, Outputs, Owner, Position, RowValues, StoredBundle, Taken
-from risk.store.store import Store
+from risk.store.protocol import Store, StoreToReport
+from risk.store.pruning import Pruned, prune
+from risk.store.rows import (
+    FlagColumns,
+    FlagRow,
+    JudgedFlag,
+    KnownLedger,
+    Outputs,
+    Owner,
+    Position,
+    RowValues,
+    StoredBundle,
+    Taken,
+)
+from risk.store.sqlite.opening import frozen_store, open_store
+from risk.store.sqlite.reading import open_to_report
+from risk.store.sqlite.restoring import restore_store
+from risk.store.sqlite.store import SqliteStore
 
 __all__ = [
+    "FlagColumns",
     "FlagRow",
+    "JudgedFlag",
     "KnownLedger",
     "Outputs",
     "Owner",
     "Position",
     "Pruned",
     "RowValues",
+    "SqliteStore",
     "Store",
+    "StoreToReport",
     "StoredBundle",
     "Taken",
     "frozen_store",
     "open_store",
+    "open_to_report",
+    "prune",
     "restore_store",
-    "uri_to_read",
 ]

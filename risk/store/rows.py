@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from risk.codes import Array
+
 
 class Owner(NamedTuple):
     """Who may write for a partition of an input topic: whoever took it over last."""
@@ -52,7 +54,7 @@ class Position(NamedTuple):
 
 
 class FlagRow(NamedTuple):
-    """A row of risk_flags: a transaction and what was made of it. Lists and objects are JSON, None where empty."""
+    """A transaction and what was made of it. Lists and objects are JSON, None where empty."""
 
     source_partition: int
     source_offset: int
@@ -89,3 +91,60 @@ class KnownLedger(NamedTuple):
     begun: int | None  # the first day with transactions
     newest: int
     offset: int  # of the newest day's end mark in the topic
+
+
+class Removed(NamedTuple):
+    flags: int
+    labels: int
+    ledger_rows: int
+
+
+# As levels are numbered where they come in columns; a text that is none of them has the number behind.
+LEVELS = ("low", "medium", "high")
+NO_LEVEL = 9
+UNKNOWN_AMOUNT = -1
+
+
+class FlagColumns(NamedTuple):
+    """Flags of one partition in the order of the log, an entry of each column for each: what is counted of them. Texts
+    are UTF-8; most are never shown."""
+
+    offsets: Array
+    event_times: Array
+    amounts: Array  # UNKNOWN_AMOUNT where missing
+    levels: Array
+    scores: Array  # in whole steps, rounded down
+    customer_ids: list[bytes]
+    transaction_ids: list[bytes]
+    currencies: list[bytes]
+    categories: list[bytes]
+    channels: list[bytes]
+    bundle_versions: list[bytes]
+
+
+class JudgedFlag(NamedTuple):
+    """A flag with the label in force; None where there is none. Texts are UTF-8."""
+
+    offset: int
+    event_time: int
+    customer_id: bytes
+    currency: bytes
+    amount: int | None
+    bundle_version: bytes
+    is_high: int
+    is_fraud: int | None
+    labelled_at: int | None
+
+
+class LabelCount(NamedTuple):
+    is_fraud: int
+    labels: int
+    newest: int  # labelled_at
+
+
+class LabelKey(NamedTuple):
+    """Which transaction a label is about, and what it says. Texts are UTF-8."""
+
+    customer_id: bytes
+    transaction_id: bytes
+    is_fraud: int

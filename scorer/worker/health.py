@@ -8,7 +8,6 @@ from time import monotonic, time
 from typing import NamedTuple
 
 from risk.clock import to_date
-from risk.store import Store
 from risk.topics import Topics
 from scorer.ledger.closed_days import LedgerDays, slowest
 from scorer.ledger.waiting import StallTimer
@@ -169,7 +168,8 @@ class LedgerWait:
                 await self._publish_heads()
             if monotonic() - asked > CHECK_SECONDS:
                 asked = monotonic()
-                await self._store.call(Store.check_file)  # who has nothing to write would not notice another file
+                # Who has nothing to write would not notice another file.
+                await self._store.call(lambda store: store.check_file())
                 await self._check_stall()
             if monotonic() - forgot > FORGET_SECONDS:
                 forgot = monotonic()

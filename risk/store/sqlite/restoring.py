@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from risk.errors import StoreBusyError, StoreError
-from risk.store.copies import copy_whole, mode_of
-from risk.store.failures import in_words
-from risk.store.migrations import expected_schema, schema_of
-from risk.store.opening import alone_in, clear_beside, schema_version, uri_to_read
+from risk.store.sqlite.copies import copy_whole, mode_of
+from risk.store.sqlite.failures import in_words
+from risk.store.sqlite.migrations import expected_schema, schema_of
+from risk.store.sqlite.opening import alone_in, clear_beside, schema_version, uri_to_read
 
 
 def at_once() -> bool:

@@ -58,5 +58,7 @@ def _translated(error: sqlite3.Error, path: Path) -> StoreError:
             "(-wal) still lies beside it, cannot be read there. Copy it with its -wal to where files may be written, "
             "or read a backup"
         )
+    if "decode to UTF-8" in str(error):  # by Python, of a text that nobody wrote
+        return StoreError(f"{path}: {error}; {_BROKEN}")
     advice = _ADVICE.get(kind or 0, "expected this to be possible; it is a mistake in the program or the store")
     return StoreError(f"{path}: {error}; {advice}")

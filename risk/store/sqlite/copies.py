@@ -7,16 +7,14 @@ import stat
 from pathlib import Path
 
 from risk.errors import StoreError
-from risk.store.failures import in_words
-from risk.store.part import Part
+from risk.store.sqlite.failures import in_words
+from risk.store.sqlite.file import StoreFile
 
 
-class Copies(Part):
-    def backup(self, target: Path) -> None:
-        """One whole file, as the store was at one moment. Workers go on writing meanwhile."""
-        if target.exists():
-            raise StoreError(f"{target}: there is a file already, expected none; choose another name, or remove it")
-        copy_whole(self._file.connection, target, mode_of(self._file.path))
+def backup(file: StoreFile, target: Path) -> None:
+    if target.exists():
+        raise StoreError(f"{target}: there is a file already, expected none; choose another name, or remove it")
+    copy_whole(file.connection, target, mode_of(file.path))
 
 
 def mode_of(path: Path) -> int:

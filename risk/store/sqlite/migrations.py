@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from sqlite3 import Connection
 from typing import TYPE_CHECKING
 
-from risk.store.views import VIEWS
+from risk.store.sqlite.views import VIEWS
 
 if TYPE_CHECKING:
     from sqlite_utils import Database

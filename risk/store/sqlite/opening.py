@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from risk.errors import StaleOwnerError, StoreError
-from risk.store.failures import NOT_WRITABLE, for_too_long, in_words
-from risk.store.lock_holder import holder_of, holder_of_folder
-from risk.store.migrations import APPLICATION_ID, VERSION, migrate
-from risk.store.store import Store
-from risk.store.store_file import Held, StoreFile, begin, place_of, when_free
+from risk.store.sqlite.failures import NOT_WRITABLE, for_too_long, in_words
+from risk.store.sqlite.file import Held, StoreFile, begin, place_of, when_free
+from risk.store.sqlite.lock_holder import holder_of, holder_of_folder
+from risk.store.sqlite.migrations import APPLICATION_ID, VERSION, migrate
+from risk.store.sqlite.store import SqliteStore
 
 # 64 MB hold what a commit touches; 16 MB of log between two checkpoints, so that pages that change often are written
 # to the file once.
@@ -21,27 +21,42 @@ _CHECKPOINT_PAGES = 4_000
 BUSY_MS = 60_000
 
 
-def open_store(path: Path, *, read_only: bool = False, busy_ms: int = BUSY_MS, held: Held | None = None) -> Store:
+def open_store(path: Path, *, read_only: bool = False, busy_ms: int = BUSY_MS, held: Held | None = None) -> SqliteStore:
     """The store at the path, made or migrated where need be. `busy_ms`: how long to wait for other processes; with
     `held`, who writes waits on, and tells it each time who has the store."""
+    if read_only:
+        file = open_file_to_read(path, busy_ms)
+    else:
+        path = _file_at(path)
+        with alone_in(path.parent, busy_ms=busy_ms, held=held):
+            if not path.exists():
+                # What lies there belongs to a store that was deleted; taken for this one's, it would damage it.
+                clear_beside(path)
+                _make_file(path)
+            file = _connected(path, path.as_uri(), busy_ms, held)
+    with in_words(file.path):
+        file.connection.execute(f"pragma cache_size = {-_CACHE_KIB}")
+    return SqliteStore(file)
+
+
+def open_file_to_read(path: Path, busy_ms: int, *, of_one_thread: bool = True) -> StoreFile:
+    path = _file_at(path)
+    if not path.exists():
+        raise StoreError(
+            f"{path}: there is no store, expected one to read; a worker makes it, or set TRUSTLENS_DB to where it is"
+        )
+    return _connected(path, uri_to_read(path), busy_ms, None, of_one_thread=of_one_thread)
+
+
+def _file_at(path: Path) -> Path:
+    """Without links; a path where nothing is may become one."""
     path = Path(os.path.realpath(path))
     if path.is_dir():
         raise StoreError(f"{path}: got a folder, expected the store's file; name a file in it")
     if path.exists() and not path.is_file():
         # Who opens a pipe waits until somebody else opens it, too.
         raise StoreError(f"{path}: got a pipe, a socket or a device, expected the store's file; choose another path")
-    if read_only and not path.exists():
-        raise StoreError(
-            f"{path}: there is no store, expected one to read; a worker makes it, or set TRUSTLENS_DB to where it is"
-        )
-    if read_only:
-        return Store(_connected(path, uri_to_read(path), busy_ms, held))
-    with alone_in(path.parent, busy_ms=busy_ms, held=held):
-        if not path.exists():
-            # What lies there belongs to a store that was deleted; taken for this one's, it would damage it.
-            clear_beside(path)
-            _make_file(path)
-        return Store(_connected(path, path.as_uri(), busy_ms, held))
+    return path
 
 
 def uri_to_read(path: Path) -> str:
@@ -120,16 +135,17 @@ def clear_beside(path: Path) -> None:
         left_over.unlink(missing_ok=True)
 
 
-def _connected(path: Path, uri: str, busy_ms: int, held: Held | None) -> StoreFile:
+def _connected(path: Path, uri: str, busy_ms: int, held: Held | None, *, of_one_thread: bool = True) -> StoreFile:
     before = place_of(path)
     with in_words(path):
-        connection = sqlite3.connect(uri, uri=True, timeout=busy_ms / 1000, isolation_level=None)
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=busy_ms / 1000, isolation_level=None, check_same_thread=of_one_thread
+        )
         try:
             if "mode=ro" in uri:
                 _check_up_to_date(connection, path)
             else:
                 _bring_up_to_date(connection, path, busy_ms, held)
-            connection.execute(f"pragma cache_size = {-_CACHE_KIB}")
             place = place_of(path)
             if place is None or (before is not None and place != before):
                 raise StaleOwnerError(f"{path}: another file was put there while the store was opened. Start again.")

@@ -1,0 +1,226 @@
+"""What programs ask of a store, and what whoever implements it promises. `sqlite/` is one implementation; every one has
+to pass `tests/store_conformance/`.
+
+A store is used by one thread at a time. Each method is one transaction: all of it, or nothing and an error of
+`risk.errors`. Another process may write between two calls, and between two steps of an iterator; nothing that was read
+stays locked.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Protocol, Self
+
+from risk.block import Block
+from risk.events import Label
+from risk.ledger_day import LedgerDay
+from risk.ledger_log import ClosedDay
+from risk.store.rows import (
+    FlagColumns,
+    FlagRow,
+    JudgedFlag,
+    KnownLedger,
+    LabelCount,
+    LabelKey,
+    Outputs,
+    Owner,
+    Position,
+    Removed,
+    RowValues,
+    StoredBundle,
+    Taken,
+)
+from risk.topics import Identity
+
+
+class PartitionStore(Protocol):
+    """Who owns a partition of an input topic, and how far it is: asked by the worker, by `status` and `verify`.
+
+    The guard: what writes for a partition names its owner and the offset that it expects. Where the store has another
+    epoch or offset, that is a StaleOwnerError and nothing is written, however many processes try at once.
+    """
+
+    def take_over(self, topic: str, partition: int, *, first_offset: int, owner: str | None = None) -> Taken:
+        """Raises the epoch, so that nobody else can write for this partition any more. A new one begins at
+        `first_offset`, an old one where it was; its waiting head is gone. `owner` is a name for people to read."""
+
+    def position(self, topic: str, partition: int) -> Position | None: ...
+
+    def positions(self) -> list[Position]:
+        """In the order of topic and partition."""
+
+    def check(self, owner: Owner, next_offset: int) -> None:
+        """The guard alone: StaleOwnerError where a write would be refused, or the store is not the one that was
+        opened."""
+
+    def check_file(self) -> None:
+        """StaleOwnerError where the store is no longer the one that was opened."""
+
+    def skip_to(self, owner: Owner, *, expected: int, next_offset: int) -> None:
+        """Guarded. Over offsets that hold no record: transaction markers, or what retention took. Times and outputs
+        stay. StoreError where that is not forward."""
+
+    def publish_heads(self, heads: Sequence[tuple[Owner, int, int | None]]) -> None:
+        """Of partitions that wait: owner, next offset, and the event time of the first unprocessed record (None where
+        all is read). Where the guard refuses one, nothing happens to that one."""
+
+
+class FlagStore(Protocol):
+    """Scored transactions: written and read back by the worker, read by `verify`."""
+
+    def commit_flags(
+        self,
+        owner: Owner,
+        *,
+        expected: int,
+        next_offset: int,
+        newest_event_time: int | None,
+        outputs: Outputs,
+        rows: Sequence[RowValues],
+    ) -> None:
+        """Guarded: the rows of a batch, the offset after it, and what is known of the outputs. A row that is there
+        already is a StoreError. The first row that a partition ever has gives its first event time, which then
+        stays."""
+
+    def history(self, partition: int, since: int) -> Iterator[Block]:
+        """The scored transactions of a partition with a later event time than that, in the order of the log."""
+
+    def flags(
+        self,
+        partition: int | None = None,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        first_offset: int = 0,
+    ) -> Iterator[FlagRow]:
+        """In the order of partition and offset; since <= event time < until. Every value as it was committed, scores to
+        the last bit."""
+
+    def first_event_day(self) -> int | None:
+        """The day of the oldest flag there is."""
+
+
+class LabelStore(Protocol):
+    """Every version of every label: written by the worker, counted by `status`."""
+
+    def commit_labels(
+        self,
+        owner: Owner,
+        *,
+        expected: int,
+        next_offset: int,
+        rejected_offset: int,
+        labels: Sequence[tuple[int, Label]],
+    ) -> None:
+        """Guarded: labels with their offsets, and the offset after them. A label that comes again is the same version,
+        and has the larger of its places from then on."""
+
+    def newest_label(self) -> int | None:
+        """The latest `labelled_at` among those that came last, about a thousand of each partition."""
+
+
+class LedgerStore(Protocol):
+    """The merchant ledger: what the ledger closer closes days from, and the closed days as their topic has them."""
+
+    def closed_day(self, day: int, label_delay_days: int, bucket_ms: int) -> tuple[int, LedgerDay]:
+        """How many transactions of the UTC day were scored; and the day, as `risk.ledger_day.close_day` would close it
+        from all flags and labels there are, in the order of code points and buckets."""
+
+    def add_ledger_days(self, days: Sequence[ClosedDay], next_offset: int) -> None:
+        """Days out of their topic, and where it is read on, which never goes back. The first one of a day, label delay
+        and bucket counts for ever. One from a later offset is a repeat and changes nothing; other contents where the
+        topic was read already are a StoreError."""
+
+    def ledger_offset(self) -> int:
+        """Where the ledger's topic is read on."""
+
+    def ledger_days(self, label_delay_days: int, bucket_ms: int, since_day: int) -> Iterator[ClosedDay]:
+        """The closed days from that one on, in order. StoreError at a day whose rows were removed."""
+
+    def ledgers(self) -> list[KnownLedger]:
+        """Of every label delay and bucket there is, in that order."""
+
+    def ledger_bounds(self, label_delay_days: int, bucket_ms: int) -> tuple[int | None, int | None, int | None]:
+        """The first day, the first day with transactions, and the newest day; days without their rows count."""
+
+
+class OriginStore(Protocol):
+    """What the store was made from: the log, which the worker and `verify` compare, and the bundles."""
+
+    def identity(self) -> Identity | None: ...
+
+    def remember_identity(self, identity: Identity) -> None:
+        """The first one counts for ever, and another one is a StoreError; what a broker did not tell then is learned
+        later."""
+
+    def remember_bundle(self, version: str, manifest: str) -> None:
+        """Before its first flag is stored. Of manifests the first stays; StoreError where another one of the same
+        version would score otherwise (`risk.bundle.what_decides`)."""
+
+    def bundles(self, beyond: Collection[str] = ()) -> list[StoredBundle]:
+        """In the order of versions; without those that are known already."""
+
+    def newest_bundles(self) -> dict[int, str]:
+        """The version that the newest flag of each partition names: what scores now."""
+
+
+class RoomStore(Protocol):
+    """Removes what is old. What may go is decided by `risk.store.pruning`, for every store alike."""
+
+    def count_flags(self, partition: int, since: int, until: int) -> int:
+        """since <= event time < until."""
+
+    def remove(
+        self, flags: Mapping[int, int], labels_before: int, ledger_days: Mapping[tuple[int, int], int]
+    ) -> Removed:
+        """Flags by partition, with an earlier event time than that; labels found out before that; the rows of ledger
+        days before that day, by label delay and bucket. In many transactions, so that workers hardly wait; where it was
+        interrupted, it can be repeated. A ledger day without its rows stays known. Offsets are not touched. Where there
+        is too little room to begin, that is a StoreError."""
+
+
+class Store(PartitionStore, FlagStore, LabelStore, LedgerStore, OriginStore, RoomStore, Protocol):
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class StoreToReport(PartitionStore, LedgerStore, OriginStore, Protocol):
+    """What the KPI reporter asks besides, every few seconds, of what is new: so each question names where to begin, and
+    its answer takes time with what is new and not with what is stored. It never writes and never locks, and another
+    thread may break it off, which is a StoreError."""
+
+    def close(self) -> None: ...
+
+    @property
+    def place(self) -> object:
+        """Which store was opened: another value where another one has its name by now, such as a backup."""
+
+    def last_written(self) -> int:
+        """When anything was written last, ms, by the clock of who wrote."""
+
+    def flag_times(self) -> tuple[int | None, int | None]:
+        """The oldest and the newest event time."""
+
+    def flagged_partitions(self) -> list[int]: ...
+
+    def flag_columns(self, partition: int, first: int, *, score_steps: int, missing: str) -> FlagColumns | None:
+        """The next flags from that offset on, as many as are read at once, at least one; None where there are none.
+        `missing` stands for a category or channel that a transaction does not have."""
+
+    def flag(self, partition: int, offset: int) -> FlagRow | None: ...
+
+    def judged_flags(self, partition: int, offsets: Sequence[int]) -> list[JudgedFlag]:
+        """Those that are there, with the label in force: of the versions since the start of the transaction's day the
+        newest, and of these the one that came last."""
+
+    def labelled_partitions(self) -> list[int]: ...
+
+    def last_label(self, partition: int) -> int:
+        """The largest offset of a label."""
+
+    def label_counts(self, partition: int, after: int, last: int) -> list[LabelCount]:
+        """Of labels with after < offset <= last."""
+
+    def label_keys(self, partition: int, after: int, last: int, *, only_frauds: bool) -> Iterator[list[LabelKey]]:
+        """The same labels, many at once."""

@@ -1,0 +1,183 @@
+"""The reporter's questions. SQLite puts the values of a column into one text, which takes a third of the time that a
+tuple for each row takes, and lets other threads run meanwhile. Texts come as blobs, since most are only counted."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from risk.codes import Array
+from risk.errors import StoreError
+from risk.store.rows import LEVELS, NO_LEVEL, UNKNOWN_AMOUNT, FlagColumns, FlagRow, JudgedFlag, LabelCount, LabelKey
+from risk.store.sqlite.file import StoreFile, place_of
+from risk.store.sqlite.flags import COLUMNS, partitions_of
+from risk.store.sqlite.opening import open_file_to_read
+from risk.store.sqlite.store import SqliteStore
+
+BUSY_MS = 5_000
+OFFSETS_AT_ONCE = 32_768
+LABELS_AT_ONCE = 20_000
+# So often a reading looks whether it is to end: every few milliseconds.
+STEPS_BETWEEN_LOOKS = 1_000_000
+
+# No text of an event holds a NUL, so it can part them. As a parameter, because an expression is computed row by row.
+_NUL = "\0"
+_LEVEL = " ".join(f"when '{level}' then {number}" for number, level in enumerate(LEVELS))
+
+
+def _column(value: str) -> str:
+    return f"cast(group_concat({value}, :nul) as blob)"
+
+
+_PIECE = f"""
+select count(*), cast(group_concat(source_offset) as blob), cast(group_concat(event_time) as blob),
+       cast(group_concat(ifnull(amount, {UNKNOWN_AMOUNT})) as blob),
+       cast(group_concat(case level {_LEVEL} else {NO_LEVEL} end, '') as blob),
+       cast(group_concat(cast(score * :score_steps as int)) as blob),
+       {_column("customer_id")}, {_column("transaction_id")}, {_column("currency")},
+       {_column("ifnull(merchant_category, :missing)")}, {_column("ifnull(channel, :missing)")},
+       {_column("bundle_version")}
+from risk_flags where source_partition = :partition and source_offset >= :first and source_offset < (
+    select min(source_offset) from risk_flags where source_partition = :partition and source_offset >= :first
+) + {OFFSETS_AT_ONCE}
+"""
+# Which label is in force says the view. It is the newest, so its time is the latest.
+_JUDGED = """
+select source_offset, event_time, cast(customer_id as blob), cast(currency as blob), amount,
+       cast(bundle_version as blob), level = 'high', (
+    select is_fraud from readable_flags as seen
+    where seen.source_partition = flag.source_partition and seen.source_offset = flag.source_offset
+), (
+    select max(labelled_at) from labels
+    where labels.customer_id = flag.customer_id and labels.transaction_id = flag.transaction_id
+)
+from json_each(:offsets) cross join risk_flags as flag
+where flag.source_partition = :partition and flag.source_offset = value
+"""
+_LABELS = (
+    "from labels indexed by labels_by_offset where source_partition = ? and source_offset > ? and source_offset <= ?"
+)
+_COUNTS = f"select is_fraud, count(*), max(labelled_at) {_LABELS} group by is_fraud"
+_KEYS = f"select cast(customer_id as blob), cast(transaction_id as blob), is_fraud {_LABELS} and is_fraud >= ?"
+
+
+class SqliteStoreToReport(SqliteStore):
+    @property
+    def place(self) -> object:
+        return self._file.place
+
+    def last_written(self) -> int:
+        path = self._file.path
+        try:
+            moments = [path.stat().st_mtime]
+            with suppress(FileNotFoundError):  # the log goes with its last writer
+                moments.append(path.with_name(path.name + "-wal").stat().st_mtime)
+        except OSError as error:
+            raise _unreachable(path, error) from error
+        return int(max(moments) * 1000)
+
+    def flag_times(self) -> tuple[int | None, int | None]:
+        with self._file.reading() as connection:
+            # Each a look at an end of the index, which both in one query would not be.
+            [oldest] = connection.execute("select min(event_time) from risk_flags").fetchone()
+            [newest] = connection.execute("select max(event_time) from risk_flags").fetchone()
+        return oldest, newest
+
+    def flagged_partitions(self) -> list[int]:
+        return partitions_of(self._file, "risk_flags")
+
+    def flag_columns(self, partition: int, first: int, *, score_steps: int, missing: str) -> FlagColumns | None:
+        asked = {"nul": _NUL, "partition": partition, "first": first, "score_steps": score_steps, "missing": missing}
+        with self._file.reading() as connection:
+            count, *columns = connection.execute(_PIECE, asked).fetchone()
+        if not count:
+            return None
+        offsets, event_times, amounts, levels, scores, *texts = columns
+        return FlagColumns(
+            _numbers(offsets),
+            _numbers(event_times),
+            _numbers(amounts),
+            np.frombuffer(levels, np.uint8) - ord("0"),
+            _numbers(scores),
+            *(_parted(text, count) for text in texts),
+        )
+
+    def flag(self, partition: int, offset: int) -> FlagRow | None:
+        asked = f"select {COLUMNS} from risk_flags where source_partition = ? and source_offset = ?"
+        with self._file.reading() as connection:
+            row = connection.execute(asked, (partition, offset)).fetchone()
+        return None if row is None else FlagRow(*row)
+
+    def judged_flags(self, partition: int, offsets: Sequence[int]) -> list[JudgedFlag]:
+        with self._file.reading() as connection:
+            asked = {"offsets": json.dumps(offsets), "partition": partition}
+            return list(map(JudgedFlag._make, connection.execute(_JUDGED, asked)))
+
+    def labelled_partitions(self) -> list[int]:
+        return partitions_of(self._file, "labels indexed by labels_by_offset")
+
+    def last_label(self, partition: int) -> int:
+        with self._file.reading() as connection:
+            asked = "select max(source_offset) from labels where source_partition = ?"
+            [last] = connection.execute(asked, (partition,)).fetchone()
+        return int(last)
+
+    def label_counts(self, partition: int, after: int, last: int) -> list[LabelCount]:
+        with self._file.reading() as connection:
+            return list(map(LabelCount._make, connection.execute(_COUNTS, (partition, after, last))))
+
+    def label_keys(self, partition: int, after: int, last: int, *, only_frauds: bool) -> Iterator[list[LabelKey]]:
+        with self._file.reading() as connection:
+            found = connection.execute(_KEYS, (partition, after, last, int(only_frauds)))
+            while rows := found.fetchmany(LABELS_AT_ONCE):
+                yield list(map(LabelKey._make, rows))
+
+
+def open_to_report(path: Path, *, is_over: Callable[[], bool] = lambda: False) -> SqliteStoreToReport:
+    """StoreError where there is none, or one of another schema. When `is_over` says so, what is asked is broken off."""
+    file = file_to_report(path)
+    file.connection.set_progress_handler(is_over, STEPS_BETWEEN_LOOKS)
+    return SqliteStoreToReport(file)
+
+
+def file_to_report(path: Path) -> StoreFile:
+    path = Path(os.path.realpath(path))
+    try:
+        if path.is_fifo():  # which would keep us waiting for ever
+            raise StoreError(f"{path}: got a pipe, expected the store's file; give another path")
+        is_empty = place_of(path) is not None and path.stat().st_size == 0
+    except OSError as error:
+        raise _unreachable(path, error) from error
+    if is_empty:
+        raise StoreError(
+            f"{path}: the file is empty, expected a store. A worker that begins may be making it now; if none is, "
+            "what it held is gone. Put the last backup in its place: docs/runbook.md, TrustLensStoreNotReadable"
+        )
+    return open_file_to_read(path, BUSY_MS, of_one_thread=False)
+
+
+def _unreachable(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{path}: {error.strerror}, expected a file that may be read; change the permissions of file and folder, or "
+        "give another path"
+    )
+
+
+def _numbers(text: bytes) -> Array:
+    return np.fromstring(text, np.int64, sep=",")
+
+
+def _parted(text: bytes, count: int) -> list[bytes]:
+    first = text.partition(b"\0")[0]
+    if text == (first + b"\0") * (count - 1) + first:  # as currencies and bundles mostly are
+        return [first] * count
+    parts = text.split(b"\0")
+    if len(parts) != count:
+        raise StoreError(
+            f"risk_flags: got {len(parts)} texts in {count} flags, the first {parts[0]!r}, expected as many: one of "
+            "them holds a NUL, so that what wrote it is not TrustLens. Make the store again from the log."
+        )
+    return parts
