@@ -67,7 +67,8 @@ def pieces_from(store: StoreToReport, partition: int, first: int, vocabulary: Vo
 
 
 def _piece(partition: int, columns: FlagColumns, vocabulary: Vocabulary) -> Piece:
-    offsets, event_times, amounts, levels, bars, customer_ids, transaction_ids, *named = columns
+    offsets, event_times, amounts, levels, bars, customer_ids, transaction_ids, *_ = columns
+    named = columns.currencies, columns.categories, columns.channels, columns.bundle_versions
     for column, numbers, lowest, highest in (
         ("event_time", event_times, EARLIEST, LATEST),
         ("level", levels, LOW, HIGH),
