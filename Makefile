@@ -63,7 +63,7 @@ pythons:  ## the quick tests and the wheel under every Python there is, each in 
 		rm -rf "$$folder/venv"; \
 	done
 
-storm: setup  ## the proof of the worker's promises, large; takes half an hour; needs Java 17 and Maven
+storm: setup  ## the proof of the worker's promises, large; takes half an hour; needs a JDK 17 and Maven
 	$(PY) -m storm --large
 
 lint: setup  ## ruff format and lint, strict types of all but the tests
