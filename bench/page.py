@@ -56,7 +56,9 @@ KAFKA_STREAMS_TEXT = """\
   heap. It has the ledger (all its days are in their topic before it begins), duplicates, late ones and reasons, but no
   rejects, no sentences in reasons and no history days, and it sends again what a crash has it score again. What it
   wrote for {flags:,} transactions was compared before anything was measured: features, levels, reasons and the ids of
-  {alerts:,} alerts are ours; scores differ by {largest:.1g} at most, because ONNX Runtime gives float32
+  {alerts:,} alerts are ours; scores differ by {largest:.1g} at most, because ONNX Runtime gives float32. Java's
+  own compiler runs beside it, which tells where transactions are few. Its lines of code hold all of it, features,
+  ledger and reasons, too
 """
 
 PROFILE = """\

@@ -69,11 +69,11 @@ def test_it_compiles_and_its_flags_are_ours(tmp_path: Path):
 
         run = made.fresh()
         run.replay(ROWS_OF_A_FORTNIGHT)
-        first = start(run, SHOW_FEATURES)
+        first = start(run, SHOW_FEATURES, "--no-cache")
         until([first], run.store, 1, ROWS)
         first.kill()
         assert rows_stored(run.store, ROWS) < ROWS_OF_A_FORTNIGHT, "it was killed when all was done"
-        second = start(run, SHOW_FEATURES)
+        second = start(run, SHOW_FEATURES, "--no-cache")
         until([second], run.store, ROWS_OF_A_FORTNIGHT, ROWS)
         second.stop(30)
         assert rows_stored(run.store, "select count(*) from flags") == ROWS_OF_A_FORTNIGHT

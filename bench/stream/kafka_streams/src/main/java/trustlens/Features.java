@@ -13,7 +13,7 @@ import java.util.ArrayList;
 import java.util.Currency;
 import java.util.List;
 
-/** The number features of one transaction, by the definitions of DESIGN.md ("What is exact, and how features are defined"). */
+/** The number features of one transaction, by the definitions of DESIGN.md ("What is exact"). */
 final class Features {
     static final long HOUR = 3_600_000, DAY = 24 * HOUR;
     static final String[] WINDOWS = {"1h", "1d", "7d", "30d"};

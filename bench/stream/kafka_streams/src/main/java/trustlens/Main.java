@@ -3,6 +3,7 @@ package trustlens;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
@@ -20,13 +21,14 @@ import org.apache.kafka.streams.processor.StreamPartitioner;
 import org.apache.kafka.streams.state.Stores;
 
 /**
- * Kafka Streams as a bank would set it up: the Processor API, customers' pasts in RocksDB with a changelog, ONNX Runtime,
- * SQLite by JDBC, a thread for each core, at least once. The environment is the worker's; options are the bundle's folder and,
- * for the comparison before a measurement, whether flags carry their features in a header.
+ * Kafka Streams as a bank would set it up: the Processor API, customers' pasts in RocksDB with a changelog, ONNX
+ * Runtime, SQLite by JDBC, a thread for each core, at least once. The environment is the worker's; the first option is
+ * the bundle's folder. Two more are for checks: `--show-features` puts the features of each flag into a header, and
+ * with `--no-cache` the pasts are in RocksDB at once, so that after a crash they are ahead of the offsets.
  *
- * <p>What it does not do: no rejects (a message that cannot be read ends it, what is late or comes twice is passed over), no
- * sentences in reasons, no history days, no ledger of its own (others close the days), and it holds no output back that a
- * crash has it send twice.
+ * <p>What it does not do: no rejects (a message that cannot be read ends it, what is late or comes twice is passed
+ * over), no sentences in reasons, no history days, no ledger of its own (others close the days), and it holds no output
+ * back that a crash has it send twice.
  */
 final class Main {
     private static final int COMMIT_MS = 1_000; // as for Quix Streams: nobody waits longer for a row
@@ -37,9 +39,11 @@ final class Main {
         String brokers = System.getenv("TRUSTLENS_BROKERS"), prefix = System.getenv("TRUSTLENS_TOPIC_PREFIX");
         Path store = Path.of(System.getenv("TRUSTLENS_DB"));
         Model model = new Model(Path.of(options[0]));
-        boolean showsFeatures = options.length > 1 && options[1].equals("--show-features");
+        var chosen = List.of(options);
+        boolean showsFeatures = chosen.contains("--show-features");
 
         var settings = settings(brokers, prefix, store);
+        settings.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, chosen.contains("--no-cache") ? 0 : CACHE_BYTES);
         Ledger ledger = new Ledger(model.labelDelayDays, model.bucket);
         var reading = new Properties();
         reading.put(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, brokers);
@@ -85,7 +89,6 @@ final class Main {
         settings.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.AT_LEAST_ONCE);
         settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, Runtime.getRuntime().availableProcessors());
         settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, COMMIT_MS);
-        settings.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, CACHE_BYTES);
         settings.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
         settings.put(StreamsConfig.producerPrefix(ProducerConfig.LINGER_MS_CONFIG), LINGER_MS);
         settings.put(StreamsConfig.producerPrefix(ProducerConfig.BATCH_SIZE_CONFIG), 512 << 10);

@@ -6,11 +6,11 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /**
- * What a customer did within the reach of any feature or duplicate: rows of longs in the order of event time, and as such
- * they lie in RocksDB. Texts are there as 64-bit hashes, since they are only ever compared.
+ * What a customer did within the reach of any feature or duplicate: rows of longs in the order of event time, and as
+ * such they lie in RocksDB. Texts are there as 64-bit hashes, since they are only ever compared.
  *
- * <p>Each row knows the offset it came from. A record that Kafka delivers again after a crash finds itself here, sees only
- * what arrived before it, and so gets the same features as the first time.
+ * <p>Each row knows the offset it came from. A record that Kafka delivers again after a crash finds itself here, sees
+ * only what arrived before it, and so gets the same features as the first time.
  */
 final class Past {
     static final int TIME = 0, AMOUNT = 1, ID = 2, MERCHANT = 3, DEVICE = 4, COUNTRY = 5, OFFSET = 6, WIDTH = 7;

@@ -20,8 +20,8 @@ final class Rows {
     static final String STORE = "rows";
     // As bench/stream/flags_table.py has them, and a key, so that what comes twice is there once.
     private static final List<String> COLUMNS = List.of("source_partition", "source_offset", "transaction_id",
-            "customer_id", "event_time", "currency", "amount", "merchant_id", "merchant_category", "channel", "device_id",
-            "country", "score", "level", "bundle_version");
+            "customer_id", "event_time", "currency", "amount", "merchant_id", "merchant_category", "channel",
+            "device_id", "country", "score", "level", "bundle_version");
 
     private final Connection connection;
     private final PreparedStatement insert;
@@ -84,9 +84,9 @@ final class Rows {
     }
 
     /**
-     * A cache of which Kafka Streams believes that it lies before a store: caches are what it flushes before every commit,
-     * also when a partition is taken away (a plain store is flushed much later). The interface is one of its own, not
-     * one that it promises to keep.
+     * A cache of which Kafka Streams believes that it lies before a store: caches are what it flushes before every
+     * commit, also when a partition is taken away (a plain store is flushed much later). The interface is one of its
+     * own, not one that it promises to keep.
      */
     private final class BeforeCommit implements StateStore, CachedStateStore<Object, Object> {
         private boolean open;

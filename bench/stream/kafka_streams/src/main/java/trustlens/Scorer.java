@@ -86,7 +86,8 @@ final class Scorer implements Processor<byte[], byte[], byte[], Scorer.Message> 
         LocalDate day = ledger.dayUsed(moment);
         Flag flag = new Flag(1, transaction.transaction_id(), customer, transaction.event_time(), score, level,
                 high ? model.reasons(values, numbers, transaction, score) : List.of(), model.imputed(numbers),
-                day == null ? null : day.toString(), model.version, source.topic(), source.partition(), source.offset());
+                day == null ? null : day.toString(), model.version, source.topic(), source.partition(),
+                source.offset());
         if (high) {
             byte[] name = json.writeValueAsBytes(
                     new Object[] {customer, transaction.transaction_id(), moment, model.version});
