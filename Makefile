@@ -87,7 +87,7 @@ $(VENV)/bench/.ready: requirements-bench.lock | $(READY)
 	$(VENV)/bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@touch $@
 
-bench: setup $(VENV)/bench/.ready  ## measure all of docs/benchmarks.md and write it; half an hour; needs Java 17 and Maven
+bench: setup $(VENV)/bench/.ready  ## measure all of docs/benchmarks.md and write it; half an hour; needs a JDK 17 and Maven
 	$(PY) -m bench
 
 bench-lock: setup  ## resolve bench/stream/quix.in into requirements-bench.lock again

@@ -10,8 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.stream.contestants import QUIX_PYTHON
+from bench.stream.kafka_streams.built import SOURCE
 
 LIBRARIES = ("aiokafka", "faust-streaming", "lightgbm", "msgspec", "numba", "numpy", "onnxruntime", "uvloop")
+JAVA_LIBRARIES = ("kafka-streams", "onnxruntime", "sqlite-jdbc")
 KAFKA_POM = Path(__file__).parent.parent / "ops" / "kafka" / "pom.xml"
 
 
@@ -22,7 +24,7 @@ def machine() -> dict[str, str]:
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "memory": f"{memory:.0f} GB",
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",
-        "versions": ", ".join([f"Python {platform.python_version()}", *libraries, _quix(), _kafka()]),
+        "versions": ", ".join([f"Python {platform.python_version()}", *libraries, _quix(), _kafka(), *_java()]),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "load": f"{os.getloadavg()[2]:.1f}",
     }
@@ -52,3 +54,10 @@ def _quix() -> str:
 def _kafka() -> str:
     found = re.search(r"<artifactId>kafka_[\d.]+</artifactId>\s*<version>([^<]+)<", KAFKA_POM.read_text())
     return f"Kafka {found[1]}" if found else "Kafka"
+
+
+def _java() -> list[str]:
+    """What the contestant in Java is made of."""
+    pom = (SOURCE / "pom.xml").read_text()
+    found = re.findall(r"<artifactId>([^<]+)</artifactId>\s*<version>([^<]+)</version>\s*</dependency>", pom)
+    return [f"{name} {version} for Java" for name, version in found if name in JAVA_LIBRARIES]

@@ -15,7 +15,7 @@ from bench.page import write_page
 from bench.results import FORMAT, ratios
 from bench.stream.by_hand import Learned as ByHand
 from bench.stream.by_hand import features
-from bench.stream.contestants import CONTESTANTS, lines_in
+from bench.stream.contestants import CONTESTANTS, lines_in, lines_in_java
 from bench.stream.same_as_ours import compare, features_by_hand, same_features
 from bench.targets import verdicts
 from risk.catalogue import ALL_FIELDS, FeatureSet
@@ -95,6 +95,13 @@ def test_scores_and_levels_by_hand_are_the_pipelines_to_the_last_bit(tmp_path: P
 def test_lines_that_hold_no_code_are_not_counted():
     source = '"""What\nit is."""\n\n# why\nx = 1  # so\n\n\ndef f():\n    """Says."""\n    return """a\nb"""\n'
     assert lines_in(source) == 4
+
+
+def test_nor_in_java():
+    source = (
+        '/** What\n * it is. */\nclass A {\n\n    // why\n    int x = 1; // so\n    String s = "jdbc:sqlite://x";\n}\n'
+    )
+    assert lines_in_java(source) == 4
 
 
 def test_every_contestants_lines_are_in_files_that_are_there():
@@ -178,6 +185,22 @@ def test_the_page_sets_the_contestants_side_by_side(tmp_path: Path) -> None:
         "| `trainer train` | 2,000 (1,000 to 3,000) | 1.20 (1.00 to 1.50) |",
     ):
         assert words in page, page
+
+
+def test_the_page_says_what_kafka_streams_does_and_sets_it_no_target(tmp_path: Path) -> None:
+    found = stream_found(rows_per_second={"ours": [100.0, 50.0], "Kafka Streams": [50.0, 25.0]}, p99_ms=12.0)
+    said = "wrote for 7,000 transactions was compared before anything was measured"
+    keep_found(tmp_path, "stream", found)
+    write_page(tmp_path, tmp_path / "page.md")
+    assert said not in (tmp_path / "page.md").read_text(), "where it could not be built, nothing is said of it"
+    found["same"]["in_java"] = {"flags": 7_000, "alerts": 90, "largest": 3.7e-07}
+    keep_found(tmp_path, "stream", found)
+    write_page(tmp_path, tmp_path / "page.md")
+    page = (tmp_path / "page.md").read_text()
+    assert said in page
+    assert "| Kafka Streams | 38 (25 to 50) | 2.00 |" in page
+    assert "scores differ by 4e-07 at most" in page
+    assert "ours / Kafka Streams" not in page
 
 
 def test_the_page_says_how_many_ledger_days_closed_while_alerts_were_timed(tmp_path: Path) -> None:

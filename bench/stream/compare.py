@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.results import spread
-from bench.stream.contestants import WORKER, Contestant, lines_of_code
+from bench.stream.contestants import KAFKA_STREAMS, WORKER, Contestant, lines_of_code
+from bench.stream.kafka_streams import built, same_as_ours
 from bench.stream.measure import Delay, delay, now_ms, top_speed, until
 from bench.stream.same_as_ours import compare as compare_features
 from bench.stream.steps import cpu_of_steps, wall_of_steps
 from bench.stream.system import Bench, History, bench
 from risk.dataset import open_dataset
+from risk.events import Transaction
 
 Say = Callable[[str], None]
 
@@ -26,7 +28,11 @@ def stream(rows: int, repeat: int, contestants: Sequence[Contestant], say: Say) 
     """What was found, ready to be written down."""
     with tempfile.TemporaryDirectory() as name, bench(Path(name), rows) as made:
         say(f"{made.history.rows:,} transactions of cards, {repeat} repetitions")
-        same = check(made, say)
+        lacking = built.missing() if KAFKA_STREAMS in contestants else None
+        if lacking is not None:
+            say(f"without Kafka Streams: {lacking}")
+            contestants = [one for one in contestants if one is not KAFKA_STREAMS]
+        same = check(made, contestants, say)
         found = {contestant.name: speeds_of() for contestant in contestants}
         for turn in range(repeat):
             for contestant in contestants:
@@ -67,13 +73,21 @@ def rows_of(made: Bench, contestant: Contestant) -> int:
     return min(made.history.rows, contestant.most_rows or made.history.rows)
 
 
-def check(made: Bench, say: Say) -> dict[str, int]:
+def check(made: Bench, contestants: Sequence[Contestant], say: Say) -> dict[str, Any]:
     """That the work is the same: before anything is measured."""
-    files = open_dataset(made.history.path).rows()
-    transactions = list(islice(chain.from_iterable(rows.block for rows in files), COMPARED_ROWS))
+    transactions = first_transactions(made.history.path, COMPARED_ROWS)
     compared = compare_features(transactions, made.history.bundle)
     say(f"by hand and by the engine: {compared.values:,} features and {compared.scores:,} scores are equal to the bit")
-    return compared._asdict()
+    if KAFKA_STREAMS not in contestants:
+        return compared._asdict()
+    in_java = same_as_ours.compare(made, transactions[: made.history.rows])
+    say(f"in Java and by the pipeline: the features of {in_java.flags:,} transactions are equal to the bit, and "
+        f"{in_java.alerts:,} alerts with their reasons; scores differ by {in_java.largest:.1g} at most")  # fmt: skip
+    return {**compared._asdict(), "in_java": in_java._asdict()}
+
+
+def first_transactions(path: Path, count: int) -> list[Transaction]:
+    return list(islice(chain.from_iterable(rows.block for rows in open_dataset(path).rows()), count))
 
 
 def _one_speed(made: Bench, contestant: Contestant, found: dict[str, Any], turn: str, say: Say) -> None:

@@ -1,12 +1,14 @@
 """Who is measured: how each is started, what it has stored, and what had to be written for it."""
 
 import io
+import re
 import sys
 import tokenize
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.stream.kafka_streams import built
 from bench.stream.system import Run
 from ops.kafka.jars import missing
 from ops.leashed import ROOT, Leashed
@@ -51,7 +53,8 @@ NAIVE = Contestant(
     ("bench/stream/naive.py", *BY_HAND),
     NAIVE_ROWS,
 )
-CONTESTANTS = (WORKER, BARE, QUIX, NAIVE)
+KAFKA_STREAMS = Contestant("Kafka Streams", built.start, ROWS, ("bench/stream/kafka_streams/src/main/java/**/*.java",))
+CONTESTANTS = (WORKER, BARE, KAFKA_STREAMS, QUIX, NAIVE)
 
 
 def check_installed(contestants: Collection[Contestant], *, is_kafka_needed: bool) -> None:
@@ -67,7 +70,8 @@ def check_installed(contestants: Collection[Contestant], *, is_kafka_needed: boo
 
 def lines_of_code(patterns: tuple[str, ...]) -> int:
     """Lines that hold code: none that are empty, a comment, or a text that stands for itself, as docstrings do."""
-    return sum(lines_in(path.read_text()) for pattern in patterns for path in sorted(ROOT.glob(pattern)))
+    paths = [path for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+    return sum((lines_in_java if path.suffix == ".java" else lines_in)(path.read_text()) for path in paths)
 
 
 NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
@@ -81,3 +85,9 @@ def lines_in(source: str) -> int:
             lines.update(range(token.start[0], token.end[0] + 1))
         begins = token.type in NO_CODE and (begins or token.type == tokenize.NEWLINE)
     return len(lines)
+
+
+def lines_in_java(source: str) -> int:
+    """By the same rule; comments that share a line with code are where they are, and no text looks like a comment."""
+    code = re.sub(r"/\*.*?\*/|(?<!:)//[^\n]*", "", source, flags=re.DOTALL)
+    return sum(bool(line.strip()) for line in code.splitlines())

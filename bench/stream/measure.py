@@ -123,32 +123,33 @@ def now_ms() -> float:
 async def delay(run: Run, *, rate: float, since: float) -> Delay:
     """Out of the topics, when all is over. Transactions before `since` came while it started."""
     topics = topics_of(run.prefix)
-    consumer = AIOKafkaConsumer(bootstrap_servers=run.address, group_id=None, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        sent = {(r.partition, r.offset): r.timestamp for r in await _all(consumer, topics.transactions)}
-        decoder = msgspec.json.Decoder(_Alert)
-        waits = []
-        for record in await _all(consumer, topics.alerts):
-            alert = decoder.decode(record.value)
-            arrived = sent[alert.source_partition, alert.source_offset]
-            if arrived >= since:
-                waits.append(record.timestamp - arrived)
-    finally:
-        await consumer.stop()
+    sent = {(r.partition, r.offset): r.timestamp for r in await records_of(run, topics.transactions)}
+    decoder = msgspec.json.Decoder(_Alert)
+    waits = []
+    for record in await records_of(run, topics.alerts):
+        alert = decoder.decode(record.value)
+        arrived = sent[alert.source_partition, alert.source_offset]
+        if arrived >= since:
+            waits.append(record.timestamp - arrived)
     if not waits:
         raise SystemExit(f"{run.prefix}: no alert after the start, expected some; give more --rows")
     waits.sort()
     return Delay(rate, len(waits), waits[len(waits) // 2], waits[int(len(waits) * 0.99)])
 
 
-async def _all(consumer: AIOKafkaConsumer, topic: str) -> list[Any]:
+async def records_of(run: Run, topic: str) -> list[Any]:
+    """All that is in a topic."""
     partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-    consumer.assign(partitions)
-    await consumer.seek_to_beginning(*partitions)
-    ends = await consumer.end_offsets(partitions)
-    records = []
-    while any([await consumer.position(place) < ends[place] for place in partitions]):
-        for fetched in (await consumer.getmany(timeout_ms=500)).values():
-            records += fetched
-    return records
+    consumer = AIOKafkaConsumer(bootstrap_servers=run.address, group_id=None, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        ends = await consumer.end_offsets(partitions)
+        records = []
+        while any([await consumer.position(place) < ends[place] for place in partitions]):
+            for fetched in (await consumer.getmany(timeout_ms=500)).values():
+                records += fetched
+        return records
+    finally:
+        await consumer.stop()

@@ -18,7 +18,7 @@ from risk.clock import DAY
 from risk.codec import encode_transaction
 from risk.engine import Engine
 from risk.events import Transaction
-from risk.ledger import SeenDays
+from risk.ledger import DaySource, SeenDays
 from risk.model import model_of
 from risk.pipeline import Pipeline
 
@@ -36,10 +36,10 @@ def compare(transactions: Sequence[Transaction], folder: Path) -> Compared:
     manifest, learned = bundle.manifest, Learned(folder)
     model = model_of(bundle.onnx, len(manifest.features), str(folder), manifest.scored_by)
     by_hand = list(features_by_hand(transactions))
-    values = same_features(transactions, by_hand, _engine(bundle.manifest))
+    values = same_features(transactions, by_hand, engine_of(bundle.manifest, days_of(bundle.manifest)))
     until = transactions[0].event_time // DAY * DAY + manifest.label_delay_days * DAY
     early = [place for place, transaction in enumerate(transactions) if transaction.event_time < until]
-    pipeline = Pipeline(bundle, _days(manifest))
+    pipeline = Pipeline(bundle, days_of(manifest))
     scored = pipeline.score(block_of([transactions[place] for place in early]))
     ours = zip(scored.scores, scored.levels, strict=True)
     rows = np.array([learned.row(by_hand[place]) for place in early], np.float32)
@@ -78,16 +78,16 @@ def same_features(transactions: Sequence[Transaction], by_hand: Sequence[Event],
     return len(transactions) * len(columns)
 
 
-def _days(manifest: Manifest) -> SeenDays:
+def days_of(manifest: Manifest) -> SeenDays:
     return SeenDays(label_delay_days=manifest.label_delay_days, bucket_ms=manifest.bucket_ms)
 
 
-def _engine(manifest: Manifest) -> Engine:
+def engine_of(manifest: Manifest, days: DaySource) -> Engine:
     return Engine(
         manifest.feature_set,
         currency=manifest.currency,
         label_delay_days=manifest.label_delay_days,
         bucket_ms=manifest.bucket_ms,
         max_lateness_ms=manifest.max_lateness_ms,
-        days=_days(manifest),
+        days=days,
     )

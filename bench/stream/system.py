@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -82,11 +82,12 @@ class Run(NamedTuple):
 
     def start(self, *module_and_options: str, python: str | None = None, log: Path | None = None) -> Leashed:
         """A contestant as a process that does not outlive this one; its log lies beside the store unless named."""
-        settings = [f"{name}={value}" for name, value in self.environment.items()]
         tree = self.tree._replace(python=python or self.tree.python)
-        return Leashed(
-            ["env", "-i", *settings, *tree.command(*module_and_options)], log or self.store.with_suffix(".log")
-        )
+        return self.start_program(tree.command(*module_and_options), log=log)
+
+    def start_program(self, command: Sequence[str], *, log: Path | None = None) -> Leashed:
+        settings = [f"{name}={value}" for name, value in self.environment.items()]
+        return Leashed(["env", "-i", *settings, *command], log or self.store.with_suffix(".log"))
 
 
 class Bench:

@@ -1,0 +1,1 @@
+"""Kafka Streams in Java, and what Python does for it: building it, and the comparison before a measurement."""
