@@ -27,7 +27,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 # Each command that tests run, and the Debian package that has it.
-COMMANDS := java:openjdk-17-jre-headless mvn:maven promtool:prometheus amtool:prometheus-alertmanager kcat:kcat \
+COMMANDS := javac:openjdk-17-jdk-headless mvn:maven promtool:prometheus amtool:prometheus-alertmanager kcat:kcat \
 	chromium:chromium systemd-analyze:systemd
 
 # SYSTEMD_OFFLINE and RUNLEVEL=1, as in single-user mode: what is installed is not started.
