@@ -15,6 +15,7 @@ from risk.kafka.topic_states import AHEAD, UNLIMITED
 from risk.ledger_log import ClosedDay
 from risk.store import FlagRow, open_store
 from scorer.ledger.closed_days import Source
+from scorer.worker.faust_adapter import SESSION_SECONDS
 from storm.concluding import Outcome, conclude
 from storm.crew import Crew
 from storm.ground import PARTITIONS, Ground, fill, send
@@ -32,16 +33,18 @@ IN_2199 = 7_226_582_400_000
 
 
 def dies_while_another_waits(ground: Ground) -> Outcome:
-    """SIGKILL to a worker whose partitions another needs for the next ledger day, while that one waits."""
-    moment = ground.dice.randrange(1, len(ground.world.history.transactions) // 2)
+    """SIGKILL to a worker whose partitions another needs for the next ledger day, while that one waits. What the day
+    needs comes when the victim is stopped already, and it stays a member of its group until it is killed."""
+    first, rest = ground.world.history.until(ground.dice.uniform(0.05, 0.5))
     with ground.system() as system:
-        crew = Crew(system)
+        crew = Crew(system, session_seconds=SESSION_SECONDS)
         crew.join(2)
         crew.until_shared()
-        fill(system, ground.world.history)
-        crew.until(lambda: crew.scored() >= moment, f"{moment} transactions are scored")
+        fill(system, first)
+        crew.until_scored()
         victim = ground.dice.choice(crew.workers)
         crew.freeze(victim)
+        fill(system, rest)
         crew.until(lambda: _is_waiting(crew), "the other worker waits for a ledger day")
         crew.kill(victim)
         return conclude(crew, ground.world.truth, "1 kill", rebuild=True)
