@@ -7,14 +7,23 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from risk.block import NAMES, block_of
-from risk.block_codec import NO_TIME, _decode_at_once, decode_block, decoded_of
-from risk.codec import decode_of_any_length, encode_transaction
+from risk.block_codec import NO_TIME, _decode_at_once, _Line, decode_block, decoded_of
+from risk.codec import WireTransaction, decode_of_any_length, encode_transaction
 from risk.diagnosis import MAX_BYTES, MAX_DEPTH, Unread
 from risk.events import Rejected, RejectReason, Transaction
 from tests.events import TRANSACTIONS
 from tests.test_codec import GOOD, message, mutated
+
+
+def test_both_decoders_read_the_same_fields() -> None:
+    """But for the time, which is parsed for all lines together."""
+    ours, theirs = fields(_Line), fields(WireTransaction)
+    same = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.name != "event_time"]
+    assert [(a.name, a.type, a.default) for a, _ in same] == [(b.name, b.type, b.default) for _, b in same]
+    assert len(same) == len(ours) - 1
 
 
 def assert_as_one_by_one(values: Sequence[bytes | None]) -> None:
