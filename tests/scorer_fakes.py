@@ -6,8 +6,7 @@ from typing import TypeVar
 from risk.errors import StaleOwnerError
 from risk.events import Label
 from risk.kafka.sending import Message
-from risk.store import Outputs, Owner, RowValues
-from scorer.worker.partition import CommitStore
+from risk.store import CommitStore, Outputs, Owner, RowValues
 
 Answer = TypeVar("Answer")
 

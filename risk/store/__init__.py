@@ -3,7 +3,7 @@
 One object is used by one thread. Which database stands behind it is decided here.
 """
 
-from risk.store.protocol import Store, StoreToReport
+from risk.store.protocol import CommitStore, Store, StoreToReport
 from risk.store.pruning import Pruned, prune
 from risk.store.rows import (
     FlagColumns,
@@ -23,6 +23,7 @@ from risk.store.sqlite.restoring import restore_store
 from risk.store.sqlite.store import SqliteStore
 
 __all__ = [
+    "CommitStore",
     "FlagColumns",
     "FlagRow",
     "JudgedFlag",

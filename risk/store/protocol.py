@@ -31,40 +31,16 @@ from risk.store.rows import (
 from risk.topics import Identity
 
 
-class PartitionStore(Protocol):
-    """Who owns a partition of an input topic, and how far it is: asked by the worker, by `status` and `verify`.
+class CommitStore(Protocol):
+    """What moves a partition of an input topic on: asked by its owner alone.
 
     The guard: what writes for a partition names its owner and the offset that it expects. Where the store has another
     epoch or offset, that is a StaleOwnerError and nothing is written, however many processes try at once.
     """
 
-    def take_over(self, topic: str, partition: int, *, first_offset: int, owner: str | None = None) -> Taken:
-        """Raises the epoch, so that nobody else can write for this partition any more. A new one begins at
-        `first_offset`, an old one where it was; its waiting head is gone. `owner` is a name for people to read."""
-
-    def position(self, topic: str, partition: int) -> Position | None: ...
-
-    def positions(self) -> list[Position]:
-        """In the order of topic and partition."""
-
     def check(self, owner: Owner, next_offset: int) -> None:
         """The guard alone: StaleOwnerError where a write would be refused, or the store is not the one that was
         opened."""
-
-    def check_file(self) -> None:
-        """StaleOwnerError where the store is no longer the one that was opened."""
-
-    def skip_to(self, owner: Owner, *, expected: int, next_offset: int) -> None:
-        """Guarded. Over offsets that hold no record: transaction markers, or what retention took. Times and outputs
-        stay. StoreError where that is not forward."""
-
-    def publish_heads(self, heads: Sequence[tuple[Owner, int, int | None]]) -> None:
-        """Of partitions that wait: owner, next offset, and the event time of the first unprocessed record (None where
-        all is read). Where the guard refuses one, nothing happens to that one."""
-
-
-class FlagStore(Protocol):
-    """Scored transactions: written and read back by the worker, read by `verify`."""
 
     def commit_flags(
         self,
@@ -79,6 +55,46 @@ class FlagStore(Protocol):
         """Guarded: the rows of a batch, the offset after it, and what is known of the outputs. A row that is there
         already is a StoreError. The first row that a partition ever has gives its first event time, which then
         stays."""
+
+    def commit_labels(
+        self,
+        owner: Owner,
+        *,
+        expected: int,
+        next_offset: int,
+        rejected_offset: int,
+        labels: Sequence[tuple[int, Label]],
+    ) -> None:
+        """Guarded: labels with their offsets, and the offset after them. A label that comes again is the same version,
+        and has the larger of its places from then on."""
+
+    def skip_to(self, owner: Owner, *, expected: int, next_offset: int) -> None:
+        """Guarded. Over offsets that hold no record: transaction markers, or what retention took. Times and outputs
+        stay. StoreError where that is not forward."""
+
+
+class PartitionStore(Protocol):
+    """Who owns a partition of an input topic, and how far it is: asked by the worker, by `status` and `verify`."""
+
+    def take_over(self, topic: str, partition: int, *, first_offset: int, owner: str | None = None) -> Taken:
+        """Raises the epoch, so that nobody else can write for this partition any more. A new one begins at
+        `first_offset`, an old one where it was; its waiting head is gone. `owner` is a name for people to read."""
+
+    def position(self, topic: str, partition: int) -> Position | None: ...
+
+    def positions(self) -> list[Position]:
+        """In the order of topic and partition."""
+
+    def check_file(self) -> None:
+        """StaleOwnerError where the store is no longer the one that was opened."""
+
+    def publish_heads(self, heads: Sequence[tuple[Owner, int, int | None]]) -> None:
+        """Of partitions that wait: owner, next offset, and the event time of the first unprocessed record (None where
+        all is read). Where the guard refuses one, nothing happens to that one."""
+
+
+class FlagStore(Protocol):
+    """Scored transactions: read back by the worker, read by `verify`."""
 
     def history(self, partition: int, since: int) -> Iterator[Block]:
         """The scored transactions of a partition with a later event time than that, in the order of the log."""
@@ -99,19 +115,7 @@ class FlagStore(Protocol):
 
 
 class LabelStore(Protocol):
-    """Every version of every label: written by the worker, counted by `status`."""
-
-    def commit_labels(
-        self,
-        owner: Owner,
-        *,
-        expected: int,
-        next_offset: int,
-        rejected_offset: int,
-        labels: Sequence[tuple[int, Label]],
-    ) -> None:
-        """Guarded: labels with their offsets, and the offset after them. A label that comes again is the same version,
-        and has the larger of its places from then on."""
+    """Every version of every label: counted by `status`."""
 
     def newest_label(self) -> int | None:
         """The latest `labelled_at` among those that came last, about a thousand of each partition."""
@@ -177,7 +181,7 @@ class RoomStore(Protocol):
         is too little room to begin, that is a StoreError."""
 
 
-class Store(PartitionStore, FlagStore, LabelStore, LedgerStore, OriginStore, RoomStore, Protocol):
+class Store(CommitStore, PartitionStore, FlagStore, LabelStore, LedgerStore, OriginStore, RoomStore, Protocol):
     def close(self) -> None: ...
 
     def __enter__(self) -> Self: ...

@@ -29,7 +29,7 @@ from risk.events import Label, Rejected, RejectReason
 from risk.horizon import LogStart
 from risk.kafka.sending import Message
 from risk.pipeline import LEVELS, Pipeline, Scored
-from risk.store import Outputs, Store
+from risk.store import Outputs
 from risk.topics import Topics
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.already_sent import SentOutput
@@ -37,7 +37,7 @@ from scorer.log.decoding import Chunk, Confirm, Content, Labels, Record, within_
 from scorer.log.outputs import Out, Outgoing, outgoing, reject
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
-from scorer.worker.bundles import Pipelines, restore
+from scorer.worker.bundles import Pipelines
 from scorer.worker.partition import LabelPartition, Partition, TransactionPartition
 
 End = Callable[[], Awaitable[object]]
@@ -63,7 +63,7 @@ class Batch(NamedTuple):
 
 class Batches:
     """Works on chunks, one at a time for each topic, as Faust's agents hand them over. The store is behind the
-    partition that a chunk is of: `partition.CommitStore` is what a batch asks of it."""
+    partition that a chunk is of: `CommitStore` is what a batch asks of it."""
 
     def __init__(
         self,
@@ -226,12 +226,7 @@ class Batches:
         """The histories, from the store, which must have all of them."""
         await partition.queue_is_empty()
         number, newest = partition.place.partition, partition.newest_event_time
-
-        def rebuilt(store: Store) -> None:
-            self._pipelines.forget(number)
-            restore(pipeline, store, number, newest)
-
-        await self._scoring.call(rebuilt)
+        await self._scoring.call(lambda store: self._pipelines.restore(pipeline, store, number, newest))
         partition.forget_scored()
 
     async def _send(

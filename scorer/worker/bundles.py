@@ -145,23 +145,23 @@ class Pipelines:
         for pipeline, _ in list(self._begun.values()):
             pipeline.engine.forget(partition)
 
+    def restore(self, pipeline: Pipeline, store: Store, partition: int, newest: int | None) -> int:
+        """Puts a partition's histories into this pipeline, out of the store, and none remain in another; how many rows
+        that were."""
+        self.forget(partition)
+        if newest is None:
+            return 0
+        rows = 0
+        since = newest - MONTH - 2 * pipeline.manifest.max_lateness_ms
+        for block in store.history(partition, since):
+            pipeline.engine.restore(block, partition)
+            rows += len(block)
+        return rows
+
     def let_go_of_days(self, slowest: int) -> None:
         for pipeline, source in list(self._begun.values()):
             pipeline.engine.forget_old_days(slowest)
             source.forget_before(_first_within_reach(slowest, pipeline.manifest))
-
-
-def restore(pipeline: Pipeline, store: Store, partition: int, newest: int | None) -> int:
-    """Puts a partition's histories back, out of the store; how many rows that were."""
-    pipeline.engine.forget(partition)
-    if newest is None:
-        return 0
-    rows = 0
-    since = newest - MONTH - 2 * pipeline.manifest.max_lateness_ms
-    for block in store.history(partition, since):
-        pipeline.engine.restore(block, partition)
-        rows += len(block)
-    return rows
 
 
 def _days_within_reach(

@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 from risk.errors import StoreError
 from risk.kafka.log import LogReader
 from risk.outputs import without_history_days
-from risk.store import Owner, Store
+from risk.store import Owner
 from risk.topics import Topics
 from scorer.ledger.closed_days import NEVER
 from scorer.log.already_sent import (
@@ -33,7 +33,7 @@ from scorer.metrics import Metrics, Standing
 from scorer.store_thread import StoreThread
 from scorer.worker.batch import Batches, End
 from scorer.worker.buffer import Buffer, Gap
-from scorer.worker.bundles import Pipelines, restore
+from scorer.worker.bundles import Pipelines
 from scorer.worker.partition import Commits, LabelPartition, Partition, TransactionPartition
 
 log = logging.getLogger(__name__)
@@ -242,12 +242,8 @@ class Ownership:
     async def _restore(self, partition: TransactionPartition) -> None:
         begun, number = monotonic(), partition.place.partition
         pipeline = await self._pipelines.take(number, partition.version)
-
-        def restored(store: Store) -> int:
-            self._pipelines.forget(number)
-            return restore(pipeline, store, number, partition.newest_event_time)
-
-        rows = await self._store.call(restored)
+        newest = partition.newest_event_time
+        rows = await self._store.call(lambda store: self._pipelines.restore(pipeline, store, number, newest))
         seconds = monotonic() - begun
         self._metrics.restore_seconds.set(seconds)
         self._metrics.restored_rows.set(rows)

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Protocol, TypeVar
 
 from risk.events import Label
-from risk.store import Outputs, Owner, RowValues, Taken
+from risk.store import CommitStore, Outputs, RowValues, Taken
 from scorer.log.already_sent import AlreadySent
 from scorer.log.decoding import Place
 
@@ -19,35 +19,6 @@ from scorer.log.decoding import Place
 CHECK_AFTER_SECONDS = 1.0
 
 Answer = TypeVar("Answer")
-
-
-class CommitStore(Protocol):
-    """What moves a partition on; the store does. StaleOwnerError where somebody else owns it, or it is elsewhere."""
-
-    def check(self, owner: Owner, next_offset: int) -> None: ...
-
-    def commit_flags(
-        self,
-        owner: Owner,
-        *,
-        expected: int,
-        next_offset: int,
-        newest_event_time: int | None,
-        outputs: Outputs,
-        rows: Sequence[RowValues],
-    ) -> None: ...
-
-    def commit_labels(
-        self,
-        owner: Owner,
-        *,
-        expected: int,
-        next_offset: int,
-        rejected_offset: int,
-        labels: Sequence[tuple[int, Label]],
-    ) -> None: ...
-
-    def skip_to(self, owner: Owner, *, expected: int, next_offset: int) -> None: ...
 
 
 class Commits(Protocol):
