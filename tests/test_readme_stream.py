@@ -5,7 +5,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,20 +40,27 @@ def beside(command: str, environment: Mapping[str, str], folder: Path) -> Iterat
         process.kill()
 
 
-@pytest.mark.proof
-def test_every_command_of_the_stream_runs_as_typed(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
-    """The worker runs beside the rest and ends well when it is told to; then a service takes its alerts."""
+def trained(kafka: TestKafka, prefix: str, folder: Path) -> tuple[Mapping[str, str], Callable[[str], str]]:
+    """In the folder is a history with a bundle. Returns the settings of all programs, and what runs a command there as
+    typed."""
     environment = {**kafka.environment(prefix), "PYTHONPATH": str(ROOT), f"{PREFIX}METRICS_PORT": "0"}
 
     def run(command: str) -> str:
         answer = subprocess.run(
-            words_of(command), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            words_of(command), cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
         assert answer.returncode == 0, f"{command}\n{answer.stdout}\n{answer.stderr}"
         return answer.stdout
 
     run("python -m trainer generate cards cards.parquet --customers 250 --days 60")
     run("python -m trainer train cards.parquet --model logistic")
+    return environment, run
+
+
+@pytest.mark.proof
+def test_every_command_of_the_stream_runs_as_typed(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
+    """The worker runs beside the rest and ends well when it is told to; then a service takes its alerts."""
+    environment, run = trained(kafka, prefix, tmp_path)
     topics, worker, *rest = typed(README, "Stream", "Watch")
     assert worker == WORKER
     run(topics)
@@ -80,17 +87,7 @@ def test_every_command_of_the_stream_runs_as_typed(kafka: TestKafka, prefix: str
 @pytest.mark.proof
 def test_going_live_with_the_past_sent_first_is_a_backtest(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
     """As the recipe tells it: from the day on that `status` named, log and whole file give the same digest."""
-    environment = {**kafka.environment(prefix), "PYTHONPATH": str(ROOT), f"{PREFIX}METRICS_PORT": "0"}
-
-    def run(command: str) -> str:
-        answer = subprocess.run(
-            words_of(command), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert answer.returncode == 0, f"{command}\n{answer.stdout}\n{answer.stderr}"
-        return answer.stdout
-
-    run("python -m trainer generate cards cards.parquet --customers 250 --days 60")
-    run("python -m trainer train cards.parquet --model logistic")
+    environment, run = trained(kafka, prefix, tmp_path)
     topics, replay, status, *compared = typed(RECIPES, "Going live")
     [since] = set(re.findall(r"--from (\S+)", " ".join(compared)))
     run(topics)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from console.help import epilog
 from console.options import option_of, whole
-from trainer.train import DEFAULT_RESAMPLES
+from trainer.train import add_report_options
 
 DEFAULT_FOLDS = 5
 
@@ -30,14 +30,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     add("version", metavar="VERSION", help="as models lists it")
     add("file", metavar="FILE", type=Path, help="the file that it was trained on")
     add("--folds", type=option_of(whole), default=DEFAULT_FOLDS, metavar="N", help="0 for none (default 5)")
-    add(
-        "--resamples",
-        type=option_of(whole),
-        default=DEFAULT_RESAMPLES,
-        metavar="N",
-        help="draws behind each interval (default 1000)",
-    )
-    add("--no-plots", action="store_true", help="a report without plots, which is some seconds quicker")
+    add_report_options(command)
     add("--models", type=Path, default=Path("models"), metavar="DIR", help="where bundles are (default: models)")
     add("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where reports go (default: reports)")
     add("--columns", type=Path, metavar="MAP.toml", help="another map of the file (default: the one of the training)")

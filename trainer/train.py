@@ -75,6 +75,14 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     add("--external", type=Path, metavar="FILE", help="untouched data to judge every model on, beside the test")
     add("--external-columns", type=Path, metavar="MAP.toml", help="its map (default: the one of --columns)")
     add("--seed", type=option_of(whole), default=42, metavar="N", help="of everything drawn at random (default 42)")
+    add_report_options(command)
+    add("--no-promote", action="store_true", help="write the bundle, and leave the one in use as it is")
+    command.set_defaults(run=run)
+
+
+def add_report_options(command: argparse.ArgumentParser) -> None:
+    """What `train` and `report` take alike: how much work goes into a report."""
+    add = command.add_argument
     add(
         "--resamples",
         type=option_of(whole),
@@ -83,8 +91,6 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="draws behind each interval (default 1000)",
     )
     add("--no-plots", action="store_true", help="a report without plots, which is some seconds quicker")
-    add("--no-promote", action="store_true", help="write the bundle, and leave the one in use as it is")
-    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
