@@ -48,9 +48,9 @@ class LabelsFile:
         """
         is_fraud, labelled_at = np.full(len(ids), UNKNOWN, np.int8), np.full(len(ids), UNKNOWN, np.int64)
         for place, key in enumerate(zip(customers, ids, strict=True)):
-            known = self._known.get(key)  # type: ignore[arg-type]
+            known = self._known.get(key)  # type: ignore[arg-type]  # what has no id has no label
             if known is not None:
-                self._found.add(key)  # type: ignore[arg-type]
+                self._found.add(key)  # type: ignore[arg-type]  # it is among the known
                 in_time = [] if before is None else [one for one in known if UNKNOWN != one[0] < before[place]]
                 labelled_at[place], is_fraud[place] = (in_time or known)[-1]
         return is_fraud, labelled_at
