@@ -26,11 +26,11 @@ from risk.clock import DAY
 from risk.engine import Verdict
 from risk.errors import StoreError
 from risk.events import Label, Rejected, RejectReason
-from risk.horizon import LogStart
 from risk.kafka.sending import Message
 from risk.pipeline import LEVELS, Pipeline, Scored
 from risk.store import Outputs
 from risk.topics import Topics
+from risk.warming_up import LogStart
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.already_sent import SentOutput
 from scorer.log.decoding import Chunk, Confirm, Content, Labels, Record, within_limits
