@@ -13,7 +13,7 @@ from risk.block import block_of
 from risk.bundle import Bundle, read_bundle
 from risk.catalogue import FeatureSet
 from risk.clock import DAY, HOUR
-from risk.errors import EngineError, StoreBusyError
+from risk.errors import BundleError, EngineError, StoreBusyError, StoreError
 from risk.events import Transaction
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
@@ -154,11 +154,13 @@ def bought(time: int) -> Transaction:
     return Transaction("t", time, "ann", "EUR", merchant_id="mill")
 
 
-class Locked(StoreThread):
-    """By somebody else, for longer than the limit."""
+class Failing(StoreThread):
+    """As a store that is locked, or a disk that cannot be read."""
 
-    async def call(self, ask: Callable[[Store], Any]) -> Any:
-        raise StoreBusyError(f"locked: {ask}")
+    error: StoreError
+
+    async def call(self, ask: Callable[[Store], Any]) -> Any:  # noqa: ARG002 - as it is called
+        raise self.error
 
 
 def version_for(bench: Bench, bundle: Bundle) -> str:
@@ -183,13 +185,25 @@ def test_a_bundle_that_is_usable_is_what_the_log_names(bench: Bench) -> None:
     assert version_for(bench, bench.older) == bench.older.manifest.version
 
 
-def test_a_store_that_is_locked_says_nothing_of_a_bundle(bench: Bench, tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [StoreBusyError("locked"), StoreError("disk I/O error")])
+def test_a_store_that_fails_says_nothing_of_a_bundle(bench: Bench, tmp_path: Path, error: StoreError) -> None:
     """It is no reason to score with another one."""
-    locked = Locked(tmp_path / "risk.db", name="test")
-    pipelines = Pipelines(bench.current, bench.days, locked, Empty(), topic="transactions", partitions=2)
-    with pytest.raises(StoreBusyError):
+    failing = Failing(tmp_path / "risk.db", name="test")
+    failing.error = error
+    pipelines = Pipelines(bench.current, bench.days, failing, Empty(), topic="transactions", partitions=2)
+    with pytest.raises(type(error), match=str(error)):
         asyncio.run(pipelines.version_for([bench.older.manifest.version]))
-    locked.close()
+    failing.close()
+
+
+def test_no_day_is_kept_for_a_bundle_that_cannot_be_used(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unusable(*_: object) -> Pipeline:
+        raise BundleError("its model is of another format")
+
+    monkeypatch.setattr("scorer.worker.bundles.Pipeline", unusable)
+    assert version_for(bench, bench.older) == bench.current.manifest.version
+    bench.days_come(5)
+    assert bench.days.kept == 0
 
 
 @pytest.mark.parametrize(

@@ -92,16 +92,16 @@ class LedgerDays:
         """The first day with a transaction."""
         return self._first.get((label_delay_days, bucket_ms))
 
-    def is_known(self, day: int) -> bool:
-        newest = self.newest
+    def is_known(self, day: int, kind: tuple[int, int] | None = None) -> bool:
+        newest = self._newest.get(kind or self._ours)
         return newest is not None and day <= newest
 
-    def went_without(self, needed: int, used: int | None) -> bool:
+    def went_without(self, needed: int, used: int | None, kind: tuple[int, int] | None = None) -> bool:
         """Whether a flag that needed this day and used that one went on without what was due."""
-        first = self._first.get(self._ours)
+        first = self._first.get(kind or self._ours)
         if used is not None:
             return used < needed
-        return not self.is_known(needed) if first is None else needed >= first
+        return not self.is_known(needed, kind) if first is None else needed >= first
 
 
 NEVER = -(1 << 62)

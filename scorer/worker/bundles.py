@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from risk.bundle import Bundle, Manifest, bundle_of_version
-from risk.errors import BundleError, EngineError, StoreError
+from risk.errors import BundleError, DaysPrunedError, EngineError, StoreError
 from risk.horizon import history_horizon, ledger_horizon
 from risk.ledger_log import ClosedDay
 from risk.pipeline import Pipeline
@@ -80,10 +80,8 @@ class Pipelines:
             bundle = bundle_of_version(self._models, version)
             await self._store.call(partial(_check_known, bundle))
             self._begun[version] = await self._begin(bundle)
-        except (BundleError, EngineError, StoreError) as error:
-            # Of the engine: terms that do not fit each other. Of the store: days that it has pruned.
-            if isinstance(error, StoreError) and type(error) is not StoreError:
-                raise
+        except (BundleError, EngineError, DaysPrunedError) as error:
+            # Of the engine: terms that do not fit each other.
             if len(self._missing) < MISSING_TOLD:
                 self._missing.add(version)
                 log.warning(
@@ -131,8 +129,8 @@ class Pipelines:
                     self._days.follow(*kind, source)
                 try:
                     pipeline = await self._store.call(partial(_made, bundle, source, reached))
-                except EngineError:
-                    self._days.leave(source)
+                except BaseException:
+                    self._days.leave(source)  # or it would keep all days that come, and nobody would ask for them
                     raise
                 return Begun(pipeline, source)
             await asyncio.sleep(REST_SECONDS)
