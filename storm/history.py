@@ -12,7 +12,7 @@ from producer.replay.sequence import Entry
 from risk.block import block_of
 from risk.bundle import read_bundle
 from risk.clock import DAY
-from risk.codec import decode_transaction, encode_label, encode_transaction
+from risk.codec import decode_label, decode_transaction, encode_label, encode_transaction
 from risk.digest import Digest, canonical
 from risk.events import Label, Level, Rejected, RejectReason, Transaction
 from risk.kafka.sending import Message
@@ -90,6 +90,21 @@ def item_of(event: Transaction | Label, topics: Topics, partitions: int) -> Item
         message = Message(key, encode_transaction(event))
         return Item(topics.transactions, partition_of(key, partitions), message, event.event_time // DAY)
     return Item(topics.labels, partition_of(key, partitions), Message(key, encode_label(event)))
+
+
+def otherwise(item: Item) -> Item:
+    """The same transaction of another amount, or the opposite label, dated later, so that it would be the one that
+    counts."""
+    if item.day is None:
+        label = decode_label(item.message.value)
+        assert isinstance(label, Label), label
+        contrary = msgspec.structs.replace(label, is_fraud=not label.is_fraud, labelled_at=label.labelled_at + 1)
+        value = encode_label(contrary)
+    else:
+        transaction = decode_transaction(item.message.value)
+        assert isinstance(transaction, Transaction), transaction
+        value = encode_transaction(msgspec.structs.replace(transaction, amount=432_100))
+    return item._replace(message=item.message._replace(value=value))
 
 
 def steps(items: Iterable[Item]) -> Iterator[list[Item]]:

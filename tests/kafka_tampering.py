@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -27,6 +28,12 @@ def send(address: str, topic: str, partition: int, wanted: Sequence[Message]) ->
 def send_in_a_transaction(address: str, topic: str, partition: int, wanted: Sequence[Message]) -> None:
     """Behind what is there, and behind them an offset that holds no record: the transaction's end."""
     asyncio.run(_send_in_a_transaction(address, TopicPartition(topic, partition), wanted))
+
+
+def send_and_abort(address: str, topic: str, partition: int, wanted: Sequence[Message]) -> None:
+    """Behind what is there, in a transaction that comes to nothing. It leaves its records, and its end behind them."""
+    with suppress(_AbortedError):
+        asyncio.run(_send_in_a_transaction(address, TopicPartition(topic, partition), wanted, error=_AbortedError()))
 
 
 def rewrite(address: str, topic: str, partition: int, wanted: Sequence[Message]) -> None:
@@ -55,12 +62,20 @@ async def _send(address: str, place: TopicPartition, wanted: Sequence[Message]) 
         await send_all(producer, place.topic, place.partition, wanted)
 
 
-async def _send_in_a_transaction(address: str, place: TopicPartition, wanted: Sequence[Message]) -> None:
+class _AbortedError(Exception):
+    """What ends a transaction before its end."""
+
+
+async def _send_in_a_transaction(
+    address: str, place: TopicPartition, wanted: Sequence[Message], *, error: Exception | None = None
+) -> None:
     async with (
         AIOKafkaProducer(bootstrap_servers=address, transactional_id=f"tests-{place.topic}") as producer,
         producer.transaction(),
     ):
         await send_all(producer, place.topic, place.partition, wanted)
+        if error is not None:
+            raise error
 
 
 async def _rewrite(address: str, place: TopicPartition, wanted: Sequence[Message]) -> None:

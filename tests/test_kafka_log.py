@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaTimeoutError, OffsetOutOfRangeError
 
 from producer.__main__ import main as producer
 from risk.errors import BrokerAwayError, BrokerError
-from risk.kafka.connection import connection_of
-from risk.kafka.log import LogReader, reading
+from risk.kafka.batches import is_aborted
+from risk.kafka.connection import Connection, connection_of
+from risk.kafka.log import LogReader, Reads, reading
 from risk.kafka.sending import Message
 from risk.settings import read_settings
 from risk.topics import topics_of
@@ -124,3 +125,73 @@ def test_a_real_log_with_the_end_of_a_transaction_is_read_to_its_end(kafka: Test
             return (begin, end), [record.value async for piece in reader.until(place, end) for record in piece]
 
     assert asyncio.run(found()) == ((0, 4), [b"0", b"1", b"2"])
+
+
+class Log:
+    """What a reader gives of a real log."""
+
+    def __init__(self, connection: Connection, place: TopicPartition) -> None:
+        self._connection = connection
+        self._place = place
+
+    async def end(self, reads: Reads) -> int:
+        async with reading(self._connection, reads=reads) as reader:
+            return (await reader.ends([self._place]))[self._place]
+
+    async def records(self, reads: Reads, *, most: int | None = None, begin: int = 0) -> list[Any]:
+        async with reading(self._connection, reads=reads) as reader:
+            reader.begin({self._place: begin})
+            end = (await reader.ends([self._place]))[self._place]
+            return [record async for piece in reader.until(self._place, end, most=most) for record in piece]
+
+
+def shown(records: Sequence[Any]) -> list[tuple[int, bytes | None, bool]]:
+    return [(record.offset, record.value, is_aborted(record)) for record in records]
+
+
+@pytest.mark.parametrize("codec", [None, "gzip"])
+def test_of_transactions_side_by_side_what_was_aborted_is_left_out_or_marked(
+    kafka: TestKafka, prefix: str, codec: str | None
+) -> None:
+    """The second is aborted while the first is open, and its producer commits another one after that."""
+    environment = kafka.environment(prefix)
+    assert producer(["topics", "--partitions", "1"], environment) == 0
+    place = TopicPartition(topics_of(prefix).labels, 0)
+    names = {name: value for name, value in environment.items() if name.startswith("TRUSTLENS_")}
+    log = Log(connection_of(read_settings(names)), place)
+
+    async def go() -> None:
+        one, two, plain = (
+            AIOKafkaProducer(bootstrap_servers=kafka.address, transactional_id=name, compression_type=codec)
+            for name in (f"{prefix}one", f"{prefix}two", None)
+        )
+
+        async def send(by: AIOKafkaProducer, value: bytes | None) -> None:
+            await by.send_and_wait(place.topic, value, b"k", partition=0)
+
+        async with one, two, plain:
+            await send(plain, b"0")
+            await one.begin_transaction()
+            await two.begin_transaction()
+            await send(one, b"1")
+            await send(two, None)
+            await send(two, b"3")
+            await send(one, b"4")
+            await send(plain, b"5")
+            await two.abort_transaction()
+            assert [await log.end(reads) for reads in Reads] == [7, 1, 1]
+            assert shown(await log.records(Reads.COMMITTED)) == [(0, b"0", False)]
+            await one.commit_transaction()
+            async with two.transaction():
+                await send(two, b"8")
+            assert [await log.end(reads) for reads in Reads] == [10, 10, 10]
+
+    asyncio.run(go())
+    good = [(0, b"0", False), (1, b"1", False), (4, b"4", False), (5, b"5", False), (8, b"8", False)]
+    gone = [(2, None), (3, b"3")]
+    for most in (None, 1):
+        assert shown(asyncio.run(log.records(Reads.COMMITTED, most=most))) == good
+    for begin in (0, 3):
+        marked = sorted([*good, *((*one, True) for one in gone)])
+        assert shown(asyncio.run(log.records(Reads.MARKED, begin=begin))) == [one for one in marked if one[0] >= begin]
+    assert shown(asyncio.run(log.records(Reads.ALL))) == sorted([*good, *((*one, False) for one in gone)])

@@ -57,11 +57,11 @@ class Bench:
         self.buffer = Buffer(ordered_topic=T, delay_days=delay, days=self.days, chunk=chunk)
         for place in (ONE, TWO, LABELS):
             self.buffer.begin(place, decoded, 0, -1)
-            self.buffer.read_up_to(place, 0, 0)
+            self.buffer.read_up_to(place, 0, 0, 0)
 
     def fetch(self, place: Place, *records: Given) -> None:
         self.buffer.add(place, records)
-        self.buffer.read_up_to(place, records[-1].offset + 1, records[-1].offset + 1)
+        self.buffer.read_up_to(place, records[-1].offset + 1, records[-1].offset + 1, records[-1].offset + 1)
 
     def offsets(self) -> list[tuple[Place, list[int]]]:
         """All that can go, each chunk done at once."""
@@ -82,9 +82,9 @@ def test_the_oldest_first_record_decides() -> None:
 def test_nothing_goes_before_every_partition_has_a_record_or_is_read_to_its_end() -> None:
     bench = Bench()
     bench.fetch(ONE, at(0, 0.5))
-    bench.buffer.read_up_to(TWO, 3, 5)
+    bench.buffer.read_up_to(TWO, 3, 5, 5)
     assert bench.offsets() == []
-    bench.buffer.read_up_to(TWO, 5, 5)
+    bench.buffer.read_up_to(TWO, 5, 5, 5)
     assert bench.offsets() == [(ONE, [0])]
 
 
@@ -92,7 +92,7 @@ def test_labels_go_first_and_wait_for_nothing() -> None:
     bench = Bench(known=0)
     bench.fetch(ONE, at(0, 0.5))
     bench.fetch(LABELS, unreadable(0))
-    bench.buffer.read_up_to(TWO, 3, 5)
+    bench.buffer.read_up_to(TWO, 3, 5, 5)
     assert bench.offsets() == [(LABELS, [0])]
 
 
@@ -215,9 +215,9 @@ def test_only_who_needs_records_to_go_on_waits_for_them() -> None:
     assert bench.buffer.is_starved
     bench.fetch(ONE, at(0, 0.5), at(1, 1.1))
     assert not bench.buffer.is_starved, "one can go"
-    bench.buffer.read_up_to(TWO, 3, 5)
+    bench.buffer.read_up_to(TWO, 3, 5, 5)
     assert bench.buffer.is_starved, "the other partition may bring an older one"
-    bench.buffer.read_up_to(TWO, 5, 5)
+    bench.buffer.read_up_to(TWO, 5, 5, 5)
     assert bench.offsets() == [(ONE, [0])]
     assert not bench.buffer.is_starved, "a ledger day is needed"
     bench.days.newest += 99
@@ -253,12 +253,12 @@ def test_it_tells_where_a_log_does_not_go_on_as_expected(found: int, gap: Gap | 
 def test_it_tells_once_where_a_log_went_on_without_records() -> None:
     """What is gone must be noticed without waiting for a record behind it."""
     buffer = Bench().buffer
-    assert buffer.read_up_to(ONE, 0, 5) is None
-    assert buffer.read_up_to(ONE, 3, 5) == Gap(ONE, 0, 3, is_open=True)
-    assert buffer.read_up_to(ONE, 3, 5) is None
-    assert buffer.read_up_to(ONE, 5, 5) == Gap(ONE, 0, 5, is_open=True)
+    assert buffer.read_up_to(ONE, 0, 5, 5) is None
+    assert buffer.read_up_to(ONE, 3, 5, 5) == Gap(ONE, 0, 3, is_open=True)
+    assert buffer.read_up_to(ONE, 3, 5, 5) is None
+    assert buffer.read_up_to(ONE, 5, 5, 5) == Gap(ONE, 0, 5, is_open=True)
     assert buffer.add(ONE, [at(5, 0.5)]) == Gap(ONE, 0, 5)
-    assert buffer.read_up_to(ONE, 6, 6) is None
+    assert buffer.read_up_to(ONE, 6, 6, 6) is None
 
 
 def test_a_partition_that_is_not_ours_is_passed_over() -> None:
@@ -277,8 +277,18 @@ def test_a_late_record_asks_for_no_other_day_than_the_newest() -> None:
 def test_lag_counts_what_waits_here_too() -> None:
     bench = Bench(known=0)
     bench.fetch(ONE, at(0, 0.5), at(1, 0.5))
-    bench.buffer.read_up_to(ONE, 2, 10)
+    bench.buffer.read_up_to(ONE, 2, 10, 10)
     assert bench.buffer.lags()[ONE] == 10
+
+
+def test_what_lies_behind_an_open_transaction_holds_nothing_up_and_is_lag() -> None:
+    bench = Bench()
+    bench.fetch(ONE, at(0, 0.5))
+    bench.buffer.read_up_to(TWO, 3, 4, 9)
+    assert bench.offsets() == []
+    bench.buffer.read_up_to(TWO, 4, 4, 9)
+    assert bench.offsets() == [(ONE, [0])]
+    assert bench.buffer.lags()[TWO] == 5
 
 
 class Meddling:
@@ -298,7 +308,7 @@ def test_the_lag_is_told_while_partitions_come_and_go() -> None:
     bench, record = Bench(known=0), Meddling()
     bench.buffer.begin(ONE, lambda records: decoded_of([unreadable(0).event for _ in records]), 0, -1)
     bench.buffer.add(ONE, [record])  # type: ignore[list-item]
-    bench.buffer.read_up_to(ONE, 1, 10)
+    bench.buffer.read_up_to(ONE, 1, 10, 10)
     record.happens = lambda: bench.buffer.drop([LABELS])
     assert bench.buffer.lags() == {ONE: 10, TWO: 0, LABELS: 0}
     assert bench.buffer.lags() == {ONE: 10, TWO: 0}

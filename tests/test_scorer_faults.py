@@ -9,16 +9,21 @@ import sqlite3
 import urllib.request
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
+from risk.kafka.sending import Message
 from risk.settings import PREFIX
 from risk.topics import group_of
 from scorer.worker.exits import EXIT_AWAY, EXIT_FAILED, EXIT_STALE
+from storm.feed import open_transaction
+from storm.history import Item
 from testing.brokers import TestKafka
 from testing.systems import System, Worker, system
-from tests.kafka_tampering import ALL, lose
+from tests.kafka_tampering import ALL, lose, messages, send, send_and_abort, send_in_a_transaction
+from tests.test_kafka_batches import good
 
 
 def test_a_bundle_that_was_changed_does_not_start(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
@@ -166,6 +171,34 @@ def test_a_log_that_went_on_without_its_records_is_proved_to_have_none(
         made.until_scored(worker)
         worker.stop()
         assert made.scorer("verify", "--bundle", str(made.models / "current")).code == 0
+
+
+def test_of_kafkas_transactions_a_worker_scores_what_was_committed(
+    kafka: TestKafka, prefix: str, tmp_path: Path
+) -> None:
+    """What was aborted leaves nothing, in the middle and at the end; what lies behind an open one waits, as lag."""
+    with system(kafka, prefix, tmp_path, partitions=1) as made:
+        place, labels = (made.topics.transactions, 0), (made.topics.labels, 0)
+        worker = made.start()
+        _until_it_holds(worker)
+        for name in ("a", "b"):
+            send_and_abort(made.address, *place, [good("x"), Message(b"x", b"not JSON")])
+            send_in_a_transaction(made.address, *place, [good(name)])
+        send_and_abort(made.address, *labels, [Message(b"x", b"not JSON")])
+        send_and_abort(made.address, *place, [good("y")])
+        made.until_scored(worker)
+        with open_transaction(made.address, [Item(*place, good("c"))], prefix, commits=True):
+            send(made.address, *place, [good("d")])
+            worker.until(lambda: _lag(worker) == 2)
+            assert len(messages(made.address, made.topics.flags, 0)) == 2
+        made.until_scored(worker)
+        worker.stop()
+        flags = [msgspec.json.decode(flag.value or b"") for flag in messages(made.address, made.topics.flags, 0)]
+        assert [flag["transaction_id"] for flag in flags] == ["T-a", "T-b", "T-c", "T-d"]
+        assert messages(made.address, made.topics.rejected, 0) == []
+        said = made.scorer("verify", "--complete", "--bundle", str(made.models / "current"))
+        assert said.code == 0, said
+        assert "aborted" not in said.out
 
 
 def test_records_that_go_under_a_running_worker_end_it(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:

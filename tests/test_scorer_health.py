@@ -1,8 +1,16 @@
 """The watchdog ends a worker that does not get on, and no other."""
 
-import pytest
+import asyncio
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
 
-from scorer.worker.health import Progress, Watchdog
+import pytest
+from prometheus_client import CollectorRegistry
+
+from scorer.log.decoding import Place
+from scorer.metrics import Metrics
+from scorer.worker.health import LagMonitor, Progress, Watchdog
 
 
 class Clock:
@@ -45,3 +53,27 @@ def test_what_stood_still_and_then_got_on_has_all_its_time_again() -> None:
         clock.now += seconds
         dog.look()
     assert bites == [110]
+
+
+class Bounds:
+    """A log with an open transaction behind the fifth record."""
+
+    async def ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        return dict.fromkeys(places, 9)
+
+    async def stable_ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        return dict.fromkeys(places, 5)
+
+
+@pytest.mark.parametrize("reached", [4, 5])
+def test_what_lies_behind_an_open_transaction_is_no_work(reached: int) -> None:
+    place = Place("transactions", 0)
+    owner: Any = SimpleNamespace(
+        partitions={place: SimpleNamespace(next_offset=reached)},
+        is_taking_over=False,
+        buffer=SimpleNamespace(waiting_for=None),
+    )
+    bounds: Any = Bounds()
+    lag = LagMonitor(owner, bounds, Metrics(CollectorRegistry()), "transactions", lambda: False, lambda: False)
+    asyncio.run(lag.look())
+    assert lag.progress().has_work == (reached < 5)

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,8 @@ import pytest
 from risk.block import block_of
 from risk.bundle import read_bundle
 from risk.clock import DAY, HOUR
-from risk.codec import encode_transaction
-from risk.events import Transaction
+from risk.codec import decode_label, encode_transaction
+from risk.events import Rejected, Transaction
 from risk.kafka.connection import connection_of
 from risk.kafka.sending import Message
 from risk.kafka.topic_states import identity
@@ -23,10 +23,12 @@ from risk.settings import read_settings
 from risk.store import Outputs, open_store
 from scorer.ledger.closed_days import Source
 from scorer.log.decoding import Place
-from scorer.log.outputs import Out, outgoing
+from scorer.log.outputs import Out, outgoing, reject
+from storm.feed import open_transaction
+from storm.history import Item
 from testing.brokers import TestKafka
 from testing.systems import Said, System, counts, digest, system
-from tests.kafka_tampering import lose, messages, rewrite, send, send_in_a_transaction
+from tests.kafka_tampering import lose, messages, rewrite, send, send_and_abort, send_in_a_transaction
 
 
 def verify(made: System, *options: str) -> Said:
@@ -129,10 +131,19 @@ class HandMade:
         )
         self._next += len(sales)
 
-    def pass_gap(self) -> None:
-        """The next offset holds no record."""
-        self._store.skip_to(self._owner, expected=self._next, next_offset=self._next + 1)
-        self._next += 1
+    def pass_gap(self, offsets: int = 1) -> None:
+        """The next offsets hold no record."""
+        self._store.skip_to(self._owner, expected=self._next, next_offset=self._next + offsets)
+        self._next += offsets
+
+    def reject_label(self, offset: int, key: bytes, next_offset: int) -> None:
+        """One without a value, and the labels up to there."""
+        topics, event = self._made.topics, decode_label(None)
+        assert isinstance(event, Rejected)
+        owner = self._store.take_over(topics.labels, 0, first_offset=0).owner
+        self._store.skip_to(owner, expected=0, next_offset=next_offset)
+        message = reject(Place(topics.labels, 0), _Record(offset, key), event).message
+        send(self._made.address, topics.rejected, 0, [message])
 
     def close(self, day: int, sightings: list[tuple[str, int, bool]]) -> ClosedDay:
         """Publishes a day; the worker takes it in when the test says so."""
@@ -252,6 +263,54 @@ def test_offsets_that_hold_no_record_are_passed_and_nothing_may_be_there(
             said = verify(made)
             assert said.code == 1
             assert counts(said, "store")["extra"] == (gap + 1) // 2
+
+
+def test_what_version_0_1_took_of_aborted_transactions_is_recomputed_and_counted(
+    kafka: TestKafka, prefix: str, tmp_path: Path
+) -> None:
+    """It took them for others, and they are part of the past of what came after them. What left nothing is nothing."""
+    with system(kafka, prefix, tmp_path, partitions=1) as made:
+        topics, worker = made.topics, HandMade(made)
+        worker.score([sale(0, 0, 1)])
+        worker.score([sale(1, 0, 2)], send_and_abort)
+        worker.pass_gap()
+        passed = sale(2, 0, 3)
+        send_and_abort(made.address, topics.transactions, 0, [Message(b"ann", encode_transaction(passed))])
+        worker.pass_gap(2)
+        worker.score([sale(3, 0, 4)])
+        send_and_abort(made.address, topics.labels, 0, [Message(b"x", None), Message(b"y", None)])
+        worker.reject_label(1, b"y", 3)
+        worker.done()
+        said = verify(made, "--complete")
+        assert said.code == 0, said
+        assert "read again: 3 transactions of 1 partition, 3 scored" in said.out
+        assert "of aborted transactions, and worked on by version 0.1: 2 records\n" in said.out
+        assert (counts(said, "risk-flags")["equal"], counts(said, "transactions-rejected")["equal"]) == (3, 1)
+        with closing(sqlite3.connect(made.store)) as connection, connection:
+            connection.execute("delete from risk_flags where source_offset = 1")
+        said = verify(made)
+        assert said.code == 1
+        assert counts(said, "store")["missing"] == 1
+
+
+def test_nothing_behind_the_beginning_of_an_open_transaction_is_compared(
+    kafka: TestKafka, prefix: str, tmp_path: Path
+) -> None:
+    """Version 0.1 read it; what becomes of it nobody knows."""
+    with ExitStack() as stack, system(kafka, prefix, tmp_path, partitions=1) as made:
+        worker = HandMade(made)
+        worker.score([sale(0, 0, 1)])
+
+        def begin(address: str, topic: str, partition: int, wanted: Sequence[Message]) -> None:
+            items = [Item(topic, partition, message) for message in wanted]
+            stack.enter_context(open_transaction(address, items, prefix, commits=False))
+
+        worker.score([sale(1, 0, 2)], begin)
+        worker.done()
+        said = verify(made)
+        assert said.code == 0, said
+        assert counts(said, "risk-flags")["equal"] == 1
+        assert f"not scored yet: {made.topics.transactions}-0, 1 of 2 offsets; not compared\n" in said.out
 
 
 def test_without_a_store_there_is_nothing_to_verify(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:

@@ -3,19 +3,21 @@
 The client unpacks a batch whole, whatever comes out of it: a megabyte of gzip can be a gigabyte, one of zstd thirty.
 Here it is unpacked within a limit. A batch that does not fit is not read: each of its messages is given as `Unread`,
 which decoders reject in words. So is what lies behind bytes that are no record, which a broker may take. Nor is the
-client ended by a header whose name is not UTF-8, or led astray by a record that names the offset of another one. All
-consumers read in this way once the module is imported; the client has no setting for it.
+client ended by a header whose name is not UTF-8, or led astray by a record that names the offset of another one. A
+record of an aborted transaction is marked where the client would leave it out, for an audit must see it. All consumers
+read in this way once the module is imported; the client has no setting for it.
 """
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
 import cramjam
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
+from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
@@ -53,6 +55,12 @@ class Batches:
         self._raw = memoryview(raw)
         self._at = 0
         self._unpacked = 0
+        self._aborted: list[tuple[int, int]] = []
+        self._aborting: set[int] = set()
+
+    def are_aborted(self, transactions: Iterable[tuple[int, int]]) -> None:
+        """Producer and first offset of each transaction that was aborted and has records here."""
+        self._aborted = sorted(transactions, key=lambda one: one[1], reverse=True)
 
     def size_in_bytes(self) -> int:
         return int(self._records.size_in_bytes())
@@ -65,10 +73,20 @@ class Batches:
         batch = self._records.next_batch()
         raw = self._raw[self._at : self._at + _BEFORE_LENGTH + _length(self._raw, self._at)]
         self._at += len(raw)
+        is_aborted = bool(self._aborted or self._aborting) and self._is_aborted(batch)
         # Batches of before 0.11 are left to the client: no broker since 4.0 has any.
         if not isinstance(batch, DefaultRecordBatch) or batch.is_control_batch:
             return batch
-        return _Batch(batch, raw, self._note)
+        return _Batch(batch, raw, self._note, is_aborted=is_aborted)
+
+    def _is_aborted(self, batch: Any) -> bool:
+        """Asked of each batch in turn: a producer's records are aborted from its transaction's first one to its end."""
+        while self._aborted and self._aborted[-1][1] <= batch.base_offset:
+            self._aborting.add(self._aborted.pop()[0])
+        # Whether a damaged batch ends a transaction nobody knows; the client fetches it again.
+        if batch.is_control_batch and batch.validate_crc() and ControlRecord.parse(next(batch).key) == ABORT_MARKER:
+            self._aborting.discard(batch.producer_id)
+        return batch.is_transactional and batch.producer_id in self._aborting
 
     def _note(self, size: int) -> None:
         self._unpacked += size
@@ -81,15 +99,19 @@ def _length(raw: memoryview, at: int) -> int:
 class _Batch:
     """A batch as the client asks about it; unpacked when its records are asked for."""
 
-    def __init__(self, batch: Any, raw: memoryview, note: Callable[[int], None]) -> None:
+    def __init__(self, batch: Any, raw: memoryview, note: Callable[[int], None], *, is_aborted: bool) -> None:
         self._batch = batch
         self._raw = raw
         self._note = note
+        self._is_aborted = is_aborted
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[Any]:
+        return map(_as_aborted, self._given()) if self._is_aborted else self._given()
+
+    def _given(self) -> Iterator[Any]:
         try:
             whole = _unpacked(self._raw) if self._batch.compression_type else self._raw
         except _TooLargeError:
@@ -172,7 +194,30 @@ class _Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
-    checksum: int | None = None
+    # The client hands it on as it is, and no record has had one since 0.11: here it bears the mark of an aborted one.
+    checksum: object = None
+
+
+_ABORTED = object()
+
+
+def _as_aborted(record: Any) -> _Record:
+    return _Record(record.offset, *_behind_offset(record), _ABORTED)
+
+
+def is_aborted(record: Any) -> bool:
+    """Whether the record that a consumer gave is of a transaction that was aborted. Only one that reads committed is
+    told so by the broker."""
+    return record.checksum is _ABORTED
+
+
+class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
+    """What a fetch brought of one partition, as records. The client's own would leave the aborted ones out."""
+
+    def __init__(self, tp: Any, records: Batches, aborted: Iterable[tuple[int, int]] | None, *settings: Any) -> None:
+        records.are_aborted(aborted or ())
+        *others, _ = settings
+        super().__init__(tp, records, None, *others, fetcher.READ_UNCOMMITTED)
 
 
 def _behind_offset(record: Any) -> tuple[int, int, bytes | None, bytes | None, Any]:
@@ -251,3 +296,4 @@ def _zstd(packed: memoryview, room: memoryview) -> int:
 _UNPACK: dict[int, Callable[[memoryview, memoryview], int]] = {1: _gzip, 2: _snappy, 3: _lz4, 4: _zstd}
 
 fetcher.MemoryRecords = Batches
+fetcher.PartitionRecords = _PartitionRecords

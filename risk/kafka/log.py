@@ -7,12 +7,13 @@ reads them through a `LogReader`, which gives up after a minute without any, and
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from enum import Enum
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from risk.errors import BrokerAwayError, BrokerError
-from risk.kafka.batches import MOST_RECORDS
+from risk.kafka.batches import MOST_RECORDS, is_aborted
 from risk.kafka.connection import Connection, client_options, in_words
 
 FETCH_BYTES = 4 * 1024 * 1024
@@ -20,6 +21,20 @@ FETCH_MAX_WAIT_MS = 100
 LIMIT_SECONDS = 60.0
 # A wait is counted in fetches and not by the clock: a process that was suspended has not waited for the broker.
 FETCH_SECONDS = 0.2
+
+
+class Reads(Enum):
+    """What a reader reads of Kafka's transactions. Up to the last stable offset means that nothing is read that lies
+    behind the beginning of an open transaction, and that the log ends there."""
+
+    ALL = "everything, whatever becomes of it"
+    COMMITTED = "up to the last stable offset, and nothing that was aborted"
+    MARKED = "up to the last stable offset; of what was aborted, `is_aborted` tells"
+
+
+def committed(records: Sequence[Any]) -> Sequence[Any]:
+    """Without those of aborted transactions."""
+    return [record for record in records if not is_aborted(record)]
 
 
 class Bounds(NamedTuple):
@@ -31,7 +46,7 @@ class Bounds(NamedTuple):
 
 class Piece(NamedTuple):
     """What was read next, and where the next read goes on. Where transactions end there are offsets without a record,
-    so a piece may move on without any."""
+    and those of aborted ones may be left out, so a piece may move on without any."""
 
     records: Sequence[Any]  # aiokafka's; it has no types
     next_offset: int
@@ -40,9 +55,12 @@ class Piece(NamedTuple):
 class LogReader:
     """Every call ends: with what was asked for, BrokerAwayError where nobody answers, BrokerError where it says no."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, *, limit_seconds: float = LIMIT_SECONDS) -> None:
-        """`consumer` is started, and this reader's alone."""
+    def __init__(
+        self, consumer: AIOKafkaConsumer, *, reads: Reads = Reads.ALL, limit_seconds: float = LIMIT_SECONDS
+    ) -> None:
+        """`consumer` is started, reads accordingly, and is this reader's alone."""
         self._consumer = consumer
+        self._reads = reads
         self._limit = limit_seconds
 
     async def bounds(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, Bounds]:
@@ -95,7 +113,7 @@ class LogReader:
         with in_words([_name(place)]):
             fetched = await self._consumer.getmany(place, timeout_ms=round(seconds * 1000), max_records=most)
         found: Sequence[Any] = fetched.get(place, ())
-        return found
+        return committed(found) if self._reads is Reads.COMMITTED else found
 
     async def stop(self) -> None:
         """The client would hand the cancelling of its own fetches on to whoever stops it, in place of the error."""
@@ -109,7 +127,9 @@ class LogReader:
         await self._consumer.stop()
 
 
-async def open_reader(connection: Connection, *, limit_seconds: float = LIMIT_SECONDS) -> LogReader:
+async def open_reader(
+    connection: Connection, *, reads: Reads = Reads.ALL, limit_seconds: float = LIMIT_SECONDS
+) -> LogReader:
     """Whoever asks for it stops it."""
     consumer = AIOKafkaConsumer(
         **client_options(connection),
@@ -119,6 +139,7 @@ async def open_reader(connection: Connection, *, limit_seconds: float = LIMIT_SE
         fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
         max_partition_fetch_bytes=FETCH_BYTES,
         max_poll_records=MOST_RECORDS,
+        isolation_level="read_uncommitted" if reads is Reads.ALL else "read_committed",
     )
     try:
         with in_words(connection.brokers):
@@ -128,12 +149,14 @@ async def open_reader(connection: Connection, *, limit_seconds: float = LIMIT_SE
     except BrokerError:
         await consumer.stop()
         raise
-    return LogReader(consumer, limit_seconds=limit_seconds)
+    return LogReader(consumer, reads=reads, limit_seconds=limit_seconds)
 
 
 @asynccontextmanager
-async def reading(connection: Connection, *, limit_seconds: float = LIMIT_SECONDS) -> AsyncIterator[LogReader]:
-    reader = await open_reader(connection, limit_seconds=limit_seconds)
+async def reading(
+    connection: Connection, *, reads: Reads = Reads.ALL, limit_seconds: float = LIMIT_SECONDS
+) -> AsyncIterator[LogReader]:
+    reader = await open_reader(connection, reads=reads, limit_seconds=limit_seconds)
     try:
         yield reader
     finally:

@@ -1,4 +1,8 @@
-"""Where a partition's log begins and ends, as the broker says now."""
+"""Where a partition's log begins and ends, as the broker says now.
+
+Its end is where the next record will be, and an open transaction of a producer lies before it: whoever asks whether all
+is read that was sent asks for that. Workers read only up to the last stable offset.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -18,11 +22,11 @@ Answer = TypeVar("Answer")
 
 
 class LogBounds:
-    """Asks with readers of its own: one that reads nothing, and one to see what lies in a gap."""
+    """Asks with readers of its own: one that reads nothing, and one that reads committed, to see what lies in a gap."""
 
-    def __init__(self, asker: LogReader, reader: LogReader, metrics: Metrics) -> None:
+    def __init__(self, asker: LogReader, committed: LogReader, metrics: Metrics) -> None:
         self._asker = asker
-        self._reader = reader
+        self._committed = committed
         self._metrics = metrics
         self._reading = asyncio.Lock()
 
@@ -32,8 +36,15 @@ class LogBounds:
         return (await self._asked(lambda: self._asker.bounds([partition])))[partition]
 
     async def ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        return await self._ends(self._asker, places)
+
+    async def stable_ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        """As far as a worker can read now."""
+        return await self._ends(self._committed, places)
+
+    async def _ends(self, reader: LogReader, places: Iterable[Place]) -> dict[Place, int]:
         partitions = [TopicPartition(*place) for place in places]
-        ends = await self._asked(lambda: self._asker.ends(partitions))
+        ends = await self._asked(lambda: reader.ends(partitions))
         return {Place(*partition): end for partition, end in ends.items()}
 
     async def ends_of(self, topic: str, partitions: int) -> dict[int, int]:
@@ -42,16 +53,16 @@ class LogBounds:
         return {place.partition: end for place, end in ends.items()}
 
     async def holds_nothing(self, place: Place, first: int, until: int) -> bool:
-        """Whether the log has no record from the one offset up to the other: it is read to see."""
+        """Whether the log has no record for a worker from the one offset up to the other: it is read to see."""
         partition = TopicPartition(*place)
         async with self._reading:
-            self._reader.begin({partition: first})
+            self._committed.begin({partition: first})
             try:
-                async for _ in self._reader.until(partition, until, most=1):
+                async for _ in self._committed.until(partition, until):
                     return False
                 return True
             finally:
-                self._reader.rest()  # or it would go on fetching
+                self._committed.rest()  # or it would go on fetching
 
     async def _asked(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """To ask again changes nothing, so a broker that is away is asked again."""

@@ -1,8 +1,8 @@
 """The whole audit: what stands where, then partition after partition, so that memory holds one at a time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 
@@ -10,8 +10,9 @@ from console.terminal import progress
 from risk.bundle import Bundle, bundle_of_version
 from risk.errors import BrokerError, BundleError, EngineError, StoreError
 from risk.events import Label, Rejected
+from risk.kafka.batches import is_aborted
 from risk.kafka.connection import Connection, reach
-from risk.kafka.log import Bounds, LogReader, reading
+from risk.kafka.log import Bounds, LogReader, Reads, reading
 from risk.kafka.sending import Message
 from risk.kafka.topic_problems import misfits
 from risk.kafka.topic_states import identity, look
@@ -21,14 +22,14 @@ from risk.store import Store
 from risk.topics import Topics, topics_of
 from scorer.ledger.closed_days import NEVER
 from scorer.log.already_sent import SentOutput, SourceOf, as_it_is, source_of_alert, source_of_flag, source_of_reject
-from scorer.log.decoding import MOST_IN_A_CHUNK, Chunk, Content, Labels, Place, Read, read_labels, transaction_reader
+from scorer.log.decoding import MOST_IN_A_CHUNK, Place, read_labels, transaction_reader
 from scorer.log.outputs import reject
 from scorer.verify.comparison import Comparison
 from scorer.verify.days import NoMore, Survey, survey
 from scorer.verify.findings import Findings, NotDone, Span
 from scorer.verify.outputs import Output, StoredRows, Window, open_outputs
 from scorer.verify.scoring import Scoring
-from scorer.verify.transactions import Partition, There
+from scorer.verify.transactions import Partition, There, worked_on
 
 STORE = "store"
 
@@ -51,11 +52,12 @@ async def audit(options: AuditOptions) -> Findings:
         raise StoreError("the store: no worker has taken a partition yet, expected some work to verify; start a worker")
     states = await look(options.connection, topics)
     partitions = next(state.partitions for state in states if state.name == topics.transactions)
-    async with reading(options.connection) as reader:
+    async with reading(options.connection) as reader, reading(options.connection, reads=Reads.MARKED) as marked:
         outputs = await reader.bounds(_places((topics.alerts, topics.flags, topics.rejected), partitions))
-        inputs = await reader.bounds(_places((topics.transactions, topics.labels), partitions))
+        stable = await marked.ends(_places((topics.transactions, topics.labels), partitions))
+        inputs = await reader.bounds(stable)
         ledger = await survey(reader, TopicPartition(topics.ledger, 0))
-    windows = {place: _window(place, bounds, stands, findings) for place, bounds in inputs.items()}
+    windows = {place: _window(place, inputs[place], end, stands, findings) for place, end in stable.items()}
     if ledger.unreadable:
         findings.notices.append(f"{topics.ledger}: {ledger.unreadable} messages that nobody can read were passed over")
     parts = _Parts(options, topics, findings, ledger, outputs, windows)
@@ -83,7 +85,9 @@ async def _check_log(options: AuditOptions, topics: Topics) -> None:
         )
 
 
-def _window(place: TopicPartition, bounds: Bounds, stands: dict[tuple[str, int], int], findings: Findings) -> Window:
+def _window(
+    place: TopicPartition, bounds: Bounds, stable_end: int, stands: dict[tuple[str, int], int], findings: Findings
+) -> Window:
     name = f"{place.topic}-{place.partition}"
     until = stands.get((place.topic, place.partition))
     if until is None:
@@ -99,7 +103,8 @@ def _window(place: TopicPartition, bounds: Bounds, stands: dict[tuple[str, int],
             f"{name}: the log begins at offset {bounds.begin}; what was before is gone, so that the first month after "
             "it may come out differently"
         )
-    window = Window(bounds.begin, max(until, bounds.begin), bounds.end)
+    # Version 0.1 read what is in an open transaction; nobody knows yet what becomes of it.
+    window = Window(bounds.begin, max(min(until, stable_end), bounds.begin), bounds.end)
     if window.until < window.end:
         findings.not_done[name] = NotDone(window.end - window.until, window.end - window.begin)
     return window
@@ -133,7 +138,8 @@ class _Parts:
         position = self._options.store.position(place.topic, place.partition)
         async with AsyncExitStack() as stack:
             source, sent, ledger = [
-                await stack.enter_async_context(reading(self._options.connection)) for _ in range(3)
+                await stack.enter_async_context(reading(self._options.connection, reads=reads))
+                for reads in (Reads.MARKED, Reads.ALL, Reads.ALL)
             ]
             opened = open_outputs(
                 sent,
@@ -151,6 +157,7 @@ class _Parts:
             partition = Partition(
                 begin=window.begin,
                 first_event=None if position is None else position.first_event_time,
+                read=transaction_reader(manifest.max_ahead_ms),
                 current=manifest.version,
                 scoring=Scoring(self._bundles, manifest.version, ledger, self._ledger, number),
                 survey=self._ledger,
@@ -158,19 +165,13 @@ class _Parts:
                 findings=findings,
             )
             advance = stack.enter_context(progress(f"{place.topic}-{number}", window.until - window.begin))
-            read = transaction_reader(manifest.max_ahead_ms)
-            async for chunk in _chunks(source, place, window.begin, window.until, read):
-                for output in outputs:
-                    await output.read_to(chunk.next_offset - 1)
-                    output.forget_before(chunk.next_offset)
-                await partition.take(chunk)
-                advance(len(chunk.records))
+            async for records in _read(source, place, window, outputs):
+                await partition.take(source_place, records)
+                advance(len(records))
                 # What comes from here on is too late for the range.
                 if partition.newest - self._lateness >= findings.span.until:
                     break
             else:
-                for output in outputs:
-                    await output.read_to(window.until)
                 partition.finish(window.until)
         for topic, comparison in ((STORE, rows.comparison), (topics.flags, flags), (topics.alerts, alerts)):
             findings.take(topic, comparison)
@@ -179,11 +180,12 @@ class _Parts:
     async def labels(self, number: int) -> None:
         topics, place = self._topics, TopicPartition(self._topics.labels, number)
         window = self._windows[place]
-        async with reading(self._options.connection) as source, reading(self._options.connection) as sent:
+        connection = self._options.connection
+        async with reading(connection, reads=Reads.MARKED) as source, reading(connection) as sent:
             rejected = self._rejects(Place(*place), window.end, counts_foreign=False)
             [(output, rejects)] = open_outputs(sent, [rejected], window, self._findings)
-            found = _chunks(source, place, window.begin, window.until, read_labels)
-            await _audit_labels(found, window.begin, window.until, output, rejects, self._findings)
+            found = _read(source, place, window, [output])
+            await _audit_labels(found, Place(*place), window, rejects, self._findings)
         self._findings.take(topics.rejected, rejects)
 
     def _output(self, topic: str, source: SourceOf, number: int) -> Output:
@@ -211,44 +213,42 @@ def bundles_at_hand(store: Store, current: Bundle, notices: list[str]) -> dict[s
     return found
 
 
-async def _chunks(
-    reader: LogReader, place: TopicPartition, begin: int, until: int, read: Read[Content]
-) -> AsyncIterator[Chunk[Content]]:
-    """The reader is for this alone."""
-    reader.begin({place: begin})
-    async for records in reader.until(place, until, most=MOST_IN_A_CHUNK):
-        yield Chunk(Place(*place), records, read(records), 0, records[0].offset)
+async def _read(
+    reader: LogReader, place: TopicPartition, window: Window, outputs: Sequence[SentOutput]
+) -> AsyncIterator[Sequence[Any]]:
+    """Records, when everything that is there of them has been read. The reader is for this alone."""
+    reader.begin({place: window.begin})
+    async for records in reader.until(place, window.until, most=MOST_IN_A_CHUNK):
+        behind = records[-1].offset + 1
+        for output in outputs:
+            await output.read_to(behind - 1)
+            output.forget_before(behind)
+        yield records
+    for output in outputs:
+        await output.read_to(window.until)
 
 
 async def _audit_labels(
-    chunks: AsyncIterator[Chunk[Labels]],
-    begin: int,
-    until: int,
-    output: SentOutput,
-    rejects: Comparison[Message],
-    findings: Findings,
+    read: AsyncIterator[Sequence[Any]], place: Place, window: Window, rejects: Comparison[Message], findings: Findings
 ) -> None:
     """What cannot be read of labels must be among the rejects. A label counts by its own time, a reject by that of the
     newest label before it."""
-    newest, place = NEVER, begin
-    async for chunk in chunks:
-        await output.read_to(chunk.next_offset - 1)
-        output.forget_before(chunk.next_offset)
-        events = {
-            record.offset: (record, event) for record, event in zip(chunk.records, chunk.content.events, strict=True)
-        }
-        for offset in range(place, chunk.next_offset):
-            record, event = events.get(offset, (None, None))
+    newest, judged = NEVER, window.begin
+    async for found in read:
+        records = worked_on(found, rejects)
+        for record, event in zip(records, read_labels(records).events, strict=True):
+            for _ in range(judged, record.offset):
+                rejects.judge(None, counts=findings.span.has(newest))
             if isinstance(event, Label):
                 newest = max(newest, event.labelled_at)
             counts = findings.span.has(event.labelled_at if isinstance(event, Label) else newest)
             due = None
-            if record is not None and isinstance(event, Rejected):
-                due = reject(chunk.place, record, event).message
+            if isinstance(event, Rejected):
+                due = reject(place, record, event).message
                 findings.rejects[f"label {event.reason.value}"] += counts
             findings.labels += counts and isinstance(event, Label)
+            findings.aborted += counts and is_aborted(record)
             rejects.judge(due, counts=counts)
-        place = chunk.next_offset
-    for _ in range(place, until):
+            judged = record.offset + 1
+    for _ in range(judged, window.until):
         rejects.judge(None, counts=findings.span.has(newest))
-    await output.read_to(until)

@@ -37,6 +37,7 @@ class Findings:
     not_done: dict[str, NotDone] = field(default_factory=dict)  # by partition of an input, where there is some
     records: int = 0
     scored: int = 0
+    aborted: int = 0  # records of aborted transactions, which version 0.1 took for others
     duplicates: int = 0
     labels: int = 0
     rejects: Counter[str] = field(default_factory=Counter)  # by topic and reason

@@ -23,6 +23,9 @@ def report(findings: Findings, *, must_be_complete: bool) -> None:
         f"read again: {counted(findings.records, 'transaction', 'transactions')} of {partitions}, {findings.scored:,} "
         f"scored, {duplicates} (not scored); {counted(findings.labels, 'label', 'labels')}"
     )
+    if findings.aborted:
+        records = counted(findings.aborted, "record", "records")
+        say(f"of aborted transactions, and worked on by version 0.1: {records}")
     for reason, count in sorted(findings.rejects.items()):
         say(f"rejected: {count:,} {reason}")
     say_table(

@@ -1,6 +1,7 @@
 """One partition of transactions: scored again, and everything that comes out compared with what is there."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from risk.block import Block
 from risk.block_codec import Decoded
@@ -8,12 +9,13 @@ from risk.clock import DAY, to_text
 from risk.digest import canonical
 from risk.engine import Verdict
 from risk.events import Rejected, RejectReason
+from risk.kafka.batches import is_aborted
 from risk.kafka.sending import Message
 from risk.pipeline import Pipeline, Scored
 from risk.store import FlagRow
 from risk.warming_up import LogStart
 from scorer.ledger.closed_days import NEVER
-from scorer.log.decoding import Chunk, Place, within_limits
+from scorer.log.decoding import Chunk, Place, Read, within_limits
 from scorer.log.outputs import outgoing, reject
 from scorer.verify.comparison import Comparison
 from scorer.verify.days import Survey, has_ledger, kind_of
@@ -31,10 +33,21 @@ class There(NamedTuple):
     rejects: Comparison[Message]
 
 
+def worked_on(records: Sequence[Any], *there: Comparison[Any]) -> list[Any]:
+    """Without those of aborted transactions: to a worker they are nothing. To one of version 0.1 they were records like
+    others, and what it took for one has left something."""
+    return [
+        record
+        for record in records
+        if not is_aborted(record) or any(comparison.waiting(record.offset) for comparison in there)
+    ]
+
+
 class Due(NamedTuple):
     """What comes out of one record, and how it counts. A scored one has a flag, a row and a line of the digest."""
 
     why: Rejected | None  # where it cannot be read
+    is_aborted: bool = False
     is_duplicate: bool = False
     row: FlagRow | None = None
     flag: Message | None = None
@@ -52,6 +65,7 @@ class Partition:
         *,
         begin: int,
         first_event: int | None,
+        read: Read[Decoded],
         current: str,
         scoring: Scoring,
         survey: Survey,
@@ -64,6 +78,7 @@ class Partition:
         self._begin = begin
         self._first_event = first_event
         self._has_begun = False
+        self._read = read
         self._scoring = scoring
         self._naming = Naming(current, scoring, there.flags)
         self._survey = survey
@@ -71,10 +86,15 @@ class Partition:
         self._findings = findings
         self.newest = NEVER  # of what was scored
 
-    async def take(self, chunk: Chunk[Decoded]) -> None:
+    async def take(self, place: Place, found: Sequence[Any]) -> None:
         """Of these records everything in the topics has been read."""
-        rows = self._there.rows.read_to(chunk.next_offset - 1)
-        chunk = within_limits(chunk, lambda offset: offset in rows or bool(self._there.flags.waiting(offset)))
+        there = self._there
+        rows = there.rows.read_to(found[-1].offset)
+        records = worked_on(found, there.rows.comparison, there.flags, there.rejects)
+        if not records:
+            return
+        chunk = Chunk(place, records, self._read(records), 0, records[0].offset)
+        chunk = within_limits(chunk, lambda offset: offset in rows or bool(there.flags.waiting(offset)))
         for piece, terms in self._naming.pieces(chunk, rows):
             pipeline = self._scoring.pipeline(terms.bundle)
             due = await self._due(pipeline, terms, piece)
@@ -100,7 +120,7 @@ class Partition:
         out = outgoing(pipeline.manifest, piece.place, records, block, scored, start)
         why = {piece.records[place].offset: rejected for place, rejected in decoded.unread}
         unread = [reject(piece.place, piece.records[place], rejected) for place, rejected in decoded.unread]
-        due = {record.offset: Due(why.get(record.offset)) for record in piece.records}
+        due = {record.offset: Due(why.get(record.offset), is_aborted(record)) for record in piece.records}
         for record, verdict in zip(records, scored.verdicts.tolist(), strict=True):
             if verdict == Verdict.DUPLICATE:
                 offset = record.offset
@@ -136,6 +156,7 @@ class Partition:
         counts = findings.span.has(moment)
         if counts and due is not None:
             findings.records += 1
+            findings.aborted += due.is_aborted
             findings.duplicates += due.is_duplicate
             if due.reject is not None:
                 findings.rejects[_reason(due.why)] += 1

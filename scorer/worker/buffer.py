@@ -65,8 +65,9 @@ class _Queue:
         self.first: Record | None  # of those that wait; metrics ask for it in a thread of their own, by one look
         self._set((), self._nothing)
         self.open_gap_to = offset
-        # The offset that would be fetched next, and the log's end; known after a fetch.
+        # The offset that would be fetched next, the last stable one, and the log's end; known after a fetch.
         self.read_to: int | None = None
+        self.stable_end: int | None = None
         self.end: int | None = None
         self.turn = 0  # when it was dispatched last
 
@@ -106,7 +107,9 @@ class _Queue:
 
     @property
     def at_its_end(self) -> bool:
-        return not self and self.read_to is not None and self.end is not None and self.read_to >= self.end
+        """What lies behind an open transaction is not there yet: nobody knows how long that may take."""
+        stable = self.stable_end
+        return not self and self.read_to is not None and stable is not None and self.read_to >= stable
 
     @property
     def oldest(self) -> int:
@@ -152,13 +155,14 @@ class Buffer:
         queue.add(records)
         return None if found == expected else Gap(place, expected, found)
 
-    def read_up_to(self, place: Place, position: int | None, end: int | None) -> Gap | None:
-        """Where the consumer stands. Transaction markers and retention leave offsets that hold no record, so the last
-        record does not tell whether a partition is read to its end. Tells, once, where it went on without records."""
+    def read_up_to(self, place: Place, position: int | None, stable_end: int | None, end: int | None) -> Gap | None:
+        """Where the consumer stands. Transaction markers, aborted transactions and retention leave offsets that hold no
+        record, so the last record does not tell whether a partition is read to its end. Tells, once, where it went on
+        without records."""
         queue = self._queues.get(place)
         if queue is None:
             return None
-        queue.read_to, queue.end = position, end
+        queue.read_to, queue.stable_end, queue.end = position, stable_end, end
         if position is None or position <= max(queue.expected, queue.open_gap_to):
             return None
         queue.open_gap_to = position

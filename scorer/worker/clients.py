@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from risk.errors import BrokerError
 from risk.kafka.connection import Connection, client_options, in_words, reach
-from risk.kafka.log import LogReader, open_reader
+from risk.kafka.log import LogReader, Reads, open_reader
 from risk.kafka.sending import CODEC
 from risk.kafka.topic_problems import losses, misfits
 from risk.kafka.topic_states import identity, look
@@ -70,7 +70,7 @@ class Clients:
         self.watch = await self._stack.enter_async_context(
             TopicWatch(self._connection, self.topics, ours, OTHER_LOG, confirm_seconds=self._send_seconds)
         )
-        self.bounds = LogBounds(await self.reader(), await self.reader(), metrics)
+        self.bounds = LogBounds(await self.reader(), await self.reader(Reads.COMMITTED), metrics)
         self.producer = AIOKafkaProducer(
             **client_options(self._connection),
             enable_idempotence=True,
@@ -85,15 +85,15 @@ class Clients:
             await self.producer.start()
         self._stack.push_async_callback(self.producer.stop)
 
-    async def reader(self) -> LogReader:
+    async def reader(self, reads: Reads = Reads.ALL) -> LogReader:
         """One for as long as the worker lives."""
-        reader = await self.open_reader()
+        reader = await self.open_reader(reads)
         self._stack.push_async_callback(reader.stop)
         return reader
 
-    async def open_reader(self) -> LogReader:
+    async def open_reader(self, reads: Reads = Reads.ALL) -> LogReader:
         """One that whoever asked for it stops."""
-        return await open_reader(self._connection, limit_seconds=self._read_seconds)
+        return await open_reader(self._connection, reads=reads, limit_seconds=self._read_seconds)
 
     @property
     def is_store_held(self) -> bool:

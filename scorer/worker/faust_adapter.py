@@ -13,7 +13,7 @@ changes nothing.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -27,6 +27,7 @@ from faust.types import TP, ConsumerMessage
 from risk.errors import BrokerAwayError
 from risk.kafka.batches import MOST_RECORDS
 from risk.kafka.connection import Connection
+from risk.kafka.log import committed
 from risk.topics import Topics
 from scorer.log.decoding import Place
 from scorer.worker.ownership import Ownership
@@ -44,6 +45,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        consumer._isolation_level = "read_committed"
         return consumer
 
 
@@ -152,8 +154,9 @@ class Consumer(driver.Consumer):
         """No rebalance came since there had been so many seeks."""
         return self.flow_active and self._is_sought and seeks == self._seeks
 
-    async def _fetch(self, timeout: float) -> Mapping[TP, list[Any]]:
-        """A partition that has records waiting here is not fetched from: memory stays bounded, and others get the turn.
+    async def _fetch(self, timeout: float) -> Mapping[TP, Sequence[Any]]:
+        """What was committed. A partition that has records waiting here is not fetched from: memory stays bounded, and
+        others get the turn.
         An empty set would mean all of them to the client."""
         buffer = self._ownership.buffer
         active = set(self._get_active_partitions())
@@ -166,9 +169,10 @@ class Consumer(driver.Consumer):
             timeout = 0.0  # what can go goes at once; for anything but records, `change` waits
         elif len(hungry) < len(active):
             timeout = BUSY_SECONDS
-        return await self._getmany(hungry, min(timeout, IDLE_SECONDS))
+        fetched = await self._getmany(hungry, min(timeout, IDLE_SECONDS))
+        return {tp: committed(records) for tp, records in fetched.items()}
 
-    async def _take_in(self, records: Mapping[TP, list[Any]]) -> None:
+    async def _take_in(self, records: Mapping[TP, Sequence[Any]]) -> None:
         """All at once: a seek must not come between records that were fetched together."""
         buffer = self._ownership.buffer
         gaps = [gap for tp, fetched in records.items() if (gap := buffer.add(Place(*tp), fetched)) is not None]
@@ -176,7 +180,7 @@ class Consumer(driver.Consumer):
         for tp in self.assignment():
             state = assignment.state_value(tp)
             if state is not None and state.has_valid_position:
-                gap = buffer.read_up_to(Place(*tp), state.position, state.highwater)
+                gap = buffer.read_up_to(Place(*tp), state.position, state.lso, state.highwater)
                 gaps += [] if gap is None else [gap]
         for gap in gaps:
             await self._ownership.check_gap(gap)

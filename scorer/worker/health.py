@@ -112,11 +112,15 @@ class LagMonitor:
     async def run(self) -> None:
         while True:
             await asyncio.sleep(ENDS_SECONDS)
-            owned = dict(self._ownership.partitions)
-            ends = await self._bounds.ends(owned or [Place(self._topic, 0)])
-            self._metrics.broker_answered.set(time())
-            self._behind = sum(max(0, end - owned[place].next_offset) for place, end in ends.items() if place in owned)
-            self._asked = monotonic()
+            await self.look()
+
+    async def look(self) -> None:
+        owned = dict(self._ownership.partitions)
+        # What lies behind an open transaction is no work yet: the next worker would get no further.
+        ends = await self._bounds.stable_ends(owned or [Place(self._topic, 0)])
+        self._metrics.broker_answered.set(time())
+        self._behind = sum(max(0, end - owned[place].next_offset) for place, end in ends.items() if place in owned)
+        self._asked = monotonic()
 
     def progress(self) -> Progress:
         is_old = monotonic() - self._asked > OLD_SECONDS

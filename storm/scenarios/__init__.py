@@ -59,6 +59,7 @@ _ALL = (
     Scenario(ledger.emptied),
     Scenario(ledger.gap),
     Scenario(ledger_days.dies_while_another_waits),
+    Scenario(ledger_days.aborted),
     Scenario(ledger_days.corrected_label),
     Scenario(ledger_days.straggler),
     Scenario(ledger_days.week_ahead),

@@ -18,8 +18,9 @@ from scorer.ledger.closed_days import Source
 from scorer.worker.faust_adapter import SESSION_SECONDS
 from storm.concluding import Outcome, conclude
 from storm.crew import Crew
+from storm.feed import feed, open_transaction
 from storm.ground import PARTITIONS, Ground, fill, send
-from storm.history import Due, History, Truth, due_by, item_of, truth_of
+from storm.history import Due, History, Item, Truth, due_by, item_of, otherwise, truth_of
 from storm.judging import judge
 from storm.reading import read
 from storm.scenarios.ledger import EMPTY, in_partition, skewed_history
@@ -48,6 +49,43 @@ def dies_while_another_waits(ground: Ground) -> Outcome:
         crew.until(lambda: _is_waiting(crew), "the other worker waits for a ledger day")
         crew.kill(victim)
         return conclude(crew, ground.world.truth, "1 kill", rebuild=True)
+
+
+def aborted(ground: Ground) -> Outcome:
+    """Before each transaction of the producer comes one that says otherwise and is aborted; and two of another producer
+    stay open for a while, of a transaction that is committed and of a label that is not. What was aborted is nothing,
+    and no day is closed over what is open."""
+    with ground.system() as system:
+        items = ground.world.history.items(system.topics, PARTITIONS)
+        transactions = [place for place, item in enumerate(items) if item.day is not None]
+        first, second = transactions[len(transactions) // 4], transactions[len(transactions) * 5 // 8]
+        label = next(item for item in items[second:] if item.day is None)
+
+        def send_committed(some: Sequence[Item]) -> None:
+            feed(system.address, some, transactional=system.prefix, aborts=True)
+
+        send_committed(items[:first])
+        crew = Crew(system, "--give-up-seconds", "600")
+        crew.join(2)
+        crew.until_scored()
+        with open_transaction(system.address, [items[first]], f"{system.prefix}open", commits=True):
+            send_committed(items[first + 1 : second])
+            _check_held_up(crew, items[first].day or 0)
+        crew.until_scored()
+        with open_transaction(system.address, [otherwise(label)], f"{system.prefix}open", commits=False):
+            send_committed(items[second:])
+            # What was due before may be closed: half a day after its label cutoff, a week after the day.
+            _check_held_up(crew, (items[second].day or 0) - LABEL_DELAY_DAYS + 2)
+        return conclude(crew, ground.world.truth, rebuild=True)
+
+
+def _check_held_up(crew: Crew, day: int) -> None:
+    """Who needs this day, or one just before it, waits; neither it nor a later one is closed."""
+    crew.until(lambda: _is_waiting(crew, since=day + LABEL_DELAY_DAYS - 2), "a worker waits for a ledger day")
+    crew.let_be(1)
+    newest = crew.closed_days()[-1].closed.day
+    if newest >= day:
+        raise StormError(f"ledger day {newest} was closed, and what day {day} needs is in an open transaction")
 
 
 def corrected_label(ground: Ground) -> Outcome:
@@ -193,9 +231,12 @@ def _went_without(row: FlagRow) -> bool:
     return row.ledger_day is not None and row.ledger_day < row.event_time // DAY - LABEL_DELAY_DAYS
 
 
-def _is_waiting(crew: Crew) -> bool:
+def _is_waiting(crew: Crew, *, since: int = 0) -> bool:
+    """Something of that day or a later one."""
     return any(
-        (p.waiting_epoch, p.waiting_offset) == (p.owner_epoch, p.next_offset) and p.waiting_head is not None
+        (p.waiting_epoch, p.waiting_offset) == (p.owner_epoch, p.next_offset)
+        and p.waiting_head is not None
+        and p.waiting_head >= since * DAY
         for p in crew.positions()
     )
 
