@@ -353,3 +353,26 @@ def test_each_chunk_has_the_transactions_of_its_own_records_whatever_was_handed_
     ids = [chunk.content.block.transaction_id for chunk in chunks if chunk]
     assert ids == [["t0", "t1"], ["t2"], ["t4", "t5"], ["t6", "t7"]]
     assert bench.buffer.lags()[ONE] == 0
+
+
+def test_while_more_records_are_needed_first_no_ledger_day_is_waited_for() -> None:
+    """The heads that are published then would not be the oldest, and one that cannot be read has no time at all."""
+    bench = Bench(known=FIRST_DAY - 8)
+    bench.fetch(ONE, at(0, 0.5))
+    assert bench.offsets() == []
+    assert bench.buffer.waiting_for == FIRST_DAY - 7
+    bench.buffer.read_up_to(TWO, 0, 5, 5)
+    assert bench.offsets() == []
+    assert bench.buffer.waiting_for is None
+
+
+def test_what_was_skipped_is_no_gap_when_the_next_record_comes() -> None:
+    bench = Bench()
+    bench.fetch(ONE, at(0, 0.1))
+    assert bench.offsets() == [(ONE, [0])]
+    bench.buffer.skip_to(ONE, 4)
+    assert bench.buffer.add(ONE, [at(4, 0.2)]) is None
+    assert bench.buffer.add(ONE, [at(6, 0.2)]) == Gap(ONE, 5, 6)
+    chunk = bench.buffer.next()
+    assert chunk is not None
+    assert chunk.expected_offset == 4

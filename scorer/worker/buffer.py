@@ -168,6 +168,12 @@ class Buffer:
         queue.open_gap_to = position
         return Gap(place, queue.expected, position, is_open=True)
 
+    def skip_to(self, place: Place, offset: int) -> None:
+        """The partition was moved over offsets without a record."""
+        queue = self._queues.get(place)
+        if queue is not None:
+            queue.expected, queue.dispatched_to = max(queue.expected, offset), max(queue.dispatched_to, offset)
+
     def has_records(self, place: Place) -> bool:
         return place in self._queues and bool(self._queues[place])
 
@@ -225,8 +231,7 @@ class Buffer:
             return None
         first = self._first()
         if first is None:
-            if not any(queue for _, queue in self._ordered()):
-                self.waiting_for = None
+            self.waiting_for = None  # more records come first
             return None
         place, queue = first
         count, wants = self._cut(queue)

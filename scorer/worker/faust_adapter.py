@@ -91,6 +91,8 @@ class Consumer(driver.Consumer):
                 await self._seek_to_store()
         except TimeoutError as error:
             self._ownership.fatal(BrokerAwayError(f"no partition could be sought in {SEEK_SECONDS:g} s ({error!r})"))
+        except Exception as error:
+            self._ownership.fatal(error)
 
     async def _seek_to_store(self) -> None:
         async with self._fetching:
@@ -173,7 +175,8 @@ class Consumer(driver.Consumer):
         return {tp: committed(records) for tp, records in fetched.items()}
 
     async def _take_in(self, records: Mapping[TP, Sequence[Any]]) -> None:
-        """All at once: a seek must not come between records that were fetched together."""
+        """All at once: a seek must not come between records that were fetched together. A gap that is not to be ends
+        the worker here; by way of Faust it would end with two tracebacks more."""
         buffer = self._ownership.buffer
         gaps = [gap for tp, fetched in records.items() if (gap := buffer.add(Place(*tp), fetched)) is not None]
         assignment = self._thread._ensure_consumer()._subscription.subscription.assignment
@@ -182,8 +185,11 @@ class Consumer(driver.Consumer):
             if state is not None and state.has_valid_position:
                 gap = buffer.read_up_to(Place(*tp), state.position, state.lso, state.highwater)
                 gaps += [] if gap is None else [gap]
-        for gap in gaps:
-            await self._ownership.check_gap(gap)
+        try:
+            for gap in gaps:
+                await self._ownership.check_gap(gap)
+        except Exception as error:
+            self._ownership.fatal(error)
 
 
 class Transport(driver.Transport):

@@ -140,6 +140,7 @@ class Ownership:
             async with partition.commit_lock:  # a batch that came meanwhile has moved the offset, or will
                 if self.partitions.get(partition.place) is partition and self._empty_end(partition) == gap:
                     await partition.skip_to(gap.found)
+                    self.buffer.skip_to(partition.place, gap.found)
 
     def _empty_end(self, partition: Partition) -> Gap | None:
         position = self.buffer.position(partition.place)
