@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 from console.alive import alive_of
 from console.help import epilog
+from console.listener import App, Listener, address_of, listener, listening, run
 from console.start import EXIT_OK
 from console.terminal import notice
 from kpi_reporter.explorer.app import explorer
 from kpi_reporter.explorer.login import with_login
 from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.latest import Latest
-from kpi_reporter.listener import Listener, address_of, listener, listening, run
-from kpi_reporter.web import App, Web
+from kpi_reporter.web import Web
 from risk.errors import SettingError
 from risk.settings import Settings, read_settings
 
@@ -79,11 +79,15 @@ def _run(options: argparse.Namespace) -> int:
                 "one, or a port of their own in TRUSTLENS_REPORTER_METRICS_PORT"
             )
     with (
-        listening(host, port, "--port or TRUSTLENS_REPORTER_PORT") as pages,
-        listening(host, of_metrics, "--metrics-port or TRUSTLENS_REPORTER_METRICS_PORT") as metrics,
+        _listening(host, port, "--port or TRUSTLENS_REPORTER_PORT") as pages,
+        _listening(host, of_metrics, "--metrics-port or TRUSTLENS_REPORTER_METRICS_PORT") as metrics,
     ):
         _serve(settings, Doors(pages, metrics), alive_of(options.environment))
     return EXIT_OK
+
+
+def _listening(host: str, port: int, setting: str) -> socket.socket:
+    return listening(host, port, "TRUSTLENS_REPORTER_HOST", setting, "see who has it, or choose another")
 
 
 def check_access(settings: Settings) -> None:

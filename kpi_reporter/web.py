@@ -1,22 +1,17 @@
 """What the reporter answers: metrics, health and figures by itself, everything else by the explorer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from console.listener import App, Receive, Scope, Send
 from kpi_reporter.collector import Collector
 from kpi_reporter.kpis.values import Kpis, Unready
 from kpi_reporter.latest import Latest
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Prometheus gives up after 10 s; what takes longer is a first reading, and then it is told that there is nothing yet.
 WAITS_SECONDS = 8.0

@@ -1,11 +1,13 @@
 """Every metric of the worker, by name, in this one place. docs/metrics of operations are held to it by a test."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_asgi_app
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from console.listener import address_of, listener, listening, run
 from risk.clock import DAY, SECOND
 from risk.events import Level, RejectReason
 
@@ -108,6 +110,22 @@ class Metrics:
         """All reasons of a topic begin at 0, so that the first reject is an increase."""
         for reason in RejectReason:
             self.rejects.labels(topic, reason.value)
+
+
+def answer(registry: CollectorRegistry, host: str, port: int) -> tuple[str, Callable[[], None]]:
+    """In a thread of its own, so that a worker whose loop hangs is seen; the address, and how to end it."""
+    advice = "another worker may have it: give this one its own by --metrics-port, or 0, which picks a free one"
+    door = listening(host, port, "TRUSTLENS_METRICS_HOST", "TRUSTLENS_METRICS_PORT", advice)
+    server = listener(make_asgi_app(registry))
+    thread = threading.Thread(target=run, args=([(server, door)],), name="metrics", daemon=True)
+    thread.start()
+
+    def close() -> None:
+        server.should_exit = True
+        thread.join()
+        door.close()
+
+    return address_of(door), close
 
 
 class Standings:

@@ -42,13 +42,13 @@ PROGRAMS = {
     },
     "producer": {"risk", "console", "worlds", "aiokafka", "msgspec", "rich"},
     "scorer": {"risk", "console", "faust", "aiokafka", "prometheus_client", "msgspec", "numpy", "uvloop"},
-    "kpi_reporter": {"risk", "console", "numpy", "msgspec", "prometheus_client", "datasette", "uvicorn", "rich"},
+    "kpi_reporter": {"risk", "console", "numpy", "msgspec", "prometheus_client", "datasette", "rich"},
     # It writes the pages of contracts, features, and both programs' metrics.
     "ops": {"risk", "console", "scorer", "kpi_reporter", "aiokafka", "confluent_kafka", "prometheus_client", "msgspec"},
     # Histories to try things on: made for a file by the trainer, and for a stream by the producer.
     "worlds": {"risk", "numpy", "pyarrow", "msgspec"},
     # What the programs share in how they speak with a person.
-    "console": {"risk", "rich"},
+    "console": {"risk", "rich", "uvicorn"},
     # It runs the programs, as tests and the storm want them.
     "testing": {"risk", "ops", "producer", "scorer", "trainer", "aiokafka", "msgspec", "numpy", "onnx", "pytest"},
 }

@@ -1,12 +1,18 @@
 """The column map: TOML in and out, and what it says to a mistake."""
 
+import json
+from contextlib import suppress
+from datetime import date, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from risk.catalogue import Kind
 from risk.clock import to_text
 from risk.dataset.column_map import (
+    ALL_NAMES,
     AmountColumn,
     Attribute,
     ColumnMap,
@@ -18,7 +24,8 @@ from risk.dataset.column_map import (
 )
 from risk.dataset.map_file import load_map, parse_map
 from risk.dataset.written_map import write_map
-from risk.errors import DatasetError
+from risk.errors import DatasetError, OptionError
+from trainer.training.parameters import read_parameters
 
 LEAST = 'transaction_id = "id"\nevent_time = "when"\ncurrency = { constant = "USD" }\n'
 
@@ -236,3 +243,62 @@ def test_every_example_of_the_docs_is_a_map() -> None:
         label = 'is_fraud = "f"\n' if line.startswith(("labelled_at", "fraud_kind")) else ""
         map_with(f"{line}\n{label}")
     assert len(map_with("\n".join(["", *table])).attributes) == len(table) - 1
+
+
+# Whatever a map says
+
+KEYS = (*ALL_NAMES, "attributes", "amounts")
+PARTS = ("column", "columns", "constant", "row", "unit", "format", "origin", "kind", "decimal", "fraud", "genuine")
+WORDS = ("x", "", ",", "EUR", "hours", "%Y-%m-%d %H:%M", "%d.%m.%y", "2024-01-01", "number", "ja", "Not a number")
+PLAIN = st.sampled_from(WORDS) | st.text(max_size=8) | st.integers() | st.booleans() | st.floats() | st.dates()
+SAID = PLAIN | st.datetimes() | st.datetimes(timezones=st.just(timezone(timedelta(hours=-14))))
+VALUES = st.recursive(
+    SAID, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(PARTS), inner, max_size=3)
+)
+
+
+def toml(value: object) -> str:
+    match value:
+        case str():
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        case bool():
+            return str(value).lower()
+        case date():
+            return value.isoformat()
+        case list():
+            return f"[{', '.join(map(toml, value))}]"
+        case dict():
+            return f"{{ {', '.join(f'{toml(key)} = {toml(one)}' for key, one in value.items())} }}"
+    return repr(value)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=4))
+@example({"event_time": {"column": "x", "unit": ["hours"]}})
+@example({"event_time": {"column": "x", "unit": {"hours": 1}}})
+def test_whatever_a_map_says_it_is_a_map_or_refused_in_words(said: dict[str, object]) -> None:
+    """And what is read can be written and read again."""
+    least: dict[str, object] = {"transaction_id": "id", "event_time": "when", "currency": {"constant": "USD"}}
+    text = "".join(f"{key} = {toml(value)}\n" for key, value in (least | said).items())
+    try:
+        made = parse_map(text)
+    except DatasetError:
+        return
+    assert parse_map(write_map(made)) == made
+
+
+@given(st.integers(0), st.text(max_size=3), st.integers(0, 5))
+def test_a_map_that_was_changed_anywhere_is_a_map_or_refused_in_words(place: int, put: str, instead_of: int) -> None:
+    text = LEAST + 'amount = { column = "a", decimal = "," }\n[attributes]\nage = "number"\n'
+    place %= len(text)
+    with suppress(DatasetError):
+        parse_map(text[:place] + put + text[place + instead_of :])
+
+
+@pytest.mark.parametrize("value", ["1" * 5_000, "[" * 20_000])
+def test_what_the_reader_of_toml_cannot_take_is_refused_in_words(value: str, tmp_path: Path) -> None:
+    """Numbers of thousands of digits, and brackets thousands deep."""
+    with pytest.raises(DatasetError, match=r"the column map: is not TOML \("):
+        parse_map(f"{LEAST}amount = {value}")
+    (tmp_path / "params.toml").write_text(f"[lightgbm]\nn_estimators = {value}")
+    with pytest.raises(OptionError, match=r"params\.toml: is not TOML \("):
+        read_parameters(tmp_path / "params.toml")

@@ -1,5 +1,6 @@
 """The files of a report: all there, whole in themselves, and legible whatever is missing."""
 
+import copy
 import csv
 import json
 import re
@@ -163,6 +164,22 @@ def test_the_page_says_what_a_head_of_risk_asks(written):
                   "7 days", "takeover", "Of what is possible", "CP@100", "95 % interval"):  # fmt: skip
         assert words in read
     assert "cards &lt;&amp;&gt; more.csv" in text
+
+
+def test_a_caution_stands_before_the_headline(written):
+    """Of a model that is too good to be true, with the feature escaped."""
+    _, figures, _ = written
+    said = {}
+    for area in (0.9, 0.999):
+        changed = copy.deepcopy(figures)
+        changed["models"][1]["metrics"]["roc_auc"]["value"] = area
+        changed["models"][1]["importances"] = [("<new>", 0.1)]
+        said[area] = page(changed, ABOUT, [])
+    assert "Caution" not in said[0.9]
+    assert (
+        "<p class=lead><b>Caution:</b> too good to be true: a ROC-AUC of 0.999, most of it from &lt;new&gt;."
+        in said[0.999]
+    )
 
 
 def test_the_page_says_why_the_champion_is_the_champion(written, tmp_path):

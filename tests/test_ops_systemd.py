@@ -8,18 +8,23 @@ from pathlib import Path
 import pytest
 
 from console.alive import ALIVE_EVERY_SECONDS
-from risk.settings import PREFIX, read_settings
+from risk.settings import PREFIX, Settings, read_settings
 from tests.containers import parse
 from tests.documents import PAGES, blocks
 from tests.operations import OPS, said, tool
 
 UNITS = sorted((OPS / "systemd").glob("*.service"))
 PYTHON = "/opt/trustlens/.venv/bin/python"
-PORT = "9110"
+PORT = "9111"
 
 
 def values(unit: Path, name: str) -> list[str]:
     return re.findall(rf"^{name}=(.*)$", unit.read_text(), re.MULTILINE)
+
+
+def settings_of_the_units() -> Settings:
+    text = (OPS / "systemd" / "environment").read_text()
+    return read_settings(dict(re.findall(rf"^({PREFIX}\w+)=(.*)$", text, re.MULTILINE)))
 
 
 def installed(unit: Path, folder: Path) -> Path:
@@ -73,12 +78,22 @@ def test_one_that_is_frozen_is_killed(unit: Path) -> None:
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_its_settings_are_settings_and_the_store_is_where_it_may_write(unit: Path) -> None:
-    text = (OPS / "systemd" / "environment").read_text()
-    settings = read_settings(dict(re.findall(rf"^({PREFIX}\w+)=(.*)$", text, re.MULTILINE)))
+    settings = settings_of_the_units()
     [folder] = values(unit, "WorkingDirectory")
     assert settings.db.parent == Path(folder)
     assert values(unit, "StateDirectory") == [Path(folder).name]
     assert "/etc/trustlens/environment" in values(unit, "EnvironmentFile")
+
+
+def test_no_two_units_want_one_port() -> None:
+    """As the pages and the unit itself name them, beside the reporter with its own settings."""
+    settings = settings_of_the_units()
+    programs = settings.reporter_metrics_port or settings.reporter_port + 1
+    for page in (*PAGES, *UNITS):
+        for line in re.findall(r"systemctl enable .*", page.read_text(encoding="utf-8")):
+            workers = [int(port) for port in re.findall(r"trustlens-scorer@(\d+)", line)]
+            ports = [settings.reporter_port, programs, *workers]
+            assert len({*ports}) == len(ports), f"{page.name}: {line}"
 
 
 def test_a_command_by_hand_is_run_as_the_units_run_theirs() -> None:

@@ -53,6 +53,16 @@ def test_an_empty_store_has_figures_too(path: Path, reader: KpiReader) -> None:
     assert (now.transactions, now.high_rate, now.newest_event, now.amounts) == (0, None, None, ())
 
 
+def test_a_day_without_a_transaction_is_there_with_none(store: Store, path: Path, reader: KpiReader) -> None:
+    """An outage would look like nothing in the charts."""
+    store_flags(
+        store, [flag(n, NEW_YEAR + day * DAY)._replace(bundle_version="one") for n, day in enumerate((0, 3, 3))]
+    )
+    now = read(reader)
+    assert_as_by_sql(now, path)
+    assert [(day.day - now.days[0].day, day.transactions) for day in now.days] == [(0, 1), (1, 0), (2, 0), (3, 2)]
+
+
 def test_sums_of_money_are_exact_where_float64_is_not(store: Store, reader: KpiReader) -> None:
     """Three hundred of the largest amounts, less a cent each: the sum has seventeen digits."""
     rows = [flag(n, amount=LARGEST_MINOR - 1)._replace(bundle_version="one") for n in range(300)]

@@ -19,8 +19,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from console.listener import CONNECTIONS
 from kpi_reporter.kpis.reading import KpiReader
-from kpi_reporter.listener import CONNECTIONS
 from risk.store import open_store
 from testing.stores import flag, store_flags
 from tests.cases import NEW_YEAR

@@ -1,11 +1,16 @@
 """The worker's metrics, as Prometheus' own tool judges them."""
 
+import socket
 import subprocess
+import threading
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from prometheus_client import CollectorRegistry, generate_latest
 
 from risk.events import RejectReason
-from scorer.metrics import Metrics, Standing, Standings
+from scorer.metrics import Metrics, Standing, Standings, answer
 from tests.operations import tool
 
 
@@ -35,3 +40,22 @@ def test_every_reason_of_a_reject_begins_at_zero() -> None:
 
 def test_a_partition_that_warms_up_says_how_much_of_the_past_it_sees() -> None:
     assert 'trustlens_history_seconds{partition="0"} 1.0368e+06' in shown().decode()
+
+
+def test_connections_that_ask_for_nothing_take_no_threads_of_a_worker() -> None:
+    """Each took one, and a descriptor, for as long as it liked: a thousand of them ended the worker."""
+    registry = CollectorRegistry()
+    Metrics(registry).up.set(1)
+    before = threading.active_count()
+    address, close = answer(registry, "127.0.0.1", 0)
+    try:
+        with ExitStack() as idle:
+            port = urlsplit(address).port
+            for _ in range(20):
+                idle.enter_context(socket.create_connection(("127.0.0.1", port or 0), timeout=60))
+            with urlopen(f"{address}/metrics", timeout=60) as answered:
+                assert b"\ntrustlens_up 1.0\n" in answered.read()
+            assert threading.active_count() == before + 1
+    finally:
+        close()
+    assert threading.active_count() == before

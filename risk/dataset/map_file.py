@@ -1,7 +1,6 @@
 """The column map out of TOML. docs/datasets.md explains its forms."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -30,7 +29,7 @@ from risk.dataset.column_map import (
 )
 from risk.errors import DatasetError
 from risk.money import EXPONENTS
-from risk.small_file import read_small
+from risk.small_file import read_small, read_toml
 
 KINDS = tuple(kind.value for kind in Kind)
 NO_CONSTANT = ("transaction_id", "customer_id")  # all rows would be one transaction, or one customer
@@ -50,8 +49,8 @@ def load_map(path: Path) -> ColumnMap:
 def parse_map(text: str, path: str = "the column map") -> ColumnMap:
     """A map, or a DatasetError that names file, key, value and what was expected."""
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = read_toml(text)
+    except ValueError as error:
         raise DatasetError(f'{path}: is not TOML ({error}): expected lines such as amount = "Amount".') from error
     for key, value in table.items():
         if key != "attributes" and key not in ALL_NAMES:
@@ -181,7 +180,7 @@ def _time_column(path: str, key: str, value: object) -> TimeColumn:
     elif beside:
         advice = ' Add it, such as format = "%Y-%m-%d %H:%M:%S".'
         raise mistake(path, key, value, "a format of the columns joined by one space", advice)
-    if unit is not None and unit not in UNITS:
+    if unit is not None and unit not in tuple(UNITS):  # a list can be no key
         near = near_matches(unit, UNITS) if isinstance(unit, str) else ""
         raise mistake(path, f"{key}.unit", unit, f"one of {', '.join(UNITS)}", near)
     if "origin" in value and unit is None:

@@ -34,10 +34,10 @@ def misfits(states: Sequence[TopicState], topics: Topics, partitions: int | None
                 "there are messages: delete the topic and make it again, or take another TRUSTLENS_TOPIC_PREFIX"
             )
     for state in states:
-        if state.name == topics.rejected and (state.largest_message or LARGEST_INPUT) < LARGEST_INPUT:
+        if not is_input(topics, state.name) and (state.largest_message or LARGEST_INPUT) < LARGEST_INPUT:
             found.append(
-                f"{state.name}: got max.message.bytes={state.largest_message}, expected {LARGEST_INPUT} or more: a "
-                "rejected message must fit, or it would end every worker; set it with `kafka-configs.sh --alter "
+                f"{state.name}: got max.message.bytes={state.largest_message}, expected {LARGEST_INPUT} or more: "
+                "what a worker sends must fit, or it would end every worker; set it with `kafka-configs.sh --alter "
                 f"--entity-type topics --entity-name {state.name} --add-config max.message.bytes="
                 f"{largest_message(topics, state.name)}`"
             )

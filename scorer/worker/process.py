@@ -14,14 +14,13 @@ from importlib.metadata import version as version_of_package
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from console.alive import ALIVE_EVERY_SECONDS
 from console.start import EXIT_OK
 from risk.block import block_of
 from risk.bundle import Bundle, Manifest
 from risk.clock import DAY, EARLIEST, HOUR, SECOND
-from risk.errors import SettingError
 from risk.events import Transaction
 from risk.kafka.connection import Connection
 from risk.kafka.log import LIMIT_SECONDS
@@ -33,7 +32,7 @@ from scorer.ledger.closed_days import LedgerDays
 from scorer.ledger.closer import ClosingTerms, LedgerCloser
 from scorer.ledger.follower import Follower
 from scorer.ledger.waiting import GIVES_UP_AFTER_SECONDS, StallTimer
-from scorer.metrics import Metrics, Standings
+from scorer.metrics import Metrics, Standings, answer
 from scorer.worker.batch import Batches
 from scorer.worker.buffer import Buffer
 from scorer.worker.bundles import Pipelines
@@ -201,21 +200,8 @@ def _show_metrics(options: Options, registry: CollectorRegistry, metrics: Metric
     metrics.bundle.labels(manifest.version, manifest.model).set(1)
     metrics.history_needed.set(manifest.horizon.longest * DAY / SECOND)
     metrics.build.labels(version_of_package("trustlens"), platform.python_version()).set(1)
-    host, port = options.metrics_host, options.metrics_port
-    try:
-        server, _ = start_http_server(port, addr=host, registry=registry)
-    except OSError as error:
-        raise SettingError(
-            f"TRUSTLENS_METRICS_PORT: cannot listen at {host} port {port} ({os.strerror(error.errno or 0)}), expected "
-            "an address of this machine and a port that is free; another worker may have it: give this one its own by "
-            "--metrics-port, or 0, which picks a free one"
-        ) from None
-    log.info("metrics at http://%s:%d/metrics", host, server.server_port)
-
-    def close() -> None:
-        server.shutdown()
-        server.server_close()
-
+    address, close = answer(registry, options.metrics_host, options.metrics_port)
+    log.info("metrics at %s/metrics", address)
     return close
 
 

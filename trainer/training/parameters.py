@@ -1,11 +1,10 @@
 """Hyper-parameters out of a file: what --params may say, checked before anything is read."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from risk.errors import OptionError
-from risk.small_file import read_small
+from risk.small_file import read_small, read_toml
 from trainer.training.estimators import DEFAULTS, RANGES
 
 
@@ -38,10 +37,10 @@ def read_parameters(path: Path | None) -> dict[str, dict[str, Any]]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_small(path).decode())
+        return read_toml(read_small(path).decode())
     except OSError as error:
         raise OptionError(f"--params {path}: {error.strerror}, expected a TOML file with a table for a model") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise OptionError(f"--params {path}: is not TOML ({error}), expected lines such as [lightgbm] and "
                           "n_estimators = 100") from None  # fmt: skip
 

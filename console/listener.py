@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,8 +11,13 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from console.alive import ALIVE_EVERY_SECONDS
-from kpi_reporter.web import App, Receive, Scope, Send
 from risk.errors import SettingError
+
+# What an ASGI app is.
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Enough for browsers and scrapers; who comes beyond that is told to come again. Those who are told take a connection as
 # well: without an end to them, who opens a thousand took all descriptors of the process, and so its other listener's.
@@ -26,13 +31,14 @@ ENDS_WITHIN_SECONDS = 5
 _LENGTHS = {b"content-length", b"transfer-encoding"}
 
 
-def listening(host: str, port: int, setting: str) -> socket.socket:
-    """A socket that is ours before anything else begins, so that a taken port is said at once."""
+def listening(host: str, port: int, host_setting: str, port_setting: str, advice: str) -> socket.socket:
+    """A socket that is ours before anything else begins, so that a taken port is said at once. `advice`: what to do
+    then."""
     try:
         [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise SettingError(
-            f"TRUSTLENS_REPORTER_HOST: got {host!r} ({error.strerror}), expected an address of this machine"
+            f"{host_setting}: got {host!r} ({error.strerror}), expected an address of this machine"
         ) from None
     door = socket.socket(family, kind, protocol)
     try:
@@ -44,8 +50,8 @@ def listening(host: str, port: int, setting: str) -> socket.socket:
         door.close()
         why = os.strerror(error.errno or 0)
         raise SettingError(
-            f"{setting}: cannot listen at {host} port {port} ({why}), expected an address of this machine and a port "
-            "that is free; see who has it, or choose another"
+            f"{port_setting}: cannot listen at {host} port {port} ({why}), expected an address of this machine and a "
+            f"port that is free; {advice}"
         ) from None
     return door
 
@@ -126,6 +132,7 @@ def listener(
         with_one_length(app),
         http=protocol,
         log_config=None,
+        log_level="warning",
         access_log=False,
         lifespan="off",
         ws="none",

@@ -9,8 +9,16 @@ from typing import Any
 
 import pytest
 
-from kpi_reporter.listener import CONNECTIONS, REFUSED_CONNECTIONS, TimedProtocol, listener, run
-from kpi_reporter.web import Receive, Scope, Send
+from console.listener import (
+    CONNECTIONS,
+    REFUSED_CONNECTIONS,
+    Receive,
+    Scope,
+    Send,
+    TimedProtocol,
+    listener,
+    run,
+)
 from tests.explorers import Served
 
 ANSWER = b"x" * 50_000_000  # more than sockets and the server hold between them
