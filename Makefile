@@ -76,8 +76,8 @@ format: setup  ## rewrite the code in the house style
 	$(PY) -m ruff check --fix .
 
 docs: setup  ## write the generated pages again
-	$(PY) -m risk.feature_page > docs/features.md
-	$(PY) -m risk.contracts docs/contracts
+	$(PY) -m ops.feature_page > docs/features.md
+	$(PY) -m ops.contracts docs/contracts
 	$(PY) -m ops.metrics_page > docs/operations-metrics.md
 	$(PY) -m ops.grafana ops/grafana/dashboards
 

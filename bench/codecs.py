@@ -21,9 +21,9 @@ from msgspec.structs import replace
 
 from bench.alone import run_alone
 from bench.stream.system import ROWS_OF_A_CUSTOMER, generated
+from ops.contracts.samples import FLAG
 from risk.clock import to_datetime
 from risk.codec import encode_transaction
-from risk.contracts.samples import FLAG
 from risk.dataset import open_dataset
 from risk.events import Level, Transaction
 from risk.kafka.batches import Batches

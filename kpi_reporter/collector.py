@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Met
 
 from kpi_reporter.kpis.values import SCORE_STEPS, Kpis, Money, Place, Quality, Unready
 from risk.clock import DAY, SECOND
-from risk.horizon import WarmingUp
+from risk.warming_up import WarmingUp
 
 PREFIX = "trustlens_kpi_"
 

@@ -5,11 +5,14 @@ in the folder .hypothesis: the next round begins with it. Turn it into an `@exam
 """
 
 import argparse
+import re
 import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from typing import NamedTuple
 
 from console.options import option_of
@@ -17,17 +20,11 @@ from console.start import EXIT_FAILED, EXIT_OK
 from console.terminal import say
 from risk.settings import count
 
-# A round has one of them: messages and outputs first, then files, the producer and the engine.
-TESTS = (
-    "codec", "block_codec", "ledger_log", "outputs", "contracts", "contracts_v1", "scorer_already_sent",
-    "kafka_batches", "dataset_lines", "dataset_quotes", "clock_and_money", "words", "store_ledger", "producer_steps",
-    "producer_redrive", "producer_delivery", "producer_sequence", "producer_partitions", "scorer_verify_comparison",
-    "engine_properties", "engine_oracle", "engine_restore", "dataset_rows",
-)  # fmt: skip
 PROCESSES = 2
 # Property tests only: what needs a broker or a process is no matter of seeds.
 CHOSEN = "hypothesis"
-PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=fuzz", "--hypothesis-show-statistics")
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", CHOSEN)
+FUZZ = ("--hypothesis-profile=fuzz", "--hypothesis-show-statistics")
 
 
 class Round(NamedTuple):
@@ -42,27 +39,38 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m ops.fuzz", description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=option_of(count), default=30, metavar="N", help="default: 30")
     ends = time.monotonic() + 60 * parser.parse_args(arguments).minutes
+    files = _files()
+    names = cycle(files)
     rounds: list[Round] = []
     with ThreadPoolExecutor(PROCESSES) as processes:
-        for found in processes.map(lambda first: _rounds(first, ends), range(PROCESSES)):
+        for found in processes.map(lambda _: _rounds(names, ends), range(PROCESSES)):
             rounds += found
     failed = [one for one in rounds if one.failed]
+    if unfinished := set(files) - {one.name for one in rounds if one.examples or one.failed}:
+        say(f"the time was over before these had a whole round: {', '.join(sorted(unfinished))}")
     say(f"{len(rounds)} rounds, {sum(one.examples for one in rounds):,} examples, {len(failed)} failed")
     return EXIT_FAILED if failed else EXIT_OK
 
 
-def _rounds(first: int, ends: float) -> list[Round]:
-    """One after another. The number of files is odd, so that each of the two processes has all of them."""
+def _files() -> list[str]:
+    """Of all property tests, as pytest finds them; a round has one file."""
+    found = subprocess.run([*PYTEST, "--collect-only"], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        sys.exit(found.stdout + found.stderr)
+    return re.findall(r"^(tests/\S+\.py): \d+$", found.stdout, re.MULTILINE)
+
+
+def _rounds(names: Iterator[str], ends: float) -> list[Round]:
+    """One after another."""
     done: list[Round] = []
     while time.monotonic() < ends:
-        name = TESTS[(first + PROCESSES * len(done)) % len(TESTS)]
-        done.append(_round(name, max(1.0, ends - time.monotonic())))
+        done.append(_round(next(names), max(1.0, ends - time.monotonic())))
     return done
 
 
 def _round(name: str, seconds: float) -> Round:
     seed = secrets.randbelow(1 << 32)
-    command = [sys.executable, *PYTEST, f"--hypothesis-seed={seed}", "-m", CHOSEN, f"tests/test_{name}.py"]
+    command = [*PYTEST, *FUZZ, f"--hypothesis-seed={seed}", name]
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:

@@ -23,9 +23,9 @@ from risk.calibration import Calibration
 from risk.catalogue import CATALOGUE_VERSION, FeatureSet
 from risk.clock import DAY, SECOND
 from risk.errors import BundleError
-from risk.horizon import Horizon, horizon_of
 from risk.ledger_day import LONGEST_DELAY_DAYS
 from risk.prepare import Learned
+from risk.warming_up import Horizon, horizon_of
 
 MANIFEST_VERSION = 3
 OLDER_VERSIONS = (2,)  # without `scored_by`

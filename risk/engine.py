@@ -26,6 +26,7 @@ from risk.clock import DAY, HOUR
 from risk.codes import Array, Codes
 from risk.errors import EngineError
 from risk.history import Histories, Taken
+from risk.horizon import ledger_horizon
 from risk.ledger import NO_DAY, DaySource, MerchantLedger
 from risk.ledger_day import LedgerDay
 from risk.money import EXPONENTS, scale_of
@@ -131,8 +132,7 @@ class Engine:
         those held. A partition that comes later, and lies further back, would be refused."""
         held = min((histories.newest for histories in self._partitions.values()), default=windows.NEVER)
         newest = held if slowest is None else slowest
-        # A day more than the delay, because the window's edge is rounded down to a bucket.
-        self._ledger.forget_before(newest - self._max_lateness - (self._delay_days + 1) * DAY - windows.MONTH)
+        self._ledger.forget_before(ledger_horizon(newest, self._max_lateness, self._delay_days))
 
     def forget(self, partition: int) -> None:
         """The partition belongs to somebody else now."""

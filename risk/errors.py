@@ -9,6 +9,7 @@ TrustLensError
 ├── BrokerError      Kafka says no                                     stop; a person must act
 │   └── BrokerAwayError    there is no broker to talk to               may be tried again
 └── StoreError       the store cannot be used                          stop; a person must act
+    ├── DaysPrunedError    ledger days that are asked for are gone     stop; a person must act
     ├── StaleOwnerError    somebody else owns the partition now        stop; start again
     └── StoreBusyError     locked for longer than the limit            may be tried again
 
@@ -51,6 +52,10 @@ class BrokerAwayError(BrokerError):
 
 class StoreError(TrustLensError):
     """The store cannot be used."""
+
+
+class DaysPrunedError(StoreError):
+    """Rows of closed ledger days that are asked for were pruned."""
 
 
 class StaleOwnerError(StoreError):

@@ -13,6 +13,7 @@ from risk.arena import Arena
 from risk.block import NO_AMOUNT, Block
 from risk.catalogue import HISTORY_FEATURES
 from risk.codes import Array, Codes
+from risk.horizon import history_horizon
 from risk.money import scale_of
 
 SWEEP_AFTER = 65_536
@@ -33,7 +34,7 @@ class Taken(NamedTuple):
 
 
 class Histories:
-    """What is remembered of a partition's customers, back to newest - 30 days - 2 x max_lateness."""
+    """What is remembered of a partition's customers, back to the horizon."""
 
     def __init__(self, *, currency: str, max_lateness_ms: int, merchants: Codes, countries: Codes) -> None:
         self._currency = currency
@@ -103,8 +104,7 @@ class Histories:
 
     @property
     def horizon(self) -> int:
-        """What happened then or earlier can no longer matter to anything that may still come."""
-        return self.newest - windows.MONTH - 2 * self._max_lateness
+        return history_horizon(self.newest, self._max_lateness)
 
     def _coded(self, block: Block) -> windows.Rows:
         """The rows as arrays of numbers, with room made for each of them."""

@@ -14,10 +14,11 @@ from risk import windows
 from risk.arena import Arena
 from risk.block import Block
 from risk.catalogue import LEDGER_FEATURES
-from risk.clock import DAY, SECOND, day_of, to_text
+from risk.clock import DAY, SECOND, day_of, to_date, to_text
 from risk.codes import Array, Codes
 from risk.errors import EngineError
 from risk.events import Label
+from risk.horizon import oldest_ledger_day
 from risk.ledger_day import LedgerDay, close_day, label_cutoff
 
 NO_DAY = -1
@@ -153,20 +154,21 @@ class MerchantLedger:
             self._book(), series, np.array(closed.buckets), np.array(closed.transactions), np.array(closed.frauds)
         )
 
-    def forget_before(self, moment: int) -> None:
-        """Entries before this may go, at once or later; to ask for them is an error from now on."""
-        if moment - self._forgotten >= DAY:
-            self._forgotten = moment
-            self._arena.drop_idle(moment - 1)
+    def forget_before(self, day: int) -> None:
+        """Days before this one may go, at once or later; to ask for them is an error from now on."""
+        if day * DAY > self._forgotten:
+            self._forgotten = day * DAY
+            self._arena.drop_idle(self._forgotten - 1)
 
     def features(self, merchant_codes: Array, event_times: Array) -> Array:
         """A row of LEDGER_FEATURES for each transaction."""
-        oldest = int(event_times.min()) - self._delay_days * DAY - self._bucket - windows.MONTH
-        if oldest < self._forgotten:
+        earliest = int(event_times.min())
+        oldest = oldest_ledger_day(earliest, self._delay_days)
+        if oldest * DAY < self._forgotten:
             raise EngineError(
-                f"ledger: got a transaction at {to_text(int(event_times.min()))}, which needs entries from "
-                f"{to_text(oldest)} on, expected none before {to_text(self._forgotten)}; those were forgotten. "
-                "Begin with a new engine, and keep its days while partitions can still come."
+                f"ledger: got a transaction at {to_text(earliest)}, which needs the days from {to_date(oldest)} on, "
+                f"expected none before {to_date(self._forgotten // DAY)}; those were forgotten. A worker that is "
+                "started again takes them in; offline, keep all days while partitions can still come"
             )
         out = np.empty((len(merchant_codes), len(LEDGER_FEATURES)))
         self._arena.have_series(len(self._merchants))

@@ -23,6 +23,9 @@ ROWS_OF_PART = 5_000
 TEXT_OF_PART = 250_000
 # What the topic takes at most; what came packed can be larger, and parts stay in memory until their end.
 LARGEST_MESSAGE = 2 * 1024**2
+# A ledger closer writes a day in one go, and another's may lie between. Parts whose end mark does not come within so
+# many messages are nobody's: every reader must forget them at the same message, or readers come to different days.
+LONGEST_DAY = 2_000
 _LARGEST = (1 << 63) - 1
 
 
@@ -148,7 +151,7 @@ class DayReader:
 
     def __init__(self) -> None:
         self._newest: dict[tuple[int, int], tuple[int, int]] = {}  # day, and where its end mark stands
-        self._parts: dict[LedgerKey, dict[tuple[str, int], tuple[int, LedgerPart]]] = {}
+        self._parts: dict[tuple[LedgerKey, str, int], tuple[int, LedgerPart]] = {}  # in the order of their offsets
         self._next = 0
         self.unreadable = 0
 
@@ -160,11 +163,14 @@ class DayReader:
     @property
     def resume_at(self) -> int:
         """Where to read on after a restart: the first part of a day that is not whole yet, or behind all."""
-        return min((offset for parts in self._parts.values() for offset, _ in parts.values()), default=self._next)
+        return next((offset for offset, _ in self._parts.values()), self._next)
 
     def read(self, offset: int, value: bytes | None) -> ClosedDay | None:
         """The day that this message makes whole, if any."""
         self._next = offset + 1
+        while self._parts and self.resume_at < self._next - LONGEST_DAY:
+            del self._parts[next(iter(self._parts))]
+            self.unreadable += 1
         if value is not None and len(value) > LARGEST_MESSAGE:
             self.unreadable += 1
             return None
@@ -181,16 +187,16 @@ class DayReader:
         if key.day != newest + 1 or offset <= whole_at:
             return None
         if isinstance(message, LedgerPart):
-            self._parts.setdefault(key, {})[message.digest, message.part] = offset, message
+            self._parts.pop((key, message.digest, message.part), None)
+            self._parts[key, message.digest, message.part] = offset, message
             return None
         return self._end(key, message, offset)
 
     def _end(self, key: LedgerKey, end: LedgerEnd, offset: int) -> ClosedDay | None:
-        parts_of_day = self._parts.get(key, {})
-        if end.parts > len(parts_of_day):
+        if end.parts > len(self._parts):
             self.unreadable += 1
             return None
-        found = [parts_of_day.get((end.digest, number)) for number in range(end.parts)]
+        found = [self._parts.get((key, end.digest, number)) for number in range(end.parts)]
         parts = [part for _, part in filter(None, found)]
         closed = LedgerDay(
             *key,
@@ -204,5 +210,5 @@ class DayReader:
             self.unreadable += 1
             return None
         self.know(key.label_delay_days, key.bucket_ms, key.day, offset)
-        self._parts = {other: parts for other, parts in self._parts.items() if other[1:] != key[1:]}
+        self._parts = {part: found for part, found in self._parts.items() if part[0][1:] != key[1:]}
         return ClosedDay(closed, end.transactions, offset)

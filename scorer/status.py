@@ -14,7 +14,13 @@ from console.start import EXIT_FAILED, EXIT_OK
 from console.terminal import complain, say, say_table
 from risk.clock import to_date, to_text
 from risk.errors import BrokerError, StoreError
-from risk.horizon import (
+from risk.kafka.connection import Connection, connection_of, reach
+from risk.kafka.log import reading
+from risk.kafka.topic_problems import misfits
+from risk.kafka.topic_states import look
+from risk.store import KnownLedger, Position, Store
+from risk.topics import Topics, topics_of
+from risk.warming_up import (
     Horizon,
     LabelSilence,
     LogStart,
@@ -23,12 +29,6 @@ from risk.horizon import (
     label_silence,
     warming_up_of,
 )
-from risk.kafka.connection import Connection, connection_of, reach
-from risk.kafka.log import reading
-from risk.kafka.topic_problems import misfits
-from risk.kafka.topic_states import look
-from risk.store import KnownLedger, Position, Store
-from risk.topics import Topics, topics_of
 from scorer.opening import store_to_read
 
 TITLES = ("partition", "owner", "epoch", "next offset", "end", "lag", "newest event", "waits with")

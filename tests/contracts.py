@@ -8,7 +8,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-from risk.contracts.schemas import Schema
+from ops.contracts.schemas import Schema
 from risk.topics import LABELS, TRANSACTIONS
 
 FOLDER = Path(__file__).parent.parent / "docs" / "contracts"

@@ -43,8 +43,8 @@ PROGRAMS = {
     "producer": {"risk", "console", "worlds", "aiokafka", "msgspec", "rich"},
     "scorer": {"risk", "console", "faust", "aiokafka", "prometheus_client", "msgspec", "numpy", "uvloop"},
     "kpi_reporter": {"risk", "console", "numpy", "msgspec", "prometheus_client", "datasette", "rich"},
-    # It prints the page of both programs' metrics.
-    "ops": {"risk", "console", "scorer", "kpi_reporter", "aiokafka", "confluent_kafka", "prometheus_client"},
+    # It writes the pages of contracts, features, and both programs' metrics.
+    "ops": {"risk", "console", "scorer", "kpi_reporter", "aiokafka", "confluent_kafka", "prometheus_client", "msgspec"},
     # Histories to try things on: made for a file by the trainer, and for a stream by the producer.
     "worlds": {"risk", "numpy", "pyarrow", "msgspec"},
     # What the programs share in how they speak with a person.

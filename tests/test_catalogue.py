@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from ops.feature_page import page
 from risk.catalogue import ALL_FIELDS, CATALOGUE, FeatureSet, Kind
-from risk.feature_page import page
 
 DOCS = Path(__file__).parent.parent / "docs"
 

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from ops.contracts.__main__ import files
+from ops.contracts.asyncapi import document
+from ops.contracts.promises import CHANGES, OF_TOPIC, PRODUCER
+from ops.contracts.schemas import schemas
 from risk.clock import DAY
 from risk.codec import decode_label, decode_transaction, encode_label, encode_transaction
-from risk.contracts.__main__ import files
-from risk.contracts.asyncapi import document
-from risk.contracts.promises import CHANGES, OF_TOPIC, PRODUCER
-from risk.contracts.schemas import schemas
 from risk.events import Label, Rejected, RejectReason, Transaction
 from risk.ledger_day import close_day
 from risk.ledger_log import messages_of
@@ -41,13 +41,13 @@ def test_no_file_lies_there_that_nobody_writes() -> None:
 
 
 def test_the_command_writes_them(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "risk.contracts", str(tmp_path / "new")]
+    command = [sys.executable, "-m", "ops.contracts", str(tmp_path / "new")]
     assert subprocess.run(command, capture_output=True, check=True).stderr == b""
     assert {path.name: path.read_text() for path in (tmp_path / "new").iterdir()} == files()
 
 
 def test_the_command_says_what_it_wants() -> None:
-    done = subprocess.run([sys.executable, "-m", "risk.contracts"], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "ops.contracts"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "got 0 arguments, expected one: the folder to write to\n")
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from ops.contracts.compatibility import breaks
+from ops.contracts.schemas import Schema, schemas
 from risk.codec import decode_label, decode_transaction, encode_label, encode_transaction
-from risk.contracts.compatibility import breaks
-from risk.contracts.schemas import Schema, schemas
 from risk.events import Label, Transaction
 from risk.ledger_log import DayReader
 from risk.outputs import HighRiskAlert, RiskFlag, decode_alert, decode_flag, encode

@@ -1,230 +1,72 @@
-"""How much of the past a score could see: the definition a second time, and that it means what it says."""
-
-import random
-from collections.abc import Sequence
+"""What lies before the horizon changes nothing, and what lies just after it can."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from risk.block import block_of
-from risk.catalogue import ALL_FIELDS, CATALOGUE, FeatureSet
-from risk.clock import DAY, HOUR, day_of
-from risk.engine import Engine, FeatureBatch
-from risk.events import Label, Transaction
-from risk.horizon import (
-    Horizon,
-    LabelSilence,
-    LogStart,
-    WarmingUp,
-    history_days,
-    history_days_of,
-    horizon_of,
-    label_silence,
-    warming_up,
-    warming_up_of,
-)
-from risk.ledger import NO_DAY, SeenDays
+from risk.clock import DAY, HOUR, MINUTE
+from risk.codes import Codes
+from risk.engine import Verdict
+from risk.errors import EngineError
+from risk.events import Transaction
+from risk.history import Histories
+from risk.horizon import history_horizon, ledger_horizon, oldest_ledger_day
+from risk.ledger import MerchantLedger
+from risk.ledger_day import LedgerDay
 from tests.cases import NEW_YEAR
 
-NEW_YEARS_DAY = NEW_YEAR // DAY
-ALL = [feature.name for feature in CATALOGUE]
+FIRST = NEW_YEAR // DAY
+LENGTH = 90
 
 
-@pytest.mark.parametrize(
-    ("features", "delay", "history", "ledger"),
-    [
-        (ALL, 7, 30, 37),
-        (ALL, 14, 30, 44),
-        (["amount", "hour", "channel"], 7, 0, 0),
-        (["customer_count_1h", "amount"], 7, 1, 0),
-        (["customer_max_7d", "distinct_merchants_1d"], 7, 7, 0),
-        (["seconds_since_last"], 7, 30, 0),
-        (["merchant_risk_7d"], 7, 0, 14),
-        (["customer_sum_1d", "merchant_count_1d", "attribute_customer_count_30d"], 10, 1, 11),
-    ],
-)
-def test_what_is_needed_follows_from_the_features(features: list[str], delay: int, history: int, ledger: int) -> None:
-    assert horizon_of(features, delay, HOUR) == Horizon(history, ledger, delay, HOUR)
+def ledger(delay: int, bucket: int, first: int) -> tuple[MerchantLedger, int]:
+    """A shop that sells in the first and in the last bucket of each day."""
+    codes = Codes()
+    made = MerchantLedger(label_delay_days=delay, bucket_ms=bucket, merchants=codes)
+    for day in range(first, FIRST + LENGTH):
+        buckets = sorted({day * DAY, (day + 1) * DAY - bucket})
+        ones = (1,) * len(buckets)
+        made.add(LedgerDay(day, delay, bucket, ("shop",) * len(buckets), tuple(buckets), ones, ones))
+    return made, codes["shop"]
 
 
-# The definition, counted day by day
+def looked_up(made: tuple[MerchantLedger, int], time: int) -> list[float]:
+    found: list[float] = made[0].features(np.array([made[1]]), np.array([time], np.int64))[0].tolist()
+    return found
 
 
-def counted(horizon: Horizon, first_event: int, first_day: int, event_time: int, ledger_day: int | None) -> int | None:
-    seen = []
-    if horizon.history:
-        days = 0
-        while days < horizon.history and first_event <= event_time - (days + 1) * DAY:
-            days += 1
-        seen += [days] if days < horizon.history else []
-    if horizon.ledger:
-        whole = range(first_day + 1, event_time // DAY)
-        days = horizon.label_delay - 1 if ledger_day is None else len(whole)
-        seen += [days] if days < horizon.ledger else []
-    return min(seen) if seen else None
+@given(st.integers(0, 20 * DAY), st.integers(1, 30), st.sampled_from([MINUTE, HOUR, DAY]))
+def test_a_transaction_looks_at_its_oldest_ledger_day_and_at_none_before(since: int, delay: int, bucket: int) -> None:
+    time = NEW_YEAR + 65 * DAY + since
+    oldest = oldest_ledger_day(time, delay)
+    expected = looked_up(ledger(delay, bucket, FIRST), time)
+    assert looked_up(ledger(delay, bucket, oldest), time) == expected
+    # Where all of a day is one bucket, a window of whole days begins with it.
+    assert looked_up(ledger(delay, bucket, oldest + 1), time) != expected
 
 
-HORIZONS = st.builds(
-    horizon_of, st.lists(st.sampled_from(ALL), max_size=6), st.integers(2, 30), st.sampled_from([HOUR, DAY])
-)
+@pytest.mark.parametrize("lateness", [0, HOUR, DAY, 5 * DAY])
+def test_a_ledger_refuses_who_looks_at_a_day_that_was_let_go(lateness: int) -> None:
+    newest = NEW_YEAR + 80 * DAY
+    made = ledger(7, HOUR, FIRST)
+    made[0].forget_before(ledger_horizon(newest, lateness, 7))
+    assert looked_up(made, newest - lateness) == looked_up(ledger(7, HOUR, FIRST), newest - lateness)
+    with pytest.raises(EngineError, match="those were forgotten"):
+        looked_up(made, newest - lateness - DAY)
 
 
-@settings(deadline=None)
-@given(HORIZONS, st.integers(0, 40 * DAY), st.integers(0, 40), st.lists(st.integers(-DAY, 90 * DAY), max_size=8))
-def test_a_batch_says_what_is_counted_day_by_day(
-    horizon: Horizon, first: int, first_day: int, times: Sequence[int]
-) -> None:
-    start = LogStart(NEW_YEAR + first, NEW_YEARS_DAY + first_day)
-    events = [NEW_YEAR + first + time for time in times]
-    used = [day if day >= start.first_ledger_day else None for day in (day_of(t) - horizon.label_delay for t in events)]
-    expected = [
-        counted(horizon, start.first_event, start.first_ledger_day, *row) for row in zip(events, used, strict=True)
-    ]
-    assert list(history_days_of(horizon, start, events, used)) == expected
-    assert [history_days(horizon, start, *row) for row in zip(events, used, strict=True)] == expected
+@pytest.mark.parametrize("lateness", [0, HOUR, 3 * DAY])
+def test_the_latest_transaction_finds_the_one_it_repeats_after_the_horizon(lateness: int) -> None:
+    newest = NEW_YEAR + 60 * DAY
+    horizon = history_horizon(newest, lateness)
+    for first, verdict in ((horizon + 1, Verdict.DUPLICATE), (horizon, Verdict.SCORED)):
+        histories = Histories(currency="EUR", max_lateness_ms=lateness, merchants=Codes(), countries=Codes())
+        histories.restore(block_of([bought("once", first), bought("newest", newest)]))
+        taken = histories.take(block_of([bought("once", newest - lateness)]))
+        assert taken.verdicts.tolist() == [verdict]
 
 
-@settings(deadline=None)
-@given(HORIZONS, st.integers(0, 90 * DAY), st.none() | st.integers(0, 60))
-def test_of_a_partition_whose_beginning_is_not_known_nothing_is_said(
-    horizon: Horizon, time: int, day: int | None
-) -> None:
-    start = LogStart(None, None if day is None else NEW_YEARS_DAY + day)
-    assert list(history_days_of(horizon, start, [NEW_YEAR + time], [day])) == [None]
-    assert warming_up(horizon, start, NEW_YEAR + time) is None
-
-
-# It means what it says: with all that it needs, a score cannot tell what lies before the log
-
-
-def world(days: int = 100) -> tuple[list[Transaction], list[Label]]:
-    dice = random.Random(7)
-    times = sorted(NEW_YEAR + dice.randrange(days * DAY) for _ in range(days * 30))
-    transactions = [
-        Transaction(
-            f"t{number}",
-            time,
-            f"c{dice.randrange(8)}",
-            "EUR",
-            merchant_id=f"m{dice.randrange(9)}",
-            amount=dice.randrange(100, 9_999),
-            device_id=f"d{dice.randrange(60)}",
-            country=f"{dice.randrange(40)}",
-        )
-        for number, time in enumerate(times)
-    ]
-    labels = [
-        Label(one.transaction_id, one.customer_id, dice.random() < 0.4, one.event_time + 2 * DAY, "desk")
-        for one in transactions
-    ]
-    return transactions, labels
-
-
-def features(transactions: list[Transaction], labels: list[Label]) -> FeatureBatch:
-    days = SeenDays(label_delay_days=7, bucket_ms=HOUR)
-    days.learn(labels)
-    return Engine(FeatureSet(ALL_FIELDS), currency="EUR", label_delay_days=7, days=days).features(
-        block_of(transactions)
-    )
-
-
-def test_only_a_score_that_saw_less_can_tell_what_lies_before_its_log() -> None:
-    """For each feature alone: one without `history_days` is the same however far the log goes back, and the last ones
-    that differ are nearly warm."""
-    transactions, labels = world()
-    cut = next(place for place, one in enumerate(transactions) if one.event_time > NEW_YEAR + 40.4 * DAY)
-    late = transactions[cut:]
-    long, short = features(transactions, labels).values[cut:], features(late, labels)
-    start = LogStart(late[0].event_time, day_of(late[0].event_time))
-    used = [None if day == NO_DAY else day for day in short.ledger_days.tolist()]
-    times = [one.event_time for one in late]
-    for column, feature in enumerate(FeatureSet(ALL_FIELDS).numbers):
-        horizon = horizon_of([feature.name], 7, HOUR)
-        differs = ~(
-            (long[:, column] == short.values[:, column]) | np.isnan(long[:, column]) & np.isnan(short.values[:, column])
-        )
-        seen = history_days_of(horizon, start, times, used)
-        assert not any(one is None and other for one, other in zip(seen, differs.tolist(), strict=True)), feature.name
-        if feature.name in ("customer_sum_30d", "merchant_count_30d", "merchant_risk_30d"):
-            assert max(one for one, other in zip(seen, differs.tolist(), strict=True) if other) >= horizon.longest - 2
-
-
-def test_late_transactions_see_less_than_nothing_as_nothing() -> None:
-    """The first one in the log need not be the earliest."""
-    assert history_days(horizon_of(ALL, 7, HOUR), LogStart(NEW_YEAR, None), NEW_YEAR - HOUR, None) == 0
-
-
-# For people
-
-
-def test_a_partition_says_until_when_it_warms_up() -> None:
-    horizon, start = horizon_of(ALL, 7, HOUR), LogStart(NEW_YEAR + 5 * HOUR, NEW_YEARS_DAY)
-    assert str(warming_up(horizon, start, NEW_YEAR + 13 * DAY)) == "warming up until 2024-02-08: 12 of 37 days"
-    assert warming_up(horizon, start, NEW_YEAR + 38 * DAY) is None
-    assert warming_up(horizon, start, NEW_YEAR + 38 * DAY - 1) is not None
-
-
-@settings(deadline=None)
-@given(st.integers(0, 50 * DAY), st.integers(0, 20 * DAY), st.booleans())
-def test_it_is_warm_from_when_it_says(time: int, first: int, has_ledger: bool) -> None:
-    """In a partition of its own, or one that came later to a ledger that had begun."""
-    horizon = horizon_of(ALL if has_ledger else ["customer_mean_30d"], 7, HOUR)
-    start = LogStart(NEW_YEAR + first, NEW_YEARS_DAY)
-    newest = NEW_YEAR + first + time
-    said = warming_up(horizon, start, newest)
-    assert (said is None) == (newest >= (said.until if said else newest))
-    if said is not None:
-        assert warming_up(horizon, start, said.until) is None
-        assert warming_up(horizon, start, said.until - 1) is not None
-        assert said.days < said.needed
-
-
-def test_a_new_partition_beside_a_warm_ledger_waits_for_its_own_customers_only() -> None:
-    horizon, start = horizon_of(ALL, 7, HOUR), LogStart(NEW_YEAR + 100 * DAY, NEW_YEARS_DAY)
-    assert warming_up(horizon, start, NEW_YEAR + 112 * DAY) == WarmingUp(12, 30, NEW_YEAR + 130 * DAY)
-
-
-def test_of_several_partitions_the_coldest_counts() -> None:
-    horizon, ledger_day = horizon_of(ALL, 7, HOUR), NEW_YEARS_DAY
-    cold, newer = LogStart(NEW_YEAR + 100 * DAY, ledger_day), LogStart(NEW_YEAR + 105 * DAY, ledger_day)
-    warm, now = LogStart(NEW_YEAR, ledger_day), NEW_YEAR + 112 * DAY
-    assert warming_up_of([(horizon, one, now) for one in (warm, cold, newer)]) == WarmingUp(7, 30, NEW_YEAR + 135 * DAY)
-    assert warming_up_of([(horizon, warm, now)] * 2) is None
-
-
-def silence(
-    label: int | None, newest: int, features: Sequence[str] = ALL, first: int | None = 0
-) -> LabelSilence | None:
-    return label_silence([horizon_of(features, 7, HOUR)], [(None, None), (first, newest * DAY)], label)
-
-
-def test_labels_are_overdue_beyond_the_label_delay() -> None:
-    assert silence(3 * DAY, 10) is None
-    assert silence(3 * DAY - 1, 10) == LabelSilence(3 * DAY - 1, 7 * DAY + 1, 7)
-    assert silence(30 * DAY, 10) is None
-
-
-def test_without_any_label_it_counts_from_the_first_transaction() -> None:
-    assert silence(None, 7) is None
-    assert silence(None, 8) == LabelSilence(None, 8 * DAY, 7)
-    assert silence(None, 8, first=None) is None
-
-
-def test_a_bundle_without_the_ledger_does_not_miss_labels() -> None:
-    assert silence(None, 80, ["amount", "customer_count_30d"]) is None
-
-
-def test_of_several_bundles_the_one_with_the_shortest_delay_misses_labels_first() -> None:
-    horizons = [horizon_of(ALL, delay, HOUR) for delay in (30, 7, 14)]
-    assert label_silence(horizons, [(0, 20 * DAY)], None) == LabelSilence(None, 20 * DAY, 7)
-    assert label_silence(horizons, [], None) is None
-
-
-def test_what_is_wrong_without_labels_is_said() -> None:
-    assert str(silence(NEW_YEAR, NEW_YEARS_DAY + 9)) == (
-        "labels overdue: the newest label is of 2024-01-01T00:00:00Z, 9 days of transactions ago; the label delay is 7 "
-        "days. merchant_fraud and merchant_risk count no fraud of the days without labels: scores are too low"
-    )
-    assert str(silence(None, 9)).startswith("labels overdue: no label has come yet, 9 days of transactions ago")
+def bought(identity: str, time: int) -> Transaction:
+    return Transaction(identity, time, "ann", "EUR")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from risk import ledger_log
 from risk.ledger_day import LedgerDay
-from risk.ledger_log import LARGEST_MESSAGE, DayReader, messages_of
+from risk.ledger_log import LARGEST_MESSAGE, LONGEST_DAY, DayReader, messages_of
 
 DAY = 19_000
 
@@ -93,6 +93,27 @@ def test_it_is_resumed_where_parts_of_an_open_day_lie() -> None:
     assert reader.resume_at == 12
     read(reader, messages_of(closed(DAY + 1), 99_999), first=13)
     assert reader.resume_at == 15
+
+
+@pytest.mark.parametrize("between", [LONGEST_DAY - 2, LONGEST_DAY - 1])
+def test_parts_without_an_end_mark_are_forgotten(between: int) -> None:
+    """By every reader at the same message, so that all come to the same days; or they would stay for ever."""
+    part, end = messages_of(closed(), 9)
+    values = [part, *[b"no day"] * between, end]
+    reader, late = DayReader(), DayReader()
+    found = read(reader, values)
+    assert found == ([closed()] if between < LONGEST_DAY - 1 else [])
+    assert reader.resume_at == len(values)
+    assert read(late, values[1:], first=1) == []
+
+
+def test_parts_of_days_that_never_end_stay_for_a_while_only() -> None:
+    reader = DayReader()
+    read(reader, [messages_of(closed(delay=33, frauds=n % 3, merchants=n + 1), 9)[0] for n in range(50)])
+    assert reader.resume_at == 0
+    days = [message for n in range(LONGEST_DAY) for message in messages_of(closed(DAY + n), 9)]
+    assert len(read(reader, days, first=50)) == LONGEST_DAY
+    assert (reader.resume_at, reader.unreadable) == (50 + len(days), 50)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,6 @@ LOADED = {"cramjam": "aiokafka"}
 
 # What the programs define, and only others use or nobody calls by name; each with its reason.
 KEPT = {
-    "breaks": "holds version 1 of the contracts; the one who asks is a test",
     "score_histogram": "in the bundle for people and for later comparisons: docs/bundle.md",
     "is_asked": "tells tests when a reader is at rest",
     "file_bytes": "compared as a whole tuple",

@@ -1,9 +1,10 @@
 """The six steps of a batch, in their order, over a broker and a store that only take notes."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+import msgspec
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
@@ -15,11 +16,15 @@ from risk.clock import DAY, EARLIEST, HOUR
 from risk.engine import Verdict
 from risk.errors import BrokerError, StaleOwnerError, StoreError
 from risk.events import Label, Level, Rejected, RejectReason, Transaction
+from risk.ledger_day import LedgerDay
+from risk.ledger_log import ClosedDay
 from risk.pipeline import Scored
 from risk.store import Owner, Taken
 from risk.topics import topics_of
 from scorer.ledger.closed_days import LedgerDays
+from scorer.log.already_sent import AlreadySent
 from scorer.log.decoding import Chunk, Labels, Place
+from scorer.log.outputs import Out
 from scorer.metrics import Metrics
 from scorer.worker.batch import Batches
 from scorer.worker.partition import LabelPartition, TransactionPartition
@@ -97,13 +102,14 @@ class Bench:
         self.confirm_error: Exception | None = None
         self.may_confirm: asyncio.Event | None = None
         self.send = FakeSend(self.journal)
+        self.days, self.metrics = LedgerDays(7, HOUR), Metrics(CollectorRegistry())
         self.batches = Batches(
             topics=topics_of(""),
             pipelines=Pipelines(Pipeline(manifest, self.journal)),  # type: ignore[arg-type]
-            days=LedgerDays(7, HOUR),
+            days=self.days,
             scoring=Thread(),  # type: ignore[arg-type]
             send=self.send,
-            metrics=Metrics(CollectorRegistry()),
+            metrics=self.metrics,
             confirm=self.confirm,
         )
         store = FakeStore(self.journal, refuses=refuses)
@@ -247,6 +253,49 @@ def test_what_the_store_has_is_skipped(manifest: Manifest) -> None:
     bench.happened(transactions(0, 1, 2))
     assert bench.order() == ["score 1 of 0", "check 2", "send 1 to risk-flags-0", "commit 2 to 3: 1 rows", "end"]
     assert Bench(manifest, next_offset=3).happened(transactions(0, 1, 2)) == ["end"]
+
+
+class SentBefore:
+    """Of an output the first message that is wanted was sent by an earlier worker."""
+
+    is_done = False
+    end = 9
+
+    def sendable(self, wanted: Sequence[Out]) -> tuple[Sequence[Out], int, int]:
+        return wanted[1:], 1, 0
+
+    async def read_to(self, source_offset: int) -> None: ...
+    async def read_on(self, wanted: Sequence[int]) -> bool:
+        return not wanted
+
+    def values(self, source_offset: int) -> tuple[()]:  # noqa: ARG002 - as it is called
+        return ()
+
+    def has(self, source_offset: int) -> bool:  # noqa: ARG002
+        return False
+
+    def forget_before(self, source_offset: int) -> None: ...
+
+
+def test_an_alert_that_was_sent_before_is_neither_sent_again_nor_counted_as_late(manifest: Manifest) -> None:
+    """Its latency is that of the worker that sent it; after a rebuild it would be days."""
+    bench = Bench(manifest)
+    bench.partition.already_sent = AlreadySent(alerts=SentBefore())  # type: ignore[arg-type]
+    bench.happened(transactions(0, 1, 2, 3))
+    assert "send 1 to high-risk-alerts-0" in bench.journal
+    [latencies] = bench.metrics.alert_latency.collect()
+    assert [sample.value for sample in latencies.samples if sample.name.endswith("_count")] == [1]
+
+
+@pytest.mark.parametrize(("label_delay_days", "counted"), [(7, 0), (9, 2)])
+def test_days_are_counted_in_the_ledger_of_the_bundle_that_scored(
+    manifest: Manifest, label_delay_days: int, counted: int
+) -> None:
+    """Another label delay has another ledger, and that one has closed this day."""
+    bench = Bench(msgspec.structs.replace(manifest, label_delay_days=label_delay_days))
+    bench.days.add(ClosedDay(LedgerDay(EARLIEST // DAY, 9, manifest.bucket_ms, (), (), (), ()), 1, 0))
+    bench.happened(transactions(0, 1))
+    assert bench.metrics.on_closed_day._value.get() == counted
 
 
 def test_a_gap_in_the_log_is_none_in_the_work(manifest: Manifest) -> None:

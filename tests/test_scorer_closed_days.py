@@ -1,8 +1,5 @@
 """Closed days in memory: who gets them, from which one on the ledger has begun, and which flags went without."""
 
-import pytest
-
-from risk.errors import EngineError
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 from scorer.ledger.closed_days import LedgerDays, Source
@@ -70,14 +67,6 @@ def test_a_flag_from_before_the_ledger_begins_went_without_nothing() -> None:
     days.add(day(FIRST))
     assert not days.went_without(FIRST - 1, None)
     assert days.went_without(FIRST, None)
-
-
-def test_days_that_were_left_out_are_never_taken_for_empty_ones() -> None:
-    """A transaction from before them would be scored with an empty ledger, and nobody would see it."""
-    source = Source([day(FIRST)], has_begun=True, complete_from=FIRST - 40)
-    assert numbers(source, FIRST - 9) == []
-    with pytest.raises(EngineError, match="start the worker again"):
-        numbers(source, FIRST - 10)
 
 
 def test_whoever_waits_is_told_of_a_new_day() -> None:

@@ -55,15 +55,15 @@ def day(number: int) -> list[Message]:
     return [Message(key_of(closed).as_bytes(), value) for value in messages_of(closed, 1)]
 
 
-def known(kafka: TestKafka, prefix: str, store: StoreThread, *, accept_gap: bool = False) -> int | None:
+def known(
+    kafka: TestKafka, prefix: str, store: StoreThread, *, accept_gap: bool = False, metrics: Metrics | None = None
+) -> int | None:
     """The newest day that a follower knows once it has started."""
-    days = LedgerDays(7, HOUR)
+    days, metrics = LedgerDays(7, HOUR), metrics or Metrics(CollectorRegistry())
 
     async def start() -> None:
         async with AIOKafkaConsumer(bootstrap_servers=kafka.address, enable_auto_commit=False) as consumer:
-            follower = Follower(
-                LogReader(consumer), topics_of(prefix).ledger, days, store, Metrics(CollectorRegistry()), confirmed
-            )
+            follower = Follower(LogReader(consumer), topics_of(prefix).ledger, days, store, metrics, confirmed)
             await follower.start(accept_gap=accept_gap)
 
     asyncio.run(start())
@@ -77,6 +77,18 @@ def ledger(kafka: TestKafka, prefix: str) -> str:
     topic = topics_of(prefix).ledger
     send(kafka.address, topic, 0, [*day(0), *day(1)])
     return topic
+
+
+def test_where_the_ledger_stands_is_shown_though_no_day_comes(
+    kafka: TestKafka, prefix: str, ledger: str, tmp_path: Path
+) -> None:
+    store, metrics = StoreThread(tmp_path / "risk.db", name="test"), Metrics(CollectorRegistry())
+    known(kafka, prefix, store)
+    send(kafka.address, ledger, 0, [Message(b"", b"no day")])
+    known(kafka, prefix, store, metrics=metrics)
+    assert metrics.ledger_day._value.get() == (FIRST + 2) * DAY / 1000
+    assert metrics.ledger_unreadable._value.get() == 1
+    store.close()
 
 
 def test_a_new_store_learns_what_the_topic_has(kafka: TestKafka, prefix: str, ledger: str, tmp_path: Path) -> None:

@@ -15,11 +15,11 @@ from risk.clock import DAY, EARLIEST, LATEST, to_ms
 from risk.codec import from_wire
 from risk.engine import Verdict
 from risk.events import Level, Reason, Rejected, RejectReason, Transaction
-from risk.horizon import LogStart, history_days
 from risk.outputs import HighRiskAlert, RiskFlag, day_named, decode_alert, decode_flag
 from risk.pipeline import Scored
 from risk.store import FlagRow
 from risk.topics import REASON
+from risk.warming_up import LogStart, history_days
 from scorer.log.decoding import Place
 from scorer.log.outputs import outgoing
 from testing.bundles import write_bundle

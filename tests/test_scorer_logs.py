@@ -17,9 +17,9 @@ class SetClock:
         return self.time
 
 
-def said(rate_limit: RateLimit, name: str, sentence: str, *arguments: object) -> str | None:
+def said(rate_limit: RateLimit, name: str, sentence: str, *arguments: object, line: int = 1) -> str | None:
     """What comes through of a line, if it does."""
-    record = logging.LogRecord(name, logging.ERROR, "file.py", 1, sentence, arguments, None)
+    record = logging.LogRecord(name, logging.ERROR, "file.py", line, sentence, arguments, None)
     return record.getMessage() if rate_limit.filter(record) else None
 
 
@@ -29,10 +29,13 @@ def test_what_a_client_repeats_is_said_once_in_a_while_and_counted() -> None:
     rate_limit = RateLimit(clock)
     assert said(rate_limit, "aiokafka", "Unable to connect to %s", 1) == "Unable to connect to 1"
     assert [said(rate_limit, "aiokafka", "Unable to connect to %s", node) for node in range(500)] == [None] * 500
-    assert said(rate_limit, "aiokafka", "Something else") == "Something else"
+    assert [said(rate_limit, "aiokafka", f"Unable to connect to {node}") for node in range(500)] == [None] * 500
+    assert said(rate_limit, "aiokafka", "Something else", line=2) == "Something else"
     assert said(rate_limit, "aiokafka.fetcher", "Unable to connect to %s", 1) == "Unable to connect to 1"
     clock.time += REPEAT_SECONDS
-    assert said(rate_limit, "aiokafka", "Unable to connect to %s", 2) == "Unable to connect to 2 (and 500 more like it)"
+    assert (
+        said(rate_limit, "aiokafka", "Unable to connect to %s", 2) == "Unable to connect to 2 (and 1,000 more like it)"
+    )
     clock.time += REPEAT_SECONDS
     assert said(rate_limit, "aiokafka", "Unable to connect to %s", 3) == "Unable to connect to 3"
 

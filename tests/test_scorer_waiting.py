@@ -74,7 +74,7 @@ def test_a_wait_in_which_nothing_moves_has_no_prospect() -> None:
 
 
 def test_labels_that_trickle_in_all_day_are_no_reason_to_go_on_waiting() -> None:
-    """They came after the wait began, so no day that is waited for needs them, though the store is never at their end."""
+    """They came after the wait began, so no day that is waited for needs them. The store never is at their end."""
     waiter = Waiter()
     waiter.look()
     looks = []

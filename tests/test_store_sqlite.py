@@ -11,6 +11,7 @@ import pytest
 from risk.errors import StoreError
 from risk.events import Label
 from risk.store import SqliteStore, Store, StoreToReport, open_store, open_to_report
+from risk.store.sqlite.reading import LABELS_AT_ONCE
 from testing.stores import NEW_YEAR, flag, store_flags, store_labels
 from tests.store_conformance.batches import Batches
 from tests.store_conformance.ledger import Ledger
@@ -69,6 +70,19 @@ def test_a_row_that_is_there_already_is_named_with_the_file(store: SqliteStore) 
     store_flags(store, [flag(0)])
     with pytest.raises(StoreError, match=r"risk\.db: UNIQUE constraint failed"):
         store_flags(store, [flag(0)])
+
+
+def test_reading_labels_holds_up_no_checkpoint(store: SqliteStore, tmp_path: Path) -> None:
+    """Whoever reads them works on each piece for a while."""
+    count = LABELS_AT_ONCE + 1
+    store_labels(store, [Label(f"t{n}", "ann", True, NEW_YEAR, "desk") for n in range(count)])
+    with closing(open_to_report(tmp_path / "risk.db")) as report:
+        pieces = report.label_keys(0, -1, count, only_frauds=True)
+        found = len(next(pieces))
+        with closing(sqlite3.connect(tmp_path / "risk.db")) as other:
+            busy, _, _ = other.execute("pragma wal_checkpoint(truncate)").fetchone()
+        assert busy == 0
+        assert found + sum(map(len, pieces)) == count
 
 
 def versions(store: SqliteStore, path: Path) -> list[tuple[object, ...]]:

@@ -14,8 +14,8 @@ import numpy as np
 
 from risk.catalogue import LEDGER_FEATURES
 from risk.clock import DAY, EARLIEST, LATEST, to_datetime
-from risk.horizon import horizon_of
 from risk.ledger_day import label_cutoff
+from risk.warming_up import horizon_of
 from risk.words import counted
 
 # So unlikely must a run of days without a label be by chance before it is called missing; a file has a few hundred.

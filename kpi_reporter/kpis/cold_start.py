@@ -3,7 +3,8 @@ those that the newest flag of each partition names."""
 
 from collections.abc import Mapping
 
-from risk.horizon import (
+from risk.store import StoreToReport
+from risk.warming_up import (
     Horizon,
     LabelSilence,
     LogStart,
@@ -11,7 +12,6 @@ from risk.horizon import (
     label_silence,
     warming_up_of,
 )
-from risk.store import StoreToReport
 
 
 class ColdStart:

@@ -16,8 +16,8 @@ from kpi_reporter.kpis.terms import Terms, terms_of
 from kpi_reporter.kpis.totals import Totals
 from kpi_reporter.kpis.values import WINDOWS, Kpis
 from risk.clock import DAY, HOUR
-from risk.horizon import Horizon, horizon_of_manifest
 from risk.store import StoreToReport
+from risk.warming_up import Horizon, horizon_of_manifest
 
 
 class Figures:

@@ -7,7 +7,7 @@ None, never 0. `transactions` are scored transactions: each is one row of risk_f
 
 from msgspec import Struct
 
-from risk.horizon import LabelSilence, WarmingUp
+from risk.warming_up import LabelSilence, WarmingUp
 
 MISSING = "missing"  # the category or channel of a transaction without one
 OTHER = "other"  # all categories and channels beyond the largest fifty together

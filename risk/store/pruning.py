@@ -3,7 +3,8 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-from risk.clock import DAY, MONTH, to_date, to_text
+from risk.clock import DAY, to_date, to_text
+from risk.horizon import history_horizon, ledger_horizon
 from risk.store.protocol import Store
 from risk.store.rows import Position
 
@@ -46,9 +47,9 @@ def prune(
     if len(positions) == _partitions_of_the_log(store, len(positions)):
         slowest = min(_newest(position) for position in positions)
         for ledger, _, newest_closed, _ in store.ledgers():
-            reach = max_lateness_ms + (ledger[0] + 2) * DAY + MONTH
+            horizon = ledger_horizon(slowest, max_lateness_ms, ledger[0])
             # The newest day of all stays, however old: a pipeline of that ledger begins with it.
-            ledger_days[ledger] = min(min(wanted, slowest - reach) // DAY, newest_closed)
+            ledger_days[ledger] = min(wanted // DAY, horizon, newest_closed)
     flags, labels, rows = store.remove(
         {limit.partition: limit.before for limit in limits},
         # A label never tells of a transaction after it, so that below all limits there is nothing left to tell of.
@@ -68,7 +69,7 @@ def _partitions_of_the_log(store: Store, at_least: int) -> int:
 def _limit(
     store: Store, position: Position, wanted: int, max_lateness_ms: int, ledgers: Collection[tuple[int, int]]
 ) -> _Limit:
-    rebuilt = _newest(position) - MONTH - 2 * max_lateness_ms
+    rebuilt = history_horizon(_newest(position), max_lateness_ms)
     bounds: list[tuple[int, str | None]] = [
         (wanted, None),
         (rebuilt, f"histories are rebuilt from {to_text(rebuilt)} on"),

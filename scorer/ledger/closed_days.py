@@ -4,24 +4,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from risk.block import Block
-from risk.clock import to_date
 from risk.codes import Array
-from risk.errors import EngineError
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 from risk.store import Position
-
-WINDOW_DAYS = 31  # a month, and the day in which its first bucket begins
 
 
 class Source:
     """The days of one label delay and bucket, for one pipeline: a `DaySource`. Days before the first with a transaction
     only say that there is nothing yet."""
 
-    def __init__(self, days: Iterable[ClosedDay], *, has_begun: bool, complete_from: int | None = None) -> None:
-        """`complete_from`: days before this one were left out, as nobody should ask for them any more."""
+    def __init__(self, days: Iterable[ClosedDay], *, has_begun: bool) -> None:
         self._has_begun = has_begun
-        self._complete_from = complete_from
         self._days: deque[LedgerDay] = deque()
         for day in days:
             self.add(day)
@@ -36,21 +30,15 @@ class Source:
         return len(self._days)
 
     def forget_before(self, day: int) -> None:
-        """Nobody should ask for these any more. In the thread that asks for days."""
+        """The engine, which knows better, refuses who asks for these. In the thread that asks for days."""
         while self._days and self._days[0].day < day:
             self._days.popleft()
-            self._complete_from = day
 
     def see(self, block: Block, rows: Array) -> None:
         """The closer closes days from the store; nothing is to be remembered here."""
 
     def closed_until(self, day: int) -> Iterator[LedgerDay]:
         """Never waits: the buffer has waited."""
-        if self._complete_from is not None and day - WINDOW_DAYS < self._complete_from:
-            raise EngineError(
-                f"ledger: got a transaction that needs the days up to {to_date(day)}, expected none that reaches "
-                f"behind {to_date(self._complete_from)}; start the worker again, which then takes in all of them"
-            )
         while self._days and self._days[0].day <= day:
             yield self._days.popleft()
 
@@ -104,16 +92,16 @@ class LedgerDays:
         """The first day with a transaction."""
         return self._first.get((label_delay_days, bucket_ms))
 
-    def is_known(self, day: int) -> bool:
-        newest = self.newest
+    def is_known(self, day: int, kind: tuple[int, int] | None = None) -> bool:
+        newest = self._newest.get(kind or self._ours)
         return newest is not None and day <= newest
 
-    def went_without(self, needed: int, used: int | None) -> bool:
+    def went_without(self, needed: int, used: int | None, kind: tuple[int, int] | None = None) -> bool:
         """Whether a flag that needed this day and used that one went on without what was due."""
-        first = self._first.get(self._ours)
+        first = self._first.get(kind or self._ours)
         if used is not None:
             return used < needed
-        return not self.is_known(needed) if first is None else needed >= first
+        return not self.is_known(needed, kind) if first is None else needed >= first
 
 
 NEVER = -(1 << 62)

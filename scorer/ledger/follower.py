@@ -63,6 +63,7 @@ class Follower:
         found = 0
         async for records in self._log.until(self._place, end):
             found += await self._take_in(records)
+        self._show()
         log.info("the ledger's topic brought %d days; the newest closed day is %s", found, self._newest())
 
     async def run(self) -> None:
@@ -83,7 +84,7 @@ class Follower:
             await self._store.call(lambda store: store.add_ledger_days(days, resume_at))
             for day in days:
                 self._days.add(day)
-            self._show()
+        self._show()
         return len(days)
 
     def _newest(self) -> str:

@@ -16,12 +16,12 @@ from risk.codec import to_wire
 from risk.diagnosis import rejected
 from risk.engine import Verdict
 from risk.events import Level, Rejected, RejectReason
-from risk.horizon import LogStart, history_days_of
 from risk.kafka.sending import Message
 from risk.outputs import SCHEMA_VERSION, HighRiskAlert, RiskFlag, alert_id, date_of, encode
 from risk.pipeline import Scored
 from risk.rejects import reject_message
 from risk.store import RowValues
+from risk.warming_up import LogStart, history_days_of
 from scorer.log.decoding import Place, Record
 
 _json = msgspec.json.Encoder(order="deterministic")

@@ -8,10 +8,10 @@ from risk.clock import DAY, to_text
 from risk.digest import canonical
 from risk.engine import Verdict
 from risk.events import Rejected, RejectReason
-from risk.horizon import LogStart
 from risk.kafka.sending import Message
 from risk.pipeline import Pipeline, Scored
 from risk.store import FlagRow
+from risk.warming_up import LogStart
 from scorer.ledger.closed_days import NEVER
 from scorer.log.decoding import Chunk, Place, within_limits
 from scorer.log.outputs import outgoing, reject

@@ -26,11 +26,11 @@ from risk.clock import DAY
 from risk.engine import Verdict
 from risk.errors import StoreError
 from risk.events import Label, Rejected, RejectReason
-from risk.horizon import LogStart
 from risk.kafka.sending import Message
 from risk.pipeline import LEVELS, Pipeline, Scored
 from risk.store import Outputs
 from risk.topics import Topics
+from risk.warming_up import LogStart
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.already_sent import SentOutput
 from scorer.log.decoding import Chunk, Confirm, Content, Labels, Record, within_limits
@@ -54,11 +54,11 @@ class Batch(NamedTuple):
     """What was scored and is to be sent and stored."""
 
     piece: Chunk[Decoded]
+    manifest: Manifest  # of the bundle that scored it
     scored: Scored
     out: Outgoing
     newest: int | None  # event time of what was scored
     too_late: int
-    needed_days: int  # of the past, by the longest window of its bundle
 
 
 class Batches:
@@ -84,7 +84,7 @@ class Batches:
         self._metrics = metrics
         self._days = days
         self._confirm = confirm
-        self._counting = Counting(metrics, days, pipelines.current.manifest)
+        self._counting = Counting(metrics, days)
 
     async def score(self, partition: TransactionPartition, chunk: Chunk[Decoded], end: End) -> None:
         """A chunk of transactions, cut where the log names another bundle. Returns when the next one may be scored."""
@@ -127,7 +127,7 @@ class Batches:
             return False
         newest = int(block.event_time[scored.rows].max()) if scored.rows else None
         too_late = len(out.rejects) - len(unread)
-        batch = Batch(piece, scored, out, newest, too_late, pipeline.manifest.horizon.longest)
+        batch = Batch(piece, pipeline.manifest, scored, out, newest, too_late)
         await partition.queue(partial(self._send_and_commit, partition, batch, confirmed, end))
         return True
 
@@ -152,10 +152,10 @@ class Batches:
             # 4
             with steps.labels("send").time():
                 await partition.check_ownership()
-                alerts = await self._send(partition, "alerts", out.alerts, sent.alerts, known.alerts_offset)
-                self._counting.alerts_sent(out.alerts, batch.piece.records)
-                flags = await self._send(partition, "flags", out.flags, sent.flags, known.flags_offset)
-                rejects = await self._send(partition, "rejects", out.rejects, sent.rejects, known.rejected_offset)
+                alerts, new = await self._send(partition, "alerts", out.alerts, sent.alerts, known.alerts_offset)
+                self._counting.alerts_sent(new, batch.piece.records)
+                flags, _ = await self._send(partition, "flags", out.flags, sent.flags, known.flags_offset)
+                rejects, _ = await self._send(partition, "rejects", out.rejects, sent.rejects, known.rejected_offset)
             # 5
             with steps.labels("store").time():
                 await partition.commit(
@@ -187,7 +187,7 @@ class Batches:
         async with partition.commit_lock:
             # 4
             await partition.check_ownership()
-            rejected = await self._send(partition, "rejects", rejects, sent, known.rejected_offset)
+            rejected, _ = await self._send(partition, "rejects", rejects, sent, known.rejected_offset)
             # 5
             await partition.commit(unseen.next_offset, known._replace(rejected_offset=rejected), labels)
         self._counting.learned(unseen, len(labels))
@@ -231,21 +231,21 @@ class Batches:
 
     async def _send(
         self, partition: Partition, kind: str, wanted: Sequence[Out], sent: SentOutput | None, known: int
-    ) -> int:
-        """The offset from which a successor must look for this output, `known` until now. It must not pass what was
-        sent already and is still to be compared, or that would be sent again after the next crash. It never goes back,
-        either."""
+    ) -> tuple[int, Sequence[Out]]:
+        """The offset from which a successor must look for this output, `known` until now, and what was sent just now.
+        The offset must not pass what was sent already and is still to be compared, or that would be sent again after
+        the next crash. It never goes back, either."""
         missing = wanted
         if sent is not None and not sent.is_done:
             missing, present, different = sent.sendable(wanted)
             self._metrics.present.labels(kind).inc(present)
             self._metrics.different.labels(kind).inc(different)
         if not missing:
-            return known
+            return known, ()
         messages = [out.message for out in missing]
         after = await self._send_all(self._output_topics[kind], partition.place.partition, messages)
         self._metrics.sent.labels(kind).inc(len(missing))
-        return after if sent is None else known
+        return after if sent is None else known, missing
 
 
 def _seen_of(batch: Batch) -> int | None:
@@ -253,7 +253,7 @@ def _seen_of(batch: Batch) -> int | None:
     if not batch.out.rows:
         return None
     seen = batch.out.history_days[-1]
-    return batch.needed_days if seen is None else seen
+    return batch.manifest.horizon.longest if seen is None else seen
 
 
 def _unseen(chunk: Chunk[Content], next_offset: int) -> Chunk[Content] | None:
@@ -288,13 +288,12 @@ async def _not_yet() -> None:
 
 
 class Counting:
-    def __init__(self, metrics: Metrics, days: LedgerDays, manifest: Manifest) -> None:
+    def __init__(self, metrics: Metrics, days: LedgerDays) -> None:
         self._metrics = metrics
         self._days = days
-        self._delay_days = manifest.label_delay_days if "merchant_id" in manifest.fields else None
 
     def alerts_sent(self, alerts: Sequence[Out], records: Sequence[Record]) -> None:
-        """Just now they were acknowledged."""
+        """Just now they were acknowledged; those that an earlier worker sent are none of them."""
         if not alerts:
             return
         sent, now = {record.offset: record.timestamp for record in records}, time()
@@ -313,16 +312,17 @@ class Counting:
         metrics.last_commit.set(time())
         if newest is not None:
             metrics.newest_event.labels(str(piece.place.partition)).set(newest / 1000)
-        if self._delay_days is not None:
+        if "merchant_id" in batch.manifest.fields:
             days = (piece.content.block.event_time[scored.rows] // DAY).tolist()
-            self._ledger(Counter(zip(days, scored.ledger_days, strict=True)), self._delay_days)
+            self._ledger(Counter(zip(days, scored.ledger_days, strict=True)), batch.manifest)
 
-    def _ledger(self, days: Counter[tuple[int, int | None]], delay_days: int) -> None:
+    def _ledger(self, days: Counter[tuple[int, int | None]], manifest: Manifest) -> None:
         """By day of the transaction and ledger day that it used."""
+        kind = manifest.label_delay_days, manifest.bucket_ms
         for (day, used), count in days.items():
-            if self._days.is_known(day):
+            if self._days.is_known(day, kind):
                 self._metrics.on_closed_day.inc(count)
-            if self._days.went_without(day - delay_days, used):
+            if self._days.went_without(day - manifest.label_delay_days, used, kind):
                 self._metrics.without_day.inc(count)
 
     def learned(self, chunk: Chunk[Labels], labels: int) -> None:

@@ -9,8 +9,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from risk.bundle import Bundle, Manifest, bundle_of_version
-from risk.clock import DAY, MONTH
-from risk.errors import BundleError, EngineError, StoreError
+from risk.errors import BundleError, DaysPrunedError, EngineError, StoreError
+from risk.horizon import history_horizon, ledger_horizon
 from risk.ledger_log import ClosedDay
 from risk.pipeline import Pipeline
 from risk.store import Store
@@ -80,10 +80,8 @@ class Pipelines:
             bundle = bundle_of_version(self._models, version)
             await self._store.call(partial(_check_known, bundle))
             self._begun[version] = await self._begin(bundle)
-        except (BundleError, EngineError, StoreError) as error:
-            # Of the engine: terms that do not fit each other. Of the store: days that it has pruned.
-            if isinstance(error, StoreError) and type(error) is not StoreError:
-                raise
+        except (BundleError, EngineError, DaysPrunedError) as error:
+            # Of the engine: terms that do not fit each other.
             if len(self._missing) < MISSING_TOLD:
                 self._missing.add(version)
                 log.warning(
@@ -123,16 +121,16 @@ class Pipelines:
         kind = manifest.label_delay_days, manifest.bucket_ms
         for _ in range(TRIES):
             ends = await self._bounds.ends_of(self._topic, self._partitions)
-            since, begun, days = await self._store.call(partial(_days_within_reach, self._topic, ends, manifest))
+            reached, begun, days = await self._store.call(partial(_days_within_reach, self._topic, ends, manifest))
             # A day that came after the store was read would be in neither: then it is read again.
             if self._days.newest_of(*kind) == (days[-1].closed.day if days else None):
-                source = Source(days, has_begun=begun, complete_from=since if begun else None)
+                source = Source(days, has_begun=begun)
                 if "merchant_id" in manifest.fields:
                     self._days.follow(*kind, source)
                 try:
-                    pipeline = await self._store.call(partial(_made, bundle, source))
-                except EngineError:
-                    self._days.leave(source)
+                    pipeline = await self._store.call(partial(_made, bundle, source, reached))
+                except BaseException:
+                    self._days.leave(source)  # or it would keep all days that come, and nobody would ask for them
                     raise
                 return Begun(pipeline, source)
             await asyncio.sleep(REST_SECONDS)
@@ -152,8 +150,7 @@ class Pipelines:
         if newest is None:
             return 0
         rows = 0
-        since = newest - MONTH - 2 * pipeline.manifest.max_lateness_ms
-        for block in store.history(partition, since):
+        for block in store.history(partition, history_horizon(newest, pipeline.manifest.max_lateness_ms)):
             pipeline.engine.restore(block, partition)
             rows += len(block)
         return rows
@@ -161,26 +158,25 @@ class Pipelines:
     def let_go_of_days(self, slowest: int) -> None:
         for pipeline, source in list(self._begun.values()):
             pipeline.engine.forget_old_days(slowest)
-            source.forget_before(_first_within_reach(slowest, pipeline.manifest))
+            source.forget_before(_ledger_horizon(slowest, pipeline.manifest))
 
 
 def _days_within_reach(
     topic: str, ends: Mapping[int, int], manifest: Manifest, store: Store
 ) -> tuple[int, bool, list[ClosedDay]]:
-    """From which day on, whether the ledger had begun before it, and the closed days that transactions of any partition
-    can need."""
+    """How far the slowest partition has come, the closed days that transactions of any partition can need, and whether
+    the ledger had begun before them."""
     kind = manifest.label_delay_days, manifest.bucket_ms
-    since = _first_within_reach(slowest(store.positions(), topic, ends), manifest)
+    reached = slowest(store.positions(), topic, ends)
+    since = _ledger_horizon(reached, manifest)
     _, begun_day, last_day = store.ledger_bounds(*kind)
     if last_day is not None:
         since = min(since, last_day)
-    return since, begun_day is not None and begun_day < since, list(store.ledger_days(*kind, since))
+    return reached, begun_day is not None and begun_day < since, list(store.ledger_days(*kind, since))
 
 
-def _first_within_reach(slowest: int, manifest: Manifest) -> int:
-    """The first ledger day that a transaction of the partition furthest behind can ask for, or an earlier one."""
-    reach = manifest.max_lateness_ms + (manifest.label_delay_days + 2) * DAY + MONTH
-    return (slowest - reach) // DAY
+def _ledger_horizon(slowest: int, manifest: Manifest) -> int:
+    return ledger_horizon(slowest, manifest.max_lateness_ms, manifest.label_delay_days)
 
 
 def _check_known(bundle: Bundle, store: Store) -> None:
@@ -193,8 +189,11 @@ def _check_known(bundle: Bundle, store: Store) -> None:
         )
 
 
-def _made(bundle: Bundle, source: Source, _: Store) -> Pipeline:
-    return Pipeline(bundle, source)
+def _made(bundle: Bundle, source: Source, slowest: int, _: Store) -> Pipeline:
+    pipeline = Pipeline(bundle, source)
+    # The store was asked for no day before that: to look at one is an error, and not an empty day.
+    pipeline.engine.forget_old_days(slowest)
+    return pipeline
 
 
 def encode_manifest(manifest: Manifest) -> str:

@@ -29,23 +29,23 @@ REPEAT_SECONDS = 10.0
 
 
 class RateLimit(logging.Filter):
-    """Of what somebody else's logger says again and again, whatever it names, one line in ten seconds; the next
-    one that is let through says how many were not. What we say ourselves always comes through."""
+    """Of what somebody else's logger says at one place in its code, whatever it names, one line in ten seconds; the
+    next one that is let through says how many were not. What we say ourselves always comes through."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+        self._said: dict[tuple[str, int], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.partition(".")[0] in OURS:
             return True
-        sentence, now = (record.name, str(record.msg)), self._clock()
-        since, left_out = self._said.get(sentence, (-REPEAT_SECONDS, 0))
+        place, now = (record.name, record.lineno), self._clock()
+        since, left_out = self._said.get(place, (-REPEAT_SECONDS, 0))
         if now - since < REPEAT_SECONDS:
-            self._said[sentence] = since, left_out + 1
+            self._said[place] = since, left_out + 1
             return False
-        self._said[sentence] = now, 0
+        self._said[place] = now, 0
         if left_out:
             record.msg, record.args = f"{record.getMessage()} (and {left_out:,} more like it)", None
         return True

@@ -202,7 +202,9 @@ class Ownership:
         partition = self.partitions.pop(place, None)
         if partition is not None:
             self.buffer.drop([place])
-            await partition.close()
+            # A skip that waits for the store would find the partition taken over, if only by this worker again.
+            async with partition.commit_lock:
+                await partition.close()
             if isinstance(partition, TransactionPartition):
                 await self._store.call(lambda _: self._pipelines.forget(place.partition))
                 self._pipelines.release(place.partition)

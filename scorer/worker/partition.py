@@ -1,8 +1,9 @@
 """One partition that this worker owns: where it stands, and the queue of commits that move it on.
 
-The next offset of a partition is written here and nowhere else: by `commit`, with what was worked on, and by `skip_to`,
-over offsets that hold no record. Each is one transaction of the store, guarded by owner epoch and expected offset;
-memory follows the store, and the group's offset follows memory.
+The next offset of a partition is moved here and nowhere else: by `commit`, with what was worked on, and by `skip_to`,
+over offsets that hold no record. (Of a partition that is new to the store, `take_over` writes the first one.) Each is
+one transaction of the store, guarded by owner epoch and expected offset; memory follows the store, and the group's
+offset follows memory.
 """
 
 import asyncio

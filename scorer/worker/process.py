@@ -91,6 +91,7 @@ async def run(options: Options) -> None:
             metrics.count_topic(topic)
         stack.callback(_show_metrics(options, registry, metrics))
         await _unless_stopped(stop, clients.open(options.store, metrics))
+        stack.callback(end_within, STOP_SECONDS)  # to close a store waits for whoever has it locked
         group, place = group_of(options.prefix), StorePlace.of(options.store)
         stores = GroupStores(place, group, partial(members_of, clients.admin, group), options.session_seconds)
         await _unless_stopped(stop, stores.before_joining())
@@ -224,22 +225,23 @@ async def _unless_stopped(stop: asyncio.Event, opening: Coroutine[None, None, Op
 async def _until(stop: asyncio.Event, app: ScorerApp, metrics: Metrics) -> None:
     if stop.is_set():
         return
+    # Starting waits for partitions, and may wait for long; meanwhile the app may crash.
+    starting = asyncio.create_task(_fatal_on_error(_start(app, metrics)))
     watching = asyncio.create_task(_fatal_on_error(watch_group(app)))
-    stop_asked = asyncio.create_task(stop.wait())
-    starting = asyncio.create_task(app.start())  # which waits for partitions, and may wait for long
-    await asyncio.wait([stop_asked, starting], return_when=asyncio.FIRST_COMPLETED)
-    if starting.done():
-        starting.result()
-        metrics.up.set(1)
-    ends = [stop_asked, asyncio.create_task(app.wait_until_stopped()), watching, starting]
-    await asyncio.wait(ends[:2], return_when=asyncio.FIRST_COMPLETED)
+    stop_asked, stopped = asyncio.create_task(stop.wait()), asyncio.create_task(app.wait_until_stopped())
+    await asyncio.wait([stop_asked, stopped], return_when=asyncio.FIRST_COMPLETED)
     if app.crash_reason is not None:
         fatal(app.crash_reason)
     log.info("stops: what is under way is finished, what waits is left to whoever comes next")
     ignore_group_warnings()
     end_within(STOP_SECONDS)
     await app.stop()
-    await _cancel(ends)
+    await _cancel([stop_asked, stopped, watching, starting])
+
+
+async def _start(app: ScorerApp, metrics: Metrics) -> None:
+    await app.start()
+    metrics.up.set(1)
 
 
 async def _fatal_on_error(task: Coroutine[None, None, None]) -> None:

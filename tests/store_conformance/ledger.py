@@ -76,6 +76,7 @@ def day(number: int, *, offset: int, frauds: int = 0, transactions: int = 2, del
 class Ledger(Promises):
     """Days are closed once, and never change."""
 
+    @pytest.mark.hypothesis
     def test_the_store_closes_days_as_they_are_closed_offline(self) -> None:
         # The property is inside, because Hypothesis wants one that stands in a class to be run by that class alone.
         @given(cases())

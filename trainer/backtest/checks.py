@@ -10,7 +10,7 @@ from risk.dataset import Dataset
 from risk.dataset.column_map import Constant
 from risk.engine import Verdict
 from risk.errors import DatasetError, OptionError
-from risk.horizon import LogStart, warm_from
+from risk.warming_up import LogStart, warm_from
 from risk.words import counted
 from trainer.backtest.passing import Passing
 from trainer.backtest.period import day_of_time

@@ -5,7 +5,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from risk.clock import DAY, to_date
-from risk.errors import StoreError
+from risk.errors import DaysPrunedError, StoreError
 from risk.ledger_day import LedgerDay, label_cutoff
 from risk.ledger_log import ClosedDay, LedgerKey, key_of
 from risk.store.sqlite.file import StoreFile, insert_all
@@ -50,7 +50,7 @@ def days(file: StoreFile, label_delay_days: int, bucket_ms: int, since_day: int)
         ).fetchall()
     for day, transactions, offset, is_pruned in rows:
         if is_pruned:
-            raise StoreError(
+            raise DaysPrunedError(
                 f"{file.path}: the ledger's rows of {to_date(day)} were pruned, expected all that "
                 "transactions can still ask for; begin with a new store, which is made again from the log"
             )

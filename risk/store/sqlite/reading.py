@@ -61,7 +61,10 @@ _LABELS = (
     "from labels indexed by labels_by_offset where source_partition = ? and source_offset > ? and source_offset <= ?"
 )
 _COUNTS = f"select is_fraud, count(*), max(labelled_at) {_LABELS} group by is_fraud"
-_KEYS = f"select cast(customer_id as blob), cast(transaction_id as blob), is_fraud {_LABELS} and is_fraud >= ?"
+_KEYS = (
+    f"select source_offset, cast(customer_id as blob), cast(transaction_id as blob), is_fraud {_LABELS} "
+    f"and is_fraud >= ? order by source_offset limit {LABELS_AT_ONCE}"
+)
 
 
 class SqliteStoreToReport(SqliteStore):
@@ -130,10 +133,13 @@ class SqliteStoreToReport(SqliteStore):
             return list(map(LabelCount._make, connection.execute(_COUNTS, (partition, after, last))))
 
     def label_keys(self, partition: int, after: int, last: int, *, only_frauds: bool) -> Iterator[list[LabelKey]]:
-        with self._file.reading() as connection:
-            found = connection.execute(_KEYS, (partition, after, last, int(only_frauds)))
-            while rows := found.fetchmany(LABELS_AT_ONCE):
-                yield list(map(LabelKey._make, rows))
+        while True:
+            with self._file.reading() as connection:
+                rows = connection.execute(_KEYS, (partition, after, last, int(only_frauds))).fetchall()
+            if not rows:
+                return
+            after = rows[-1][0]
+            yield [LabelKey(*key) for _, *key in rows]
 
 
 def open_to_report(path: Path, *, is_over: Callable[[], bool] = lambda: False) -> SqliteStoreToReport:

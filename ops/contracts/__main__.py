@@ -1,11 +1,11 @@
-"""`python -m risk.contracts FOLDER` writes the contracts: a JSON Schema for each topic, and the AsyncAPI document."""
+"""`python -m ops.contracts FOLDER` writes the contracts: a JSON Schema for each topic, and the AsyncAPI document."""
 
 import json
 import sys
 from pathlib import Path
 
-from risk.contracts.asyncapi import document
-from risk.contracts.schemas import schemas
+from ops.contracts.asyncapi import document
+from ops.contracts.schemas import schemas
 
 
 def files() -> dict[str, str]:

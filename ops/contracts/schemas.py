@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
+from ops.contracts.notes import note_of
+from ops.contracts.samples import SAMPLES
 from risk.codec import WireLabel, WireTransaction
-from risk.contracts.notes import note_of
-from risk.contracts.samples import SAMPLES
 from risk.events import RejectReason
 from risk.ledger_log import LedgerEnd, LedgerPart
 from risk.outputs import HighRiskAlert, RiskFlag

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from risk.contracts.promises import CHANGES, OF_TOPIC
-from risk.contracts.schemas import VERSION
+from ops.contracts.promises import CHANGES, OF_TOPIC
+from ops.contracts.schemas import VERSION
 from risk.topics import ALERTS, FLAGS, KINDS, LABELS, LEDGER, REJECTED, TRANSACTIONS, TopicKind
 
 _DIALECT = "application/schema+json;version=draft-2020-12"
