@@ -92,7 +92,7 @@ def test_what_does_not_unpack_is_not_read(codec: int) -> None:
     assert [type(value) for *_, value, _ in read(with_a_checksum(raw[:-7]))] == [Unread] * 3
 
 
-def with_a_checksum(raw: bytes) -> bytes:
+def with_a_checksum(raw: bytes | bytearray) -> bytes:
     """Of a batch that was changed, as whoever sends it would have it."""
     changed = bytearray(raw)
     struct.pack_into(">i", changed, 8, len(changed) - 12)
