@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from risk.bundle import Bundle, read_bundle
+from risk.bundle import Bundle, Learned, LearnedNumber, read_bundle
 from risk.catalogue import FeatureSet
 from risk.clock import DAY, HOUR
 from risk.errors import StoreBusyError
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
-from risk.prepare import Learned, LearnedNumber
 from risk.store import Store, open_store
 from scorer.ledger.closed_days import LedgerDays
 from scorer.store_thread import StoreThread

@@ -5,12 +5,13 @@ from typing import NamedTuple
 from risk.block import Block
 from risk.block_codec import Decoded
 from risk.clock import DAY, to_text
+from risk.decision import Scored
 from risk.digest import canonical
 from risk.engine import Verdict
 from risk.events import Rejected, RejectReason
 from risk.horizon import LogStart
 from risk.kafka.sending import Message
-from risk.pipeline import Pipeline, Scored
+from risk.pipeline import Pipeline
 from risk.store import FlagRow
 from scorer.ledger.closed_days import NEVER
 from scorer.log.decoding import Chunk, Place, within_limits

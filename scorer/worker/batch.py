@@ -23,12 +23,13 @@ from risk.block import Block
 from risk.block_codec import Decoded
 from risk.bundle import Manifest
 from risk.clock import DAY
+from risk.decision import LEVELS, Scored
 from risk.engine import Verdict
 from risk.errors import StoreError
 from risk.events import Label, Rejected, RejectReason
 from risk.horizon import LogStart
 from risk.kafka.sending import Message
-from risk.pipeline import LEVELS, Pipeline, Scored
+from risk.pipeline import Pipeline
 from risk.store import Outputs
 from risk.topics import Topics
 from scorer.ledger.closed_days import LedgerDays
@@ -291,7 +292,7 @@ class Counting:
     def __init__(self, metrics: Metrics, days: LedgerDays, manifest: Manifest) -> None:
         self._metrics = metrics
         self._days = days
-        self._delay_days = manifest.label_delay_days if "merchant_id" in manifest.fields else None
+        self._delay_days = manifest.label_delay_days if manifest.feature_set.has_ledger else None
 
     def alerts_sent(self, alerts: Sequence[Out], records: Sequence[Record]) -> None:
         """Just now they were acknowledged."""

@@ -127,7 +127,7 @@ class Pipelines:
             # A day that came after the store was read would be in neither: then it is read again.
             if self._days.newest_of(*kind) == (days[-1].closed.day if days else None):
                 source = Source(days, has_begun=begun, complete_from=since if begun else None)
-                if "merchant_id" in manifest.fields:
+                if manifest.feature_set.has_ledger:
                     self._days.follow(*kind, source)
                 try:
                     pipeline = await self._store.call(partial(_made, bundle, source))
