@@ -129,6 +129,23 @@ class Engine:
             self._follow_days(features, scored, running_newest // DAY - self._delay_days, taken)
         return features
 
+    def peek(self, block: Block, partition: int = 0) -> FeatureBlock:
+        """What `features` would say of this block next, while nothing joins the past: no history, no name, no day.
+
+        It costs what the block's customers have, not what all have. The ledger's days are those that the engine has
+        taken in: where `ledger_days` names an older one than the label delay asks for, `features` would first ask the
+        source of days for the others.
+        """
+        with self._merchants.only_for_now(), self._countries.only_for_now():
+            histories = self._new_histories()
+            if partition in self._partitions:
+                self._partitions[partition].copy_to(histories, block.customer_id)
+            taken = histories.take(block)
+        features, scored = self._of(taken)
+        if self.feature_set.has_ledger and len(scored):
+            self._look_up(features, scored, taken)
+        return features
+
     def restore(self, block: Block, partition: int = 0) -> None:
         """Puts back transactions that were scored earlier, in any order. Closed days come back by `add_day`; a source
         that closes days itself must be shown what it needs, by its `see`."""
@@ -153,13 +170,16 @@ class Engine:
 
     def _histories(self, partition: int) -> Histories:
         if partition not in self._partitions:
-            self._partitions[partition] = Histories(
-                currency=self._currency,
-                max_lateness_ms=self._max_lateness,
-                merchants=self._merchants,
-                countries=self._countries,
-            )
+            self._partitions[partition] = self._new_histories()
         return self._partitions[partition]
+
+    def _new_histories(self) -> Histories:
+        return Histories(
+            currency=self._currency,
+            max_lateness_ms=self._max_lateness,
+            merchants=self._merchants,
+            countries=self._countries,
+        )
 
     def _of(self, taken: Taken) -> tuple[FeatureBlock, Array]:
         """All features but the ledger's, and which rows are scored."""
