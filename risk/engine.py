@@ -164,6 +164,10 @@ class Engine:
         # A day more than the delay, because the window's edge is rounded down to a bucket.
         self._ledger.forget_before(newest - self._max_lateness - (self._delay_days + 1) * DAY - windows.MONTH)
 
+    def has(self, partition: int) -> bool:
+        """Whether it has histories of this partition."""
+        return partition in self._partitions
+
     def forget(self, partition: int) -> None:
         """The partition belongs to somebody else now."""
         self._partitions.pop(partition, None)

@@ -9,12 +9,14 @@ from risk.scorer import Scorer
 
 
 class Pipeline:
-    """The engine and the scorer of one bundle."""
+    """An engine and the scorer of one bundle."""
 
-    def __init__(self, bundle: Bundle, days: DaySource | None) -> None:
-        self.manifest = bundle.manifest
-        self.engine = Engine(self.manifest.feature_set, self.manifest.terms, days)
+    def __init__(self, bundle: Bundle, days: DaySource | None, shared: Engine | None = None) -> None:
+        """`shared`: the engine of another pipeline, which has its own days."""
+        manifest = self.manifest = bundle.manifest
         self.scorer = Scorer(bundle)
+        self.engine = Engine(manifest.feature_set, manifest.terms, days) if shared is None else shared
+        self.engine.serve(manifest.feature_set, manifest.terms)
 
     def score(self, block: Block, partition: int = 0) -> Scored:
         """Scores a block of one partition, in its order; its transactions are part of the past afterwards."""

@@ -219,7 +219,8 @@ class Batches:
     async def _pipeline(self, partition: TransactionPartition, version: str) -> Pipeline:
         pipeline = await self._pipelines.take(partition.place.partition, version)
         if partition.version != version:
-            await self._rebuild(partition, pipeline)
+            if not pipeline.engine.has(partition.place.partition):  # the bundle before had another one
+                await self._rebuild(partition, pipeline)
             partition.version = version
         return pipeline
 
