@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from bench.alone import run_alone
 from bench.stream.system import ROWS_OF_A_CUSTOMER
-from risk.clock import DAY, HOUR
+from risk.catalogue import EngineTerms
 from risk.dataset import open_dataset
 from trainer.__main__ import main as trainer
 from trainer.replay import Replay, currency_of
@@ -70,9 +70,7 @@ class World(NamedTuple):
 
 def session_on(path: Path) -> Session:
     dataset = open_dataset(path)
-    replay = Replay(
-        dataset, label_delay_days=LABEL_DELAY, bucket_ms=HOUR, max_lateness_ms=DAY, currency=currency_of(dataset)
-    )
+    replay = Replay(dataset, EngineTerms(currency_of(dataset), LABEL_DELAY))
     matrix = read_matrix(replay)
     parts = parts_by_time(matrix, split_days(*matrix.days, LABEL_DELAY))
     plan = Plan((), {}, "none", 0, 5.0, 1.0, None, 42)

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from bench.alone import run_alone
 from bench.stream.system import ROWS_OF_A_CUSTOMER, generated
 from risk.block import block_of
-from risk.catalogue import FeatureSet
+from risk.catalogue import EngineTerms, FeatureSet
 from risk.clock import DAY
 from risk.engine import Engine
 from risk.events import Transaction
@@ -84,7 +84,7 @@ def engine(customers: int, *, unique_devices: bool) -> float:
         )
         for number, moment in enumerate(moments)
     ]
-    made = Engine(FeatureSet(frozenset({"customer_id", "device_id", "country"})), currency="EUR")
+    made = Engine(FeatureSet(frozenset({"customer_id", "device_id", "country"})), EngineTerms("EUR"))
     block = block_of(transactions)
     made.features(block.cut(0, 500))
     began = time.perf_counter()

@@ -21,16 +21,13 @@ from risk.dataset import open_dataset
 from risk.ledger import SeenDays
 from risk.model import Model, model_of
 from risk.pipeline import Pipeline
-from risk.prepare import Preparation
 
 CHUNK, ROWS = 1_000, 60_000
 
 
 def prepared(history: Path, pipeline: Pipeline) -> Array:
-    manifest = pipeline.manifest
-    preparation = Preparation(manifest.feature_set, manifest.features)
     blocks = [rows.block for rows in open_dataset(history).rows()]
-    return np.concatenate([preparation.prepare(pipeline.engine.features(block)).values for block in blocks])[-ROWS:]
+    return np.concatenate([pipeline.scorer.prepare(pipeline.engine.features(block)).values for block in blocks])[-ROWS:]
 
 
 def microseconds(model: Model, values: Array) -> float:

@@ -13,18 +13,19 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
 import msgspec
+import numpy as np
 from msgspec import Meta, Struct
 
-from risk.calibration import Calibration
-from risk.catalogue import CATALOGUE_VERSION, FeatureSet
+from risk.catalogue import CATALOGUE_VERSION, EngineTerms, FeatureSet
 from risk.clock import DAY, SECOND
+from risk.codes import Array
 from risk.errors import BundleError
 from risk.ledger_day import LONGEST_DELAY_DAYS
-from risk.prepare import Learned
 from risk.warming_up import Horizon, horizon_of
 
 MANIFEST_VERSION = 3
@@ -46,6 +47,49 @@ Moment = Annotated[int, Meta(ge=-(10**15), le=10**15)]
 Money = Annotated[float, Meta(ge=0, le=1e15)]
 Threshold = Annotated[float, Meta(ge=0, le=2)]  # above every score where no alert is worth its review
 UpToAYear = Annotated[int, Meta(ge=0, le=365 * DAY)]
+
+
+class LearnedNumber(Struct, frozen=True, tag="number"):
+    """The reference is what reasons compare a value with: the catalogue's, or the median."""
+
+    name: str
+    median: float
+    clip_low: float
+    clip_high: float
+    reference: float
+
+
+class LearnedCategory(Struct, frozen=True, tag="category"):
+    """The reference is the most common word; None where the column was empty."""
+
+    name: str
+    vocabulary: tuple[str, ...]
+    reference: str | None
+
+
+Learned = LearnedNumber | LearnedCategory
+
+
+class Calibration(Struct, frozen=True):
+    """From a model's raw score to a probability: knots; between two of them the line, outside of them the nearest.
+
+    A step function would collapse the scores to a few dozen values and take the fine choice of a threshold away.
+    """
+
+    raw: tuple[float, ...]
+    probability: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for name, knots in (("raw", self.raw), ("probability", self.probability)):
+            increasing = all(before < after for before, after in pairwise(knots))
+            if len(knots) < 2 or len(self.raw) != len(self.probability) or not increasing:
+                raise BundleError(
+                    f"calibration.{name}: got {len(knots)} knots, {str(knots)[:80]}, expected two or more, strictly "
+                    "increasing, and as many as in the other column"
+                )
+
+    def apply(self, raw: Array) -> Array:
+        return np.interp(raw, self.raw, self.probability)
 
 
 class Thresholds(Struct, frozen=True):
@@ -142,6 +186,10 @@ class Manifest(Struct, frozen=True, omit_defaults=True):
     @property
     def feature_set(self) -> FeatureSet:
         return FeatureSet(frozenset(self.fields), self.number_attributes, self.category_attributes)
+
+    @property
+    def terms(self) -> EngineTerms:
+        return EngineTerms(self.currency, self.label_delay_days, self.bucket_ms, self.max_lateness_ms)
 
     @property
     def horizon(self) -> Horizon:
@@ -338,12 +386,14 @@ def _check_features(path: Path, manifest: Manifest) -> None:
             f"{path}: got features of catalogue version {manifest.catalogue_version}, expected {CATALOGUE_VERSION}; "
             "a feature may mean something else now. Train again with this version."
         )
-    known = [f.name for f in (*manifest.feature_set.numbers, *manifest.feature_set.categories)]
-    places = {name: place for place, name in enumerate(known)}
+    computed = manifest.feature_set
+    numbers, categories = ([f.name for f in some] for some in (computed.numbers, computed.categories))
+    for feature in manifest.features:
+        known = numbers if isinstance(feature, LearnedNumber) else categories
+        if feature.name not in known:
+            raise BundleError(f"{path}: got feature {feature.name!r}, expected one of {', '.join(known)}")
+    places = {name: place for place, name in enumerate([*numbers, *categories])}
     got = [feature.name for feature in manifest.features]
-    unknown = [name for name in got if name not in places]
-    if unknown:
-        raise BundleError(f"{path}: got feature {unknown[0]!r}, expected one of {', '.join(known)}")
     ordered = sorted(got, key=places.__getitem__)
     if got != ordered:
         wrong = next(place for place, (one, other) in enumerate(zip(got, ordered, strict=True)) if one != other)

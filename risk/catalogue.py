@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from risk.clock import DAY, HOUR
+
 # Raised when a feature changes its meaning or its place: a bundle of another version is refused.
 CATALOGUE_VERSION = 1
 
@@ -139,12 +141,23 @@ class FeatureSet(Struct, frozen=True):
     number_attributes: tuple[str, ...] = ()
     category_attributes: tuple[str, ...] = ()
 
+    def __or__(self, other: "FeatureSet") -> "FeatureSet":
+        """What computes the features of both."""
+        numbers = dict.fromkeys(self.number_attributes + other.number_attributes)
+        categories = dict.fromkeys(self.category_attributes + other.category_attributes)
+        return FeatureSet(self.fields | other.fields, tuple(numbers), tuple(categories))
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether features read the merchant ledger."""
+        return Needs.MERCHANT in self.fields
+
     def has(self, feature: Feature) -> bool:
         return feature.needs is Needs.NOTHING or all(name in self.fields for name in feature.needs.split(" and "))
 
     @property
     def numbers(self) -> tuple[Feature, ...]:
-        """The number features in the order of `FeatureBatch.values`."""
+        """The number features in the order of `FeatureBlock.values`."""
         chosen = tuple(f for f in CATALOGUE if f.kind is Kind.NUMBER and self.has(f))
         return chosen + tuple(
             _number(
@@ -155,12 +168,21 @@ class FeatureSet(Struct, frozen=True):
 
     @property
     def categories(self) -> tuple[Feature, ...]:
-        """The category features in the order of `FeatureBatch.categories`."""
+        """The category features in the order of `FeatureBlock.categories`."""
         chosen = tuple(f for f in CATALOGUE if f.kind is Kind.CATEGORY and self.has(f))
         return chosen + tuple(
             _category(ATTRIBUTE_PREFIX + name, f"attribute {name} of the transaction", Needs.NOTHING)
             for name in self.category_attributes
         )
+
+
+class EngineTerms(Struct, frozen=True):
+    """What the values of features depend on, besides the past: bundles can share an engine where these are equal."""
+
+    currency: str
+    label_delay_days: int = 7
+    bucket_ms: int = HOUR
+    max_lateness_ms: int = DAY
 
 
 ALL_FIELDS = frozenset({"customer_id", "merchant_id", "merchant_category", "channel", "device_id", "country"})

@@ -1,5 +1,7 @@
 """Numbers for texts, and the arrays that hold them. Codes mean something in one process only."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,3 +18,13 @@ class Codes(dict[str | None, int]):
     def __missing__(self, text: str | None) -> int:
         code = self[text] = len(self)
         return code
+
+    @contextmanager
+    def only_for_now(self) -> Iterator[None]:
+        """Codes that are given meanwhile are taken back in the end."""
+        count = len(self)
+        try:
+            yield
+        finally:
+            while len(self) > count:
+                self.popitem()  # the newest

@@ -1,6 +1,7 @@
 """The feature engine: transactions in, features out, and the transactions join the past. One engine for everything.
 
-It knows no bundle: what was learned from data is applied afterwards, by prepare.
+It knows no bundle: what was learned from data is applied afterwards, by a scorer. Several scorers can share an engine
+(`serve`), because histories are the same whatever features are computed from them.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from risk.catalogue import (
     DIRECT_FEATURES,
     HISTORY_FEATURES,
     LEDGER_FEATURES,
+    EngineTerms,
     Feature,
     FeatureSet,
 )
@@ -44,11 +46,12 @@ class Verdict(IntEnum):
     LATE = windows.LATE
 
 
-class FeatureBatch(NamedTuple):
-    """What the engine says of a batch: one entry a transaction everywhere, in order."""
+class FeatureBlock(NamedTuple):
+    """What the engine says of a block: one entry a transaction everywhere, in order."""
 
-    values: Array  # float64, a column for each of feature_set.numbers; rows that are not scored are NaN
-    categories: dict[str, list[str | None]]  # a list for each of feature_set.categories
+    values: Array  # float64; rows that are not scored are NaN
+    columns: dict[str, int]  # where each number feature stands in them
+    categories: dict[str, list[str | None]]
     verdicts: Array  # uint8, a Verdict each
     ledger_days: Array  # int64, the newest closed day that could be looked at; -1 without a ledger
 
@@ -56,66 +59,93 @@ class FeatureBatch(NamedTuple):
 class Engine:
     """Histories of each partition, and one ledger for all of them."""
 
-    def __init__(
-        self,
-        feature_set: FeatureSet,
-        *,
-        currency: str,
-        label_delay_days: int = 7,
-        bucket_ms: int = HOUR,
-        max_lateness_ms: int = DAY,
-        days: DaySource | None = None,
-    ) -> None:
-        if currency not in EXPONENTS:
-            raise EngineError(f"currency: got {currency!r}, expected an ISO 4217 code such as EUR")
-        if max_lateness_ms < 0:
-            raise EngineError(f"max lateness: got {max_lateness_ms} ms, expected 0 or more")
-        self._wants_ledger = "merchant_id" in feature_set.fields
-        if self._wants_ledger and (label_delay_days - 1) * DAY <= max_lateness_ms:
-            raise EngineError(
-                f"label delay: got {label_delay_days} days, and transactions {max_lateness_ms / DAY:g} days late, "
-                f"expected at least {max_lateness_ms // DAY + 2} days, or a late one could meet a day that is closed "
-                "already. Give a longer label delay, or a shorter lateness."
-            )
-        self.feature_set = feature_set
-        if self._wants_ledger and days is None:
-            raise EngineError(
-                "days: got none with merchants in the feature set, expected a source of closed ledger days"
-            )
-        self._currency = currency
-        self._delay_days = label_delay_days
-        self._max_lateness = max_lateness_ms
+    def __init__(self, feature_set: FeatureSet, terms: EngineTerms, days: DaySource | None = None) -> None:
+        if terms.currency not in EXPONENTS:
+            raise EngineError(f"currency: got {terms.currency!r}, expected an ISO 4217 code such as EUR")
+        if terms.max_lateness_ms < 0:
+            raise EngineError(f"max lateness: got {terms.max_lateness_ms} ms, expected 0 or more")
+        self.terms = terms
+        self._currency = terms.currency
+        self._delay_days = terms.label_delay_days
+        self._max_lateness = terms.max_lateness_ms
         self._days = days
         self._merchants = Codes()
         self._countries = Codes()
-        self._ledger = MerchantLedger(label_delay_days=label_delay_days, bucket_ms=bucket_ms, merchants=self._merchants)
+        self._ledger = MerchantLedger(
+            label_delay_days=terms.label_delay_days, bucket_ms=terms.bucket_ms, merchants=self._merchants
+        )
         self._partitions: dict[int, Histories] = {}
-        place = {feature.name: column for column, feature in enumerate(feature_set.numbers)}
-        self._history_columns = _columns(HISTORY_FEATURES, place)
-        self._ledger_columns = _columns(LEDGER_FEATURES, place)
-        self._direct_columns = [place[feature.name] for feature in DIRECT_FEATURES]
-        self._attribute_columns = [(name, place[ATTRIBUTE_PREFIX + name]) for name in feature_set.number_attributes]
+        self.feature_set = FeatureSet(frozenset())
+        self.serve(feature_set, terms)
 
-    def features(self, block: Block, partition: int = 0) -> FeatureBatch:
-        """Verdicts and features of a batch of one partition, in its order; what is scored joins the past.
+    def serve(self, feature_set: FeatureSet, terms: EngineTerms) -> None:
+        """Computes these features too from now on; those of everybody else keep their values."""
+        for name in EngineTerms.__struct_fields__:
+            got, expected = getattr(terms, name), getattr(self.terms, name)
+            if got != expected:
+                raise EngineError(
+                    f"{name}: got {got!r}, expected {expected!r} as of the others that share this engine. Give what "
+                    "differs an engine of its own, or train it again with that value."
+                )
+        union = self.feature_set | feature_set
+        if union.has_ledger and not self.feature_set.has_ledger:
+            self._check_ledger()
+        self.feature_set = union
+        self._place = {feature.name: column for column, feature in enumerate(union.numbers)}
+        self._history_columns = _columns(HISTORY_FEATURES, self._place)
+        self._ledger_columns = _columns(LEDGER_FEATURES, self._place)
+        self._direct_columns = [self._place[feature.name] for feature in DIRECT_FEATURES]
+        self._attribute_columns = [(name, self._place[ATTRIBUTE_PREFIX + name]) for name in union.number_attributes]
 
-        If the source of days raises, the batch is part of the histories already, and giving it again would find
+    def _check_ledger(self) -> None:
+        """Before the first set of features with merchants is served."""
+        if (self._delay_days - 1) * DAY <= self._max_lateness:
+            raise EngineError(
+                f"label delay: got {self._delay_days} days, and transactions {self._max_lateness / DAY:g} days late, "
+                f"expected at least {self._max_lateness // DAY + 2} days, or a late one could meet a day that is "
+                "closed already. Give a longer label delay, or a shorter lateness."
+            )
+        if self._days is None:
+            raise EngineError(
+                "days: got none with merchants in the feature set, expected a source of closed ledger days"
+            )
+        if self._partitions:
+            raise EngineError(
+                "merchants: got features of the merchant ledger for an engine that has histories and showed none of "
+                "them to its source of days, expected them from the beginning. Give them an engine of their own."
+            )
+
+    def features(self, block: Block, partition: int = 0) -> FeatureBlock:
+        """Verdicts and features of a block of one partition, in its order; what is scored joins the past.
+
+        If the source of days raises, the block is part of the histories already, and giving it again would find
         duplicates: forget the partition and restore it, as after any failure between scoring and storing.
         """
         histories = self._histories(partition)
         newest_before = histories.newest
         taken = histories.take(block)
-        scored = np.flatnonzero(taken.verdicts == Verdict.SCORED)
-        values = np.full((len(block), len(self.feature_set.numbers)), np.nan)
-        ledger_days = np.full(len(block), NO_DAY, np.int64)
-        columns, sources = self._history_columns
-        values[:, columns] = taken.features[:, sources]
-        self._direct(values, scored, taken)
-        if self._wants_ledger:
+        features, scored = self._of(taken)
+        if self.feature_set.has_ledger:
             running_newest = np.maximum(np.maximum.accumulate(block.event_time[scored]), newest_before)
-            needed = running_newest // DAY - self._delay_days
-            self._look_up(values, ledger_days, scored, needed, taken)
-        return FeatureBatch(values, self._categories(block), taken.verdicts, ledger_days)
+            self._follow_days(features, scored, running_newest // DAY - self._delay_days, taken)
+        return features
+
+    def peek(self, block: Block, partition: int = 0) -> FeatureBlock:
+        """What `features` would say of this block next, while nothing joins the past: no history, no name, no day.
+
+        It costs what the block's customers have, not what all have. The ledger's days are those that the engine has
+        taken in: where `ledger_days` names an older one than the label delay asks for, `features` would first ask the
+        source of days for the others.
+        """
+        with self._merchants.only_for_now(), self._countries.only_for_now():
+            histories = self._new_histories()
+            if partition in self._partitions:
+                self._partitions[partition].copy_to(histories, block.customer_id)
+            taken = histories.take(block)
+        features, scored = self._of(taken)
+        if self.feature_set.has_ledger and len(scored):
+            self._look_up(features, scored, taken)
+        return features
 
     def restore(self, block: Block, partition: int = 0) -> None:
         """Puts back transactions that were scored earlier, in any order. Closed days come back by `add_day`; a source
@@ -134,19 +164,37 @@ class Engine:
         newest = held if slowest is None else slowest
         self._ledger.forget_before(ledger_horizon(newest, self._max_lateness, self._delay_days))
 
+    def has(self, partition: int) -> bool:
+        """Whether it has histories of this partition."""
+        return partition in self._partitions
+
     def forget(self, partition: int) -> None:
         """The partition belongs to somebody else now."""
         self._partitions.pop(partition, None)
 
     def _histories(self, partition: int) -> Histories:
         if partition not in self._partitions:
-            self._partitions[partition] = Histories(
-                currency=self._currency,
-                max_lateness_ms=self._max_lateness,
-                merchants=self._merchants,
-                countries=self._countries,
-            )
+            self._partitions[partition] = self._new_histories()
         return self._partitions[partition]
+
+    def _new_histories(self) -> Histories:
+        return Histories(
+            currency=self._currency,
+            max_lateness_ms=self._max_lateness,
+            merchants=self._merchants,
+            countries=self._countries,
+        )
+
+    def _of(self, taken: Taken) -> tuple[FeatureBlock, Array]:
+        """All features but the ledger's, and which rows are scored."""
+        count = len(taken.block)
+        values = np.full((count, len(self._place)), np.nan)
+        columns, sources = self._history_columns
+        values[:, columns] = taken.features[:, sources]
+        scored = np.flatnonzero(taken.verdicts == Verdict.SCORED)
+        self._direct(values, scored, taken)
+        ledger_days = np.full(count, NO_DAY, np.int64)
+        return FeatureBlock(values, self._place, self._categories(taken.block), taken.verdicts, ledger_days), scored
 
     def _direct(self, values: Array, scored: Array, taken: Taken) -> None:
         moments, amounts = taken.block.event_time[scored], taken.amounts[scored]
@@ -161,13 +209,12 @@ class Engine:
             for name, column in self._attribute_columns:
                 values[scored, column] = [_number(attributes.get(name)) for attributes in present]
 
-    def _look_up(self, values: Array, ledger_days: Array, scored: Array, needed: Array, taken: Taken) -> None:
+    def _follow_days(self, features: FeatureBlock, scored: Array, needed: Array, taken: Taken) -> None:
         """Goes up to each row with which a new day comes into reach, takes the days in, and looks these rows up.
 
-        Cut by the newest time so far and not by the batch, so that the size of batches changes nothing.
+        Cut by the newest time so far and not by the block, so that the size of blocks changes nothing.
         """
         assert self._days is not None
-        columns, sources = self._ledger_columns
         cuts = np.flatnonzero(np.diff(needed)) + 1
         for first, last in pairwise([0, *cuts.tolist(), len(scored)]):
             if first == last:
@@ -175,11 +222,15 @@ class Engine:
             for closed in self._days.closed_until(int(needed[first])):
                 self._ledger.add(closed)
             rows = scored[first:last]
-            times = taken.block.event_time[rows]
-            found = self._ledger.features(taken.merchant_codes[rows], times)
-            values[rows[:, None], columns] = found[:, sources]
-            ledger_days[rows] = self._ledger.day_used(times // DAY - self._delay_days)
+            self._look_up(features, rows, taken)
             self._days.see(taken.block, rows)
+
+    def _look_up(self, features: FeatureBlock, rows: Array, taken: Taken) -> None:
+        columns, sources = self._ledger_columns
+        times = taken.block.event_time[rows]
+        found = self._ledger.features(taken.merchant_codes[rows], times)
+        features.values[rows[:, None], columns] = found[:, sources]
+        features.ledger_days[rows] = self._ledger.day_used(times // DAY - self._delay_days)
 
     def _categories(self, block: Block) -> dict[str, list[str | None]]:
         direct = {

@@ -4,6 +4,7 @@ Merchants, devices and ids are compared by codes that mean something in this pro
 ordered, never sent.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -69,6 +70,17 @@ class Histories:
             rows, self._past(), self._index, self.newest, self._max_lateness, self._scale, self._seen, verdicts, out
         )
         return rows.amounts, rows.merchants
+
+    def copy_to(self, empty: "Histories", customers: Iterable[str]) -> None:
+        """What is remembered of these customers, and the partition's clock, for who may not touch the original."""
+        empty.newest = self.newest
+        known = [customer for customer in dict.fromkeys(customers) if customer in self._customers]
+        series = np.array([self._customers[customer] for customer in known], np.int64)
+        rows = windows.remembered(series, self._past())
+        for customer in known:
+            empty._series_of(customer)
+        empty._make_room(rows.customers)
+        windows.remember_all(rows, empty._past(), empty._index)
 
     def restore(self, block: Block) -> None:
         """Puts back transactions that were scored earlier, in any order."""

@@ -171,7 +171,6 @@ class MerchantLedger:
                 "started again takes them in; offline, keep all days while partitions can still come"
             )
         out = np.empty((len(merchant_codes), len(LEDGER_FEATURES)))
-        self._arena.have_series(len(self._merchants))
         windows.look_up(self._book(), merchant_codes, event_times, self._delay_days * DAY, self._bucket, out)
         return out
 

@@ -15,8 +15,10 @@ from risk.bundle import (
     MANIFEST,
     MANIFEST_VERSION,
     ONNX,
+    Calibration,
     Days,
     Histogram,
+    Learned,
     Manifest,
     Thresholds,
     Training,
@@ -24,9 +26,7 @@ from risk.bundle import (
     sealed,
     version_of,
 )
-from risk.calibration import Calibration
 from risk.catalogue import CATALOGUE_VERSION, FeatureSet
-from risk.prepare import Learned
 
 SAME = Calibration((0.0, 1.0), (0.0, 1.0))
 

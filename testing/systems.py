@@ -19,10 +19,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ops.leashed import Leashed
 from producer.__main__ import main as producer
-from risk.bundle import read_bundle
+from risk.bundle import Learned, LearnedCategory, LearnedNumber, read_bundle
 from risk.catalogue import FeatureSet
 from risk.errors import StoreError
-from risk.prepare import Learned, LearnedCategory, LearnedNumber
 from risk.settings import PREFIX
 from risk.store import open_store
 from risk.topics import Topics, topics_of

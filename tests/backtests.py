@@ -8,9 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from console.start import EXIT_OK
-from risk.bundle import MANIFEST, Days, read_bundle, sealed, version_of
+from risk.bundle import MANIFEST, Days, Learned, LearnedCategory, LearnedNumber, read_bundle, sealed, version_of
 from risk.catalogue import FeatureSet
-from risk.prepare import Learned, LearnedCategory, LearnedNumber
 from testing.bundles import write_bundle
 from trainer.__main__ import main
 

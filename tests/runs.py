@@ -6,6 +6,7 @@ from itertools import groupby, pairwise
 import numpy as np
 
 from risk.block import block_of
+from risk.catalogue import EngineTerms
 from risk.engine import Engine, Verdict
 from risk.events import Label, Transaction
 from risk.ledger import SeenDays
@@ -29,14 +30,8 @@ def see(days: SeenDays, transactions: Sequence[Transaction]) -> None:
 
 
 def engine_for(rules: Rules, days: SeenDays | None) -> Engine:
-    return Engine(
-        rules.feature_set,
-        currency=rules.currency,
-        label_delay_days=rules.label_delay_days,
-        bucket_ms=rules.bucket_ms,
-        max_lateness_ms=rules.max_lateness_ms,
-        days=days,
-    )
+    terms = EngineTerms(rules.currency, rules.label_delay_days, rules.bucket_ms, rules.max_lateness_ms)
+    return Engine(rules.feature_set, terms, days)
 
 
 def run(case: Case, cuts: Sequence[int] = ()) -> Outcome:

@@ -12,10 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from console.start import EXIT_FAILED, EXIT_OK
-from risk.bundle import read_bundle
+from risk.bundle import Learned, LearnedNumber, read_bundle
 from risk.catalogue import FeatureSet, label_features
 from risk.clock import DAY, date_ms
-from risk.prepare import Learned, LearnedNumber
 from testing.bundles import write_bundle
 from tests.backtests import FIELDS, backtest, history, make_home
 from trainer.__main__ import main

@@ -12,8 +12,8 @@ from console.start import EXIT_OK
 from risk.block import block_of
 from risk.bundle import read_bundle
 from risk.dataset import Rows
+from risk.decision import Scored
 from risk.events import Level, Transaction
-from risk.pipeline import Scored
 from tests.backtests import backtest, make_home
 from trainer.backtest.passing import Answer
 from trainer.backtest.side_by_side import MOST_EXAMPLES, SideBySide

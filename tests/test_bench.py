@@ -18,12 +18,12 @@ from bench.stream.by_hand import features
 from bench.stream.contestants import CONTESTANTS, lines_in, lines_in_java
 from bench.stream.same_as_ours import compare, features_by_hand, same_features
 from bench.targets import verdicts
-from risk.catalogue import ALL_FIELDS, FeatureSet
+from risk.bundle import Learned, LearnedCategory, LearnedNumber
+from risk.catalogue import ALL_FIELDS, EngineTerms, FeatureSet
 from risk.clock import DAY, HOUR
 from risk.engine import Engine
 from risk.events import Transaction
 from risk.ledger import SeenDays
-from risk.prepare import Learned, LearnedCategory, LearnedNumber
 from testing.bundles import write_bundle
 
 ROOT = Path(__file__).parent.parent
@@ -51,7 +51,7 @@ def history() -> list[Transaction]:
 
 def engine() -> Engine:
     days = SeenDays(label_delay_days=7, bucket_ms=HOUR)
-    return Engine(FeatureSet(ALL_FIELDS), currency="EUR", days=days)
+    return Engine(FeatureSet(ALL_FIELDS), EngineTerms("EUR"), days)
 
 
 def test_features_by_hand_are_the_engines_to_the_last_bit():

@@ -18,6 +18,9 @@ from risk.bundle import (
     MANIFEST,
     MANIFEST_VERSION,
     ONNX,
+    Calibration,
+    LearnedCategory,
+    LearnedNumber,
     Manifest,
     bundle_of_version,
     is_version,
@@ -25,11 +28,9 @@ from risk.bundle import (
     sealed,
     version_of,
 )
-from risk.calibration import Calibration
 from risk.catalogue import CATALOGUE_VERSION, FeatureSet
 from risk.errors import BundleError
 from risk.model import OnnxModel
-from risk.prepare import LearnedCategory, LearnedNumber
 from testing.bundles import linear_onnx, write_bundle
 
 FIELDS = FeatureSet(frozenset({"channel"}))
@@ -252,6 +253,11 @@ def test_another_catalogue_is_refused(folder: Path) -> None:
 def test_a_feature_that_the_engine_does_not_know_is_refused(folder: Path) -> None:
     changed(folder, lambda body: body["features"][0].update(name="moon_phase"))
     refused(folder, "got feature 'moon_phase', expected one of amount, hour")
+
+
+def test_a_text_that_the_bundle_takes_for_a_number_is_refused(folder: Path) -> None:
+    changed(folder, lambda body: body["features"][0].update(name="channel"))
+    refused(folder, "got feature 'channel', expected one of amount, hour, night, weekend")
 
 
 def test_another_order_is_refused(folder: Path) -> None:

@@ -14,13 +14,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from risk.bundle import CURRENT, JOBLIB, MANIFEST, ONNX, Manifest, read_bundle, sealed, version_of
+from risk.bundle import CURRENT, JOBLIB, MANIFEST, ONNX, LearnedNumber, Manifest, read_bundle, sealed, version_of
 from risk.catalogue import FeatureSet
 from risk.clock import DAY
 from risk.errors import BundleError
 from risk.model import OnnxModel
 from risk.onnx_graph import MOST_NODES, read_graph
-from risk.prepare import LearnedNumber
 from testing.bundles import linear_onnx, write_bundle
 
 

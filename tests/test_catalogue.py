@@ -40,5 +40,15 @@ def test_a_feature_is_there_only_with_all_that_it_needs() -> None:
     assert "merchant_risk_7d" in without_customer
 
 
+def test_a_union_has_the_features_of_both() -> None:
+    """An attribute may be a number to the one and a text to the other."""
+    one = FeatureSet(frozenset({"customer_id"}), ("age", "size"), ())
+    other = FeatureSet(frozenset({"channel"}), ("size",), ("age",))
+    assert set(names(one | other)) == {*names(one), *names(other)}
+    assert names(one | other).count("attribute_age") == 2
+    assert not (one | other).has_ledger
+    assert (one | FeatureSet(ALL_FIELDS)).has_ledger
+
+
 def test_attributes_cannot_be_mistaken_for_features() -> None:
     assert names(FeatureSet(frozenset(), ("amount",), ("hour",)))[-2:] == ["attribute_amount", "attribute_hour"]

@@ -22,7 +22,7 @@ from risk.events import Label, Rejected, RejectReason, Transaction
 from risk.ledger_day import close_day
 from risk.ledger_log import messages_of
 from risk.outputs import HighRiskAlert, RiskFlag, encode
-from risk.reasons import MOST_REASONS
+from risk.scorer import MOST_REASONS
 from risk.topics import KINDS
 from tests.contracts import FOLDER, closed, faults, schema, validator
 from tests.events import ALERTS, FLAGS, LABELS, TEXT, TRANSACTIONS

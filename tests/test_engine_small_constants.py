@@ -27,6 +27,7 @@ from risk.clock import DAY, HOUR
 from tests.cases import Knobs, Rules, EVERYTHING, generate
 from tests.oracle import expect
 from tests.runs import assert_same, run
+from tests.test_engine_peek import peek_all_along
 
 dice = random.Random(7)
 for seed in range(150):
@@ -38,6 +39,7 @@ for seed in range(150):
     case = generate(seed, knobs, Rules(EVERYTHING, "EUR", delay, HOUR, lateness))
     cuts = [row for row in range(1, len(case.arrivals)) if dice.random() < 0.1]
     assert_same(case.rules, case.arrivals, run(case, cuts), expect(case))
+    peek_all_along(case, set(cuts))
 print("same")
 """
 

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from console.start import EXIT_FAILED, EXIT_OK
+from risk.catalogue import EngineTerms
 from risk.dataset import open_dataset
 from risk.engine import Engine, Verdict
 from risk.ledger import SeenDays
@@ -39,7 +40,7 @@ def test_the_file_holds_what_the_engine_says_whatever_the_chunks(cards: Path, tm
 
     dataset = open_dataset(cards)
     days = SeenDays(label_delay_days=5, bucket_ms=60_000)
-    engine = Engine(dataset.feature_set, currency="EUR", label_delay_days=5, bucket_ms=60_000, days=days)
+    engine = Engine(dataset.feature_set, EngineTerms("EUR", 5, 60_000), days)
     (rows,) = dataset.rows()
     days.learn(rows.labels())
     batch = engine.features(rows.block)

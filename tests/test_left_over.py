@@ -38,6 +38,7 @@ KEPT = {
     "head_sha256": "compared as a whole tuple",
     "columns_sha256": "compared as a whole tuple",
     "labels_topic": "compared as a whole tuple",
+    "peek": "for answers to what-if over HTTP, which no program gives yet",
     "is_needed": "asked by the page of a query, in a template",
     # Called by the libraries that they belong to.
     "extra_template_vars": "Datasette",

@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 
 from risk.block import block_of
-from risk.bundle import read_bundle
-from risk.calibration import Calibration
+from risk.bundle import Calibration, Learned, LearnedCategory, LearnedNumber, read_bundle
 from risk.catalogue import CATALOGUE, FeatureSet
 from risk.codec import decode_transaction, encode_transaction
+from risk.decision import Scored
 from risk.digest import Digest, canonical
 from risk.events import Level, Reason, Transaction
 from risk.ledger import SeenDays
 from risk.model import OnnxModel
-from risk.pipeline import Pipeline, Scored
-from risk.prepare import Learned, LearnedCategory, LearnedNumber
+from risk.pipeline import Pipeline
 from risk.sentences import sentence
 from testing.bundles import linear_onnx, write_bundle
 from tests.cases import generate

@@ -13,12 +13,12 @@ from risk.block import Block
 from risk.block_codec import Decoded
 from risk.bundle import Manifest
 from risk.clock import DAY, EARLIEST, HOUR
+from risk.decision import Scored
 from risk.engine import Verdict
 from risk.errors import BrokerError, StaleOwnerError, StoreError
 from risk.events import Label, Level, Rejected, RejectReason, Transaction
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
-from risk.pipeline import Scored
 from risk.store import Owner, Taken
 from risk.topics import topics_of
 from scorer.ledger.closed_days import LedgerDays

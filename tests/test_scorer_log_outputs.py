@@ -13,10 +13,10 @@ from risk.block import block_of
 from risk.bundle import Manifest
 from risk.clock import DAY, EARLIEST, LATEST, to_ms
 from risk.codec import from_wire
+from risk.decision import Scored
 from risk.engine import Verdict
 from risk.events import Level, Reason, Rejected, RejectReason, Transaction
 from risk.outputs import HighRiskAlert, RiskFlag, day_named, decode_alert, decode_flag
-from risk.pipeline import Scored
 from risk.store import FlagRow
 from risk.topics import REASON
 from risk.warming_up import LogStart, history_days

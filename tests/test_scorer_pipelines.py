@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from risk.block import block_of
-from risk.bundle import Bundle, read_bundle
+from risk.bundle import Bundle, Learned, LearnedNumber, read_bundle
 from risk.catalogue import FeatureSet
 from risk.clock import DAY, HOUR
+from risk.engine import Verdict
 from risk.errors import BundleError, EngineError, StoreBusyError, StoreError
 from risk.events import Transaction
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 from risk.pipeline import Pipeline
-from risk.prepare import Learned, LearnedNumber
 from risk.store import Store, open_store
 from scorer.ledger.closed_days import LedgerDays
 from scorer.store_thread import StoreThread
@@ -28,9 +28,18 @@ from testing.bundles import write_bundle
 from testing.stores import flag, store_flags
 
 FIRST = 20_000
+
+
+def sale(number: int) -> Transaction:
+    return Transaction(f"t{number}", FIRST * DAY + number, "ann", "EUR", "shop", amount=100)
+
+
 WITH_LEDGER = FeatureSet(frozenset({"customer_id", "merchant_id"}))
 WITHOUT = FeatureSet(frozenset({"customer_id"}))
-LEARNED: tuple[Learned, ...] = (LearnedNumber("amount", 20.0, 0.0, 1e6, 20.0),)
+LEARNED: tuple[Learned, ...] = (
+    LearnedNumber("amount", 20.0, 0.0, 1e6, 20.0),
+    LearnedNumber("customer_count_1h", 1.0, 0.0, 1e6, 1.0),
+)
 
 
 class Empty:
@@ -42,17 +51,19 @@ class Empty:
 
 
 class Bench:
-    def __init__(self, folder: Path, fields: FeatureSet = WITH_LEDGER) -> None:
+    def __init__(self, folder: Path, fields: FeatureSet = WITH_LEDGER, older: FeatureSet | None = None) -> None:
+        """`older`: the fields of the older bundle, where they are others."""
         self.models = folder / "models"
         self.models.mkdir()
-        self.current, self.older = (self._bundle(folder / "made", fields, weight) for weight in (0.01, 0.02))
+        self.current = self._bundle(folder / "made", fields, 0.01)
+        self.older = self._bundle(folder / "made", fields if older is None else older, 0.02)
         self.store = StoreThread(folder / "risk.db", name="test")
         self.days = LedgerDays(7, HOUR)
         self.pipelines = Pipelines(self.current, self.days, self.store, Empty(), topic="transactions", partitions=2)
         self._offset = 0
 
     def _bundle(self, made: Path, fields: FeatureSet, weight: float) -> Bundle:
-        version = write_bundle(made, fields, LEARNED, [weight]).version
+        version = write_bundle(made, fields, LEARNED, [weight, weight]).version
         made.rename(self.models / version)
         return read_bundle(self.models / version)
 
@@ -75,11 +86,68 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made.store.close()
 
 
-def test_days_are_kept_for_every_pipeline_that_is_in_use(bench: Bench) -> None:
-    bench.take(0, bench.current)
-    bench.take(1, bench.older)
+def test_bundles_on_equal_terms_share_an_engine_and_its_days(bench: Bench) -> None:
+    current, older = bench.take(0, bench.current), bench.take(1, bench.older)
+    assert current.engine is older.engine
+    assert (current.manifest, older.manifest) == (bench.current.manifest, bench.older.manifest)
     bench.days_come(5)
-    assert bench.days.kept == 10
+    assert bench.days.kept == 5
+
+
+def test_going_on_with_another_bundle_finds_the_histories(bench: Bench) -> None:
+    """Whichever came first; what the one scored is the other's past."""
+    first = bench.take(0, bench.older)
+    assert not first.engine.has(0)
+    first.score(block_of([sale(0)]))
+    then = bench.take(0, bench.current)
+    bench.pipelines.retire()
+    assert then.engine.has(0)
+    assert then.score(block_of([sale(0), sale(1)])).verdicts.tolist() == [Verdict.DUPLICATE, Verdict.SCORED]
+
+
+def test_a_bundle_without_a_ledger_shares_the_engine_of_one_that_has_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, WITH_LEDGER, older=WITHOUT)
+    assert bench.take(0, bench.current).engine is bench.take(1, bench.older).engine
+    bench.pipelines.release(0)
+    bench.pipelines.retire()
+    bench.days_come(5)
+    assert bench.days.kept == 5  # the engine still takes them in
+    bench.pipelines.release(1)
+    bench.pipelines.retire()
+    assert bench.days.kept == 0
+    bench.store.close()
+
+
+def test_the_first_bundle_with_a_ledger_has_an_engine_of_its_own(tmp_path: Path) -> None:
+    """No day was followed for the other; its partition's histories are put there from the store."""
+    bench = Bench(tmp_path, WITH_LEDGER, older=WITHOUT)
+    older = bench.take(0, bench.older)
+    older.score(block_of([sale(0)]))
+    current = bench.take(0, bench.current)
+    assert current.engine is not older.engine
+    assert not current.engine.has(0)
+    bench.days_come(5)
+    assert bench.days.kept == 5
+    bench.store.close()
+
+
+def test_an_engine_that_is_retired_while_a_bundle_joins_it_is_not_shared(bench: Bench) -> None:
+    """Nobody would bring it the days that come."""
+    retired = bench.take(0, bench.older).engine
+
+    class Slow(StoreThread):
+        async def call(self, ask: Callable[[Store], Any]) -> Any:
+            answer = await super().call(ask)
+            bench.pipelines._had_by.pop(0, None)
+            bench.pipelines.retire()
+            return answer
+
+    bench.pipelines._store = Slow(bench.store._path, name="test")
+    joined = bench.take(1, bench.current)
+    bench.pipelines._store.close()
+    assert joined.engine is not retired
+    bench.days_come(5)
+    assert bench.days.kept == 5
 
 
 def test_no_day_is_kept_for_a_pipeline_that_no_partition_has_any_more(bench: Bench) -> None:
@@ -210,7 +278,7 @@ def test_no_day_is_kept_for_a_bundle_that_cannot_be_used(bench: Bench, monkeypat
     ("learned", "weights", "why"),
     [
         ((LearnedNumber("amount", 20.0, 30.0, 1e6, 20.0),), [0.01], "the median between the clip points"),
-        (LEARNED, [0.01, 0.02], "expected rows of 1 features"),
+        (LEARNED, [0.01, 0.02, 0.03], "expected rows of 2 features"),
     ],
     ids=["terms that do not fit", "a model that does not fit"],
 )

@@ -11,12 +11,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from risk.bundle import Bundle
+from risk.catalogue import FeatureSet
 from risk.clock import EPOCH, HOUR
 from risk.codec import encode_transaction
 from risk.events import Level, Transaction
 from risk.kafka.log import LogReader
 from risk.kafka.sending import send_all
 from risk.outputs import RiskFlag, encode
+from risk.pipeline import Pipeline
+from risk.store import Store
 from risk.topics import topics_of
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.already_sent import AlreadySent, Unread, read_back, source_of_flag
@@ -28,7 +31,7 @@ from scorer.worker.bundles import Pipelines
 from scorer.worker.partition import TransactionPartition
 from tests.cases import NEW_YEAR
 from tests.test_scorer_already_sent import PLACE, SOURCE, Partition, Stored
-from tests.test_scorer_pipelines import WITHOUT, Bench, Empty
+from tests.test_scorer_pipelines import WITH_LEDGER, WITHOUT, Bench, Empty
 
 COUNT, CHUNK, REPEATED = 40, 10, (15, 39)
 
@@ -93,11 +96,12 @@ def forged(source: int, bundle: Bundle) -> bytes:
 class Worked(NamedTuple):
     flags: list[bytes | None]  # that were sent
     read: list[int]  # how many were read back after each chunk
-    begun: int  # pipelines
+    begun: int  # engines
+    rebuilt: int  # how often histories were
 
 
 class CountedEnds(Empty):
-    """Asked once for each pipeline that is begun."""
+    """Asked once for each engine that is begun."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -105,6 +109,14 @@ class CountedEnds(Empty):
     async def ends_of(self, topic: str, partitions: int) -> dict[int, int]:
         self.asked += 1
         return await super().ends_of(topic, partitions)
+
+
+class CountedPipelines(Pipelines):
+    rebuilt = 0
+
+    def restore(self, pipeline: Pipeline, store: Store, partition: int, newest: int | None) -> int:
+        self.rebuilt += newest is not None
+        return super().restore(pipeline, store, partition, newest)
 
 
 async def scored(folder: Path, bundle: Bundle, there: Sequence[bytes | None] = ()) -> Worked:
@@ -119,7 +131,7 @@ async def scored(folder: Path, bundle: Bundle, there: Sequence[bytes | None] = (
         assert Place(topic, partition) == SOURCE
 
     ends = CountedEnds()
-    pipelines = Pipelines(bundle, days, threads[0], ends, topic=SOURCE.topic, partitions=2)
+    pipelines = CountedPipelines(bundle, days, threads[0], ends, topic=SOURCE.topic, partitions=2)
     batches = Batches(
         topics=topics, pipelines=pipelines, days=days, scoring=threads[0],
         send=partial(send_all, producer), metrics=metrics, confirm=confirm,
@@ -147,7 +159,7 @@ async def scored(folder: Path, bundle: Bundle, there: Sequence[bytes | None] = (
     for thread in threads:
         thread.close()
     assert not failed, failed
-    return Worked(producer.flags, given, ends.asked)
+    return Worked(producer.flags, given, ends.asked, pipelines.rebuilt)
 
 
 @pytest.fixture
@@ -184,9 +196,18 @@ def test_what_only_workers_wrote_is_read_no_further_than_the_chunk(bench: Bench,
     assert len(found.flags) == (len(there) if is_gone else 0)
 
 
-def test_a_pipeline_is_begun_once_for_a_chunk_that_goes_back_and_forth(bench: Bench, tmp_path: Path) -> None:
-    """The bundle in use first; then for each chunk the other one that its flags name."""
+@pytest.mark.parametrize(
+    ("older", "begun", "rebuilt"),
+    [(None, 1, 0), (WITH_LEDGER, 5, 7)],
+    ids=["with a shared engine", "with engines of their own"],
+)
+def test_a_chunk_that_goes_back_and_forth_between_bundles_is_said_as_each_said_it(
+    tmp_path: Path, older: FeatureSet | None, begun: int, rebuilt: int
+) -> None:
+    """Engines are begun for the bundle in use first; then for each chunk that of the other one that its flags name."""
+    bench = Bench(tmp_path, WITHOUT, older)
     both = [asyncio.run(scored(tmp_path, bundle)).flags for bundle in (bench.older, bench.current)]
     there = [flags[n] for n, flags in enumerate(both[n // 5 % 2] for n in range(len(both[0])))]
     found = asyncio.run(scored(tmp_path, bench.current, there))
-    assert (found.flags, found.begun) == ([], 5)
+    assert (found.flags, found.begun, found.rebuilt) == ([], begun, rebuilt)
+    bench.store.close()

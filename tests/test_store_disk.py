@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from kpi_reporter.__main__ import main as reporter
+from risk.bundle import LearnedNumber
 from risk.catalogue import FeatureSet
 from risk.clock import DAY
 from risk.errors import StoreError
-from risk.prepare import LearnedNumber
 from risk.settings import PREFIX
 from risk.store import open_store, prune
 from risk.store.sqlite.removing import FLAG_BYTES, LEAST_AT_ONCE

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from risk.bundle import ONNX, read_bundle
+from risk.bundle import ONNX, LearnedNumber, read_bundle
 from risk.catalogue import FeatureSet
 from risk.errors import BundleError, OptionError
-from risk.prepare import LearnedNumber
 from testing import bundles
 from trainer.training.bundle_folder import make_current, prepare_folder, write_bundle
 from trainer.training.whole_folder import MARK, whole_folder

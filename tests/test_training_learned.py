@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from risk.prepare import LearnedCategory, LearnedNumber, Preparation
+from risk.bundle import LearnedCategory, LearnedNumber
+from risk.scorer import Preparation
 from tests.training_rows import made_matrix
 from trainer.training.learned import Features, learn
 from trainer.training.matrix import Matrix
@@ -80,7 +81,7 @@ def test_a_matrix_is_prepared_as_a_batch_of_the_worker_is() -> None:
     amounts = np.array([3.0] * 55 + [np.nan, 1e9])
     matrix = matrix_of(amounts, channels)
     features = learn(matrix, np.arange(55))
-    values = matrix.prepared(Preparation(matrix.feature_set, features.learned), np.array([0, 54, 55, 56]))
+    values = matrix.prepared(Preparation(features.learned), np.array([0, 54, 55, 56]))
     assert values.dtype == np.float32
     assert values[:, 0].tolist() == [3, 3, 3, 3]
     assert values[:, -1].tolist() == [2, 3, 1, 0]

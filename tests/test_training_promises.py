@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_info
 
 from console.start import EXIT_FAILED, EXIT_OK
 from risk.bundle import Bundle, read_bundle
-from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES, FeatureSet
-from risk.clock import DAY, HOUR, date_ms
+from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES, EngineTerms, FeatureSet
+from risk.clock import DAY, date_ms
 from risk.dataset import open_dataset
 from tests.training_rows import made_matrix
 from tests.trainings import QUICK
@@ -67,9 +67,7 @@ def days_of(bundle: Bundle, part: str) -> tuple[int, int]:
 
 
 def matrix_of(path: Path) -> Matrix:
-    return read_matrix(
-        Replay(open_dataset(path), label_delay_days=7, bucket_ms=HOUR, max_lateness_ms=DAY, currency="EUR")
-    )
+    return read_matrix(Replay(open_dataset(path), EngineTerms("EUR")))
 
 
 def test_the_bundle_carries_the_proof_that_it_serves_what_was_trained(place: Path) -> None:

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risk.block import block_of
-from risk.catalogue import ALL_FIELDS, CATALOGUE, FeatureSet
+from risk.catalogue import ALL_FIELDS, CATALOGUE, EngineTerms, FeatureSet
 from risk.clock import DAY, HOUR, day_of
-from risk.engine import Engine, FeatureBatch
+from risk.engine import Engine, FeatureBlock
 from risk.events import Label, Transaction
 from risk.ledger import NO_DAY, SeenDays
 from risk.warming_up import (
@@ -122,12 +122,10 @@ def world(days: int = 100) -> tuple[list[Transaction], list[Label]]:
     return transactions, labels
 
 
-def features(transactions: list[Transaction], labels: list[Label]) -> FeatureBatch:
+def features(transactions: list[Transaction], labels: list[Label]) -> FeatureBlock:
     days = SeenDays(label_delay_days=7, bucket_ms=HOUR)
     days.learn(labels)
-    return Engine(FeatureSet(ALL_FIELDS), currency="EUR", label_delay_days=7, days=days).features(
-        block_of(transactions)
-    )
+    return Engine(FeatureSet(ALL_FIELDS), EngineTerms("EUR"), days).features(block_of(transactions))
 
 
 def test_only_a_score_that_saw_less_can_tell_what_lies_before_its_log() -> None:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from console.options import checked_target, settings_of
 from console.output import replaced
 from console.terminal import notice, progress, say
+from risk.catalogue import EngineTerms
 from risk.dataset import open_dataset
 from risk.dataset.map_file import load_map
 from risk.engine import Verdict
@@ -38,13 +39,8 @@ def run(options: argparse.Namespace) -> int:
     dataset = open_dataset(options.file, column_map, chunk_rows=settings.chunk_rows)
     for text in dataset.notices:
         notice(text)
-    replay = Replay(
-        dataset,
-        label_delay_days=settings.label_delay,
-        bucket_ms=settings.bucket,
-        max_lateness_ms=settings.max_lateness,
-        currency=options.currency or currency_of(dataset),
-    )
+    currency = options.currency or currency_of(dataset)
+    replay = Replay(dataset, EngineTerms(currency, settings.label_delay, settings.bucket, settings.max_lateness))
     with replaced(target) as (temporary,):
         write_features(replay, temporary)
         check_something_scored(replay)

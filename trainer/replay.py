@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from console.terminal import say, warn
-from risk.catalogue import FeatureSet, label_features
+from risk.catalogue import EngineTerms, FeatureSet, label_features
 from risk.clock import DAY
 from risk.dataset import BadRow, Dataset, Rows
 from risk.dataset.column_map import Constant
-from risk.engine import Engine, FeatureBatch, Verdict
+from risk.engine import Engine, FeatureBlock, Verdict
 from risk.errors import DatasetError
 from risk.ledger import SeenDays
 from risk.ledger_day import label_cutoff
@@ -31,7 +31,7 @@ class Passed(NamedTuple):
     """A chunk of the file, and what the engine said of it."""
 
     rows: Rows
-    batch: FeatureBatch
+    batch: FeatureBlock
 
 
 class Replay:
@@ -40,11 +40,7 @@ class Replay:
     def __init__(
         self,
         dataset: Dataset,
-        *,
-        label_delay_days: int,
-        bucket_ms: int,
-        max_lateness_ms: int,
-        currency: str,
+        terms: EngineTerms,
         feature_set: FeatureSet | None = None,
     ) -> None:
         """`feature_set`: where not everything that the dataset has is wanted."""
@@ -53,18 +49,11 @@ class Replay:
         self.other_currencies: Counter[str] = Counter()
         self.reported_frauds = 0
         self.frauds_unseen = 0
-        self.currency = currency
-        self.labelled = LabelledDays(label_delay_days)
-        self._delay = label_delay_days
-        self._days = SeenDays(label_delay_days=label_delay_days, bucket_ms=bucket_ms)
-        self._engine = Engine(
-            dataset.feature_set if feature_set is None else feature_set,
-            currency=currency,
-            label_delay_days=label_delay_days,
-            bucket_ms=bucket_ms,
-            max_lateness_ms=max_lateness_ms,
-            days=self._days,
-        )
+        self.currency = terms.currency
+        self.labelled = LabelledDays(terms.label_delay_days)
+        self._delay = terms.label_delay_days
+        self._days = SeenDays(label_delay_days=terms.label_delay_days, bucket_ms=terms.bucket_ms)
+        self._engine = Engine(dataset.feature_set if feature_set is None else feature_set, terms, self._days)
 
     @property
     def feature_set(self) -> FeatureSet:
@@ -72,7 +61,7 @@ class Replay:
 
     @property
     def has_ledger(self) -> bool:
-        return "merchant_id" in self.feature_set.fields
+        return self.feature_set.has_ledger
 
     def chunks(self) -> Iterator[Passed]:
         for rows in self.dataset.rows():
@@ -83,7 +72,7 @@ class Replay:
             self._engine.forget_old_days()
             yield Passed(rows, batch)
 
-    def _count(self, rows: Rows, batch: FeatureBatch) -> None:
+    def _count(self, rows: Rows, batch: FeatureBlock) -> None:
         for verdict in Verdict:
             self.verdicts[verdict] += int(np.count_nonzero(batch.verdicts == verdict))
         currencies = Counter(rows.block.currency)

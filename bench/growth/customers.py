@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.alone import run_alone
 from risk.block import block_of
-from risk.catalogue import ALL_FIELDS, FeatureSet
+from risk.catalogue import ALL_FIELDS, EngineTerms, FeatureSet
 from risk.clock import DAY, HOUR
 from risk.engine import Engine
 from risk.events import Transaction
@@ -74,7 +74,7 @@ def main() -> None:
     options = parser.parse_args()
     customers, rows = options.customers, options.customers * options.entries
     days = SeenDays(label_delay_days=7, bucket_ms=HOUR)
-    engine = Engine(FeatureSet(ALL_FIELDS), currency="EUR", days=days)
+    engine = Engine(FeatureSet(ALL_FIELDS), EngineTerms("EUR"), days)
     engine.restore(block_of(next(pieces(PIECE, PIECE))), 1)  # what is loaded at first use is no customer's
     engine.forget(1)
     gc.collect()

@@ -83,11 +83,4 @@ def days_of(manifest: Manifest) -> SeenDays:
 
 
 def engine_of(manifest: Manifest, days: DaySource) -> Engine:
-    return Engine(
-        manifest.feature_set,
-        currency=manifest.currency,
-        label_delay_days=manifest.label_delay_days,
-        bucket_ms=manifest.bucket_ms,
-        max_lateness_ms=manifest.max_lateness_ms,
-        days=days,
-    )
+    return Engine(manifest.feature_set, manifest.terms, days)

@@ -20,7 +20,6 @@ from risk.codec import encode_transaction
 from risk.dataset import open_dataset
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
-from risk.prepare import Preparation
 from risk.store import Outputs, open_store
 from scorer.log.decoding import Place, transaction_reader
 from scorer.log.outputs import outgoing
@@ -55,7 +54,6 @@ def cpu_of_steps(history: History) -> dict[str, float]:
     manifest, clock = bundle.manifest, Clock()
     read = transaction_reader(manifest.max_ahead_ms)
     apart, whole = _pipeline(bundle), _pipeline(bundle)
-    preparation = Preparation(manifest.feature_set, manifest.features)
     warm_up(bundle)
     collect_less()
     with TemporaryDirectory() as folder, open_store(Path(folder) / "risk.db") as store:
@@ -67,9 +65,9 @@ def cpu_of_steps(history: History) -> dict[str, float]:
             with clock.step(FEATURES):
                 batch = apart.engine.features(block)
             with clock.step(PREPARE):
-                prepared = preparation.prepare(batch)
+                prepared = apart.scorer.prepare(batch)
             with clock.step(MODEL):
-                apart.probabilities(prepared.values)
+                apart.scorer.scores(prepared.values)
             with clock.step(DECIDE):
                 scored = whole.score(block)
             with clock.step(OUTPUTS):

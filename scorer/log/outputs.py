@@ -13,12 +13,12 @@ from risk.block import NO_AMOUNT, Block
 from risk.bundle import Manifest
 from risk.clock import to_datetime, to_text
 from risk.codec import to_wire
+from risk.decision import Scored
 from risk.diagnosis import rejected
 from risk.engine import Verdict
 from risk.events import Level, Rejected, RejectReason
 from risk.kafka.sending import Message
 from risk.outputs import SCHEMA_VERSION, HighRiskAlert, RiskFlag, alert_id, date_of, encode
-from risk.pipeline import Scored
 from risk.rejects import reject_message
 from risk.store import RowValues
 from risk.warming_up import LogStart, history_days_of

@@ -106,4 +106,4 @@ def kind_of(pipeline: Pipeline) -> Kind:
 
 
 def has_ledger(pipeline: Pipeline) -> bool:
-    return "merchant_id" in pipeline.manifest.fields
+    return pipeline.manifest.feature_set.has_ledger

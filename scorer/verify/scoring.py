@@ -8,11 +8,12 @@ from risk.block import Block
 from risk.block_codec import NO_TIME, Decoded
 from risk.bundle import Bundle
 from risk.clock import DAY
+from risk.decision import Scored
 from risk.engine import Verdict
 from risk.kafka.log import LogReader
 from risk.kafka.sending import Message
 from risk.outputs import day_named, decode_flag
-from risk.pipeline import Pipeline, Scored
+from risk.pipeline import Pipeline
 from risk.store import FlagRow
 from scorer.ledger.closed_days import NEVER
 from scorer.log.already_sent import is_of

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 from risk.block import Block
 from risk.block_codec import Decoded
 from risk.clock import DAY, to_text
+from risk.decision import Scored
 from risk.digest import canonical
 from risk.engine import Verdict
 from risk.events import Rejected, RejectReason
 from risk.kafka.batches import is_aborted
 from risk.kafka.sending import Message
-from risk.pipeline import Pipeline, Scored
+from risk.pipeline import Pipeline
 from risk.store import FlagRow
 from risk.warming_up import LogStart
 from scorer.ledger.closed_days import NEVER

@@ -23,11 +23,12 @@ from risk.block import Block
 from risk.block_codec import Decoded
 from risk.bundle import Manifest
 from risk.clock import DAY
+from risk.decision import LEVELS, Scored
 from risk.engine import Verdict
 from risk.errors import StoreError
 from risk.events import Label, Rejected, RejectReason
 from risk.kafka.sending import Message
-from risk.pipeline import LEVELS, Pipeline, Scored
+from risk.pipeline import Pipeline
 from risk.store import Outputs
 from risk.topics import Topics
 from risk.warming_up import LogStart
@@ -218,7 +219,8 @@ class Batches:
     async def _pipeline(self, partition: TransactionPartition, version: str) -> Pipeline:
         pipeline = await self._pipelines.take(partition.place.partition, version)
         if partition.version != version:
-            await self._rebuild(partition, pipeline)
+            if not pipeline.engine.has(partition.place.partition):  # the bundle before had another one
+                await self._rebuild(partition, pipeline)
             partition.version = version
         return pipeline
 
@@ -312,7 +314,7 @@ class Counting:
         metrics.last_commit.set(time())
         if newest is not None:
             metrics.newest_event.labels(str(piece.place.partition)).set(newest / 1000)
-        if "merchant_id" in batch.manifest.fields:
+        if batch.manifest.feature_set.has_ledger:
             days = (piece.content.block.event_time[scored.rows] // DAY).tolist()
             self._ledger(Counter(zip(days, scored.ledger_days, strict=True)), batch.manifest)
 

@@ -1,4 +1,7 @@
-"""The bundles at hand, each with its pipeline: the one that scores now, and older ones that the log still names."""
+"""The bundles at hand, each with its pipeline: the one that scores now, and older ones that the log still names.
+
+On equal terms they share an engine, so that going on with another bundle rebuilds nothing.
+"""
 
 import asyncio
 import logging
@@ -9,6 +12,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from risk.bundle import Bundle, Manifest, bundle_of_version
+from risk.engine import Engine
 from risk.errors import BundleError, DaysPrunedError, EngineError, StoreError
 from risk.horizon import history_horizon, ledger_horizon
 from risk.ledger_log import ClosedDay
@@ -30,7 +34,7 @@ class FollowerBehindError(StoreError):
 
 class Begun(NamedTuple):
     pipeline: Pipeline
-    source: Source  # of its ledger days
+    source: Source  # of its engine's ledger days
 
 
 log = logging.getLogger(__name__)
@@ -93,7 +97,8 @@ class Pipelines:
         return True
 
     async def take(self, partition: int, version: str) -> Pipeline:
-        """What this partition goes on with; what it had before goes with `retire` if nobody else has it."""
+        """What this partition goes on with; what it had before goes with `retire` if nobody else has it. Unless its
+        engine has the partition's histories, they are to be put there by `restore`."""
         self._had_by[partition] = version
         if version not in self._begun:
             ours = version == self.current.manifest.version
@@ -114,9 +119,23 @@ class Pipelines:
     def retire(self) -> None:
         """Lets go of the pipelines that no partition has."""
         for version in set(self._begun) - set(self._had_by.values()):
-            self._days.leave(self._begun.pop(version).source)
+            source = self._begun.pop(version).source
+            if all(begun.source is not source for begun in self._begun.values()):
+                self._days.leave(source)
 
     async def _begin(self, bundle: Bundle) -> Begun:
+        """With the engine of another if there is one that can take it: terms are equal, and its ledger is followed."""
+        manifest = bundle.manifest
+        for other in list(self._begun.values()):
+            engine = other.pipeline.engine
+            has_all = engine.feature_set.has_ledger or not manifest.feature_set.has_ledger
+            if engine.terms == manifest.terms and has_all:
+                pipeline = await self._store.call(partial(_made, bundle, other.source, engine))
+                if other in self._begun.values():  # otherwise it was retired meanwhile, and nobody brings its days
+                    return Begun(pipeline, other.source)
+        return await self._begin_apart(bundle)
+
+    async def _begin_apart(self, bundle: Bundle) -> Begun:
         manifest = bundle.manifest
         kind = manifest.label_delay_days, manifest.bucket_ms
         for _ in range(TRIES):
@@ -125,10 +144,10 @@ class Pipelines:
             # A day that came after the store was read would be in neither: then it is read again.
             if self._days.newest_of(*kind) == (days[-1].closed.day if days else None):
                 source = Source(days, has_begun=begun)
-                if "merchant_id" in manifest.fields:
+                if manifest.feature_set.has_ledger:
                     self._days.follow(*kind, source)
                 try:
-                    pipeline = await self._store.call(partial(_made, bundle, source, reached))
+                    pipeline = await self._store.call(partial(_made_apart, bundle, source, reached))
                 except BaseException:
                     self._days.leave(source)  # or it would keep all days that come, and nobody would ask for them
                     raise
@@ -189,8 +208,12 @@ def _check_known(bundle: Bundle, store: Store) -> None:
         )
 
 
-def _made(bundle: Bundle, source: Source, slowest: int, _: Store) -> Pipeline:
-    pipeline = Pipeline(bundle, source)
+def _made(bundle: Bundle, source: Source, shared: Engine | None, _: Store) -> Pipeline:
+    return Pipeline(bundle, source, shared)
+
+
+def _made_apart(bundle: Bundle, source: Source, slowest: int, store: Store) -> Pipeline:
+    pipeline = _made(bundle, source, None, store)
     # The store was asked for no day before that: to look at one is an error, and not an empty day.
     pipeline.engine.forget_old_days(slowest)
     return pipeline

@@ -128,7 +128,7 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
     pipelines = Pipelines(
         options.bundle, days, clients.scoring, clients.bounds, topic=topics.transactions, partitions=clients.partitions
     )
-    has_ledger = "merchant_id" in manifest.fields
+    has_ledger = manifest.feature_set.has_ledger
     ownership = Ownership(
         topics=topics,
         buffer=Buffer(

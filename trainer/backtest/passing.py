@@ -10,12 +10,13 @@ from risk.block import NO_AMOUNT, Block
 from risk.bundle import Bundle
 from risk.codec import encode_transaction
 from risk.dataset import Rows
+from risk.decision import Scored
 from risk.diagnosis import MAX_BYTES
 from risk.digest import Digest, canonical
 from risk.engine import Verdict
 from risk.ledger import SeenDays
 from risk.money import scale_of
-from risk.pipeline import Pipeline, Scored
+from risk.pipeline import Pipeline
 from trainer.backtest.tally import Calendar, Costs, Outcome
 
 BATCH = 500  # what the worker takes at once; any other number would give the same bits

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from risk.calibration import Calibration
+from risk.bundle import Calibration
 from risk.codes import Array
 from trainer.training.one_thread import one_thread
 from trainer.training.rounding import rounded

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from risk.bundle import LearnedNumber
 from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES
 from risk.codes import Array
 from risk.model import Model
-from risk.prepare import LearnedNumber
 from trainer.evidence.contender import Contender
 from trainer.evidence.evidence import judge
 from trainer.training.judging import importances, judged, milliseconds_per_1000_rows

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from risk.calibration import Calibration
+from risk.bundle import Calibration
 from risk.codes import Array
 from risk.model import Model
 from trainer.evidence.judged import Judged

@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from risk.bundle import Drift
+from risk.bundle import Drift, Learned, LearnedCategory, LearnedNumber
 from risk.catalogue import Feature
 from risk.codes import Array
-from risk.prepare import Learned, LearnedCategory, LearnedNumber
 from trainer.training.matrix import NO_WORD, Matrix, Words
 
 # Of the known values of the fit period. What lies beyond is rarer than 1 in 1,000 and would only stretch the scale.

@@ -9,8 +9,9 @@ from console.terminal import progress
 from risk.catalogue import FeatureSet
 from risk.clock import DAY
 from risk.codes import Array
-from risk.engine import FeatureBatch, Verdict
-from risk.prepare import Preparation
+from risk.engine import FeatureBlock, Verdict
+from risk.ledger import NO_DAY
+from risk.scorer import Preparation
 from trainer.replay import Passed, Replay
 
 NO_WORD = -1
@@ -56,13 +57,14 @@ class Matrix(NamedTuple):
         parts = [preparation.prepare(batch).values for batch in self._batches(rows)]
         return np.concatenate(parts)
 
-    def _batches(self, rows: Array) -> Iterator[FeatureBatch]:
+    def _batches(self, rows: Array) -> Iterator[FeatureBlock]:
+        places = {feature.name: place for place, feature in enumerate(self.feature_set.numbers)}
         words = {name: np.array([*column.words, None], object) for name, column in self.categories.items()}
         for first in range(0, max(len(rows), 1), PREPARED_AT_ONCE):
             part = rows[first : first + PREPARED_AT_ONCE]
             categories = {name: words[name][column.codes[part]].tolist() for name, column in self.categories.items()}
             verdicts = np.full(len(part), Verdict.SCORED, np.uint8)
-            yield FeatureBatch(self.values[part], categories, verdicts, np.full(len(part), -1, np.int64))
+            yield FeatureBlock(self.values[part], places, categories, verdicts, np.full(len(part), NO_DAY, np.int64))
 
 
 class _Coder:

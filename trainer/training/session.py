@@ -7,11 +7,10 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from console.terminal import notice
-from risk.bundle import ScoredBy, Thresholds
-from risk.calibration import Calibration
+from risk.bundle import Calibration, LearnedCategory, ScoredBy, Thresholds
 from risk.codes import Array
 from risk.model import Model, quickest
-from risk.prepare import LearnedCategory, Preparation
+from risk.scorer import Preparation
 from trainer.evidence.judged import Judged
 from trainer.train import DEFAULT_RESAMPLES
 from trainer.training.balance import CLASS_WEIGHT, SMOTE, UNDERSAMPLE, WANTED_RATIO, balanced, has_enough
@@ -69,7 +68,7 @@ class Session:
     def __init__(self, matrix: Matrix, parts: Parts, features: Features, plan: Plan, stages: Stages) -> None:
         self.matrix, self.parts, self.features, self.plan, self.stages = matrix, parts, features, plan, stages
         self.names = tuple(feature.name for feature in features.learned)
-        self.preparation = Preparation(matrix.feature_set, features.learned)
+        self.preparation = Preparation(features.learned)
         self._categories = [
             column for column, feature in enumerate(features.learned) if isinstance(feature, LearnedCategory)
         ]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from console.terminal import notice
-from risk.catalogue import FeatureSet
+from risk.catalogue import EngineTerms, FeatureSet
 from risk.dataset import Dataset, open_dataset
 from risk.dataset.column_map import ColumnMap
 from risk.dataset.parquet_file import part_files
@@ -47,14 +47,8 @@ def opened(path: Path, column_map: ColumnMap | None, settings: Settings) -> Data
 
 
 def replay_of(dataset: Dataset, settings: Settings, currency: str, feature_set: FeatureSet) -> Replay:
-    return Replay(
-        dataset,
-        label_delay_days=settings.label_delay,
-        bucket_ms=settings.bucket,
-        max_lateness_ms=settings.max_lateness,
-        currency=currency,
-        feature_set=feature_set,
-    )
+    terms = EngineTerms(currency, settings.label_delay, settings.bucket, settings.max_lateness)
+    return Replay(dataset, terms, feature_set)
 
 
 def stamp_of(path: Path) -> Stamp:

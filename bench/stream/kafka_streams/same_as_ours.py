@@ -25,7 +25,6 @@ from risk.events import Level, Transaction
 from risk.events import Reason as OurReason
 from risk.outputs import alert_id
 from risk.pipeline import Pipeline
-from risk.prepare import Preparation
 from risk.topics import topics_of
 
 SHOW_FEATURES = "--show-features"
@@ -119,11 +118,10 @@ def _ours(run: Run, transactions: Sequence[Transaction]) -> dict[tuple[str, str]
         days.learn(labels)
         own_days.learn(labels)
     pipeline, engine = Pipeline(bundle, days), engine_of(manifest, own_days)
-    preparation = Preparation(manifest.feature_set, manifest.features)
     ours = {}
     for first in range(0, len(transactions), CHUNK):
         block = block_of(transactions[first : first + CHUNK])
-        features = preparation.prepare(engine.features(block)).values
+        features = pipeline.scorer.prepare(engine.features(block)).values
         scored = pipeline.score(block)
         for place, row in enumerate(scored.rows):
             one, day = transactions[first + row], scored.ledger_days[place]

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from risk.block import block_of
-from risk.catalogue import FeatureSet
-from risk.engine import Engine
+from risk.bundle import LearnedCategory, LearnedNumber
+from risk.catalogue import EngineTerms, FeatureSet
+from risk.engine import Engine, FeatureBlock
 from risk.errors import EngineError
 from risk.events import Transaction
-from risk.prepare import LearnedCategory, LearnedNumber, Preparation, Prepared
+from risk.scorer import Preparation, Prepared
 
 FIELDS = FeatureSet(frozenset({"channel"}), number_attributes=("age",), category_attributes=("segment",))
 LEARNED = (
@@ -20,9 +21,12 @@ LEARNED = (
 NOON = 1714564800000
 
 
+def features(feature_set: FeatureSet, *transactions: Transaction) -> FeatureBlock:
+    return Engine(feature_set, EngineTerms("EUR")).features(block_of(transactions))
+
+
 def prepared(*transactions: Transaction) -> Prepared:
-    batch = Engine(FIELDS, currency="EUR").features(block_of(transactions))
-    return Preparation(FIELDS, LEARNED).prepare(batch)
+    return Preparation(LEARNED).prepare(features(FIELDS, *transactions))
 
 
 def sale(number: int, **fields: object) -> Transaction:
@@ -33,7 +37,7 @@ def test_the_bundles_features_come_in_the_bundles_order_as_float32() -> None:
     answer = prepared(sale(1, amount=1050, channel="pos", attributes={"age": 30.0, "segment": "gold"}))
     assert answer.values.dtype == np.float32
     assert answer.values.tolist() == [[3.0, 30.0, 10.5, 2.0]]
-    assert answer.imputed == ((),)
+    assert answer.imputed == [()]
 
 
 def test_a_missing_category_is_0_an_unknown_one_1() -> None:
@@ -44,7 +48,7 @@ def test_a_missing_category_is_0_an_unknown_one_1() -> None:
 def test_missing_numbers_become_the_median_and_are_named() -> None:
     answer = prepared(sale(1), sale(2, amount=500, attributes={"age": "old"}))
     assert answer.values[:, 1:3].tolist() == [[40.0, 25.0], [40.0, 5.0]]
-    assert answer.imputed == (("attribute_age", "amount"), ("attribute_age",))
+    assert answer.imputed == [("attribute_age", "amount"), ("attribute_age",)]
 
 
 def test_values_beyond_what_training_saw_are_clipped() -> None:
@@ -54,14 +58,14 @@ def test_values_beyond_what_training_saw_are_clipped() -> None:
 
 def test_an_empty_window_is_imputed_but_not_named() -> None:
     fields = FeatureSet(frozenset({"customer_id"}))
-    batch = Engine(fields, currency="EUR").features(block_of([sale(1, amount=5)]))
-    answer = Preparation(fields, [LearnedNumber("customer_mean_1h", 7.0, 0.0, 9.0, 7.0)]).prepare(batch)
+    preparation = Preparation([LearnedNumber("customer_mean_1h", 7.0, 0.0, 9.0, 7.0)])
+    answer = preparation.prepare(features(fields, sale(1, amount=5)))
     assert answer.values.tolist() == [[7.0]]
-    assert answer.imputed == ((),)
+    assert answer.imputed == [()]
 
 
 def test_references_are_coded_like_the_values_they_stand_for() -> None:
-    assert Preparation(FIELDS, LEARNED).references.tolist() == [3.0, 40.0, 100.0, 0.0]
+    assert Preparation(LEARNED).references.tolist() == [3.0, 40.0, 100.0, 0.0]
 
 
 def test_rows_that_were_not_scored_are_left_out() -> None:
@@ -70,5 +74,6 @@ def test_rows_that_were_not_scored_are_left_out() -> None:
 
 
 def test_a_feature_that_the_engine_does_not_compute_is_refused_by_name() -> None:
-    with pytest.raises(EngineError, match=r"got 'merchant_risk_1d' .*expected one of amount, hour"):
-        Preparation(FIELDS, [LearnedNumber("merchant_risk_1d", 0.0, 0.0, 1.0, 0.0)])
+    preparation = Preparation([LearnedNumber("merchant_risk_1d", 0.0, 0.0, 1.0, 0.0)])
+    with pytest.raises(EngineError, match="got 'merchant_risk_1d', expected one of amount, hour"):
+        preparation.prepare(features(FIELDS, sale(1)))

@@ -1,0 +1,167 @@
+"""What a bundle makes of the engine's features: prepared, scored, calibrated, explained.
+
+The engine says what is. Everything that was learned in training is applied here, and only here, so that one engine can
+serve several scorers: each picks its columns by name.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import repeat
+from typing import NamedTuple
+
+import numpy as np
+
+from risk.bundle import Bundle, Learned, LearnedCategory, LearnedNumber
+from risk.catalogue import ATTRIBUTE_PREFIX, DIRECT_FEATURES
+from risk.codes import Array
+from risk.engine import FeatureBlock, Verdict
+from risk.errors import EngineError
+from risk.events import Reason
+from risk.model import model_of
+from risk.sentences import sentence
+
+MISSING, UNKNOWN, FIRST_WORD = 0, 1, 2
+LARGEST = float(np.finfo(np.float32).max)
+MOST_REASONS = 5
+LEAST_SHARE = 0.01  # of the score; what moves it by less is no reason
+
+
+class Prepared(NamedTuple):
+    """The scored rows of a block, as a model wants them."""
+
+    rows: Array  # their places in the block
+    values: Array  # float32: a row for each of them, a column for each learned feature
+    imputed: list[tuple[str, ...]]  # for each row, which of the transaction's own values were missing
+
+
+class Preparation:
+    """Codes categories (0 missing, 1 unknown, then the vocabulary), puts medians where values are missing, clips to
+    what training saw, and casts to the float32 that models are trained on and served with."""
+
+    def __init__(self, learned: Sequence[Learned]) -> None:
+        numbers = [(column, f) for column, f in enumerate(learned) if isinstance(f, LearnedNumber)]
+        for _, f in numbers:
+            if not -LARGEST <= f.clip_low <= f.median <= f.clip_high <= LARGEST or not math.isfinite(f.reference):
+                raise EngineError(
+                    f"feature {f.name}: got median {f.median}, clipped to {f.clip_low}..{f.clip_high}, reference "
+                    f"{f.reference}, expected finite float32 numbers, the median between the clip points. Train again."
+                )
+        self._width = len(learned)
+        self._columns = [column for column, _ in numbers]
+        self._names = [f.name for _, f in numbers]
+        self._medians, self._lows, self._highs = (
+            np.array(values)
+            for values in (
+                [f.median for _, f in numbers],
+                [f.clip_low for _, f in numbers],
+                [f.clip_high for _, f in numbers],
+            )
+        )
+        self._codes: list[tuple[int, str, dict[str | None, int]]] = [
+            (column, f.name, {None: MISSING, **{word: code for code, word in enumerate(f.vocabulary, FIRST_WORD)}})
+            for column, f in enumerate(learned)
+            if isinstance(f, LearnedCategory)
+        ]
+        self.references = self._coded_references(learned)
+        # An empty window is a fact about the past; what the transaction itself lacks is what a reader must know.
+        direct = {feature.name for feature in DIRECT_FEATURES}
+        self._own = [
+            (place, name)
+            for place, name in enumerate(self._names)
+            if name in direct or name.startswith(ATTRIBUTE_PREFIX)
+        ]
+
+    def prepare(self, features: FeatureBlock) -> Prepared:
+        scored = np.flatnonzero(features.verdicts == Verdict.SCORED)
+        try:
+            sources = [features.columns[name] for name in self._names]
+            texts = [features.categories[name] for _, name, _ in self._codes]
+        except KeyError as error:
+            computed = ", ".join((*features.columns, *features.categories))
+            raise EngineError(
+                f"feature: got {error.args[0]!r}, expected one of {computed}; the bundle wants what the engine does "
+                "not compute: have the engine serve it first"
+            ) from None
+        numbers = features.values[scored[:, None], sources]
+        missing = np.isnan(numbers)
+        numbers = np.clip(np.where(missing, self._medians, numbers), self._lows, self._highs)
+        values = np.empty((len(scored), self._width), np.float32)
+        values[:, self._columns] = numbers
+        rows = scored.tolist()
+        for (column, _, codes), words in zip(self._codes, texts, strict=True):
+            known = words if len(rows) == len(words) else [words[row] for row in rows]
+            values[:, column] = list(map(codes.get, known, repeat(UNKNOWN)))
+        return Prepared(scored, values, self._named(missing))
+
+    def _coded_references(self, learned: Sequence[Learned]) -> Array:
+        """What each column of the prepared values holds where a feature is as it usually is."""
+        codes = {name: codes for _, name, codes in self._codes}
+        return np.array(
+            [
+                min(max(f.reference, f.clip_low), f.clip_high)
+                if isinstance(f, LearnedNumber)
+                else codes[f.name].get(f.reference, UNKNOWN)
+                for f in learned
+            ],
+            np.float32,
+        )
+
+    def _named(self, missing: Array) -> list[tuple[str, ...]]:
+        names: list[tuple[str, ...]] = [()] * len(missing)
+        places = [place for place, _ in self._own]
+        for row in np.flatnonzero(missing[:, places].any(axis=1)):
+            names[row] = tuple(name for place, name in self._own if missing[row, place])
+        return names
+
+
+class Scorer:
+    """One bundle, ready to score what an engine that serves it says."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.manifest = bundle.manifest
+        features = bundle.manifest.features
+        self._preparation = Preparation(features)
+        self._model = model_of(bundle.onnx, len(features), str(bundle.folder / "model.onnx"), bundle.manifest.scored_by)
+
+    def prepare(self, features: FeatureBlock) -> Prepared:
+        return self._preparation.prepare(features)
+
+    def scores(self, values: Array) -> Array:
+        """Calibrated scores of prepared rows."""
+        return self.manifest.calibration.apply(self._model.raw_scores(values))
+
+    def explain(self, features: FeatureBlock, rows: Array, values: Array, scores: Array) -> list[tuple[Reason, ...]]:
+        """Why these rows scored as they did, up to five features each: `values` are their prepared features, `rows`
+        their places in the block.
+
+        A feature's part is what the score drops by when that feature alone is set to its reference value. That works
+        for any model; all rows are scored again in one call.
+        """
+        references = self._preparation.references
+        width = len(references)
+        variants = np.repeat(values, width, axis=0)
+        each = np.arange(len(variants))
+        variants[each, each % width] = references[each % width]
+        drops = scores[:, None] - self.scores(variants).reshape(len(rows), width)
+        return [self._reasons(features, row, drops[place], scores[place]) for place, row in enumerate(rows.tolist())]
+
+    def _reasons(self, features: FeatureBlock, row: int, drops: Array, score: float) -> tuple[Reason, ...]:
+        # Stable, so that equal parts stand in the bundle's order everywhere.
+        largest = np.argsort(-drops, kind="stable")[:MOST_REASONS].tolist()
+        return tuple(
+            self._reason(features, row, self.manifest.features[column], float(drops[column]))
+            for column in largest
+            if drops[column] > 0 and drops[column] >= LEAST_SHARE * score
+        )
+
+    def _reason(self, features: FeatureBlock, row: int, learned: Learned, drop: float) -> Reason:
+        name = learned.name
+        value: float | str | None
+        if isinstance(learned, LearnedNumber):
+            number = float(features.values[row, features.columns[name]])
+            value = None if np.isnan(number) else number
+        else:
+            value = features.categories[name][row]
+        terms = self.manifest.terms
+        words = sentence(name, value, learned.reference, terms.currency, terms.label_delay_days)
+        return Reason(name, value, learned.reference, drop, words)
