@@ -18,8 +18,8 @@ from bench.stream.system import ROWS_OF_A_CUSTOMER
 from risk.clock import DAY, HOUR
 from risk.dataset import open_dataset
 from trainer.__main__ import main as trainer
+from trainer.families.parameters import read_parameters
 from trainer.replay import Replay, currency_of
-from trainer.training.estimators import DEFAULTS, FOREST, LIGHTGBM
 from trainer.training.learned import learn
 from trainer.training.matrix import read_matrix
 from trainer.training.one_thread import one_thread
@@ -33,7 +33,7 @@ CARDS_SEEDS, TRUSTLENS_SEEDS = (11, 12, 13), (11, 12)
 # The first of each kind is the default; the others change it so.
 WIDE_OPEN = {"colsample_bytree": 1.0, "reg_lambda": 0.0}  # LightGBM's own: all columns, no shrinking
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
-    LIGHTGBM: {
+    "lightgbm": {
         "default": {},
         "all columns, no shrinking": WIDE_OPEN,
         "all columns": {"colsample_bytree": 1.0},
@@ -50,7 +50,7 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "wide open, 15 leaves": {**WIDE_OPEN, "num_leaves": 15},
         "15 leaves": {"num_leaves": 15},
     },
-    FOREST: {
+    "random-forest": {
         "default": {},
         "leaves of 1": {"min_samples_leaf": 1},
         "leaves of 50": {"min_samples_leaf": 50},
@@ -80,9 +80,10 @@ def session_on(path: Path) -> Session:
 
 
 def tried(session: Session) -> Iterator[tuple[str, str, float]]:
+    defaults = read_parameters(None, SETTINGS)
     for kind, settings in SETTINGS.items():
         for name, change in settings.items():
-            trained = session.train(kind, {**DEFAULTS[kind], **change}, range(len(session.names)), name)
+            trained = session.train(kind, {**defaults[kind], **change}, range(len(session.names)), name)
             yield kind, name, trained.average_precision
 
 
