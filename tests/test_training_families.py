@@ -10,11 +10,11 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from console.start import EXIT_FAILED, EXIT_OK
-from risk.bundle import read_bundle
+from risk.bundle import Bundle, read_bundle
 from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.families import CLASS_WEIGHT, FAMILIES, NONE
-from trainer.families.family import Family, Parameter, Parameters, Rows, Searched
+from trainer.families.family import Family, Parameter, Parameters, Rows, Searched, family_of
 from trainer.training.onnx_model import Trees, tree_ensemble
 
 
@@ -72,6 +72,12 @@ def train(file: Path, into: Path, *more: str) -> int:
     return main(["train", str(file), *folders, *QUICK, "--model", "decision-tree", *more], {})
 
 
+def the_bundle(into: Path) -> Bundle:
+    """Whether or not it was put in use."""
+    [folder] = (path for path in (into / "models").iterdir() if path.is_dir())
+    return read_bundle(folder)
+
+
 def test_a_family_of_ones_own_trains_is_proved_scores_and_is_reported_again(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -79,7 +85,7 @@ def test_a_family_of_ones_own_trains_is_proved_scores_and_is_reported_again(
     (tmp_path / "deep.toml").write_text("[decision-tree]\nmin_samples_leaf = 20\n")
     asked = ["--params", str(tmp_path / "deep.toml"), "--search", "2", "--balance", "class-weight"]
     assert train(file, tmp_path, *asked) == EXIT_OK
-    bundle = read_bundle(tmp_path / "models")
+    bundle = the_bundle(tmp_path)
     manifest = bundle.manifest
     assert manifest.training.models == ("decision-tree",)
     assert manifest.training.parameters == {"decision-tree": {"max_depth": 4, "min_samples_leaf": 20}}
@@ -91,6 +97,21 @@ def test_a_family_of_ones_own_trains_is_proved_scores_and_is_reported_again(
     folders = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "again")]
     assert main(["report", manifest.version, str(file), *folders, *QUICK, "--folds", "2"], {}) == EXIT_OK
     assert "decision-tree" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["xgboost", "catboost"])
+def test_a_booster_trains_is_proved_and_scores_by_the_compiled_loop(file: Path, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "few.toml").write_text("[xgboost]\nn_estimators = 20\n[catboost]\niterations = 20\n")
+    folders = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "reports")]
+    asked = [*folders, *QUICK, "--model", kind, "--params", str(tmp_path / "few.toml"), "--search", "1"]
+    assert main(["train", str(file), *asked], {}) == EXIT_OK
+    bundle = the_bundle(tmp_path)
+    manifest = bundle.manifest
+    assert (manifest.model, manifest.scored_by) == (kind, "trees")
+    assert set(family_of(kind).libraries) <= manifest.libraries.keys()
+    assert manifest.metrics["proof"]["largest_difference"] <= 1e-6
+    assert manifest.metrics["models"][0]["metrics"]["roc_auc"]["value"] > 0.6
+    assert main(["backtest", str(file), "--bundle", str(bundle.folder), "--from", "2024-12-08"], {}) == EXIT_OK
 
 
 def test_a_served_model_that_says_something_else_than_the_fitted_one_is_no_bundle(
@@ -129,7 +150,7 @@ def test_a_bundle_of_a_family_that_is_not_known_here_is_not_trained_again(
     """It is read, and scores, all the same."""
     assert train(file, tmp_path) == EXIT_OK
     monkeypatch.delitem(FAMILIES, "decision-tree")
-    version = read_bundle(tmp_path / "models").manifest.version
+    version = the_bundle(tmp_path).manifest.version
     folders = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "again")]
     assert main(["report", version, str(file), *folders, *QUICK], {}) == EXIT_FAILED
     assert "got the model 'decision-tree', expected one of lightgbm, logistic" in capsys.readouterr().err

@@ -7,21 +7,29 @@ import numpy as np
 import pytest
 
 from risk.errors import BundleError, EngineError
-from risk.model import Model, quickest
+from risk.model import Model, OnnxModel, quickest
 from risk.trees import Trees
 from trainer.families import FAMILIES
+from trainer.families.catboost import trees_of as tables_of
 from trainer.families.family import Rows, family_of, fitted
 from trainer.families.lightgbm import trees_of
 from trainer.families.parameters import read_parameters
-from trainer.training.onnx_model import largest_float32_not_above, serialized
+from trainer.training.onnx_model import largest_float32_not_above, serialized, tree_ensemble
 from trainer.training.proof import prove, prove_agreement, prove_batches
 
 ROWS, WIDTH = 6_000, 8
 CODES = 6  # the column that holds category codes
-BOOSTED = ("lightgbm",)  # scored by the compiled loop
+BOOSTED = ("lightgbm", "xgboost", "catboost")  # scored by the compiled loop
 SMALL: dict[str, dict[str, Any]] = {
     "random-forest": {"n_estimators": 30, "max_samples": 2_000},
     "lightgbm": {"n_estimators": 60, "min_child_samples": 20},
+    "xgboost": {"n_estimators": 60},
+    "catboost": {"iterations": 60},
+}
+ONE_LEAF: dict[str, dict[str, Any]] = {
+    "lightgbm": {"min_child_samples": 300},
+    "xgboost": {"gamma": 1e6},
+    "catboost": {},
 }
 
 
@@ -100,6 +108,11 @@ def test_rows_on_a_threshold_and_a_step_beside_it_go_the_way_they_went_in_traini
 
 
 def _thresholds(kind: str, estimator: Any) -> list[float]:
+    if kind == "catboost":
+        return estimator.get_borders()[0]  # type: ignore[no-any-return]
+    if kind == "xgboost":
+        frame = estimator.get_booster().trees_to_dataframe()
+        return frame.loc[frame["Feature"] == "f0", "Split"].tolist()  # type: ignore[no-any-return]
     if kind == "lightgbm":
         frame = estimator.booster_.trees_to_dataframe()
         return frame.loc[frame["split_feature"] == "Column_0", "threshold"].tolist()  # type: ignore[no-any-return]
@@ -120,6 +133,64 @@ def test_a_model_that_found_no_split_is_a_constant() -> None:
     values, is_fraud = rows()
     raw = served("lightgbm", trained_as("lightgbm", 150, n_estimators=5, min_child_samples=100)).raw_scores(values)
     assert np.unique(raw) == pytest.approx([is_fraud[:150].mean()], abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", BOOSTED)
+def test_rows_of_one_kind_get_the_share_of_frauds(kind: str) -> None:
+    """Nothing to split by: what is left is what boosting begins with, and leaves that add nothing."""
+    values, is_fraud = np.zeros((400, WIDTH), np.float32), np.arange(400) % 20 == 0
+    values[0] = 1  # CatBoost does not take constants
+    parameters = {**read_parameters(None, [kind])[kind], **SMALL[kind], **ONE_LEAF[kind]}
+    estimator = fitted(family_of(kind), parameters, Rows(values, is_fraud, None, [CODES]), 1)
+    assert served(kind, estimator).raw_scores(values[1:]) == pytest.approx(19 / 399, abs=0.003)
+
+
+@pytest.mark.parametrize("kind", BOOSTED)
+def test_weights_are_learned_from_and_served(kind: str) -> None:
+    """With frauds that count tenfold, scores are higher, and the proof holds."""
+    values, is_fraud = rows()
+    weighted = Rows(values[:4000], is_fraud[:4000], np.where(is_fraud[:4000], 10.0, 1.0), [CODES])
+    parameters = {**read_parameters(None, [kind])[kind], **SMALL[kind]}
+    estimator = fitted(family_of(kind), parameters, weighted, 1)
+    raw = served(kind, estimator).raw_scores(values[4000:])
+    prove_agreement(kind, family_of(kind).own_scores(estimator, values[4000:]), raw)
+    assert raw.mean() > 1.5 * served(kind, trained_as(kind)).raw_scores(values[4000:]).mean()
+
+
+@pytest.mark.parametrize(("kind", "deep"), [("xgboost", {"max_depth": 7}), ("catboost", {"depth": 7})])
+def test_trees_of_more_than_64_leaves_are_onnx_runtime_s(kind: str, deep: dict[str, int]) -> None:
+    values, _ = rows()
+    estimator = trained_as(kind, 4000, **deep, **({"min_child_weight": 0.0} if kind == "xgboost" else {}))
+    model = served(kind, estimator)
+    assert isinstance(model, OnnxModel)
+    raw = model.raw_scores(values[4000:])
+    prove(
+        kind, family_of(kind).own_scores(estimator, values[4000:]), onnx_of(kind, estimator), model, values[4000:], raw
+    )
+
+
+def test_a_table_of_leaves_becomes_a_tree_whose_first_split_is_the_lowest_bit() -> None:
+    """CatBoost's own form, by hand: with a scale and a bias, and a tree that is one leaf."""
+    splits = [{"float_feature_index": 0, "border": 0.5}, {"float_feature_index": 1, "border": 2.0}]
+    trees = tables_of(
+        {
+            "scale_and_bias": [0.5, [-1.0]],
+            "oblivious_trees": [
+                {"splits": None, "leaf_values": [3.0]},
+                {"splits": splits, "leaf_values": [0.0, 1.0, 2.0, 4.0]},
+            ],
+        }
+    )
+    values = np.zeros((4, WIDTH), np.float32)
+    values[:, :2] = [(0.5, 2.0), (0.75, 2.0), (0.5, 2.25), (0.75, 2.25)]
+    model = quickest(serialized(tree_ensemble(trees, "LOGISTIC", WIDTH)), WIDTH, "by hand")[1]
+    assert model.raw_scores(values) == pytest.approx([1 / (1 + np.exp(-odds)) for odds in (0.5, 1.0, 1.5, 2.5)])
+
+
+@pytest.mark.parametrize("kind", ["xgboost", "catboost"])
+def test_boosters_fit_in_one_thread(kind: str, trained: dict[str, Any]) -> None:
+    told = trained[kind].get_params()
+    assert told.get("n_jobs", told.get("thread_count")) == 1
 
 
 def test_another_objective_is_refused_by_the_translation() -> None:

@@ -39,7 +39,8 @@ def prints() -> dict[str, list[str]]:
     matrix = history()
     parts = parts_by_time(matrix, split_days(*matrix.days, DELAY))
     parameters = read_parameters(None, FAMILIES)
-    parameters["lightgbm"]["n_estimators"] = parameters["random-forest"]["n_estimators"] = 20
+    for table in parameters.values():
+        table.update((name, 20) for name in ("n_estimators", "iterations") if name in table)
     plan = Plan(tuple(parameters), parameters, "none", 1, 5.0, 1.0, None, 1)
     session = Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
     found = {}

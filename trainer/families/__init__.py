@@ -7,6 +7,8 @@ FAMILIES = {
     "lightgbm": "trainer.families.lightgbm",
     "logistic": "trainer.families.logistic",
     "random-forest": "trainer.families.random_forest",
+    "xgboost": "trainer.families.xgboost",
+    "catboost": "trainer.families.catboost",
 }
 # Trained where none is named, in this order: of equal ones the first wins.
 USUAL_FAMILIES = ("logistic", "random-forest", "lightgbm")
