@@ -109,7 +109,7 @@ embedded: setup  ## a broker in memory, for a demonstration, until Ctrl-C; needs
 
 lock: setup  ## resolve pyproject.toml into requirements.lock again
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet uv
-	$(VENV)/lock/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	$(VENV)/lock/bin/uv pip compile pyproject.toml --extra dev --extra boosters --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade --output-file requirements.lock
 
 clean:  ## remove the virtual environment and caches

@@ -31,6 +31,8 @@ PROGRAMS = {
         "pyarrow",
         "sklearn",
         "lightgbm",
+        "xgboost",
+        "catboost",
         "joblib",
         "imblearn",
         "onnx",
@@ -152,6 +154,14 @@ def test_only_the_explorer_knows_which_store_it_reads() -> None:
                if any(name.startswith("risk.store.sqlite") for name in imported_by(path))]  # fmt: skip
     assert knowing
     assert [path for path in knowing if not path.match("kpi_reporter/explorer/*.py")] == []
+
+
+def test_only_its_family_knows_a_library_that_is_an_extra() -> None:
+    """So that everything else runs without it."""
+    knowing = {
+        path.name: found for path in sources("trainer") if (found := imported_by(path) & {"xgboost", "catboost"})
+    }
+    assert knowing == {"xgboost.py": {"xgboost"}, "catboost.py": {"catboost"}}
 
 
 def test_nobody_calls_a_promise_instead_of_a_store() -> None:

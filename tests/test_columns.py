@@ -25,7 +25,7 @@ from risk.dataset.column_map import (
 from risk.dataset.map_file import load_map, parse_map
 from risk.dataset.written_map import write_map
 from risk.errors import DatasetError, OptionError
-from trainer.training.parameters import read_parameters
+from trainer.families.parameters import read_parameters
 
 LEAST = 'transaction_id = "id"\nevent_time = "when"\ncurrency = { constant = "USD" }\n'
 

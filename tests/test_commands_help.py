@@ -32,7 +32,20 @@ from storm.__main__ import parser as storm
 ROOT = Path(__file__).parent.parent
 PROGRAMS = ("trainer", "producer", "scorer", "kpi_reporter")
 STATUSES = (EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_ENDED)
-HEAVY = ("numpy", "pandas", "pyarrow", "sklearn", "lightgbm", "onnxruntime", "numba", "faust", "aiokafka", "datasette")
+HEAVY = (
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "sklearn",
+    "lightgbm",
+    "xgboost",
+    "catboost",
+    "onnxruntime",
+    "numba",
+    "faust",
+    "aiokafka",
+    "datasette",
+)
 
 
 def command_parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:

@@ -96,7 +96,8 @@ def declared(requirements: Iterable[str]) -> set[str]:
 
 
 def test_the_programs_import_what_is_declared_and_all_of_it() -> None:
-    assert imported(SHIPPED) | LOADED.keys() == declared(PROJECT["project"]["dependencies"])
+    shipped = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["boosters"]]
+    assert imported(SHIPPED) | LOADED.keys() == declared(shipped)
 
 
 def test_what_only_a_checkout_needs_is_used_there_and_all_that_it_needs_is_declared() -> None:

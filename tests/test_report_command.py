@@ -15,8 +15,8 @@ from risk.clock import DAY
 from tests.training_rows import made_matrix
 from tests.trainings import QUICK
 from trainer.__main__ import main
+from trainer.families.parameters import read_parameters
 from trainer.training.folds import folds_at_random, folds_in_time
-from trainer.training.parameters import read_parameters
 from trainer.training.session import Plan
 
 COSTS = (*QUICK, "--review-cost", "7", "--alerts-per-day", "12", "--seed", "3", "--label-delay", "5d")

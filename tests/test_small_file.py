@@ -10,7 +10,7 @@ from producer.replay.position import read_position
 from risk.dataset.map_file import load_map
 from risk.errors import TrustLensError
 from risk.small_file import SMALL_BYTES, read_small
-from trainer.training.parameters import read_parameters
+from trainer.families.parameters import read_parameters
 
 
 @pytest.mark.parametrize("read", [load_map, read_parameters, read_position])

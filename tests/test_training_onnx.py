@@ -7,19 +7,29 @@ import numpy as np
 import pytest
 
 from risk.errors import BundleError, EngineError
-from risk.model import Model, quickest
+from risk.model import Model, OnnxModel, quickest
 from risk.trees import Trees
-from trainer.training.estimators import DEFAULTS, FOREST, KINDS, LIGHTGBM, LOGISTIC, fitted, own_scores
-from trainer.training.onnx_model import as_onnx
-from trainer.training.onnx_trees import boosted_trees, largest_float32_not_above
+from trainer.families import FAMILIES
+from trainer.families.catboost import trees_of as tables_of
+from trainer.families.family import Rows, family_of, fitted
+from trainer.families.lightgbm import trees_of
+from trainer.families.parameters import read_parameters
+from trainer.training.onnx_model import largest_float32_not_above, serialized, tree_ensemble
 from trainer.training.proof import prove, prove_agreement, prove_batches
 
 ROWS, WIDTH = 6_000, 8
 CODES = 6  # the column that holds category codes
+BOOSTED = ("lightgbm", "xgboost", "catboost")  # scored by the compiled loop
 SMALL: dict[str, dict[str, Any]] = {
-    LOGISTIC: {},
-    FOREST: {"n_estimators": 30, "max_samples": 2_000},
-    LIGHTGBM: {"n_estimators": 60, "min_child_samples": 20},
+    "random-forest": {"n_estimators": 30, "max_samples": 2_000},
+    "lightgbm": {"n_estimators": 60, "min_child_samples": 20},
+    "xgboost": {"n_estimators": 60},
+    "catboost": {"iterations": 60},
+}
+ONE_LEAF: dict[str, dict[str, Any]] = {
+    "lightgbm": {"min_child_samples": 300},
+    "xgboost": {"gamma": 1e6},
+    "catboost": {},
 }
 
 
@@ -36,49 +46,51 @@ def rows() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def trained() -> dict[str, Any]:
+    return {kind: trained_as(kind) for kind in FAMILIES}
+
+
+def trained_as(kind: str, count: int = 4000, **other: Any) -> Any:
+    """On the first rows."""
     values, is_fraud = rows()
-    return {
-        kind: fitted(
-            kind, {**DEFAULTS[kind], **SMALL[kind]}, values[:4000], is_fraud[:4000], [CODES], weighted=False, seed=1
-        )
-        for kind in KINDS
-    }
+    parameters = {**read_parameters(None, [kind])[kind], **SMALL.get(kind, {}), **other}
+    return fitted(family_of(kind), parameters, Rows(values[:count], is_fraud[:count], None, [CODES]), 1)
 
 
-def served(onnx: bytes, kind: str) -> Model:
+def onnx_of(kind: str, estimator: Any) -> bytes:
+    return serialized(family_of(kind).to_onnx(estimator, WIDTH))
+
+
+def served(kind: str, estimator: Any) -> Model:
     """As a new bundle is."""
-    return quickest(onnx, WIDTH, kind)[1]
+    return quickest(onnx_of(kind, estimator), WIDTH, kind)[1]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FAMILIES)
 def test_each_model_is_served_as_it_was_trained(kind: str, trained: dict[str, Any]) -> None:
     """Within 1e-6 on rows it has not seen, and to the bit in batches of 1, 2, 3, 64 and 512."""
     values, _ = rows()
-    model = served(as_onnx(trained[kind], WIDTH), kind)
+    model = served(kind, trained[kind])
     raw = model.raw_scores(values[4000:])
     assert np.ptp(raw) > 0.5
-    assert isinstance(model, Trees) == (kind == LIGHTGBM)
-    prove(kind, trained[kind], as_onnx(trained[kind], WIDTH), model, values[4000:], raw)
+    assert isinstance(model, Trees) == (kind in BOOSTED)
+    own = family_of(kind).own_scores(trained[kind], values[4000:])
+    prove(kind, own, onnx_of(kind, trained[kind]), model, values[4000:], raw)
     assert np.array_equal(model.raw_scores(values[4000:4001]), raw[:1])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FAMILIES)
 def test_the_same_training_gives_the_same_bytes(kind: str, trained: dict[str, Any]) -> None:
-    values, is_fraud = rows()
-    again = fitted(
-        kind, {**DEFAULTS[kind], **SMALL[kind]}, values[:4000], is_fraud[:4000], [CODES], weighted=False, seed=1
-    )
-    assert as_onnx(again, WIDTH) == as_onnx(trained[kind], WIDTH)
+    assert onnx_of(kind, trained_as(kind)) == onnx_of(kind, trained[kind])
 
 
 def test_what_depends_on_the_processor_is_rounded_away_from_the_coefficients(trained: dict[str, Any]) -> None:
     """Six digits; the trained model has them too, so nothing is lost in its translation."""
-    regression = trained[LOGISTIC][-1]
+    regression = trained["logistic"][-1]
     numbers = [*regression.coef_[0].tolist(), *regression.intercept_.tolist()]
     assert numbers == [float(f"{number:.5e}") for number in numbers]
 
 
-@pytest.mark.parametrize("kind", [FOREST, LIGHTGBM])
+@pytest.mark.parametrize("kind", ["random-forest", *BOOSTED])
 def test_rows_on_a_threshold_and_a_step_beside_it_go_the_way_they_went_in_training(
     kind: str, trained: dict[str, Any]
 ) -> None:
@@ -91,12 +103,17 @@ def test_rows_on_a_threshold_and_a_step_beside_it_go_the_way_they_went_in_traini
     )
     edge = np.repeat(values[:20], len(steps), axis=0)
     edge[:, 0] = np.tile(steps, 20)
-    raw = served(as_onnx(trained[kind], WIDTH), kind).raw_scores(edge)
-    assert np.abs(raw - own_scores(trained[kind], edge)).max() < 1e-7
+    raw = served(kind, trained[kind]).raw_scores(edge)
+    assert np.abs(raw - family_of(kind).own_scores(trained[kind], edge)).max() < 1e-7
 
 
 def _thresholds(kind: str, estimator: Any) -> list[float]:
-    if kind == LIGHTGBM:
+    if kind == "catboost":
+        return estimator.get_borders()[0]  # type: ignore[no-any-return]
+    if kind == "xgboost":
+        frame = estimator.get_booster().trees_to_dataframe()
+        return frame.loc[frame["Feature"] == "f0", "Split"].tolist()  # type: ignore[no-any-return]
+    if kind == "lightgbm":
         frame = estimator.booster_.trees_to_dataframe()
         return frame.loc[frame["split_feature"] == "Column_0", "threshold"].tolist()  # type: ignore[no-any-return]
     trees = [each.tree_ for each in estimator.estimators_]
@@ -114,18 +131,73 @@ def test_a_threshold_is_lowered_and_never_raised(threshold: float) -> None:
 def test_a_model_that_found_no_split_is_a_constant() -> None:
     """200 rows with leaves of at least 100: LightGBM gives one leaf, and so does its translation."""
     values, is_fraud = rows()
-    kept = np.arange(150)
-    estimator = fitted(LIGHTGBM, {**DEFAULTS[LIGHTGBM], "n_estimators": 5}, values[kept], is_fraud[kept], [],
-                       weighted=False, seed=1)  # fmt: skip
-    raw = served(as_onnx(estimator, WIDTH), LIGHTGBM).raw_scores(values)
-    assert np.unique(raw) == pytest.approx([is_fraud[kept].mean()], abs=1e-6)
+    raw = served("lightgbm", trained_as("lightgbm", 150, n_estimators=5, min_child_samples=100)).raw_scores(values)
+    assert np.unique(raw) == pytest.approx([is_fraud[:150].mean()], abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", BOOSTED)
+def test_rows_of_one_kind_get_the_share_of_frauds(kind: str) -> None:
+    """Nothing to split by: what is left is what boosting begins with, and leaves that add nothing."""
+    values, is_fraud = np.zeros((400, WIDTH), np.float32), np.arange(400) % 20 == 0
+    values[0] = 1  # CatBoost does not take constants
+    parameters = {**read_parameters(None, [kind])[kind], **SMALL[kind], **ONE_LEAF[kind]}
+    estimator = fitted(family_of(kind), parameters, Rows(values, is_fraud, None, [CODES]), 1)
+    assert served(kind, estimator).raw_scores(values[1:]) == pytest.approx(19 / 399, abs=0.003)
+
+
+@pytest.mark.parametrize("kind", BOOSTED)
+def test_weights_are_learned_from_and_served(kind: str) -> None:
+    """With frauds that count tenfold, scores are higher, and the proof holds."""
+    values, is_fraud = rows()
+    weighted = Rows(values[:4000], is_fraud[:4000], np.where(is_fraud[:4000], 10.0, 1.0), [CODES])
+    parameters = {**read_parameters(None, [kind])[kind], **SMALL[kind]}
+    estimator = fitted(family_of(kind), parameters, weighted, 1)
+    raw = served(kind, estimator).raw_scores(values[4000:])
+    prove_agreement(kind, family_of(kind).own_scores(estimator, values[4000:]), raw)
+    assert raw.mean() > 1.5 * served(kind, trained_as(kind)).raw_scores(values[4000:]).mean()
+
+
+@pytest.mark.parametrize(("kind", "deep"), [("xgboost", {"max_depth": 7}), ("catboost", {"depth": 7})])
+def test_trees_of_more_than_64_leaves_are_onnx_runtime_s(kind: str, deep: dict[str, int]) -> None:
+    values, _ = rows()
+    estimator = trained_as(kind, 4000, **deep, **({"min_child_weight": 0.0} if kind == "xgboost" else {}))
+    model = served(kind, estimator)
+    assert isinstance(model, OnnxModel)
+    raw = model.raw_scores(values[4000:])
+    prove(
+        kind, family_of(kind).own_scores(estimator, values[4000:]), onnx_of(kind, estimator), model, values[4000:], raw
+    )
+
+
+def test_a_table_of_leaves_becomes_a_tree_whose_first_split_is_the_lowest_bit() -> None:
+    """CatBoost's own form, by hand: with a scale and a bias, and a tree that is one leaf."""
+    splits = [{"float_feature_index": 0, "border": 0.5}, {"float_feature_index": 1, "border": 2.0}]
+    trees = tables_of(
+        {
+            "scale_and_bias": [0.5, [-1.0]],
+            "oblivious_trees": [
+                {"splits": None, "leaf_values": [3.0]},
+                {"splits": splits, "leaf_values": [0.0, 1.0, 2.0, 4.0]},
+            ],
+        }
+    )
+    values = np.zeros((4, WIDTH), np.float32)
+    values[:, :2] = [(0.5, 2.0), (0.75, 2.0), (0.5, 2.25), (0.75, 2.25)]
+    model = quickest(serialized(tree_ensemble(trees, "LOGISTIC", WIDTH)), WIDTH, "by hand")[1]
+    assert model.raw_scores(values) == pytest.approx([1 / (1 + np.exp(-odds)) for odds in (0.5, 1.0, 1.5, 2.5)])
+
+
+@pytest.mark.parametrize("kind", ["xgboost", "catboost"])
+def test_boosters_fit_in_one_thread(kind: str, trained: dict[str, Any]) -> None:
+    told = trained[kind].get_params()
+    assert told.get("n_jobs", told.get("thread_count")) == 1
 
 
 def test_another_objective_is_refused_by_the_translation() -> None:
     values, is_fraud = rows()
     other = lightgbm.LGBMClassifier(objective="cross_entropy", n_estimators=2, verbose=-1).fit(values, is_fraud)
     with pytest.raises(EngineError, match="objective: got 'cross_entropy"):
-        boosted_trees(other.booster_.dump_model())
+        trees_of(other.booster_.dump_model())
 
 
 def test_a_served_model_that_differs_is_refused_with_the_row_and_both_scores() -> None:
@@ -139,9 +211,9 @@ def test_a_served_model_that_differs_is_refused_with_the_row_and_both_scores() -
 
 def test_scores_that_depend_on_the_batch_are_refused_with_its_size(trained: dict[str, Any]) -> None:
     values, _ = rows()
-    model = served(as_onnx(trained[LIGHTGBM], WIDTH), LIGHTGBM)
+    model = served("lightgbm", trained["lightgbm"])
     raw = model.raw_scores(values[:100])
-    prove_batches(LIGHTGBM, model, values[:100], raw)
+    prove_batches("lightgbm", model, values[:100], raw)
     raw[70] = np.nextafter(raw[70], 1)
     with pytest.raises(BundleError, match=r"in batches of 1 .* for validation row 70"):
-        prove_batches(LIGHTGBM, model, values[:100], raw)
+        prove_batches("lightgbm", model, values[:100], raw)

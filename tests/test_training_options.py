@@ -83,7 +83,7 @@ def test_a_folder_is_no_file_to_train_on(tmp_path: Path, capsys: pytest.CaptureF
     ("text", "words"),
     [
         ("[lightgbm]\ntrees = 3", "got 'trees' in [lightgbm], expected one of n_estimators"),
-        ("[xgboost]\nn = 3", "got [xgboost]"),
+        ("[perceptron]\nn = 3", "got [perceptron], expected tables named lightgbm, logistic"),
         ("[logistic]\nC = 'a lot'", "got C = 'a lot'"),
         ("[random-forest]\nn_estimators = 2.5", "got n_estimators = 2.5"),
         ("lightgbm", "is not TOML"),

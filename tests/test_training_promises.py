@@ -21,14 +21,14 @@ from tests.training_rows import made_matrix
 from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.evidence.metrics import areas
+from trainer.families import CLASS_WEIGHT, NONE, SMOTE, UNDERSAMPLE
+from trainer.families.family import Rows, family_of
+from trainer.families.parameters import read_parameters
 from trainer.replay import Replay
-from trainer.training.balance import CLASS_WEIGHT, NONE, SMOTE, UNDERSAMPLE
 from trainer.training.contest import Contest, Judgement
-from trainer.training.estimators import DEFAULTS, LIGHTGBM, LOGISTIC, fitted
 from trainer.training.learned import learn
 from trainer.training.matrix import Matrix, read_matrix
 from trainer.training.one_thread import one_thread
-from trainer.training.parameters import read_parameters
 from trainer.training.parts import parts_by_time
 from trainer.training.periods import split_days
 from trainer.training.session import Plan, Session, best
@@ -193,7 +193,7 @@ def telling(name: str, lift: float = 3.0) -> Matrix:
 
 
 def session_of(matrix: Matrix, **asked: Any) -> Session:
-    plan = Plan((LOGISTIC,), read_parameters(None), "none", 0, 5.0, 1.0, None, 1)._replace(**asked)
+    plan = Plan(("logistic",), read_parameters(None), "none", 0, 5.0, 1.0, None, 1)._replace(**asked)
     parts = parts_by_time(matrix, split_days(*matrix.days, DELAY))
     return Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
 
@@ -234,8 +234,8 @@ def test_each_balance_fits_another_model() -> None:
 def test_lightgbm_is_told_to_give_the_same_bits_everywhere() -> None:
     dice = np.random.default_rng(1)
     values = dice.random((500, 2)).astype(np.float32)
-    model = fitted(LIGHTGBM, {**DEFAULTS[LIGHTGBM], "n_estimators": 2}, values, dice.random(500) < 0.5, [],
-                   weighted=False, seed=1)  # fmt: skip
+    rows = Rows(values, dice.random(500) < 0.5, None, ())
+    model = family_of("lightgbm").fit({"n_estimators": 2}, rows, 1)
     told = model.get_params()
     assert (told["deterministic"], told["force_row_wise"], told["n_jobs"]) == (True, True, 1)
 

@@ -16,8 +16,8 @@ from risk.errors import BundleError
 from risk.model import OnnxModel, model_of, quickest
 from risk.onnx_graph import read_graph
 from risk.trees import MOST_LEAVES, PIECE, Trees, _exponential
-from trainer.training.onnx_model import _ensemble
-from trainer.training.onnx_trees import Trees as Written
+from trainer.training.onnx_model import Trees as Written
+from trainer.training.onnx_model import tree_ensemble
 
 WIDTH = 4
 Tree = float | tuple[int, float, Any, Any]  # a leaf, or a feature, a threshold, what is at or below it, what is above
@@ -46,7 +46,7 @@ def written(trees: list[Tree]) -> bytes:
             made.split(number, place, feature, threshold, count, count + 1)
             waiting += [(right, count + 1), (left, count)]
             count += 2
-    return bytes(_ensemble(made, "LOGISTIC", WIDTH).SerializeToString())
+    return bytes(tree_ensemble(made, "LOGISTIC", WIDTH).SerializeToString())
 
 
 def loop_over(onnx: bytes) -> Trees:
@@ -200,7 +200,7 @@ def changed(change: Change) -> bytes:
     made.split(0, 0, 1, 0.5, 1, 2)
     made.leaf(0, 1, -1.0)
     made.leaf(0, 2, 1.0)
-    model = _ensemble(made, "LOGISTIC", WIDTH)
+    model = tree_ensemble(made, "LOGISTIC", WIDTH)
     change(model)
     return bytes(model.SerializeToString())
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from risk.clock import DAY
 from tests.training_rows import made_matrix
+from trainer.families import FAMILIES
+from trainer.families.parameters import read_parameters
 from trainer.training.learned import learn
 from trainer.training.matrix import Matrix
-from trainer.training.parameters import read_parameters
 from trainer.training.parts import parts_by_time
 from trainer.training.periods import split_days
 from trainer.training.session import Plan, Session
@@ -37,8 +38,9 @@ def history(seed: int = 5) -> Matrix:
 def prints() -> dict[str, list[str]]:
     matrix = history()
     parts = parts_by_time(matrix, split_days(*matrix.days, DELAY))
-    parameters = read_parameters(None)
-    parameters["lightgbm"]["n_estimators"] = parameters["random-forest"]["n_estimators"] = 20
+    parameters = read_parameters(None, FAMILIES)
+    for table in parameters.values():
+        table.update((name, 20) for name in ("n_estimators", "iterations") if name in table)
     plan = Plan(tuple(parameters), parameters, "none", 1, 5.0, 1.0, None, 1)
     session = Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
     found = {}

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from console.help import epilog
 from console.options import number, option_of, whole
+from trainer.families import BALANCES, FAMILIES, NONE, USUAL_FAMILIES
 
 # What trains is loaded when a training begins: it takes seconds, and every other command would wait for it.
 
-KINDS = ("logistic", "random-forest", "lightgbm")
-BALANCES = ("none", "class-weight", "undersample", "smote")
 SPLITS = ("time", "random")
 DEFAULT_RESAMPLES = 1000
 
@@ -41,11 +40,12 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     add("--models", type=Path, default=Path("models"), metavar="DIR", help="where bundles are (default: models)")
     add("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where reports go (default: reports)")
     add("--columns", type=Path, metavar="MAP.toml", help="which column is what; see inspect")
-    add("--model", action="append", choices=KINDS, help="which models; repeatable (default: all three)")
+    usual = ", ".join(USUAL_FAMILIES)
+    add("--model", action="append", choices=FAMILIES, help=f"which models; repeatable (default: {usual})")
     add("--train", metavar="FROM..UNTIL", help="dates, UNTIL excluded; the last 15 %% of it is validation")
     add("--test", metavar="FROM..UNTIL", help="dates, UNTIL excluded (default: the last 20 %% of the days)")
     add("--split", choices=SPLITS, default="time", help="random is for data whose times mean nothing")
-    add("--balance", choices=BALANCES, default="none", help="how the few frauds are given weight (default: none)")
+    add("--balance", choices=BALANCES, default=NONE, help="how the few frauds are given weight (default: none)")
     add("--params", type=Path, metavar="F.toml", help="hyper-parameters: a table for each model")
     add(
         "--search",

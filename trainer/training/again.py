@@ -10,6 +10,7 @@ from risk.dataset.column_map import ColumnMap
 from risk.dataset.map_file import load_map, parse_map
 from risk.errors import OptionError
 from trainer.evidence.page_words import FOLDS_AFTER_SEARCH
+from trainer.families.family import family_of
 from trainer.training.asked import RANDOM, Asked, check_resamples, external_map
 from trainer.training.assembling import manifest_of
 from trainer.training.bundle_folder import named_bundle, prepare_folder
@@ -34,6 +35,8 @@ def report_again(options: argparse.Namespace) -> int:
     check_resamples(options.resamples)
     manifest = named_bundle(options.models, options.version).manifest
     asked = _asked_as_then(options, manifest)
+    for kind in asked.plan.kinds:
+        family_of(kind)  # what is not installed is said before the file is read
     _check_file(asked, manifest)
     prepare_folder("--reports", asked.reports)
     with one_thread():

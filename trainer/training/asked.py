@@ -11,8 +11,9 @@ from risk.dataset.map_file import load_map
 from risk.errors import OptionError
 from risk.money import EXPONENTS
 from risk.settings import Settings
-from trainer.training.estimators import KINDS
-from trainer.training.parameters import read_parameters
+from trainer.families import USUAL_FAMILIES
+from trainer.families.family import family_of
+from trainer.families.parameters import read_parameters
 from trainer.training.periods import Given, Periods, parsed_period
 from trainer.training.session import Plan
 
@@ -84,9 +85,16 @@ def _plan(options: argparse.Namespace) -> Plan:
     _check("--loss-rate", options.loss_rate, 0, 1e6)
     if options.alerts_per_day is not None:
         _check("--alerts-per-day", options.alerts_per_day, 0, 1e12)
+    kinds = tuple(dict.fromkeys(options.model or USUAL_FAMILIES))
+    for kind in kinds:
+        if options.balance not in family_of(kind).balances:
+            raise OptionError(
+                f"--balance {options.balance}: {kind} cannot be fitted so, expected one of "
+                f"{', '.join(family_of(kind).balances)}; leave --balance out, or choose other models with --model"
+            )
     return Plan(
-        kinds=tuple(dict.fromkeys(options.model or KINDS)),
-        parameters=read_parameters(options.params),
+        kinds=kinds,
+        parameters=read_parameters(options.params, kinds),
         balance=options.balance,
         search=options.search,
         review_cost=options.review_cost,

@@ -3,6 +3,7 @@
 import io
 import math
 import platform
+from collections.abc import Sequence
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
@@ -28,6 +29,7 @@ from risk.catalogue import CATALOGUE_VERSION
 from risk.clock import HOUR
 from risk.codes import Array
 from risk.dataset.written_map import write_map
+from trainer.families.family import family_of
 from trainer.training.asked import BY_TIME, RANDOM, Asked
 from trainer.training.periods import Period, day_text
 from trainer.training.session import Session, Trained
@@ -35,7 +37,8 @@ from trainer.training.source import Opened
 from trainer.training.workflow import Result
 
 MAX_AHEAD = HOUR  # how far before its Kafka timestamp a transaction may claim to be
-LIBRARIES = ("numpy", "scikit-learn", "lightgbm", "onnx", "skl2onnx", "onnxruntime", "numba", "pyarrow")
+# Beside those of the families that were trained.
+LIBRARIES = ("numpy", "scikit-learn", "onnx", "onnxruntime", "numba", "pyarrow")
 
 # Evenly spaced in log odds. Of equal parts of 0 to 1, the first would hold nearly everything.
 HISTOGRAM_EDGES = tuple(round(1 / (1 + math.exp(-odds)), 12) for odds in range(-10, 11))
@@ -70,7 +73,7 @@ def manifest_of(
         seed=session.plan.seed,
         drift=session.features.drift,
         score_histogram=_histogram(fit_scores),
-        libraries={**{name: version(name) for name in LIBRARIES}, "python": platform.python_version()},
+        libraries=_libraries(session.plan.kinds),
         timings=timings,
         metrics=metrics,
         files={},
@@ -104,6 +107,12 @@ def _training(asked: Asked, session: Session, champion: Trained) -> Training:
         chosen=champion.parameters,
         columns=None if asked.columns is None else write_map(asked.columns),
     )
+
+
+def _libraries(kinds: Sequence[str]) -> dict[str, str]:
+    of_families = (name for kind in kinds for name in family_of(kind).libraries)
+    names = dict.fromkeys((*LIBRARIES, *of_families))
+    return {**{name: version(name) for name in names}, "python": platform.python_version()}
 
 
 def _days(period: Period | None) -> Days | None:

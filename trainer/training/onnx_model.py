@@ -1,23 +1,18 @@
-"""A trained model as ONNX: the form in which it is judged and served.
+"""A model as ONNX: the form in which it is judged and served.
 
-Logistic regression goes through skl2onnx. Trees are translated here into the one operator that holds them, with
-float64 thresholds and leaves, the float32 features being widened before it. Thresholds rounded to float32 send rows the
-other way (up to 4e-5), and hundreds of leaves summed in float32 were off by 1.1e-6; so they are off by 9e-8, and it
-costs about a third of the model's time. Each threshold is lowered to the largest float32 not above it all the same:
-for float32 features that changes nothing, and so nothing depends on how a runtime compares.
+Trees become the one operator that holds them, with float64 thresholds and leaves, the float32 features being widened
+before it. Thresholds rounded to float32 send rows the other way (up to 4e-5), and hundreds of leaves summed in float32
+were off by 1.1e-6; so they are off by 9e-8, and it costs about a third of the model's time. Each threshold is lowered
+to the largest float32 not above it all the same: for float32 features that changes nothing, and so nothing depends on
+how a runtime compares.
 """
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
 import onnx
-from lightgbm import LGBMClassifier
 from onnx import TensorProto, helper
-from skl2onnx import to_onnx
-from sklearn.base import ClassifierMixin
-from sklearn.ensemble import RandomForestClassifier
-
-from trainer.training.onnx_trees import Trees, boosted_trees, forest_trees
 
 GRAPH_NAME = "trustlens"  # a name drawn at random would give the same model another version each time
 INPUT = "features"
@@ -25,28 +20,43 @@ OPSET, TREES_OPSET, IR_VERSION = 17, 3, 8
 TREES_DOMAIN = "ai.onnx.ml"
 
 
-def as_onnx(estimator: ClassifierMixin, width: int) -> bytes:
-    """Features in, label and both probabilities out."""
-    if isinstance(estimator, LGBMClassifier):
-        model = _ensemble(boosted_trees(estimator.booster_.dump_model()), "LOGISTIC", width)
-    elif isinstance(estimator, RandomForestClassifier):
-        model = _ensemble(forest_trees(estimator), "NONE", width)
-    else:
-        model = to_onnx(
-            estimator,
-            np.zeros((1, width), np.float32),
-            name=GRAPH_NAME,
-            options={"zipmap": False},
-            target_opset={"": OPSET, TREES_DOMAIN: TREES_OPSET},
-        )
-    # skl2onnx keeps them in a set, whose order is another in every process.
-    opsets = sorted(model.opset_import, key=lambda opset: opset.domain)
-    del model.opset_import[:]
-    model.opset_import.extend(opsets)
-    return bytes(model.SerializeToString(deterministic=True))
+class Trees:
+    """An entry for each node, and one for each leaf. Node 0 of a tree is its root."""
+
+    def __init__(self) -> None:
+        self.attributes: defaultdict[str, Any] = defaultdict(list)
+        self.thresholds: list[float] = []
+        self.leaves: list[float] = []
+
+    def leaf(self, tree: int, number: int, weight: float) -> None:
+        self._node(tree, number, "LEAF", 0, 0.0, 0, 0)
+        for name, value in (("treeids", tree), ("nodeids", number), ("ids", 0)):
+            self.attributes[f"class_{name}"].append(value)
+        self.leaves.append(weight)
+
+    def split(self, tree: int, number: int, feature: int, threshold: float, left: int, right: int) -> None:
+        """Left where the feature is at or below the threshold."""
+        self._node(tree, number, "BRANCH_LEQ", feature, largest_float32_not_above(threshold), left, right)
+
+    def _node(
+        self, tree: int, number: int, mode: str, feature: int, threshold: float, left: int, right: int
+    ) -> None:  # fmt: skip
+        self.thresholds.append(threshold)
+        row = {"treeids": tree, "nodeids": number, "modes": mode, "featureids": feature, "truenodeids": left,
+               "falsenodeids": right, "missing_value_tracks_true": 0}  # fmt: skip
+        for name, entry in row.items():
+            self.attributes[f"nodes_{name}"].append(entry)
 
 
-def _ensemble(trees: Trees, post_transform: str, width: int) -> onnx.ModelProto:
+def largest_float32_not_above(threshold: float) -> float:
+    narrow = np.float32(threshold)
+    if float(narrow) > threshold:
+        narrow = np.nextafter(narrow, np.float32(-np.inf))
+    return float(narrow)
+
+
+def tree_ensemble(trees: Trees, post_transform: str, width: int) -> onnx.ModelProto:
+    """The leaves of a row added up; with LOGISTIC they are log odds, with NONE shares."""
     widen = helper.make_node("Cast", [INPUT], ["wide"], name="widen", to=TensorProto.DOUBLE)
     ensemble = helper.make_node(
         "TreeEnsembleClassifier",
@@ -71,6 +81,15 @@ def _ensemble(trees: Trees, post_transform: str, width: int) -> onnx.ModelProto:
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(TREES_DOMAIN, TREES_OPSET)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="trustlens")
+
+
+def serialized(model: onnx.ModelProto) -> bytes:
+    """The same bytes for the same model."""
+    # skl2onnx keeps them in a set, whose order is another in every process.
+    opsets = sorted(model.opset_import, key=lambda opset: opset.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def _doubles(name: str, values: list[Any]) -> onnx.TensorProto:

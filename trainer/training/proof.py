@@ -3,12 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 
 from risk.codes import Array
 from risk.errors import BundleError
 from risk.model import Model, OnnxModel
-from trainer.training.estimators import own_scores
 
 MOST_DIFFERENCE = 1e-6
 BATCHES = (1, 2, 3, 64, 512)
@@ -24,10 +22,11 @@ class Proof(NamedTuple):
     batch_rows: int
 
 
-def prove(kind: str, estimator: ClassifierMixin, onnx: bytes, model: Model, values: Array, raw: Array) -> Proof:
-    """Raises BundleError that says where the two differ. `raw` is what the model said of all rows in one batch; where
-    something else than ONNX Runtime scores, that must agree with it, too, for the file is what others will run."""
-    difference = prove_agreement(kind, own_scores(estimator, values), raw)
+def prove(kind: str, own: Array, onnx: bytes, model: Model, values: Array, raw: Array) -> Proof:
+    """Raises BundleError that says where the two differ. `own` are the trained model's scores of all rows, `raw` the
+    served one's in one batch; where something else than ONNX Runtime scores, that must agree with it, too, for the file
+    is what others will run."""
+    difference = prove_agreement(kind, own, raw)
     if not isinstance(model, OnnxModel):
         by_onnx = OnnxModel(onnx, values.shape[1], kind).raw_scores(values)
         difference = max(difference, prove_agreement(kind, by_onnx, raw, "ONNX Runtime"))

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 
 from console.terminal import notice
 from risk.bundle import Calibration, LearnedCategory, ScoredBy, Thresholds
@@ -12,16 +11,17 @@ from risk.codes import Array
 from risk.model import Model, quickest
 from risk.scorer import Preparation
 from trainer.evidence.judged import Judged
+from trainer.families import SMOTE, UNDERSAMPLE
+from trainer.families.family import Rows, family_of, fitted
+from trainer.families.parameters import draws
 from trainer.train import DEFAULT_RESAMPLES
-from trainer.training.balance import CLASS_WEIGHT, SMOTE, UNDERSAMPLE, WANTED_RATIO, balanced, has_enough
+from trainer.training.balance import WANTED_RATIO, balanced, has_enough
 from trainer.training.calibrating import FEW_FRAUDS, calibration_of, has_few_frauds
-from trainer.training.estimators import fitted
 from trainer.training.judging import average_precision, judged
 from trainer.training.learned import Features
 from trainer.training.matrix import Matrix
-from trainer.training.onnx_model import as_onnx
+from trainer.training.onnx_model import serialized
 from trainer.training.parts import Part, Parts
-from trainer.training.search import draws
 from trainer.training.stages import Stages
 from trainer.training.thresholds import chosen
 
@@ -45,7 +45,7 @@ class Trained(NamedTuple):
 
     kind: str
     parameters: dict[str, Any]
-    estimator: ClassifierMixin
+    estimator: Any  # as its family fitted it
     onnx: bytes
     scored_by: ScoredBy
     model: Model
@@ -106,15 +106,14 @@ class Session:
         """On these columns of the prepared rows; `name` is for people."""
         places = {column: place for place, column in enumerate(columns)}
         categories = [places[column] for column in self._categories if column in places]
-        seed, is_all = self.plan.seed, len(columns) == len(self.names)
+        family, seed, is_all = family_of(kind), self.plan.seed, len(columns) == len(self.names)
         fit, validation = (
             values if is_all else np.ascontiguousarray(values[:, columns]) for values in (self._fit, self.validation)
         )
         with self.stages.stage(f"fit {name}"):
-            rows, labels = balanced(self.plan.balance, fit, self.parts.fit.is_fraud, categories, seed)
-            weighted = self.plan.balance == CLASS_WEIGHT
-            estimator = fitted(kind, parameters, rows, labels, categories, weighted=weighted, seed=seed)
-            onnx = as_onnx(estimator, len(columns))
+            rows = balanced(self.plan.balance, Rows(fit, self.parts.fit.is_fraud, None, categories), seed)
+            estimator = fitted(family, parameters, rows, seed)
+            onnx = serialized(family.to_onnx(estimator, len(columns)))
         scored_by, model = quickest(onnx, len(columns), name)
         raw = model.raw_scores(validation)
         return Trained(
@@ -131,7 +130,7 @@ class Session:
     def _best_of_search(self, kind: str) -> Trained:
         tried = (
             self.train(kind, parameters, range(len(self.names)), kind)
-            for parameters in draws(kind, self.plan.parameters[kind], self.plan.search, self.plan.seed)
+            for parameters in draws(family_of(kind), self.plan.parameters[kind], self.plan.search, self.plan.seed)
         )
         return best(tried)
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from console.terminal import notice, warn
 from risk.catalogue import FeatureSet
 from trainer.evidence.contender import Contender
+from trainer.families.family import family_of
 from trainer.replay import (
     check_labels_in_time,
     check_something_scored,
@@ -82,9 +83,8 @@ def learn_and_judge(file: Opened, asked: Asked, stages: Stages) -> Result:
     models = session.fit_all()
     champion = best(models)
     with stages.stage("proof"):
-        proof = prove(
-            champion.kind, champion.estimator, champion.onnx, champion.model, session.validation, champion.raw
-        )
+        own = family_of(champion.kind).own_scores(champion.estimator, session.validation)
+        proof = prove(champion.kind, own, champion.onnx, champion.model, session.validation, champion.raw)
     contest = Contest(session, models, champion)
     test = contest.exam(matrix, parts.test, truth_of(truth, matrix, parts.test))
     judged = contest.judge(test, with_measures=True)

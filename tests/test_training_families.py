@@ -1,0 +1,156 @@
+"""A family of models is one file and one line: this one is added here, and goes through all that the trainer does."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from sklearn.tree import DecisionTreeClassifier
+
+from console.start import EXIT_FAILED, EXIT_OK
+from risk.bundle import Bundle, read_bundle
+from tests.trainings import QUICK
+from trainer.__main__ import main
+from trainer.families import CLASS_WEIGHT, FAMILIES, NONE
+from trainer.families.family import Family, Parameter, Parameters, Rows, Searched, family_of
+from trainer.training.onnx_model import Trees, tree_ensemble
+
+
+class DecisionTree:
+    name = "decision-tree"
+    parameters: tuple[Parameter, ...] = (
+        Parameter("max_depth", 4, 1, 30, Searched(2, 8)),
+        Parameter("min_samples_leaf", 50, 1, 1e9),
+    )
+    balances: tuple[str, ...] = (NONE, CLASS_WEIGHT)
+    libraries: tuple[str, ...] = ("scikit-learn", "threadpoolctl")
+    refusals: tuple[type[Exception], ...] = (ValueError,)
+
+    def fit(self, parameters: Parameters, rows: Rows, seed: int) -> DecisionTreeClassifier:
+        model = DecisionTreeClassifier(**parameters, random_state=seed)
+        return model.fit(rows.values, rows.labels, rows.weights)
+
+    def to_onnx(self, model: Any, width: int) -> onnx.ModelProto:
+        tree, trees = model.tree_, Trees()
+        for node in range(tree.node_count):
+            if tree.children_left[node] < 0:
+                genuine, fraud = tree.value[node, 0]
+                trees.leaf(0, node, fraud / (genuine + fraud))
+            else:
+                trees.split(0, node, int(tree.feature[node]), float(tree.threshold[node]),
+                            int(tree.children_left[node]), int(tree.children_right[node]))  # fmt: skip
+        return tree_ensemble(trees, "NONE", width)
+
+    def own_scores(self, model: Any, values: np.ndarray) -> np.ndarray:
+        return np.asarray(model.predict_proba(values)[:, 1])
+
+
+FAMILY: Family = DecisionTree()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("families") / "cards.parquet"
+    assert main(["generate", "cards", str(path), "--customers", "120", "--days", "110"], {}) == EXIT_OK
+    return path
+
+
+@pytest.fixture(autouse=True)
+def line_in_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FAMILIES, "decision-tree", __name__)
+
+
+def test_docs_training_shows_this_one() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "training.md").read_text()
+    assert inspect.getsource(DecisionTree) in page
+
+
+def train(file: Path, into: Path, *more: str) -> int:
+    folders = ["--models", str(into / "models"), "--reports", str(into / "reports")]
+    return main(["train", str(file), *folders, *QUICK, "--model", "decision-tree", *more], {})
+
+
+def the_bundle(into: Path) -> Bundle:
+    """Whether or not it was put in use."""
+    [folder] = (path for path in (into / "models").iterdir() if path.is_dir())
+    return read_bundle(folder)
+
+
+def test_a_family_of_ones_own_trains_is_proved_scores_and_is_reported_again(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With hyper-parameters, a search and a balance."""
+    (tmp_path / "deep.toml").write_text("[decision-tree]\nmin_samples_leaf = 20\n")
+    asked = ["--params", str(tmp_path / "deep.toml"), "--search", "2", "--balance", "class-weight"]
+    assert train(file, tmp_path, *asked) == EXIT_OK
+    bundle = the_bundle(tmp_path)
+    manifest = bundle.manifest
+    assert manifest.training.models == ("decision-tree",)
+    assert manifest.training.parameters == {"decision-tree": {"max_depth": 4, "min_samples_leaf": 20}}
+    assert manifest.metrics["proof"]["rows"] > 1000
+    assert manifest.metrics["models"][0]["metrics"]["roc_auc"]["value"] > 0.6
+    assert {"scikit-learn", "threadpoolctl"} <= manifest.libraries.keys()
+    assert "lightgbm" not in manifest.libraries
+    assert main(["backtest", str(file), "--bundle", str(bundle.folder), "--from", "2024-12-08"], {}) == EXIT_OK
+    folders = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "again")]
+    assert main(["report", manifest.version, str(file), *folders, *QUICK, "--folds", "2"], {}) == EXIT_OK
+    assert "decision-tree" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["xgboost", "catboost"])
+def test_a_booster_trains_is_proved_and_scores_by_the_compiled_loop(file: Path, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "few.toml").write_text("[xgboost]\nn_estimators = 20\n[catboost]\niterations = 20\n")
+    folders = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "reports")]
+    asked = [*folders, *QUICK, "--model", kind, "--params", str(tmp_path / "few.toml"), "--search", "1"]
+    assert main(["train", str(file), *asked], {}) == EXIT_OK
+    bundle = the_bundle(tmp_path)
+    manifest = bundle.manifest
+    assert (manifest.model, manifest.scored_by) == (kind, "trees")
+    assert set(family_of(kind).libraries) <= manifest.libraries.keys()
+    assert manifest.metrics["proof"]["largest_difference"] <= 1e-6
+    assert manifest.metrics["models"][0]["metrics"]["roc_auc"]["value"] > 0.6
+    assert main(["backtest", str(file), "--bundle", str(bundle.folder), "--from", "2024-12-08"], {}) == EXIT_OK
+
+
+def test_a_served_model_that_says_something_else_than_the_fitted_one_is_no_bundle(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = DecisionTree.own_scores
+    monkeypatch.setattr(DecisionTree, "own_scores", lambda *asked: truth(*asked) + 1e-5)
+    assert train(file, tmp_path) == EXIT_FAILED
+    assert "decision-tree: the served model gives" in capsys.readouterr().err
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_balance_that_a_family_cannot_bear_is_refused(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(file, tmp_path, "--balance", "smote") == EXIT_FAILED
+    said = capsys.readouterr().err
+    assert "--balance smote: decision-tree cannot be fitted so, expected one of none, class-weight" in said
+
+
+def test_what_a_family_needs_and_is_not_installed_is_named_with_what_installs_it(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "family_without_its_library.py").write_text("import no_such_booster\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(FAMILIES, "decision-tree", "family_without_its_library")
+    assert train(file, tmp_path) == EXIT_FAILED
+    said = capsys.readouterr().err
+    assert "decision-tree: needs the package no_such_booster, which is not installed; " in said
+    assert "pip install 'trustlens[boosters]'" in said
+
+
+def test_a_bundle_of_a_family_that_is_not_known_here_is_not_trained_again(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is read, and scores, all the same."""
+    assert train(file, tmp_path) == EXIT_OK
+    monkeypatch.delitem(FAMILIES, "decision-tree")
+    version = the_bundle(tmp_path).manifest.version
+    folders = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "again")]
+    assert main(["report", version, str(file), *folders, *QUICK], {}) == EXIT_FAILED
+    assert "got the model 'decision-tree', expected one of lightgbm, logistic" in capsys.readouterr().err

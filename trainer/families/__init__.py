@@ -1,0 +1,18 @@
+"""Families of models: how each is called, and where it stands. Only names, for what fits models takes seconds to load,
+and nobody who asks for help waits for it. docs/training.md says how a family is added."""
+
+# By the name that --model, --params and a bundle have for it. The place of a family is a seed of its search, so that a
+# new one goes to the end: the others draw what they always drew.
+FAMILIES = {
+    "lightgbm": "trainer.families.lightgbm",
+    "logistic": "trainer.families.logistic",
+    "random-forest": "trainer.families.random_forest",
+    "xgboost": "trainer.families.xgboost",
+    "catboost": "trainer.families.catboost",
+}
+# Trained where none is named, in this order: of equal ones the first wins.
+USUAL_FAMILIES = ("logistic", "random-forest", "lightgbm")
+
+# Ways to give the few frauds weight; each family says which it can.
+NONE, CLASS_WEIGHT, UNDERSAMPLE, SMOTE = "none", "class-weight", "undersample", "smote"
+BALANCES = (NONE, CLASS_WEIGHT, UNDERSAMPLE, SMOTE)

@@ -1,0 +1,76 @@
+"""Hyper-parameters: what each may be, what --params says of them, and what --search draws."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from risk.errors import OptionError
+from risk.small_file import read_small, read_toml
+from trainer.families import FAMILIES, USUAL_FAMILIES
+from trainer.families.family import Family, Parameter, family_of
+
+
+def read_parameters(path: Path | None, names: Iterable[str] = USUAL_FAMILIES) -> dict[str, dict[str, Any]]:
+    """For each of these families its parameters: the file's before the defaults. What the file says of others is
+    checked as well."""
+    chosen = {name: _defaults(family_of(name)) for name in names}
+    if path is None:
+        return chosen
+    for name, table in _read(path).items():
+        if name not in FAMILIES or not isinstance(table, dict):
+            raise OptionError(f"--params {path}: got [{name}], expected tables named {', '.join(FAMILIES)}")
+        family = family_of(name)
+        known = {parameter.name: parameter for parameter in family.parameters}
+        for key, value in table.items():
+            if key not in known:
+                raise OptionError(f"--params {path}: got {key!r} in [{name}], expected one of {', '.join(known)}")
+            _check(f"--params {path}: got {key} = {value!r} in [{name}]", known[key], value)
+        if name in chosen:
+            chosen[name].update(table)
+    return chosen
+
+
+def draws(family: Family, base: Mapping[str, Any], number: int, seed: int) -> Iterator[dict[str, Any]]:
+    """What was asked for first, then so many others."""
+    yield dict(base)
+    dice = np.random.default_rng([seed, list(FAMILIES).index(family.name)])
+    for _ in range(number):
+        yield {**base, **{each.name: _drawn(each, dice) for each in family.parameters if each.searched is not None}}
+
+
+def _defaults(family: Family) -> dict[str, Any]:
+    return {parameter.name: parameter.default for parameter in family.parameters}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return read_toml(read_small(path).decode())
+    except OSError as error:
+        raise OptionError(f"--params {path}: {error.strerror}, expected a TOML file with a table for a model") from None
+    except ValueError as error:
+        raise OptionError(f"--params {path}: is not TOML ({error}), expected lines such as [lightgbm] and "
+                          "n_estimators = 100") from None  # fmt: skip
+
+
+def _check(said: str, parameter: Parameter, value: object) -> None:
+    """Numbers for numbers, whole ones for whole ones; words only where there are some."""
+    if isinstance(value, str) and value in parameter.words:
+        return
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or (parameter.is_whole and not isinstance(value, int)):
+        raise OptionError(f"{said}, expected a value such as {parameter.default!r}")
+    if not parameter.least <= value <= parameter.most:  # type: ignore[operator]
+        raise OptionError(f"{said}, expected a number from {parameter.least:g} to {parameter.most:g}")
+
+
+def _drawn(parameter: Parameter, dice: np.random.Generator) -> float:
+    assert parameter.searched is not None
+    low, high, is_logarithmic = parameter.searched
+    if is_logarithmic:
+        drawn = math.exp(dice.uniform(math.log(low), math.log(high)))
+        drawn = float(f"{drawn:.6g}")  # the last bits of exp depend on the processor
+        return round(drawn) if parameter.is_whole else drawn
+    return int(dice.integers(int(low), int(high) + 1)) if parameter.is_whole else float(dice.uniform(low, high))

@@ -1,0 +1,85 @@
+"""XGBoost: boosted trees, grown level by level."""
+
+import json
+from typing import Any
+
+import numpy as np
+import onnx
+from xgboost import XGBClassifier
+from xgboost.core import XGBoostError
+
+from risk.codes import Array
+from trainer.families import BALANCES
+from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
+from trainer.training.onnx_model import Trees, tree_ensemble
+from trainer.training.rounding import rounded
+
+BASE_DIGITS = 12  # the last bits of a logarithm depend on the processor
+BLOCK = 25  # trees
+
+
+class XGBoost:
+    name = "xgboost"
+    parameters: tuple[Parameter, ...] = (
+        Parameter("n_estimators", 200, 1, 10_000, Searched(100, 400)),
+        Parameter("learning_rate", 0.05, TINY, 10, Searched(0.02, 0.1, is_logarithmic=True)),
+        Parameter("max_depth", 6, 1, 30, Searched(3, 6)),
+        Parameter("min_child_weight", 5.0, 0, HUGE, Searched(0.5, 50, is_logarithmic=True)),
+        Parameter("colsample_bytree", 0.6, TINY, 1, Searched(0.4, 1.0)),
+        Parameter("subsample", 1.0, TINY, 1),
+        Parameter("reg_alpha", 0.0, 0, HUGE),
+        Parameter("reg_lambda", 5.0, 0, HUGE, Searched(1e-3, 10.0, is_logarithmic=True)),
+        Parameter("gamma", 0.0, 0, HUGE),
+    )
+    balances: tuple[str, ...] = BALANCES
+    libraries: tuple[str, ...] = ("xgboost-cpu",)
+    refusals: tuple[type[Exception], ...] = (ValueError, XGBoostError)
+
+    def fit(self, parameters: Parameters, rows: Rows, seed: int) -> XGBClassifier:
+        """With one thread: several add up their own parts of the rows, and the last bits are of the parts."""
+        model = XGBClassifier(
+            **parameters, objective="binary:logistic", tree_method="hist", random_state=seed, n_jobs=1, verbosity=0
+        )
+        return model.fit(rows.values, rows.labels, sample_weight=rows.weights)
+
+    def to_onnx(self, model: Any, width: int) -> onnx.ModelProto:
+        return tree_ensemble(trees_of(json.loads(model.get_booster().save_raw("json"))), "LOGISTIC", width)
+
+    def own_scores(self, model: Any, values: Array) -> Array:
+        """Block by block: XGBoost adds leaves up in float32, and 800 trees were off by 1e-6 for that alone."""
+        booster = model.get_booster()
+        rounds, nothing = booster.num_boosted_rounds(), np.zeros(len(values), np.float32)
+        odds = np.full(len(values), _log_odds(float(model.intercept_[0])))
+        for first in range(0, rounds, BLOCK):
+            which = first, min(first + BLOCK, rounds)
+            odds += booster.inplace_predict(values, iteration_range=which, predict_type="margin", base_margin=nothing)
+        return np.asarray(1 / (1 + np.exp(-odds)))
+
+
+FAMILY: Family = XGBoost()
+
+
+def trees_of(saved: dict[str, Any]) -> Trees:
+    """XGBoost's own description of a model. It begins with the log odds of a base score, here a tree of one leaf, and
+    adds the leaves up in float32. A row goes left where its value is below the threshold: at or below the float32
+    before it."""
+    learner = saved["learner"]
+    trees = Trees()
+    trees.leaf(0, 0, _log_odds(float(learner["learner_model_param"]["base_score"].strip("[]"))))
+    for number, tree in enumerate(learner["gradient_booster"]["model"]["trees"], 1):
+        lefts, rights, features = tree["left_children"], tree["right_children"], tree["split_indices"]
+        numbers = np.array(tree["split_conditions"], np.float32)  # thresholds, and what the leaves are worth
+        waiting = [0]
+        while waiting:  # from the root: what was pruned is still in the lists
+            node = waiting.pop()
+            if lefts[node] < 0:
+                trees.leaf(number, node, float(numbers[node]))
+                continue
+            below = float(np.nextafter(numbers[node], np.float32(-np.inf)))
+            trees.split(number, node, features[node], below, lefts[node], rights[node])
+            waiting += [rights[node], lefts[node]]
+    return trees
+
+
+def _log_odds(share: float) -> float:
+    return float(rounded(np.log([share / (1 - share)]), BASE_DIGITS)[0])
