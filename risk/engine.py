@@ -36,6 +36,7 @@ from risk.words import number_text
 
 NIGHT_FROM, NIGHT_UNTIL = 22, 6
 SATURDAY = 5
+SWEEP_NAMES_AFTER = 65_536
 # 1970-01-01, day 0, was a Thursday.
 WEEKDAY_OF_DAY_0 = datetime(1970, 1, 1, tzinfo=UTC).weekday()
 
@@ -75,6 +76,7 @@ class Engine:
             label_delay_days=terms.label_delay_days, bucket_ms=terms.bucket_ms, merchants=self._merchants
         )
         self._partitions: dict[int, Histories] = {}
+        self._sweep_names_at = SWEEP_NAMES_AFTER
         self.feature_set = FeatureSet(frozenset())
         self.serve(feature_set, terms)
 
@@ -121,6 +123,8 @@ class Engine:
         If the source of days raises, the block is part of the histories already, and giving it again would find
         duplicates: forget the partition and restore it, as after any failure between scoring and storing.
         """
+        if len(self._merchants) + len(self._countries) >= self._sweep_names_at:
+            self._forget_names()  # here and not later: the block's codes must stay its own
         histories = self._histories(partition)
         newest_before = histories.newest
         taken = histories.take(block)
@@ -171,6 +175,16 @@ class Engine:
     def forget(self, partition: int) -> None:
         """The partition belongs to somebody else now."""
         self._partitions.pop(partition, None)
+
+    def _forget_names(self) -> None:
+        """Those that no history and no ledger entry has, so that memory follows the merchants who are active."""
+        merchants, countries = np.zeros(self._merchants.bound, bool), np.zeros(self._countries.bound, bool)
+        for histories in self._partitions.values():
+            histories.mark_names(merchants, countries)
+        self._ledger.mark_names(merchants)
+        self._merchants.keep(merchants)
+        self._countries.keep(countries)
+        self._sweep_names_at = max(SWEEP_NAMES_AFTER, 2 * (len(self._merchants) + len(self._countries)))
 
     def _histories(self, partition: int) -> Histories:
         if partition not in self._partitions:

@@ -82,6 +82,10 @@ class Histories:
         empty._make_room(rows.customers)
         windows.remember_all(rows, empty._past(), empty._index)
 
+    def mark_names(self, merchants: Array, countries: Array) -> None:
+        """Which codes are remembered."""
+        windows.mark_codes(self._past(), merchants, countries)
+
     def restore(self, block: Block) -> None:
         """Puts back transactions that were scored earlier, in any order."""
         if not len(block):
@@ -138,8 +142,8 @@ class Histories:
             np.fromiter(map(self._countries.__getitem__, block.country), np.int32, count),
         )
         self._make_room(series)
-        if len(self._merchants) > len(self._seen):
-            more = np.zeros(2 * len(self._merchants) - len(self._seen), np.int64)
+        if self._merchants.bound > len(self._seen):
+            more = np.zeros(2 * self._merchants.bound - len(self._seen), np.int64)
             self._seen = np.concatenate([self._seen, more])
         return rows
 

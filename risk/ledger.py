@@ -148,7 +148,7 @@ class MerchantLedger:
             return
         series = np.array([self._merchants[merchant] for merchant in closed.merchants], np.int64)
         arena = self._arena
-        arena.have_series(len(self._merchants))
+        arena.have_series(self._merchants.bound)
         arena.reserve(series, self._forgotten - 1)
         windows.append_day(
             self._book(), series, np.array(closed.buckets), np.array(closed.transactions), np.array(closed.frauds)
@@ -159,6 +159,11 @@ class MerchantLedger:
         if day * DAY > self._forgotten:
             self._forgotten = day * DAY
             self._arena.drop_idle(self._forgotten - 1)
+
+    def mark_names(self, merchants: Array) -> None:
+        """Which merchants' codes have entries."""
+        has_entries = self._arena.cap[: len(merchants)] > 0
+        merchants[: len(has_entries)] |= has_entries
 
     def features(self, merchant_codes: Array, event_times: Array) -> Array:
         """A row of LEDGER_FEATURES for each transaction."""

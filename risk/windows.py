@@ -522,6 +522,14 @@ def remember_all(rows: Rows, past: Past, index: Index) -> None:
 
 
 @compiled
+def mark_codes(past: Past, merchants: Array, countries: Array) -> None:
+    for s in range(len(past.lo)):
+        for i in range(past.lo[s], past.hi[s]):
+            merchants[past.merchants[i]] = True
+            countries[past.countries[i]] = True
+
+
+@compiled
 def remembered(series: Array, past: Past) -> Rows:
     """The rows that were put into these histories, oldest first; customers are numbered by their places here."""
     count = 0

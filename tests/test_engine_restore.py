@@ -120,6 +120,23 @@ def test_a_partition_that_was_taken_away_and_came_back(case: Case, whole: Outcom
     goes_on(case, engine, stopped, whole)
 
 
+def test_names_that_nothing_remembers_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A merchant may have a name of its own for each customer, and a stream has no end."""
+    monkeypatch.setattr("risk.engine.SWEEP_NAMES_AFTER", 1_000)
+    engine = engine_for(Rules(), day_source(Rules()))
+    most = 0
+    for day in range(200):
+        sold = [
+            Transaction(f"t{n}", NEW_YEAR + n * HOUR, f"c{n % 7}", "EUR", merchant_id=f"m{n}", country=f"{n}")
+            for n in range(24 * day, 24 * (day + 1))
+        ]
+        engine.features(block_of(sold))
+        engine.forget_old_days()
+        most = max(most, engine._merchants.bound + engine._countries.bound)
+    # Of 9,600 names. What is remembered goes back for 38 days, of 48 names each; as many again come until it is swept.
+    assert most < 4_000
+
+
 def test_a_forgotten_partition_is_empty() -> None:
     """Without this, an engine that forgets nothing would pass the test above."""
     case = stream("punctual")

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 
 TINY = {
     "risk/windows.py": {"BUSY": 5, "TOP_BITS": 1},
+    "risk/engine.py": {"SWEEP_NAMES_AFTER": 6},
     "risk/history.py": {"SWEEP_AFTER": 6, "FIRST_INDEX": 2, "PIECE": 7},
     "risk/arena.py": {"FIRST_SERIES": 1, "FIRST_PLACES": 2, "WASTE": 1_000_000},
 }
