@@ -1,7 +1,7 @@
 """What goes out for a batch: alerts, flags and rejects as messages, and the store's rows. A function of the log and the
 bundle alone: no wall clock, no random id."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress, repeat
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from risk.block import NO_AMOUNT, Block
+from risk.block import NAMES, NO_AMOUNT, Block
 from risk.bundle import Manifest
 from risk.clock import to_datetime, to_text
 from risk.codec import to_wire
@@ -20,7 +20,7 @@ from risk.events import Level, Rejected, RejectReason
 from risk.kafka.sending import Message
 from risk.outputs import SCHEMA_VERSION, HighRiskAlert, RiskFlag, alert_id, date_of, encode
 from risk.rejects import reject_message
-from risk.store import RowValues
+from risk.store import FlagRow, RowValues
 from risk.warming_up import LogStart, history_days_of
 from scorer.log.decoding import Place, Record
 
@@ -81,27 +81,21 @@ def outgoing(
         offsets,
         said,
     )
-    rows = zip(
-        repeat(partition),
-        offsets,
-        scored_block.transaction_id,
-        scored_block.customer_id,
-        times,
-        scored_block.currency,
-        [None if amount == NO_AMOUNT else amount for amount in scored_block.amount.tolist()],
-        scored_block.merchant_id,
-        scored_block.merchant_category,
-        scored_block.channel,
-        scored_block.device_id,
-        scored_block.country,
-        _texts(scored_block.attributes),
-        scored.scores,
-        map(str, scored.levels),
-        _texts(scored.reasons),
-        _texts(scored.imputed),
-        scored.ledger_days,
-        repeat(version),
-    )
+    columns: dict[str, Iterable[Any]] = {
+        **{name: getattr(scored_block, name) for name in NAMES},
+        "source_partition": repeat(partition),
+        "source_offset": offsets,
+        "event_time": times,
+        "amount": [None if amount == NO_AMOUNT else amount for amount in scored_block.amount.tolist()],
+        "attributes": _texts(scored_block.attributes),
+        "score": scored.scores,
+        "level": map(str, scored.levels),
+        "reasons": _texts(scored.reasons),
+        "imputed": _texts(scored.imputed),
+        "ledger_day": scored.ledger_days,
+        "bundle_version": repeat(version),
+    }
+    rows = zip(*(columns[name] for name in FlagRow._fields), strict=False)  # what is repeated has no end
     alerts: list[Out] = []
     values = []
     for row, flag in enumerate(flags):

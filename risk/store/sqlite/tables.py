@@ -111,3 +111,7 @@ TABLES = (
         prefix="what the topics' names begin with",
     ),
 )
+
+
+def meaning_of(table: str, column: str) -> str:
+    return next(one.meaning for each in TABLES if each.name == table for one in each.columns if one.name == column)

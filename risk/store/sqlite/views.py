@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from risk.money import EXPONENTS
+from risk.store.sqlite.tables import meaning_of
 
 
 class ViewColumn(NamedTuple):
@@ -56,26 +57,30 @@ def _major() -> str:
     )
 
 
+def _as_it_is(table: str, name: str) -> ViewColumn:
+    return ViewColumn(name, meaning_of(table, name), name)
+
+
 _FLAG_COLUMNS = (
     ViewColumn("event_time", "when it happened, UTC", _time("event_time")),
-    ViewColumn("transaction_id", "the transaction's id", "transaction_id"),
-    ViewColumn("customer_id", "whose card or account", "customer_id"),
+    _as_it_is("risk_flags", "transaction_id"),
+    _as_it_is("risk_flags", "customer_id"),
     ViewColumn("amount", "in major units of the currency; empty where missing", _major()),
-    ViewColumn("currency", "ISO 4217 code", "currency"),
-    ViewColumn("merchant_id", "who was paid", "merchant_id"),
-    ViewColumn("merchant_category", "kind of merchant", "merchant_category"),
-    ViewColumn("channel", "how it was paid", "channel"),
-    ViewColumn("device_id", "device that was used", "device_id"),
-    ViewColumn("country", "where", "country"),
-    ViewColumn("score", "probability of fraud, 0 to 1", "score"),
-    ViewColumn("level", "low, medium or high", "level"),
-    ViewColumn("reasons", "why, JSON list of features with their part in the score and a sentence", "reasons"),
-    ViewColumn("imputed", "JSON list of the fields that were missing and taken as usual", "imputed"),
-    ViewColumn("attributes", "what else the transaction brought, JSON object", "attributes"),
+    _as_it_is("risk_flags", "currency"),
+    _as_it_is("risk_flags", "merchant_id"),
+    _as_it_is("risk_flags", "merchant_category"),
+    _as_it_is("risk_flags", "channel"),
+    _as_it_is("risk_flags", "device_id"),
+    _as_it_is("risk_flags", "country"),
+    _as_it_is("risk_flags", "score"),
+    _as_it_is("risk_flags", "level"),
+    _as_it_is("risk_flags", "reasons"),
+    _as_it_is("risk_flags", "imputed"),
+    _as_it_is("risk_flags", "attributes"),
     ViewColumn("ledger_day", "newest day of the merchant ledger that was looked at", _date("ledger_day")),
-    ViewColumn("bundle_version", "the model that scored it", "bundle_version"),
-    ViewColumn("source_partition", "partition of the transactions topic", "source_partition"),
-    ViewColumn("source_offset", "offset in that partition", "source_offset"),
+    _as_it_is("risk_flags", "bundle_version"),
+    _as_it_is("risk_flags", "source_partition"),
+    _as_it_is("risk_flags", "source_offset"),
 )
 
 _IS_FRAUD = ViewColumn(
@@ -124,10 +129,10 @@ VIEWS = (
         "Every version of every label.",
         (
             ViewColumn("labelled_at", "when it was found out, UTC", _time("labelled_at")),
-            ViewColumn("customer_id", "whose transaction", "customer_id"),
-            ViewColumn("transaction_id", "which transaction of that customer", "transaction_id"),
-            ViewColumn("is_fraud", "1 or 0", "is_fraud"),
-            ViewColumn("source", "who says so", "source"),
+            _as_it_is("labels", "customer_id"),
+            _as_it_is("labels", "transaction_id"),
+            _as_it_is("labels", "is_fraud"),
+            _as_it_is("labels", "source"),
             ViewColumn(
                 "is_in_force",
                 "1 for the newest version; of those with one time, the one that came last",
@@ -139,8 +144,8 @@ VIEWS = (
                     "integer",
                 ),
             ),
-            ViewColumn("source_partition", "partition of the labels topic", "source_partition"),
-            ViewColumn("source_offset", "offset in that partition", "source_offset"),
+            _as_it_is("labels", "source_partition"),
+            _as_it_is("labels", "source_offset"),
         ),
         "from labels",
     ),
@@ -149,12 +154,12 @@ VIEWS = (
         "The merchant ledger: each merchant's transactions and frauds by bucket of event time, out of closed days.",
         (
             ViewColumn("day", "UTC day", _date("day")),
-            ViewColumn("merchant_id", "merchant", "merchant_id"),
+            _as_it_is("ledger_rows", "merchant_id"),
             ViewColumn("bucket_start", "when the bucket begins, UTC", _time("bucket")),
-            ViewColumn("transactions", "how many were scored", "transactions"),
-            ViewColumn("frauds", "how many of them were known as frauds when the day was closed", "frauds"),
-            ViewColumn("label_delay_days", "days between a transaction and the ledger it sees", "label_delay_days"),
-            ViewColumn("bucket_ms", "length of a bucket, milliseconds", "bucket_ms"),
+            _as_it_is("ledger_rows", "transactions"),
+            _as_it_is("ledger_rows", "frauds"),
+            _as_it_is("ledger_rows", "label_delay_days"),
+            _as_it_is("ledger_rows", "bucket_ms"),
         ),
         "from ledger_rows",
     ),
@@ -162,15 +167,15 @@ VIEWS = (
         "readable_partitions",
         "How far each partition of the input topics is.",
         (
-            ViewColumn("topic", "input topic", "topic"),
-            ViewColumn("partition", "its partition", "partition"),
-            ViewColumn("next_offset", "the first offset that is not worked on yet", "next_offset"),
+            _as_it_is("partitions", "topic"),
+            _as_it_is("partitions", "partition"),
+            _as_it_is("partitions", "next_offset"),
             ViewColumn("newest_event_time", "newest scored transaction, UTC", _time("newest_event_time")),
             ViewColumn(
                 "first_event_time", "first scored transaction, UTC; empty where not known", _time("first_event_time")
             ),
-            ViewColumn("owner_epoch", "how often a worker took the partition over", "owner_epoch"),
-            ViewColumn("owner", "the worker that took it over last: host and process", "owner"),
+            _as_it_is("partitions", "owner_epoch"),
+            _as_it_is("partitions", "owner"),
             ViewColumn(
                 "waiting_since",
                 "event time of the record that waits for a ledger day, UTC; empty where none waits",
