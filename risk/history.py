@@ -75,11 +75,21 @@ class Histories:
         empty.newest = self.newest
         known = [customer for customer in dict.fromkeys(customers) if customer in self._customers]
         series = np.array([self._customers[customer] for customer in known], np.int64)
-        rows = windows.remembered(series, self._past())
-        for customer in known:
-            empty._series_of(customer)
-        empty._make_room(rows.customers)
-        windows.remember_all(rows, empty._past(), empty._index)
+        copies = np.array([empty._series_of(customer) for customer in known], np.int64)
+        mine, theirs = self._arena, empty._arena
+        lengths = mine.hi[series] - mine.lo[series]
+        owners = np.repeat(copies, lengths)
+        empty._make_room(owners)
+        within = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        sources, targets = within + np.repeat(mine.lo[series], lengths), within + theirs.lo[owners]
+        for column, copy in zip(mine.columns, theirs.columns, strict=True):
+            copy[targets] = column[sources]
+        theirs.hi[copies] += lengths
+        for end, copy in zip(mine.ends, theirs.ends, strict=True):
+            copy[copies] = end[series]
+        past = empty._past()
+        past.busy[copies] = 0  # not in its index yet
+        windows.find_moved_tops(copies, past)
 
     def restore(self, block: Block) -> None:
         """Puts back transactions that were scored earlier, in any order."""
