@@ -12,7 +12,7 @@ import numpy as np
 from risk import windows
 from risk.arena import Arena
 from risk.block import NO_AMOUNT, Block
-from risk.catalogue import HISTORY_FEATURES
+from risk.catalogue import HISTORY_FEATURES, EngineTerms
 from risk.codes import Array, Codes
 from risk.money import scale_of
 
@@ -36,10 +36,10 @@ class Taken(NamedTuple):
 class Histories:
     """What is remembered of a partition's customers, back to newest - 30 days - 2 x max_lateness."""
 
-    def __init__(self, *, currency: str, max_lateness_ms: int, merchants: Codes, countries: Codes) -> None:
-        self._currency = currency
-        self._scale = scale_of(currency)
-        self._max_lateness = max_lateness_ms
+    def __init__(self, terms: EngineTerms, merchants: Codes, countries: Codes) -> None:
+        self._currency = terms.currency
+        self._scale = scale_of(terms.currency)
+        self._max_lateness = terms.max_lateness_ms
         self._merchants = merchants
         self._countries = countries
         self._customers: dict[str, int] = {}
