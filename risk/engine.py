@@ -66,15 +66,12 @@ class Engine:
         if terms.max_lateness_ms < 0:
             raise EngineError(f"max lateness: got {terms.max_lateness_ms} ms, expected 0 or more")
         self.terms = terms
-        self._currency = terms.currency
         self._delay_days = terms.label_delay_days
         self._max_lateness = terms.max_lateness_ms
         self._days = days
         self._merchants = Codes()
         self._countries = Codes()
-        self._ledger = MerchantLedger(
-            label_delay_days=terms.label_delay_days, bucket_ms=terms.bucket_ms, merchants=self._merchants
-        )
+        self._ledger = MerchantLedger(terms, self._merchants)
         self._partitions: dict[int, Histories] = {}
         self._sweep_names_at = SWEEP_NAMES_AFTER
         self.feature_set = FeatureSet(frozenset())
@@ -192,12 +189,7 @@ class Engine:
         return self._partitions[partition]
 
     def _new_histories(self) -> Histories:
-        return Histories(
-            currency=self._currency,
-            max_lateness_ms=self._max_lateness,
-            merchants=self._merchants,
-            countries=self._countries,
-        )
+        return Histories(self.terms, self._merchants, self._countries)
 
     def _of(self, taken: Taken) -> tuple[FeatureBlock, Array]:
         """All features but the ledger's, and which rows are scored."""
@@ -214,7 +206,7 @@ class Engine:
         moments, amounts = taken.block.event_time[scored], taken.amounts[scored]
         hour = moments // HOUR % 24
         weekday = (moments // DAY + WEEKDAY_OF_DAY_0) % 7
-        amount = np.where(amounts == NO_AMOUNT, np.nan, amounts / scale_of(self._currency))
+        amount = np.where(amounts == NO_AMOUNT, np.nan, amounts / scale_of(self.terms.currency))
         night = (hour >= NIGHT_FROM) | (hour < NIGHT_UNTIL)
         for column, feature in zip(self._direct_columns, (amount, hour, night, weekday >= SATURDAY), strict=True):
             values[scored, column] = feature

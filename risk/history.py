@@ -12,7 +12,7 @@ import numpy as np
 from risk import windows
 from risk.arena import Arena
 from risk.block import NO_AMOUNT, Block
-from risk.catalogue import HISTORY_FEATURES
+from risk.catalogue import HISTORY_FEATURES, EngineTerms
 from risk.codes import Array, Codes
 from risk.horizon import history_horizon
 from risk.money import scale_of
@@ -37,10 +37,10 @@ class Taken(NamedTuple):
 class Histories:
     """What is remembered of a partition's customers, back to the horizon."""
 
-    def __init__(self, *, currency: str, max_lateness_ms: int, merchants: Codes, countries: Codes) -> None:
-        self._currency = currency
-        self._scale = scale_of(currency)
-        self._max_lateness = max_lateness_ms
+    def __init__(self, terms: EngineTerms, merchants: Codes, countries: Codes) -> None:
+        self._currency = terms.currency
+        self._scale = scale_of(terms.currency)
+        self._max_lateness = terms.max_lateness_ms
         self._merchants = merchants
         self._countries = countries
         self._customers: dict[str, int] = {}
@@ -76,11 +76,21 @@ class Histories:
         empty.newest = self.newest
         known = [customer for customer in dict.fromkeys(customers) if customer in self._customers]
         series = np.array([self._customers[customer] for customer in known], np.int64)
-        rows = windows.remembered(series, self._past())
-        for customer in known:
-            empty._series_of(customer)
-        empty._make_room(rows.customers)
-        windows.remember_all(rows, empty._past(), empty._index)
+        copies = np.array([empty._series_of(customer) for customer in known], np.int64)
+        mine, theirs = self._arena, empty._arena
+        lengths = mine.hi[series] - mine.lo[series]
+        owners = np.repeat(copies, lengths)
+        empty._make_room(owners)
+        within = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        sources, targets = within + np.repeat(mine.lo[series], lengths), within + theirs.lo[owners]
+        for column, copy in zip(mine.columns, theirs.columns, strict=True):
+            copy[targets] = column[sources]
+        theirs.hi[copies] += lengths
+        for end, copy in zip(mine.ends, theirs.ends, strict=True):
+            copy[copies] = end[series]
+        past = empty._past()
+        past.busy[copies] = 0  # not in its index yet
+        windows.find_moved_tops(copies, past)
 
     def mark_names(self, merchants: Array, countries: Array) -> None:
         """Which codes are remembered."""

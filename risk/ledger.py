@@ -13,7 +13,7 @@ import numpy as np
 from risk import windows
 from risk.arena import Arena
 from risk.block import Block
-from risk.catalogue import LEDGER_FEATURES
+from risk.catalogue import LEDGER_FEATURES, EngineTerms
 from risk.clock import DAY, SECOND, day_of, to_date, to_text
 from risk.codes import Array, Codes
 from risk.errors import EngineError
@@ -117,13 +117,14 @@ class SeenDays:
 class MerchantLedger:
     """Closed days, arranged for the question: how many, and how many frauds, in [E - W, E)?"""
 
-    def __init__(self, *, label_delay_days: int, bucket_ms: int, merchants: Codes) -> None:
-        if bucket_ms < SECOND or bucket_ms % SECOND or DAY % bucket_ms:
+    def __init__(self, terms: EngineTerms, merchants: Codes) -> None:
+        bucket = terms.bucket_ms
+        if bucket < SECOND or bucket % SECOND or DAY % bucket:
             raise EngineError(
-                f"bucket: got {bucket_ms} ms, expected whole seconds that divide a day, such as 1s, 60s, 1h or 1d"
+                f"bucket: got {bucket} ms, expected whole seconds that divide a day, such as 1s, 60s, 1h or 1d"
             )
-        self._delay_days = label_delay_days
-        self._bucket = bucket_ms
+        self._delay_days = terms.label_delay_days
+        self._bucket = bucket
         self._merchants = merchants
         self._arena = Arena((np.int64, np.int64, np.int64), ends=(np.int64, np.int64))
         self._first_day: int | None = None

@@ -49,14 +49,9 @@ class Preparation:
         self._width = len(learned)
         self._columns = [column for column, _ in numbers]
         self._names = [f.name for _, f in numbers]
-        self._medians, self._lows, self._highs = (
-            np.array(values)
-            for values in (
-                [f.median for _, f in numbers],
-                [f.clip_low for _, f in numbers],
-                [f.clip_high for _, f in numbers],
-            )
-        )
+        self._medians = np.array([f.median for _, f in numbers])
+        self._lows = np.array([f.clip_low for _, f in numbers])
+        self._highs = np.array([f.clip_high for _, f in numbers])
         self._codes: list[tuple[int, str, dict[str | None, int]]] = [
             (column, f.name, {None: MISSING, **{word: code for code, word in enumerate(f.vocabulary, FIRST_WORD)}})
             for column, f in enumerate(learned)

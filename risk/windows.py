@@ -529,32 +529,6 @@ def mark_codes(past: Past, merchants: Array, countries: Array) -> None:
             countries[past.countries[i]] = True
 
 
-@compiled
-def remembered(series: Array, past: Past) -> Rows:
-    """The rows that were put into these histories, oldest first; customers are numbered by their places here."""
-    count = 0
-    for s in series:
-        count += past.hi[s] - past.lo[s]
-    customers, amounts, places = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
-    row = 0
-    for number, s in enumerate(series):
-        for i in range(past.lo[s], past.hi[s]):
-            customers[row] = number
-            is_known = _known_before(past, s, i + 1) > past.known[i]
-            amounts[row] = _sum_before(past, s, i + 1) - past.sums[i] if is_known else -1
-            places[row] = i
-            row += 1
-    return Rows(
-        customers,
-        past.times[places],
-        amounts,
-        past.ids[places],
-        past.merchants[places],
-        past.devices[places],
-        past.countries[places],
-    )
-
-
 # --- the merchant ledger -----------------------------------------------------------------------------------------
 
 

@@ -26,9 +26,10 @@ from risk.bundle import (
     sealed,
     version_of,
 )
-from risk.catalogue import CATALOGUE_VERSION, FeatureSet
+from risk.catalogue import CATALOGUE_VERSION, EngineTerms, FeatureSet
 
 SAME = Calibration((0.0, 1.0), (0.0, 1.0))
+TERMS = EngineTerms("EUR")
 
 TRAINING = Training(
     split="time",
@@ -80,6 +81,7 @@ def write_bundle(
     high: float = 0.5,
     medium: float = 0.25,
     calibration: Calibration = SAME,
+    terms: EngineTerms = TERMS,
     files: Mapping[str, bytes] | None = None,
     metrics: dict[str, Any] | None = None,
     timings: dict[str, float] | None = None,
@@ -96,11 +98,11 @@ def write_bundle(
         number_attributes=feature_set.number_attributes,
         category_attributes=feature_set.category_attributes,
         catalogue_version=CATALOGUE_VERSION,
-        label_delay_days=7,
-        bucket_ms=3_600_000,
-        max_lateness_ms=86_400_000,
+        label_delay_days=terms.label_delay_days,
+        bucket_ms=terms.bucket_ms,
+        max_lateness_ms=terms.max_lateness_ms,
         max_ahead_ms=3_600_000,
-        currency="EUR",
+        currency=terms.currency,
         calibration=calibration,
         thresholds=Thresholds(medium, high, review_cost=5.0, loss_rate=1.0, alerts_per_day=None),
         training_data=TrainingData(0, 0, 0, ""),

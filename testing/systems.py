@@ -20,14 +20,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from ops.leashed import Leashed
 from producer.__main__ import main as producer
 from risk.bundle import Learned, LearnedCategory, LearnedNumber, read_bundle
-from risk.catalogue import FeatureSet
+from risk.catalogue import EngineTerms, FeatureSet
 from risk.errors import StoreError
 from risk.settings import PREFIX
 from risk.store import open_store
 from risk.topics import Topics, topics_of
 from scorer.__main__ import main as scorer
 from testing.brokers import TestKafka
-from testing.bundles import write_bundle
+from testing.bundles import TERMS, write_bundle
 from trainer.__main__ import main as trainer
 
 # With a merchant, so that there is a ledger; scores that every feature moves, and alerts for one in twenty or so.
@@ -134,10 +134,11 @@ class System:
     def make_topics(self, partitions: int) -> None:
         assert self.run(producer, "topics", "--partitions", str(partitions)).code == 0
 
-    def make_bundle(self, *, bias: float = -7.0, weights: list[float] | None = None) -> str:
+    def make_bundle(self, *, bias: float = -7.0, weights: list[float] | None = None, terms: EngineTerms = TERMS) -> str:
         """A bundle among the models, and the current one; its version."""
         made = self.folder / "made"
-        manifest = write_bundle(made, FIELDS, LEARNED, weights or WEIGHTS, bias=bias, medium=0.05, high=0.2)
+        weights = weights or WEIGHTS
+        manifest = write_bundle(made, FIELDS, LEARNED, weights, bias=bias, medium=0.05, high=0.2, terms=terms)
         self.models.mkdir(exist_ok=True)
         made.rename(self.models / manifest.version)
         (self.models / "current").write_text(manifest.version + "\n")

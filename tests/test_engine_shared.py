@@ -18,10 +18,9 @@ from risk.engine import Engine
 from risk.errors import EngineError
 from risk.ledger import SeenDays
 from risk.scorer import Scorer
-from testing.bundles import write_bundle
+from testing.bundles import TERMS, write_bundle
 from tests.cases import Case, Knobs, generate
 
-TERMS = EngineTerms("EUR")
 # Of two sets, each has what the other lacks, and an attribute that is a number to the one and a text to the other.
 FEATURE_SETS = {
     "ledger": FeatureSet(frozenset({"customer_id", "merchant_id"}), ("credit_score",), ()),

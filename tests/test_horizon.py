@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from risk.block import block_of
+from risk.catalogue import EngineTerms
 from risk.clock import DAY, HOUR, MINUTE
 from risk.codes import Codes
 from risk.engine import Verdict
@@ -24,7 +25,7 @@ LENGTH = 90
 def ledger(delay: int, bucket: int, first: int) -> tuple[MerchantLedger, int]:
     """A shop that sells in the first and in the last bucket of each day."""
     codes = Codes()
-    made = MerchantLedger(label_delay_days=delay, bucket_ms=bucket, merchants=codes)
+    made = MerchantLedger(EngineTerms("EUR", delay, bucket), codes)
     for day in range(first, FIRST + LENGTH):
         buckets = sorted({day * DAY, (day + 1) * DAY - bucket})
         ones = (1,) * len(buckets)
@@ -62,7 +63,7 @@ def test_the_latest_transaction_finds_the_one_it_repeats_after_the_horizon(laten
     newest = NEW_YEAR + 60 * DAY
     horizon = history_horizon(newest, lateness)
     for first, verdict in ((horizon + 1, Verdict.DUPLICATE), (horizon, Verdict.SCORED)):
-        histories = Histories(currency="EUR", max_lateness_ms=lateness, merchants=Codes(), countries=Codes())
+        histories = Histories(EngineTerms("EUR", max_lateness_ms=lateness), Codes(), Codes())
         histories.restore(block_of([bought("once", first), bought("newest", newest)]))
         taken = histories.take(block_of([bought("once", newest - lateness)]))
         assert taken.verdicts.tolist() == [verdict]

@@ -11,7 +11,7 @@ import pytest
 
 from risk.block import block_of
 from risk.bundle import Bundle, Learned, LearnedNumber, read_bundle
-from risk.catalogue import FeatureSet
+from risk.catalogue import EngineTerms, FeatureSet
 from risk.clock import DAY, HOUR
 from risk.engine import Verdict
 from risk.errors import BundleError, EngineError, StoreBusyError, StoreError
@@ -92,6 +92,16 @@ def test_bundles_on_equal_terms_share_an_engine_and_its_days(bench: Bench) -> No
     assert (current.manifest, older.manifest) == (bench.current.manifest, bench.older.manifest)
     bench.days_come(5)
     assert bench.days.kept == 5
+
+
+def test_a_bundle_on_other_terms_has_an_engine_of_its_own_and_days_of_its_own(bench: Bench, tmp_path: Path) -> None:
+    terms = EngineTerms("EUR", max_lateness_ms=HOUR)
+    manifest = write_bundle(tmp_path / "made", WITH_LEDGER, LEARNED, [0.1, 0.1], terms=terms)
+    (tmp_path / "made").rename(bench.models / manifest.version)
+    other = asyncio.run(bench.pipelines.take(1, manifest.version))
+    assert bench.take(0, bench.current).engine is not other.engine
+    bench.days_come(5)
+    assert bench.days.kept == 10
 
 
 def test_going_on_with_another_bundle_finds_the_histories(bench: Bench) -> None:

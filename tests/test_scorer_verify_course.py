@@ -10,6 +10,7 @@ import pytest
 
 from risk.block import block_of
 from risk.bundle import read_bundle
+from risk.catalogue import EngineTerms
 from risk.clock import DAY, HOUR
 from risk.codec import decode_label, encode_transaction
 from risk.events import Rejected, Transaction
@@ -45,14 +46,18 @@ def work_to_the_end(made: System) -> None:
 
 
 @pytest.mark.proof
-def test_each_flag_is_recomputed_with_the_bundle_that_it_names(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lateness", [DAY, HOUR], ids=["on one engine", "on terms of its own"])
+def test_each_flag_is_recomputed_with_the_bundle_that_it_names(
+    kafka: TestKafka, prefix: str, tmp_path: Path, lateness: int
+) -> None:
     """The second bundle meets customers and merchants that the first one has scored."""
     with system(kafka, prefix, tmp_path) as made:
         history = made.make_history()
         first = read_bundle(made.models).manifest.version
         made.replay(history, "--until", "2024-12-18")
         work_to_the_end(made)
-        second = made.make_bundle(weights=[0.002, 0.1, 1.5, 0.01, 4.0, 0.7])
+        terms = EngineTerms("EUR", max_lateness_ms=lateness)
+        second = made.make_bundle(weights=[0.002, 0.1, 1.5, 0.01, 4.0, 0.7], terms=terms)
         made.replay(history, "--from", "2024-12-18")
         work_to_the_end(made)
 

@@ -11,10 +11,10 @@ from aiokafka import TopicPartition
 
 from risk.block import Block
 from risk.codes import Array
+from risk.engine import Engine
 from risk.kafka.log import Bounds, LogReader
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay, DayReader
-from risk.pipeline import Pipeline
 from scorer.ledger.closed_days import NEVER, LedgerDays, Source
 
 Kind = tuple[int, int]  # label delay in days, bucket in ms
@@ -59,27 +59,29 @@ class NoMore:
 
 
 class DaysAlongside:
-    """Days for the pipelines of one partition, read as far as its flags have come."""
+    """Days for the engines of one partition, read as far as its flags have come."""
 
-    def __init__(self, reader: LogReader, known: Survey, pipelines: Iterable[Pipeline]) -> None:
+    def __init__(self, reader: LogReader, known: Survey, engines: Iterable[Engine]) -> None:
         self._topic = _Topic(reader, known.place, known.bounds)
         self._newest: dict[Kind, int] = {}
         self._listeners = [
-            (kind_of(pipeline), pipeline, Source((), has_begun=False)) for pipeline in pipelines if has_ledger(pipeline)
+            (kind_of(engine), engine, Source((), has_begun=False))
+            for engine in engines
+            if engine.feature_set.has_ledger
         ]
 
     async def take_in(self, kind: Kind, day: int) -> None:
-        """The days up to this one, for every pipeline of that kind."""
+        """The days up to this one, for every engine of that kind."""
         while self._newest.get(kind, NEVER) < day and not self._topic.is_read:
             for other, closed in await self._topic.read():
                 self._newest[other] = closed.closed.day
                 for wanted, _, source in self._listeners:
                     if wanted == other:
                         source.add(closed)
-        for wanted, pipeline, source in self._listeners:
+        for wanted, engine, source in self._listeners:
             if wanted == kind:
                 for closed_day in source.closed_until(day):
-                    pipeline.engine.add_day(closed_day)
+                    engine.add_day(closed_day)
 
 
 class _Topic:
@@ -101,9 +103,5 @@ class _Topic:
         return [((day.closed.label_delay_days, day.closed.bucket_ms), day) for day in found if day is not None]
 
 
-def kind_of(pipeline: Pipeline) -> Kind:
-    return pipeline.manifest.label_delay_days, pipeline.manifest.bucket_ms
-
-
-def has_ledger(pipeline: Pipeline) -> bool:
-    return pipeline.manifest.feature_set.has_ledger
+def kind_of(engine: Engine) -> Kind:
+    return engine.terms.label_delay_days, engine.terms.bucket_ms

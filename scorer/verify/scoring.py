@@ -7,9 +7,10 @@ from typing import NamedTuple
 from risk.block import Block
 from risk.block_codec import NO_TIME, Decoded
 from risk.bundle import Bundle
+from risk.catalogue import EngineTerms
 from risk.clock import DAY
 from risk.decision import Scored
-from risk.engine import Verdict
+from risk.engine import Engine, Verdict
 from risk.kafka.log import LogReader
 from risk.kafka.sending import Message
 from risk.outputs import day_named, decode_flag
@@ -19,7 +20,7 @@ from scorer.ledger.closed_days import NEVER
 from scorer.log.already_sent import is_of
 from scorer.log.decoding import Chunk, Place
 from scorer.verify.comparison import Comparison
-from scorer.verify.days import DaysAlongside, NoMore, Survey, has_ledger, kind_of
+from scorer.verify.days import DaysAlongside, NoMore, Survey, kind_of
 
 
 class Scoring:
@@ -29,8 +30,13 @@ class Scoring:
         """`ledger`: a reader for this alone."""
         self._current = current
         self._partition = partition
-        self._pipelines = {version: Pipeline(bundle, NoMore()) for version, bundle in bundles.items()}
-        self._days = DaysAlongside(ledger, survey, self._pipelines.values())
+        self._engines: dict[EngineTerms, Engine] = {}
+        self._pipelines: dict[str, Pipeline] = {}
+        for version, bundle in bundles.items():
+            pipeline = Pipeline(bundle, NoMore(), self._engines.get(bundle.manifest.terms))
+            self._engines[pipeline.engine.terms] = pipeline.engine
+            self._pipelines[version] = pipeline
+        self._days = DaysAlongside(ledger, survey, self._engines.values())
 
     def has(self, version: str) -> bool:
         return version in self._pipelines
@@ -42,15 +48,15 @@ class Scoring:
 
     async def score(self, pipeline: Pipeline, day: int, block: Block) -> Scored:
         """With the ledger days up to that one."""
-        if has_ledger(pipeline):
-            await self._days.take_in(kind_of(pipeline), day)
+        if pipeline.manifest.feature_set.has_ledger:
+            await self._days.take_in(kind_of(pipeline.engine), day)
         scored = pipeline.score(block, self._partition)
         past = block.select(scored.verdicts == Verdict.SCORED)
-        for other in self._pipelines.values():
-            if other is not pipeline:
-                other.engine.restore(past, self._partition)
+        for engine in self._engines.values():
+            if engine is not pipeline.engine:
+                engine.restore(past, self._partition)
             # The engine has this partition and will have no other.
-            other.engine.forget_old_days()
+            engine.forget_old_days()
         return scored
 
 

@@ -126,13 +126,13 @@ class Pipelines:
     async def _begin(self, bundle: Bundle) -> Begun:
         """With the engine of another if there is one that can take it: terms are equal, and its ledger is followed."""
         manifest = bundle.manifest
-        for other in list(self._begun.values()):
+        for other in self._begun.values():
             engine = other.pipeline.engine
             has_all = engine.feature_set.has_ledger or not manifest.feature_set.has_ledger
             if engine.terms == manifest.terms and has_all:
                 pipeline = await self._store.call(partial(_made, bundle, other.source, engine))
-                if other in self._begun.values():  # otherwise it was retired meanwhile, and nobody brings its days
-                    return Begun(pipeline, other.source)
+                # Where the other was retired meanwhile, nobody brings its days any more.
+                return Begun(pipeline, other.source) if other in self._begun.values() else await self._begin(bundle)
         return await self._begin_apart(bundle)
 
     async def _begin_apart(self, bundle: Bundle) -> Begun:
