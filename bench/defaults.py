@@ -22,9 +22,9 @@ from trainer.families.parameters import read_parameters
 from trainer.replay import Replay, currency_of
 from trainer.training.learned import learn
 from trainer.training.matrix import read_matrix
-from trainer.training.one_thread import one_thread
 from trainer.training.parts import parts_by_time
 from trainer.training.periods import split_days
+from trainer.training.same_bits import one_thread
 from trainer.training.session import Plan, Session
 from trainer.training.stages import Stages
 
@@ -77,6 +77,17 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "no chance in the splits": {"random_strength": 0.0},
         "twice the trees": {"iterations": 600},
         "half the trees": {"iterations": 150},
+    },
+    "mlp": {
+        "default": {},
+        "8 hidden": {"hidden": 8},
+        "64 hidden": {"hidden": 64},
+        "penalty 0.0001": {"alpha": 1e-4},
+        "penalty 0.1": {"alpha": 0.1},
+        "penalty 1": {"alpha": 1.0},
+        "10 passes": {"max_iter": 10},
+        "40 passes": {"max_iter": 40},
+        "steps of 0.003": {"learning_rate_init": 0.003},
     },
 }
 
