@@ -42,10 +42,9 @@ class MLP:
     def fit(self, parameters: Parameters, rows: Rows, seed: int) -> Any:
         values = rows.values.astype(np.float64)
         numbers = [column for column in range(values.shape[1]) if column not in set(rows.categories)]
-        scaler = StandardScaler()
         columns = ColumnTransformer(
             [
-                ("numbers", scaler, numbers),
+                ("numbers", StandardScaler(), numbers),
                 ("categories", OneHotEncoder(handle_unknown="ignore", sparse_output=False), list(rows.categories)),
             ],
             sparse_threshold=0.0,
