@@ -3,7 +3,7 @@
     python -m bench.defaults [--model lightgbm] [--rows-of-cards 300000] [--rows-of-trustlens 200000]
 
 Prints a line for each setting as it is known, then the table and the means. The test periods are never looked at. It
-takes about an hour on 2 cores; the worlds have other seeds than the one that everything else is tried on.
+takes more than an hour on 2 cores; the worlds have other seeds than the one that everything else is tried on.
 """
 
 import argparse
@@ -22,9 +22,9 @@ from trainer.families.parameters import read_parameters
 from trainer.replay import Replay, currency_of
 from trainer.training.learned import learn
 from trainer.training.matrix import read_matrix
-from trainer.training.one_thread import one_thread
 from trainer.training.parts import parts_by_time
 from trainer.training.periods import split_days
+from trainer.training.same_bits import one_thread
 from trainer.training.session import Plan, Session
 from trainer.training.stages import Stages
 
@@ -69,14 +69,26 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "catboost": {
         "default": {},
+        "all columns": {"rsm": 1.0},
         "6 columns of 10": {"rsm": 0.6},
-        "3 columns of 10": {"rsm": 0.3},
-        "shrinking 1": {"l2_leaf_reg": 1.0},
-        "shrinking 10": {"l2_leaf_reg": 10.0},
+        "all columns, shrinking 1": {"rsm": 1.0, "l2_leaf_reg": 1.0},
+        "all columns, shrinking 10": {"rsm": 1.0, "l2_leaf_reg": 10.0},
+        "all columns, 4 levels": {"rsm": 1.0, "depth": 4},
         "4 levels": {"depth": 4},
-        "no chance in the splits": {"random_strength": 0.0},
-        "twice the trees": {"iterations": 600},
-        "half the trees": {"iterations": 150},
+        "all columns, no chance in the splits": {"rsm": 1.0, "random_strength": 0.0},
+        "all columns, twice the trees": {"rsm": 1.0, "iterations": 600},
+        "all columns, half the trees": {"rsm": 1.0, "iterations": 150},
+    },
+    "mlp": {
+        "default": {},
+        "8 hidden": {"hidden": 8},
+        "64 hidden": {"hidden": 64},
+        "penalty 0.0001": {"alpha": 1e-4},
+        "penalty 0.1": {"alpha": 0.1},
+        "penalty 1": {"alpha": 1.0},
+        "10 passes": {"max_iter": 10},
+        "40 passes": {"max_iter": 40},
+        "steps of 0.003": {"learning_rate_init": 0.003},
     },
 }
 

@@ -99,15 +99,18 @@ def test_a_family_of_ones_own_trains_is_proved_scores_and_is_reported_again(
     assert "decision-tree" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("kind", ["xgboost", "catboost"])
-def test_a_booster_trains_is_proved_and_scores_by_the_compiled_loop(file: Path, tmp_path: Path, kind: str) -> None:
-    (tmp_path / "few.toml").write_text("[xgboost]\nn_estimators = 20\n[catboost]\niterations = 20\n")
+@pytest.mark.parametrize(("kind", "scored_by"), [("xgboost", "trees"), ("catboost", "trees"), ("mlp", "onnxruntime")])
+def test_a_family_that_is_not_trained_by_default_trains_is_proved_and_scores(
+    file: Path, tmp_path: Path, kind: str, scored_by: str
+) -> None:
+    few = "[xgboost]\nn_estimators = 20\n[catboost]\niterations = 20\n[mlp]\nmax_iter = 10\n"
+    (tmp_path / "few.toml").write_text(few)
     folders = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "reports")]
     asked = [*folders, *QUICK, "--model", kind, "--params", str(tmp_path / "few.toml"), "--search", "1"]
     assert main(["train", str(file), *asked], {}) == EXIT_OK
     bundle = the_bundle(tmp_path)
     manifest = bundle.manifest
-    assert (manifest.model, manifest.scored_by) == (kind, "trees")
+    assert (manifest.model, manifest.scored_by) == (kind, scored_by)
     assert set(family_of(kind).libraries) <= manifest.libraries.keys()
     assert manifest.metrics["proof"]["largest_difference"] <= 1e-6
     assert manifest.metrics["models"][0]["metrics"]["roc_auc"]["value"] > 0.6

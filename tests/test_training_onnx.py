@@ -25,6 +25,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "lightgbm": {"n_estimators": 60, "min_child_samples": 20},
     "xgboost": {"n_estimators": 60},
     "catboost": {"iterations": 60},
+    "mlp": {"max_iter": 5},
 }
 ONE_LEAF: dict[str, dict[str, Any]] = {
     "lightgbm": {"min_child_samples": 300},
@@ -185,6 +186,28 @@ def test_a_table_of_leaves_becomes_a_tree_whose_first_split_is_the_lowest_bit() 
     values[:, :2] = [(0.5, 2.0), (0.75, 2.0), (0.5, 2.25), (0.75, 2.25)]
     model = quickest(serialized(tree_ensemble(trees, "LOGISTIC", WIDTH)), WIDTH, "by hand")[1]
     assert model.raw_scores(values) == pytest.approx([1 / (1 + np.exp(-odds)) for odds in (0.5, 1.0, 1.5, 2.5)])
+
+
+def test_a_network_gives_the_same_bits_in_batches_of_every_size(trained: dict[str, Any]) -> None:
+    """Products of matrices go by blocks of rows, so that every remainder is tried."""
+    values, _ = rows()
+    model = served("mlp", trained["mlp"])
+    raw = model.raw_scores(values)
+    for size in [*range(1, 70), 127, 128, 129, 1000]:
+        got = np.concatenate([model.raw_scores(values[first : first + size]) for first in range(0, 700, size)])
+        assert np.array_equal(got, raw[: len(got)]), size
+
+
+@pytest.mark.parametrize("categories", [[], list(range(WIDTH))])
+def test_a_network_learns_from_numbers_alone_and_from_categories_alone(categories: list[int]) -> None:
+    """And a code that was not there when it was fitted is none of those that were."""
+    values, is_fraud = rows()
+    values = np.clip(np.round(np.abs(values)), 0, 5)
+    parameters = {**read_parameters(None, ["mlp"])["mlp"], **SMALL["mlp"]}
+    estimator = fitted(family_of("mlp"), parameters, Rows(values, is_fraud, None, categories), 1)
+    values[:20] = 9
+    raw = served("mlp", estimator).raw_scores(values)
+    prove_agreement("mlp", family_of("mlp").own_scores(estimator, values), raw)
 
 
 @pytest.mark.parametrize("kind", ["xgboost", "catboost"])

@@ -28,9 +28,9 @@ from trainer.replay import Replay
 from trainer.training.contest import Contest, Judgement
 from trainer.training.learned import learn
 from trainer.training.matrix import Matrix, read_matrix
-from trainer.training.one_thread import one_thread
 from trainer.training.parts import parts_by_time
 from trainer.training.periods import split_days
+from trainer.training.same_bits import one_thread
 from trainer.training.session import Plan, Session, best
 from trainer.training.stages import Stages
 

@@ -85,7 +85,14 @@ def test_a_balance_that_changes_nothing_says_so(
 
 @pytest.mark.parametrize(
     ("kind", "odd"),
-    [("logistic", {"C": -1.0}), ("lightgbm", {"learning_rate": -1.0}), ("random-forest", {"max_depth": -7})],
+    [
+        ("logistic", {"C": -1.0}),
+        ("lightgbm", {"learning_rate": -1.0}),
+        ("random-forest", {"max_depth": -7}),
+        ("xgboost", {"max_depth": -7}),
+        ("catboost", {"depth": 99}),
+        ("mlp", {"alpha": -1.0}),
+    ],
 )
 def test_what_the_library_refuses_is_said_with_the_values_that_it_was_given(kind: str, odd: dict[str, float]) -> None:
     (name, value), *_ = odd.items()

@@ -9,6 +9,7 @@ FAMILIES = {
     "random-forest": "trainer.families.random_forest",
     "xgboost": "trainer.families.xgboost",
     "catboost": "trainer.families.catboost",
+    "mlp": "trainer.families.mlp",
 }
 # Trained where none is named, in this order: of equal ones the first wins.
 USUAL_FAMILIES = ("logistic", "random-forest", "lightgbm")

@@ -14,7 +14,7 @@ from risk.codes import Array
 from trainer.families import BALANCES
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
 from trainer.training.onnx_model import GRAPH_NAME, OPSET, TREES_DOMAIN, TREES_OPSET
-from trainer.training.rounding import rounded
+from trainer.training.same_bits import rounded
 
 # What lies beyond depends on how wide the processor's vectors are (differences of 7e-12 were measured), and one that
 # straddled a float32 would be another bundle. The rounded model is the one that is judged.
@@ -43,7 +43,7 @@ class Logistic:
         regression = LogisticRegression(**parameters, solver="lbfgs", random_state=seed)
         model = make_pipeline(columns, regression)
         model.fit(rows.values, rows.labels, logisticregression__sample_weight=rows.weights)
-        regression.coef_ = rounded(regression.coef_[0], COEFFICIENT_DIGITS)[None, :]
+        regression.coef_ = rounded(regression.coef_, COEFFICIENT_DIGITS)
         regression.intercept_ = rounded(regression.intercept_, COEFFICIENT_DIGITS)
         return model
 

@@ -16,8 +16,8 @@ from trainer.training.assembling import manifest_of
 from trainer.training.bundle_folder import named_bundle, prepare_folder
 from trainer.training.command import write_evidence
 from trainer.training.folds import Fold, folds_at_random, folds_in_time
-from trainer.training.one_thread import one_thread
 from trainer.training.periods import NOT_GIVEN, Period, Periods
+from trainer.training.same_bits import one_thread
 from trainer.training.session import Plan
 from trainer.training.source import check_unchanged, stamp_of
 from trainer.training.stages import Stages

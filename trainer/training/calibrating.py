@@ -16,8 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from risk.bundle import Calibration
 from risk.codes import Array
-from trainer.training.one_thread import one_thread
-from trainer.training.rounding import rounded
+from trainer.training.same_bits import one_thread, rounded
 
 FEW_FRAUDS = 100
 LEAST_RAW = 1e-7  # logarithms stop here; a forest may say 0 or 1

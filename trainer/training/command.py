@@ -10,8 +10,8 @@ from trainer.evidence.write import write_report
 from trainer.training.asked import Asked, asked_for
 from trainer.training.assembling import bundle_files, manifest_of
 from trainer.training.bundle_folder import make_current, prepare_folder, write_bundle
-from trainer.training.one_thread import one_thread
 from trainer.training.promotion import why_not
+from trainer.training.same_bits import one_thread
 from trainer.training.source import Opened, check_unchanged
 from trainer.training.stages import Stages
 from trainer.training.summary import about, say_end

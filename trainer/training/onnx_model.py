@@ -8,6 +8,7 @@ how a runtime compares.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -70,14 +71,22 @@ def tree_ensemble(trees: Trees, post_transform: str, width: int) -> onnx.ModelPr
         class_weights_as_tensor=_doubles("leaves", trees.leaves),
         **trees.attributes,
     )
+    return graph_of([widen, ensemble], width)
+
+
+def graph_of(
+    nodes: Sequence[onnx.NodeProto], width: int, constants: Sequence[onnx.TensorProto] = ()
+) -> onnx.ModelProto:
+    """From rows of so many features (INPUT) to what the last node calls "label" and "probabilities"."""
     graph = helper.make_graph(
-        [widen, ensemble],
+        nodes,
         GRAPH_NAME,
         [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, width])],
         [
             helper.make_tensor_value_info("label", TensorProto.INT64, [None]),
             helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2]),
         ],
+        constants,
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(TREES_DOMAIN, TREES_OPSET)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="trustlens")
