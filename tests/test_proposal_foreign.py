@@ -62,7 +62,7 @@ def test_a_label_in_other_words_is_understood(
     assert sum(int((rows.is_fraud == 1).sum()) for rows in open_dataset(path, made).rows()) == world.fraud.sum()
 
 
-@pytest.mark.parametrize("name", ["label", "is_fraud", "Betrug"])
+@pytest.mark.parametrize("name", ["label", "is_fraud", "Betrug", "Betrugsfall", "fraud_flag"])
 def test_a_label_that_is_not_understood_is_left_out_and_it_says_what_to_write(
     world: World, tmp_path: Path, name: str
 ) -> None:
@@ -79,6 +79,36 @@ def test_a_label_that_is_not_understood_is_left_out_and_it_says_what_to_write(
     frauds = int(world.fraud.sum())
     assert f"'B' ({ROWS - frauds:,}), 'A' ({frauds:,})" in said
     assert f'is_fraud = {{ column = "{name}", fraud = ["A"], genuine = ["B"] }}' in said
+
+
+@pytest.mark.parametrize(
+    "name", ["fraud_flag", "flag_fraud", "is_fraud_flag", "FraudFlag", "chargeback_flag", "flag", "antifraud_flag"]
+)
+def test_a_label_that_is_called_a_flag_is_found(world: World, tmp_path: Path, name: str) -> None:
+    """It may be what a rule suspected, so it is said; a label beside it goes first."""
+    columns = own(world)
+    is_fraud = columns.pop("is_fraud")
+    columns[name] = is_fraud
+    proposal = proposed(saved(tmp_path, **columns))
+    assert proposal.column_map is not None
+    assert proposal.column_map.is_fraud == LabelColumn(name)
+    assert f"{name}: check that it holds what was found out, not what a rule suspected" in proposal.remarks
+    columns["isFraud"] = is_fraud
+    beside = proposed(saved(tmp_path, **columns)).column_map
+    assert beside is not None
+    assert beside.is_fraud == LabelColumn("isFraud")
+
+
+@pytest.mark.parametrize("name", ["isFlaggedFraud", "flagged", "prior_fraud", "fraud_rule_flag"])
+def test_a_guess_is_no_label_and_it_says_what_to_write_if_it_is_one(world: World, tmp_path: Path, name: str) -> None:
+    """What a rule flagged, or what a customer did before, would be learned as if it had been found out."""
+    columns = own(world)
+    columns[name] = columns.pop("is_fraud")
+    proposal = proposed(saved(tmp_path, **columns))
+    assert proposal.column_map is not None
+    assert proposal.column_map.is_fraud is None
+    (said,) = [remark for remark in proposal.remarks if remark.startswith(f"{name}: not taken")]
+    assert said.endswith(f'of the past. If it is the label, write is_fraud = "{name}"')
 
 
 def test_a_lone_f_may_be_fraud_or_false(world: World, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from risk.dataset.column_map import (
     TimeColumn,
 )
 from risk.dataset.times import time_values
+from risk.dataset.written_map import written
 from trainer.inspection.facts import column_of
 from trainer.inspection.future import known_afterwards
 from trainer.inspection.giveaway import giveaways
@@ -44,6 +45,7 @@ from trainer.inspection.words import (
     TIME,
     currency_in,
     knows_of_fraud,
+    words_of,
 )
 
 ENOUGH_AMOUNTS = 0.6  # of the values must be numbers under a name that says amount
@@ -131,11 +133,14 @@ class _Proposer:
     def _label(self) -> LabelColumn | None:
         understood = {name: look for name, look in self._free.items() if look.label is not None}
         named = {
-            name: 2.0 * bool(look.words & LABEL) + knows_of_fraud(name) - 3 * bool(look.words & LABEL_NOT)
+            name: 2.0 * bool(look.words & LABEL)
+            + knows_of_fraud(name)
+            - 3 * bool(look.words & LABEL_NOT)
+            - 0.5 * ("flag" in look.words)  # the label is rather the one beside it
             for name, look in understood.items()
             if look.label is not None and look.label.share >= ENOUGH_LABELS
         }
-        found = "is_fraud" if "is_fraud" in named else self._best(named, 1)
+        found = "is_fraud" if "is_fraud" in named else self._best(named, 0.5)
         if found is None and "is_fraud" not in self._free:
             found = self._rare_label(understood)
         label = self._free.pop(found).label if found is not None else None
@@ -145,6 +150,8 @@ class _Proposer:
         if not label.is_usual:
             fraud, genuine = (" or ".join(words) for words in (label.source.fraud, label.source.genuine))
             self._remark("is_fraud", f"{found}: {fraud} was taken for fraud, {genuine} for genuine: check it")
+        if "flag" in words_of(label.source.column):
+            self._remark("is_fraud", f"{found}: check that it holds what was found out, not what a rule suspected")
         return label.source
 
     def _rare_label(self, understood: dict[str, Look]) -> str | None:
@@ -153,10 +160,19 @@ class _Proposer:
             for name, look in understood.items()
             if look.is_binary and look.label is not None and 0 < look.label.share_of_frauds <= LIKELY_FRAUD_SHARE
         ]
-        if len(rare) != 1 or self._free[rare[0]].words & LABEL_NOT:
+        if len(rare) != 1:
             return None
-        self._remark("is_fraud", f"{rare[0]}: taken for the label because it is the only column of 0 and 1 with few 1")
-        return rare[0]
+        (name,) = rare
+        is_only = "it is the only column of 0 and 1 with few 1"
+        if self._free[name].words & LABEL_NOT:
+            self._remark(
+                "is_fraud",
+                f"{name}: not taken for the label though {is_only}, for its name says that it is a guess or tells of"
+                f" the past. If it is the label, write is_fraud = {written(name)}",
+            )
+            return None
+        self._remark("is_fraud", f"{name}: taken for the label because {is_only}")
+        return name
 
     def _fraud_kind(self) -> str | None:
         fits = [n for n, look in self._free.items() if knows_of_fraud(n) and look.words & FRAUD_KIND]

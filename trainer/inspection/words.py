@@ -10,7 +10,8 @@ LABEL = frozenset(
     {"fraud", "fraudulent", "isfraud", "label", "class", "target", "chargeback", "scam", "outcome", "betrug", "fraude",
      "fraudulento", "fraudulenta", "fraudulente", "frauduleux", "frauduleuse", "frode", "bedrog", "oszustwo"}
 )  # fmt: skip
-LABEL_NOT = frozenset({"flag", "flagged", "score", "probability", "rule", "risk"})
+# A guess made beforehand, or what a customer has done before: not what was found out about this transaction.
+LABEL_NOT = frozenset({"flagged", "score", "probability", "rule", "risk", "previous", "prior", "past"})
 FRAUD_KIND = frozenset({"scenario", "kind", "type", "pattern", "modus"})
 LABEL_TIME = frozenset({"labelled", "labeled", "reported", "confirmed", "chargeback"})
 TIME = frozenset(
