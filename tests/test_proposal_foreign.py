@@ -81,6 +81,29 @@ def test_a_label_that_is_not_understood_is_left_out_and_it_says_what_to_write(
     assert f'is_fraud = {{ column = "{name}", fraud = ["A"], genuine = ["B"] }}' in said
 
 
+@pytest.mark.parametrize("order", ["filtered", "filtered and sorted anew", "put together", "backwards"])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_saved_index_is_no_attribute(world: World, tmp_path: Path, ending: str, order: str) -> None:
+    """pandas saves the numbers of the rows that are left: a clock, and no message has it."""
+    kept = pd.DataFrame(own(world, seen=world.noise.cumsum()))[world.amount > 5]
+    if order == "filtered and sorted anew":
+        kept = kept.sort_values("amount", kind="stable")
+    elif order == "put together":
+        kept = pd.concat([kept[:2_000], kept[:200]])
+    elif order == "backwards":
+        kept = kept[::-1]
+    path = tmp_path / f"file.{ending}"
+    kept.to_csv(path) if ending == "csv" else kept.to_parquet(path)
+    proposal = proposed(path)
+    name = "column_1" if ending == "csv" else "__index_level_0__"
+    assert proposal.column_map is not None
+    assert [one.name for one in proposal.column_map.attributes] == ["age", "seen"]
+    assert f"{name}: left out, for it only counts the rows" in proposal.remarks
+    without = open_dataset(path)
+    assert without.feature_set.number_attributes == ("age", "seen")
+    assert not any(name in notice for notice in without.notices)
+
+
 @pytest.mark.parametrize(
     "name", ["fraud_flag", "flag_fraud", "is_fraud_flag", "FraudFlag", "chargeback_flag", "flag", "antifraud_flag"]
 )

@@ -36,7 +36,7 @@ def why_left_out(name: str, look: Look, kind: Kind | None, has_label: bool, arra
         return "it is a date"
     if names_a_person(name) and not look.is_binary:
         return "it names a person rather than a behaviour"
-    if look.is_running_number:
+    if look.is_running_number or look.is_row_number:
         return "it only counts the rows"
     is_sentences = kind is Kind.CATEGORY and look.share_with_spaces > MOST_SPACES
     if kind is None or (is_sentences and look.share_different > LEAST_SHARE_OF_IDS and look.different > FEW_SENTENCES):
