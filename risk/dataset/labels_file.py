@@ -65,6 +65,11 @@ class LabelsFile:
         return len(self._known)
 
     @property
+    def first(self) -> str:
+        """For people: the first transaction that the file names; where there are no customers, it alone."""
+        return " / ".join(dict.fromkeys(next(iter(self._known))))
+
+    @property
     def without_transaction(self) -> int:
         """Transactions that a label names and that were not among those asked for so far."""
         return len(self._known) - len(self._found)
