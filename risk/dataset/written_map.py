@@ -87,6 +87,8 @@ def _written_time(time: TimeColumn) -> str:
         parts["unit"] = _quoted(time.unit)
     if time.origin:
         parts["origin"] = _quoted(to_text(time.origin))
+    if time.zone is not None:
+        parts["zone"] = _quoted(time.zone)
     return _table(parts)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from risk.catalogue import Kind
 from risk.dataset.column_map import (
@@ -27,7 +28,7 @@ from trainer.inspection.giveaway import giveaways
 from trainer.inspection.labels import ENOUGH as ENOUGH_LABELS
 from trainer.inspection.left_out import attribute_kind, why_left_out
 from trainer.inspection.named import Look, fitness_as_party, fitness_as_transaction, look_at
-from trainer.inspection.times import TimeLook, count_not_times, with_clock
+from trainer.inspection.times import TimeLook, count_not_times, lacks_zone, with_clock
 from trainer.inspection.words import (
     AMOUNT,
     AMOUNT_NOT,
@@ -50,6 +51,7 @@ from trainer.inspection.words import (
 
 ENOUGH_AMOUNTS = 0.6  # of the values must be numbers under a name that says amount
 ASSUMED_CURRENCY = "USD"
+EXAMPLE_ZONE = "Europe/Berlin"
 LIKELY_FRAUD_SHARE = 0.2  # a column of 0 and 1 without a telling name is the label only if 1 is rare
 
 
@@ -184,7 +186,9 @@ class _Proposer:
         if name is None:
             return None
         look = self._free.pop(name)
-        return look.time.source if look.time is not None else TimeColumn(name)
+        source = look.time.source if look.time is not None else TimeColumn(name)
+        self._say_zone("labelled_at", source)
+        return source
 
     def _event_time(self) -> TimeColumn | None:
         scores = {name: float(look.time.score) for name, look in self._free.items() if look.time is not None}
@@ -200,6 +204,7 @@ class _Proposer:
             self._remark("event_time", look.remark)
         source = self._with_clock(look)
         self._count_not_times(source)
+        self._say_zone("event_time", source)
         others = [other for other, look in self._free.items() if look.is_time]
         for other in others:
             del self._free[other]
@@ -217,6 +222,13 @@ class _Proposer:
         del self._free[name]
         self._remark("event_time", f"{look.source.column} is only a date: {name} was taken for the time of day")
         return with_clock(look.source, name, clock)
+
+    def _say_zone(self, key: str, source: TimeColumn) -> None:
+        if lacks_zone(column_of(self._sample, source.column), source):
+            write = f"{key} = {written(replace(source, zone=EXAMPLE_ZONE))}"
+            self._remark(
+                key, f"{source.column}: times without a zone are taken as UTC; if they are local, write {write}"
+            )
 
     def _count_not_times(self, source: TimeColumn) -> None:
         arrays = [column_of(self._sample, name) for name in source.columns]

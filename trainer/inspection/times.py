@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from risk.clock import DAY, EARLIEST, LATEST, to_ms
 from risk.dataset.column_map import UNITS, TimeColumn
 from risk.dataset.names import present_texts
-from risk.dataset.times import MISSING, as_times
+from risk.dataset.times import MISSING, as_times, brings_zone
 from risk.dataset.values import Bad, is_text
 from risk.errors import DatasetError
 from trainer.inspection.words import ID, TIME, TIME_NOT, unit_of, words_of
@@ -73,6 +73,15 @@ def count_not_times(array: pa.Array, source: TimeColumn) -> tuple[int, str]:
     wrong = np.flatnonzero((times != MISSING) & ((times < EARLIEST) | (times >= LATEST))).tolist()
     places = sorted({*bad, *wrong})
     return len(places), "" if not places else str(array[places[0]].as_py())
+
+
+def lacks_zone(array: pa.Array, source: TimeColumn) -> bool:
+    """Whether times are taken as UTC because they say nothing else; numbers count from a moment."""
+    if pa.types.is_timestamp(array.type):
+        return array.type.tz is None
+    if source.unit is not None or source.format is not None or not is_text(array):
+        return source.unit is None
+    return not any(map(brings_zone, _spread(array).to_pylist()))
 
 
 def look_at_time(name: str, array: pa.Array) -> TimeLook | None:
