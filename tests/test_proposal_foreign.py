@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from risk.catalogue import Kind
+from risk.clock import DAY
 from risk.dataset import open_dataset
 from risk.dataset.column_map import AmountColumn, Attribute, LabelColumn, TextColumn, TimeColumn
 from tests.foreign_files import ROWS, World, german_bank, own, proposed, saved, world
@@ -186,6 +187,44 @@ def test_a_small_dirty_file_has_a_map(tmp_path: Path, values: list[str], count: 
     assert f"when: {are} {first!r}" in proposal.remarks
     dataset = open_dataset(path, proposal.column_map)
     assert sum(len(rows.block) for rows in dataset.rows()) > 0
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    "pattern", ["%d.%m.%y %H:%M", "%d.%m.%y", "%d/%m/%y %H:%M:%S", "%Y%m%d", "%Y%m%d%H%M%S", "%m/%d/%y %I:%M %p"]
+)
+def test_years_of_two_digits_and_dates_without_signs_are_times(
+    world: World, tmp_path: Path, ending: str, pattern: str
+) -> None:
+    """As Excel and hosts write them, as a text or as a number: every row is read, on its day."""
+    columns = own(world)
+    columns["Zeitpunkt"] = world.moments.strftime(pattern)
+    if pattern.startswith("%Y"):
+        columns["Zeitpunkt"] = columns["Zeitpunkt"].astype("int64")
+    del columns["event_time"]
+    path = tmp_path / f"file.{ending}"
+    table = pd.DataFrame(columns)
+    table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
+    made = proposed(path).column_map
+    assert made is not None
+    assert made.event_time == TimeColumn("Zeitpunkt", pattern)
+    days = [one.event_time // DAY for rows in open_dataset(path, made).rows() for one in rows.block]
+    assert days == ((1_682_899_200 + world.seconds) * 1_000 // DAY).tolist()
+
+
+@pytest.mark.parametrize("numbers", [np.arange(ROWS) + 200_000, np.arange(ROWS) * 997 % 10**8 + 20_100_101])
+def test_numbers_that_a_date_could_be_made_of_are_none(world: World, tmp_path: Path, numbers: np.ndarray) -> None:
+    """201011 would be January 1, 2010 to a reader that takes a month of one digit."""
+    columns = own(world, Kostenstelle=np.random.default_rng(1).permutation(numbers))
+    del columns["event_time"]
+    assert proposed(saved(tmp_path, **columns)).column_map is None
+
+
+def test_a_time_that_is_not_understood_is_named_with_what_to_write(world: World, tmp_path: Path) -> None:
+    columns = own(world, event_time="1. Mai", Zeitpunkt="am 1. Mai")
+    remarks = proposed(saved(tmp_path, **columns)).comments["event_time"]
+    write = 'event_time = { column = "Zeitpunkt", format = "%d.%m.%Y %H:%M" } with the directives of its form'
+    assert remarks[-1] == f"if Zeitpunkt is the time, write {write}"
 
 
 def test_two_times_among_texts_are_no_time(tmp_path: Path) -> None:

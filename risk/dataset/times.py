@@ -43,8 +43,10 @@ def _as_written(array: pa.Array, source: TimeColumn, field: str, bad: Bad | None
         return _filled(pc.cast(days, pa.int64()), lambda d: d * DAY)
     if source.unit is not None:
         return _from_numbers(array, source, field, bad)
+    if source.format is not None:
+        return _from_format(array, source, field, bad)
     if is_text(array):
-        return _from_format(array, source, field, bad) if source.format else _from_iso(array, source, field, bad)
+        return _from_iso(array, source, field, bad)
     texts = as_texts(array)
     return _row_by_row(
         texts, source, field, 'a time; for numbers the map must name a unit, such as unit = "seconds"', bad, None
@@ -70,7 +72,7 @@ def check_time_type(type_: str, source: TimeColumn, path: str, key: str) -> None
     is_number = type_.startswith(("int", "uint", "float", "double", "halffloat", "decimal"))
     if is_moment and (source.unit or source.format):
         raise DatasetError(f"{advice}neither unit nor format beside it. Leave them away.")
-    if is_number and source.unit is None:
+    if is_number and source.unit is None and source.format is None:
         raise DatasetError(
             f'{advice}a unit beside it, such as {{column = "{source.column}", unit = "seconds"}}. Add it.'
         )
@@ -141,7 +143,7 @@ def _row_by_row(
 
 
 def _from_format(array: pa.Array, source: TimeColumn, field: str, bad: Bad | None) -> np.ndarray:
-    texts = array.fill_null("").to_pylist()
+    texts = [text or "" for text in as_texts(array)]  # 20240131 may be a number
     try:
         moments = pd.to_datetime(pd.Series(texts, dtype=object), format=source.format, errors="coerce", utc=True)
     except ValueError as error:

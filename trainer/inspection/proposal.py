@@ -44,6 +44,7 @@ from trainer.inspection.words import (
     LABEL_TIME,
     MERCHANT,
     TIME,
+    TIME_NOT,
     currency_in,
     knows_of_fraud,
     words_of,
@@ -51,6 +52,7 @@ from trainer.inspection.words import (
 
 ENOUGH_AMOUNTS = 0.6  # of the values must be numbers under a name that says amount
 ASSUMED_CURRENCY = "USD"
+EXAMPLE_FORMAT = "%d.%m.%Y %H:%M"
 EXAMPLE_ZONE = "Europe/Berlin"
 LIKELY_FRAUD_SHARE = 0.2  # a column of 0 and 1 without a telling name is the label only if 1 is rare
 
@@ -197,6 +199,9 @@ class _Proposer:
         name = self._best(scores, 3)
         if name is None:
             self._remark("event_time", "no column looks like a time: write the map by hand, docs/datasets.md shows how")
+            for name in [name for name, look in self._free.items() if look.words & TIME and not look.words & TIME_NOT]:
+                write = f"event_time = {written(TimeColumn(name, format=EXAMPLE_FORMAT))}"
+                self._remark("event_time", f"if {name} is the time, write {write} with the directives of its form")
             return None
         look = self._free.pop(name).time
         assert look is not None
