@@ -40,6 +40,19 @@ def test_with_a_decimal_comma_a_point_parts_only_thousands(tmp_path: Path, text:
     assert "such as 1234,50 or 1.234,50" in dataset.bad.first[0].detail
 
 
+@pytest.mark.parametrize(("text", "is_comma"), [("7,60", True), ("1.234,50 €", True), ("much", False), ("7;60", False)])
+def test_a_decimal_comma_without_the_map_says_the_cure(tmp_path: Path, text: str, is_comma: bool) -> None:
+    """Of amounts and of attributes."""
+    path = written(tmp_path, f"id|t|a|n\n1|2024-01-01|{text}|1\n2|2024-01-01|1|{text}\n")
+    dataset = open_dataset(path, least_map(more='amount = "a"\nattributes = { n = "number" }'))
+    assert ids(dataset) == []
+    for bad, field in zip(dataset.bad.first, ("amount", "attributes.n"), strict=True):
+        assert bad.detail.startswith(f"{field}: got '{text}', expected a ")
+        assert (
+            bad.detail.endswith('; or decimal = "," in the map, where a comma stands before the decimals') == is_comma
+        )
+
+
 def test_an_attribute_may_have_a_decimal_comma(tmp_path: Path) -> None:
     """And a column of numbers needs none."""
     path = written(tmp_path, "id;t;n\n1;2024-01-01;1.000,25\n2;2024-01-01;\n")
