@@ -280,6 +280,18 @@ def test_the_merchant_has_other_names_elsewhere(world: World, tmp_path: Path, na
     assert made.texts["merchant_id"] == TextColumn(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("Vertriebsweg", "channel"), ("ctry", "country"), ("shop_type", "merchant_category"), ("SHOP_CTRY", "country")],
+)
+def test_a_field_is_known_by_the_words_of_banks(world: World, tmp_path: Path, name: str, field: str) -> None:
+    columns = own(world)
+    columns[name] = np.array(["A", "B", "C"])[world.customer % 3]
+    made = proposed(saved(tmp_path, **columns)).column_map
+    assert made is not None
+    assert made.texts[field] == TextColumn(name)
+
+
 @pytest.mark.parametrize("name", ["Buchungs-Nr.", "order_no", "TransactionID"])
 def test_a_number_that_is_named_an_id_is_no_time(world: World, tmp_path: Path, name: str) -> None:
     """2024000001, read as seconds since 1970, is a day in 2034."""
