@@ -150,9 +150,23 @@ def test_labels_that_name_nothing_of_the_file_are_counted_and_refused(
     path = tmp_path / "labels.csv"
     path.write_text("transaction_id,customer_id,is_fraud,labelled_at\nX1,C1,1,2024-12-01T00:00:00Z\n")
     assert backtest(home, "--labels", str(path)) == EXIT_FAILED
-    assert f"{path}: no transaction from 2024-11-02 to 2024-12-24 has a label" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"--labels {path}: none of the 1 transactions that it names is in {home}" in said
+    assert "; the first is C1 / X1: expected ids as they stand there" in said
+    assert "--labels FILE" not in said
     assert backtest(home, "--labels", str(path), "--without-labels") == EXIT_OK
     assert "1 of the 1 transactions that it names were not in" in capsys.readouterr().err
+
+
+def test_labels_that_lack_days_are_to_be_brought_where_the_others_are(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who gave --labels is not told to give it."""
+    table, path = history(home), tmp_path / "labels.parquet"
+    labels = table.select(["transaction_id", "customer_id", "is_fraud", "labelled_at"])
+    pq.write_table(labels.filter(pc.invert(between(table, "2024-12-01", "2024-12-09"))), path)
+    assert backtest(home, "--labels", str(path), file=home / "unlabelled.parquet") == EXIT_FAILED
+    assert "Bring the lacking labels in that file, or go on" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

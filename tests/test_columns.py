@@ -93,13 +93,13 @@ def test_the_forms_of_other_countries_are_read_and_written() -> None:
         """
         amount = { column = "Betrag", decimal = "," }
         is_fraud = { column = "Betrug", fraud = ["ja", 1], genuine = ["nein", -1, false] }
-        labelled_at = { columns = ["Tag", "Zeit"], format = "%d.%m.%Y %H:%M" }
+        labelled_at = { columns = ["Tag", "Zeit"], format = "%d.%m.%Y %H:%M", zone = "Europe/Berlin" }
         attributes = { Saldo = { kind = "number", decimal = "," } }
         """
     )
     assert made.amount == AmountColumn("Betrag", ",")
     assert made.is_fraud == LabelColumn("Betrug", ("ja", "1"), ("nein", "-1", "false"))
-    assert made.labelled_at == TimeColumn("Tag", format="%d.%m.%Y %H:%M", beside=("Zeit",))
+    assert made.labelled_at == TimeColumn("Tag", format="%d.%m.%Y %H:%M", beside=("Zeit",), zone="Europe/Berlin")
     assert made.attributes == (Attribute("Saldo", "Saldo", Kind.NUMBER, ","),)
     assert parse_map(write_map(made), "m.toml") == made
     assert [column for key, column in made.columns_by_key() if key == "labelled_at"] == ["Tag", "Zeit"]
@@ -140,8 +140,18 @@ def test_an_origin_is_a_date_or_a_time(origin: str) -> None:
         ('event_time = { colum = "t" }', ["event_time.colum", "Did you mean column"]),
         (
             "event_time = { constant = 5 }",
-            ["event_time.constant = 5", "expected one of column, columns, format, unit, origin"],
+            ["event_time.constant = 5", "expected one of column, columns, format, unit, origin, zone"],
         ),
+        (
+            'event_time = { column = "t", zone = "Europe/Berln" }',
+            ["event_time.zone = 'Europe/Berln'", "mean Europe/Berlin"],
+        ),
+        ('event_time = { column = "t", zone = 2 }', ["event_time.zone = 2", "a time zone such as Europe/Berlin"]),
+        (
+            'event_time = { column = "t", zone = "UTC", unit = "days" }',
+            ["event_time.zone", "no zone, for numbers count"],
+        ),
+        ('event_time = { column = "t", format = "%Y-%m-%d %z", zone = "UTC" }', ["event_time.zone", "bring their own"]),
         ("transaction_id = { row = false }", ["transaction_id.row = False", "expected true"]),
         ("customer_id = { row = true }", ["customer_id", "only transaction_id"]),
         ('customer_id = { constant = "me" }', ["customer_id", "every row needs its own"]),
@@ -248,8 +258,34 @@ def test_every_example_of_the_docs_is_a_map() -> None:
 # Whatever a map says
 
 KEYS = (*ALL_NAMES, "attributes", "amounts")
-PARTS = ("column", "columns", "constant", "row", "unit", "format", "origin", "kind", "decimal", "fraud", "genuine")
-WORDS = ("x", "", ",", "EUR", "hours", "%Y-%m-%d %H:%M", "%d.%m.%y", "2024-01-01", "number", "ja", "Not a number")
+PARTS = (
+    "column",
+    "columns",
+    "constant",
+    "row",
+    "unit",
+    "format",
+    "origin",
+    "zone",
+    "kind",
+    "decimal",
+    "fraud",
+    "genuine",
+)
+WORDS = (
+    "x",
+    "",
+    ",",
+    "EUR",
+    "UTC",
+    "hours",
+    "%Y-%m-%d %H:%M",
+    "%d.%m.%y",
+    "2024-01-01",
+    "number",
+    "ja",
+    "Not a number",
+)
 PLAIN = st.sampled_from(WORDS) | st.text(max_size=8) | st.integers() | st.booleans() | st.floats() | st.dates()
 SAID = PLAIN | st.datetimes() | st.datetimes(timezones=st.just(timezone(timedelta(hours=-14))))
 VALUES = st.recursive(

@@ -110,6 +110,17 @@ def test_every_bad_row_goes_to_the_hook_and_only_the_first_are_kept(tmp_path: Pa
     [
         (b"", "empty.csv", "is empty: expected a header line"),
         (b"\xff\xfea\x00", "utf16.csv", "is UTF-16: expected UTF-8"),
+        (b"sep=;\r\na;b\r\n1;2\r\n", "excel.csv", "line 1 is not the header but 'sep=;': expected the names of the"),
+        (
+            b'"sep=,"\na,b,c\n1,2,3\n',
+            "excel.csv",
+            "which line 2 seems to have. Remove what stands above it: tail -n +2",
+        ),
+        (b"Title, 1\n\nof 2024\na;b;c;d\n1;2;3;4\n5;6;7,1;8\n9;1;2;3\n", "titled.csv", "which line 4 seems to have"),
+        (b"Title\na,b,c\n1,2,3\n", "titled.csv", "line 1 is not the header but 'Title'"),
+        (b"a~b\n1~2\n", "tilde.csv", "has only one column, 'a~b': expected a comma, semicolon, tab or bar"),
+        (b"a_1^b_2^c\n1^2^3\n4^5^6\n", "caret.csv", "between the values, not '^'. Write it with one of these"),
+        (b"a b c d\n1 2 3 4\n", "spaces.txt", "between the values, not ' '"),
         (b"1,2.5,3\n4,5,6\n", "headless.csv", "the first line is '1,2.5,3': expected the names of the columns"),
         (b"id,t\rx,y\r", "mac.csv", "old line ends"),
         (b"id,x\n1,2\n", "wrong.csv", "has no column transaction_id, event_time, currency, amount"),

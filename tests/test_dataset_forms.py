@@ -7,6 +7,8 @@ import pytest
 
 from risk.clock import to_text
 from risk.dataset import open_dataset
+from risk.dataset.labels_file import read_labels_file
+from risk.errors import DatasetError
 from risk.events import RejectReason
 from tests.datasets import ids, least_map, own_rows, whole, written
 
@@ -36,6 +38,19 @@ def test_with_a_decimal_comma_a_point_parts_only_thousands(tmp_path: Path, text:
     assert ids(dataset) == []
     assert dataset.bad.by_reason == {RejectReason.WRONG_TYPE: 1}
     assert "such as 1234,50 or 1.234,50" in dataset.bad.first[0].detail
+
+
+@pytest.mark.parametrize(("text", "is_comma"), [("7,60", True), ("1.234,50 €", True), ("much", False), ("7;60", False)])
+def test_a_decimal_comma_without_the_map_says_the_cure(tmp_path: Path, text: str, is_comma: bool) -> None:
+    """Of amounts and of attributes."""
+    path = written(tmp_path, f"id|t|a|n\n1|2024-01-01|{text}|1\n2|2024-01-01|1|{text}\n")
+    dataset = open_dataset(path, least_map(more='amount = "a"\nattributes = { n = "number" }'))
+    assert ids(dataset) == []
+    for bad, field in zip(dataset.bad.first, ("amount", "attributes.n"), strict=True):
+        assert bad.detail.startswith(f"{field}: got '{text}', expected a ")
+        assert (
+            bad.detail.endswith('; or decimal = "," in the map, where a comma stands before the decimals') == is_comma
+        )
 
 
 def test_an_attribute_may_have_a_decimal_comma(tmp_path: Path) -> None:
@@ -109,6 +124,20 @@ def test_values_are_shown_as_the_file_has_them(tmp_path: Path) -> None:
         "attributes.n: got 'Inf'", "labelled_at: got '1970-01-01'",
     ]  # fmt: skip
     assert "0 or more; refunds are not scored" in dataset.bad.first[0].detail
+
+
+def test_printable_characters_are_shown_as_they_are(tmp_path: Path) -> None:
+    """Whoever was told to convert a file to UTF-8 sees Müller; orders to a terminal, and escapes that the file itself
+    has, stay escaped."""
+    path = written(tmp_path, "id,Größe,t\n1,Müller\x1b[31m\\xe4 😀,2024-01-01\n2,1,übermorgen\n3,Händler\n")
+    dataset = open_dataset(path, least_map(more='[attributes]\n"Größe" = "number"'))
+    assert ids(dataset) == []
+    assert [bad.detail.partition(", expected")[0] for bad in dataset.bad.first] == [
+        r"attributes.Größe: got 'Müller\x1b[31m\\xe4 😀'", "event_time: got 'übermorgen'", "row: got '3,Händler'",
+    ]  # fmt: skip
+    labels = written(tmp_path, "transaction_id,is_fraud,labelled_at\nT,1,März\n", "labels.csv")
+    with pytest.raises(DatasetError, match="labelled_at: got 'März', expected a time"):
+        read_labels_file(labels, has_customers=False)
 
 
 def test_the_first_bad_rows_are_the_first_of_the_file(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from risk.dataset import open_dataset
 from risk.dataset.kinds import open_source
-from risk.dataset.map_file import load_map
+from risk.dataset.map_file import load_map, parse_map
 from risk.errors import DatasetError, OptionError
 from tests.foreign_files import ROWS, World, german_bank, own, saved, world
 from trainer.__main__ import main
@@ -217,6 +217,27 @@ def test_the_written_map_holds_the_remarks_at_their_keys(world: World, tmp_path:
         "# no column holds the currency: USD is assumed, correct it where it is not"
     )
     assert any(line.startswith("# gone: left out, for it gives the label away") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "source"),
+    [
+        ("%Y-%m-%d %H:%M:%S", '{ column = "event_time", zone = "Europe/Berlin" }'),
+        ("%d.%m.%Y %H:%M", '{ column = "event_time", format = "%d.%m.%Y %H:%M", zone = "Europe/Berlin" }'),
+        ("%Y-%m-%dT%H:%M:%SZ", None),
+        ("%s", None),
+    ],
+)
+def test_times_without_a_zone_are_said_to_be_taken_as_utc(
+    world: World, tmp_path: Path, inspect: Inspect, pattern: str, source: str | None
+) -> None:
+    """In one line, with what to write; nothing where the times say it themselves, or are numbers."""
+    said = inspect(saved(tmp_path, **own(world, event_time=world.moments.strftime(pattern))))
+    assert ("taken as UTC" in said) == (source is not None)
+    if source is not None:
+        words = f"event_time: times without a zone are taken as UTC; if they are local, write event_time = {source}"
+        assert words in said
+        assert parse_map(f'transaction_id = "x"\ncurrency = "x"\n{words.partition("write ")[2]}')
 
 
 def test_a_field_that_gives_the_label_away_says_what_to_do(world: World, tmp_path: Path, inspect: Inspect) -> None:

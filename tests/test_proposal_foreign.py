@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from risk.catalogue import Kind
+from risk.clock import DAY
 from risk.dataset import open_dataset
 from risk.dataset.column_map import AmountColumn, Attribute, LabelColumn, TextColumn, TimeColumn
 from tests.foreign_files import ROWS, World, german_bank, own, proposed, saved, world
@@ -62,7 +63,7 @@ def test_a_label_in_other_words_is_understood(
     assert sum(int((rows.is_fraud == 1).sum()) for rows in open_dataset(path, made).rows()) == world.fraud.sum()
 
 
-@pytest.mark.parametrize("name", ["label", "is_fraud", "Betrug"])
+@pytest.mark.parametrize("name", ["label", "is_fraud", "Betrug", "Betrugsfall", "fraud_flag"])
 def test_a_label_that_is_not_understood_is_left_out_and_it_says_what_to_write(
     world: World, tmp_path: Path, name: str
 ) -> None:
@@ -79,6 +80,59 @@ def test_a_label_that_is_not_understood_is_left_out_and_it_says_what_to_write(
     frauds = int(world.fraud.sum())
     assert f"'B' ({ROWS - frauds:,}), 'A' ({frauds:,})" in said
     assert f'is_fraud = {{ column = "{name}", fraud = ["A"], genuine = ["B"] }}' in said
+
+
+@pytest.mark.parametrize("order", ["filtered", "filtered and sorted anew", "put together", "backwards"])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_saved_index_is_no_attribute(world: World, tmp_path: Path, ending: str, order: str) -> None:
+    """pandas saves the numbers of the rows that are left: a clock, and no message has it."""
+    kept = pd.DataFrame(own(world, seen=world.noise.cumsum()))[world.amount > 5]
+    if order == "filtered and sorted anew":
+        kept = kept.sort_values("amount", kind="stable")
+    elif order == "put together":
+        kept = pd.concat([kept[:2_000], kept[:200]])
+    elif order == "backwards":
+        kept = kept[::-1]
+    path = tmp_path / f"file.{ending}"
+    kept.to_csv(path) if ending == "csv" else kept.to_parquet(path)
+    proposal = proposed(path)
+    name = "column_1" if ending == "csv" else "__index_level_0__"
+    assert proposal.column_map is not None
+    assert [one.name for one in proposal.column_map.attributes] == ["age", "seen"]
+    assert f"{name}: left out, for it only counts the rows" in proposal.remarks
+    without = open_dataset(path)
+    assert without.feature_set.number_attributes == ("age", "seen")
+    assert not any(name in notice for notice in without.notices)
+
+
+@pytest.mark.parametrize(
+    "name", ["fraud_flag", "flag_fraud", "is_fraud_flag", "FraudFlag", "chargeback_flag", "flag", "antifraud_flag"]
+)
+def test_a_label_that_is_called_a_flag_is_found(world: World, tmp_path: Path, name: str) -> None:
+    """It may be what a rule suspected, so it is said; a label beside it goes first."""
+    columns = own(world)
+    is_fraud = columns.pop("is_fraud")
+    columns[name] = is_fraud
+    proposal = proposed(saved(tmp_path, **columns))
+    assert proposal.column_map is not None
+    assert proposal.column_map.is_fraud == LabelColumn(name)
+    assert f"{name}: check that it holds what was found out, not what a rule suspected" in proposal.remarks
+    columns["isFraud"] = is_fraud
+    beside = proposed(saved(tmp_path, **columns)).column_map
+    assert beside is not None
+    assert beside.is_fraud == LabelColumn("isFraud")
+
+
+@pytest.mark.parametrize("name", ["isFlaggedFraud", "flagged", "prior_fraud", "fraud_rule_flag"])
+def test_a_guess_is_no_label_and_it_says_what_to_write_if_it_is_one(world: World, tmp_path: Path, name: str) -> None:
+    """What a rule flagged, or what a customer did before, would be learned as if it had been found out."""
+    columns = own(world)
+    columns[name] = columns.pop("is_fraud")
+    proposal = proposed(saved(tmp_path, **columns))
+    assert proposal.column_map is not None
+    assert proposal.column_map.is_fraud is None
+    (said,) = [remark for remark in proposal.remarks if remark.startswith(f"{name}: not taken")]
+    assert said.endswith(f'of the past. If it is the label, write is_fraud = "{name}"')
 
 
 def test_a_lone_f_may_be_fraud_or_false(world: World, tmp_path: Path) -> None:
@@ -135,6 +189,44 @@ def test_a_small_dirty_file_has_a_map(tmp_path: Path, values: list[str], count: 
     assert sum(len(rows.block) for rows in dataset.rows()) > 0
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    "pattern", ["%d.%m.%y %H:%M", "%d.%m.%y", "%d/%m/%y %H:%M:%S", "%Y%m%d", "%Y%m%d%H%M%S", "%m/%d/%y %I:%M %p"]
+)
+def test_years_of_two_digits_and_dates_without_signs_are_times(
+    world: World, tmp_path: Path, ending: str, pattern: str
+) -> None:
+    """As Excel and hosts write them, as a text or as a number: every row is read, on its day."""
+    columns = own(world)
+    columns["Zeitpunkt"] = world.moments.strftime(pattern)
+    if pattern.startswith("%Y"):
+        columns["Zeitpunkt"] = columns["Zeitpunkt"].astype("int64")
+    del columns["event_time"]
+    path = tmp_path / f"file.{ending}"
+    table = pd.DataFrame(columns)
+    table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
+    made = proposed(path).column_map
+    assert made is not None
+    assert made.event_time == TimeColumn("Zeitpunkt", pattern)
+    days = [one.event_time // DAY for rows in open_dataset(path, made).rows() for one in rows.block]
+    assert days == ((1_682_899_200 + world.seconds) * 1_000 // DAY).tolist()
+
+
+@pytest.mark.parametrize("numbers", [np.arange(ROWS) + 200_000, np.arange(ROWS) * 997 % 10**8 + 20_100_101])
+def test_numbers_that_a_date_could_be_made_of_are_none(world: World, tmp_path: Path, numbers: np.ndarray) -> None:
+    """201011 would be January 1, 2010 to a reader that takes a month of one digit."""
+    columns = own(world, Kostenstelle=np.random.default_rng(1).permutation(numbers))
+    del columns["event_time"]
+    assert proposed(saved(tmp_path, **columns)).column_map is None
+
+
+def test_a_time_that_is_not_understood_is_named_with_what_to_write(world: World, tmp_path: Path) -> None:
+    columns = own(world, event_time="1. Mai", Zeitpunkt="am 1. Mai")
+    remarks = proposed(saved(tmp_path, **columns)).comments["event_time"]
+    write = 'event_time = { column = "Zeitpunkt", format = "%d.%m.%Y %H:%M" } with the directives of its form'
+    assert remarks[-1] == f"if Zeitpunkt is the time, write {write}"
+
+
 def test_two_times_among_texts_are_no_time(tmp_path: Path) -> None:
     """Fewer than three, or less than most of them."""
     for values in (["2024-01-01", "2024-01-02", "x"], ["2024-01-01", "2024-01-02", "2024-01-03", "x", "y", "z"]):
@@ -186,6 +278,18 @@ def test_the_merchant_has_other_names_elsewhere(world: World, tmp_path: Path, na
     made = proposed(saved(tmp_path, **columns)).column_map
     assert made is not None
     assert made.texts["merchant_id"] == TextColumn(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("Vertriebsweg", "channel"), ("ctry", "country"), ("shop_type", "merchant_category"), ("SHOP_CTRY", "country")],
+)
+def test_a_field_is_known_by_the_words_of_banks(world: World, tmp_path: Path, name: str, field: str) -> None:
+    columns = own(world)
+    columns[name] = np.array(["A", "B", "C"])[world.customer % 3]
+    made = proposed(saved(tmp_path, **columns)).column_map
+    assert made is not None
+    assert made.texts[field] == TextColumn(name)
 
 
 @pytest.mark.parametrize("name", ["Buchungs-Nr.", "order_no", "TransactionID"])

@@ -56,13 +56,14 @@ class RowNumber(Struct, frozen=True):
 
 
 class TimeColumn(Struct, frozen=True):
-    """Without format and unit: RFC 3339, ISO 8601 without a zone (UTC), or a timestamp type."""
+    """Without format and unit: RFC 3339, ISO 8601 without a zone, or a timestamp type."""
 
     column: str
     format: str | None = None
     unit: str | None = None
     origin: int = 0  # milliseconds UTC of the time that the number 0 stands for
     beside: tuple[str, ...] = ()  # further columns, joined to the first by one space: the format is of them all
+    zone: str | None = None  # of times that bring none; UTC without
 
     @property
     def columns(self) -> tuple[str, ...]:

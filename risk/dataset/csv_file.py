@@ -1,7 +1,10 @@
 """CSV: every value as the text it is, so that an id such as 00123 stays one."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +21,10 @@ from risk.events import Rejected, RejectReason
 DELIMITERS = (",", ";", "\t", "|")
 HEAD_BYTES = 256 * 1024
 HEAD_RECORDS = 20
+FEWEST_BELOW_A_TITLE = 3  # values of a row; R leaves away the name of the first column, and such a header is no title
+FEWEST_SPACES = 3  # in a header that could be one name
+_EXCELS_OWN = re.compile(r'"?sep=.{1,2}"?', re.IGNORECASE)
+_IN_A_NAME = set("_-.'\"()/")
 CLOSED = "a quote that is closed again, before a delimiter or a line's end, in a row as wide as the header"
 
 
@@ -179,12 +186,20 @@ def _parsed_one_by_one(
 def _read_head(path: Path) -> tuple[str, list[str]]:
     """The delimiter and the names of the columns."""
     heads = {delimiter: _first_records(path, Quoting(delimiter, None)) for delimiter in DELIMITERS}
-    delimiter = max(DELIMITERS, key=lambda one: _agreement([len(values) for _, values in heads[one]]))
+    delimiter = max(DELIMITERS, key=lambda one: _agreement(heads[one]))
     if not heads[delimiter]:
         raise DatasetError(f"{path}: is empty: expected a header line with the names of the columns.")
-    first, names = heads[delimiter][0]
+    first, names, _ = heads[delimiter][0]
     if "\r" in first and "\n" not in first:
         raise DatasetError(f"{path}: has old line ends (CR): expected LF or CR LF. Save it again.")
+    header = _header_further_down(heads, delimiter)
+    if header is not None:
+        raise DatasetError(
+            f"{path}: line 1 is not the header but {first[:80]!r}: expected the names of the columns, which line"
+            f" {header} seems to have. Remove what stands above it: tail -n +{header}."
+        )
+    if len(names) == 1:
+        _check_other_delimiter(path, [text for text, _, _ in heads[delimiter]])
     if not names or sum(map(_is_number, names)) * 2 > len(names):
         raise DatasetError(f"{path}: the first line is {first[:80]!r}: expected the names of the columns. Add them.")
     if any(NO_CHARACTER in name for name in names):
@@ -192,23 +207,58 @@ def _read_head(path: Path) -> tuple[str, list[str]]:
     return delimiter, [name.strip() or f"column_{place}" for place, name in enumerate(names, 1)]
 
 
-def _first_records(path: Path, quoting: Quoting) -> list[tuple[str, list[str]]]:
-    """Each as it stands, with its values; none where a quote is never closed."""
+class _Record(NamedTuple):
+    text: str
+    values: list[str]  # none where a quote is never closed
+    line: int
+
+
+def _first_records(path: Path, quoting: Quoting) -> list[_Record]:
     head = next(read_blocks(path, quoting, HEAD_BYTES), None)
     if head is None:
         return []
     places = range(min(len(head.starts), HEAD_RECORDS))
     texts = [head.record(place).decode(errors="replace") for place in places]
     return [
-        (text, [] if head.unclosed[place] else quoting.values(text)) for place, text in zip(places, texts, strict=True)
+        _Record(text, [] if head.unclosed[place] else quoting.values(text), int(head.lines[place]))
+        for place, text in zip(places, texts, strict=True)
     ]
 
 
-def _agreement(widths: list[int]) -> tuple[bool, bool, int]:
+def _agreement(records: list[_Record]) -> tuple[bool, bool, int]:
     """It must part the header; then most rows have as many values as the header; then the more the better."""
-    if not widths:
+    if not records:
         return False, False, 0
-    return widths[0] > 1, sum(width == widths[0] for width in widths) * 2 > len(widths), widths[0]
+    width = len(records[0].values)
+    return width > 1, sum(len(one.values) == width for one in records) * 2 > len(records), width
+
+
+def _header_further_down(heads: dict[str, list[_Record]], delimiter: str) -> int | None:
+    """The line of the first record that is as wide as most, below a title or what Excel writes for itself."""
+    first = heads[delimiter][0]
+    if _EXCELS_OWN.fullmatch(first.text):
+        return first.line + 1
+    if all(_agreement(heads[delimiter])[:2]):
+        return None
+    found = []
+    for records in heads.values():
+        width, count = Counter(len(one.values) for one in records).most_common(1)[0]
+        if width >= FEWEST_BELOW_A_TITLE and count * 2 > len(records) and len(records[0].values) * 2 <= width:
+            found.append((width, next(one.line for one in records if len(one.values) == width)))
+    return max(found)[1] if found else None
+
+
+def _check_other_delimiter(path: Path, texts: list[str]) -> None:
+    """One column is a file, too; but not where one sign comes as often in most rows as in the header."""
+    header, *rows = texts
+    for sign in sorted(set(header) - _IN_A_NAME, key=header.count, reverse=True):
+        often = header.count(sign)
+        alike = sum(row.count(sign) == often for row in rows)
+        if not sign.isalnum() and often >= (FEWEST_SPACES if sign == " " else 1) and alike * 2 > len(rows):
+            raise DatasetError(
+                f"{path}: has only one column, {header[:80]!r}: expected a comma, semicolon, tab or bar between the"
+                f" values, not {sign!r}. Write it with one of these."
+            )
 
 
 def _is_number(text: str) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from risk.dataset.column_map import TimeColumn
 from risk.dataset.kinds import open_source
 from risk.dataset.rows import UNKNOWN, Rows
-from risk.dataset.source import Piece
+from risk.dataset.source import Piece, readable
 from risk.dataset.times import MISSING, as_times, check_range, check_time_type
 from risk.dataset.values import Bad, as_labels, as_texts
 from risk.errors import DatasetError
@@ -65,6 +65,11 @@ class LabelsFile:
         return len(self._known)
 
     @property
+    def first(self) -> str:
+        """For people: the first transaction that the file names; where there are no customers, it alone."""
+        return " / ".join(dict.fromkeys(next(iter(self._known))))
+
+    @property
     def without_transaction(self) -> int:
         """Transactions that a label names and that were not among those asked for so far."""
         return len(self._known) - len(self._found)
@@ -103,7 +108,7 @@ def _read(path: Path, piece: Piece, has_customers: bool) -> Iterator[tuple[tuple
     times = as_times(table.column(TIME), TimeColumn(TIME), TIME, bad)
     check_range(times, TIME, bad)
     for place, why in sorted(bad.items())[:1]:
-        raise DatasetError(f"--labels {path}: {_where(piece, place)}: {why.detail}. {ADVICE}")
+        raise DatasetError(f"--labels {path}: {_where(piece, place)}: {readable(why.detail)}. {ADVICE}")
     ids = as_texts(table.column(ID))
     customers = as_texts(table.column(CUSTOMER)) if has_customers else ids
     for place, (customer, transaction, label, time) in enumerate(

@@ -27,6 +27,7 @@ from risk.dataset.column_map import (
     mistake,
     near_matches,
 )
+from risk.dataset.zones import zone_names
 from risk.errors import DatasetError
 from risk.money import EXPONENTS
 from risk.small_file import read_small, read_toml
@@ -170,7 +171,7 @@ def _text_source(path: str, key: str, value: object) -> TextSource:
 def _time_column(path: str, key: str, value: object) -> TimeColumn:
     if not isinstance(value, dict):
         return TimeColumn(_named(path, key, value, "the name of a column, or {column, format} or {column, unit}"))
-    _keys(path, key, value, ("column", "columns", "format", "unit", "origin"))
+    _keys(path, key, value, ("column", "columns", "format", "unit", "origin", "zone"))
     column, *beside = _time_columns(path, key, value)
     pattern, unit = value.get("format"), value.get("unit")
     if pattern is not None and unit is not None:
@@ -186,7 +187,8 @@ def _time_column(path: str, key: str, value: object) -> TimeColumn:
     if "origin" in value and unit is None:
         raise mistake(path, f"{key}.origin", value["origin"], 'a unit beside it, such as unit = "hours"')
     origin = _origin(path, f"{key}.origin", value["origin"]) if "origin" in value else 0
-    return TimeColumn(column, pattern, unit, origin, tuple(beside))
+    zone = _zone(path, f"{key}.zone", value["zone"], pattern, unit) if "zone" in value else None
+    return TimeColumn(column, pattern, unit, origin, tuple(beside), zone)
 
 
 def _time_columns(path: str, key: str, value: Mapping[str, Any]) -> list[str]:
@@ -212,6 +214,18 @@ def _check_format(path: str, key: str, pattern: object) -> None:
         raise mistake(path, key, pattern, expected, f" ({error})") from error
     if back.date() != moment.date():
         raise mistake(path, key, pattern, expected)
+
+
+def _zone(path: str, key: str, value: object, pattern: str | None, unit: str | None) -> str:
+    if unit is not None:
+        raise mistake(path, key, value, "no zone, for numbers count from a moment that is the same everywhere")
+    if pattern is not None and re.search(r"%[zZ]", pattern.replace("%%", "")):
+        raise mistake(path, key, value, f"no zone, for times in the format {pattern} bring their own")
+    names = zone_names()
+    if not isinstance(value, str) or value not in names:
+        near = near_matches(value, names) if isinstance(value, str) else ""
+        raise mistake(path, key, value, "a time zone such as Europe/Berlin", near)
+    return value
 
 
 def _origin(path: str, key: str, value: object) -> int:

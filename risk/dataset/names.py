@@ -1,7 +1,9 @@
 """What a file means to somebody who gives no map: TrustLens' own column names, and the rest as attributes."""
 
+import re
 import shlex
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,6 +28,9 @@ SAMPLE_ROWS = 20_000
 MOST_CATEGORIES = 500
 # So that a file of a dozen rows, in which everything is different, keeps its categories.
 FEW_ROWS = 20
+# What pandas and we call a column that had no name: an index that was saved, maybe before the rows were sorted.
+_INDEX_NAME = re.compile(r"__index_level_\d+__|Unnamed: \d+|column_\d+|index|level_\d+")
+LEAST_RISING = 0.99  # of the steps; two files in one begin to count again
 
 
 def own_map(source: Source, path: str) -> ColumnMap:
@@ -56,8 +61,22 @@ def _attributes(source: Source) -> tuple[Attribute, ...]:
     if not rest:
         return ()
     sample = read_sample(source, rest, SAMPLE_ROWS)
-    kinds = ((name, kind_of(sample.column(place).combine_chunks())) for place, name in enumerate(rest))
-    return tuple(Attribute(name, name, kind) for name, kind in kinds if kind is not None)
+    found = []
+    for place, name in enumerate(rest):
+        array = sample.column(place).combine_chunks()
+        kind = kind_of(array)
+        if kind is not None and not (kind is Kind.NUMBER and is_row_number(name, _numbers(array))):
+            found.append(Attribute(name, name, kind))
+    return tuple(found)
+
+
+def is_row_number(name: str, numbers: np.ndarray) -> bool:
+    """Whole numbers that go up, or down, from row to row, with gaps after a filter: a clock, which no message has."""
+    if not len(numbers) or (numbers % 1 != 0).any():
+        return False
+    if _INDEX_NAME.fullmatch(name) and len(np.unique(numbers)) == len(numbers):
+        return True
+    return len(numbers) >= FEW_ROWS and bool(abs(np.sign(np.diff(numbers)).mean()) >= LEAST_RISING)
 
 
 def is_nested_name(type_: str) -> bool:
@@ -102,6 +121,12 @@ def present_texts(array: pa.Array) -> pa.Array:
     words = pc.utf8_lower(pc.utf8_trim_whitespace(array))
     missing = pc.is_in(words, value_set=pa.array([*MISSING_NUMBERS, "nan"]))
     return array.filter(pc.and_not(pc.is_valid(array), missing))
+
+
+def _numbers(array: pa.Array) -> np.ndarray:
+    """Of a column whose kind is number."""
+    present = pc.utf8_trim_whitespace(present_texts(array)) if is_text(array) else array.drop_null()
+    return np.asarray(present.cast(pa.float64()).to_numpy(zero_copy_only=False))
 
 
 def are_numbers(present: pa.Array) -> bool:

@@ -1,5 +1,6 @@
 """What every kind of file gives its reader: pieces of columns in file order, and the rows that are none."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -17,6 +18,8 @@ MOST_ROWS = 200_000_000
 LONGEST_TEXT_BYTES = 1024 * 1024  # of a line, or of a value of Parquet
 MOST_TIMES_UNPACKED = 250  # text packs to a fifth or a twentieth; what packs to less is no history
 
+_ESCAPED = re.compile(r"\\(\\|x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
+
 
 class BadRow(Struct, frozen=True):
     """A row could not be read. Its values are the original texts, by column, as far as the row has them."""
@@ -29,7 +32,18 @@ class BadRow(Struct, frozen=True):
 
     @classmethod
     def of(cls, row: int, line: int | None, why: Rejected, values: dict[str, str]) -> "BadRow":
-        return cls(row, line, why.reason, why.detail, values)
+        return cls(row, line, why.reason, readable(why.detail), values)
+
+
+def readable(detail: str) -> str:
+    """What goes into a header of Kafka is ASCII; people see Müller, and only control characters stay escaped."""
+    got, comma, expected = detail.rpartition(", expected ")
+    return _ESCAPED.sub(_printable, got) + comma + expected
+
+
+def _printable(escaped: re.Match[str]) -> str:
+    digits = escaped[2] or escaped[3] or escaped[4]  # none of a backslash of the value, which comes twice
+    return chr(int(digits, 16)) if digits and chr(int(digits, 16)).isprintable() else escaped[0]
 
 
 class Piece(NamedTuple):

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from risk.clock import DAY, EARLIEST, LATEST, to_ms
 from risk.dataset.column_map import UNITS, TimeColumn
 from risk.dataset.values import Bad, as_texts, is_text
+from risk.dataset.zones import to_utc
 from risk.diagnosis import rejected
 from risk.errors import DatasetError
 from risk.events import RejectReason
@@ -29,6 +30,12 @@ _ZONE = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
 def as_times(array: pa.Array, source: TimeColumn, field: str, bad: Bad | None) -> np.ndarray:
     """Milliseconds; MISSING where the column is empty. What cannot be read is in `bad`, and MISSING too; None spares
     the work for who does not want to know: to say why costs more than to find out."""
+    times = _as_written(array, source, field, bad)
+    return times if source.zone is None else np.where(times == MISSING, MISSING, to_utc(times, source.zone))
+
+
+def _as_written(array: pa.Array, source: TimeColumn, field: str, bad: Bad | None) -> np.ndarray:
+    """What brings no zone as if it were UTC."""
     if pa.types.is_timestamp(array.type):
         return _from_timestamps(array)
     if pa.types.is_date(array.type):
@@ -36,11 +43,13 @@ def as_times(array: pa.Array, source: TimeColumn, field: str, bad: Bad | None) -
         return _filled(pc.cast(days, pa.int64()), lambda d: d * DAY)
     if source.unit is not None:
         return _from_numbers(array, source, field, bad)
+    if source.format is not None:
+        return _from_format(array, source, field, bad)
     if is_text(array):
-        return _from_format(array, source, field, bad) if source.format else _from_iso(array, field, bad)
+        return _from_iso(array, source, field, bad)
     texts = as_texts(array)
     return _row_by_row(
-        texts, field, 'a time; for numbers the map must name a unit, such as unit = "seconds"', bad, None
+        texts, source, field, 'a time; for numbers the map must name a unit, such as unit = "seconds"', bad, None
     )
 
 
@@ -57,11 +66,13 @@ def check_time_type(type_: str, source: TimeColumn, path: str, key: str) -> None
     if source.beside:
         return  # joined columns are read as text, whatever their types
     advice = f"{path}: {key} reads the column {source.column!r} of type {type_}: expected "
+    if source.zone is not None and "tz=" in type_:
+        raise DatasetError(f"{advice}no zone beside it, for its times bring their own. Leave it away.")
     is_moment = type_.startswith(("timestamp", "date"))
     is_number = type_.startswith(("int", "uint", "float", "double", "halffloat", "decimal"))
     if is_moment and (source.unit or source.format):
         raise DatasetError(f"{advice}neither unit nor format beside it. Leave them away.")
-    if is_number and source.unit is None:
+    if is_number and source.unit is None and source.format is None:
         raise DatasetError(
             f'{advice}a unit beside it, such as {{column = "{source.column}", unit = "seconds"}}. Add it.'
         )
@@ -92,20 +103,28 @@ def _from_timestamps(array: pa.Array) -> np.ndarray:
     return _filled(numbers, lambda n: n // (per_second // 1_000))
 
 
-def _from_iso(array: pa.Array, field: str, bad: Bad | None) -> np.ndarray:
+def _from_iso(array: pa.Array, source: TimeColumn, field: str, bad: Bad | None) -> np.ndarray:
     present = pc.if_else(pc.equal(array, ""), None, array)
     # One try, with or without a zone as the first value has it: a conversion that fails costs more than it saves.
     first = next((text for text in present if text.is_valid), pa.scalar("")).as_py()
-    zoned = _ZONE.search(first) is not None
+    zoned = source.zone is None and brings_zone(first)
     try:
         return _from_timestamps(present.cast(pa.timestamp("us", "UTC" if zoned else None)))
     except pa.ArrowInvalid:
         pass
     expected = "a time such as 2024-01-31T10:00:00Z or 2024-01-31 10:00:00"
-    return _row_by_row(as_texts(array), field, expected, bad, datetime.fromisoformat)
+    if source.zone is not None:
+        expected = f"a time such as 2024-01-31 10:00:00, without a zone, for the map says {source.zone}"
+    return _row_by_row(as_texts(array), source, field, expected, bad, datetime.fromisoformat)
 
 
-def _row_by_row(texts: list[str | None], field: str, expected: str, bad: Bad | None, read: Read | None) -> np.ndarray:
+def brings_zone(text: str) -> bool:
+    return _ZONE.search(text) is not None
+
+
+def _row_by_row(
+    texts: list[str | None], source: TimeColumn, field: str, expected: str, bad: Bad | None, read: Read | None
+) -> np.ndarray:
     times = np.full(len(texts), MISSING, np.int64)
     for index, text in enumerate(texts):
         if text is None or not text.strip():
@@ -114,6 +133,8 @@ def _row_by_row(texts: list[str | None], field: str, expected: str, bad: Bad | N
             if read is None:
                 raise ValueError(text)
             moment = read(text.strip())
+            if moment.tzinfo is not None and source.zone is not None:
+                raise ValueError(text)
             times[index] = to_ms(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
         except (ValueError, OverflowError):
             if bad is not None:
@@ -122,7 +143,7 @@ def _row_by_row(texts: list[str | None], field: str, expected: str, bad: Bad | N
 
 
 def _from_format(array: pa.Array, source: TimeColumn, field: str, bad: Bad | None) -> np.ndarray:
-    texts = array.fill_null("").to_pylist()
+    texts = [text or "" for text in as_texts(array)]  # 20240131 may be a number
     try:
         moments = pd.to_datetime(pd.Series(texts, dtype=object), format=source.format, errors="coerce", utc=True)
     except ValueError as error:

@@ -106,7 +106,9 @@ def _as_numbers(array: pa.Array, field: str, expected: str, bad: Bad, decimal: s
         is_missing = plain.lower() in MISSING_NUMBERS
         values.append(None if is_missing else read(plain))
         if values[-1] is None and not is_missing:
-            bad[index] = rejected(RejectReason.WRONG_TYPE, field, text, expected)
+            is_comma = decimal == "." and _number_with_comma(plain) is not None
+            cure = '; or decimal = "," in the map, where a comma stands before the decimals' if is_comma else ""
+            bad[index] = rejected(RejectReason.WRONG_TYPE, field, text, expected + cure)
     return values
 
 

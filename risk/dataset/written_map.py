@@ -35,7 +35,7 @@ def write_fields(fields: Mapping[str, object], attributes: Sequence[Attribute], 
     for key in ALL_NAMES:
         lines += [_comment(text) for text in comments.get(key, ())]
         if fields.get(key) is not None:
-            lines.append(f"{key} = {_written(fields[key])}")
+            lines.append(f"{key} = {written(fields[key])}")
     notes = [_comment(text) for text in comments.get("attributes", ())]
     if notes or attributes:
         lines += ["", *notes]
@@ -57,7 +57,8 @@ def _written_attribute(one: Attribute) -> str:
     return _table({**column, "kind": kind, **_decimal(one.decimal)})
 
 
-def _written(value: object) -> str:
+def written(value: object) -> str:
+    """What stands behind a key."""
     match value:
         case str():
             return _quoted(value)
@@ -86,6 +87,8 @@ def _written_time(time: TimeColumn) -> str:
         parts["unit"] = _quoted(time.unit)
     if time.origin:
         parts["origin"] = _quoted(to_text(time.origin))
+    if time.zone is not None:
+        parts["zone"] = _quoted(time.zone)
     return _table(parts)
 
 

@@ -53,6 +53,12 @@ def check_labels(
                 cutoffs = label_cutoff(marks.times // DAY, delay)
                 is_fraud, labelled_at = labels.newest(marks.customer_ids, marks.transaction_ids, cutoffs)
             labelled.add(marks.times, is_fraud, labelled_at)
+    if labels is not None and labels.without_transaction == labels.transactions and not may_lack:
+        raise DatasetError(
+            f"--labels {labels.path}: none of the {labels.transactions:,} transactions that it names is in"
+            f" {dataset.path}; the first is {labels.first}: expected ids as they stand there. Correct them, or go on"
+            " all the same with --without-labels."
+        )
     span = Span(ends[0] // DAY, ends[1] // DAY)
     found = []
     for bundle in reading:
@@ -61,11 +67,15 @@ def check_labels(
             found.append(Missing(bundle.manifest.version, _label_features(bundle), gaps))
     refused = [missing for missing in found if missing.gaps.is_sure]
     if refused and not may_lack:
-        path = dataset.path if labels is None else labels.path
         first = refused[0]
+        path, bring = (
+            (dataset.path, "Bring the labels with --labels FILE")
+            if labels is None
+            else (f"--labels {labels.path}", "Bring the lacking labels in that file")
+        )
         raise DatasetError(
-            f"{path}: {first.gaps.sentence(first.features)}, which {first.version} reads. Bring the labels with "
-            "--labels FILE, or go on all the same with --without-labels."
+            f"{path}: {first.gaps.sentence(first.features)}, which {first.version} reads. {bring}, or go on all the"
+            " same with --without-labels."
         )
     return found
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 from risk.catalogue import Kind
 from risk.dataset.column_map import LABEL_FIELDS
 from risk.dataset.names import MOST_CATEGORIES, kind_of
-from trainer.inspection.labels import values_and_counts
+from trainer.inspection.labels import MOST_SPELLINGS, values_and_counts
 from trainer.inspection.named import Look
 from trainer.inspection.words import LABEL, LABEL_NOT, TIME_NOT, knows_of_fraud, names_a_person
 
@@ -36,7 +36,7 @@ def why_left_out(name: str, look: Look, kind: Kind | None, has_label: bool, arra
         return "it is a date"
     if names_a_person(name) and not look.is_binary:
         return "it names a person rather than a behaviour"
-    if look.is_running_number:
+    if look.is_running_number or look.is_row_number:
         return "it only counts the rows"
     is_sentences = kind is Kind.CATEGORY and look.share_with_spaces > MOST_SPACES
     if kind is None or (is_sentences and look.share_different > LEAST_SHARE_OF_IDS and look.different > FEW_SENTENCES):
@@ -45,9 +45,11 @@ def why_left_out(name: str, look: Look, kind: Kind | None, has_label: bool, arra
 
 
 def _why_no_label(name: str, look: Look, has_label: bool, array: pa.Array) -> str:
-    is_label_named = name == "is_fraud" or (bool(look.words & LABEL) and not look.words & LABEL_NOT)
-    if has_label or not is_label_named or look.different == 0:
-        return "its name says that it knows about fraud" if look.different else "it is empty in every row"
+    if look.different == 0:
+        return "it is empty in every row"
+    is_named = bool(look.words & LABEL) or (knows_of_fraud(name) and look.different <= MOST_SPELLINGS)
+    if has_label or not is_named or (look.words & LABEL_NOT and name != "is_fraud"):
+        return "its name says that it knows about fraud"
     shown, first = values_and_counts(array)
     two = (first * 2)[:2]
     return (

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from risk.catalogue import Kind
 from risk.dataset.column_map import DECIMAL_MARKS
-from risk.dataset.names import kind_of, present_texts
+from risk.dataset.names import is_row_number, kind_of, present_texts
 from risk.dataset.values import Bad, as_amounts, as_texts, is_text
 from risk.money import EXPONENTS
 from trainer.inspection.labels import LabelLook, look_at_label
@@ -38,6 +38,7 @@ class Look(Struct, frozen=True):
     is_whole: bool
     is_category: bool
     is_running_number: bool  # 1, 2, 3, ...
+    is_row_number: bool  # with gaps, too
     different: int
     share_different: float
     characters: float  # mean length
@@ -99,6 +100,7 @@ def look_at(name: str, array: pa.Array) -> Look:
         is_whole=is_number and bool((numbers % 1 == 0).all()),
         is_category=kind_of(some) is Kind.CATEGORY or (distinct <= 1_000 and is_number and distinct * 2 < len(some)),
         is_running_number=is_number and len(numbers) > 1 and bool((np.diff(numbers) == 1).all()),
+        is_row_number=is_number and is_row_number(name, numbers),
         different=distinct,
         share_different=distinct / len(present) if len(present) else 0.0,
         characters=sum(map(len, texts)) / len(texts) if texts else 0.0,

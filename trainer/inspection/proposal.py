@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from risk.catalogue import Kind
 from risk.dataset.column_map import (
@@ -20,13 +21,14 @@ from risk.dataset.column_map import (
     TimeColumn,
 )
 from risk.dataset.times import time_values
+from risk.dataset.written_map import written
 from trainer.inspection.facts import column_of
 from trainer.inspection.future import known_afterwards
 from trainer.inspection.giveaway import giveaways
 from trainer.inspection.labels import ENOUGH as ENOUGH_LABELS
 from trainer.inspection.left_out import attribute_kind, why_left_out
 from trainer.inspection.named import Look, fitness_as_party, fitness_as_transaction, look_at
-from trainer.inspection.times import TimeLook, count_not_times, with_clock
+from trainer.inspection.times import TimeLook, count_not_times, lacks_zone, with_clock
 from trainer.inspection.words import (
     AMOUNT,
     AMOUNT_NOT,
@@ -42,12 +44,16 @@ from trainer.inspection.words import (
     LABEL_TIME,
     MERCHANT,
     TIME,
+    TIME_NOT,
     currency_in,
     knows_of_fraud,
+    words_of,
 )
 
 ENOUGH_AMOUNTS = 0.6  # of the values must be numbers under a name that says amount
 ASSUMED_CURRENCY = "USD"
+EXAMPLE_FORMAT = "%d.%m.%Y %H:%M"
+EXAMPLE_ZONE = "Europe/Berlin"
 LIKELY_FRAUD_SHARE = 0.2  # a column of 0 and 1 without a telling name is the label only if 1 is rare
 
 
@@ -131,11 +137,14 @@ class _Proposer:
     def _label(self) -> LabelColumn | None:
         understood = {name: look for name, look in self._free.items() if look.label is not None}
         named = {
-            name: 2.0 * bool(look.words & LABEL) + knows_of_fraud(name) - 3 * bool(look.words & LABEL_NOT)
+            name: 2.0 * bool(look.words & LABEL)
+            + knows_of_fraud(name)
+            - 3 * bool(look.words & LABEL_NOT)
+            - 0.5 * ("flag" in look.words)  # the label is rather the one beside it
             for name, look in understood.items()
             if look.label is not None and look.label.share >= ENOUGH_LABELS
         }
-        found = "is_fraud" if "is_fraud" in named else self._best(named, 1)
+        found = "is_fraud" if "is_fraud" in named else self._best(named, 0.5)
         if found is None and "is_fraud" not in self._free:
             found = self._rare_label(understood)
         label = self._free.pop(found).label if found is not None else None
@@ -145,6 +154,8 @@ class _Proposer:
         if not label.is_usual:
             fraud, genuine = (" or ".join(words) for words in (label.source.fraud, label.source.genuine))
             self._remark("is_fraud", f"{found}: {fraud} was taken for fraud, {genuine} for genuine: check it")
+        if "flag" in words_of(label.source.column):
+            self._remark("is_fraud", f"{found}: check that it holds what was found out, not what a rule suspected")
         return label.source
 
     def _rare_label(self, understood: dict[str, Look]) -> str | None:
@@ -153,10 +164,19 @@ class _Proposer:
             for name, look in understood.items()
             if look.is_binary and look.label is not None and 0 < look.label.share_of_frauds <= LIKELY_FRAUD_SHARE
         ]
-        if len(rare) != 1 or self._free[rare[0]].words & LABEL_NOT:
+        if len(rare) != 1:
             return None
-        self._remark("is_fraud", f"{rare[0]}: taken for the label because it is the only column of 0 and 1 with few 1")
-        return rare[0]
+        (name,) = rare
+        is_only = "it is the only column of 0 and 1 with few 1"
+        if self._free[name].words & LABEL_NOT:
+            self._remark(
+                "is_fraud",
+                f"{name}: not taken for the label though {is_only}, for its name says that it is a guess or tells of"
+                f" the past. If it is the label, write is_fraud = {written(name)}",
+            )
+            return None
+        self._remark("is_fraud", f"{name}: taken for the label because {is_only}")
+        return name
 
     def _fraud_kind(self) -> str | None:
         fits = [n for n, look in self._free.items() if knows_of_fraud(n) and look.words & FRAUD_KIND]
@@ -168,7 +188,9 @@ class _Proposer:
         if name is None:
             return None
         look = self._free.pop(name)
-        return look.time.source if look.time is not None else TimeColumn(name)
+        source = look.time.source if look.time is not None else TimeColumn(name)
+        self._say_zone("labelled_at", source)
+        return source
 
     def _event_time(self) -> TimeColumn | None:
         scores = {name: float(look.time.score) for name, look in self._free.items() if look.time is not None}
@@ -177,6 +199,9 @@ class _Proposer:
         name = self._best(scores, 3)
         if name is None:
             self._remark("event_time", "no column looks like a time: write the map by hand, docs/datasets.md shows how")
+            for name in [name for name, look in self._free.items() if look.words & TIME and not look.words & TIME_NOT]:
+                write = f"event_time = {written(TimeColumn(name, format=EXAMPLE_FORMAT))}"
+                self._remark("event_time", f"if {name} is the time, write {write} with the directives of its form")
             return None
         look = self._free.pop(name).time
         assert look is not None
@@ -184,6 +209,7 @@ class _Proposer:
             self._remark("event_time", look.remark)
         source = self._with_clock(look)
         self._count_not_times(source)
+        self._say_zone("event_time", source)
         others = [other for other, look in self._free.items() if look.is_time]
         for other in others:
             del self._free[other]
@@ -201,6 +227,13 @@ class _Proposer:
         del self._free[name]
         self._remark("event_time", f"{look.source.column} is only a date: {name} was taken for the time of day")
         return with_clock(look.source, name, clock)
+
+    def _say_zone(self, key: str, source: TimeColumn) -> None:
+        if lacks_zone(column_of(self._sample, source.column), source):
+            write = f"{key} = {written(replace(source, zone=EXAMPLE_ZONE))}"
+            self._remark(
+                key, f"{source.column}: times without a zone are taken as UTC; if they are local, write {write}"
+            )
 
     def _count_not_times(self, source: TimeColumn) -> None:
         arrays = [column_of(self._sample, name) for name in source.columns]

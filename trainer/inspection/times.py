@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from risk.clock import DAY, EARLIEST, LATEST, to_ms
 from risk.dataset.column_map import UNITS, TimeColumn
 from risk.dataset.names import present_texts
-from risk.dataset.times import MISSING, as_times
+from risk.dataset.times import MISSING, as_times, brings_zone
 from risk.dataset.values import Bad, is_text
 from risk.errors import DatasetError
 from trainer.inspection.words import ID, TIME, TIME_NOT, unit_of, words_of
@@ -28,10 +28,13 @@ RELATIVE_ORIGIN = to_ms(datetime(2024, 1, 1, tzinfo=UTC))
 FIRST_EPOCH, LAST_EPOCH = to_ms(datetime(2000, 1, 1, tzinfo=UTC)), to_ms(datetime(2040, 1, 1, tzinfo=UTC))
 EPOCH_UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds")
 
-_DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%d %b %Y", "%b %d, %Y", "%d-%b-%Y")
+_DATES = (
+    "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%d %b %Y", "%b %d, %Y", "%d-%b-%Y",
+    "%d.%m.%y", "%d/%m/%y", "%m/%d/%y",
+)  # fmt: skip
 _TIMES = (" %H:%M:%S", " %H:%M", " %H:%M:%S.%f", " %I:%M:%S %p", " %I:%M %p", "T%H:%M:%S", "")
-FORMATS = (*(date + time for time in _TIMES for date in _DATES), "%Y%m%d%H%M%S", "%d/%m/%y %H:%M", "%m/%d/%y %H:%M")
-
+FORMATS = tuple(date + time for time in _TIMES for date in _DATES)
+DIGITS_ALONE = {"%Y%m%d": 8, "%Y%m%d%H%M%S": 14}
 
 CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p", "%H:%M:%S.%f", "%H.%M", "%H%M%S")
 _CLOCK = r"^ *\d{1,2}([:.]?)\d{2}([:.]?\d{2}(\.\d+)?)?( ?[AaPp][Mm])? *$"
@@ -75,6 +78,15 @@ def count_not_times(array: pa.Array, source: TimeColumn) -> tuple[int, str]:
     return len(places), "" if not places else str(array[places[0]].as_py())
 
 
+def lacks_zone(array: pa.Array, source: TimeColumn) -> bool:
+    """Whether times are taken as UTC because they say nothing else; numbers count from a moment."""
+    if pa.types.is_timestamp(array.type):
+        return array.type.tz is None
+    if source.unit is not None or source.format is not None or not is_text(array):
+        return source.unit is None
+    return not any(map(brings_zone, _spread(array).to_pylist()))
+
+
 def look_at_time(name: str, array: pa.Array) -> TimeLook | None:
     """The best way to read a column as a time, or None."""
     words = words_of(name)
@@ -84,13 +96,12 @@ def look_at_time(name: str, array: pa.Array) -> TimeLook | None:
         return TimeLook(TimeColumn(name), 4 + named, None, bool(pa.types.is_date(array.type)))
     if not len(few):
         return None
-    numbers = _as_numbers(few)
+    look = _digits_alone(name, words, few, named)
+    numbers = None if look else _as_numbers(few)
     if numbers is not None:
         look = _numbers(name, words, numbers, named)
-    elif is_text(few):
+    elif look is None and is_text(few):
         look = _texts(name, few, named)
-    else:
-        look = None
     if look is None:
         return None
     times = as_times(few, look.source, "event_time", None)
@@ -113,10 +124,7 @@ def _as_numbers(few: pa.Array) -> np.ndarray | None:
         plain = pa.types.is_integer(few.type) or pa.types.is_floating(few.type) or pa.types.is_decimal(few.type)
         return few.cast(pa.float64()).to_numpy(zero_copy_only=False) if plain else None
     is_number = pc.match_substring_regex(few, r"^ *[+-]?\d+(\.\d*)?([eE][+-]?\d+)? *$")
-    # Fourteen digits are rather a date without signs between, 20240131235959.
-    if not _is_enough(pc.mean(is_number.cast(pa.int8())).as_py(), len(few)) or _is_enough(
-        _share(few, TimeColumn("", "%Y%m%d%H%M%S")), len(few)
-    ):
+    if not _is_enough(pc.mean(is_number.cast(pa.int8())).as_py(), len(few)):
         return None
     texts = pc.if_else(is_number, pc.utf8_trim_whitespace(few), None)
     return np.asarray(texts.cast(pa.float64()).to_numpy(zero_copy_only=False))
@@ -133,6 +141,20 @@ def _share(few: pa.Array, source: TimeColumn) -> float:
     except DatasetError:
         return 0.0
     return float(((times >= EARLIEST) & (times < LATEST)).sum()) / len(few)
+
+
+def _digits_alone(name: str, words: frozenset[str], few: pa.Array, named: int) -> TimeLook | None:
+    """20240131, 20240131235959: dates without signs between, which are numbers to everybody else."""
+    if (words & ID and not words & TIME) or not (is_text(few) or pa.types.is_integer(few.type)):
+        return None
+    enough = ENOUGH if named > 0 else ENOUGH_NUMBERS
+    lengths = pc.utf8_length(few.cast(pa.string()))
+    for pattern, count in DIGITS_ALONE.items():
+        alike = few.filter(pc.equal(lengths, count))
+        source = TimeColumn(name, pattern)
+        if len(alike) >= FEWEST_TIMES and _share(alike, source) * len(alike) >= enough * len(few):
+            return TimeLook(source, 3 + named, None)
+    return None
 
 
 def _texts(name: str, few: pa.Array, named: int) -> TimeLook | None:

@@ -10,7 +10,8 @@ LABEL = frozenset(
     {"fraud", "fraudulent", "isfraud", "label", "class", "target", "chargeback", "scam", "outcome", "betrug", "fraude",
      "fraudulento", "fraudulenta", "fraudulente", "frauduleux", "frauduleuse", "frode", "bedrog", "oszustwo"}
 )  # fmt: skip
-LABEL_NOT = frozenset({"flag", "flagged", "score", "probability", "rule", "risk"})
+# A guess made beforehand, or what a customer has done before: not what was found out about this transaction.
+LABEL_NOT = frozenset({"flagged", "score", "probability", "rule", "risk", "previous", "prior", "past"})
 FRAUD_KIND = frozenset({"scenario", "kind", "type", "pattern", "modus"})
 LABEL_TIME = frozenset({"labelled", "labeled", "reported", "confirmed", "chargeback"})
 TIME = frozenset(
@@ -51,16 +52,31 @@ MERCHANT = frozenset(
 # A property of the customer or merchant is not its id.
 PROPERTY = frozenset(
     {"type", "brand", "category", "limit", "balance", "oldbalance", "newbalance", "age", "network", "bank", "city",
-     "state", "zip", "lat", "long", "latitude", "longitude", "country", "gender", "risk", "score", "present", "mcc",
-     "population", "pop", "tenure", "job", "amount", "count", "currency", "device", "channel", "fraud", "time", "date",
-     "land", "pays", "pais", "paese", "stadt", "ville", "ciudad", "kategorie", "categorie", "categoria", "alter",
-     "saldo", "typ", "datum", "betrag", "betrug", "fraude"}
+     "state", "zip", "lat", "long", "latitude", "longitude", "country", "ctry", "gender", "risk", "score", "present",
+     "mcc", "population", "pop", "tenure", "job", "amount", "count", "currency", "device", "channel", "fraud", "time",
+     "date", "land", "pays", "pais", "paese", "stadt", "ville", "ciudad", "kategorie", "categorie", "categoria",
+     "alter", "saldo", "typ", "datum", "betrag", "betrug", "fraude"}
 )  # fmt: skip
 CATEGORY = frozenset(
-    {"category", "mcc", "industry", "sector", "kategorie", "branche", "categorie", "categoria", "rubro"}
+    {
+        "category",
+        "mcc",
+        "industry",
+        "sector",
+        "kategorie",
+        "branche",
+        "categorie",
+        "categoria",
+        "rubro",
+        "shoptype",
+        "merchanttype",
+        "storetype",
+    }
 )
-CHANNEL = frozenset({"channel", "type", "method", "mode", "entry", "kanal", "canal", "canale"})
-COUNTRY = frozenset({"country", "land", "pays", "pais", "paese", "kraj"})
+CHANNEL = frozenset(
+    {"channel", "type", "method", "mode", "entry", "kanal", "vertriebsweg", "vertriebskanal", "canal", "canale"}
+)
+COUNTRY = frozenset({"country", "ctry", "land", "pays", "pais", "paese", "kraj"})
 DEVICE = frozenset({"device", "geraet", "appareil", "dispositivo", "apparaat"})
 CURRENCY = frozenset({"currency", "ccy", "waehrung", "devise", "moneda", "divisa", "moeda", "valuta", "waluta"})
 # Codes of ISO 4217 that are words of their own: AMOUNT_ALL names no Albanian lek.
