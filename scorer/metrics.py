@@ -45,6 +45,11 @@ class Metrics:
             "rejects", "Messages that were not scored, by source topic and reason.", ["topic", "reason"]
         )
         self.duplicates = counter("duplicates", "Transactions that this customer had already; not scored again.")
+        self.missing = counter(
+            "missing_values",
+            "Transactions scored without a value in a field that their bundle learned from, by field.",
+            ["field"],
+        )
         self.labels = counter("labels", "Labels stored.")
         self.alerts = counter("alerts", "High-risk alerts.")
         self.sent = counter("outputs_sent", "Messages sent, by kind.", ["kind"])

@@ -70,7 +70,7 @@ _FLAG_COLUMNS = (
     ViewColumn("score", "probability of fraud, 0 to 1", "score"),
     ViewColumn("level", "low, medium or high", "level"),
     ViewColumn("reasons", "why, JSON list of features with their part in the score and a sentence", "reasons"),
-    ViewColumn("imputed", "JSON list of the fields that were missing and taken as usual", "imputed"),
+    ViewColumn("imputed", "JSON list of the numbers that were missing and taken as usual", "imputed"),
     ViewColumn("attributes", "what else the transaction brought, JSON object", "attributes"),
     ViewColumn("ledger_day", "newest day of the merchant ledger that was looked at", _date("ledger_day")),
     ViewColumn("bundle_version", "the model that scored it", "bundle_version"),
