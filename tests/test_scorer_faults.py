@@ -63,6 +63,7 @@ def test_a_port_that_another_worker_has_is_told_with_the_way_out(kafka: TestKafk
         assert f"cannot listen at 127.0.0.1 port {port} (Address already in use)" in worker.said()
         assert "--metrics-port" in worker.said()
         assert "Traceback" not in worker.said()
+        assert "never awaited" not in worker.said()
         assert not made.store.exists()
 
 
