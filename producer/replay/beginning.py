@@ -1,6 +1,7 @@
 """Where a replay begins: at the start of the file, or where an earlier one was."""
 
 import hashlib
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +49,8 @@ def beginning_of(
 def ends_of(dataset: Dataset) -> tuple[int, int]:
     if dataset.ends is None:
         raise OptionError(
-            f"{dataset.path}: got no row with a time, expected transactions; `python -m trainer inspect` tells why"
+            f"{dataset.path}: got no row with a time, expected transactions; `python -m trainer inspect "
+            f"{shlex.quote(str(dataset.path))}` tells why"
         )
     return dataset.ends
 
