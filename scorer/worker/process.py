@@ -115,6 +115,7 @@ async def run(options: Options) -> None:
         await _until(stop, app, metrics)
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)  # it is ending; to be told again changes nothing
+    log.info("ended")
 
 
 async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tuple[Ownership, LagMonitor, list[Task]]:
