@@ -70,8 +70,8 @@ def _run(options: argparse.Namespace) -> int:
         say_table([TITLES, *_lines(stored.positions, ends, topics)])
     if any(position.owner for position in stored.positions):
         say(
-            "last owner: the worker that took the partition over last, as host:process. It may have ended since: `ps -p "
-            "PROCESS` on that host shows it while it lives, and so do its metrics. A lag that falls says that one works"
+            "last owner: the worker that took the partition over last, as host:process. It may have ended since: while "
+            "it lives, its metrics show it, and `ps -p PROCESS` on that host. A lag that falls says that one works"
         )
     for (delay, bucket), begun, newest, _ in stored.ledgers:
         since = "no transaction so far" if begun is None else f"the first is {to_date(begun)}"
