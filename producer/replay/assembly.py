@@ -124,7 +124,7 @@ async def _send(job: Job, wire: Wire, clock: Clock, watch: TopicWatch) -> int:
     if is_through and tally.transactions != asked.limit:
         bookmark.save(is_finished=True)
         return EXIT_OK
-    say_place(job.position, "stopped at --limit" if is_through else "interrupted")
+    say_place(job.position, "stopped at --limit" if is_through else "interrupted", tally)
     return EXIT_OK if is_through else stop.code
 
 

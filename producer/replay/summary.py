@@ -54,5 +54,7 @@ def say_left_out(asked: Asked, sequence: Sequence, packer: Packer, passed_over: 
         notice(f"{counted(sequence.future_labels, 'label is', 'labels are')} dated ahead of now, and not sent")
 
 
-def say_place(position: Path, why: str) -> None:
-    say(f"{why}; {position} says where it was, and --resume goes on from there")
+def say_place(position: Path, why: str, tally: Tally) -> None:
+    sent = counted(tally.transactions, "transaction", "transactions")
+    up_to = "" if tally.event_time is None else f", up to {to_text(tally.event_time)}"
+    say(f"{why}: {sent} sent{up_to}. --resume goes on from there, which {position} notes")
