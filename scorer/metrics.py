@@ -120,7 +120,7 @@ class Metrics:
 def answer(registry: CollectorRegistry, host: str, port: int) -> tuple[str, Callable[[], None]]:
     """In a thread of its own, so that a worker whose loop hangs is seen; the address, and how to end it."""
     advice = "another worker may have it: give this one its own by --metrics-port, or 0, which picks a free one"
-    door = listening(host, port, "TRUSTLENS_METRICS_HOST", "TRUSTLENS_METRICS_PORT", advice)
+    door = listening(host, port, "TRUSTLENS_METRICS_HOST", "--metrics-port or TRUSTLENS_METRICS_PORT", advice)
     server = listener(make_asgi_app(registry))
     thread = threading.Thread(target=run, args=([(server, door)],), name="metrics", daemon=True)
     thread.start()
