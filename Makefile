@@ -104,7 +104,9 @@ pictures: setup  ## draw and photograph a real demo for the README; a few minute
 kafka: setup  ## a real Apache Kafka on port 9092 (PORT=...) until Ctrl-C; data in .kafka/data; needs Java 17 and Maven
 	@$(PY) -m ops.kafka $(if $(PORT),--port $(PORT))
 
-embedded: setup  ## a broker in memory, for a demonstration, until Ctrl-C; needs nothing
+embedded: setup  ## a broker in memory on a free port, for a demonstration, until Ctrl-C; needs nothing
+	@[ -z "$(PORT)" ] || { echo "error: PORT: got $(PORT), expected none: the broker in memory takes a free port by itself;" \
+		"for one of your choice, a real Kafka: make kafka PORT=$(PORT)" >&2; exit 1; }
 	@$(PY) -m ops.embedded
 
 lock: setup  ## resolve pyproject.toml into requirements.lock again

@@ -2,7 +2,7 @@
 
 import argparse
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -27,12 +27,23 @@ class Parser(argparse.ArgumentParser):
             **keywords,
         )
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Of commands and choices, as `refuse` of options."""
+        if action.choices is not None and value not in action.choices:
+            known = list(map(str, action.choices))
+            raise argparse.ArgumentError(
+                action, f"got {value!r}, expected one of {', '.join(known)}{_hint([value], known)}"
+            )
+
     def refuse(self, unknown: list[str]) -> NoReturn:
         """Names what is not known, and what was likely meant."""
         known = [option for action in self._actions for option in action.option_strings]
-        near = [m for word in unknown for m in difflib.get_close_matches(word.split("=")[0], known, n=1)]
-        hint = f"; did you mean {' '.join(near)}?" if near else ""
-        self.error(f"not known: {' '.join(unknown)}{hint}")
+        self.error(f"not known: {' '.join(unknown)}{_hint([word.split('=')[0] for word in unknown], known)}")
+
+
+def _hint(unknown: Sequence[str], known: Sequence[str]) -> str:
+    near = [m for word in unknown for m in difflib.get_close_matches(word, known, n=1)]
+    return f"; did you mean {' '.join(near)}?" if near else ""
 
 
 _Value = TypeVar("_Value")

@@ -31,7 +31,7 @@ def handle(cases: sqlite3.Connection, alert: dict[str, Any]) -> bool:
     """Whether the alert was new. What is done for it must be in this database, or be safe to do twice."""
     new = cases.execute("insert or ignore into handled values (?)", (alert["alert_id"],)).rowcount == 1
     if new:
-        of, reasons = alert["transaction"], "; ".join(reason["sentence"] for reason in alert["reasons"])
+        of, reasons = alert["transaction"], "\n".join(reason["sentence"] for reason in alert["reasons"])
         row = (of["customer_id"], of["transaction_id"], alert["score"], reasons)
         cases.execute("insert into cases values (?, ?, ?, ?)", row)
     return new

@@ -2,6 +2,7 @@
 
 import argparse
 import ipaddress
+import logging
 import signal
 import socket
 import time
@@ -25,6 +26,10 @@ from risk.settings import Settings, read_settings
 
 SHORTEST_TOKEN = 16  # so that nobody guesses it
 LAST_PORT = 65_535
+# Either may have said it.
+_HOST = "--host or TRUSTLENS_REPORTER_HOST"
+_PORT = "--port or TRUSTLENS_REPORTER_PORT"
+_METRICS_PORT = "--metrics-port or TRUSTLENS_REPORTER_METRICS_PORT"
 
 
 class Doors(NamedTuple):
@@ -69,25 +74,27 @@ def _run(options: argparse.Namespace) -> int:
         if value is not None
     }
     settings = read_settings(options.environment, said)
+    # What the server says of a connection: without this, a bare sentence.
+    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     check_access(settings)
     host, port, of_metrics = settings.reporter_host, settings.reporter_port, settings.reporter_metrics_port
     if of_metrics is None:
         of_metrics = port and port + 1
         if of_metrics > LAST_PORT:
             raise SettingError(
-                f"TRUSTLENS_REPORTER_PORT: got {port}, after which there is no port for programs; expected a smaller "
-                "one, or a port of their own in TRUSTLENS_REPORTER_METRICS_PORT"
+                f"{_PORT}: got {port}, after which there is no port for programs; expected a smaller one, or a port of "
+                f"their own: {_METRICS_PORT}"
             )
     with (
-        _listening(host, port, "--port or TRUSTLENS_REPORTER_PORT") as pages,
-        _listening(host, of_metrics, "--metrics-port or TRUSTLENS_REPORTER_METRICS_PORT") as metrics,
+        _listening(host, port, _PORT) as pages,
+        _listening(host, of_metrics, _METRICS_PORT) as metrics,
     ):
         _serve(settings, Doors(pages, metrics), alive_of(options.environment))
     return EXIT_OK
 
 
 def _listening(host: str, port: int, setting: str) -> socket.socket:
-    return listening(host, port, "TRUSTLENS_REPORTER_HOST", setting, "see who has it, or choose another")
+    return listening(host, port, _HOST, setting, "see who has it, or choose another")
 
 
 def check_access(settings: Settings) -> None:
@@ -99,9 +106,9 @@ def check_access(settings: Settings) -> None:
         )
     if not token and not _is_loopback(settings.reporter_host):
         raise SettingError(
-            f"TRUSTLENS_REPORTER_HOST: got {settings.reporter_host!r} without a token, expected 127.0.0.1, ::1 or "
-            "localhost: whoever reaches it could read every transaction. Set TRUSTLENS_REPORTER_TOKEN to a long random "
-            "text, or keep to this machine."
+            f"{_HOST}: got {settings.reporter_host!r} without a token, expected 127.0.0.1, ::1 or localhost: whoever "
+            "reaches it could read every transaction. Set TRUSTLENS_REPORTER_TOKEN to a long random text, or keep to "
+            "this machine."
         )
 
 

@@ -86,7 +86,7 @@ def _overview(now: Kpis) -> Table:
     levels = ", ".join(f"{count:,} {level}" for level, count in now.by_level.items())
     about = "about " if now.customers_estimated else ""
     _add(table, "transactions", f"{now.transactions:,}: {levels}")
-    new = f"{now.high_last_hour:,} in the last hour, {now.high_last_day:,} in the last day"
+    new = f"{now.high_last_hour:,} in the hour up to the newest event, {now.high_last_day:,} in the day up to it"
     _add(table, "high", f"{_share(now.high_rate)}; {new}")
     _add(table, "customers", f"{about}{now.customers:,}")
     for one in now.amounts:

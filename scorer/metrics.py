@@ -45,6 +45,11 @@ class Metrics:
             "rejects", "Messages that were not scored, by source topic and reason.", ["topic", "reason"]
         )
         self.duplicates = counter("duplicates", "Transactions that this customer had already; not scored again.")
+        self.missing = counter(
+            "missing_values",
+            "Transactions scored without a value in a field that their bundle learned from, by field.",
+            ["field"],
+        )
         self.labels = counter("labels", "Labels stored.")
         self.alerts = counter("alerts", "High-risk alerts.")
         self.sent = counter("outputs_sent", "Messages sent, by kind.", ["kind"])
@@ -115,7 +120,7 @@ class Metrics:
 def answer(registry: CollectorRegistry, host: str, port: int) -> tuple[str, Callable[[], None]]:
     """In a thread of its own, so that a worker whose loop hangs is seen; the address, and how to end it."""
     advice = "another worker may have it: give this one its own by --metrics-port, or 0, which picks a free one"
-    door = listening(host, port, "TRUSTLENS_METRICS_HOST", "TRUSTLENS_METRICS_PORT", advice)
+    door = listening(host, port, "TRUSTLENS_METRICS_HOST", "--metrics-port or TRUSTLENS_METRICS_PORT", advice)
     server = listener(make_asgi_app(registry))
     thread = threading.Thread(target=run, args=([(server, door)],), name="metrics", daemon=True)
     thread.start()

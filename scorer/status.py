@@ -31,7 +31,7 @@ from risk.warming_up import (
 )
 from scorer.opening import store_to_read
 
-TITLES = ("partition", "owner", "epoch", "next offset", "end", "lag", "newest event", "waits with")
+TITLES = ("partition", "last owner", "epoch", "next offset", "end", "lag", "newest event", "waits with")
 
 
 class Stored(NamedTuple):
@@ -68,6 +68,11 @@ def _run(options: argparse.Namespace) -> int:
     ends = asyncio.run(_ends(connection_of(settings), topics, troubles))
     if stored.positions or ends:
         say_table([TITLES, *_lines(stored.positions, ends, topics)])
+    if any(position.owner for position in stored.positions):
+        say(
+            "last owner: the worker that took the partition over last, as host:process. It may have ended since: while "
+            "it lives, its metrics show it, and `ps -p PROCESS` on that host. A lag that falls says that one works"
+        )
     for (delay, bucket), begun, newest, _ in stored.ledgers:
         since = "no transaction so far" if begun is None else f"the first is {to_date(begun)}"
         say(f"ledger: newest closed day {to_date(newest)}, {since} (label delay {delay} d, bucket {bucket // 1000} s)")

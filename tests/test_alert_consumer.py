@@ -76,6 +76,14 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "cases.db"
 
 
+def test_a_case_has_each_reason_in_a_line_of_its_own(path: Path) -> None:
+    """A sentence may hold a semicolon, and a comma."""
+    reasons = [replace(SOME_ALERT.reasons[0], sentence=sentence) for sentence in ("14; usual: 1", "first time")]
+    run(path, Deliveries(path, [[encode(replace(SOME_ALERT, reasons=tuple(reasons)))]]))
+    with closing(sqlite3.connect(path)) as cases:
+        assert cases.execute("select reasons from cases").fetchall() == [("14; usual: 1\nfirst time",)]
+
+
 def test_what_comes_twice_is_handled_once(path: Path) -> None:
     run(path, Deliveries(path, [[alert(1), alert(2), alert(1)], [alert(2), alert(3)]]))
     assert opened(path) == {"T1": 1, "T2": 1, "T3": 1}

@@ -148,8 +148,9 @@ def test_a_bundle_made_for_other_data_is_named_loudly(
     pq.write_table(history(home).drop_columns(["device_id", "channel"]), bare)
     assert backtest(home, "--thresholds", "0.5", file=bare) == EXIT_OK
     said = capsys.readouterr().err
-    assert "2 of its 5 features cannot be had from" in said
-    assert "which has no column for channel, device_id: new_device_30d, channel." in said
+    assert "2 of its 5 features cannot be had, because no column of" in said
+    assert "bare.parquet is read as channel, device_id: new_device_30d, channel." in said
+    assert "is read where the map (--columns) names it" in said
 
 
 def test_columns_that_hold_nothing_are_named(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -122,6 +122,27 @@ def test_an_option_that_there_is_not_is_named_with_the_status_of_a_mistake(
     assert said.err.splitlines()[-1].startswith(name)
 
 
+@pytest.mark.parametrize(
+    ("program", "words", "said"),
+    [
+        ("trainer", ["inpsect", "mine.csv"], "got 'inpsect', expected one of"),
+        ("trainer", ["inpsect", "mine.csv"], "; did you mean inspect?"),
+        ("kpi_reporter", ["shw"], "argument COMMAND: got 'shw', expected one of serve, show; did you mean show?"),
+        ("trainer", ["train", "mine.csv", "--model", "lightgb"], "catboost, mlp; did you mean lightgbm?"),
+        ("scorer", ["zzz"], "argument COMMAND: got 'zzz', expected one of worker, "),
+    ],
+)  # fmt: skip
+def test_a_slip_in_a_command_or_a_choice_is_named(
+    program: str, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = import_module(f"{program}.__main__").main
+    with pytest.raises(SystemExit, match=str(EXIT_USAGE)):
+        main(words, {})
+    error = " ".join(capsys.readouterr().err.split())
+    assert said in error
+    assert ("did you mean" in error) == (words != ["zzz"])
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_list_of_commands_loads_what_none_of_them_needs(program: str) -> None:
     """Whoever asks what there is does not wait for what trains or streams."""

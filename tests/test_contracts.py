@@ -24,7 +24,7 @@ from risk.ledger_log import messages_of
 from risk.outputs import HighRiskAlert, RiskFlag, encode
 from risk.scorer import MOST_REASONS
 from risk.topics import KINDS
-from tests.contracts import FOLDER, closed, faults, schema, validator
+from tests.contracts import FOLDER, FROM_PRODUCERS, closed, faults, schema, validator
 from tests.events import ALERTS, FLAGS, LABELS, TEXT, TRANSACTIONS
 
 OURS = {file: validator(closed(schema(file))) for file in schemas()}
@@ -34,6 +34,18 @@ PUBLISHED = {file: validator(schema(file)) for file in schemas()}
 @pytest.mark.parametrize("file", sorted(files()))
 def test_the_committed_file_is_what_the_types_say(file: str) -> None:
     assert (FOLDER / file).read_text() == files()[file], "run: make docs"
+
+
+def test_the_page_lists_the_fields_of_what_is_sent() -> None:
+    """In the schemas' order, and which of them must be there."""
+    section = (FOLDER / "README.md").read_text().split("## The fields of what is sent")[1].split("\n## ")[0]
+    tables = section.split("|---|---|---|\n")[1:]
+    for table, file in zip(tables, FROM_PRODUCERS, strict=True):
+        listed = re.findall(r"^\| `(\w+)` \| (required|) ?\|", table, re.MULTILINE)
+        published = schema(file)
+        assert listed == [
+            (name, "required" if name in published["required"] else "") for name in published["properties"]
+        ]
 
 
 def test_no_file_lies_there_that_nobody_writes() -> None:

@@ -18,8 +18,8 @@ from console.commands import parser_of
 from demo.command import parser as demo
 from ops.embedded.__main__ import parser as embedded
 from ops.kafka.__main__ import parser as kafka
-from risk.codec import decode_transaction
-from risk.events import Transaction
+from risk.codec import decode_label, decode_transaction
+from risk.events import Label, Transaction
 from risk.settings import PREFIX, read_settings
 from storm.__main__ import parser as storm
 from storm.scenarios import SCENARIOS
@@ -159,14 +159,19 @@ def targets() -> set[str]:
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
-def test_the_transaction_of_the_recipe_is_one() -> None:
-    (command,) = (command for command in typed(RECIPES, "Your own Kafka") if command.startswith("echo "))
-    words = shlex.split(command)
-    sent = decode_transaction(words[1].encode())
+def test_the_messages_of_the_recipe_are_what_they_should_be() -> None:
+    """The label is one of the transaction, and was known after it."""
+    by_hand = [shlex.split(line) for line in typed(RECIPES, "Your own Kafka") if line.startswith("echo ")]
+    transaction, label = (words[1].encode() for words in by_hand)
+    sent, known = decode_transaction(transaction), decode_label(label)
     assert isinstance(sent, Transaction)
-    assert words[words.index("-k") + 1] == sent.customer_id
+    assert isinstance(known, Label)
+    assert (known.transaction_id, known.customer_id) == (sent.transaction_id, sent.customer_id)
+    assert known.labelled_at > sent.event_time
     prefix = dict(shlex.split(line)[1].split("=") for line in typed(RECIPES, "Your own Kafka") if "PREFIX" in line)
-    assert words[words.index("-t") + 1] == f"{prefix[f'{PREFIX}TOPIC_PREFIX']}transactions"
+    for words, topic in zip(by_hand, ("transactions", "labels"), strict=True):
+        assert words[words.index("-k") + 1] == sent.customer_id
+        assert words[words.index("-t") + 1] == f"{prefix[f'{PREFIX}TOPIC_PREFIX']}{topic}"
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "DESIGN.md", ROOT / "CHANGELOG.md"], ids=ids)

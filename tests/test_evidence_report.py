@@ -14,10 +14,10 @@ from sklearn.metrics import classification_report
 
 from risk.clock import to_text
 from tests.evidence_cases import contender, thrown
+from trainer.evidence import page_words as words_of_page
 from trainer.evidence.evidence import judge
 from trainer.evidence.page import page
 from trainer.evidence.plot_files import write_png
-from trainer.evidence import page_words as words_of_page
 from trainer.evidence.plot_style import COLOURS
 from trainer.evidence.plots import draw_plots
 from trainer.evidence.write import write_report

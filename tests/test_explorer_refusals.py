@@ -198,6 +198,7 @@ def test_no_other_address_leads_anywhere(server: Served, address: str) -> None:
         "/store/risk_flags?_facet=nothing",
         "/store/risk_flags?_through=1",
         "/store/readable_flags?_next=abc",
+        "/store/risk_flags?_next=zzz",
         "/store/readable_flags?_next=99999999999999999999",
         "/store/risk_flags.csv?_stream=1",
         "/store?sql=%ff",
@@ -207,6 +208,11 @@ def test_an_address_with_nonsense_in_it_is_refused_in_words(server: Served, addr
     answer = server.ask(address)
     assert answer.status == 400, answer.text
     assert "Traceback" not in answer.text
+
+
+def test_a_next_page_that_there_is_not_is_no_fault_of_an_sql_that_nobody_wrote(server: Served) -> None:
+    said = server.ask("/store/risk_flags.json?_next=zzz").json["error"]
+    assert said == "got _next=zzz, expected what the link to the next page has; without it, the first page is shown"
 
 
 def test_what_is_asked_does_not_become_part_of_the_page(server: Served) -> None:

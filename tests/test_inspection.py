@@ -1,6 +1,7 @@
 """inspect: what it prints, what it warns of, what it writes."""
 
 import argparse
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def test_a_written_map_works_and_is_not_overwritten(world: World, tmp_path: Path
 def test_a_file_without_a_time_is_shown_and_then_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """There is nothing to propose, and it says what to do."""
     path = saved(tmp_path, label=["a", "b"], amount=[1.5, 2.5])
-    options = argparse.Namespace(file=path, columns=None, write=None, force=False, environment={})
+    options = argparse.Namespace(file=path, columns=None, write=None, rejects=None, force=False, environment={})
     with pytest.raises(DatasetError, match="no column looks like a time: write the map by hand"):
         inspection.run(options)
     assert "file.csv: 2 rows, 2 columns" in capsys.readouterr().out
@@ -206,6 +207,47 @@ def test_the_first_bad_row_of_each_reason_is_shown(world: World, tmp_path: Path,
     assert "unreadable: 2 rows with reason refund; the first: row 31 (line 32), amount: got '-5.00'" in said
 
 
+def test_every_row_that_cannot_be_used_is_written(world: World, tmp_path: Path, inspect: Inspect) -> None:
+    """With its place, its reason, and the original texts."""
+    columns = own(world)
+    columns["amount"] = ["much"] * 30 + ["-5.00"] + [str(x) for x in world.amount[31:]]
+    target = tmp_path / "rejects.ndjson"
+    said = inspect(saved(tmp_path, **columns), "--rejects", target)
+    assert f"wrote {target}: 31 rows that cannot be used" in said
+    found = [json.loads(line) for line in target.read_text().splitlines()]
+    assert [(one["row"], one["line"], one["reason"]) for one in found] == [
+        (row, row + 1, "wrong_type" if row < 31 else "refund") for row in range(1, 32)
+    ]
+    assert found[30]["detail"].startswith("amount: got '-5.00', expected ")
+    assert found[30]["values"]["amount"] == "-5.00"
+
+
+def test_a_row_of_ndjson_that_is_no_text_of_utf_8_is_written_too(tmp_path: Path, inspect: Inspect) -> None:
+    good = '{"transaction_id": "T%d", "event_time": "2024-01-01T00:00:00Z", "amount": 1, "currency": "EUR"}'
+    rows = [good % n for n in range(5)]
+    rows[1:3] = [rows[1].replace("T1", "\\ud800"), rows[2].replace("T2", "\\u0000")]
+    path, target = tmp_path / "h.ndjson", tmp_path / "rejects.ndjson"
+    path.write_bytes("\n".join(rows).encode() + b'\n{"transaction_id": "\x81"}\nno JSON\n')
+    inspect(path, "--rejects", target)
+    assert [json.loads(line)["line"] for line in target.read_text().splitlines()] == [2, 3, 6, 7]
+
+
+def test_rejects_overwrite_neither_the_data_nor_the_map(world: World, tmp_path: Path, inspect: Inspect) -> None:
+    path, columns = saved(tmp_path, **own(world)), tmp_path / "map.toml"
+    inspect(path, "--write", columns)
+    for target in (path, columns):
+        with pytest.raises(OptionError, match=r"--rejects .*: is a file to be read, which is never overwritten"):
+            inspect(path, "--columns", columns, "--rejects", target, "--force")
+
+
+def test_where_no_map_can_be_made_no_rejects_are_written(tmp_path: Path, inspect: Inspect) -> None:
+    path = tmp_path / "h.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(DatasetError):
+        inspect(path, "--rejects", tmp_path / "rejects.ndjson")
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_the_written_map_holds_the_remarks_at_their_keys(world: World, tmp_path: Path, inspect: Inspect) -> None:
     """Where they are read again: by whoever edits the map."""
     columns = own(world, surname="x", gone=np.where(world.fraud == 1, "bad", "good"))
@@ -263,8 +305,8 @@ def test_write_is_refused_before_the_work(world: World, tmp_path: Path, inspect:
     link.symlink_to(path)
     for target, words in [
         (tmp_path, "is a folder"),
-        (path, "is the file to inspect, which is never overwritten"),
-        (link, "is the file to inspect, which is never overwritten"),
+        (path, "is a file to be read, which is never overwritten"),
+        (link, "is a file to be read, which is never overwritten"),
         (tmp_path / "none" / "map.toml", "there is no folder"),
         (tmp_path / ("x" * 300), "cannot be written"),
     ]:

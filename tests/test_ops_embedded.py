@@ -42,6 +42,14 @@ def test_it_ends_when_told(number: signal.Signals) -> None:
     assert (said, errors, process.returncode) == ("ended\n", "", 0)
 
 
+def test_a_port_that_it_would_not_take_is_refused() -> None:
+    command = ["make", "--assume-old=setup", "embedded", "PORT=19391"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "PORT: got 19391, expected none: the broker in memory takes a free port by itself" in done.stderr
+    assert "make kafka PORT=19391" in done.stderr
+
+
 def test_the_program_ends_with_its_reason_when_a_partition_is_full() -> None:
     with _program() as (process, address):
         client = Producer({"bootstrap.servers": address, "log_level": 0})

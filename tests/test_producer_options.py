@@ -233,3 +233,26 @@ def test_a_folder_for_state_that_cannot_be_made_is_named(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(OptionError, match=r"TRUSTLENS_STATE: got .*/file, expected a folder that may be written"):
         place_of(tmp_path / "file", tmp_path / "data", "", "t")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--from", "2024-01-13"], "--from: got 2024-01-13, expected a day that leaves something of the data, which"),
+        (["--from", "2024-01-11", "--no-labels"], "--from: got 2024-01-11, expected a day"),
+        (["--until", "2024-01-01"], "--until: got 2024-01-01, expected a day that leaves something"),
+        (["--from", "2024-01-12"], "nobody listens there"),  # the last label is due then
+        (["--from", "2024-01-10", "--no-labels"], "nobody listens there"),
+        (["--until", "2024-01-02"], "nobody listens there"),
+    ],
+)
+def test_days_without_anything_to_send_are_refused_with_those_of_the_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    """Before a broker is asked."""
+    path = history(tmp_path / "ten days.csv", [row(1, 1), row(2, 23, labelled_days=11), row(3, 9 * 24)])
+    assert main(["replay", str(path), *words], NOBODY) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    if said.startswith("--"):
+        assert "which goes from 2024-01-01 to 2024-01-10" in error

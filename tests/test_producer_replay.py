@@ -1,6 +1,8 @@
 """A replay into a real Kafka, judged by what is read back."""
 
 import asyncio
+import re
+import shlex
 import signal
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +28,7 @@ from tests.kafka_replays import (
     wait_for,
     with_topics,
 )
+from trainer.__main__ import main as trainer
 
 
 @pytest.fixture
@@ -164,6 +167,20 @@ def test_rows_that_are_no_transactions_are_sent_as_they_are_or_named(
     assert nobody.key == b""
     assert "2 transactions, 0 labels, 2 rows as they are" in said.out
     assert "line 5: not_an_object" in said.err
+
+
+def test_how_to_list_every_row_that_was_not_sent_is_told(
+    environment: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, columns = history(tmp_path / "my h.csv", [row(1, 0), *["short"] * 12]), tmp_path / "map.toml"
+    names = ("transaction_id", "event_time", "customer_id", "amount", "currency")
+    columns.write_text("".join(f'{name} = "{name}"\n' for name in names))
+    assert main(["replay", str(path), "--columns", str(columns), *UNLIMITED], environment) == 0
+    [command] = re.findall("... and 2 more; `python -m trainer (.*)` lists every row", capsys.readouterr().err)
+    words = shlex.split(command)
+    words[-1] = str(tmp_path / words[-1])
+    assert trainer(words, {}) == 0
+    assert len(Path(words[-1]).read_text().splitlines()) == 12
 
 
 def test_a_message_that_no_broker_takes_is_left_out_and_said(

@@ -34,9 +34,14 @@ def test_an_interrupted_replay_is_resumed_to_exactly_the_whole_file(
     code = running.end(number)
     assert code == {signal.SIGINT: 130, signal.SIGTERM: 143}.get(number, -9), running.said
     if number != signal.SIGKILL:
-        said = re.fullmatch(r"interrupted; (.*) says where it was, and --resume goes on from there", last_line(running))
+        said = re.fullmatch(
+            r"interrupted: (\d[\d,]*) transactions sent, up to 2024-[-\dT:.]+Z\. --resume goes on from there, which "
+            r"(.*) notes",
+            last_line(running),
+        )
         assert said is not None, running.said
-        assert Path(said[1]).parent == Path(os.environ["XDG_STATE_HOME"], "trustlens", "replay")
+        assert 300 <= int(said[1].replace(",", "")) < 2000
+        assert Path(said[2]).parent == Path(os.environ["XDG_STATE_HOME"], "trustlens", "replay")
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
     assert sum(map(len, everything(kafka.address, topics.transactions).values())) < 2000
     assert main(["replay", str(path), "--resume", *UNLIMITED], environment) == 0

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -161,7 +162,23 @@ def test_a_name_that_no_machine_has_is_said(filled: Path) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "8.8.8.8", "reporter.invalid", "localhost.invalid"])
 def test_without_a_token_only_this_machine_is_answered(filled: Path, host: str) -> None:
     said = refused(filled, HOST=host)
-    assert f"TRUSTLENS_REPORTER_HOST: got '{host}' without a token, expected 127.0.0.1, ::1 or localhost" in said
+    words = f"--host or TRUSTLENS_REPORTER_HOST: got '{host}' without a token, expected 127.0.0.1, ::1 or localhost"
+    assert words in said
+    assert words in refused(filled, "--host", host)
+
+
+def test_what_is_no_question_is_logged_with_time_and_level(filled: Path) -> None:
+    with serving(filled) as (process, address):
+        place = urlsplit(address)
+        with socket.create_connection((place.hostname, place.port)) as client:
+            client.sendall(b"\x16\x03\x01 no HTTP\r\n\r\n")
+            assert b"400" in client.recv(1000)
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert re.search(
+        r"^\d{4}-\d\d-\d\d [\d:,]+ WARNING uvicorn.error: Invalid HTTP request received.$", said, re.MULTILINE
+    ), said
 
 
 @pytest.mark.parametrize("token", ["short", "with a space in the token", "ünicode-ünicode-ünicode"])

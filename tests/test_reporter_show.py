@@ -165,7 +165,7 @@ def test_what_a_low_terminal_has_no_room_for_is_named(busy: Path) -> None:
 def test_one_word_does_not_count_two_things(busy: Path) -> None:
     shown = "\n".join(drawn(busy, 160, 60))
     assert "alerts, one a customer and day" in shown
-    assert "100.00%; 1 in the last hour, 1 in the last day" in shown
+    assert "100.00%; 1 in the hour up to the newest event, 1 in the day up to it" in shown
 
 
 def test_a_watch_waits_for_a_store_shows_what_comes_and_ends_by_ctrl_c(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from risk.block import Block
+from risk.block import NO_AMOUNT, Block
 from risk.block_codec import Decoded
-from risk.bundle import Manifest
+from risk.bundle import LearnedCategory, LearnedNumber, Manifest
+from risk.catalogue import FeatureSet
 from risk.clock import DAY, EARLIEST, HOUR
 from risk.decision import Scored
 from risk.engine import Verdict
@@ -53,22 +54,26 @@ def transactions(*offsets: int) -> Chunk[Decoded]:
 
 
 class Pipeline(NamedTuple):
-    """Every third transaction is high."""
+    """Every third transaction is high. What has no amount is scored with what is usual, and says so."""
 
     manifest: Manifest
     journal: list[str]
+    duplicates: int = 0  # so many of the first rows of each block
 
     def score(self, block: Block, partition: int) -> Scored:
         self.journal.append(f"score {len(block)} of {partition}")
-        rows = list(range(len(block)))
-        is_high = [amount % 3 == 0 for amount in block.amount.tolist()]
+        rows = list(range(self.duplicates, len(block)))
+        amounts = block.amount[rows].tolist()
+        is_high = [amount % 3 == 0 for amount in amounts]
+        verdicts = np.full(len(block), Verdict.SCORED, np.int8)
+        verdicts[: self.duplicates] = Verdict.DUPLICATE
         return Scored(
-            np.full(len(rows), Verdict.SCORED, np.int8),
+            verdicts,
             rows,
             [HIGH if high else LOW for high in is_high],
             [Level.HIGH if high else Level.LOW for high in is_high],
             [()] * len(rows),
-            [()] * len(rows),
+            [("amount",) if amount == NO_AMOUNT else () for amount in amounts],
             [None] * len(rows),
         )
 
@@ -96,7 +101,7 @@ class Thread:
 class Bench:
     """A batch with everything around it, and a journal of what happened in which order."""
 
-    def __init__(self, manifest: Manifest, *, next_offset: int = 0, refuses: bool = False) -> None:
+    def __init__(self, manifest: Manifest, *, next_offset: int = 0, refuses: bool = False, duplicates: int = 0) -> None:
         self.journal: list[str] = []
         self.failed: list[BaseException] = []
         self.confirm_error: Exception | None = None
@@ -105,7 +110,7 @@ class Bench:
         self.days, self.metrics = LedgerDays(7, HOUR), Metrics(CollectorRegistry())
         self.batches = Batches(
             topics=topics_of(""),
-            pipelines=Pipelines(Pipeline(manifest, self.journal)),  # type: ignore[arg-type]
+            pipelines=Pipelines(Pipeline(manifest, self.journal, duplicates)),  # type: ignore[arg-type]
             days=self.days,
             scoring=Thread(),  # type: ignore[arg-type]
             send=self.send,
@@ -296,6 +301,56 @@ def test_days_are_counted_in_the_ledger_of_the_bundle_that_scored(
     bench.days.add(ClosedDay(LedgerDay(EARLIEST // DAY, 9, manifest.bucket_ms, (), (), (), ()), 1, 0))
     bench.happened(transactions(0, 1))
     assert bench.metrics.on_closed_day._value.get() == counted
+
+
+def missing(bench: Bench) -> dict[str, float]:
+    [family] = bench.metrics.missing.collect()
+    return {each.labels["field"]: each.value for each in family.samples if each.name.endswith("_total")}
+
+
+@pytest.fixture(scope="module")
+def two_attributes(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """It had device_id, too, and learned nothing from that."""
+    learned = (
+        LearnedNumber("amount", 20.0, 0.0, 5000.0, 20.0),
+        LearnedNumber("new_country_30d", 0.0, 0.0, 1.0, 0.0),
+        LearnedNumber("attribute_age", 40.0, 0.0, 100.0, 40.0),
+        LearnedCategory("channel", ("online",), None),
+        LearnedCategory("attribute_segment", ("gold",), None),
+    )
+    features = FeatureSet(FIELDS.fields, ("age", "height"), ("segment", "colour"))
+    return write_bundle(tmp_path_factory.mktemp("two"), features, learned, [0.1] * len(learned))
+
+
+def test_what_is_missing_is_counted_by_field(two_attributes: Manifest) -> None:
+    """Of what the bundle learned from, and of nothing else; numbers and categories alike."""
+    bench = Bench(two_attributes)
+    nothing = dict.fromkeys(["amount", "attribute_age", "attribute_segment", "channel", "country"], 0.0)
+    assert missing(bench) == nothing  # or the first one would be no increase
+    bare = Transaction("t1", EARLIEST, "ann", "EUR")
+    whole = Transaction("t2", EARLIEST, "ann", "EUR", "m", "food", 1, "online", "d", "DE", {"segment": "gold"})
+    bench.happened(chunk(0, Given(0, bare, key=b"ann"), Given(1, BAD), Given(2, whole, key=b"ann")))
+    assert missing(bench) == {**nothing, "amount": 1, "attribute_segment": 1, "channel": 1, "country": 1}
+
+
+def test_a_duplicate_is_not_counted_as_lacking_anything(two_attributes: Manifest) -> None:
+    bench = Bench(two_attributes, duplicates=2)
+    bench.happened(transactions(0, 1, 2))
+    assert missing(bench)["channel"] == 1
+
+
+def test_a_field_that_none_of_the_first_thousand_had_is_told_once(
+    two_attributes: Manifest, caplog: pytest.LogCaptureFixture
+) -> None:
+    abroad = chunk(0, Given(0, Transaction("t0", EARLIEST, "ann", "EUR", country="DE"), key=b"ann"))
+    Bench(two_attributes).happened(abroad, transactions(*range(1, 999)))
+    assert caplog.messages == []
+    Bench(two_attributes).happened(abroad, transactions(*range(1, 1001)), transactions(*range(1001, 3000)))
+    assert caplog.messages == [
+        "none of the first 1,001 transactions had attribute_segment, channel, from which bundle "
+        f"{two_attributes.version} learned; they are scored with what is usual instead. Do these come under other "
+        "names? docs/runbook.md#trustlensfieldmissing"
+    ]
 
 
 def test_a_gap_in_the_log_is_none_in_the_work(manifest: Manifest) -> None:

@@ -63,6 +63,7 @@ def test_a_port_that_another_worker_has_is_told_with_the_way_out(kafka: TestKafk
         assert f"cannot listen at 127.0.0.1 port {port} (Address already in use)" in worker.said()
         assert "--metrics-port" in worker.said()
         assert "Traceback" not in worker.said()
+        assert "never awaited" not in worker.said()
         assert not made.store.exists()
 
 
@@ -95,6 +96,7 @@ def test_a_store_of_another_log_is_refused(kafka: TestKafka, prefix: str, tmp_pa
                         str(made.models / "current"))  # fmt: skip
         assert worker.wait() == EXIT_FAILED
         assert "risk.db" in worker.said()
+        assert "begin with a new store: set TRUSTLENS_DB to another file, or move this one away" in worker.said()
 
 
 def test_a_locked_store_is_waited_for(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def test_foreign_outputs_end_no_worker_and_the_audit_says_how_many(
         worker = made.start()
         made.until_scored(worker)
         worker.stop()
+        assert worker.said().endswith("scorer.worker.process: ended\n")
         assert worker.said().count("no worker wrote this message") == 2
         assert worker.said().count("flags of bundle unknown-01234567, which cannot be used") == 1
         said = made.scorer("verify", "--bundle", str(made.models / "current"))

@@ -1,6 +1,7 @@
 """The watchdog ends a worker that does not get on, and no other."""
 
 import asyncio
+import re
 from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
@@ -63,6 +64,43 @@ class Bounds:
 
     async def stable_ends(self, places: Iterable[Place]) -> dict[Place, int]:
         return dict.fromkeys(places, 5)
+
+
+class AwayAtFirst(Bounds):
+    """Answers once somebody has said that it does not."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
+        self._caplog = caplog
+
+    async def stable_ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        while not self._caplog.messages:
+            await asyncio.sleep(0)
+        return await super().stable_ends(places)
+
+
+def test_a_broker_that_does_not_answer_is_told_and_that_it_answers_again(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    owner: Any = SimpleNamespace(partitions={})
+    bounds: Any = AwayAtFirst(caplog)
+    lag = LagMonitor(owner, bounds, Metrics(CollectorRegistry()), "transactions", bool, bool, silent_seconds=0)
+    asyncio.run(lag.ask())
+    away, again = caplog.messages
+    assert re.match(r"Kafka has not answered since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\. Nothing is scored until", away)
+    assert re.match(r"Kafka answers again, after \d+ s; goes on where it was", again)
+
+
+def test_of_a_broker_that_answers_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    owner: Any = SimpleNamespace(partitions={})
+    bounds: Any = Bounds()
+
+    async def twice() -> None:
+        lag = LagMonitor(owner, bounds, Metrics(CollectorRegistry()), "transactions", bool, bool, silent_seconds=60)
+        await lag.ask()
+        await lag.ask()
+
+    asyncio.run(twice())
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("reached", [4, 5])

@@ -2,7 +2,10 @@
 
 import inspect
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 
 import pytest
 from aiokafka.consumer import group_coordinator
@@ -43,6 +46,22 @@ def test_what_a_client_repeats_is_said_once_in_a_while_and_counted() -> None:
 def test_what_we_say_comes_through_each_time() -> None:
     rate_limit = RateLimit(SetClock())
     assert [said(rate_limit, "scorer.ledger.closer", "closed %s", n) for n in (1, 2)] == ["closed 1", "closed 2"]
+
+
+def test_a_commit_of_the_groups_offset_that_takes_its_time_is_no_news() -> None:
+    """In a process of its own, for what is logged is switched for all of it."""
+    timers = import_module("mode.timers")  # what Faust brings along
+    assert '"Timer %s is overlapping (' in inspect.getsource(timers)
+    lines = (
+        "import logging",
+        "from scorer.worker.logs import log_to_stderr",
+        "log_to_stderr('info', 'text')",
+        f"logging.getLogger('{timers.logger.name}').warning('Timer commit is overlapping')",
+        "logging.getLogger('mode.worker').warning('something else')",
+    )
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    [said] = done.stderr.splitlines()
+    assert said.endswith("mode.worker: something else")
 
 
 @pytest.fixture

@@ -64,6 +64,8 @@ def test_it_says_how_far_each_partition_is(made: System) -> None:
         to_text(NOON + DAY),
     ]
     assert cells(said.out, made.topics.labels) == ["-", "1", "0", "0", "0", "-", "-"]
+    assert "last owner: the worker that took the partition over last" in said.out
+    assert "It may have ended since" in said.out
     assert said.out.index(made.topics.transactions) < said.out.index(made.topics.labels)
     assert "newest closed day 2024-03-08, the first is 2024-03-08 (label delay 7 d, bucket 3600 s)" in said.out
     assert "bundles that scored: lightgbm-01234567" in said.out

@@ -55,8 +55,10 @@ def handle_exception(datasette: Datasette, request: Request, exception: Exceptio
         if title == _STOPPED and _saved_query(request) is not None:
             # It ends within the limit however much the store holds, so nothing is wrong with what was asked.
             status, title, words = 503, "The reporter is busy", _BUSY.format(seconds=seconds)
-        if title == _INVALID:
-            title, words = _refused(request.args.get("sql") or "", words)
+        if title == _INVALID and "sql" in request.args:
+            title, words = _refused(request.args["sql"], words)
+        elif title == _INVALID:
+            title, words = "This address cannot be read", _unreadable(request.args.get("_next"), words)
         return await refusal(datasette, request, status, title, words)
 
     return answer
@@ -94,6 +96,13 @@ def _refused(sql: str, words: str) -> tuple[str, str]:
     if first.lower() in _WRITES:
         return "Nothing can be changed here", "The explorer only reads: ask by one select."
     return "This cannot be asked", f"expected one select, got {first!r} at the beginning ({words})"
+
+
+def _unreadable(following: str | None, words: str) -> str:
+    """Nobody wrote the SQL: Datasette made it of the address."""
+    if following is None:
+        return f"expected another value in it ({words})"
+    return f"got _next={following}, expected what the link to the next page has; without it, the first page is shown"
 
 
 def _in_words(exception: Exception, seconds: float) -> tuple[int, str, str]:

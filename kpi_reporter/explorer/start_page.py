@@ -53,8 +53,8 @@ def _tiles(kpis: Kpis) -> list[Tile]:
         Tile(_count(kpis.by_level["high"]), "of high risk", f"{_share(kpis.high_rate, 2)} of all", "high"),
         Tile(
             _count(kpis.high_last_day),
-            "of high risk in the last day",
-            f"{_count(kpis.high_last_hour)} in the last hour",
+            "of high risk in the day up to the newest event",
+            f"{_count(kpis.high_last_hour)} in the hour up to it",
         ),
         Tile(
             ("about " if kpis.customers_estimated else "") + _count(kpis.customers),

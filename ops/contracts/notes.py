@@ -72,7 +72,10 @@ NOTES: dict[str, Note] = {
     "level": Note("What the score means by the bundle's thresholds."),
     "threshold": _share("From this score on the bundle calls a transaction high."),
     "reasons": Note("Why the score is high, the largest part first; empty below that level.", {"maxItems": 5}),
-    "imputed": Note("Features that were missing and replaced by what is usual."),
+    "imputed": Note(
+        "Numbers that the transaction came without (its amount, an attribute) and that were replaced by what is usual. "
+        "Categories that were missing are not among them."
+    ),
     "ledger_day": Note(
         "The newest closed UTC day of the merchant ledger that the score looked at; null where there was none yet."
     ),

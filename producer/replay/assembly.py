@@ -120,11 +120,11 @@ async def _send(job: Job, wire: Wire, clock: Clock, watch: TopicWatch) -> int:
                 is_through = False
                 notice("the broker did not answer in time; what arrived all the same is found out by --resume")
     say_sent(tally, packer, clock.seconds() - began)
-    say_left_out(job.sequence, packer, already.passed_over)
+    say_left_out(asked, job.sequence, packer, already.passed_over)
     if is_through and tally.transactions != asked.limit:
         bookmark.save(is_finished=True)
         return EXIT_OK
-    say_place(job.position, "stopped at --limit" if is_through else "interrupted")
+    say_place(job.position, "stopped at --limit" if is_through else "interrupted", tally)
     return EXIT_OK if is_through else stop.code
 
 

@@ -1,6 +1,7 @@
 """Where a replay begins: at the start of the file, or where an earlier one was."""
 
 import hashlib
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +10,9 @@ from producer.replay.asked import Asked
 from producer.replay.position import Origin, Position, check_origin, found, head_of
 from producer.replay.shift import shift_days
 from producer.replay.topics import Target
+from risk.clock import day_of, to_date
 from risk.dataset import Dataset
+from risk.dataset.rows import UNKNOWN
 from risk.errors import OptionError
 from risk.small_file import read_small
 
@@ -37,17 +40,41 @@ def beginning_of(
         return Beginning(origin, noted.shift_days, noted)
     if noted is not None and not noted.is_finished:
         notice(f"{where} says where an earlier replay was; this one begins anew (--resume goes on)")
-    return Beginning(origin, shift_days(asked.shift, _last(dataset, asked), now_ms), None)
+    _, last = ends_of(dataset)
+    # The last transaction that is to be sent, or a later one.
+    last = last if asked.until is None else min(last, asked.until - 1)
+    return Beginning(origin, shift_days(asked.shift, last, now_ms), None)
 
 
-def _last(dataset: Dataset, asked: Asked) -> int:
-    """The time of the last transaction that is to be sent, or a later one."""
+def ends_of(dataset: Dataset) -> tuple[int, int]:
     if dataset.ends is None:
         raise OptionError(
-            f"{asked.file}: got no row with a time, expected transactions; `python -m trainer inspect` tells why"
+            f"{dataset.path}: got no row with a time, expected transactions; `python -m trainer inspect "
+            f"{shlex.quote(str(dataset.path))}` tells why"
         )
-    last = dataset.ends[1]
-    return last if asked.until is None else min(last, asked.until - 1)
+    return dataset.ends
+
+
+def check_days(dataset: Dataset, asked: Asked) -> None:
+    """Refused where nothing of the file lies in --from and --until. Labels may be due after the last transaction."""
+    first, last = ends_of(dataset)
+    if asked.until is not None and asked.until <= first:
+        option, day = "--until", asked.until
+    elif asked.since is not None and asked.since > last and not (asked.labels and _has_label(dataset, asked.since)):
+        option, day = "--from", asked.since
+    else:
+        return
+    raise OptionError(
+        f"{option}: got {to_date(day_of(day))}, expected a day that leaves something of the data, which goes from "
+        f"{to_date(day_of(first))} to {to_date(day_of(last))}"
+    )
+
+
+def _has_label(dataset: Dataset, since: int) -> bool:
+    return any(
+        bool(((marks.labelled_at >= since) & (marks.is_fraud != UNKNOWN)).any())
+        for marks in dataset.marks(with_ids=False)
+    )
 
 
 def _origin_of(asked: Asked, target: Target, chunk_rows: int) -> Origin:

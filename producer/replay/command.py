@@ -10,6 +10,7 @@ from console.options import settings_of
 from console.terminal import notice, warn
 from producer.replay.asked import Asked, asked_of
 from producer.replay.assembly import replay
+from producer.replay.beginning import check_days
 from producer.replay.clock import Clock
 from producer.replay.position import state_folder
 from producer.replay.refused import RefusedRows
@@ -31,6 +32,7 @@ def run(options: argparse.Namespace) -> int:
     dataset = open_dataset(file, column_map, chunk_rows=settings.chunk_rows, on_bad=refused.note)
     for text in dataset.notices:
         notice(text)
+    check_days(dataset, asked)
     warn_of_missing_labels(dataset, asked)
     # What the client says of a broker that is away, it says ten times a second; we say it once.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL + 1)

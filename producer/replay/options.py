@@ -45,7 +45,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             notes=NOTES,
             done="everything is sent",
             failed="it could not be sent; the last line says why",
-            when_ended="; the last line says where it was",
+            when_ended="; the last line says how many were sent, and up to when",
         ),
     )
     command.add_argument("file", metavar="FILE", type=Path, nargs="?", help="CSV, Parquet or NDJSON")

@@ -1,8 +1,10 @@
 """What a replay says at its end."""
 
+import shlex
 from pathlib import Path
 
 from console.terminal import notice, say, warn
+from producer.replay.asked import Asked
 from producer.replay.parcels import LARGEST, Packer
 from producer.replay.refused import Refused
 from producer.replay.sequence import Sequence
@@ -22,7 +24,7 @@ def say_sent(tally: Tally, packer: Packer, seconds: float) -> None:
     say(f"in    {seconds:,.1f} s, {transactions / seconds:,.0f}/s")
 
 
-def say_left_out(sequence: Sequence, packer: Packer, passed_over: int) -> None:
+def say_left_out(asked: Asked, sequence: Sequence, packer: Packer, passed_over: int) -> None:
     """What was not sent, and why."""
     if passed_over:
         were = counted(passed_over, "message was", "messages were")
@@ -39,7 +41,10 @@ def say_left_out(sequence: Sequence, packer: Packer, passed_over: int) -> None:
             where = f"row {bad.row}" if bad.line is None else f"line {bad.line}"
             warn(f"{where}: {bad.reason.value}: {bad.detail}")
         if refused.unsent > len(refused.first_unsent):
-            warn(f"... and {refused.unsent - len(refused.first_unsent):,} more; `python -m trainer inspect` tells all")
+            columns = [] if asked.columns is None else ["--columns", str(asked.columns)]
+            words = ["trainer", "inspect", str(asked.file), *columns, "--rejects", "rejects.ndjson"]
+            more = refused.unsent - len(refused.first_unsent)
+            warn(f"... and {more:,} more; `python -m {shlex.join(words)}` lists every row that cannot be used")
     if sequence.early_labels:
         notice(
             f"{counted(sequence.early_labels, 'label is', 'labels are')} dated before the day of the transaction; sent "
@@ -49,5 +54,7 @@ def say_left_out(sequence: Sequence, packer: Packer, passed_over: int) -> None:
         notice(f"{counted(sequence.future_labels, 'label is', 'labels are')} dated ahead of now, and not sent")
 
 
-def say_place(position: Path, why: str) -> None:
-    say(f"{why}; {position} says where it was, and --resume goes on from there")
+def say_place(position: Path, why: str, tally: Tally) -> None:
+    sent = counted(tally.transactions, "transaction", "transactions")
+    up_to = "" if tally.event_time is None else f", up to {to_text(tally.event_time)}"
+    say(f"{why}: {sent} sent{up_to}. --resume goes on from there, which {position} notes")

@@ -13,15 +13,18 @@ A crash before 5 repeats the batch with the same bytes and ids; what was sent al
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from itertools import chain
 from time import time
 from typing import NamedTuple, Protocol
 
-from risk.block import Block
+from risk.block import NAMES, Block
 from risk.block_codec import Decoded
 from risk.bundle import Manifest
+from risk.catalogue import ATTRIBUTE_PREFIX
 from risk.clock import DAY
 from risk.decision import LEVELS, Scored
 from risk.engine import Verdict
@@ -40,6 +43,8 @@ from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
 from scorer.worker.bundles import Pipelines
 from scorer.worker.partition import LabelPartition, Partition, TransactionPartition
+
+log = logging.getLogger(__name__)
 
 End = Callable[[], Awaitable[object]]
 
@@ -85,7 +90,7 @@ class Batches:
         self._metrics = metrics
         self._days = days
         self._confirm = confirm
-        self._counting = Counting(metrics, days)
+        self._counting = Counting(metrics, days, pipelines.current.manifest)
 
     async def score(self, partition: TransactionPartition, chunk: Chunk[Decoded], end: End) -> None:
         """A chunk of transactions, cut where the log names another bundle. Returns when the next one may be scored."""
@@ -289,10 +294,53 @@ async def _not_yet() -> None:
     """The chunk has another piece."""
 
 
+NEVER_AMONG = 1_000  # transactions: what none of them had is not rare, but not sent
+
+
+class MissingValues:
+    """What a bundle learned from, and transactions do not have: another name for a field looks like this."""
+
+    def __init__(self, manifest: Manifest, metrics: Metrics) -> None:
+        self._version, self._metric = manifest.version, metrics.missing
+        learned, whole = {feature.name for feature in manifest.features}, manifest.feature_set
+        needed = {
+            name
+            for feature in (*whole.numbers, *whole.categories)
+            if feature.name in learned
+            for name in feature.needs.split(" and ")
+        }
+        self._columns = needed & set(NAMES) - {"customer_id"}  # without a customer it is no transaction
+        self._categories = [name for name in whole.category_attributes if ATTRIBUTE_PREFIX + name in learned]
+        attributes = (ATTRIBUTE_PREFIX + name for name in (*whole.number_attributes, *whole.category_attributes))
+        self._never = self._columns | {"amount", *attributes} & learned
+        self._rows = 0
+        for name in self._never:
+            self._metric.labels(name)  # at 0, so that the first one is an increase
+
+    def count(self, block: Block, scored: Scored) -> None:
+        block = block.select(scored.verdicts == Verdict.SCORED)
+        missing = Counter(chain.from_iterable(scored.imputed))  # the amount, and attributes that are numbers
+        missing.update({name: block.missing(name) for name in self._columns})
+        for name in self._categories:
+            missing[ATTRIBUTE_PREFIX + name] = sum(1 for present in block.attributes if name not in present)
+        for name, count in missing.items():
+            self._metric.labels(name).inc(count)
+        if self._rows < NEVER_AMONG:
+            self._rows += len(block)
+            self._never = {name for name in self._never if missing[name] == len(block)}
+            if self._rows >= NEVER_AMONG and self._never:
+                log.warning(
+                    "none of the first %s transactions had %s, from which bundle %s learned; they are scored with what "
+                    "is usual instead. Do these come under other names? docs/runbook.md#trustlensfieldmissing",
+                    f"{self._rows:,}", ", ".join(sorted(self._never)), self._version,
+                )  # fmt: skip
+
+
 class Counting:
-    def __init__(self, metrics: Metrics, days: LedgerDays) -> None:
+    def __init__(self, metrics: Metrics, days: LedgerDays, manifest: Manifest) -> None:
         self._metrics = metrics
         self._days = days
+        self._missing = {manifest.version: MissingValues(manifest, metrics)}
 
     def alerts_sent(self, alerts: Sequence[Out], records: Sequence[Record]) -> None:
         """Just now they were acknowledged; those that an earlier worker sent are none of them."""
@@ -308,6 +356,9 @@ class Counting:
             metrics.transactions.labels(level.value).inc(scored.levels.count(level))
         metrics.alerts.inc(len(batch.out.alerts))
         metrics.duplicates.inc(int((scored.verdicts == Verdict.DUPLICATE).sum()))
+        if batch.manifest.version not in self._missing:
+            self._missing[batch.manifest.version] = MissingValues(batch.manifest, metrics)
+        self._missing[batch.manifest.version].count(piece.content.block, scored)
         self._rejects(piece)
         metrics.rejects.labels(piece.place.topic, RejectReason.TOO_LATE.value).inc(batch.too_late)
         metrics.batch_rows.observe(len(piece.records))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from time import monotonic, time
 from typing import NamedTuple
 
-from risk.clock import to_date
+from risk.clock import SECOND, to_date, to_text
 from risk.topics import Topics
 from scorer.ledger.closed_days import LedgerDays, slowest
 from scorer.ledger.waiting import StallTimer
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 WATCH_SECONDS = 1.0
 ENDS_SECONDS = 5.0
 WAIT_SECONDS = 0.02
+# A broker answers within milliseconds; one that is only busy does so within this.
+SILENT_SECONDS = 5.0
 # A lag that is older than this is not known: the event loop hangs, or the broker is away.
 OLD_SECONDS = 30.0
 CHECK_SECONDS = 1.0
@@ -97,6 +99,7 @@ class LagMonitor:
         topic: str,
         is_hopeless: Callable[[], bool],
         is_store_held: Callable[[], bool],
+        silent_seconds: float = SILENT_SECONDS,
     ) -> None:
         """`topic`: asked about while no partition is owned. `is_hopeless`: a wait for a ledger day that was given up
         is no excuse any more. `is_store_held`: by another process, which the next worker would wait for as well."""
@@ -106,13 +109,36 @@ class LagMonitor:
         self._topic = topic
         self._is_hopeless = is_hopeless
         self._is_store_held = is_store_held
+        self._silent_seconds = silent_seconds
+        self._is_silent = False
         self._behind = 0
         self._asked = monotonic()
 
     async def run(self) -> None:
         while True:
             await asyncio.sleep(ENDS_SECONDS)
+            await self.ask()
+
+    async def ask(self) -> None:
+        """Says so while no broker answers: the client names only its nodes, and never says that one is back."""
+        answered = self._asked
+        telling = asyncio.get_running_loop().call_later(self._silent_seconds, self._say_silent)
+        try:
             await self.look()
+        finally:
+            telling.cancel()
+        if self._is_silent:
+            self._is_silent = False
+            log.info("Kafka answers again, after %.0f s; goes on where it was", self._asked - answered)
+
+    def _say_silent(self) -> None:
+        self._is_silent = True
+        since = int(time() - (monotonic() - self._asked)) * SECOND
+        log.warning(
+            "Kafka has not answered since %s. Nothing is scored until it does, and nothing is lost. Waits for about a "
+            "minute where there is work, some three where there is none; then ends with status 5, to be started again",
+            to_text(since),
+        )
 
     async def look(self) -> None:
         owned = dict(self._ownership.partitions)

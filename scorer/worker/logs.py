@@ -79,3 +79,6 @@ def log_to_stderr(level: str, kind: str) -> None:
         # The last is where Faust says that a service of ours starts and stops.
         for name in ("faust", "mode", "aiokafka", "asyncio", "scorer.worker.faust_adapter"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        # Under load it says that a commit of the group's offset took longer than the interval between two. That offset
+        # only shows the lag to others; where a worker goes on is in the store.
+        logging.getLogger("mode.timers").setLevel(logging.ERROR)

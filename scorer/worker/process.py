@@ -76,7 +76,7 @@ async def run(options: Options) -> None:
     for number in STOPS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        notifying = asyncio.create_task(_fatal_on_error(_notify_alive(options.alive)))
+        notifying = asyncio.create_task(_fatal_on_error(partial(_notify_alive, options.alive)))
         stack.push_async_callback(_cancel, [notifying])
         clients = Clients(
             options.connection,
@@ -100,7 +100,7 @@ async def run(options: Options) -> None:
         registry.register(Standings(ownership.standings))
         watchdog = Watchdog(lag.progress, stalled, fatal, options.stall_seconds)
         stack.callback(watchdog.stop)
-        running = [asyncio.create_task(_fatal_on_error(task())) for task in (*tasks, stores.run)]
+        running = [asyncio.create_task(_fatal_on_error(task)) for task in (*tasks, stores.run)]
         stack.push_async_callback(_cancel, running)
         app = make_app(
             group=group,
@@ -115,6 +115,7 @@ async def run(options: Options) -> None:
         await _until(stop, app, metrics)
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)  # it is ending; to be told again changes nothing
+    log.info("ended")
 
 
 async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tuple[Ownership, LagMonitor, list[Task]]:
@@ -226,8 +227,8 @@ async def _until(stop: asyncio.Event, app: ScorerApp, metrics: Metrics) -> None:
     if stop.is_set():
         return
     # Starting waits for partitions, and may wait for long; meanwhile the app may crash.
-    starting = asyncio.create_task(_fatal_on_error(_start(app, metrics)))
-    watching = asyncio.create_task(_fatal_on_error(watch_group(app)))
+    starting = asyncio.create_task(_fatal_on_error(partial(_start, app, metrics)))
+    watching = asyncio.create_task(_fatal_on_error(partial(watch_group, app)))
     stop_asked, stopped = asyncio.create_task(stop.wait()), asyncio.create_task(app.wait_until_stopped())
     await asyncio.wait([stop_asked, stopped], return_when=asyncio.FIRST_COMPLETED)
     if app.crash_reason is not None:
@@ -244,9 +245,10 @@ async def _start(app: ScorerApp, metrics: Metrics) -> None:
     metrics.up.set(1)
 
 
-async def _fatal_on_error(task: Coroutine[None, None, None]) -> None:
+async def _fatal_on_error(task: Task) -> None:
+    """Begun here, so that one that is cancelled before its turn leaves nothing that was never awaited."""
     try:
-        await task
+        await task()
     except asyncio.CancelledError:
         raise
     except Exception as error:

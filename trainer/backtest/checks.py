@@ -52,10 +52,12 @@ def warn_of_lacking_columns(dataset: Dataset, bundles: Iterable[Bundle]) -> None
         fields, lacking = set(manifest.fields) - has.fields, wanted - attributes
         features = features_without(manifest, fields, lacking)
         if fields or lacking:
+            gone = _listed(sorted(fields) + sorted(lacking))
             warn(
-                f"{manifest.version}: {len(features)} of its {len(manifest.features)} features cannot be had from "
-                f"{dataset.path}, which has no column for {_listed(sorted(fields) + sorted(lacking))}: "
-                f"{_listed(features)}. Its scores mean less here than where it was trained"
+                f"{manifest.version}: {len(features)} of its {len(manifest.features)} features cannot be had, because "
+                f"no column of {dataset.path} is read as {gone}: {_listed(features)}. Its scores mean less here than "
+                "where it was trained. A column that is there under another name is read where the map (--columns) "
+                "names it"
             )
 
 

@@ -2,17 +2,22 @@
 
 import argparse
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from console.options import settings_of
-from console.output import replaced
+from console.output import replaced, unfinished, writing
 from console.terminal import harmless, progress, say
-from risk.dataset import open_dataset
+from risk.dataset import BadRow, open_dataset
 from risk.dataset.encoding import encoding_notice
 from risk.dataset.kinds import open_source
 from risk.dataset.map_file import load_map
 from risk.dataset.written_map import write_map
 from risk.errors import DatasetError, OptionError
+from risk.words import counted
 from trainer.inspection.facts import survey
 from trainer.inspection.findings import find
 from trainer.inspection.future import known_afterwards
@@ -23,17 +28,43 @@ from trainer.inspection.report import Report, print_incomplete, print_report
 
 def run(options: argparse.Namespace) -> int:
     _check_options(options)
-    report = look(options.file, options.columns, settings_of(options).label_delay)
-    if report.dataset is None:
-        print_incomplete(report)
-        raise DatasetError(f"{options.file}: {_why_no_map(report)}")
+    with _written(options.rejects) as note:
+        report = look(options.file, options.columns, settings_of(options).label_delay, note)
+        if report.dataset is None:
+            print_incomplete(report)
+            raise DatasetError(f"{options.file}: {_why_no_map(report)}")
     print_report(report)
+    if options.rejects:
+        say()
+        say(f"wrote {options.rejects}: {counted(report.dataset.bad.count, 'row', 'rows')} that cannot be used")
     if options.write:
         _write(options.write, report, options.file)
     return 0
 
 
-def look(file: Path, columns: Path | None, label_delay: int = 7) -> Report:
+@contextmanager
+def _written(rejects: Path | None) -> Iterator[Callable[[BadRow], None] | None]:
+    """What writes a bad row, as a line. The file is there only if all went well."""
+    if rejects is None:
+        yield None
+        return
+    with unfinished(rejects) as (temporary,):
+        with writing(rejects):
+            out = temporary.open("wb")
+        with out:
+
+            def note(bad: BadRow) -> None:
+                with writing(rejects):
+                    out.write(msgspec.json.encode(bad) + b"\n")
+
+            yield note
+            with writing(rejects):
+                out.flush()
+
+
+def look(
+    file: Path, columns: Path | None, label_delay: int = 7, note: Callable[[BadRow], None] | None = None
+) -> Report:
     """Everything that is to be said, before anything is said: progress does not run into the report."""
     source = open_source(file)
     given = load_map(columns) if columns else None
@@ -57,7 +88,7 @@ def look(file: Path, columns: Path | None, label_delay: int = 7) -> Report:
         amount = given.amount.column if given.amount else None
         mapped = [one.column for one in given.attributes]
         proposal = proposal._replace(future=known_afterwards(looked.sample, mapped, amount, decimals))
-    dataset = open_dataset(file, column_map)
+    dataset = open_dataset(file, column_map, on_bad=note)
     with progress("reading", dataset.row_count) as advance:
         found = find(dataset, advance, label_delay)
     return Report(file, looked, proposal, given, dataset, found)
@@ -70,30 +101,40 @@ def _why_no_map(report: Report) -> str:
 
 
 def _check_options(options: argparse.Namespace) -> None:
-    target: Path | None = options.write
-    if target is None:
-        return
-    if options.columns:
+    if options.write and options.columns:
         raise OptionError("--write with --columns: the map is there already. Leave one of them away.")
+    for option, target, example in (
+        ("--write", options.write, "map.toml"),
+        ("--rejects", options.rejects, "rejects.ndjson"),
+    ):
+        if target is not None:
+            _check_target(option, target, example, options)
+
+
+def _check_target(option: str, target: Path, example: str, options: argparse.Namespace) -> None:
     try:
         if target.is_dir():
             raise OptionError(
-                f"--write {target}: is a folder: expected the name of a file, such as {target / 'map.toml'}."
+                f"{option} {target}: is a folder: expected the name of a file, such as {target / example}."
             )
         if not target.resolve().parent.is_dir():
-            raise OptionError(f"--write {target}: there is no folder {target.parent}. Make it, or name another.")
-        if target.exists() and options.file.exists() and target.samefile(options.file):
-            raise OptionError(f"--write {target}: is the file to inspect, which is never overwritten. Name another.")
+            raise OptionError(f"{option} {target}: there is no folder {target.parent}. Make it, or name another.")
+        if target.exists() and any(read.exists() and target.samefile(read) for read in _read(options)):
+            raise OptionError(f"{option} {target}: is a file to be read, which is never overwritten. Name another.")
         if target.exists() and not options.force:
-            raise OptionError(f"--write {target}: the file exists. Name another, or add --force to replace it.")
+            raise OptionError(f"{option} {target}: the file exists. Name another, or add --force to replace it.")
         # Tried, not asked: rights, a full disk or a read-only place have many causes.
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}."):
             pass
     except OSError as error:
         raise OptionError(
-            f"--write {target}: cannot be written ({error.strerror}): expected a place where files may be written."
+            f"{option} {target}: cannot be written ({error.strerror}): expected a place where files may be written."
             " Name another."
         ) from error
+
+
+def _read(options: argparse.Namespace) -> list[Path]:
+    return [options.file, options.columns] if options.columns else [options.file]
 
 
 def _write(path: Path, report: Report, file: Path) -> None:

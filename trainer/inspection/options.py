@@ -13,6 +13,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         epilog=epilog(
             "python -m trainer inspect mine.csv --write map.toml",
             "python -m trainer inspect mine.csv --columns map.toml",
+            "python -m trainer inspect mine.csv --columns map.toml --rejects rejects.ndjson",
             notes="docs/datasets.md explains what a file may be, and every line of a map.",
             done="the file can be used, with the map that is shown",
             failed="it cannot be read, or no map can be proposed; the last line says why",
@@ -21,7 +22,10 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command.add_argument("file", type=Path, metavar="FILE", help="CSV, Parquet or NDJSON")
     command.add_argument("--columns", type=Path, metavar="MAP", help="look at the file through this map, propose none")
     command.add_argument("--write", type=Path, metavar="MAP", help="write the proposed map to this file")
-    command.add_argument("--force", action="store_true", help="let --write replace a file")
+    command.add_argument(
+        "--rejects", type=Path, metavar="OUT", help="write every row that cannot be used to this file, as NDJSON"
+    )
+    command.add_argument("--force", action="store_true", help="let --write and --rejects replace a file")
     command.set_defaults(run=run)
 
 

@@ -277,7 +277,8 @@ class SqliteStore:
         for what, got, expected in given.differences(known):
             raise StoreError(
                 f"{self._file.path}: {what}: got {got!r}, expected {expected!r} as the store remembers it; the log "
-                "is another one than this store was made from. Go back to that one, or begin with a new store."
+                "is another one than this store was made from. Go back to that one, or begin with a new store: set "
+                "TRUSTLENS_DB to another file, or move this one away, with its -wal and -shm."
             )
         cluster_id = known.cluster_id if known.cluster_id is not None else given.cluster_id
         return known._replace(cluster_id=cluster_id, topic_ids={**given.topic_ids, **known.topic_ids})

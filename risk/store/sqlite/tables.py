@@ -38,7 +38,7 @@ TABLES = (
         score="probability of fraud, 0 to 1",
         level="low, medium or high",
         reasons="JSON list of features, each with its part in the score and a sentence",
-        imputed="JSON list of the fields that were missing and taken as usual",
+        imputed="JSON list of the numbers that were missing and taken as usual",
         ledger_day="newest day of the merchant ledger that was looked at, days since 1970",
         bundle_version="the bundle that scored it",
     ),
