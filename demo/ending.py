@@ -37,7 +37,7 @@ def show_outcome(teller: Teller, ground: Ground, days: Days, history: History, m
     cost = outcome.alerts * manifest.thresholds.review_cost
     teller.show()
     teller.show(
-        f"{outcome.alerts:,} reviews, {a_day:.1f} a day, each of a customer's alerts of one day; "
+        f"{outcome.alerts:,} cases, {a_day:.1f} a day, each all alerts of a customer on one day; "
         f"{outcome.alerts_right:,} found a fraud.\n"
         f"At {manifest.thresholds.review_cost:g} {manifest.currency} a review, {cost:,.0f} {manifest.currency} "
         f"of work stopped {outcome.total.amount_caught:,.0f} {manifest.currency} of fraud; docs/cost.md tells how the "

@@ -67,7 +67,7 @@ def _figures(frame: Frame) -> Table:
     tiles = (
         (f"{frame.high:,}", "high-risk alerts", f"of {frame.scored:,} scored"),
         (f"{frame.labels:,}", "labels came back", "from customers"),
-        (_share(quality.precision), "of reviews right", due),
+        (_share(quality.precision), "of cases right", due),
         (_share(quality.recall), "of frauds caught", due),
     )
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
@@ -100,7 +100,7 @@ def _quality_words(quality: Quality) -> str:
     if quality.precision is None or quality.recall is None or quality.last_day is None:
         return "no label is due yet"
     return (
-        f"of the reviews of {quality.days} days to {_day(quality.last_day)} {_share(quality.precision)} were right, "
+        f"of the cases of {quality.days} days to {_day(quality.last_day)} {_share(quality.precision)} were right, "
         f"{_share(quality.recall)} of the frauds caught"
     )
 

@@ -21,8 +21,8 @@ MODELS = ("lightgbm", "logistic")
 
 # Before the live part counts the one and the end the other.
 TERMS = (
-    "An alert is one transaction of high risk; a review is a person's look at all alerts of one customer and day, "
-    "which the report calls an alert, too."
+    "An alert is one transaction of high risk; a case is all alerts of one customer on one day: one review "
+    "by a person, and what the report counts."
 )
 
 
@@ -91,7 +91,7 @@ def train(teller: Teller, programs: Programs, ground: Ground, days: Days) -> Les
 def _table(figures: _Figures, currency: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("the report says", no_wrap=True)
-    for title in ("reviews a day", "right", "frauds caught", f"{currency} saved"):
+    for title in ("cases a day", "right", "frauds caught", f"{currency} saved"):
         table.add_column(title, justify="right", no_wrap=True)
     for model in figures.models:
         money = model.money

@@ -83,7 +83,7 @@ def _check_words(said: str, folder: Path) -> None:
     for words in (
         "card payments of 100 people",
         "the report says",
-        "a review is a person's look at all alerts of",
+        "a case is all alerts of",
         "2 processes share the 4 partitions",
         "high-risk alerts",
         "account takeover",

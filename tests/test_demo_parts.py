@@ -55,7 +55,7 @@ def test_the_live_picture_keeps_its_height_while_alerts_come() -> None:
 
 def test_the_line_says_the_same_without_a_terminal() -> None:
     assert line(FRAME) == (
-        "  Tue 31 Dec 01:00  750 of 1,000 scored, 200/s; 12 high-risk alerts; 34 labels; of the reviews of 7 days to "
+        "  Tue 31 Dec 01:00  750 of 1,000 scored, 200/s; 12 high-risk alerts; 34 labels; of the cases of 7 days to "
         "23 Dec 40% were right, 90% of the frauds caught"
     )
 

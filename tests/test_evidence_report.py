@@ -14,6 +14,7 @@ from sklearn.metrics import classification_report
 
 from risk.clock import to_text
 from tests.evidence_cases import contender, thrown
+from trainer.evidence import page_words as words_of_page
 from trainer.evidence.evidence import judge
 from trainer.evidence.page import page
 from trainer.evidence.plot_files import write_png
@@ -163,6 +164,9 @@ def test_the_page_says_what_a_head_of_risk_asks(written):
     for words in ("Report on strong-0a1b2c3d", "probability × amount", "flag nothing", "cards <&> more.csv", "12,345",  # noqa: RUF001
                   "7 days", "takeover", "Of what is possible", "CP@100", "95 % interval"):  # fmt: skip
         assert words in read
+    # A team works cases. The word alert is left to where a case is said to be made of them.
+    assert "cases a day" in read
+    assert read.count("alert") == words_of_page.CASE.count("alert") == 2
     assert "cards &lt;&amp;&gt; more.csv" in text
 
 

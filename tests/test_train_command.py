@@ -124,7 +124,8 @@ def test_a_second_training_finds_its_bundle_there(trained: Path, capsys: pytest.
     assert train(trained, trained) == EXIT_OK
     said = capsys.readouterr().out
     assert "was there already, checked and left as it is" in said
-    assert re.search(r"^model .* EUR saved less reviews$", said, re.MULTILINE)
+    assert re.search(r"^model .* cases/day .* EUR saved less reviews$", said, re.MULTILINE)
+    assert "a case is all alerts of a customer on one UTC day; " in said
     assert (trained / "models" / current(trained) / "manifest.json").read_bytes() == before
 
 
@@ -223,7 +224,7 @@ def test_a_team_that_can_work_no_alert_gets_none_and_is_told_why(
     assert [level["alerts"] for level in manifest.metrics["levels"]] == [0, 0]
     page = (tmp_path / "reports" / manifest.version / "report.html").read_text()
     assert "flags nothing: on the validation period" in page
-    assert "more alerts than the cap allows" in page
+    assert "more cases than the cap allows" in page
 
 
 def test_what_is_going_on_is_said_where_there_is_no_terminal(

@@ -59,7 +59,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         type=option_of(number),
         default=5.0,
         metavar="COST",
-        help="of one alert, in the data's currency (5)",
+        help="of one case, in the data's currency (5)",
     )
     add(
         "--loss-rate",
@@ -68,7 +68,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         metavar="SHARE",
         help="of a missed fraud's amount that is lost (1)",
     )
-    add("--alerts-per-day", type=option_of(number), metavar="N", help="more high alerts than these cannot be worked")
+    add("--alerts-per-day", type=option_of(number), metavar="N", help="more cases than these cannot be worked")
     add("--label-delay", metavar="TIME", help="whole days from 3d (7d); TRUSTLENS_LABEL_DELAY for this run")
     add("--bucket", metavar="TIME", help="TRUSTLENS_BUCKET for this run, such as 1h or 1s")
     add("--currency", metavar="CODE", help="amounts in other currencies count as missing")

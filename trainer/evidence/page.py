@@ -49,7 +49,7 @@ def page(figures: Mapping[str, Any], about: Mapping[str, Any], plots: Sequence[P
         _plots(by_name, COMPARING),
         by_kind(figures, currency),
         "<h2>Threshold and money</h2>",
-        f"<p>{escape(words.ALERT)}</p>",
+        f"<p>{escape(words.CASE)}</p>",
         money_tables(figures, currency),
         _plots(by_name, CHOOSING),
         _external(figures, currency),

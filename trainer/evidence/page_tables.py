@@ -57,7 +57,7 @@ def _headline(figures: Figures, currency: str) -> str:
     if flagged["recall"]["value"] is None:
         per_day_said = said(flagged["alerts_per_day"]["value"], per_day)
         return (
-            f"{name} raised {per_day_said} alerts a day; what they were worth cannot be said, because the test period "
+            f"{name} raised {per_day_said} cases a day; what they were worth cannot be said, because the test period "
             "has no fraud."
         )
     if figures["flags_nothing"]:
@@ -75,7 +75,7 @@ def _headline(figures: Figures, currency: str) -> str:
         beside = f", {escape(form(abs(better['value'])))} {word} than flagging as many customers by amount alone"
     return (
         f"{name} {verb} <b>{escape(form(abs(gain)))}</b> in {figures['test']['days']} days, reviews paid{beside}. "
-        f"It raises {said(flagged['alerts_per_day']['value'], per_day)} alerts a day; "
+        f"It raises {said(flagged['alerts_per_day']['value'], per_day)} cases a day; "
         f"{said(flagged['precision']['value'], share)} of them are on customers being defrauded, and "
         f"{said(flagged['recall']['value'], share)} of all frauds are caught."
     )
@@ -85,8 +85,8 @@ def tiles(figures: Figures, currency: str) -> str:
     flagged = champion_of(figures)["money"]
     shown = (
         ("saved, reviews paid", flagged["gain"], money(currency)),
-        ("alerts a day", flagged["alerts_per_day"], per_day),
-        ("of alerts are right (precision)", flagged["precision"], share),
+        ("cases a day", flagged["alerts_per_day"], per_day),
+        ("of cases are right (precision)", flagged["precision"], share),
         ("of frauds are caught (recall)", flagged["recall"], share),
     )
     made = (
@@ -175,13 +175,13 @@ def by_kind(figures: Figures, currency: str) -> str:
 def money_tables(figures: Figures, currency: str) -> str:
     costs, form = figures["costs"], money(currency)
     cap = costs["alerts_per_day"]
-    capped = f", with at most {cap:g} alerts a day" if cap is not None else ""
+    capped = f", with at most {cap:g} cases a day" if cap is not None else ""
     text = (
         f"<p>The threshold was chosen on the validation period as the one of least cost{capped}: "
-        f"{escape(form(costs['review_cost']))} for each alert, and {costs['loss_rate']:g} &times; the amount of each "
+        f"{escape(form(costs['review_cost']))} for each case, and {costs['loss_rate']:g} &times; the amount of each "
         "fraud that is missed. Below is what it did in the test.</p>"
     )
-    heads = ["", "threshold", "alerts a day", "precision", "recall", "alerts on good customers",
+    heads = ["", "threshold", "cases a day", "precision", "recall", "cases of good customers",
              *(_in(name, currency) for name in ("loss prevented", "reviews", "saved, reviews paid",
                                                 "the model against it"))]  # fmt: skip
     rows = []
@@ -190,7 +190,7 @@ def money_tables(figures: Figures, currency: str) -> str:
         note = f"<small>{escape(each['meaning'])}</small>" if each["meaning"] else ""
         rows.append((
             "" if place else "chosen",
-            [escape(each["name"]) + note, said(each["threshold"], threshold),
+            [escape(words.POLICIES.get(each["name"], each["name"])) + note, said(each["threshold"], threshold),
              figure(flagged["alerts_per_day"], per_day), figure(flagged["precision"], share),
              figure(flagged["recall"], share), count(flagged["good_customers_flagged"]), count(flagged["saved"]),
              count(flagged["review"]), figure(flagged["gain"], count),
@@ -203,14 +203,14 @@ def money_tables(figures: Figures, currency: str) -> str:
 def _levels(figures: Figures, currency: str) -> str:
     rows = [("", [escape(each["level"]), *_at(each)]) for each in figures["levels"]]
     return (
-        "<h3>Levels</h3><p>Medium begins where there were three times as many alerts in the validation period. It is "
+        "<h3>Levels</h3><p>Medium begins where there were three times as many cases in the validation period. It is "
         "for those who want to look further down.</p>" + table(_at_heads(currency), rows)
     )
 
 
 def _at_heads(currency: str) -> list[str]:
     in_money = ("loss prevented", "loss not prevented", "reviews", "saved, reviews paid")
-    return ["", "threshold", "alerts a day", "precision", "recall", "alerts on good customers",
+    return ["", "threshold", "cases a day", "precision", "recall", "cases of good customers",
             *(_in(name, currency) for name in in_money)]  # fmt: skip
 
 
@@ -227,7 +227,7 @@ def _sweep(figures: Figures, currency: str) -> str:
         chosen = each["is_chosen"]
         rows.append(("chosen" if chosen else "", ["in use" if chosen else "", *_at(each)]))
     return (
-        "<h3>What other thresholds would have done</h3><p>The champion in the test period, at round numbers of alerts "
+        "<h3>What other thresholds would have done</h3><p>The champion in the test period, at round numbers of cases "
         "a day. For reading: a threshold chosen on the test would look better than it is.</p>"
         + table(_at_heads(currency), rows)
     )

@@ -15,6 +15,9 @@ METRICS = {
     "ms per 1,000": "time that the model takes for 1,000 transactions.",
 }
 
+# Figures call them by the older word, and a page may be made of older figures.
+POLICIES = {"amount alone, as many alerts": "amount alone, as many cases"}
+
 PLOTS = {
     "roc": (
         "ROC curve",
@@ -53,16 +56,16 @@ PLOTS = {
         "threshold was chosen on the validation period, so the dot need not lie exactly at the lowest point here.",
     ),
     "alerts_recall": (
-        "Alerts a day against frauds caught",
+        "Cases a day against frauds caught",
         "Choose how many customers a day the team can work (across) and read how many of the frauds it would catch "
         "(up). Dots: the thresholds in use.",
     ),
 }
 
 FLAGS_NOTHING = {
-    "cap": "on the validation period the threshold of least cost raised more alerts than the cap allows, and so did "
+    "cap": "on the validation period the threshold of least cost raised more cases than the cap allows, and so did "
     "every other",
-    "cost": "on the validation period no alert was worth its review",
+    "cost": "on the validation period no case was worth its review",
 }
 
 FOLDS_AFTER_SEARCH = (
@@ -70,10 +73,10 @@ FOLDS_AFTER_SEARCH = (
     "fold. That period lies before some of these tests and within others, so the figures here flatter a little."
 )
 
-ALERT = (
-    "An alert is a customer on one day, however many of that customer's transactions are flagged: that is what a team "
+CASE = (
+    "A case is all alerts of a customer on one UTC day, however many transactions are flagged: that is what a team "
     "works and what a review costs. A fraud counts as caught if it, or an earlier transaction of the same customer on "
-    "the same day, was flagged: an alert can stop what comes after it, not what came before."
+    "the same day, was flagged: a case can stop what comes after its first alert, not what came before."
 )
 
 EXTERNAL = (
@@ -86,5 +89,5 @@ INTERVALS = (
     "replacement, each with all its transactions, and so were the merchants where there are enough; the wider of the "
     "two intervals is shown, with † where it is that of the merchants. Figures whose intervals lie apart differ in "
     "earnest. Where a figure has none, no draw could have given another value, or none could say it: a precision "
-    "without an alert, say."
+    "without a case, say."
 )

@@ -221,7 +221,7 @@ def _alerts_recall(scene: Scene) -> Figure:
         if chosen.alerts:
             axes.plot([chosen.alerts_per_day], [chosen.recall], marker="o", markersize=7, color=line.style["color"],
                       markeredgecolor=INK, linestyle="none")  # fmt: skip
-    axes.set(xscale="log", xlabel="alerts a day (log scale)", ylabel="frauds caught", ylim=(0, 1.02))
+    axes.set(xscale="log", xlabel="cases a day (log scale)", ylabel="frauds caught", ylim=(0, 1.02))
     _write_marks(axes.xaxis, lambda value, _: f"{value:,g}")
     _percent(axes.yaxis)
     legend(figure, axes)

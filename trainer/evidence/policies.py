@@ -104,7 +104,7 @@ def _by_amount(test: Judged, alerts: int, costs: Costs, seed: int) -> Policy:
     places = np.empty(len(amounts))
     places[order] = np.arange(len(amounts))
     ranked = scored(test._replace(scores=places), costs)
-    meaning = "the highest amounts, with exactly as many alerts in the test as the model raised"
+    meaning = "the highest amounts, with exactly as many cases in the test as the model raised"
     if not alerts:
         return policy(BY_AMOUNT, meaning, ranked, None)
     cut = ranked.accounting.threshold_for_alerts(alerts)

@@ -101,7 +101,7 @@ def _proof(proof: Mapping[str, Any]) -> str:
 
 def say_figures(figures: dict[str, Any], currency: str) -> None:
     """A line for each model and baseline: the figures of the test."""
-    titles = ("model", "average precision", "ROC-AUC", "alerts/day", "of these right", "frauds caught",
+    titles = ("model", "average precision", "ROC-AUC", "cases/day", "of these right", "frauds caught",
               f"{currency} saved less reviews")  # fmt: skip
     lines: list[tuple[str, ...]] = [titles]
     for model in figures["models"]:
@@ -118,7 +118,7 @@ def say_figures(figures: dict[str, Any], currency: str) -> None:
             )
         )
     say_table(lines)
-    say("an alert is a customer on one day; precision and recall of single transactions stand in the report")
+    say("a case is all alerts of a customer on one UTC day; precision and recall of transactions stand in the report")
     for model in figures["models"]:
         if model["share_of_best"]:
             share = model["share_of_best"]
