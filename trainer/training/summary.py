@@ -118,10 +118,7 @@ def say_figures(figures: dict[str, Any], currency: str) -> None:
             )
         )
     say_table(lines)
-    say(
-        "a case is all alerts of a customer on one UTC day; precision and recall of single transactions stand in the "
-        "report"
-    )
+    say("a case is all alerts of a customer on one UTC day; precision and recall of transactions stand in the report")
     for model in figures["models"]:
         if model["share_of_best"]:
             share = model["share_of_best"]
