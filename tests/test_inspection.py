@@ -261,6 +261,17 @@ def test_the_written_map_holds_the_remarks_at_their_keys(world: World, tmp_path:
     assert any(line.startswith("# gone: left out, for it gives the label away") for line in lines)
 
 
+def test_a_mapped_column_that_only_counts_the_rows_is_warned_of(world: World, tmp_path: Path, inspect: Inspect) -> None:
+    """A map may be older than what inspect knows."""
+    path = saved(tmp_path, **own(world, number=np.flatnonzero(np.arange(2 * ROWS) % 2)))
+    columns = tmp_path / "map.toml"
+    inspect(path, "--write", columns)
+    assert "number" not in columns.read_text().partition("[attributes]")[2].split()
+    columns.write_text(columns.read_text() + 'number = "number"\n')
+    words = "warning: the column number only counts the rows, and no message of a stream has it; it is mapped as"
+    assert f"{words} attributes.number: take it out" in inspect(path, "--columns", columns)
+
+
 @pytest.mark.parametrize(
     ("pattern", "source"),
     [

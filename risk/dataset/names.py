@@ -65,9 +65,13 @@ def _attributes(source: Source) -> tuple[Attribute, ...]:
     for place, name in enumerate(rest):
         array = sample.column(place).combine_chunks()
         kind = kind_of(array)
-        if kind is not None and not (kind is Kind.NUMBER and is_row_number(name, _numbers(array))):
+        if kind is not None and not counts_rows(name, array):
             found.append(Attribute(name, name, kind))
     return tuple(found)
+
+
+def counts_rows(name: str, array: pa.Array) -> bool:
+    return kind_of(array) is Kind.NUMBER and is_row_number(name, _numbers(array))
 
 
 def is_row_number(name: str, numbers: np.ndarray) -> bool:

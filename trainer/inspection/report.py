@@ -6,6 +6,7 @@ from typing import NamedTuple
 from console.terminal import say, say_table
 from risk.dataset import Dataset
 from risk.dataset.column_map import ColumnMap
+from risk.dataset.names import counts_rows
 from risk.dataset.values import as_labels
 from risk.dataset.written_map import write_fields, write_map
 from risk.words import counted
@@ -102,6 +103,12 @@ def from_columns(report: Report, dataset: Dataset) -> list[str]:
         if one.missing and used.get(one.name, "").startswith("attributes."):
             rows = counted(one.missing, "row", "rows")
             said.append(f"missing values: {one.name} in {rows} ({one.missing / one.rows:.2%})")
+    for attribute in column_map.attributes:
+        if counts_rows(attribute.column, column_of(report.looked.sample, attribute.column)):
+            said.append(
+                f"the column {attribute.column} only counts the rows, and no message of a stream has it; it is mapped"
+                f" as attributes.{attribute.name}: take it out"
+            )
     for column, how in report.proposal.giveaways.items():
         place = "it is not in the map"
         if column in used:
