@@ -15,8 +15,11 @@ class Pipeline:
         """`shared`: the engine of another pipeline, which has its own days."""
         manifest = self.manifest = bundle.manifest
         self.scorer = Scorer(bundle)
-        self.engine = Engine(manifest.feature_set, manifest.terms, days) if shared is None else shared
-        self.engine.serve(manifest.feature_set, manifest.terms)
+        if shared is None:
+            self.engine = Engine(manifest.feature_set, manifest.terms, days)
+        else:
+            self.engine = shared
+            shared.serve(manifest.feature_set, manifest.terms)
 
     def score(self, block: Block, partition: int = 0) -> Scored:
         """Scores a block of one partition, in its order; its transactions are part of the past afterwards."""

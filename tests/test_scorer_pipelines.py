@@ -275,6 +275,8 @@ def test_a_store_that_fails_says_nothing_of_a_bundle(bench: Bench, tmp_path: Pat
 
 
 def test_no_day_is_kept_for_a_bundle_that_cannot_be_used(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader of bundles refuses nearly all of them before; what is left fails while the pipeline is made."""
+
     def unusable(*_: object) -> Pipeline:
         raise BundleError("its model is of another format")
 

@@ -59,10 +59,9 @@ def _check(said: str, parameter: Parameter, value: object) -> None:
     """Numbers for numbers, whole ones for whole ones; words only where there are some."""
     if isinstance(value, str) and value in parameter.words:
         return
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or (parameter.is_whole and not isinstance(value, int)):
+    if isinstance(value, bool) or not isinstance(value, int if parameter.is_whole else (int, float)):
         raise OptionError(f"{said}, expected a value such as {parameter.default!r}")
-    if not parameter.least <= value <= parameter.most:  # type: ignore[operator]
+    if not parameter.least <= value <= parameter.most:
         raise OptionError(f"{said}, expected a number from {parameter.least:g} to {parameter.most:g}")
 
 
