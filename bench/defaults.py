@@ -19,14 +19,14 @@ from risk.catalogue import EngineTerms
 from risk.dataset import open_dataset
 from trainer.__main__ import main as trainer
 from trainer.families.parameters import read_parameters
+from trainer.fit import Session
+from trainer.matrix import read_matrix
+from trainer.preprocess import learn
+from trainer.printing import Stages
 from trainer.replay import Replay, currency_of
-from trainer.training.learned import learn
-from trainer.training.matrix import read_matrix
-from trainer.training.parts import parts_by_time
-from trainer.training.periods import split_days
-from trainer.training.same_bits import one_thread
-from trainer.training.session import Plan, Session
-from trainer.training.stages import Stages
+from trainer.reproducible import one_thread
+from trainer.splits import parts_by_time, split_days
+from trainer.train_options import Plan
 
 LABEL_DELAY = 7
 CARDS_SEEDS, TRUSTLENS_SEEDS = (11, 12, 13), (11, 12)
@@ -116,8 +116,8 @@ def tried(session: Session, kinds: Iterable[str]) -> Iterator[tuple[str, str, fl
     defaults = read_parameters(None, kinds)
     for kind in kinds:
         for name, change in SETTINGS[kind].items():
-            trained = session.train(kind, {**defaults[kind], **change}, range(len(session.names)), name)
-            yield kind, name, trained.average_precision
+            fit = session.fit(kind, {**defaults[kind], **change}, range(len(session.names)), name)
+            yield kind, name, fit.average_precision
 
 
 def main() -> int:

@@ -7,35 +7,16 @@ one place.
 from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec.structs import asdict
 
 from evaluation.ranking import Predictions
+from evaluation.result import Costs, Level, Money, SweepRow
 from risk import customer_days as rule
 from risk.codes import Array
 from risk.customer_days import CustomerDays
 from risk.errors import EngineError
 
 NO_SCORE = 2.0  # a threshold that no probability reaches: nothing is flagged
-
-
-class Money(NamedTuple):
-    """One threshold over one period. Money is in the data's currency."""
-
-    alerts: int
-    alerts_per_day: float
-    frauds_caught: int
-    frauds_missed: int
-    precision: float | None  # alerts on a day on which that customer had a fraud, of all alerts; None without alerts
-    recall: float | None  # frauds caught, of all; None without frauds
-    good_customers_flagged: int  # alerts on a day on which that customer had no fraud
-    saved: float  # loss that was stopped, before the cost of reviews
-    lost: float  # loss that was not
-    review: float
-    cost: float  # lost + review
-
-    @property
-    def gain(self) -> float:
-        """What is better than flagging nothing, reviews paid."""
-        return self.saved - self.review
 
 
 class Accounting:
@@ -99,6 +80,7 @@ class Accounting:
             lost=lost,
             review=review,
             cost=lost + review,
+            gain=saved - review,
         )
 
 
@@ -131,14 +113,6 @@ def _from_here_on(values: Array) -> Array:
 FLAG_NOTHING = "flag nothing"
 BY_AMOUNT = "amount alone, as many alerts"
 EXPECTED_LOSS = "probability × amount"  # noqa: RUF001  the sign that is meant
-
-
-class Costs(NamedTuple):
-    """What the threshold is chosen for."""
-
-    review_cost: float
-    loss_rate: float
-    alerts_per_day: float | None  # the most that the team can work; None: no cap
 
 
 class Policy(NamedTuple):
@@ -235,24 +209,24 @@ ALERTS_PER_DAY = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000,
 POINTS = 400
 
 
-def levels(accounting: Accounting, high: float, medium: float) -> list[dict[str, Any]]:
-    return [
-        {"level": name, "threshold": threshold, **accounting.at(threshold)._asdict()}
+def levels(accounting: Accounting, high: float, medium: float) -> tuple[Level, ...]:
+    return tuple(
+        Level(**asdict(accounting.at(threshold)), level=name, threshold=threshold)
         for name, threshold in (("high", high), ("medium or high", medium))
-    ]
+    )
 
 
-def sweep(accounting: Accounting, chosen: float) -> list[dict[str, Any]]:
-    """A row for each round number of alerts a day, and the chosen threshold among them, in order of alerts."""
+def sweep(accounting: Accounting, chosen: float) -> tuple[SweepRow, ...]:
+    """A row for each round number of cases a day, and the chosen threshold among them, in order of cases."""
     thresholds = {accounting.threshold_for_alerts(alerts * accounting.days) for alerts in ALERTS_PER_DAY}
-    rows: list[dict[str, Any]] = []
+    rows: list[SweepRow] = []
     for threshold in sorted(thresholds | {chosen}, reverse=True):
         money, is_chosen = accounting.at(threshold), threshold == chosen
-        # Once every fraud is caught, more alerts are only more alerts.
-        is_enough = any(row["frauds_caught"] and not row["frauds_missed"] for row in rows)
+        # Once every fraud is caught, more cases are only more cases.
+        is_enough = any(row.frauds_caught and not row.frauds_missed for row in rows)
         if is_chosen or (money.alerts and not is_enough):
-            rows.append({"threshold": threshold, "is_chosen": is_chosen, **money._asdict(), "gain": money.gain})
-    return rows
+            rows.append(SweepRow(**asdict(money), threshold=threshold, is_chosen=is_chosen))
+    return tuple(rows)
 
 
 def spread(accounting: Accounting, points: int = POINTS) -> Array:

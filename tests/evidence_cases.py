@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
+from msgspec.structs import replace
 
-from evaluation.comparison import ModelPredictions
+from evaluation.comparison import ModelPredictions, compare
 from evaluation.money import Accounting
 from evaluation.ranking import Predictions
+from evaluation.result import Costs, Evaluation, Figure
 from risk.clock import DAY, HOUR
 
 FIRST_DAY = 19_000 * DAY
@@ -83,3 +85,22 @@ def contender(
 
 def at_hours(*hours: float) -> list[float]:
     return [hour * HOUR / DAY for hour in hours]
+
+
+def evaluation_of(
+    name: str,
+    average_precision: float | None,
+    roc_auc: float | None = None,
+    *,
+    importances: Importances = (),
+    amount_alone: float | None = None,
+    fraud_share: float | None = 0.01,
+) -> Evaluation:
+    """One champion beside the amount alone, with these figures among others that do not matter."""
+    rows = [contender(each, thrown(1, rows=300), thrown(2, rows=300), importances) for each in (name, "amount alone")]
+    whole = compare(rows[:1], rows[1:], name, None, Costs(5, 1, None), seed=1, resamples=20)
+    models = []
+    for model, reached in zip(whole.models, (average_precision, amount_alone), strict=True):
+        metrics = replace(model.metrics, average_precision=Figure(reached), roc_auc=Figure(roc_auc))
+        models.append(replace(model, metrics=metrics))
+    return replace(whole, models=tuple(models), test=replace(whole.test, fraud_share=fraud_share))

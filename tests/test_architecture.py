@@ -40,6 +40,7 @@ PROGRAMS = {
         "skl2onnx",
         "threadpoolctl",
         "matplotlib",
+        "jinja2",
         "rich",
         "msgspec",
     },

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation.money import Accounting, alert_columns, scored
-from evaluation.money import Costs as AskedCosts
+from evaluation.result import Costs as AskedCosts
 from risk.clock import DAY
 from tests.evidence_cases import thrown
 from trainer.backtest.tally import Calendar, Costs, Outcome

@@ -1,28 +1,29 @@
 """The files of a report: all there, whole in themselves, and legible whatever is missing."""
 
-import copy
 import csv
 import json
 import re
 from html.parser import HTMLParser
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sklearn.metrics import classification_report
 
-from evaluation.comparison import judge
+from evaluation.comparison import compare
+from evaluation.result import Costs, Fold
 from risk.clock import to_text
-from tests.evidence_cases import contender, thrown
-from trainer.evidence import page_words as words_of_page
-from trainer.evidence.page import page
-from trainer.evidence.plot_files import write_png
-from trainer.evidence.plot_style import COLOURS
-from trainer.evidence.plots import draw_plots
-from trainer.evidence.write import write_report
+from tests.evidence_cases import contender, evaluation_of, thrown
+from trainer.report.page import page
+from trainer.report.plot_style import COLOURS, write_png
+from trainer.report.plots import draw_plots
+from trainer.report.write import write_report
 
-ARGUMENTS = {"review_cost": 5.0, "loss_rate": 1.0, "alerts_per_day": 20.0, "seed": 1, "resamples": 20}
+COSTS = Costs(review_cost=5.0, loss_rate=1.0, alerts_per_day=20.0)
+QUICK = {"seed": 1, "resamples": 20}
 ABOUT = {
     "version": "strong-0a1b2c3d",
     "currency": "EUR",
@@ -74,9 +75,9 @@ def written(tmp_path_factory):
         contender("strong", validation, test, IMPORTANCES),
     ]
     baselines = [contender("amount alone", thrown(1, lift=0.2, rows=3000), thrown(2, lift=0.2, rows=3000))]
-    figures = judge(contenders, baselines, "strong", test.scores, **ARGUMENTS)
-    write_report(folder, figures, contenders, baselines, "strong", ABOUT)
-    return folder, figures, [*contenders, *baselines]
+    evaluation = compare(contenders, baselines, "strong", test.scores, COSTS, **QUICK)
+    write_report(folder, evaluation, contenders, baselines, ABOUT)
+    return folder, evaluation, [*contenders, *baselines]
 
 
 def test_all_files_are_there(written):
@@ -86,16 +87,18 @@ def test_all_files_are_there(written):
 
 
 def test_metrics_are_the_figures_and_what_they_are_about(written):
-    folder, figures, _ = written
+    folder, evaluation, _ = written
     told = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     assert told["about"] == ABOUT
+    figures = msgspec.to_builtins(evaluation)
     assert told.keys() == {*figures, "about"}
     assert told["models"][1]["metrics"] == figures["models"][1]["metrics"]
 
 
 def test_money_is_written_to_the_cent_and_times_as_text(written):
     """0.1 + 0.2 is no amount that anybody has seen, and no one reads milliseconds."""
-    folder, figures, _ = written
+    folder, evaluation, _ = written
+    figures = msgspec.to_builtins(evaluation)
     told = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     for mine, theirs in zip(told["policies"], figures["policies"], strict=True):
         assert mine["money"]["saved"] == pytest.approx(theirs["money"]["saved"], abs=0.001)
@@ -150,15 +153,15 @@ def test_plots_follow_light_and_dark(written):
 
 def test_the_page_says_what_a_head_of_risk_asks(written):
     """Headline figures as words, every model and baseline, what it is about, with names from outside escaped."""
-    folder, figures, everyone = written
+    folder, evaluation, everyone = written
     text = (folder / "report.html").read_text(encoding="utf-8")
     read = " ".join(" ".join(Page(text).text).split())
-    money = figures["models"][1]["money"]
-    assert f"{100 * money['precision']['value']:.1f} %" in read
-    assert f"{100 * money['recall']['value']:.1f} %" in read
-    assert f"EUR {money['gain']['value']:,.0f}" in read
+    money = evaluation.models[1].money
+    assert f"{100 * money.precision.value:.1f} %" in read
+    assert f"{100 * money.recall.value:.1f} %" in read
+    assert f"EUR {money.gain.value:,.0f}" in read
     assert all(each.name in read for each in everyone)
-    missing = figures["test"]["amounts_missing"]
+    missing = evaluation.test.amounts_missing
     assert missing
     assert f"{missing} of 3,000 transactions of the test have no amount in EUR; they count as 0" in read
     for words in ("Report on strong-0a1b2c3d", "probability × amount", "flag nothing", "cards <&> more.csv", "12,345",  # noqa: RUF001
@@ -166,19 +169,15 @@ def test_the_page_says_what_a_head_of_risk_asks(written):
         assert words in read
     # A team works cases. The word alert is left to where a case is said to be made of them.
     assert "cases a day" in read
-    assert read.count("alert") == words_of_page.CASE.count("alert") == 2
+    assert read.count("alert") == 2
     assert "cards &lt;&amp;&gt; more.csv" in text
 
 
-def test_a_caution_stands_before_the_headline(written):
+def test_a_caution_stands_before_the_headline():
     """Of a model that is too good to be true, with the feature escaped."""
-    _, figures, _ = written
     said = {}
     for area in (0.9, 0.999):
-        changed = copy.deepcopy(figures)
-        changed["models"][1]["metrics"]["roc_auc"]["value"] = area
-        changed["models"][1]["importances"] = [("<new>", 0.1)]
-        said[area] = page(changed, ABOUT, [])
+        said[area] = page(evaluation_of("m", 0.4, area, importances=(("<new>", 0.1),)), ABOUT, [])
     assert "Caution" not in said[0.9]
     assert (
         "<p class=lead><b>Caution:</b> too good to be true: a ROC-AUC of 0.999, most of it from &lt;new&gt;."
@@ -188,12 +187,12 @@ def test_a_caution_stands_before_the_headline(written):
 
 def test_the_page_says_why_the_champion_is_the_champion(written, tmp_path):
     """Chosen on validation; so another may have the higher figure in the test."""
-    folder, figures, everyone = written
+    folder, evaluation, everyone = written
     read = " ".join(Page((folder / "report.html").read_text(encoding="utf-8")).text)
     assert "strong is the champion: it had the highest average precision on validation." in read
     assert "did better" not in read
-    write_report(tmp_path, {**figures, "champion": "weak"}, everyone[:2], everyone[2:], "weak", ABOUT,
-                 with_plots=False)  # fmt: skip
+    weaker = replace(evaluation, champion="weak")
+    write_report(tmp_path, weaker, everyone[:2], everyone[2:], ABOUT, with_plots=False)
     other = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
     assert "weak is the champion" in other
     assert "In the test strong did better; but" in other
@@ -201,9 +200,9 @@ def test_the_page_says_why_the_champion_is_the_champion(written, tmp_path):
 
 def test_what_has_a_name_of_its_own_keeps_it(written, tmp_path):
     """A library is lightgbm and not Lightgbm; a line about the run begins like a sentence."""
-    _, figures, everyone = written
+    _, evaluation, everyone = written
     about = {**ABOUT, "libraries": {"lightgbm": "4"}}
-    write_report(tmp_path, figures, everyone[:2], everyone[2:], "strong", about, with_plots=False)
+    write_report(tmp_path, evaluation, everyone[:2], everyone[2:], about, with_plots=False)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<th scope=row>lightgbm</th>" in text
     assert "<th scope=row>File</th>" in text
@@ -211,8 +210,8 @@ def test_what_has_a_name_of_its_own_keeps_it(written, tmp_path):
 
 def test_the_same_figures_give_the_same_page(written, tmp_path):
     """No time of writing, no random ids: a report can be compared with another."""
-    folder, figures, everyone = written
-    write_report(tmp_path, figures, everyone[:2], everyone[2:], "strong", ABOUT)
+    folder, evaluation, everyone = written
+    write_report(tmp_path, evaluation, everyone[:2], everyone[2:], ABOUT)
     for name in ("report.html", "metrics.json", "classification_report.csv", "roc.png"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
@@ -239,37 +238,29 @@ def small(**changes):
 )
 def test_a_report_can_be_written_whatever_is_missing(only, tmp_path):
     """And what is missing is said on the page."""
-    figures = judge([only], [], "only", None, **ARGUMENTS)
-    plots, failed = draw_plots([only], [], "only", figures["costs"], "")
+    evaluation = compare([only], [], "only", None, COSTS, **QUICK)
+    plots, failed = draw_plots(evaluation, [only], [], "")
     assert failed == []
     assert {"scores", "confusion"} < {plot.name for plot in plots}
-    write_report(tmp_path, figures, [only], [], "only", {}, with_plots=False)
+    write_report(tmp_path, evaluation, [only], [], {}, with_plots=False)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     page = Page(text)
     assert page.open == []
     assert "nan" not in " ".join(page.text).lower().split()
     read = " ".join(page.text)
-    assert all(sentence in read for sentence in figures["missing"])
+    assert all(sentence in read for sentence in evaluation.missing)
     assert "Not in this report:" in read
 
 
 def test_folds_and_another_source_have_their_tables(written, tmp_path):
-    _, figures, everyone = written
-    fold = {
-        "name": "2024-03",
-        "transactions": 777,
-        "frauds": 7,
-        "average_precision": 0.5,
-        "roc_auc": None,
-        "note": "too <few>",
-    }
-    more = {**figures, "folds": [fold], "external": figures}
-    write_report(tmp_path, more, everyone[:2], everyone[2:], "strong", ABOUT, with_plots=False)
+    _, evaluation, everyone = written
+    fold = Fold("2024-03", 777, 7, 0.5, None, "too <few>")
+    more = replace(evaluation, folds=(fold,), external=evaluation)
+    write_report(tmp_path, more, everyone[:2], everyone[2:], ABOUT, with_plots=False)
     read = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
     assert "searched once" not in read
-    poor = {**fold, "transactions": None, "frauds": None}
-    write_report(tmp_path, {**more, "folds": [poor], "folds_follow_a_search": True}, everyone[:2], everyone[2:],
-                 "strong", ABOUT, with_plots=False)  # fmt: skip
+    poor = replace(more, folds=(replace(fold, transactions=None, frauds=None),), folds_follow_a_search=True)
+    write_report(tmp_path, poor, everyone[:2], everyone[2:], ABOUT, with_plots=False)
     poor_page = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
     assert "The hyper-parameters were searched once" in poor_page
     assert re.search(r"too <few>\s+–\s+–\s+0\.500", poor_page)  # noqa: RUF001
@@ -293,11 +284,11 @@ def as_written(name):
 @example(names=ODD)
 def test_no_text_of_a_dataset_is_markup(written, names):
     """Names of files, attributes and what is left out come from data: shown as they are, whatever is in them."""
-    _, figures, _ = written
+    _, evaluation, _ = written
     about = {**ABOUT, "version": names[0], "file": names[-1], "attributes": names,
              "options": dict.fromkeys(names, names[0])}  # fmt: skip
     odd, plain = (
-        Page(as_written(page({**figures, "missing": missing}, said, [])))
+        Page(as_written(page(replace(evaluation, missing=tuple(missing)), said, [])))
         for missing, said in ((names, about), (["none"], ABOUT))
     )
     assert odd.open == []
@@ -312,13 +303,13 @@ def test_no_text_of_a_dataset_is_markup(written, names):
 
 def test_odd_names_of_features_are_drawn(tmp_path, written):
     """In one line each, cut where they are long; a page and its plot stay whole."""
-    _, figures, everyone = written
+    _, evaluation, everyone = written
     odd = everyone[1]._replace(importances=tuple((name, 0.1) for name in [*ODD[:11], ODD[-1]]))
-    plots, failed = draw_plots([odd], [], "strong", figures["costs"], "EUR")
+    plots, failed = draw_plots(evaluation, [odd], [], "EUR")
     assert failed == []
     plots = [plot for plot in plots if plot.name == "importances"]
     write_png(*plots, tmp_path)
-    text = page(figures, ABOUT, plots)
+    text = page(evaluation, ABOUT, plots)
     found = Page(text)
     assert text.count("<svg") == 1
     assert "mathdefault" not in text
@@ -328,20 +319,22 @@ def test_odd_names_of_features_are_drawn(tmp_path, written):
 
 
 def test_what_is_no_text_is_written_as_it_can_be(tmp_path, written):
-    _, figures, everyone = written
+    _, evaluation, everyone = written
     names = [*ODD[:11], ODD[-1]]
     odd = everyone[1]._replace(importances=tuple((name, 0.1) for name in names))
-    arguments = ({**figures, "missing": names}, [everyone[0], odd], everyone[2:], "strong", ABOUT)
-    write_report(tmp_path, *arguments, with_plots=False)
+    named = replace(evaluation, missing=tuple(names))
+    write_report(tmp_path, named, [everyone[0], odd], everyone[2:], ABOUT, with_plots=False)
     kept = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     assert kept["missing"] == names
     assert Page((tmp_path / "report.html").read_text(encoding="utf-8")).open == []
 
 
 def test_a_plot_that_fails_is_named_and_the_rest_is_there(tmp_path, written, capsys):
-    _, figures, _ = written
-    broken = small(is_fraud=np.zeros(400, bool))._replace(importances=(("amount", "much"), ("hour", 0.2)))
-    write_report(tmp_path, figures, [broken], [], "only", ABOUT)
+    _, evaluation, _ = written
+    broken = small(is_fraud=np.zeros(400, bool))._replace(
+        name="strong", importances=(("amount", "much"), ("hour", 0.2))
+    )
+    write_report(tmp_path, evaluation, [broken], [], ABOUT)
     assert {path.stem for path in tmp_path.glob("*.png")} == {"scores", "calibration", "confusion"}
     assert "warning: not in the report: the plot importances, which could not be drawn (" in capsys.readouterr().err
     assert "the plot importances, which could not be drawn (" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -7,15 +7,17 @@ import pandas as pd
 import pytest
 
 from console.output import spreadsheet_cell
+from evaluation.result import Evaluation
 from risk.dataset.kinds import open_source
+from tests.evidence_cases import evaluation_of
 from tests.foreign_files import World, own, saved, world
-from trainer.evidence.wording import caution
 from trainer.inspection.command import look
 from trainer.inspection.facts import survey
 from trainer.inspection.findings import warnings
 from trainer.inspection.future import named_after
 from trainer.inspection.proposal import propose
 from trainer.inspection.report import from_columns
+from trainer.report.wording import caution
 
 __all__ = ["world"]
 
@@ -153,10 +155,8 @@ def test_what_train_would_refuse_is_said_in_its_words(world: World, tmp_path: Pa
     assert "in the fit period" in said
 
 
-def figures(area: float, precision: float, lost: float, name: str = "newbalanceOrig") -> dict[str, object]:
-    metrics = {"roc_auc": {"value": area}, "average_precision": {"value": precision}}
-    model = {"name": "m", "metrics": metrics, "importances": [["age", 0.01], [name, lost]]}
-    return {"champion": "m", "models": [model]}
+def figures(area: float, precision: float, lost: float, name: str = "newbalanceOrig") -> Evaluation:
+    return evaluation_of("m", precision, area, importances=(("age", 0.01), (name, lost)))
 
 
 def test_a_report_that_is_too_good_says_so_with_the_feature() -> None:

@@ -39,7 +39,7 @@ KEPT = {
     "columns_sha256": "compared as a whole tuple",
     "labels_topic": "compared as a whole tuple",
     "peek": "for answers to what-if over HTTP, which no program gives yet",
-    "is_needed": "asked by the page of a query, in a template",
+    "confidence": "in metrics.json, for those who read it",
     # Called by the libraries that they belong to.
     "extra_template_vars": "Datasette",
     "register_facet_classes": "Datasette",
@@ -149,9 +149,17 @@ def uses(tree: ast.Module) -> Iterator[str]:
             yield from re.findall(r"\w+", node.value)
 
 
-def left_over(sources: dict[str, ast.Module], others: Iterable[ast.Module] = ()) -> dict[str, str]:
-    """What the sources define and neither they nor the others speak of, with its file."""
+def uses_of_template(text: str) -> list[str]:
+    """Every name in what Jinja computes, and none of the text around it."""
+    return [name for code in re.findall(r"\{[{%].*?[%}]\}", text, re.DOTALL) for name in re.findall(r"\w+", code)]
+
+
+def left_over(
+    sources: dict[str, ast.Module], others: Iterable[ast.Module] = (), templates: Iterable[str] = ()
+) -> dict[str, str]:
+    """What the sources define and neither they, the others nor the templates speak of, with its file."""
     used = Counter(name for tree in (*sources.values(), *others) for name in uses(tree))
+    used.update(name for text in templates for name in uses_of_template(text))
     return {
         name: path
         for path, tree in sources.items()
@@ -161,7 +169,8 @@ def left_over(sources: dict[str, ast.Module], others: Iterable[ast.Module] = ())
 
 
 def test_what_the_programs_define_is_used_by_them_or_in_operation() -> None:
-    found = left_over(trees(*SHIPPED), trees("ops").values())
+    templates = [path.read_text() for folder in SHIPPED for path in (ROOT / folder).rglob("*.html")]
+    found = left_over(trees(*SHIPPED), trees("ops").values(), templates)
     assert {name: path for name, path in found.items() if name not in KEPT} == {}
     assert KEPT.keys() - found.keys() == set(), "not left over any more: take it off the list"
 
@@ -177,6 +186,12 @@ def test_what_the_programs_define_is_used_by_them_or_in_operation() -> None:
 )
 def test_what_is_left_over_is_seen(source: str, names: set[str]) -> None:
     assert left_over({"file.py": ast.parse(source)}).keys() == names
+
+
+def test_a_template_uses_what_it_computes_and_not_what_it_says() -> None:
+    sources = {"file.py": ast.parse("def asked(): ...\ndef said(): ...\ndef looped(): ...")}
+    template = "{% for each in looped %}{{ each.asked }} said{% endfor %}"
+    assert left_over(sources, templates=[template]).keys() == {"said"}
 
 
 def test_no_file_is_long_without_a_reason() -> None:

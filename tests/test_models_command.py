@@ -9,7 +9,8 @@ from console.start import EXIT_FAILED, EXIT_OK
 from risk.bundle import MANIFEST, ONNX
 from tests.test_training_bundle_folder import files
 from trainer.__main__ import main
-from trainer.training.bundle_folder import current_version, make_current, write_bundle
+from trainer.bundle_writer import write_bundle
+from trainer.promotion import current_version, make_current
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from tests.training_rows import made_matrix
 from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.families.parameters import read_parameters
-from trainer.training.folds import folds_at_random, folds_in_time
-from trainer.training.session import Plan
+from trainer.report_command import folds_at_random, folds_in_time
+from trainer.train_options import Plan
 
 COSTS = (*QUICK, "--review-cost", "7", "--alerts-per-day", "12", "--seed", "3", "--label-delay", "5d")
 PLAN = Plan(("logistic",), read_parameters(None), "none", 0, 5.0, 1.0, None, 1)

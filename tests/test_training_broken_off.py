@@ -15,7 +15,7 @@ from risk.bundle import ONNX
 from tests.test_training_bundle_folder import full_disk_after
 from tests.trainings import QUICK
 from trainer.__main__ import main
-from trainer.training.command import report_then_bundle
+from trainer.train import report_then_bundle
 
 ROOT = Path(__file__).parent.parent
 # Its file is several times as large as any of a report.

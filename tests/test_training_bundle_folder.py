@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from console.output import MARK, whole_folder
 from risk.bundle import ONNX, LearnedNumber, read_bundle
 from risk.catalogue import FeatureSet
 from risk.errors import BundleError, OptionError
 from testing import bundles
-from trainer.training.bundle_folder import make_current, prepare_folder, write_bundle
-from trainer.training.whole_folder import MARK, whole_folder
+from trainer.bundle_writer import prepare_folder, write_bundle
+from trainer.promotion import make_current
 
 
 def files(tmp_path: Path, weight: float = 1.0) -> tuple[str, dict[str, bytes]]:

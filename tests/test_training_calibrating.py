@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.training.calibrating import FEW_FRAUDS, calibration_of, has_few_frauds
+from trainer.calibrate import FEW_FRAUDS, calibration_of, has_few_frauds
 
 
 def scores(count: int, seed: int, *, power: float = 1.0, share: float = 0.05) -> tuple[np.ndarray, np.ndarray]:

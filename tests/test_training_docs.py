@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from console.commands import parser_of
-from trainer import report
+from trainer import options
 from trainer.commands import COMMANDS, DESCRIPTION
 from trainer.families import BALANCES, FAMILIES, USUAL_FAMILIES
 from trainer.families.family import family_of
@@ -46,4 +46,4 @@ def test_every_option_that_the_page_names_exists_and_report_s_are_all_there() ->
     assert named <= options_of("train") | options_of("report")
     assert options_of("report") - {"-h", "--help"} <= named
     assert all(f"| `{value}` |" in PAGE for value in BALANCES)
-    assert f"({report.DEFAULT_FOLDS})" in PAGE
+    assert f"({options.DEFAULT_FOLDS})" in PAGE

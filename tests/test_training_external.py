@@ -22,8 +22,7 @@ from risk.pipeline import Pipeline
 from risk.settings import read_settings
 from tests.trainings import QUICK
 from trainer.__main__ import main
-from trainer.training.external import read_external
-from trainer.training.source import Opened, replay_of, stamp_of
+from trainer.load import Opened, read_external, replay_of, stamp_of
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.families import CLASS_WEIGHT, FAMILIES, NONE
 from trainer.families.family import Family, Parameter, Parameters, Rows, Searched, family_of
-from trainer.training.onnx_model import Trees, tree_ensemble
+from trainer.onnx_model import Trees, tree_ensemble
 
 
 class DecisionTree:

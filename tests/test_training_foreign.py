@@ -16,7 +16,7 @@ from risk.errors import DatasetError
 from tests.foreign_files import World, german_bank, saved
 from tests.trainings import QUICK
 from trainer.__main__ import main
-from trainer.training.source import stamp_of
+from trainer.load import stamp_of
 
 ROWS, DAYS = 12_000, 80
 

@@ -6,8 +6,8 @@ import pytest
 from risk.bundle import LearnedCategory, LearnedNumber
 from risk.scorer import Preparation
 from tests.training_rows import made_matrix
-from trainer.training.learned import Features, learn
-from trainer.training.matrix import Matrix
+from trainer.matrix import Matrix
+from trainer.preprocess import Features, learn
 
 COUNT = 2001
 

@@ -14,8 +14,8 @@ from trainer.families.catboost import trees_of as tables_of
 from trainer.families.family import Rows, family_of, fitted
 from trainer.families.lightgbm import trees_of
 from trainer.families.parameters import read_parameters
-from trainer.training.onnx_model import largest_float32_not_above, serialized, tree_ensemble
-from trainer.training.proof import prove, prove_agreement, prove_batches
+from trainer.onnx_model import largest_float32_not_above, serialized, tree_ensemble
+from trainer.proof import prove_agreement, prove_batches, prove_served
 
 ROWS, WIDTH = 6_000, 8
 CODES = 6  # the column that holds category codes
@@ -75,7 +75,7 @@ def test_each_model_is_served_as_it_was_trained(kind: str, trained: dict[str, An
     assert np.ptp(raw) > 0.5
     assert isinstance(model, Trees) == (kind in BOOSTED)
     own = family_of(kind).own_scores(trained[kind], values[4000:])
-    prove(kind, own, onnx_of(kind, trained[kind]), model, values[4000:], raw)
+    prove_served(kind, own, onnx_of(kind, trained[kind]), model, values[4000:], raw)
     assert np.array_equal(model.raw_scores(values[4000:4001]), raw[:1])
 
 
@@ -165,7 +165,7 @@ def test_trees_of_more_than_64_leaves_are_onnx_runtime_s(kind: str, deep: dict[s
     model = served(kind, estimator)
     assert isinstance(model, OnnxModel)
     raw = model.raw_scores(values[4000:])
-    prove(
+    prove_served(
         kind, family_of(kind).own_scores(estimator, values[4000:]), onnx_of(kind, estimator), model, values[4000:], raw
     )
 

@@ -6,11 +6,9 @@ import pytest
 from risk.clock import DAY
 from risk.errors import DatasetError
 from tests.training_rows import made_matrix
-from trainer.training.folds import drawn_folds
-from trainer.training.known import known_frauds
-from trainer.training.matrix import Matrix
-from trainer.training.parts import Parts, check_labels, check_parts, parts_at_random, parts_by_time
-from trainer.training.periods import split_days
+from trainer.matrix import Matrix
+from trainer.report_command import drawn_folds
+from trainer.splits import Parts, check_labels, check_parts, known_frauds, parts_at_random, parts_by_time, split_days
 
 DELAY = 7
 DAYS = 120  # fit until day 64, validation 71 to 88, test from day 96

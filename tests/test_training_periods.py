@@ -4,7 +4,7 @@ import pytest
 
 from risk.clock import DAY, date_ms
 from risk.errors import DatasetError, OptionError
-from trainer.training.periods import NOT_GIVEN, Given, parsed_period, split_days, warn_of_short_gap
+from trainer.splits import NOT_GIVEN, Given, parsed_period, split_days, warn_of_short_gap
 
 
 def day(text: str) -> int:

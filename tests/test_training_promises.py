@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_info
 
 from console.start import EXIT_FAILED, EXIT_OK
 from evaluation.ranking import areas
+from evaluation.result import Evaluation
 from risk.bundle import Bundle, read_bundle
 from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES, EngineTerms, FeatureSet
 from risk.clock import DAY, date_ms
@@ -21,18 +22,18 @@ from risk.dataset import open_dataset
 from tests.training_rows import made_matrix
 from tests.trainings import QUICK
 from trainer.__main__ import main
+from trainer.evaluate import candidates_of, evaluate, sample_of
 from trainer.families import CLASS_WEIGHT, NONE, SMOTE, UNDERSAMPLE
 from trainer.families.family import Rows, family_of
 from trainer.families.parameters import read_parameters
+from trainer.fit import Session, best
+from trainer.matrix import Matrix, read_matrix
+from trainer.preprocess import learn
+from trainer.printing import Stages
 from trainer.replay import Replay
-from trainer.training.contest import Contest, Judgement
-from trainer.training.learned import learn
-from trainer.training.matrix import Matrix, read_matrix
-from trainer.training.parts import parts_by_time
-from trainer.training.periods import split_days
-from trainer.training.same_bits import one_thread
-from trainer.training.session import Plan, Session, best
-from trainer.training.stages import Stages
+from trainer.reproducible import one_thread
+from trainer.splits import parts_by_time, split_days
+from trainer.train_options import Plan
 
 DELAY = 3
 
@@ -192,22 +193,22 @@ def telling(name: str, lift: float = 3.0) -> Matrix:
     return matrix._replace(categories={})
 
 
-def session_of(matrix: Matrix, **asked: Any) -> Session:
-    plan = Plan(("logistic",), read_parameters(None), "none", 0, 5.0, 1.0, None, 1)._replace(**asked)
+def session_of(matrix: Matrix, **train_options: Any) -> Session:
+    plan = Plan(("logistic",), read_parameters(None), "none", 0, 5.0, 1.0, None, 1)._replace(**train_options)
     parts = parts_by_time(matrix, split_days(*matrix.days, DELAY))
     return Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
 
 
-def judgement(matrix: Matrix) -> Judgement:
+def evaluation_on(matrix: Matrix) -> Evaluation:
     session = session_of(matrix)
     models = session.fit_all()
-    contest = Contest(session, models, best(models))
-    return contest.judge(contest.exam(matrix, session.parts.test, None), with_measures=False)
+    sample = sample_of(session, matrix, session.parts.test, None)
+    return evaluate(session, candidates_of(session, models, best(models)), sample, with_measures=False).evaluation
 
 
-def average_precisions(matrix: Matrix) -> list[float]:
+def average_precisions(matrix: Matrix) -> list[float | None]:
     """Of the model, of the amount alone, and of the model without history and ledger."""
-    return [model["metrics"]["average_precision"]["value"] for model in judgement(matrix).figures["models"]]
+    return [model.metrics.average_precision.value for model in evaluation_on(matrix).models]
 
 
 @pytest.mark.parametrize("name", [HISTORY_FEATURES[0].name, LEDGER_FEATURES[0].name, LEDGER_FEATURES[-1].name])
@@ -226,7 +227,8 @@ def test_each_balance_fits_another_model() -> None:
     """Few frauds, and a rate that every balance lifts."""
     matrix = telling("amount", lift=0.5)
     made = [
-        session_of(matrix, balance=balance).fit_all()[0].onnx for balance in (NONE, CLASS_WEIGHT, UNDERSAMPLE, SMOTE)
+        session_of(matrix, balance=balance).fit_all()[0].fit.onnx
+        for balance in (NONE, CLASS_WEIGHT, UNDERSAMPLE, SMOTE)
     ]
     assert len(set(made)) == 4
 

@@ -1,25 +1,21 @@
 """Which bundle is put in use: none that ranks worse than chance or the amount, and none where it was not wanted."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from console.start import EXIT_OK
+from evaluation.result import Evaluation
 from risk.clock import DAY, to_text
+from tests.evidence_cases import evaluation_of
 from tests.trainings import QUICK
 from trainer.__main__ import main
-from trainer.training.promotion import why_not
+from trainer.promotion import why_not
 
 
-def figures(champion: float | None, amount: float | None = None, fraud_share: float = 0.01) -> dict[str, Any]:
-    models = [("lightgbm", champion), ("amount alone", amount)]
-    return {
-        "champion": "lightgbm",
-        "test": {"fraud_share": fraud_share},
-        "models": [{"name": name, "metrics": {"average_precision": {"value": value}}} for name, value in models],
-    }
+def figures(champion: float | None, amount: float | None = None, fraud_share: float = 0.01) -> Evaluation:
+    return evaluation_of("lightgbm", champion, amount_alone=amount, fraud_share=fraud_share)
 
 
 def test_a_champion_must_beat_chance_and_the_amount() -> None:

@@ -12,12 +12,11 @@ from tests.training_rows import made_matrix
 from trainer.families import CLASS_WEIGHT, FAMILIES, NONE, SMOTE, UNDERSAMPLE
 from trainer.families.family import Rows, family_of, fitted
 from trainer.families.parameters import draws, read_parameters
-from trainer.training.balance import balanced
-from trainer.training.learned import learn
-from trainer.training.parts import parts_by_time
-from trainer.training.periods import split_days
-from trainer.training.session import Plan, Session, Trained, best
-from trainer.training.stages import Stages
+from trainer.fit import Fit, FittedModel, Session, balanced, best
+from trainer.preprocess import learn
+from trainer.printing import Stages
+from trainer.splits import parts_by_time, split_days
+from trainer.train_options import Plan
 
 ROWS = 3000
 
@@ -120,8 +119,9 @@ def test_a_search_begins_with_what_was_asked_for_and_draws_what_the_model_knows(
 
 
 def test_the_highest_average_precision_wins_and_of_equal_ones_the_first() -> None:
-    def one(kind: str, average_precision: float) -> Trained:
-        return Trained(kind, {}, None, b"", ONNX_RUNTIME, None, np.empty(0), average_precision)  # type: ignore[arg-type]
+    def one(kind: str, average_precision: float) -> FittedModel:
+        fit = Fit(kind, {}, (), None, b"", ONNX_RUNTIME, None, np.empty(0), average_precision)  # type: ignore[arg-type]
+        return FittedModel(kind, fit, None)  # type: ignore[arg-type]
 
     three = [one("logistic", 0.3), one("random-forest", 0.5), one("lightgbm", 0.5)]
     assert best(three) is three[1]

@@ -7,7 +7,7 @@ import pytest
 
 from evaluation.ranking import Predictions
 from risk.clock import DAY
-from trainer.training.thresholds import chosen
+from trainer.calibrate import thresholds_of
 
 COUNT, DAYS = 60, 5
 
@@ -45,7 +45,7 @@ def worked(predictions: Predictions, threshold: float) -> tuple[int, float]:
 @pytest.mark.parametrize(("review_cost", "cap"), [(5.0, None), (20.0, None), (1.0, 2.0), (1.0, 0.2), (500.0, None)])
 def test_high_costs_least_of_all_thresholds_within_the_cap(seed: int, review_cost: float, cap: float | None) -> None:
     predictions = small(seed)
-    thresholds = chosen(predictions, review_cost=review_cost, loss_rate=0.8, alerts_per_day=cap)
+    thresholds = thresholds_of(predictions, review_cost=review_cost, loss_rate=0.8, alerts_per_day=cap)
 
     def cost(threshold: float) -> float:
         alerts, lost = worked(predictions, threshold)
@@ -59,7 +59,7 @@ def test_high_costs_least_of_all_thresholds_within_the_cap(seed: int, review_cos
 @pytest.mark.parametrize("seed", range(8))
 def test_medium_begins_where_there_are_three_times_the_high_alerts(seed: int) -> None:
     predictions = small(seed)
-    thresholds = chosen(predictions, review_cost=1.0, loss_rate=1.0, alerts_per_day=1.0)
+    thresholds = thresholds_of(predictions, review_cost=1.0, loss_rate=1.0, alerts_per_day=1.0)
     alerts = worked(predictions, thresholds.high)[0]
     lower = [score for score in predictions.scores.tolist() if score < thresholds.medium]
     assert alerts > 0
@@ -71,12 +71,12 @@ def test_medium_begins_where_there_are_three_times_the_high_alerts(seed: int) ->
 @pytest.mark.parametrize("changed", [{"is_fraud": np.zeros(COUNT, bool)}, {"amounts": np.full(COUNT, np.nan)}])
 def test_where_nothing_can_be_saved_nothing_is_flagged(changed: dict[str, Any]) -> None:
     predictions = small(1)._replace(**changed)
-    thresholds = chosen(predictions, review_cost=5.0, loss_rate=1.0, alerts_per_day=None)
+    thresholds = thresholds_of(predictions, review_cost=5.0, loss_rate=1.0, alerts_per_day=None)
     assert thresholds.medium > 1
     assert thresholds.high > 1
 
 
 def test_a_cap_of_none_flags_nothing_whatever_score_comes_later() -> None:
     """Just above what validation saw, the next transaction might reach it; and medium is no way around the cap."""
-    thresholds = chosen(small(1), review_cost=1.0, loss_rate=1.0, alerts_per_day=0.0)
+    thresholds = thresholds_of(small(1), review_cost=1.0, loss_rate=1.0, alerts_per_day=0.0)
     assert min(thresholds.medium, thresholds.high) > 1

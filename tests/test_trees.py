@@ -16,8 +16,8 @@ from risk.errors import BundleError
 from risk.model import OnnxModel, model_of, quickest
 from risk.onnx_graph import read_graph
 from risk.trees import MOST_LEAVES, PIECE, Trees, _exponential
-from trainer.training.onnx_model import Trees as Written
-from trainer.training.onnx_model import tree_ensemble
+from trainer.onnx_model import Trees as Written
+from trainer.onnx_model import tree_ensemble
 
 WIDTH = 4
 Tree = float | tuple[int, float, Any, Any]  # a leaf, or a feature, a threshold, what is at or below it, what is above

@@ -46,6 +46,7 @@ def test_it_holds_every_file_of_the_programs_and_none_of_anything_else(wheel: Pa
         if path.suffix == ".py" or path.suffix in NOT_CODE
     }
     assert wanted >= {"kpi_reporter/explorer/templates/start.html", "kpi_reporter/explorer/assets/explorer.css"}
+    assert wanted >= {"trainer/report/templates/report.html", "trainer/report/templates/style.css"}
     assert there == wanted
 
 

@@ -10,12 +10,12 @@ from risk.clock import DAY
 from tests.training_rows import made_matrix
 from trainer.families import FAMILIES
 from trainer.families.parameters import read_parameters
-from trainer.training.learned import learn
-from trainer.training.matrix import Matrix
-from trainer.training.parts import parts_by_time
-from trainer.training.periods import split_days
-from trainer.training.session import Plan, Session
-from trainer.training.stages import Stages
+from trainer.fit import Session
+from trainer.matrix import Matrix
+from trainer.preprocess import learn
+from trainer.printing import Stages
+from trainer.splits import parts_by_time, split_days
+from trainer.train_options import Plan
 
 DELAY, DAYS, ROWS = 3, 60, 12_000
 
@@ -44,11 +44,11 @@ def prints() -> dict[str, list[str]]:
     plan = Plan(tuple(parameters), parameters, "none", 1, 5.0, 1.0, None, 1)
     session = Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
     found = {}
-    for trained in session.fit_all():
-        candidate = session.candidate(trained.kind, trained.raw)
-        told = (trained.onnx, repr(trained.parameters).encode(), repr(candidate.calibration).encode(),
-                repr(candidate.thresholds).encode())  # fmt: skip
-        found[trained.kind] = [sha256(each).hexdigest() for each in told]
+    for model in session.fit_all():
+        calibration, thresholds, _ = model.calibrated
+        told = (model.fit.onnx, repr(model.fit.parameters).encode(), repr(calibration).encode(),
+                repr(thresholds).encode())  # fmt: skip
+        found[model.name] = [sha256(each).hexdigest() for each in told]
     return found
 
 

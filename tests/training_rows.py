@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from risk.catalogue import FeatureSet
-from trainer.training.matrix import NO_WORD, Matrix, Words
+from trainer.matrix import NO_WORD, Matrix, Words
 
 FEATURES = FeatureSet(frozenset({"channel"}))  # amount, hour, night, weekend, and one category
 CHANNELS = ("online", "terminal", "phone")

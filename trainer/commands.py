@@ -10,10 +10,10 @@ COMMANDS = (
     Command("generate", "make a history: the worlds trustlens and cards", "trainer.generate"),
     Command("inspect", "look at a file and propose a column map", "trainer.inspection.options"),
     Command("features", "compute the features of a file", "trainer.features"),
-    Command("train", "train models on a file; write the best as a bundle, and a report", "trainer.train"),
-    Command("report", "make a bundle's report again, with cross-validation", "trainer.report"),
-    Command("models", "list bundles, and which one is in use", "trainer.models"),
-    Command("promote", "put another bundle in use", "trainer.models"),
+    Command("train", "train models on a file; write the best as a bundle, and a report", "trainer.options"),
+    Command("report", "make a bundle's report again, with cross-validation", "trainer.options"),
+    Command("models", "list bundles, and which one is in use", "trainer.promotion"),
+    Command("promote", "put another bundle in use", "trainer.promotion"),
     Command("backtest", "replay a file through the worker's pipeline", "trainer.backtest.options"),
 )
 

@@ -1,99 +1,176 @@
-"""train: a history becomes a bundle that is worth serving, and the evidence for it."""
+"""train: a history becomes a bundle that is worth serving, and the evidence for it. The steps stand here, in order."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from console.help import epilog
-from console.options import number, option_of, whole
-from trainer.families import BALANCES, FAMILIES, NONE, USUAL_FAMILIES
+import msgspec
 
-# What trains is loaded when a training begins: it takes seconds, and every other command would wait for it.
+from console.output import whole_folder
+from console.terminal import say, warn
+from evaluation.result import Evaluation
+from risk.bundle import Manifest
+from trainer.bundle_writer import bundle_files, manifest_of, prepare_folder, write_bundle
+from trainer.evaluate import Candidates, Evaluated, candidates_of, evaluate, sample_of
+from trainer.fit import Session, best
+from trainer.load import External, Opened, open_external, open_history, read_external, read_history, truth_of
+from trainer.matrix import Matrix
+from trainer.preprocess import learn, warn_of_dropped
+from trainer.printing import Stages, say_end, say_start
+from trainer.promotion import make_current, why_not
+from trainer.proof import prove
+from trainer.report.about import about
+from trainer.report.write import write_report
+from trainer.reproducible import one_thread
+from trainer.splits import Parts, check_parts, parts_at_random, parts_by_time, split_days, warn_of_short_gap
+from trainer.train_options import TrainOptions, train_options_of
 
-SPLITS = ("time", "random")
-DEFAULT_RESAMPLES = 1000
 
-NOTES = """\
---external judges all models on a second file as well: nothing is learned from it, thresholds stay as they are, and it
-must have every column that the models learn from. Rows without a label are history, and neither teach nor judge.
+class TrainingResult(NamedTuple):
+    """Everything that a training came to, before it is written."""
 
-Writes MODELS/<version>/ (the bundle of the best model, which becomes the current one) and REPORTS/<version>/.
-docs/bundle.md, docs/metrics.md and docs/cost.md explain what is in them.
-"""
+    file: Opened
+    session: Session
+    candidates: Candidates
+    tested: Evaluated
+    external: External | None
+    evaluation: Evaluation  # of the test, with the proof, and with what data of another source say
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
-        "train",
-        description="Train models on a history, choose the best, and write it as a bundle with its evidence.",
-        epilog=epilog(
-            "python -m trainer train cards.parquet",
-            "python -m trainer train mine.csv --columns map.toml --model lightgbm --alerts-per-day 50 --review-cost 8",
-            "python -m trainer train cards.parquet --train 2024-01-01..2024-05-01 --test 2024-05-08..",
-            "python -m trainer train cards.parquet --external other.csv --external-columns other.toml",
-            notes=NOTES,
-            done="bundle and report are written; whether the bundle is in use, is said",
-            failed="there is no bundle; the last line says why",
-        ),
+def train(options: argparse.Namespace) -> int:
+    """The command: learn, evaluate, write, promote."""
+    train_options = train_options_of(options)
+    prepare_folder("--models", train_options.models)
+    prepare_folder("--reports", train_options.reports)
+    stages = Stages()
+    with one_thread():
+        result = learn_and_evaluate(train_options, stages)
+        manifest, is_new = _write(train_options, result, stages)
+    say_end(train_options, manifest, result.evaluation, is_new)
+    _promote(train_options, manifest.version, result.evaluation)
+    return 0
+
+
+def learn_and_evaluate(train_options: TrainOptions, stages: Stages) -> TrainingResult:
+    """Until the last step nothing looks at the test period, and the last step looks at it once."""
+    plan = train_options.plan
+
+    # 1. Load: the file goes through the engine once; everything else looks at the matrix.
+    with stages.stage("open"):
+        file = open_history(train_options)
+    external_file = open_external(train_options, file.replay)
+    with stages.stage("features"):
+        matrix, truth = read_history(file)
+
+    # 2. Split, with the labels as they were known when the next period began.
+    parts = _split(matrix, train_options)
+    check_parts(parts, train_options.file)
+    say_start(parts, matrix)
+    external = None
+    if external_file is not None:
+        with stages.stage("external"):
+            external = read_external(external_file)
+
+    # 3. Preprocess: medians, clip points and vocabularies, of the fit period alone.
+    with stages.stage("learn"):
+        features = learn(matrix, parts.fit.rows)
+    warn_of_dropped(features)
+
+    # 4. Fit on the fit period; calibrate, choose thresholds and the champion on validation.
+    session = Session(matrix, parts, features, plan, stages)
+    models = session.fit_all()
+    champion = best(models)
+
+    # 5. Prove that the champion is served as it was fitted.
+    with stages.stage("proof"):
+        proof = prove(champion.fit, session.validation)
+
+    # 6. Evaluate all models and the baselines: on the test period, and on data of another source.
+    candidates = candidates_of(session, models, champion)
+    test = sample_of(session, matrix, parts.test, truth_of(truth, matrix, parts.test))
+    tested = evaluate(session, candidates, test, with_measures=True)
+    evaluation = msgspec.structs.replace(
+        tested.evaluation, missing=(*tested.evaluation.missing, *candidates.absent), proof=proof
     )
-    add = command.add_argument
-    add("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
-    add("--models", type=Path, default=Path("models"), metavar="DIR", help="where bundles are (default: models)")
-    add("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where reports go (default: reports)")
-    add("--columns", type=Path, metavar="MAP.toml", help="which column is what; see inspect")
-    usual = ", ".join(USUAL_FAMILIES)
-    add("--model", action="append", choices=FAMILIES, help=f"which models; repeatable (default: {usual})")
-    add("--train", metavar="FROM..UNTIL", help="dates, UNTIL excluded; the last 15 %% of it is validation")
-    add("--test", metavar="FROM..UNTIL", help="dates, UNTIL excluded (default: the last 20 %% of the days)")
-    add("--split", choices=SPLITS, default="time", help="random is for data whose times mean nothing")
-    add("--balance", choices=BALANCES, default=NONE, help="how the few frauds are given weight (default: none)")
-    add("--params", type=Path, metavar="F.toml", help="hyper-parameters: a table for each model")
-    add(
-        "--search",
-        type=option_of(whole),
-        default=0,
-        metavar="N",
-        help="try so many random hyper-parameters of each model",
+    if external is not None:
+        sample = sample_of(session, external.matrix, external.part, external.truth)
+        elsewhere = evaluate(session, candidates, sample, with_measures=False)
+        evaluation = msgspec.structs.replace(evaluation, external=elsewhere.evaluation)
+    return TrainingResult(file, session, candidates, tested, external, evaluation)
+
+
+def _split(matrix: Matrix, train_options: TrainOptions) -> Parts:
+    if train_options.is_random:
+        return parts_at_random(matrix, train_options.plan.seed)
+    delay = train_options.settings.label_delay
+    periods = train_options.periods or split_days(*matrix.days, delay, train_options.train, train_options.test)
+    warn_of_short_gap(periods, delay)
+    return parts_by_time(matrix, periods)
+
+
+def manifest_of_result(
+    train_options: TrainOptions, result: TrainingResult, stages: Stages, metrics: dict[str, Any]
+) -> Manifest:
+    return manifest_of(result.file, train_options, result.session, result.candidates.champion, stages.seconds, metrics)
+
+
+def write_evidence(
+    folder: Path, train_options: TrainOptions, manifest: Manifest, result: TrainingResult, evaluation: Evaluation
+) -> None:
+    write_report(
+        folder,
+        evaluation,
+        result.tested.models,
+        result.tested.baselines,
+        about(train_options, manifest, result.session, result.candidates.models, result.external, evaluation),
+        with_plots=train_options.with_plots,
     )
-    add(
-        "--review-cost",
-        type=option_of(number),
-        default=5.0,
-        metavar="COST",
-        help="of one case, in the data's currency (5)",
-    )
-    add(
-        "--loss-rate",
-        type=option_of(number),
-        default=1.0,
-        metavar="SHARE",
-        help="of a missed fraud's amount that is lost (1)",
-    )
-    add("--alerts-per-day", type=option_of(number), metavar="N", help="more cases than these cannot be worked")
-    add("--label-delay", metavar="TIME", help="whole days from 3d (7d); TRUSTLENS_LABEL_DELAY for this run")
-    add("--bucket", metavar="TIME", help="TRUSTLENS_BUCKET for this run, such as 1h or 1s")
-    add("--currency", metavar="CODE", help="amounts in other currencies count as missing")
-    add("--external", type=Path, metavar="FILE", help="untouched data to judge every model on, beside the test")
-    add("--external-columns", type=Path, metavar="MAP.toml", help="its map (default: the one of --columns)")
-    add("--seed", type=option_of(whole), default=42, metavar="N", help="of everything drawn at random (default 42)")
-    add_report_options(command)
-    add("--no-promote", action="store_true", help="write the bundle, and leave the one in use as it is")
-    command.set_defaults(run=run)
 
 
-def add_report_options(command: argparse.ArgumentParser) -> None:
-    """What `train` and `report` take alike: how much work goes into a report."""
-    add = command.add_argument
-    add(
-        "--resamples",
-        type=option_of(whole),
-        default=DEFAULT_RESAMPLES,
-        metavar="N",
-        help="draws behind each interval (default 1000)",
-    )
-    add("--no-plots", action="store_true", help="a report without plots, which is some seconds quicker")
+def _write(train_options: TrainOptions, result: TrainingResult, stages: Stages) -> tuple[Manifest, bool]:
+    """Report and bundle; whether the bundle is new."""
+    # A sweep belongs to a report and not to a bundle, and data of another source may be others next time.
+    kept = msgspec.structs.replace(result.evaluation, sweep=(), external=None)
+    manifest = manifest_of_result(train_options, result, stages, msgspec.to_builtins(kept))
+    result.file.check_unchanged()
+
+    def write_staged_evidence() -> None:
+        with stages.stage("report"):
+            write_evidence(temporary, train_options, manifest, result, result.evaluation)
+
+    with whole_folder(train_options.reports / manifest.version) as temporary:
+        is_new = report_then_bundle(
+            write_staged_evidence,
+            lambda: write_bundle(
+                train_options.models, manifest.version, bundle_files(manifest, result.candidates.champion.fit)
+            ),
+            f"{manifest.version} is in {train_options.models} and was NOT put in use, because its report failed",
+        )
+    return manifest, is_new
 
 
-def run(options: argparse.Namespace) -> int:
-    from trainer.training.command import train
+def report_then_bundle(write_report: Callable[[], None], write_bundle: Callable[[], bool], without: str) -> bool:
+    """Whether there is a new bundle. The report takes its place after the bundle has: where a bundle fails, no report
+    stays behind. A full disk leaves neither. Anything else that is wrong with the report does not lose the bundle."""
+    try:
+        write_report()
+    except OSError:
+        raise
+    except Exception:
+        write_bundle()
+        warn(without)
+        raise
+    return write_bundle()
 
-    return train(options)
+
+def _promote(train_options: TrainOptions, version: str, evaluation: Evaluation) -> None:
+    against = why_not(evaluation)
+    how = f"`python -m trainer promote {version} --models {train_options.models}` puts it in use"
+    if against is not None:
+        warn(f"{version} was NOT put in use: {against}. {how} all the same")
+    elif not train_options.may_promote:
+        say(f"not in use  {how}")
+    else:
+        make_current(train_options.models, version)
+        say(f"in use      {version} is the current one of {train_options.models} now")

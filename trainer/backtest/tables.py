@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from console.output import spreadsheet_cell
+from console.output import spreadsheet_cell, whole_folder
 from risk.clock import DAY
 from risk.errors import OptionError
 from trainer.backtest.figures import compared
@@ -16,7 +16,6 @@ from trainer.backtest.period import day_of_time
 from trainer.backtest.run import Backtest
 from trainer.backtest.side_by_side import SideBySide
 from trainer.backtest.tally import Outcome
-from trainer.training.whole_folder import whole_folder
 
 WHOLE = "backtest.json"
 SWEEP, WEEKS = ".sweep.csv", ".weeks.csv"
@@ -39,7 +38,7 @@ def checked_out(folder: Path, scores: Path | None, *, force: bool) -> Path:
             )
         if folder.is_mount():
             raise OptionError(f"--out: got {folder}, a mounted place, which cannot be replaced; name a folder in it")
-        # Tried, not asked: rights, a full disk or a read-only place have many causes.
+        # Tried, not train_options: rights, a full disk or a read-only place have many causes.
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}."):
             pass
     except OSError as error:

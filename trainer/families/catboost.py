@@ -12,7 +12,7 @@ from catboost import CatBoostClassifier, CatBoostError
 from risk.codes import Array
 from trainer.families import BALANCES
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
-from trainer.training.onnx_model import Trees, tree_ensemble
+from trainer.onnx_model import Trees, tree_ensemble
 
 
 class CatBoost:

@@ -10,7 +10,7 @@ import onnx
 from risk.codes import Array
 from risk.errors import OptionError
 from trainer.families import FAMILIES
-from trainer.training.same_bits import one_thread
+from trainer.reproducible import one_thread
 
 Parameters = Mapping[str, Any]
 

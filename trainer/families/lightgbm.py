@@ -11,7 +11,7 @@ from risk.codes import Array
 from risk.errors import EngineError
 from trainer.families import BALANCES
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
-from trainer.training.onnx_model import Trees, tree_ensemble
+from trainer.onnx_model import Trees, tree_ensemble
 
 
 class LightGBM:

@@ -13,8 +13,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from risk.codes import Array
 from trainer.families import BALANCES
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
-from trainer.training.onnx_model import GRAPH_NAME, OPSET, TREES_DOMAIN, TREES_OPSET
-from trainer.training.same_bits import rounded
+from trainer.onnx_model import GRAPH_NAME, OPSET, TREES_DOMAIN, TREES_OPSET
+from trainer.reproducible import rounded
 
 # What lies beyond depends on how wide the processor's vectors are (differences of 7e-12 were measured), and one that
 # straddled a float32 would be another bundle. The rounded model is the one that is judged.

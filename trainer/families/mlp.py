@@ -15,8 +15,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from risk.codes import Array
 from trainer.families import BALANCES
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
-from trainer.training.onnx_model import INPUT, TREES_DOMAIN, graph_of
-from trainer.training.same_bits import rounded
+from trainer.onnx_model import INPUT, TREES_DOMAIN, graph_of
+from trainer.reproducible import rounded
 
 # Means and scales, before anything is fitted on what they make, and weights, after it. What lies beyond depends on the
 # processor: after 600 steps weights differed by 1e-15.

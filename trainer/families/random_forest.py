@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier
 from risk.codes import Array
 from trainer.families import BALANCES
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
-from trainer.training.onnx_model import Trees, tree_ensemble
+from trainer.onnx_model import Trees, tree_ensemble
 
 THREADS = 2  # its trees are the same whichever thread grows them
 

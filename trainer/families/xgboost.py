@@ -11,8 +11,8 @@ from xgboost.core import XGBoostError
 from risk.codes import Array
 from trainer.families import BALANCES
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
-from trainer.training.onnx_model import Trees, tree_ensemble
-from trainer.training.same_bits import rounded
+from trainer.onnx_model import Trees, tree_ensemble
+from trainer.reproducible import rounded
 
 BASE_DIGITS = 12  # the last bits of a logarithm depend on the processor
 BLOCK = 25  # trees

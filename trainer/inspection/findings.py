@@ -12,10 +12,9 @@ from risk.clock import DAY, to_text
 from risk.dataset import BadRow, BadRows, Dataset
 from risk.errors import DatasetError
 from risk.words import counted
+from trainer.matrix import Matrix
 from trainer.replay import currency_of
-from trainer.training.matrix import Matrix
-from trainer.training.parts import check_labels, check_parts, check_rows, parts_by_time
-from trainer.training.periods import split_days
+from trainer.splits import check_labels, check_parts, check_rows, parts_by_time, split_days
 
 FEW_ROWS = 1_000
 FEW_FRAUDS = 20

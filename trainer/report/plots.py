@@ -9,17 +9,14 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogFormatter, PercentFormatter
 
 from console.terminal import harmless
+from evaluation.comparison import ModelPredictions
 from evaluation.money import Accounting, spread
 from evaluation.ranking import calibration, confusion, precision_recall, roc_curve
-from trainer.evidence.plot_style import BLUE, GREEN, INK, MUTED, ORANGE, Line, drawing, legend, lines, panel
+from evaluation.result import Evaluation
+from trainer.report.plot_style import BLUE, GREEN, INK, MUTED, ORANGE, Line, Plot, drawing, legend, lines, panel
 
 LONGEST_NAME = 48  # characters of a feature's
 PROBABILITIES = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
-
-
-class Plot(NamedTuple):
-    name: str  # of its PNG
-    figure: Figure
 
 
 class Scene(NamedTuple):
@@ -35,19 +32,20 @@ class Scene(NamedTuple):
         return self.lines[-1]
 
     def accounting(self, line: Line) -> Accounting:
-        return Accounting(line.contender.test, review_cost=self.review_cost, loss_rate=self.loss_rate)
+        return Accounting(line.model.test, review_cost=self.review_cost, loss_rate=self.loss_rate)
 
 
 def draw_plots(
-    contenders: Any, baselines: Any, champion: str, costs: dict[str, Any], currency: str
+    evaluation: Evaluation, models: Sequence[ModelPredictions], baselines: Sequence[ModelPredictions], currency: str
 ) -> tuple[list[Plot], list[str]]:
     """What could be drawn, and what could not, with the reason: a report is worth more than any plot in it."""
-    scene = Scene(lines(contenders, baselines, champion), costs["review_cost"], costs["loss_rate"], currency)
+    costs = evaluation.costs
+    scene = Scene(lines(models, baselines, evaluation.champion), costs.review_cost, costs.loss_rate, currency)
     drawn = [("scores", _scores), ("calibration", _calibration), ("confusion", _confusion)]
-    if scene.champion.contender.test.is_fraud.any():
+    if scene.champion.model.test.is_fraud.any():
         drawn = [("roc", _roc), ("precision_recall", _precision_recall), *drawn,
                  ("cost", _cost), ("alerts_recall", _alerts_recall)]  # fmt: skip
-    if scene.champion.contender.importances:
+    if scene.champion.model.importances:
         drawn.append(("importances", _importances))
     plots, failed = [], []
     with drawing():
@@ -71,9 +69,9 @@ def _roc(scene: Scene) -> Figure:
     figure, axes = panel()
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (2, 3)))
     for line in scene.lines:
-        test = line.contender.test
+        test = line.model.test
         curve = roc_curve(test.scores, test.is_fraud)
-        axes.plot(curve.false_positive_rate, curve.recall, label=line.contender.name, **line.style)
+        axes.plot(curve.false_positive_rate, curve.recall, label=line.model.name, **line.style)
     axes.set(xlabel="genuine transactions flagged", ylabel="frauds flagged", xlim=(-0.01, 1), ylim=(0, 1.01))
     _percent(axes.xaxis, axes.yaxis)
     legend(figure, axes)
@@ -83,9 +81,9 @@ def _roc(scene: Scene) -> Figure:
 def _precision_recall(scene: Scene) -> Figure:
     figure, axes = panel()
     for line in scene.lines:
-        test = line.contender.test
+        test = line.model.test
         curve = precision_recall(test.scores, test.is_fraud)
-        axes.plot(curve.recall, curve.precision, label=line.contender.name, **line.style)
+        axes.plot(curve.recall, curve.precision, label=line.model.name, **line.style)
     axes.set(xlabel="frauds flagged (recall)", ylabel="of what is flagged, fraud (precision)", xlim=(0, 1.01),
              ylim=(0, 1.02))  # fmt: skip
     _percent(axes.xaxis, axes.yaxis)
@@ -97,11 +95,11 @@ def _calibration(scene: Scene) -> Figure:
     figure, axes = panel()
     seen = []
     for line in scene.lines:
-        test = line.contender.test
+        test = line.model.test
         bins = calibration(test.scores, test.is_fraud, test.customers)
         shown = (bins.observed > 0) & (bins.predicted > 0)
         seen += [bins.predicted[shown], bins.observed[shown]]
-        axes.plot(bins.predicted[shown], bins.observed[shown], marker="o", markersize=3.5, label=line.contender.name,
+        axes.plot(bins.predicted[shown], bins.observed[shown], marker="o", markersize=3.5, label=line.model.name,
                   **line.style)  # fmt: skip
         if line is scene.champion:
             axes.vlines(bins.predicted[shown], bins.low[shown], bins.high[shown], color=BLUE, linewidth=1.4, alpha=0.6)
@@ -120,7 +118,7 @@ def _confusion(scene: Scene) -> Figure:
     shown = scene.lines[::-1]
     figure = Figure(figsize=(max(11.9, 2.4 * len(shown)), 2.75), layout="constrained")
     for axes, line in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
-        each = line.contender
+        each = line.model
         cells = confusion(each.test.scores, each.test.is_fraud, each.threshold)
         counts = np.array([[cells.passed, cells.false_alarms], [cells.missed, cells.caught]])
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -146,7 +144,7 @@ def _confusion(scene: Scene) -> Figure:
 
 def _importances(scene: Scene) -> Figure:
     figure, axes = panel(width=11.9, height=3.6)
-    ranked = sorted(scene.champion.contender.importances, key=lambda pair: pair[1])
+    ranked = sorted(scene.champion.model.importances, key=lambda pair: pair[1])
     names, values = [name for name, _ in ranked], [value for _, value in ranked]
     axes.barh(range(len(names)), values, color=BLUE, height=0.66)
     axes.set_yticks(range(len(names)), [_short(name) for name in names])
@@ -160,7 +158,7 @@ def _importances(scene: Scene) -> Figure:
 
 def _scores(scene: Scene) -> Figure:
     figure, axes = panel()
-    each = scene.champion.contender
+    each = scene.champion.model
     places = _log_odds(each.test.scores)
     low, high = (places.min(), places.max()) if len(places) else (-9.0, 9.0)
     edges = np.linspace(low - 0.05, high + 0.05, 61)
@@ -186,7 +184,7 @@ def _scores(scene: Scene) -> Figure:
 
 def _cost(scene: Scene) -> Figure:
     figure, axes = panel()
-    each, accounting = scene.champion.contender, scene.accounting(scene.champion)
+    each, accounting = scene.champion.model, scene.accounting(scene.champion)
     thresholds = spread(accounting)[:-1]
     thresholds = thresholds[thresholds > 0]
     review = accounting.alerts(thresholds) * scene.review_cost
@@ -210,7 +208,7 @@ def _cost(scene: Scene) -> Figure:
 def _alerts_recall(scene: Scene) -> Figure:
     figure, axes = panel()
     for line in scene.lines:
-        each, accounting = line.contender, scene.accounting(line)
+        each, accounting = line.model, scene.accounting(line)
         thresholds = spread(accounting)[:-1]
         frauds = max(int(each.test.is_fraud.sum()), 1)
         axes.plot(accounting.alerts(thresholds) / each.test.days, accounting.caught(thresholds) / frauds,

@@ -1,8 +1,14 @@
-"""One look for all plots: colours that the colour-blind can tell apart, and line styles besides."""
+"""One look for all plots: colours that the colour-blind can tell apart, and line styles besides. And their files:
 
+PNG for slides, SVG for the page, where colours become variables of the style sheet.
+"""
+
+import io
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -67,16 +73,16 @@ def drawing(**more: Any) -> Iterator[None]:
 
 
 class Line(NamedTuple):
-    """How one contender is drawn, the same in every plot."""
+    """How one model is drawn, the same in every plot."""
 
-    contender: ModelPredictions
+    model: ModelPredictions
     style: dict[str, Any]
 
 
-def lines(contenders: Sequence[ModelPredictions], baselines: Sequence[ModelPredictions], champion: str) -> list[Line]:
+def lines(models: Sequence[ModelPredictions], baselines: Sequence[ModelPredictions], champion: str) -> list[Line]:
     """The champion last, so that it is drawn on top."""
-    others = [each for each in contenders if each.name != champion]
-    winner = next(each for each in contenders if each.name == champion)
+    others = [each for each in models if each.name != champion]
+    winner = next(each for each in models if each.name == champion)
     drawn = [
         Line(each, {"color": colour, "linewidth": 1.5, "linestyle": style})
         for each, colour, style in zip(baselines, _cycle((PURPLE, BROWN)), _cycle(((0, (1, 1.2)), (0, (4, 2)))),
@@ -103,3 +109,40 @@ def legend(figure: Figure, axes: Any) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         figure.legend(handles[::-1], labels[::-1], loc="outside upper left", ncols=3, columnspacing=1.4)
+
+
+class Plot(NamedTuple):
+    name: str  # of its PNG
+    figure: Figure
+
+
+DOTS_PER_INCH = 160
+
+
+def write_png(plot: Plot, folder: Path) -> None:
+    with drawing(**{"savefig.facecolor": "white"}):
+        plot.figure.savefig(folder / f"{plot.name}.png", dpi=DOTS_PER_INCH)
+
+
+def inline_svg(plot: Plot, description: str) -> str:
+    """To stand in a page: no prologue, no metadata, nothing that a browser would fetch, ids of its own."""
+    text = io.StringIO()
+    with drawing(**{"svg.hashsalt": plot.name, "svg.id": plot.name}):
+        plot.figure.savefig(text, format="svg")
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # Every plot names its groups alike ("axes_1"), and ids must be unique in a page.
+    svg = re.sub(r'id="(figure_|axes_|patch_|text_|line2d_|matplotlib|xtick|ytick|legend|PathC|LineC)[^"]*"', "", svg)
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg)
+    # The page's own font; matplotlib names the one it measured with.
+    svg = re.sub(r"font: ((?:\d+ )?[\d.]+px)[^;\"]*", _font, svg)
+    for colour, name in COLOURS.items():
+        svg = svg.replace(colour, f"var(--{name})")
+    return svg.replace("<svg", f'<svg role="img" aria-label="{description}"', 1)
+
+
+def _font(found: re.Match[str]) -> str:
+    *weight, size = found[1].split()
+    return f"font-size: {size}" + (f"; font-weight: {weight[0]}" if weight else "")

@@ -1,9 +1,8 @@
-"""What is asked of a training, checked before a row is read."""
+"""What a training does, read from its options and checked before a row is read."""
 
 import argparse
-import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from console.options import settings_of
 from risk.dataset.column_map import ColumnMap
@@ -14,15 +13,25 @@ from risk.settings import Settings
 from trainer.families import USUAL_FAMILIES
 from trainer.families.family import family_of
 from trainer.families.parameters import read_parameters
-from trainer.training.periods import Given, Periods, parsed_period
-from trainer.training.session import Plan
-
-LARGEST_SEED = 2**31 - 1  # LightGBM's
-LEAST_RESAMPLES, MOST_RESAMPLES = 20, 100_000
-RANDOM, BY_TIME = "random", "time"
+from trainer.options import DEFAULT_RESAMPLES, NUMBERS, RANDOM
+from trainer.splits import Given, Periods, parsed_period
 
 
-class Asked(NamedTuple):
+class Plan(NamedTuple):
+    """How models are fitted, and what their thresholds are chosen for."""
+
+    kinds: tuple[str, ...]
+    parameters: dict[str, dict[str, Any]]
+    balance: str
+    search: int
+    review_cost: float
+    loss_rate: float
+    alerts_per_day: float | None
+    seed: int
+    resamples: int = DEFAULT_RESAMPLES
+
+
+class TrainOptions(NamedTuple):
     file: Path
     columns: ColumnMap | None
     external: Path | None
@@ -40,14 +49,14 @@ class Asked(NamedTuple):
     may_promote: bool
 
 
-def asked_for(options: argparse.Namespace) -> Asked:
+def train_options_of(options: argparse.Namespace) -> TrainOptions:
     is_random = options.split == RANDOM
     if is_random and (options.train or options.test):
         raise OptionError("--split random: got --train or --test beside it, expected neither; rows are drawn, not days")
     if options.currency is not None and options.currency not in EXPONENTS:
         raise OptionError(f"--currency: got {options.currency!r}, expected an ISO 4217 code such as EUR")
     columns = load_map(options.columns) if options.columns else None
-    return Asked(
+    return TrainOptions(
         file=options.file,
         columns=columns,
         external=options.external,
@@ -78,13 +87,8 @@ def external_map(options: argparse.Namespace, of_file: ColumnMap | None) -> Colu
 
 
 def _plan(options: argparse.Namespace) -> Plan:
-    _check("--search", options.search, 0, 10_000)
-    _check("--seed", options.seed, 0, LARGEST_SEED)
-    check_resamples(options.resamples)
-    _check("--review-cost", options.review_cost, 0, 1e12)
-    _check("--loss-rate", options.loss_rate, 0, 1e6)
-    if options.alerts_per_day is not None:
-        _check("--alerts-per-day", options.alerts_per_day, 0, 1e12)
+    for each in NUMBERS:
+        each.check(options)
     kinds = tuple(dict.fromkeys(options.model or USUAL_FAMILIES))
     for kind in kinds:
         if options.balance not in family_of(kind).balances:
@@ -103,12 +107,3 @@ def _plan(options: argparse.Namespace) -> Plan:
         seed=options.seed,
         resamples=options.resamples,
     )
-
-
-def check_resamples(value: int) -> None:
-    _check("--resamples", value, LEAST_RESAMPLES, MOST_RESAMPLES)
-
-
-def _check(name: str, value: float, least: float, most: float) -> None:
-    if not (math.isfinite(value) and least <= value <= most):
-        raise OptionError(f"{name}: got {value}, expected a number from {least:,.0f} to {most:,.0f}")

@@ -1,17 +1,20 @@
-"""The bundle's files out of a champion: manifest, ONNX, joblib."""
+"""The champion's bundle: manifest, ONNX and joblib, written whole or not at all."""
 
 import io
 import math
+import os
 import platform
 from collections.abc import Sequence
 from hashlib import sha256
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import joblib
 import msgspec
 import numpy as np
 
+from console.output import make_parents, remove_empty, whole_folder
 from risk.bundle import (
     JOBLIB,
     MANIFEST,
@@ -22,6 +25,7 @@ from risk.bundle import (
     Manifest,
     Training,
     TrainingData,
+    read_bundle,
     sealed,
     version_of,
 )
@@ -29,12 +33,13 @@ from risk.catalogue import CATALOGUE_VERSION
 from risk.clock import HOUR
 from risk.codes import Array
 from risk.dataset.written_map import write_map
+from risk.errors import BundleError, OptionError
 from trainer.families.family import family_of
-from trainer.training.asked import BY_TIME, RANDOM, Asked
-from trainer.training.periods import Period, day_text
-from trainer.training.session import Session, Trained
-from trainer.training.source import Opened
-from trainer.training.workflow import Result
+from trainer.fit import Fit, FittedModel, Session
+from trainer.load import Opened
+from trainer.options import BY_TIME, RANDOM
+from trainer.splits import Period, day_text
+from trainer.train_options import TrainOptions
 
 MAX_AHEAD = HOUR  # how far before its Kafka timestamp a transaction may claim to be
 # Beside those of the families that were trained.
@@ -46,16 +51,22 @@ HISTOGRAM_ROWS = 100_000
 
 
 def manifest_of(
-    file: Opened, asked: Asked, result: Result, timings: dict[str, float], metrics: dict[str, Any]
+    file: Opened,
+    train_options: TrainOptions,
+    session: Session,
+    champion: FittedModel,
+    timings: dict[str, float],
+    metrics: dict[str, Any],
 ) -> Manifest:
     """With its version, still without the hashes of the files."""
-    session, champion, settings = result.session, result.champion, asked.settings
+    fit, settings = champion.fit, train_options.settings
+    calibration, thresholds, _ = champion.calibrated
     feature_set, times = session.matrix.feature_set, session.matrix.event_times
-    fit_scores = result.candidate.calibration.apply(session.fit_scores(champion, HISTOGRAM_ROWS))
+    fit_scores = calibration.apply(session.fit_scores(fit, HISTOGRAM_ROWS))
     manifest = Manifest(
         manifest_version=MANIFEST_VERSION,
         version="",
-        model=champion.kind,
+        model=fit.family,
         features=session.features.learned,
         fields=tuple(sorted(feature_set.fields)),
         number_attributes=feature_set.number_attributes,
@@ -66,10 +77,10 @@ def manifest_of(
         max_lateness_ms=settings.max_lateness,
         max_ahead_ms=MAX_AHEAD,
         currency=file.replay.currency,
-        calibration=result.candidate.calibration,
-        thresholds=result.candidate.thresholds,
+        calibration=calibration,
+        thresholds=thresholds,
         training_data=TrainingData(len(times), int(times.min()), int(times.max()), file.stamp.sha256),
-        training=_training(asked, session, champion),
+        training=_training(train_options, session, fit),
         seed=session.plan.seed,
         drift=session.features.drift,
         score_histogram=_histogram(fit_scores),
@@ -78,25 +89,25 @@ def manifest_of(
         metrics=metrics,
         files={},
         seal="",
-        scored_by=champion.scored_by,
+        scored_by=fit.scored_by,
     )
-    return msgspec.structs.replace(manifest, version=version_of(manifest, champion.onnx))
+    return msgspec.structs.replace(manifest, version=version_of(manifest, fit.onnx))
 
 
-def bundle_files(manifest: Manifest, champion: Trained) -> dict[str, bytes]:
+def bundle_files(manifest: Manifest, fit: Fit) -> dict[str, bytes]:
     """Each file's name and contents; the manifest last, because it vouches for the others."""
     pickled = io.BytesIO()
-    joblib.dump(champion.estimator, pickled)
-    contents = {ONNX: champion.onnx, JOBLIB: pickled.getvalue()}
+    joblib.dump(fit.estimator, pickled)
+    contents = {ONNX: fit.onnx, JOBLIB: pickled.getvalue()}
     hashes = {name: sha256(raw).hexdigest() for name, raw in contents.items()}
     whole = sealed(msgspec.structs.replace(manifest, files=hashes))
     return {**contents, MANIFEST: msgspec.json.format(msgspec.json.encode(whole), indent=1)}
 
 
-def _training(asked: Asked, session: Session, champion: Trained) -> Training:
+def _training(train_options: TrainOptions, session: Session, fit: Fit) -> Training:
     plan, parts = session.plan, session.parts
     return Training(
-        split=RANDOM if asked.is_random else BY_TIME,
+        split=RANDOM if train_options.is_random else BY_TIME,
         fit=_days(parts.fit.period),
         validation=_days(parts.validation.period),
         test=_days(parts.test.period),
@@ -104,8 +115,8 @@ def _training(asked: Asked, session: Session, champion: Trained) -> Training:
         balance=plan.balance,
         search=plan.search,
         parameters={kind: plan.parameters[kind] for kind in plan.kinds},
-        chosen=champion.parameters,
-        columns=None if asked.columns is None else write_map(asked.columns),
+        chosen=fit.parameters,
+        columns=None if train_options.columns is None else write_map(train_options.columns),
     )
 
 
@@ -122,3 +133,41 @@ def _days(period: Period | None) -> Days | None:
 def _histogram(scores: Array) -> Histogram:
     places = np.searchsorted(HISTOGRAM_EDGES, scores, side="right")
     return Histogram(HISTOGRAM_EDGES, tuple(np.bincount(places, minlength=len(HISTOGRAM_EDGES) + 1).tolist()))
+
+
+def write_bundle(models: Path, version: str, files: dict[str, bytes]) -> bool:
+    """Whether it was written; a bundle of this version that is there already is checked and left as it is."""
+    folder = models / version
+    if folder.exists():
+        read_bundle(folder)
+        return False
+    with whole_folder(folder) as temporary:
+        for name, contents in files.items():
+            (temporary / name).write_bytes(contents)
+        _read_as(temporary, folder)
+    return True
+
+
+def prepare_folder(option: str, folder: Path) -> None:
+    """Before an hour of training and not after it: something can be written there. What is tried leaves no trace."""
+    probe = folder / f".{os.getpid()}.probe"
+    made: list[Path] = []
+    try:
+        try:
+            make_parents(probe, made)
+            probe.write_bytes(b"")
+            probe.unlink()
+        finally:
+            remove_empty(made)
+    except OSError as error:
+        raise OptionError(
+            f"{option}: got {folder}, which cannot be written to ({error.strerror}); expected a folder, or a place for "
+            "a new one. Choose another."
+        ) from None
+
+
+def _read_as(temporary: Path, folder: Path) -> None:
+    try:
+        read_bundle(temporary)
+    except BundleError as error:
+        raise BundleError(f"{folder}: what was written cannot be read back: {error}") from error

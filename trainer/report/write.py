@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from console.terminal import warn
 from evaluation.comparison import ModelPredictions
 from evaluation.ranking import Confusion, confusion, ratio
+from evaluation.result import Evaluation
 from risk.clock import to_text
-from trainer.evidence.page import page
-from trainer.evidence.plot_files import write_png
-from trainer.evidence.plots import Plot, draw_plots
+from trainer.report.page import page
+from trainer.report.plot_style import Plot, write_png
+from trainer.report.plots import draw_plots
 
 MONEY = ("saved", "lost", "review", "cost", "gain", "champion_better_by", "amount", "fraud_amount")
 MONEY_PLACES = 3  # as many as any currency has
@@ -22,10 +25,9 @@ REPORT_COLUMNS = ("model", "class", "precision", "recall", "f1", "support")
 
 def write_report(
     folder: Path,
-    figures: Mapping[str, Any],
-    contenders: Sequence[ModelPredictions],
+    evaluation: Evaluation,
+    models: Sequence[ModelPredictions],
     baselines: Sequence[ModelPredictions],
-    champion: str,
     about: Mapping[str, Any],
     *,
     with_plots: bool = True,
@@ -35,21 +37,21 @@ def write_report(
     plots: list[Plot] = []
     failed: list[str] = []
     if with_plots:
-        plots, failed = draw_plots(contenders, baselines, champion, figures["costs"], str(about.get("currency", "")))
+        plots, failed = draw_plots(evaluation, models, baselines, str(about.get("currency", "")))
     for reason in failed:
         warn(f"not in the report: {reason}")
-    figures = {**figures, "missing": [*figures["missing"], *failed]}
-    told = {**_told(figures), "about": about}
+    evaluation = msgspec.structs.replace(evaluation, missing=(*evaluation.missing, *failed))
+    told = {**_told(msgspec.to_builtins(evaluation)), "about": about}
     text = json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False, default=str)
     _write(folder / "metrics.json", text + "\n")
     with (folder / "classification_report.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(REPORT_COLUMNS)
-        for each in (*contenders, *baselines):
+        for each in (*models, *baselines):
             writer.writerows(_classes(each))
     for plot in plots:
         write_png(plot, folder)
-    _write(folder / "report.html", page(figures, about, plots))
+    _write(folder / "report.html", page(evaluation, about, plots))
 
 
 def _write(path: Path, text: str) -> None:

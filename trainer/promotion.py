@@ -1,18 +1,21 @@
-"""models and promote: which bundles there are, and which of them is in use."""
+"""models and promote: which bundles there are, which of them is in use, and what speaks against one."""
 
 import argparse
+import os
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from console.help import epilog
+from console.output import replaced, synced
 from console.terminal import complain, notice, say, say_table
-from risk.bundle import Days, Manifest
-from risk.clock import DAY, date_ms
-from risk.errors import BundleError
-from trainer.training.bundle_folder import current_version, make_current, named_bundle, versions
-from trainer.training.periods import day_text
+from evaluation.result import Evaluation, ModelEvaluation
+from risk.bundle import CURRENT, JOBLIB, MANIFEST, ONNX, Bundle, Days, Manifest, bundle_of_version, current_bundle
+from risk.clock import DAY, date_ms, to_datetime
+from risk.errors import BundleError, OptionError
+from trainer.options import add_models
 
-DEFAULT_MODELS = Path("models")
+AMOUNT_ALONE = "amount alone"  # the baseline that every champion must beat
 # Figures of different tests say nothing about which model is better, so the test stands beside them.
 TITLES = ("", "version", "transactions", "fitted on", "tested on", "avg precision", "ROC-AUC", "medium", "high")
 
@@ -27,7 +30,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             failed="a bundle is damaged, or the folder cannot be read; a line that begins with `error:` says which",
         ),
     )
-    listing.add_argument("--models", type=Path, default=DEFAULT_MODELS, metavar="DIR", help="default: models")
+    add_models(listing)
     listing.set_defaults(run=run_models)
     promotion = commands.add_parser(
         "promote",
@@ -40,7 +43,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         ),
     )
     promotion.add_argument("version", metavar="VERSION", help="as models lists it")
-    promotion.add_argument("--models", type=Path, default=DEFAULT_MODELS, metavar="DIR", help="default: models")
+    add_models(promotion)
     promotion.set_defaults(run=run_promote)
 
 
@@ -88,9 +91,39 @@ def run_promote(options: argparse.Namespace) -> int:
     return 0
 
 
+def make_current(models: Path, version: str) -> None:
+    with replaced(models / CURRENT) as (temporary,):
+        temporary.write_text(f"{version}\n")
+        synced(temporary)
+    synced(models)
+
+
+def current_version(models: Path) -> str | None:
+    return current_bundle(models).name if os.path.lexists(models / CURRENT) else None
+
+
+def versions(models: Path) -> list[str]:
+    """Folders with a file of a bundle, by name. What was never finished has a name that begins with a dot."""
+    if not models.is_dir():
+        raise OptionError(f"--models: got {models}, expected a folder with bundles; train writes one")
+    return sorted(
+        folder.name
+        for folder in models.iterdir()
+        if not folder.name.startswith(".") and any((folder / name).is_file() for name in (MANIFEST, ONNX, JOBLIB))
+    )
+
+
+def named_bundle(models: Path, version: str) -> Bundle:
+    """The bundle of a version, read and checked."""
+    there = versions(models)
+    if version not in there:
+        raise OptionError(f"VERSION: got {version!r}, expected one of {', '.join(there) or 'none: train writes one'}")
+    return bundle_of_version(models, version)
+
+
 def _cells(manifest: Manifest) -> tuple[str, ...]:
     thresholds = manifest.thresholds
-    tested = _metrics(manifest)
+    tested = _champion(manifest)
     return (
         manifest.version,
         f"{manifest.training_data.transactions:,}",
@@ -104,15 +137,38 @@ def _cells(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _days(days: Days | None) -> str:
-    return "at random" if days is None else f"{days.first} to {day_text(date_ms(days.until) // DAY - 1)}"
+    if days is None:
+        return "at random"
+    return f"{days.first} to {to_datetime(date_ms(days.until) - DAY).date().isoformat()}"
 
 
-def _metrics(manifest: Manifest) -> dict[str, Any]:
-    """The champion's own figures."""
-    models = manifest.metrics.get("models", ())
-    return next((one["metrics"] for one in models if one["name"] == manifest.model), {})
-
-
-def _figure(metrics: dict[str, Any], name: str) -> str:
-    value = metrics.get(name, {}).get("value")
+def _figure(champion: ModelEvaluation | None, name: str) -> str:
+    value = None if champion is None else getattr(champion.metrics, name).value
     return "-" if value is None else f"{value:.3f}"
+
+
+def _champion(manifest: Manifest) -> ModelEvaluation | None:
+    """Its own figures; None of a bundle that somebody made without any."""
+    try:
+        return msgspec.convert(manifest.metrics, Evaluation).model(manifest.model)
+    except msgspec.ValidationError:
+        return None
+
+
+def why_not(evaluation: Evaluation) -> str | None:
+    """What speaks against the champion in the test; None where nothing does, or where nothing can be said."""
+    reached = _average_precision(evaluation, evaluation.champion)
+    if reached is None:
+        return None
+    chance, amount = evaluation.test.fraud_share, _average_precision(evaluation, AMOUNT_ALONE)
+    better = []
+    if chance is not None and chance >= reached:
+        better.append(f"chance (the share of fraud) reached {chance:.4f}")
+    if amount is not None and amount > reached:
+        better.append(f"{AMOUNT_ALONE} reached {amount:.4f}")
+    return f"its average precision in the test is {reached:.4f}, and {' and '.join(better)}" if better else None
+
+
+def _average_precision(evaluation: Evaluation, name: str) -> float | None:
+    model = evaluation.model(name)
+    return None if model is None else model.metrics.average_precision.value

@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from console.terminal import warn
 from risk.bundle import Drift, Learned, LearnedCategory, LearnedNumber
 from risk.catalogue import Feature
 from risk.codes import Array
-from trainer.training.matrix import NO_WORD, Matrix, Words
+from trainer.matrix import NO_WORD, Matrix, Words
 
 # Of the known values of the fit period. What lies beyond is rarer than 1 in 1,000 and would only stretch the scale.
 CLIP_QUANTILES = (0.001, 0.999)
@@ -57,6 +58,11 @@ def learn(matrix: Matrix, rows: Array) -> Features:
         shares = {word: count / len(rows) for word, count in counts if word in set(vocabulary)}
         drift.append(Drift(feature.name, missing / len(rows), (), shares))
     return Features(tuple(learned), tuple(drift), tuple(dropped))
+
+
+def warn_of_dropped(features: Features) -> None:
+    for reason, names in features.dropped_by_reason().items():
+        warn(f"features dropped, because {reason}: {', '.join(names)}")
 
 
 def _number(feature: Feature, known: Array) -> LearnedNumber:

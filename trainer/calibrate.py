@@ -1,4 +1,4 @@
-"""From raw scores to probabilities: a beta calibration, fitted on validation and laid down as a table.
+"""From raw scores to probabilities and thresholds: a beta calibration, fitted on validation and written as a table.
 
 The curve is logistic in log s and -log(1 - s), with both coefficients held at 0 or above, so that it never falls. With
 few frauds one coefficient has to do (Platt's, on the logit). The table follows it at quantiles of the scores, more
@@ -10,13 +10,19 @@ are rounded here, before they become a table and thresholds: the same bundle mus
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from risk.bundle import Calibration
+from evaluation.money import NO_SCORE, Accounting
+from evaluation.ranking import Predictions
+from risk.bundle import Calibration, Thresholds
 from risk.codes import Array
-from trainer.training.same_bits import one_thread, rounded
+from trainer.matrix import Matrix
+from trainer.reproducible import one_thread, rounded
+from trainer.splits import Part
+from trainer.train_options import Plan
 
 FEW_FRAUDS = 100
 LEAST_RAW = 1e-7  # logarithms stop here; a forest may say 0 or 1
@@ -29,6 +35,24 @@ _TAIL = 1 - 0.05 * 0.5 ** np.arange(1, 13)
 _ENDS = [1 / (1 + math.exp(-odds)) for odds in range(-16, 17)]
 DIGITS = 12  # of knots and probabilities: more than a float32 score has
 COEFFICIENT_DIGITS = 9
+
+
+class Calibrated(NamedTuple):
+    """What validation says of a way to score."""
+
+    calibration: Calibration
+    thresholds: Thresholds
+    validation: Predictions
+
+
+def calibrate(matrix: Matrix, validation: Part, raw: Array, plan: Plan) -> Calibrated:
+    """`raw`: the scores of the validation rows."""
+    calibration = calibration_of(raw, validation.is_fraud)
+    predictions = predictions_of(matrix, validation, raw, calibration)
+    thresholds = thresholds_of(
+        predictions, review_cost=plan.review_cost, loss_rate=plan.loss_rate, alerts_per_day=plan.alerts_per_day
+    )
+    return Calibrated(calibration, thresholds, predictions)
 
 
 def calibration_of(raw: Array, is_fraud: Array) -> Calibration:
@@ -95,3 +119,41 @@ def _rising(probability: Array) -> Array:
     rising = (probability > before) & (probability < probability[-1])
     rising[-1] = True
     return np.asarray(rising)
+
+
+MEDIUM_ALERTS = 3  # times the high ones
+
+
+def thresholds_of(
+    predictions: Predictions, *, review_cost: float, loss_rate: float, alerts_per_day: float | None
+) -> Thresholds:
+    """High where it costs least on validation, medium where there are three times the alerts. Where no alert is within
+    the cap, or worth its review, both lie where no score can be: just above the highest that validation saw, the next
+    transaction might reach them."""
+    accounting = Accounting(predictions, review_cost=review_cost, loss_rate=loss_rate)
+    high = accounting.best_threshold(alerts_per_day)
+    if not accounting.at(high).alerts:
+        return Thresholds(NO_SCORE, NO_SCORE, review_cost, loss_rate, alerts_per_day)
+    medium = accounting.threshold_for_alerts(MEDIUM_ALERTS * accounting.at(high).alerts)
+    # One step below, where no score lies between the two.
+    medium = min(medium, float(np.nextafter(high, -np.inf)))
+    return Thresholds(medium, high, review_cost, loss_rate, alerts_per_day)
+
+
+def predictions_of(matrix: Matrix, part: Part, raw: Array, calibration: Calibration) -> Predictions:
+    rows = part.rows
+    kinds = None
+    if matrix.kinds is not None:
+        names = np.array([*matrix.kinds.words, ""], object)
+        kinds = tuple(names[matrix.kinds.codes[rows]].tolist())
+    return Predictions(
+        event_times=matrix.event_times[rows],
+        customers=matrix.customers[rows],
+        merchants=matrix.merchants[rows],
+        amounts=matrix.number("amount")[rows],
+        is_fraud=part.is_fraud,
+        kinds=kinds,
+        scores=calibration.apply(raw),
+        raw=raw,
+        days=part.days,
+    )

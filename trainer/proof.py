@@ -1,31 +1,28 @@
 """What must hold before a bundle is written: the served model is the trained one, whatever the size of a batch."""
 
-from typing import NamedTuple
-
 import numpy as np
 
+from evaluation.result import Proof
 from risk.codes import Array
 from risk.errors import BundleError
 from risk.model import Model, OnnxModel
+from trainer.families.family import family_of
+from trainer.fit import Fit
 
 MOST_DIFFERENCE = 1e-6
 BATCHES = (1, 2, 3, 64, 512)
 BATCHED_ROWS = 20_000  # in batches of two a validation period would take minutes
 
 
-class Proof(NamedTuple):
-    """What was compared, and came out right."""
-
-    rows: int
-    largest_difference: float
-    batch_sizes: tuple[int, ...]
-    batch_rows: int
+def prove(fit: Fit, values: Array) -> Proof:
+    """On the prepared rows of validation. Raises BundleError that says where the two differ."""
+    own = family_of(fit.family).own_scores(fit.estimator, values)
+    return prove_served(fit.family, own, fit.onnx, fit.model, values, fit.raw)
 
 
-def prove(kind: str, own: Array, onnx: bytes, model: Model, values: Array, raw: Array) -> Proof:
-    """Raises BundleError that says where the two differ. `own` are the trained model's scores of all rows, `raw` the
-    served one's in one batch; where something else than ONNX Runtime scores, that must agree with it, too, for the file
-    is what others will run."""
+def prove_served(kind: str, own: Array, onnx: bytes, model: Model, values: Array, raw: Array) -> Proof:
+    """`own` are the trained model's scores of all rows, `raw` the served one's in one batch; where something else than
+    ONNX Runtime scores, that must agree with it, too, for the file is what others will run."""
     difference = prove_agreement(kind, own, raw)
     if not isinstance(model, OnnxModel):
         by_onnx = OnnxModel(onnx, values.shape[1], kind).raw_scores(values)

@@ -1,0 +1,204 @@
+"""What an evaluation comes to: written as metrics.json and into a bundle, read by report, summary and promotion.
+
+Money is in the data's currency, times are milliseconds UTC. None: it cannot be said; it is never 0.
+"""
+
+from msgspec import Struct
+
+
+class Figure(Struct, frozen=True):
+    """A figure and its 95 % interval."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    unit: str | None = None  # what was drawn for the interval: where two were tried, the one with the wider interval
+
+
+class Areas(Struct, frozen=True):
+    """Two figures of a ranking, or their shares of what is possible."""
+
+    roc_auc: Figure
+    average_precision: Figure
+
+
+class Metrics(Struct, frozen=True):
+    """Of single transactions; precision to accuracy at the model's own threshold."""
+
+    average_precision: Figure
+    roc_auc: Figure
+    brier: Figure
+    precision: Figure
+    recall: Figure
+    f1: Figure
+    accuracy: Figure
+    card_precision: Figure
+
+
+class Cells(Struct, frozen=True):
+    """Transactions at the model's own threshold."""
+
+    caught: int
+    false_alarms: int
+    missed: int
+    passed: int
+
+
+class Money(Struct, frozen=True):
+    """One threshold over one period, by cases. An alert is a case here, as metrics.json calls it."""
+
+    alerts: int
+    alerts_per_day: float
+    frauds_caught: int
+    frauds_missed: int
+    precision: float | None  # cases on a day on which that customer had a fraud, of all; None without cases
+    recall: float | None  # frauds caught, of all; None without frauds
+    good_customers_flagged: int  # cases on a day on which that customer had no fraud
+    saved: float  # loss that was stopped, before the cost of reviews
+    lost: float  # loss that was not
+    review: float
+    cost: float  # lost + review
+    gain: float  # saved - review: what is better than flagging nothing, net of review costs
+
+
+class Level(Money, frozen=True):
+    """What the champion's threshold of a level did in the test."""
+
+    level: str
+    threshold: float
+
+
+class SweepRow(Money, frozen=True):
+    """What another threshold would have done in the test."""
+
+    threshold: float
+    is_chosen: bool
+
+
+class MoneyFigures(Struct, frozen=True):
+    """As Money, with intervals."""
+
+    alerts: int
+    alerts_per_day: Figure
+    frauds_caught: int
+    frauds_missed: int
+    precision: Figure
+    recall: Figure
+    good_customers_flagged: int
+    saved: float
+    lost: float
+    review: float
+    cost: Figure
+    gain: Figure
+
+
+class KindRecall(Struct, frozen=True):
+    """How many frauds of one kind were caught."""
+
+    kind: str
+    frauds: int
+    caught: int
+    recall: Figure
+    amount: float
+
+
+class ModelEvaluation(Struct, frozen=True):
+    """A model or a baseline in the test."""
+
+    name: str
+    is_baseline: bool
+    threshold: float
+    medium: float
+    metrics: Metrics
+    card_precision_possible: float | None
+    share_of_best: Areas | None  # where the true probabilities are known
+    confusion: Cells
+    money: MoneyFigures
+    kinds: tuple[KindRecall, ...]
+    importances: tuple[tuple[str, float], ...]  # permutation, the largest first; none of baselines
+    milliseconds_per_1000_rows: float | None
+
+
+class PolicyEvaluation(Struct, frozen=True):
+    """The champion's threshold, or what could be done without it."""
+
+    name: str
+    meaning: str
+    threshold: float | None
+    money: MoneyFigures
+    champion_better_by: Figure | None  # None: of the champion itself
+
+
+class PeriodFacts(Struct, frozen=True):
+    """What there is to be judged."""
+
+    transactions: int
+    days: int
+    first: int | None
+    last: int | None
+    customers: int
+    merchants: int | None
+    frauds: int
+    fraud_share: float | None
+    amount: float
+    fraud_amount: float
+    amounts_missing: int
+
+
+class Costs(Struct, frozen=True):
+    """What thresholds are chosen for."""
+
+    review_cost: float
+    loss_rate: float
+    alerts_per_day: float | None  # the most that the team can work; None: no cap
+
+
+class Proof(Struct, frozen=True):
+    """That the served model is the trained one: what was compared, and came out right."""
+
+    rows: int
+    largest_difference: float
+    batch_sizes: tuple[int, ...]
+    batch_rows: int
+
+
+class Fold(Struct, frozen=True):
+    """One of several tests of the champion, trained anew. `note` says why there are no figures."""
+
+    name: str
+    transactions: int | None
+    frauds: int | None
+    average_precision: float | None
+    roc_auc: float | None
+    note: str | None
+
+
+class Evaluation(Struct, frozen=True, omit_defaults=True):
+    """Models and baselines side by side, on one set of rows."""
+
+    champion: str
+    costs: Costs
+    flags_nothing: str | None  # why the champion flags nothing: "cap" or "cost"
+    confidence: float
+    resamples: int
+    seed: int
+    test: PeriodFacts
+    validation: PeriodFacts
+    models: tuple[ModelEvaluation, ...]
+    best_possible: Areas | None  # what the true probabilities reach
+    policies: tuple[PolicyEvaluation, ...]
+    levels: tuple[Level, ...]
+    missing: tuple[str, ...]  # sentences: what a reader may look for in vain
+    sweep: tuple[SweepRow, ...] = ()
+    proof: Proof | None = None
+    external: "Evaluation | None" = None  # the same models on data of another source
+    folds: tuple[Fold, ...] | None = None  # of a report that was made again
+    folds_follow_a_search: bool | None = None
+
+    def model(self, name: str) -> ModelEvaluation | None:
+        return next((each for each in self.models if each.name == name), None)
+
+    @property
+    def winner(self) -> ModelEvaluation:
+        """The champion's own figures."""
+        return next(each for each in self.models if each.name == self.champion)

@@ -1,0 +1,181 @@
+"""Models and baselines on rows that nothing was learned from: their predictions, what they look at, their speed."""
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from evaluation.comparison import ModelPredictions, compare
+from evaluation.ranking import areas
+from evaluation.result import Costs, Evaluation
+from risk.bundle import LearnedNumber
+from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES
+from risk.codes import Array
+from risk.model import Model
+from trainer.calibrate import Calibrated, predictions_of
+from trainer.fit import FittedModel, Session
+from trainer.matrix import Matrix
+from trainer.promotion import AMOUNT_ALONE
+from trainer.splits import Part
+
+WITHOUT_PAST = "{} without history and ledger"
+_WHY_ABSENT = {
+    AMOUNT_ALONE: "There is no baseline by amount alone, because no amount is known in the fit period.",
+    WITHOUT_PAST: "There is no baseline without history and ledger, because the champion has no feature of either.",
+}
+_PAST = frozenset(feature.name for feature in (*HISTORY_FEATURES, *LEDGER_FEATURES))
+
+
+class Sample(NamedTuple):
+    """Rows to evaluate on, as the models see them."""
+
+    matrix: Matrix
+    part: Part
+    values: Array  # prepared
+    truth: Array | None  # the true probability of each row, where the data comes with it
+
+
+class AmountAlone(NamedTuple):
+    """The baseline that anybody has: the higher the amount, the higher the score."""
+
+    usual: float  # amount
+    calibrated: Calibrated
+    name: str = AMOUNT_ALONE
+
+
+class Candidates(NamedTuple):
+    """Who is evaluated: always with what validation chose."""
+
+    models: list[FittedModel]
+    champion: FittedModel
+    baselines: list[FittedModel | AmountAlone]
+    absent: tuple[str, ...]  # sentences: baselines that there cannot be
+
+
+class Evaluated(NamedTuple):
+    """An evaluation, and the predictions that it was made from."""
+
+    evaluation: Evaluation
+    models: list[ModelPredictions]
+    baselines: list[ModelPredictions]
+
+
+def candidates_of(session: Session, models: list[FittedModel], champion: FittedModel) -> Candidates:
+    """With baselines: what anybody could do, by amount alone and by the transaction alone."""
+    baselines: list[FittedModel | AmountAlone] = []
+    medians = {each.name: each.median for each in session.features.learned if isinstance(each, LearnedNumber)}
+    if "amount" in medians:
+        usual = medians["amount"]
+        raw = _amount_odds(session.matrix, session.parts.validation, usual)
+        baselines.append(AmountAlone(usual, session.calibrate(raw)))
+    columns = [column for column, name in enumerate(session.names) if name not in _PAST]
+    if 0 < len(columns) < len(session.names):
+        name = WITHOUT_PAST.format(champion.name)
+        fit = session.fit(champion.fit.family, champion.fit.parameters, columns, name)
+        baselines.append(session.calibrated(name, fit))
+    there = {each.name for each in baselines}
+    absent = tuple(why for name, why in _WHY_ABSENT.items() if name.format(champion.name) not in there)
+    return Candidates(models, champion, baselines, absent)
+
+
+def sample_of(session: Session, matrix: Matrix, part: Part, truth: Array | None) -> Sample:
+    return Sample(matrix, part, matrix.prepared(session.preparation, part.rows), truth)
+
+
+def evaluate(session: Session, candidates: Candidates, sample: Sample, *, with_measures: bool) -> Evaluated:
+    """Side by side. `with_measures`: importances and speed too, which take longer than all the rest."""
+    plan = session.plan
+    models = [_predicted(session, each, sample, with_measures) for each in candidates.models]
+    baselines = [_predicted(session, each, sample, with_measures=False) for each in candidates.baselines]
+    with session.stages.stage("judge"):
+        evaluation = compare(
+            models,
+            baselines,
+            candidates.champion.name,
+            sample.truth,
+            Costs(plan.review_cost, plan.loss_rate, plan.alerts_per_day),
+            seed=plan.seed,
+            resamples=plan.resamples,
+        )
+    return Evaluated(evaluation, models, baselines)
+
+
+def _predicted(
+    session: Session, model: FittedModel | AmountAlone, sample: Sample, with_measures: bool
+) -> ModelPredictions:
+    important: tuple[tuple[str, float], ...] = ()
+    speed = None
+    with session.stages.stage(f"test {model.name}"):
+        if isinstance(model, AmountAlone):
+            raw = _amount_odds(sample.matrix, sample.part, model.usual)
+        else:
+            raw = model.fit.raw_scores(sample.values)
+            if with_measures:
+                served, is_fraud = model.fit.model, sample.part.is_fraud
+                important = importances(served, session.names, sample.values, is_fraud, session.plan.seed)
+                speed = milliseconds_per_1000_rows(served, sample.values)
+    calibration, thresholds, validation = model.calibrated
+    return ModelPredictions(
+        model.name,
+        validation,
+        predictions_of(sample.matrix, sample.part, raw, calibration),
+        thresholds.high,
+        thresholds.medium,
+        important,
+        speed,
+    )
+
+
+def _amount_odds(matrix: Matrix, part: Part, usual: float) -> Array:
+    """Amounts as raw scores: in (0, 1), in the same order; a missing amount is the smallest."""
+    amounts = np.nan_to_num(matrix.number("amount")[part.rows])
+    odds: Array = amounts / (amounts + max(usual, 1e-9))
+    return odds
+
+
+IMPORTANT = 12
+PERMUTED_ROWS = 15_000  # of each class
+TIMED_ROWS = 20_000
+TIMED_BATCH = 500
+
+
+def importances(
+    model: Model, names: tuple[str, ...], values: Array, is_fraud: Array, seed: int
+) -> tuple[tuple[str, float], ...]:
+    """How much average precision is lost when one feature's values are dealt out anew: the largest losses.
+
+    All frauds are looked at, as far as they are few. Genuine rows are thinned, and each stands for as many as it was.
+    """
+    rows, weights = _sample(is_fraud)
+    values, is_fraud = values[rows], is_fraud[rows]
+    if not is_fraud.any():
+        return ()
+    whole = areas(model.raw_scores(values), is_fraud, weights).average_precision
+    # Dealt out by weight: a thinned genuine row's value is as likely as those of the rows it stands for.
+    dealt = np.random.default_rng(seed).choice(len(rows), len(rows), p=weights / weights.sum())
+    losses = []
+    for column, name in enumerate(names):
+        kept = values[:, column].copy()
+        values[:, column] = kept[dealt]
+        losses.append((name, whole - areas(model.raw_scores(values), is_fraud, weights).average_precision))
+        values[:, column] = kept
+    return tuple(sorted(losses, key=lambda loss: -loss[1])[:IMPORTANT])
+
+
+def _sample(is_fraud: Array) -> tuple[Array, Array]:
+    """At most so many rows of each class, evenly thinned, and for how many each stands."""
+    parts, weights = [], []
+    for of_class in (np.flatnonzero(is_fraud), np.flatnonzero(~is_fraud)):
+        step = max(1, -(-len(of_class) // PERMUTED_ROWS))
+        parts.append(of_class[::step])
+        weights.append(np.full(len(parts[-1]), step, np.int64))
+    return np.concatenate(parts), np.concatenate(weights)
+
+
+def milliseconds_per_1000_rows(model: Model, values: Array) -> float:
+    """In batches as a worker's, one thread."""
+    values = values[:TIMED_ROWS]
+    began = time.perf_counter()
+    for first in range(0, len(values), TIMED_BATCH):
+        model.raw_scores(values[first : first + TIMED_BATCH])
+    return (time.perf_counter() - began) / len(values) * 1e6

@@ -1,0 +1,175 @@
+"""From a matrix to fitted models, each with a calibration and thresholds, and a champion: all without the test.
+
+The few frauds get more weight where that was asked for. That changes what is fitted, never what chooses or judges.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from console.terminal import notice
+from evaluation.ranking import areas
+from risk.bundle import LearnedCategory, ScoredBy
+from risk.codes import Array
+from risk.model import Model, quickest
+from risk.scorer import Preparation
+from trainer.calibrate import FEW_FRAUDS, Calibrated, calibrate, has_few_frauds
+from trainer.families import CLASS_WEIGHT, SMOTE, UNDERSAMPLE
+from trainer.families.family import Rows, family_of, fitted
+from trainer.families.parameters import draws
+from trainer.matrix import Matrix
+from trainer.onnx_model import serialized
+from trainer.preprocess import Features
+from trainer.printing import Stages
+from trainer.splits import Part, Parts
+from trainer.train_options import Plan
+
+
+class Fit(NamedTuple):
+    """What a family made of the fit period, in both its forms: a search compares several."""
+
+    family: str
+    parameters: dict[str, Any]
+    columns: tuple[int, ...]  # of the prepared rows
+    estimator: Any  # as its family fitted it
+    onnx: bytes
+    scored_by: ScoredBy
+    model: Model
+    raw: Array  # of validation
+    average_precision: float  # of raw, on validation
+
+    def raw_scores(self, prepared: Array) -> Array:
+        whole = len(self.columns) == prepared.shape[1]
+        return self.model.raw_scores(prepared if whole else np.ascontiguousarray(prepared[:, self.columns]))
+
+
+class FittedModel(NamedTuple):
+    """A fit whose scores are probabilities and which has thresholds: all that is known of a model before the test."""
+
+    name: str  # its family's, or that of a baseline
+    fit: Fit
+    calibrated: Calibrated
+
+
+class Session:
+    """One training: the rows as the models see them, and what is done with them."""
+
+    def __init__(self, matrix: Matrix, parts: Parts, features: Features, plan: Plan, stages: Stages) -> None:
+        self.matrix, self.parts, self.features, self.plan, self.stages = matrix, parts, features, plan, stages
+        self.names = tuple(feature.name for feature in features.learned)
+        self.preparation = Preparation(features.learned)
+        self._categories = [
+            column for column, feature in enumerate(features.learned) if isinstance(feature, LearnedCategory)
+        ]
+        if has_few_frauds(parts.validation.is_fraud):
+            notice(f"validation has {int(parts.validation.is_fraud.sum())} frauds, fewer than {FEW_FRAUDS}: the scores "
+                   "become probabilities by a simpler curve, and thresholds are uncertain")  # fmt: skip
+        if plan.balance in (UNDERSAMPLE, SMOTE) and has_enough(parts.fit.is_fraud):
+            notice(f"--balance {plan.balance} changes nothing: it brings frauds to 1 for each {1 / WANTED_RATIO:.0f} "
+                   f"genuine rows, and {parts.fit.is_fraud.mean():.1%} of the fit rows are frauds already")  # fmt: skip
+        with stages.stage("prepare"):
+            self._fit = self.prepared(parts.fit)
+            self.validation = self.prepared(parts.validation)
+
+    def prepared(self, part: Part) -> Array:
+        return self.matrix.prepared(self.preparation, part.rows)
+
+    def fit_all(self) -> list[FittedModel]:
+        """The best of each family that was asked for."""
+        return [self.calibrated(kind, self._best_of_search(kind)) for kind in self.plan.kinds]
+
+    def calibrated(self, name: str, fit: Fit) -> FittedModel:
+        return FittedModel(name, fit, self.calibrate(fit.raw))
+
+    def calibrate(self, raw: Array) -> Calibrated:
+        """Raw scores of validation: what they mean, and where the levels begin."""
+        return calibrate(self.matrix, self.parts.validation, raw, self.plan)
+
+    def fit_scores(self, fit: Fit, most: int) -> Array:
+        """Raw scores of the fit rows, evenly thinned to so many."""
+        return fit.raw_scores(self._fit[:: -(-len(self._fit) // most)])
+
+    def fit(self, kind: str, parameters: dict[str, Any], columns: Sequence[int], name: str) -> Fit:
+        """On these columns of the prepared rows; `name` is for people."""
+        places = {column: place for place, column in enumerate(columns)}
+        categories = [places[column] for column in self._categories if column in places]
+        family, seed, is_all = family_of(kind), self.plan.seed, len(columns) == len(self.names)
+        fit, validation = (
+            values if is_all else np.ascontiguousarray(values[:, columns]) for values in (self._fit, self.validation)
+        )
+        with self.stages.stage(f"fit {name}"):
+            rows = balanced(self.plan.balance, Rows(fit, self.parts.fit.is_fraud, None, categories), seed)
+            estimator = fitted(family, parameters, rows, seed)
+            onnx = serialized(family.to_onnx(estimator, len(columns)))
+        scored_by, model = quickest(onnx, len(columns), name)
+        raw = model.raw_scores(validation)
+        reached = areas(raw, self.parts.validation.is_fraud).average_precision
+        return Fit(kind, parameters, tuple(columns), estimator, onnx, scored_by, model, raw, reached)
+
+    def _best_of_search(self, kind: str) -> Fit:
+        tried = (
+            self.fit(kind, parameters, range(len(self.names)), kind)
+            for parameters in draws(family_of(kind), self.plan.parameters[kind], self.plan.search, self.plan.seed)
+        )
+        return max(tried, key=_reached)
+
+
+def best(models: Iterable[FittedModel]) -> FittedModel:
+    """The champion: the highest average precision of raw scores on validation; of equal ones the first."""
+    return max(models, key=lambda model: _reached(model.fit))
+
+
+def _reached(fit: Fit) -> float:
+    return fit.average_precision
+
+
+# Frauds for each genuine transaction afterwards. As many of both would throw most of the history away, or drown it.
+WANTED_RATIO = 0.1
+
+
+def balanced(balance: str, rows: Rows, seed: int) -> Rows:
+    """None are left out or made where there are enough frauds already."""
+    if balance == CLASS_WEIGHT:
+        return rows._replace(weights=_weights(rows.is_fraud))
+    if balance not in (UNDERSAMPLE, SMOTE) or has_enough(rows.is_fraud):
+        return rows
+    return _undersampled(rows, seed) if balance == UNDERSAMPLE else _with_made_frauds(rows, seed)
+
+
+def has_enough(is_fraud: Array) -> bool:
+    frauds = int(is_fraud.sum())
+    return frauds >= WANTED_RATIO * (len(is_fraud) - frauds)
+
+
+def _weights(is_fraud: Array) -> Array:
+    """Frauds together count as much as all genuine rows, and all together as many as they are."""
+    frauds = int(is_fraud.sum())
+    return np.where(is_fraud, len(is_fraud) / (2 * frauds), len(is_fraud) / (2 * (len(is_fraud) - frauds)))
+
+
+def _undersampled(rows: Rows, seed: int) -> Rows:
+    from imblearn.under_sampling import RandomUnderSampler  # takes a second to load, and few ask for it
+
+    sampler = RandomUnderSampler(sampling_strategy=WANTED_RATIO, random_state=seed)
+    sampler.fit_resample(np.arange(len(rows.values))[:, None], rows.is_fraud)
+    kept = np.sort(sampler.sample_indices_)
+    return rows._replace(values=rows.values[kept], is_fraud=rows.is_fraud[kept])
+
+
+def _with_made_frauds(rows: Rows, seed: int) -> Rows:
+    """Frauds between neighbouring frauds; near is measured in standard deviations, and codes are not averaged."""
+    from imblearn.over_sampling import SMOTE as Plain  # noqa: N811 - it is called after itself
+    from imblearn.over_sampling import SMOTENC
+
+    values, categories = rows.values, list(rows.categories)
+    scale = values.std(axis=0)
+    scale[scale == 0] = 1
+    scale[categories] = 1
+    chosen = {"sampling_strategy": WANTED_RATIO, "random_state": seed}
+    sampler = SMOTENC(categories, **chosen) if categories else Plain(**chosen)
+    made, labels = sampler.fit_resample(values / scale, rows.is_fraud)
+    more = made[len(values) :] * scale
+    # The real rows stay as they are, to the bit.
+    both = np.concatenate([values, more.astype(np.float32)])
+    return rows._replace(values=both, is_fraud=labels.astype(bool))

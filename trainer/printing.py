@@ -1,0 +1,112 @@
+"""What train prints: periods at the start, stages as they run, figures and the places of the files at the end."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from console.terminal import Advance, err, progress, say, say_table, warn
+from evaluation.result import Evaluation, Figure
+from risk.bundle import Manifest
+from trainer.matrix import Matrix
+from trainer.report.wording import FLAGS_NOTHING, caution
+from trainer.splits import Parts
+from trainer.train_options import TrainOptions
+
+
+def say_start(parts: Parts, matrix: Matrix) -> None:
+    for name, part in zip(parts._fields, parts, strict=True):
+        where = f"{part.period}" if part.period else "drawn at random"
+        say(f"{name:11} {where}: {len(part.rows):,} transactions, {int(part.is_fraud.sum()):,} frauds")
+    first, until = parts.fit.period, parts.test.period
+    if first is not None and until is not None:
+        times = matrix.event_times
+        within = int(np.count_nonzero((times >= first.first_ms) & (times < until.until_ms) & (matrix.is_fraud >= 0)))
+        between = within - sum(len(part.rows) for part in parts)
+        say(f"gaps        {between:,} transactions between the periods are history only: labels need time to come")
+
+
+def say_end(train_options: TrainOptions, manifest: Manifest, evaluation: Evaluation, was_written: bool) -> None:
+    say()
+    say_figures(evaluation, manifest.currency)
+    say_external(train_options, evaluation, manifest.currency)
+    thresholds = manifest.thresholds
+    say()
+    say(f"champion    {evaluation.champion}, by average precision on validation")
+    nothing = evaluation.flags_nothing
+    if nothing:
+        say(f"thresholds  none: this model flags nothing, because {FLAGS_NOTHING[nothing]}")
+    else:
+        say(f"thresholds  high from {thresholds.high:.6g}, medium from {thresholds.medium:.6g}")
+    folder = train_options.models / manifest.version
+    note = "" if was_written else " (was there already, checked and left as it is)"
+    say(f"bundle      {folder}{note}")
+    say(f"report      {train_options.reports / manifest.version / 'report.html'}")
+    doubt = caution(evaluation)
+    if doubt is not None:
+        warn(doubt)
+
+
+def say_figures(evaluation: Evaluation, currency: str) -> None:
+    """A line for each model and baseline: the figures of the test."""
+    titles = ("model", "average precision", "ROC-AUC", "cases/day", "of these right", "frauds caught",
+              f"{currency} saved less reviews")  # fmt: skip
+    lines: list[tuple[str, ...]] = [titles]
+    for model in evaluation.models:
+        metrics, money = model.metrics, model.money
+        lines.append(
+            (
+                model.name,
+                with_interval(metrics.average_precision, "{:.3f}"),
+                with_interval(metrics.roc_auc, "{:.3f}"),
+                with_interval(money.alerts_per_day, "{:.1f}"),
+                with_interval(money.precision, "{:.0%}"),
+                with_interval(money.recall, "{:.0%}"),
+                with_interval(money.gain, "{:,.0f}"),
+            )
+        )
+    say_table(lines)
+    say("a case is all alerts of a customer on one UTC day; precision and recall of transactions stand in the report")
+    for model in evaluation.models:
+        if model.share_of_best:
+            share = model.share_of_best
+            say(
+                f"{model.name}: {with_interval(share.roc_auc, '{:.3f}')} of the possible (ROC-AUC - 0.5), "
+                f"{with_interval(share.average_precision, '{:.3f}')} of the possible average precision"
+            )
+
+
+def say_external(train_options: TrainOptions, evaluation: Evaluation, currency: str) -> None:
+    """The same lines for the untouched data, if there is any."""
+    if evaluation.external is None:
+        return
+    say()
+    say(f"external    {train_options.external}: nothing was learned from it; thresholds are those of validation")
+    say_figures(evaluation.external, currency)
+
+
+def with_interval(figure: Figure, form: str) -> str:
+    """The value, and its 95 % interval where there is one."""
+    value, low, high = (None if each is None else form.format(each) for each in (figure.value, figure.low, figure.high))
+    if value is None:
+        return "-"
+    return value if low is None or high is None else f"{value} ({low} to {high})"
+
+
+class Stages:
+    """Shows a stage while it runs, and keeps its seconds. Stages of the same name add up."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._began = time.perf_counter()
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
+        began = time.perf_counter()
+        if not err.is_terminal:
+            # Where there are no bars, a line says that something is going on, and what.
+            err.print(f"[{began - self._began:5.0f} s] {name}", markup=False)
+        with progress(name, total) as advance:
+            yield advance
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began

@@ -1,0 +1,102 @@
+"""The report as one HTML file: nothing to fetch, readable on a screen, in the dark and on paper.
+
+Its sentences and tables are in `templates/`, over an Evaluation; what a template cannot say well is here.
+"""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from evaluation.money import BY_AMOUNT
+from evaluation.result import Evaluation
+from risk.clock import to_text
+from trainer.report import wording
+from trainer.report.plot_style import Plot, inline_svg
+
+TEMPLATES = Path(__file__).parent / "templates"
+# Sections whose rows are called as they are written: LightGBM's option, a library, a stage.
+NAMED = ("libraries", "hyper-parameters", "seconds that each stage took")
+# As metrics.json calls them, by the older word.
+POLICIES = {BY_AMOUNT: "amount alone, as many cases"}
+
+
+def page(evaluation: Evaluation, about: Mapping[str, Any], plots: Sequence[Plot]) -> str:
+    by_name = {plot.name: plot for plot in plots}
+    currency = str(about.get("currency", ""))
+    sections = {name: value for name, value in about.items() if isinstance(value, Mapping)}
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            title=f"Report on {about.get('version', evaluation.champion)}",
+            evaluation=evaluation,
+            currency=currency,
+            money=wording.money(currency),
+            plots=by_name,
+            drawn=lambda name, heading: inline_svg(by_name[name], escape(heading)),
+            plain_facts={name: value for name, value in about.items() if name not in sections},
+            sections={name: rows for name, rows in sections.items() if rows},
+        )
+    )
+
+
+def _environment() -> Environment:
+    """Whatever a name from the data holds is text, and a name that a template gets wrong is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    forms = (wording.share, wording.decimal, wording.fine, wording.count, wording.per_day, wording.milliseconds,
+             wording.threshold, wording.probability_threshold, wording.signed, wording.caution)  # fmt: skip
+    environment.globals |= {form.__name__: form for form in forms}
+    environment.globals |= {
+        "NOTHING": wording.NOTHING,
+        "FLAGS_NOTHING": wording.FLAGS_NOTHING,
+        "FOLDS_AFTER_SEARCH": wording.FOLDS_AFTER_SEARCH,
+        "POLICIES": POLICIES,
+        "NAMED": NAMED,
+        "better_in_test": _better_in_test,
+        "better_than_amount": _better_than_amount,
+        "date": lambda when: to_text(when)[:10],
+        "plain_value": _plain_value,
+        "sentence_case": _sentence_case,
+    }
+    return environment
+
+
+def _better_in_test(evaluation: Evaluation) -> list[str]:
+    """Models that did better than the champion: the reader will ask."""
+    own = evaluation.winner.metrics.average_precision.value
+    reached = {
+        model.name: model.metrics.average_precision.value for model in evaluation.models if not model.is_baseline
+    }
+    return [name for name, value in reached.items() if own is not None and value is not None and value > own]
+
+
+def _better_than_amount(evaluation: Evaluation) -> float | None:
+    """How much more the champion saves than as many cases by amount alone."""
+    (better_by,) = (policy.champion_better_by for policy in evaluation.policies if policy.name == BY_AMOUNT)
+    return better_by.value if better_by else None
+
+
+def _sentence_case(name: str) -> str:
+    text = str(name).replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def _plain_value(value: Any) -> str:
+    if value is None:
+        return wording.NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain_value(each) for each in value)
+    return str(value)

@@ -1,0 +1,250 @@
+"""The report command: the training that a bundle came from, once more, and cross-validation:
+
+its model trained anew on several pasts, each time tested on what came next.
+"""
+
+import argparse
+from collections.abc import Iterator
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+
+from console.options import settings_of
+from console.output import whole_folder
+from console.terminal import say, say_table
+from evaluation.ranking import areas
+from evaluation.result import Fold
+from risk.bundle import Days, Manifest
+from risk.clock import DAY, date_ms
+from risk.codes import Array
+from risk.dataset.column_map import ColumnMap
+from risk.dataset.map_file import load_map, parse_map
+from risk.errors import OptionError, TrustLensError
+from trainer.bundle_writer import prepare_folder
+from trainer.families.family import family_of
+from trainer.fit import Session
+from trainer.load import stamp_of
+from trainer.matrix import Matrix
+from trainer.options import MOST_FOLDS, RANDOM, RESAMPLES
+from trainer.preprocess import learn
+from trainer.printing import Stages, say_external, say_figures
+from trainer.promotion import named_bundle
+from trainer.report.wording import FOLDS_AFTER_SEARCH
+from trainer.reproducible import one_thread
+from trainer.splits import (
+    NOT_GIVEN,
+    VALIDATION_PERCENT,
+    Given,
+    Part,
+    Parts,
+    Period,
+    Periods,
+    check_parts,
+    day_text,
+    known_frauds,
+    parts_by_time,
+    split_days,
+    true_frauds,
+)
+from trainer.train import TrainingResult, learn_and_evaluate, manifest_of_result, write_evidence
+from trainer.train_options import Plan, TrainOptions, external_map
+
+# The first fold needs a past to learn from; the rest of the days is divided among the folds.
+FIRST_PAST = 0.4
+FIT, VALIDATION, TEST = range(3)
+
+
+def folds_in_time(matrix: Matrix, plan: Plan, delay: int, count: int, path: object) -> list[Fold]:
+    """Each learns from everything up to the label delay before its test, as a training then would have."""
+    first, last = matrix.days
+    until = last + 1
+    cuts = np.unique(np.linspace(first + FIRST_PAST * (until - first), until, count + 1).round().astype(int)).tolist()
+    found = []
+    for begin, end in pairwise(cuts):
+        name = f"{day_text(begin)} to {day_text(end - 1)}"
+        try:
+            periods = split_days(*matrix.days, delay, Given(None, begin - delay), Given(begin, end))
+            parts = parts_by_time(matrix, periods)
+            check_parts(parts, path)
+        except TrustLensError as error:
+            found.append(Fold(name, None, None, None, None, str(error)))
+        else:
+            found.append(_fold(name, matrix, parts, plan))
+    return found
+
+
+def folds_at_random(matrix: Matrix, plan: Plan, count: int, path: object) -> list[Fold]:
+    """Every row is tested once; each fold has as many frauds as the others, give or take one."""
+    found = []
+    for place, drawn in enumerate(drawn_folds(matrix, plan.seed, count)):
+        fit, validation, test = drawn
+        parts = Parts(
+            Part(fit, known_frauds(matrix, fit, None), 1, None),
+            Part(validation, known_frauds(matrix, validation, None), 1, None),
+            Part(test, true_frauds(matrix, test), 1, None),
+        )
+        name = f"fold {place + 1} of {count}"
+        try:
+            check_parts(parts, path)
+        except TrustLensError as error:
+            found.append(Fold(name, None, None, None, None, str(error)))
+        else:
+            found.append(_fold(name, matrix, parts, plan))
+    return found
+
+
+def drawn_folds(matrix: Matrix, seed: int, count: int) -> Iterator[tuple[Array, Array, Array]]:
+    """For each fold the rows of fit, validation and test, with the same share of each class."""
+    rows = np.flatnonzero(matrix.is_fraud >= 0)
+    dice, frauds = np.random.default_rng(seed), true_frauds(matrix, rows)
+    orders = [dice.permutation(np.flatnonzero(of_class)) for of_class in (frauds, ~frauds)]
+    for place in range(count):
+        chosen = np.empty(len(rows), np.int8)
+        for order in orders:
+            is_test = np.arange(len(order)) % count == place
+            rest = order[~is_test]
+            share = (np.arange(len(rest)) + 0.5) / max(len(rest), 1)
+            chosen[order[is_test]] = TEST
+            chosen[rest] = np.where(share < 1 - VALIDATION_PERCENT / 100, FIT, VALIDATION)
+        yield rows[chosen == FIT], rows[chosen == VALIDATION], rows[chosen == TEST]
+
+
+def _fold(name: str, matrix: Matrix, parts: Parts, plan: Plan) -> Fold:
+    session = Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
+    (model,) = session.fit_all()
+    raw, truth = model.fit.raw_scores(session.prepared(parts.test)), parts.test.is_fraud
+    found = areas(raw, truth)
+    return Fold(name, len(truth), int(truth.sum()), _said(found.average_precision), _said(found.roc_auc), None)
+
+
+def _said(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def report_again(options: argparse.Namespace) -> int:
+    folds: int = options.folds
+    if not (folds == 0 or 2 <= folds <= MOST_FOLDS):
+        raise OptionError(f"--folds: got {folds}, expected 0 for none, or a number from 2 to {MOST_FOLDS}")
+    RESAMPLES.check(options)
+    manifest = named_bundle(options.models, options.version).manifest
+    train_options = _asked_as_then(options, manifest)
+    for kind in train_options.plan.kinds:
+        family_of(kind)  # what is not installed is said before the file is read
+    _check_file(train_options, manifest)
+    prepare_folder("--reports", train_options.reports)
+    stages = Stages()
+    with one_thread():
+        result = learn_and_evaluate(train_options, stages)
+        again = manifest_of_result(train_options, result, stages, metrics={})
+        _check_same(again, manifest)
+        found = _folds(result, train_options, manifest.model, folds) if folds else []
+    result.file.check_unchanged()
+    is_searched = train_options.plan.search > 0
+    evaluation = msgspec.structs.replace(result.evaluation, folds=tuple(found), folds_follow_a_search=is_searched)
+    folder = train_options.reports / manifest.version
+    with whole_folder(folder) as temporary:
+        write_evidence(temporary, train_options, again, result, evaluation)
+    say_figures(evaluation, manifest.currency)
+    say_external(train_options, evaluation, manifest.currency)
+    _say_folds(found)
+    if found and is_searched:
+        say(FOLDS_AFTER_SEARCH)
+    say()
+    say(f"report      {folder / 'report.html'}")
+    return 0
+
+
+def _asked_as_then(options: argparse.Namespace, manifest: Manifest) -> TrainOptions:
+    """What the bundle remembers of its training; only how the columns are called may be said anew."""
+    training, thresholds = manifest.training, manifest.thresholds
+    columns = _columns(options, manifest)
+    return TrainOptions(
+        file=options.file,
+        columns=columns,
+        external=options.external,
+        external_columns=external_map(options, columns),
+        models=options.models,
+        reports=options.reports,
+        settings=settings_of(options)._replace(
+            label_delay=manifest.label_delay_days, bucket=manifest.bucket_ms, max_lateness=manifest.max_lateness_ms
+        ),
+        currency=manifest.currency,
+        is_random=training.split == RANDOM,
+        train=NOT_GIVEN,
+        test=NOT_GIVEN,
+        periods=_periods(training.fit, training.validation, training.test),
+        plan=Plan(
+            kinds=training.models,
+            parameters=training.parameters,
+            balance=training.balance,
+            search=training.search,
+            review_cost=thresholds.review_cost,
+            loss_rate=thresholds.loss_rate,
+            alerts_per_day=thresholds.alerts_per_day,
+            seed=manifest.seed,
+            resamples=options.resamples,
+        ),
+        with_plots=not options.no_plots,
+        may_promote=False,
+    )
+
+
+def _columns(options: argparse.Namespace, manifest: Manifest) -> ColumnMap | None:
+    if options.columns is not None:
+        return load_map(options.columns)
+    text = manifest.training.columns
+    return None if text is None else parse_map(text, f"the column map of {manifest.version}")
+
+
+def _periods(*three: Days | None) -> Periods | None:
+    found = [Period(date_ms(days.first) // DAY, date_ms(days.until) // DAY) for days in three if days is not None]
+    return Periods(*found) if found else None
+
+
+def _check_file(train_options: TrainOptions, manifest: Manifest) -> None:
+    found = stamp_of(train_options.file).sha256
+    if found != manifest.training_data.sha256:
+        raise OptionError(
+            f"FILE: got {train_options.file} with SHA-256 {found}, expected {manifest.training_data.sha256}: the file "
+            f"that {manifest.version} was trained on. To try a bundle on another file, use backtest."
+        )
+
+
+def _check_same(again: Manifest, manifest: Manifest) -> None:
+    if again.version == manifest.version:
+        return
+    changed = [
+        f"{name} {manifest.libraries.get(name)} then and {version} now"
+        for name, version in again.libraries.items()
+        if manifest.libraries.get(name) != version
+    ]
+    why = f"libraries: {', '.join(changed)}" if changed else "the libraries are the same, so the code is not"
+    raise OptionError(
+        f"VERSION: trained again this gives {again.version}, expected {manifest.version} ({why}). Use the versions "
+        "that it was trained with, or train anew."
+    )
+
+
+def _folds(result: TrainingResult, train_options: TrainOptions, model: str, count: int) -> list[Fold]:
+    matrix, plan = result.session.matrix, train_options.plan._replace(kinds=(model,), search=0)
+    # Chosen once by the search, if there was one; a fold does not search again.
+    plan = plan._replace(parameters={**plan.parameters, model: result.candidates.champion.fit.parameters})
+    if train_options.is_random:
+        return folds_at_random(matrix, plan, count, train_options.file)
+    return folds_in_time(matrix, plan, train_options.settings.label_delay, count, train_options.file)
+
+
+def _say_folds(folds: list[Fold]) -> None:
+    if not folds:
+        return
+    say()
+    lines: list[tuple[str, ...]] = [("fold", "transactions", "frauds", "average precision", "ROC-AUC")]
+    for fold in folds:
+        numbers = ("-" if value is None else f"{value:.3f}" for value in (fold.average_precision, fold.roc_auc))
+        counts = ("-" if count is None else f"{count:,}" for count in (fold.transactions, fold.frauds))
+        lines.append((fold.name, *counts, *numbers))
+    say_table(lines)
+    for fold in folds:
+        if fold.note:
+            say(f"{fold.name}: {fold.note}")

@@ -1,0 +1,290 @@
+"""Which rows are learned from, which choose, and which judge; and the labels as they were known at each time.
+
+By days: fit, a gap, validation, a gap, test. Cuts are UTC midnights. The gaps are as long as the label delay, so that
+what is learned from has had its labels before what comes next begins.
+"""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from console.terminal import notice, warn
+from risk.clock import DAY, date_ms, to_datetime
+from risk.codes import Array
+from risk.errors import DatasetError, OptionError
+from trainer.matrix import Matrix
+
+TEST_PERCENT = 20
+VALIDATION_PERCENT = 15
+
+
+class Period(NamedTuple):
+    """Whole UTC days, counted from 1970-01-01; `until` is not part of it."""
+
+    first: int
+    until: int
+
+    @property
+    def days(self) -> int:
+        return self.until - self.first
+
+    @property
+    def first_ms(self) -> int:
+        return self.first * DAY
+
+    @property
+    def until_ms(self) -> int:
+        return self.until * DAY
+
+    def __str__(self) -> str:
+        return f"{day_text(self.first)} to {day_text(self.until - 1)} ({self.days} days)"
+
+
+class Periods(NamedTuple):
+    fit: Period
+    validation: Period
+    test: Period
+
+
+class Given(NamedTuple):
+    """What --train or --test says; None where it is left to the data."""
+
+    first: int | None
+    until: int | None
+
+
+NOT_GIVEN = Given(None, None)
+
+
+def day_text(day: int) -> str:
+    return to_datetime(day * DAY).date().isoformat()
+
+
+def parsed_period(option: str, text: str | None) -> Given:
+    """FROM..UNTIL as dates, UNTIL excluded; either may be empty."""
+    if text is None:
+        return NOT_GIVEN
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)?\.\.(\d{4}-\d\d-\d\d)?", text.strip())
+    try:
+        if match is None or not any(match.groups()):
+            raise ValueError(text)
+        days = [None if part is None else date_ms(part) // DAY for part in match.groups()]
+    except ValueError:
+        raise OptionError(
+            f"{option}: got {text!r}, expected FROM..UNTIL as dates, UNTIL excluded, such as 2024-01-01..2024-04-01; "
+            "one of the two may be left empty"
+        ) from None
+    given = Given(*days)
+    if given.first is not None and given.until is not None and given.first >= given.until:
+        raise OptionError(f"{option}: got {text!r}, expected a FROM that is before UNTIL")
+    return given
+
+
+def split_days(first: int, last: int, delay: int, train: Given = NOT_GIVEN, test: Given = NOT_GIVEN) -> Periods:
+    """The periods of data that has events from day `first` to day `last`, with gaps of `delay` days."""
+    data = Period(first, last + 1)
+    _check_inside("--train", train, data)
+    _check_inside("--test", test, data)
+    tested = _test_period(data, delay, train, test)
+    outer_until = tested.first - delay if train.until is None else train.until
+    outer = Period(max(first, _or(train.first, first)), min(outer_until, data.until))
+    if outer.until > tested.first:
+        raise OptionError(
+            f"--train: got days until {day_text(outer.until - 1)}, expected an end before the test begins on "
+            f"{day_text(tested.first)}; a model must not be judged on days that it learned from"
+        )
+    # A share of all the days, unless the train period was given; then of that period.
+    whole = outer.days if train != NOT_GIVEN or test != NOT_GIVEN else data.days
+    validation = Period(outer.until - _share(whole, VALIDATION_PERCENT), outer.until)
+    fit = Period(outer.first, validation.first - delay)
+    if fit.days < 1 or tested.days < 1 or validation.days < 1:
+        raise DatasetError(
+            f"too few days to split: got data from {data}, of which {max(outer.days, 0)} to train on and "
+            f"{max(tested.days, 0)} to test on, with a label delay of {delay} days; expected {_needed(delay)}. "
+            "Bring a longer history, give a shorter --label-delay, or use --split random if the times mean nothing."
+        )
+    return Periods(fit, validation, tested)
+
+
+def warn_of_short_gap(periods: Periods, delay: int) -> None:
+    """Between fit and validation the gap is always whole; only given periods can make the other one shorter."""
+    gap = periods.test.first - periods.validation.until
+    if gap < delay:
+        warn(
+            f"got {gap} days between validation and test, expected {delay}, the label delay: frauds of the last "
+            "validation days that were not reported yet when the test begins count as genuine"
+        )
+
+
+def _test_period(data: Period, delay: int, train: Given, test: Given) -> Period:
+    if test != NOT_GIVEN:
+        begin = _or(test.first, data.first if train.until is None else train.until + delay)
+        return Period(max(begin, data.first), min(_or(test.until, data.until), data.until))
+    if train.until is not None:
+        return Period(train.until + delay, data.until)
+    return Period(data.until - _share(data.days, TEST_PERCENT), data.until)
+
+
+def _check_inside(option: str, given: Given, data: Period) -> None:
+    if (given.first is not None and given.first >= data.until) or (
+        given.until is not None and given.until <= data.first
+    ):
+        first, until = ("" if day is None else day_text(day) for day in given)
+        raise OptionError(f"{option}: got {first}..{until}, which is outside the data, which goes from {data}")
+
+
+def _needed(delay: int) -> str:
+    days = next(n for n in range(1, 10_000) if _fit_days(n, delay) >= 1)
+    return (
+        f"at least {days} days in all (fit, {delay} days, validation, {delay} days, test), or periods that leave room"
+    )
+
+
+def _fit_days(days: int, delay: int) -> int:
+    return days - _share(days, TEST_PERCENT) - _share(days, VALIDATION_PERCENT) - 2 * delay
+
+
+def _share(days: int, percent: int) -> int:
+    """Rounded up, in integers: 15 % of 20 days is 3 and not 4 because of a float."""
+    return -(-days * percent // 100)
+
+
+def _or(given: int | None, otherwise: int) -> int:
+    return otherwise if given is None else given
+
+
+def known_frauds(matrix: Matrix, rows: Array, when: int | None) -> Array:
+    """Which of these rows were known as frauds before a moment (None: ever). Reported later, or never, is genuine."""
+    reported = matrix.labelled_at[rows]
+    is_known = reported >= 0
+    if when is not None:
+        is_known &= reported < when
+    return np.asarray(true_frauds(matrix, rows) & is_known)
+
+
+def true_frauds(matrix: Matrix, rows: Array) -> Array:
+    return np.asarray(matrix.is_fraud[rows] == 1)
+
+
+LEAST_FRAUDS = 20
+LEAST_ROWS = 1000
+
+
+class Part(NamedTuple):
+    """Rows of a matrix in event-time order."""
+
+    rows: Array
+    is_fraud: Array  # bool: as it was known then; in the test the truth
+    days: int  # of the period, for figures per day
+    period: Period | None  # None where rows were drawn at random
+
+
+class Parts(NamedTuple):
+    fit: Part
+    validation: Part
+    test: Part
+
+
+def parts_by_time(matrix: Matrix, periods: Periods) -> Parts:
+    """Fit knows what was known when validation starts, validation what was known when the test starts."""
+    fit, validation, tested = (_labelled(matrix, _rows_of(matrix, period)) for period in periods)
+    return Parts(
+        _part(fit, known_frauds(matrix, fit, periods.validation.first_ms), periods.fit),
+        _part(validation, known_frauds(matrix, validation, periods.test.first_ms), periods.validation),
+        _part(tested, true_frauds(matrix, tested), periods.test),
+    )
+
+
+def parts_at_random(matrix: Matrix, seed: int) -> Parts:
+    """For data whose times mean nothing: shares of the rows, with as many frauds in each as in all."""
+    rows = _labelled(matrix, np.arange(matrix.row_count))
+    dice = np.random.default_rng(seed)
+    place = np.empty(len(rows))
+    frauds = true_frauds(matrix, rows)
+    for of_class in (np.flatnonzero(frauds), np.flatnonzero(~frauds)):
+        place[dice.permutation(of_class)] = (np.arange(len(of_class)) + 0.5) / max(len(of_class), 1)
+    test_from = 1 - TEST_PERCENT / 100
+    validation_from = test_from * (1 - VALIDATION_PERCENT / 100)
+    span = int(np.ptp(matrix.event_times)) // DAY + 1
+    fit, validation, tested = (
+        rows[chosen]
+        for chosen in (place < validation_from, (place >= validation_from) & (place < test_from), place >= test_from)
+    )
+    return Parts(
+        Part(fit, known_frauds(matrix, fit, None), _thinned(span, fit, rows), None),
+        Part(validation, known_frauds(matrix, validation, None), _thinned(span, validation, rows), None),
+        Part(tested, true_frauds(matrix, tested), _thinned(span, tested, rows), None),
+    )
+
+
+def check_parts(parts: Parts, path: object) -> None:
+    """Refuses what nothing can be learned from; says what cannot be judged."""
+    for name, part in (("fit", parts.fit), ("validation", parts.validation)):
+        where = f"{name} period {part.period}" if part.period else f"{name} rows"
+        frauds, genuine = int(part.is_fraud.sum()), int((~part.is_fraud).sum())
+        if not genuine:
+            raise DatasetError(
+                f"{path}: got {frauds:,} frauds and no genuine transaction in the {where}, expected both. Bring a "
+                "history that has both, or check which values of the label mean fraud."
+            )
+        if frauds < LEAST_FRAUDS:
+            raise DatasetError(
+                f"{path}: got {frauds} known frauds among {len(part.rows):,} transactions in the {where}, expected at "
+                f"least {LEAST_FRAUDS}. Bring a longer history, choose other periods with --train and --test, or check "
+                "the label and labelled_at."
+            )
+    if not len(parts.test.rows):
+        raise DatasetError(
+            f"{path}: got no labelled transaction in the test period {parts.test.period}, expected some. Choose "
+            "another with --test."
+        )
+    if not parts.test.is_fraud.any():
+        warn("there is no fraud in the test, so every figure that needs one is missing from the report")
+
+
+def _rows_of(matrix: Matrix, period: Period) -> Array:
+    return np.flatnonzero((matrix.event_times >= period.first_ms) & (matrix.event_times < period.until_ms))
+
+
+def _labelled(matrix: Matrix, rows: Array) -> Array:
+    """Where it is not known whether a row was a fraud it can neither teach nor judge."""
+    return rows[matrix.is_fraud[rows] >= 0]
+
+
+def _part(rows: Array, is_fraud: Array, period: Period) -> Part:
+    return Part(rows, is_fraud, period.days, period)
+
+
+def _thinned(span: int, rows: Array, all_rows: Array) -> int:
+    """A share of the rows of every day is as many as all rows of a share of the days."""
+    return max(1, round(span * len(rows) / max(len(all_rows), 1)))
+
+
+def check_rows(matrix: Matrix, path: object) -> None:
+    if matrix.row_count < LEAST_ROWS:
+        raise DatasetError(
+            f"{path}: got {matrix.row_count:,} transactions, expected at least {LEAST_ROWS:,}; so few teach nothing. "
+            "Bring a longer history."
+        )
+
+
+def check_labels(matrix: Matrix, path: object) -> None:
+    """What every kind of split needs."""
+    unknown = int((matrix.is_fraud < 0).sum())
+    if unknown == matrix.row_count:
+        raise DatasetError(
+            f"{path}: got no label in {matrix.row_count:,} transactions, expected is_fraud in most of them. Name the "
+            "label's column in a column map; inspect proposes one."
+        )
+    frauds = int((matrix.is_fraud == 1).sum())
+    if frauds in (0, matrix.row_count - unknown):
+        which = "no fraud" if not frauds else "frauds only"
+        raise DatasetError(
+            f"{path}: got {which} among {matrix.row_count - unknown:,} labelled transactions, expected both classes. "
+            "Bring a history that has both, or check which values mean fraud."
+        )
+    if unknown:
+        notice(
+            f"{path}: {unknown:,} transactions have no label: they count as history only, and neither teach nor judge"
+        )
