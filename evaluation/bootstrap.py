@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from evaluation.ranking import NO_MERCHANT, Predictions, Ranking
+from evaluation.result import Figure
 from risk.codes import Array
 
 Formula = Callable[[Mapping[str, Array]], Array]
@@ -20,8 +21,12 @@ Draws = dict[str, Array]
 
 CONFIDENCE = 0.95
 FEWEST_MERCHANTS = 30  # fewer cannot stand for all merchants there might have been
-BLOCK = 32  # draws at a time; memory is this times the units, 8 bytes each
-COLUMN_BYTES = 2**28  # of sums by unit that are held at once; more columns mean that the draws are made once more
+# Memory is bounded, however many units, columns and draws there are: by fewer draws at a time, and by fewer columns at
+# a time, for which the same draws are made once more.
+BLOCK = 32  # draws at a time, at most
+COPY_BYTES = 2**27  # of copies that are drawn at once
+UNIT_BYTES = 2 + 4 + 8  # of one copy: as it is drawn, as it is counted, as it is multiplied
+COLUMN_BYTES = 2**28  # of sums by unit that are kept at once
 STEPS = 2**16
 
 
@@ -37,34 +42,31 @@ class Units(NamedTuple):
     """What is drawn as one."""
 
     name: str  # "customers" or "merchants"
-    of_row: Array  # int64, 0 to size - 1
+    of_row: Array  # int32, 0 to size - 1
     size: int
-
-
-class Figure(NamedTuple):
-    """A figure and how far it can be trusted. None: it cannot be said."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    unit: str | None = None  # what was drawn for the interval: where two were tried, the one with the wider interval
 
 
 def units_of(predictions: Predictions) -> tuple[Units, ...]:
     """Customers, and merchants where there are enough. A row without merchant hangs together with its customer's."""
     _, customers = np.unique(predictions.customers, return_inverse=True)
-    own = Units("customers", customers, int(customers.max(initial=-1)) + 1)
+    own = Units("customers", customers.astype(np.int32), int(customers.max(initial=-1)) + 1)
     names = np.unique(predictions.merchants[predictions.merchants != NO_MERCHANT])
     if len(names) < FEWEST_MERCHANTS:
         return (own,)
     places = np.searchsorted(names, predictions.merchants)
     places = np.where(predictions.merchants == NO_MERCHANT, len(names) + customers, places)
     _, merchants = np.unique(places, return_inverse=True)
-    return (own, Units("merchants", merchants, int(merchants.max()) + 1))
+    return (own, Units("merchants", merchants.astype(np.int32), int(merchants.max()) + 1))
 
 
 def draw_all(
-    sampled: Sequence[Sampled], units: Units, *, seed: int, resamples: int, column_bytes: int = COLUMN_BYTES
+    sampled: Sequence[Sampled],
+    units: Units,
+    *,
+    seed: int,
+    resamples: int,
+    column_bytes: int = COLUMN_BYTES,
+    copy_bytes: int = COPY_BYTES,
 ) -> list[Draws]:
     """For each contender, each figure in each draw; the same draws for all."""
     keys = [(place, name) for place, each in enumerate(sampled) for name in each.columns]
@@ -78,13 +80,13 @@ def draw_all(
     # More threads would split the sums by the number of cores, and they get into each other's way.
     with threadpool_limits(1):
         for first in range(0, max(1, len(keys)), at_once):
-            held = slice(first, min(first + at_once, len(keys)))
-            by_unit = np.empty((units.size, held.stop - held.start))
-            for column, (place, name) in enumerate(keys[held]):
+            some = slice(first, min(first + at_once, len(keys)))
+            by_unit = np.empty((units.size, some.stop - some.start))
+            for column, (place, name) in enumerate(keys[some]):
                 values = sampled[place].columns[name]
                 by_unit[:, column] = np.bincount(units.of_row, weights=values, minlength=units.size)
-            for draws, copies in _copies(units.size, seed, resamples):
-                totals[draws, held] = copies.astype(np.float64) @ by_unit
+            for draws, copies in _copies(units.size, seed, resamples, copy_bytes):
+                totals[draws, some] = copies.astype(np.float64) @ by_unit
                 if first == 0:
                     drawn[draws, 0] = copies.sum(axis=1)
                     for place, ranking in rankings.items():
@@ -119,11 +121,13 @@ def figure(value: float | None, draws: Mapping[str, Array]) -> Figure:
     return Figure(float(value), low, high, unit)
 
 
-def _copies(size: int, seed: int, resamples: int) -> Iterator[tuple[slice, Array]]:
-    """How many copies of each unit, for some draws at a time; the same at every call."""
+def _copies(size: int, seed: int, resamples: int, copy_bytes: int) -> Iterator[tuple[slice, Array]]:
+    """How many copies of each unit, for some draws at a time; the same at every call, however many at a time."""
     random, table = np.random.default_rng(seed), _poisson_table()
-    for start in range(0, resamples, BLOCK):
-        draws = slice(start, min(start + BLOCK, resamples))
+    # An even number, because two numbers of 16 bits are drawn as one of 32: an odd end would throw half of one away.
+    at_once = max(2, min(BLOCK, copy_bytes // (UNIT_BYTES * max(1, size))) // 2 * 2)
+    for start in range(0, resamples, at_once):
+        draws = slice(start, min(start + at_once, resamples))
         yield draws, table[random.integers(0, STEPS, (draws.stop - start, size), dtype=np.uint16)]
 
 

@@ -152,3 +152,27 @@ def test_no_more_columns_are_held_than_said():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 20 * 2**20
+
+
+@pytest.mark.parametrize("customers", [80, 81])
+def test_draws_made_a_few_at_a_time_are_the_same_draws(customers):
+    """An odd number of units, too: the generator draws two of them at once."""
+    predictions = thrown(7, rows=900, customers=customers, grid=40)
+    units, ranking = units_of(predictions)[0], Ranking(predictions.scores, predictions.is_fraud)
+    sampled = [Sampled({"frauds": predictions.is_fraud}, {"frauds": lambda sums: sums["frauds"]}, ranking)]
+    (at_once,), (few,) = (
+        draw_all(sampled, units, seed=3, resamples=71, copy_bytes=size) for size in (2**27, 7 * 14 * units.size)
+    )
+    for name in ("frauds", "roc_auc", "average_precision"):
+        np.testing.assert_array_equal(at_once[name], few[name])
+
+
+def test_no_more_draws_are_in_memory_than_said():
+    """Thirty-two draws of a hundred thousand units are 45 MB; of one megabyte, two are made at a time."""
+    count = 100_000
+    sampled = Sampled({"all": np.ones(count, bool)}, {"all": lambda sums: sums["all"]}, None)
+    tracemalloc.start()
+    draw_all([sampled], every_row_alone(count), seed=1, resamples=32, copy_bytes=2**20)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * 2**20
