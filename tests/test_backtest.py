@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,7 @@ def test_without_labels_nothing_is_said_of_what_was_caught(
     assert backtest(home, "--without-labels", "--out", str(out), file=bare) == EXIT_OK
     said = capsys.readouterr().out
     assert "no labels: scores only" in said
+    assert re.search(r"^week from +transactions +cases/day$", said, re.MULTILINE)
     assert not any(word in said for word in ("good flagged", "saved", "precision"))
     (tables,) = json.loads((out / "backtest.json").read_text())["bundles"].values()
     unsaid = {"alerts_with_fraud", "good_customers_flagged", "frauds_caught", "frauds_missed", "saved", "lost", "cost",
