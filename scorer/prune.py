@@ -11,6 +11,7 @@ from console.terminal import say
 from risk.bundle import read_bundle
 from risk.clock import to_date
 from risk.errors import StoreError
+from risk.ledger_day import LedgerTerms
 from risk.settings import duration
 from risk.store import open_store, prune
 from risk.topics import topics_of
@@ -46,7 +47,7 @@ def _run(options: argparse.Namespace) -> int:
         known = [current, *(terms_of(stored.version, stored.manifest) for stored in store.bundles())]
         ledgers = {ledger for terms in known[: 1 if options.only_its_ledger else None] for ledger in terms.ledgers()}
         if not options.only_its_ledger:
-            ledgers |= {ledger.kind for ledger in store.ledgers()}
+            ledgers |= {ledger.terms for ledger in store.ledgers()}
         pruned = prune(
             store,
             topics_of(settings.topic_prefix).transactions,
@@ -77,9 +78,9 @@ class Terms(msgspec.Struct):
     bucket_ms: int
     fields: tuple[str, ...] = ()
 
-    def ledgers(self) -> list[tuple[int, int]]:
+    def ledgers(self) -> list[LedgerTerms]:
         """The ledger that it scores with, if it has one."""
-        return [(self.label_delay_days, self.bucket_ms)] if "merchant_id" in self.fields else []
+        return [LedgerTerms(self.label_delay_days, self.bucket_ms)] if "merchant_id" in self.fields else []
 
 
 def terms_of(version: str, manifest: str) -> Terms:

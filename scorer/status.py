@@ -128,7 +128,7 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
 
 
 def _first_day(store: Store, horizon: Horizon) -> int | None:
-    _, first, _ = store.ledger_bounds(horizon.label_delay, horizon.bucket_ms)
+    _, first, _ = store.ledger_bounds(horizon.ledger_terms)
     return first
 
 

@@ -15,6 +15,7 @@ from risk.bundle import read_bundle
 from risk.dataset import open_dataset
 from risk.digest import Digest, canonical
 from risk.ledger import SeenDays
+from risk.ledger_day import LedgerTerms
 from risk.pipeline import Pipeline
 from tests.backtests import backtest, history, make_home
 
@@ -33,7 +34,7 @@ def test_the_digest_and_scores_are_those_of_the_pipeline_whatever_the_chunks(
 
     dataset = open_dataset(home / "cards.parquet")
     (rows,) = dataset.rows()
-    days = SeenDays(label_delay_days=7, bucket_ms=3_600_000)
+    days = SeenDays(LedgerTerms(7, 3_600_000))
     days.learn(rows.labels())
     bundle = read_bundle(home / "a")
     scored = Pipeline(bundle, days).score(rows.block)

@@ -18,7 +18,7 @@ from risk.decision import Scored
 from risk.engine import Verdict
 from risk.errors import BrokerError, StaleOwnerError, StoreError
 from risk.events import Label, Level, Rejected, RejectReason, Transaction
-from risk.ledger_day import LedgerDay
+from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.store import Owner, Taken
 from risk.topics import topics_of
@@ -107,7 +107,7 @@ class Bench:
         self.confirm_error: Exception | None = None
         self.may_confirm: asyncio.Event | None = None
         self.send = FakeSend(self.journal)
-        self.days, self.metrics = LedgerDays(7, HOUR), Metrics(CollectorRegistry())
+        self.days, self.metrics = LedgerDays(LedgerTerms(7, HOUR)), Metrics(CollectorRegistry())
         self.batches = Batches(
             topics=topics_of(""),
             pipelines=Pipelines(Pipeline(manifest, self.journal, duplicates)),  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """Closed days in memory: who gets them, from which one on the ledger has begun, and which flags went without."""
 
-from risk.ledger_day import LedgerDay
+from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from scorer.ledger.closed_days import LedgerDays, Source
 
@@ -33,10 +33,10 @@ def test_a_ledger_that_has_begun_has_empty_days() -> None:
 
 
 def test_a_new_day_goes_to_those_who_follow_its_kind() -> None:
-    days = LedgerDays(7, HOUR)
+    days = LedgerDays(LedgerTerms(7, HOUR))
     ours, other = Source([], has_begun=True), Source([], has_begun=True)
-    days.follow(7, HOUR, ours)
-    days.follow(9, HOUR, other)
+    days.follow(LedgerTerms(7, HOUR), ours)
+    days.follow(LedgerTerms(9, HOUR), other)
     days.add(day(FIRST))
     days.add(day(FIRST - 4, delay=9))
     assert (numbers(ours, FIRST), numbers(other, FIRST)) == ([FIRST], [FIRST - 4])
@@ -44,7 +44,7 @@ def test_a_new_day_goes_to_those_who_follow_its_kind() -> None:
 
 
 def test_a_day_is_known_when_it_or_a_later_one_is_closed() -> None:
-    days = LedgerDays(7, HOUR)
+    days = LedgerDays(LedgerTerms(7, HOUR))
     assert not days.is_known(FIRST)
     days.add(day(FIRST))
     assert days.is_known(FIRST)
@@ -53,14 +53,14 @@ def test_a_day_is_known_when_it_or_a_later_one_is_closed() -> None:
 
 
 def test_a_flag_went_without_when_it_used_an_older_day_than_it_needed() -> None:
-    days = LedgerDays(7, HOUR)
+    days = LedgerDays(LedgerTerms(7, HOUR))
     days.add(day(FIRST))
     assert not days.went_without(FIRST, FIRST)
     assert days.went_without(FIRST + 1, FIRST)
 
 
 def test_a_flag_from_before_the_ledger_begins_went_without_nothing() -> None:
-    days = LedgerDays(7, HOUR)
+    days = LedgerDays(LedgerTerms(7, HOUR))
     days.add(day(FIRST - 1, 0))
     assert not days.went_without(FIRST - 1, None)
     assert days.went_without(FIRST, None)
@@ -70,7 +70,7 @@ def test_a_flag_from_before_the_ledger_begins_went_without_nothing() -> None:
 
 
 def test_whoever_waits_is_told_of_a_new_day() -> None:
-    days, told = LedgerDays(7, HOUR), list[int]()
+    days, told = LedgerDays(LedgerTerms(7, HOUR)), list[int]()
     days.arrived = lambda: told.append(days.newest or 0)
     days.add(day(FIRST))
     assert told == [FIRST]

@@ -17,6 +17,7 @@ from risk.codec import encode_transaction
 from risk.events import Level, Transaction
 from risk.kafka.log import LogReader
 from risk.kafka.sending import send_all
+from risk.ledger_day import LedgerTerms
 from risk.outputs import RiskFlag, encode
 from risk.pipeline import Pipeline
 from risk.store import Store
@@ -122,7 +123,7 @@ class CountedPipelines(Pipelines):
 async def scored(folder: Path, bundle: Bundle, there: Sequence[bytes | None] = ()) -> Worked:
     """By a worker with an empty store that finds these flags."""
     path = folder / f"{uuid4()}.db"
-    days, sent, given = LedgerDays(7, HOUR), Partition([Stored(n, one) for n, one in enumerate(there)]), []
+    days, sent, given = LedgerDays(LedgerTerms(7, HOUR)), Partition([Stored(n, one) for n, one in enumerate(there)]), []
     producer, topics, metrics = Producer(), topics_of(""), Metrics(CollectorRegistry())
     threads = [StoreThread(path, name=name) for name in ("scoring", "storing")]
     failed: list[BaseException] = []

@@ -122,8 +122,8 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
     """The partitions, what tells how it goes, and what runs beside it."""
     await clients.scoring.call(lambda _: warm_up(options.bundle))
     manifest, topics = options.bundle.manifest, clients.topics
-    terms = ClosingTerms(manifest.label_delay_days, manifest.bucket_ms, manifest.max_lateness_ms, manifest.max_ahead_ms)
-    days = LedgerDays(terms.label_delay_days, terms.bucket_ms)
+    terms = ClosingTerms(manifest.ledger_terms, manifest.max_lateness_ms, manifest.max_ahead_ms)
+    days = LedgerDays(terms.ledger)
     follower = Follower(await clients.reader(), topics.ledger, days, clients.side, metrics, clients.watch.confirm)
     await follower.start(accept_gap=options.accept_gap)
     pipelines = Pipelines(
@@ -133,7 +133,7 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
     ownership = Ownership(
         topics=topics,
         buffer=Buffer(
-            ordered_topic=topics.transactions, delay_days=terms.label_delay_days if has_ledger else None, days=days
+            ordered_topic=topics.transactions, delay_days=manifest.label_delay_days if has_ledger else None, days=days
         ),
         batches=Batches(
             topics=topics,
@@ -267,7 +267,7 @@ WARM_UP_DAYS, WARM_UP_CUSTOMERS = 24, 5
 def warm_up(bundle: Bundle) -> None:
     """Scores a made-up history with a pipeline of its own, which nobody sees again."""
     manifest = bundle.manifest
-    days = SeenDays(label_delay_days=manifest.label_delay_days, bucket_ms=manifest.bucket_ms)
+    days = SeenDays(manifest.ledger_terms)
     pipeline = Pipeline(bundle, days)
     block = block_of(
         [
