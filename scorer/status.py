@@ -14,9 +14,9 @@ from console.start import EXIT_FAILED, EXIT_OK
 from console.terminal import complain, say, say_table
 from risk.clock import to_date, to_text
 from risk.errors import BrokerError, StoreError
-from risk.kafka.connection import Connection, connection_of, reach
+from risk.kafka.connection import Connection, check_reachable, connection_of
 from risk.kafka.log import reading
-from risk.kafka.topic_problems import misfits
+from risk.kafka.topic_problems import topology_errors
 from risk.kafka.topic_states import look
 from risk.store import KnownLedger, Position, Store
 from risk.topics import Topics, topics_of
@@ -135,9 +135,9 @@ def _first_day(store: Store, horizon: Horizon) -> int | None:
 async def _ends(connection: Connection, topics: Topics, troubles: list[str]) -> Mapping[tuple[str, int], int]:
     """Where each partition of the inputs ends, as far as it is there."""
     try:
-        await reach(connection)
+        await check_reachable(connection)
         states = await look(connection, topics)
-        troubles += misfits(states, topics)
+        troubles += topology_errors(states, topics)
         inputs = [state for state in states if state.name in (topics.transactions, topics.labels)]
         places = [TopicPartition(state.name, number) for state in inputs for number in range(state.partitions)]
         async with reading(connection) as reader:

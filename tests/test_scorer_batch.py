@@ -20,7 +20,7 @@ from risk.errors import BrokerError, StaleOwnerError, StoreError
 from risk.events import Label, Level, Rejected, RejectReason, Transaction
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
-from risk.store import Owner, Taken
+from risk.store import Owner, TakenOver
 from risk.topics import topics_of
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.already_sent import AlreadySent
@@ -118,7 +118,7 @@ class Bench:
             confirm=self.confirm,
         )
         store = FakeStore(self.journal, refuses=refuses)
-        taken = Taken(Owner(*PLACE, 1), next_offset, None, 0, 0, 0, None)
+        taken = TakenOver(Owner(*PLACE, 1), next_offset, None, 0, 0, 0, None)
         self.partition = TransactionPartition(PLACE, taken, store, self.failed.append, manifest.version)
         self.labels = LabelPartition(LABELS, taken._replace(owner=Owner(*LABELS, 1)), store, self.failed.append)
 

@@ -210,7 +210,7 @@ def test_days_that_no_partition_can_ask_for_go_though_nobody_asked_for_them(benc
     """A partition may have no transaction for months, and its worker is given the days all the same."""
     bench.take(0, bench.current)
     bench.days_come(100)
-    bench.pipelines.let_go_of_days((FIRST + 100 + 7) * DAY)
+    bench.pipelines.forget_days((FIRST + 100 + 7) * DAY)
     # A transaction may be a day late, and looks at thirty days before the label delay.
     assert bench.days.kept == 31
 

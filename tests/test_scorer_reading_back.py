@@ -23,7 +23,7 @@ from risk.pipeline import Pipeline
 from risk.store import Store
 from risk.topics import topics_of
 from scorer.ledger.closed_days import LedgerDays
-from scorer.log.already_sent import AlreadySent, Unread, read_back, source_of_flag
+from scorer.log.already_sent import AlreadySent, OutputRange, read_back, source_of_flag
 from scorer.log.decoding import Chunk, Place, transaction_reader
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
@@ -143,7 +143,7 @@ async def scored(folder: Path, bundle: Bundle, there: Sequence[bytes | None] = (
     partition = TransactionPartition(SOURCE, taken, threads[1], failed.append, version)
     if there:
         reader = LogReader(sent)
-        [flags] = read_back(reader, [Unread(PLACE, 0, len(there), source_of_flag(SOURCE, COUNT))])
+        [flags] = read_back(reader, [OutputRange(PLACE, 0, len(there), source_of_flag(SOURCE, COUNT))])
         partition.already_sent = AlreadySent(reader, flags=flags)
     read, ended, log = transaction_reader(HOUR), asyncio.Event(), records()
     for first in range(0, COUNT, CHUNK):

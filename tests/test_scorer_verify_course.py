@@ -22,7 +22,7 @@ from risk.ledger_log import ClosedDay, messages_of
 from risk.pipeline import Pipeline
 from risk.settings import read_settings
 from risk.store import Outputs, open_store
-from scorer.ledger.closed_days import Source
+from scorer.ledger.closed_days import DayQueue
 from scorer.log.decoding import Place
 from scorer.log.outputs import Out, outgoing, reject
 from storm.feed import open_transaction
@@ -104,7 +104,7 @@ class HandMade:
     def __init__(self, made: System) -> None:
         self._made = made
         self._bundle = read_bundle(made.models)
-        self.days = Source((), has_begun=False)
+        self.days = DayQueue((), has_begun=False)
         self._pipeline = Pipeline(self._bundle, self.days)
         self.outs: list[Out] = []
         self._store = open_store(made.store)

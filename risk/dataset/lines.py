@@ -152,9 +152,9 @@ def _quoted_lines(
         start = int(starts[line])
         if line < after or not quoting.stays_open(data, start, int(ends[line])):
             continue
-        limit, reach = start + LONGEST_ROW_BYTES, line + LONGEST_ROW_LINES - 1
-        if reach < len(ends):
-            limit = min(limit, int(ends[reach]))
+        limit, last_line = start + LONGEST_ROW_BYTES, line + LONGEST_ROW_LINES - 1
+        if last_line < len(ends):
+            limit = min(limit, int(ends[last_line]))
         end = quoting.row_end(data, start, limit, last)
         if end == UNDECIDED:
             return joined, line, broken

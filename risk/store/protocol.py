@@ -26,7 +26,7 @@ from risk.store.rows import (
     Removed,
     RowValues,
     StoredBundle,
-    Taken,
+    TakenOver,
 )
 from risk.topics import Identity
 
@@ -76,7 +76,7 @@ class CommitStore(Protocol):
 class PartitionStore(Protocol):
     """Who owns a partition of an input topic, and how far it is: asked by the worker, by `status` and `verify`."""
 
-    def take_over(self, topic: str, partition: int, *, first_offset: int, owner: str | None = None) -> Taken:
+    def take_over(self, topic: str, partition: int, *, first_offset: int, owner: str | None = None) -> TakenOver:
         """Raises the epoch, so that nobody else can write for this partition any more. A new one begins at
         `first_offset`, an old one where it was; its waiting head is gone. `owner` is a name for people to read."""
 

@@ -22,7 +22,7 @@ class Outputs(NamedTuple):
     rejected_offset: int
 
 
-class Taken(NamedTuple):
+class TakenOver(NamedTuple):
     """A partition as its new owner finds it."""
 
     owner: Owner

@@ -10,7 +10,7 @@ from risk.ledger_log import ClosedDay
 from risk.store import Position
 
 
-class Source:
+class DayQueue:
     """The days of one ledger, for one pipeline: a `DaySource`. Days before the first with a transaction
     only say that there is nothing yet."""
 
@@ -50,7 +50,7 @@ class LedgerDays:
         self._ours = ours
         self._newest: dict[LedgerTerms, int] = {}
         self._first: dict[LedgerTerms, int] = {}  # the first with a transaction: where a ledger begins
-        self._sources: list[tuple[LedgerTerms, Source]] = []
+        self._sources: list[tuple[LedgerTerms, DayQueue]] = []
         self.arrived: Callable[[], None] = lambda: None  # somebody waits for days
 
     def know(self, terms: LedgerTerms, first: int | None, newest: int) -> None:
@@ -70,10 +70,10 @@ class LedgerDays:
         self._newest[terms] = day.closed.day
         self.arrived()
 
-    def follow(self, terms: LedgerTerms, source: Source) -> None:
+    def follow(self, terms: LedgerTerms, source: DayQueue) -> None:
         self._sources.append((terms, source))
 
-    def leave(self, source: Source) -> None:
+    def leave(self, source: DayQueue) -> None:
         self._sources = [(terms, other) for terms, other in self._sources if other is not source]
 
     @property

@@ -111,7 +111,7 @@ def _pass_over(_: Record) -> None:
     """Whoever reads it does not count it."""
 
 
-class Unread(NamedTuple):
+class OutputRange(NamedTuple):
     """One output partition to read back, from an offset up to its end as it is now."""
 
     place: TopicPartition
@@ -125,7 +125,7 @@ class Unread(NamedTuple):
 class SentOutput:
     """One output partition, read from an offset up to where it ended when the reading began."""
 
-    def __init__(self, reader: LogReader, unread: Unread) -> None:
+    def __init__(self, reader: LogReader, unread: OutputRange) -> None:
         self._reader = reader
         self._unread = unread
         self._values: dict[int, list[SentValue]] = {}
@@ -209,7 +209,7 @@ class SentOutput:
         self._values = {source: values for source, values in self._values.items() if source >= source_offset}
 
 
-def read_back(reader: LogReader, unread: Sequence[Unread]) -> list[SentOutput]:
+def read_back(reader: LogReader, unread: Sequence[OutputRange]) -> list[SentOutput]:
     """The reader is for this alone: it reads these partitions and no others."""
     reader.begin({one.place: one.first for one in unread})
     return [SentOutput(reader, one) for one in unread]

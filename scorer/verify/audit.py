@@ -11,10 +11,10 @@ from risk.bundle import Bundle, bundle_of_version
 from risk.errors import BrokerError, BundleError, EngineError, StoreError
 from risk.events import Label, Rejected
 from risk.kafka.batches import is_aborted
-from risk.kafka.connection import Connection, reach
+from risk.kafka.connection import Connection, check_reachable
 from risk.kafka.log import Bounds, LogReader, Reads, reading
 from risk.kafka.sending import Message
-from risk.kafka.topic_problems import misfits
+from risk.kafka.topic_problems import topology_errors
 from risk.kafka.topic_states import identity, look
 from risk.outputs import without_history_days
 from risk.pipeline import Pipeline
@@ -44,7 +44,7 @@ class AuditOptions(NamedTuple):
 
 async def audit(options: AuditOptions) -> Findings:
     topics, findings = topics_of(options.prefix), Findings(options.span)
-    await reach(options.connection)
+    await check_reachable(options.connection)
     await _check_log(options, topics)
     # In this order: what the store has got was sent before, and what was sent came from what was there before.
     stands = {(p.topic, p.partition): p.next_offset for p in options.store.positions()}
@@ -74,7 +74,7 @@ def _places(names: tuple[str, ...], partitions: int) -> list[TopicPartition]:
 
 async def _check_log(options: AuditOptions, topics: Topics) -> None:
     """Offsets of another log would mean something else."""
-    wrong = misfits(await look(options.connection, topics), topics)
+    wrong = topology_errors(await look(options.connection, topics), topics)
     if wrong:
         raise BrokerError("; ".join(wrong))
     known, given = options.store.identity(), await identity(options.connection, topics, options.prefix)

@@ -15,7 +15,7 @@ from risk.engine import Engine
 from risk.kafka.log import Bounds, LogReader
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay, DayReader
-from scorer.ledger.closed_days import NEVER, LedgerDays, Source
+from scorer.ledger.closed_days import NEVER, DayQueue, LedgerDays
 
 
 class Survey(NamedTuple):
@@ -64,7 +64,7 @@ class DaysAlongside:
         self._topic = _Topic(reader, known.place, known.bounds)
         self._newest: dict[LedgerTerms, int] = {}
         self._listeners = [
-            (engine.terms.ledger_terms, engine, Source((), has_begun=False))
+            (engine.terms.ledger_terms, engine, DayQueue((), has_begun=False))
             for engine in engines
             if engine.feature_set.has_ledger
         ]

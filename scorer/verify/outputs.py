@@ -12,7 +12,7 @@ from risk.kafka.sending import Message
 from risk.outputs import source_of
 from risk.rejects import shortened
 from risk.store import FlagRow, Store
-from scorer.log.already_sent import AsOlder, SentOutput, Skipped, SourceOf, Unread, read_back
+from scorer.log.already_sent import AsOlder, OutputRange, SentOutput, Skipped, SourceOf, read_back
 from scorer.log.decoding import Record
 from scorer.verify.comparison import Comparison
 from scorer.verify.findings import Findings
@@ -45,7 +45,7 @@ def open_outputs(
         for out in outputs
     ]
     openings = [
-        Unread(out.place, *out.bounds, _collecting(out, comparison, window, findings), as_older=out.as_older)
+        OutputRange(out.place, *out.bounds, _collecting(out, comparison, window, findings), as_older=out.as_older)
         for out, comparison in zip(outputs, comparisons, strict=True)
     ]
     return list(zip(read_back(reader, openings), comparisons, strict=True))

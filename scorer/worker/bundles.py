@@ -18,7 +18,7 @@ from risk.horizon import history_horizon, ledger_horizon
 from risk.ledger_log import ClosedDay
 from risk.pipeline import Pipeline
 from risk.store import Store
-from scorer.ledger.closed_days import LedgerDays, Source, slowest
+from scorer.ledger.closed_days import DayQueue, LedgerDays, slowest
 from scorer.store_thread import StoreThread
 
 
@@ -34,7 +34,7 @@ class FollowerBehindError(StoreError):
 
 class Begun(NamedTuple):
     pipeline: Pipeline
-    source: Source  # of its engine's ledger days
+    source: DayQueue  # of its engine's ledger days
 
 
 log = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ class Pipelines:
             reached, begun, days = await self._store.call(partial(_days_within_reach, self._topic, ends, manifest))
             # A day that came after the store was read would be in neither: then it is read again.
             if self._days.newest_of(terms) == (days[-1].closed.day if days else None):
-                source = Source(days, has_begun=begun)
+                source = DayQueue(days, has_begun=begun)
                 if manifest.feature_set.has_ledger:
                     self._days.follow(terms, source)
                 try:
@@ -174,7 +174,7 @@ class Pipelines:
             rows += len(block)
         return rows
 
-    def let_go_of_days(self, slowest: int) -> None:
+    def forget_days(self, slowest: int) -> None:
         for pipeline, source in list(self._begun.values()):
             pipeline.engine.forget_old_days(slowest)
             source.forget_before(_ledger_horizon(slowest, pipeline.manifest))
@@ -207,11 +207,11 @@ def _check_known(bundle: Bundle, store: Store) -> None:
         )
 
 
-def _made(bundle: Bundle, source: Source, shared: Engine | None, _: Store) -> Pipeline:
+def _made(bundle: Bundle, source: DayQueue, shared: Engine | None, _: Store) -> Pipeline:
     return Pipeline(bundle, source, shared)
 
 
-def _made_apart(bundle: Bundle, source: Source, slowest: int, store: Store) -> Pipeline:
+def _made_apart(bundle: Bundle, source: DayQueue, slowest: int, store: Store) -> Pipeline:
     pipeline = _made(bundle, source, None, store)
     # The store was asked for no day before that: to look at one is an error, and not an empty day.
     pipeline.engine.forget_old_days(slowest)

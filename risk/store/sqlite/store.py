@@ -25,7 +25,7 @@ from risk.store.rows import (
     Removed,
     RowValues,
     StoredBundle,
-    Taken,
+    TakenOver,
 )
 from risk.store.sqlite import copies, flags, ledger, removing
 from risk.store.sqlite.file import StoreFile, insert_all
@@ -70,7 +70,7 @@ class SqliteStore:
 
     # Partitions
 
-    def take_over(self, topic: str, partition: int, *, first_offset: int, owner: str | None = None) -> Taken:
+    def take_over(self, topic: str, partition: int, *, first_offset: int, owner: str | None = None) -> TakenOver:
         with self._file.writing() as connection:
             connection.execute(
                 "insert into partitions (topic, partition, next_offset) values (?, ?, ?) on conflict do nothing",
@@ -84,7 +84,7 @@ class SqliteStore:
                 (owner, topic, partition),
             ).fetchall()
         epoch, *rest = row
-        return Taken(Owner(topic, partition, epoch), *rest)
+        return TakenOver(Owner(topic, partition, epoch), *rest)
 
     def position(self, topic: str, partition: int) -> Position | None:
         with self._file.reading() as connection:
