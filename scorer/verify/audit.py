@@ -21,7 +21,7 @@ from risk.pipeline import Pipeline
 from risk.store import Store
 from risk.topics import Topics, topics_of
 from scorer.ledger.closed_days import NEVER
-from scorer.log.already_sent import SentOutput, SourceOf, as_it_is, source_of_alert, source_of_flag, source_of_reject
+from scorer.log.already_sent import OutputReader, SourceOf, as_it_is, source_of_alert, source_of_flag, source_of_reject
 from scorer.log.decoding import MOST_IN_A_CHUNK, Place, read_labels, transaction_reader
 from scorer.log.outputs import reject
 from scorer.verify.comparison import Comparison
@@ -214,15 +214,13 @@ def bundles_at_hand(store: Store, current: Bundle, notices: list[str]) -> dict[s
 
 
 async def _read(
-    reader: LogReader, place: TopicPartition, window: Window, outputs: Sequence[SentOutput]
+    reader: LogReader, place: TopicPartition, window: Window, outputs: Sequence[OutputReader]
 ) -> AsyncIterator[Sequence[Any]]:
     """Records, when everything that is there of them has been read. The reader is for this alone."""
     reader.begin({place: window.begin})
     async for records in reader.until(place, window.until, most=MOST_IN_A_CHUNK):
-        behind = records[-1].offset + 1
         for output in outputs:
-            await output.read_to(behind - 1)
-            output.forget_before(behind)
+            await output.read_to(records[-1].offset)
         yield records
     for output in outputs:
         await output.read_to(window.until)
