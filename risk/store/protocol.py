@@ -187,12 +187,20 @@ class Store(CommitStore, PartitionStore, FlagStore, LabelStore, LedgerStore, Ori
     def __exit__(self, *_: object) -> None: ...
 
 
-class StoreToReport(PartitionStore, LedgerStore, OriginStore, Protocol):
-    """What the KPI reporter asks besides, every few seconds, of what is new: so each question names where to begin, and
-    its answer takes time with what is new and not with what is stored. It never writes and never locks, and another
-    thread may break it off, which is a StoreError."""
+class StoreToReport(Protocol):
+    """What the KPI reporter asks, every few seconds, of what is new: so each question names where to begin, and its
+    answer takes time with what is new and not with what is stored. It has no way to write and never locks, and another
+    thread may break it off, which is a StoreError. What a `Store` answers as well means the same here."""
 
     def close(self) -> None: ...
+
+    def positions(self) -> list[Position]: ...
+
+    def ledger_bounds(self, terms: LedgerTerms) -> tuple[int | None, int | None, int | None]: ...
+
+    def bundles(self, beyond: Collection[str] = ()) -> list[StoredBundle]: ...
+
+    def newest_bundles(self) -> dict[int, str]: ...
 
     @property
     def place(self) -> object:
