@@ -41,8 +41,7 @@ def _run(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     manifest = read_bundle(options.bundle).manifest
     open_store(settings.db, read_only=True).close()  # where there is none it says so; the next line would make one
-    store = open_store(settings.db)
-    try:
+    with open_store(settings.db) as store:
         current = terms_of(manifest.version, msgspec.json.encode(manifest).decode())
         known = [current, *(terms_of(stored.version, stored.manifest) for stored in store.bundles())]
         ledgers = {ledger for terms in known[: 1 if options.only_its_ledger else None] for ledger in terms.ledgers()}
@@ -56,8 +55,6 @@ def _run(options: argparse.Namespace) -> int:
             max_lateness_ms=max(terms.max_lateness_ms for terms in known),
             ledgers=sorted(ledgers),
         )
-    finally:
-        store.close()
     flags, labels = counted(pruned.flags, "flag", "flags"), counted(pruned.labels, "label", "labels")
     say(f"gone: {flags}, {labels}, {counted(pruned.ledger_rows, 'row', 'rows')} of the merchant ledger")
     if pruned.whole_from is not None:
