@@ -40,7 +40,7 @@ from scorer.worker.clients import SEND_SECONDS, Clients
 from scorer.worker.exits import end_now, end_within, fatal, stalled
 from scorer.worker.faust_adapter import SESSION_SECONDS, ScorerApp, make_app, watch_group
 from scorer.worker.group_stores import GroupStores, StorePlace, members_of
-from scorer.worker.health import LagMonitor, LedgerWait, Watchdog
+from scorer.worker.health import LagMonitor, LedgerWait, Upkeep, Watchdog
 from scorer.worker.logs import ignore_group_warnings
 from scorer.worker.ownership import Ownership
 
@@ -156,13 +156,10 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
         fatal=fatal,
     )
     wait = LedgerWait(
-        topics=topics,
         ownership=ownership,
         days=days,
         store=clients.side,
-        partitions=clients.partitions,
         metrics=metrics,
-        bounds=clients.bounds,
         stall_timer=StallTimer(
             topics=topics,
             partitions=clients.partitions,
@@ -174,7 +171,14 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
     lag = LagMonitor(
         ownership, clients.bounds, metrics, topics.transactions, lambda: wait.is_hopeless, lambda: clients.is_store_held
     )
-    tasks: list[Task] = [clients.watch.run, follower.run, wait.run, lag.run]
+    upkeep = Upkeep(
+        topic=topics.transactions,
+        partitions=clients.partitions,
+        ownership=ownership,
+        store=clients.side,
+        bounds=clients.bounds,
+    )
+    tasks: list[Task] = [clients.watch.run, follower.run, wait.run, upkeep.run, lag.run]
     if has_ledger:
         closer = LedgerCloser(
             topics=topics,
