@@ -39,11 +39,11 @@ class Block(NamedTuple):
 def read_blocks(path: Path, quoting: Quoting | None, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
     """With quoting, a record may go over several lines (CSV); without, it is a line (NDJSON)."""
     carry, line, unpacked = b"", 1, 0
-    with _opened(path) as stream:
+    with opened(path, unpack=is_packed(path)) as stream:
         first = True
         most = _most_unpacked(path)
         while True:
-            data = _read(stream, max(block_bytes, len(BOM)) if first else block_bytes, path)
+            data = read(stream, max(block_bytes, len(BOM)) if first else block_bytes, path)
             last = not data
             unpacked += len(data)
             if most is not None and unpacked > most:
@@ -85,19 +85,24 @@ def _in_parts(block: Block) -> Iterator[Block]:
 
 def _most_unpacked(path: Path) -> int | None:
     """How much a packed file may unpack to; None where it is not packed."""
-    return max(FREELY_UNPACKED, MOST_TIMES_UNPACKED * path.stat().st_size) if path.suffix.lower() == ".gz" else None
+    return max(FREELY_UNPACKED, MOST_TIMES_UNPACKED * path.stat().st_size) if is_packed(path) else None
 
 
-def _opened(path: Path) -> BinaryIO:
+def is_packed(path: Path) -> bool:
+    """By its name."""
+    return path.suffix.lower() == ".gz"
+
+
+def opened(path: Path, *, unpack: bool) -> BinaryIO:
     try:
-        return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+        return cast(BinaryIO, gzip.open(path)) if unpack else path.open("rb")
     except OSError as error:
         raise DatasetError(
             f"{path}: cannot be opened ({error.strerror}): expected a file that may be read. Check path and rights."
         ) from error
 
 
-def _read(stream: BinaryIO, size: int, path: Path) -> bytes:
+def read(stream: BinaryIO, size: int, path: Path) -> bytes:
     try:
         return stream.read(size)
     except (OSError, EOFError, zlib.error) as error:
