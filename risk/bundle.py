@@ -25,7 +25,7 @@ from risk.catalogue import CATALOGUE_VERSION, EngineTerms, FeatureSet
 from risk.clock import DAY, SECOND
 from risk.codes import Array
 from risk.errors import BundleError
-from risk.ledger_day import LONGEST_DELAY_DAYS, LedgerTerms
+from risk.ledger_day import LONGEST_DELAY_DAYS
 from risk.warming_up import Horizon, horizon_of
 
 MANIFEST_VERSION = 3
@@ -192,12 +192,8 @@ class Manifest(Struct, frozen=True, omit_defaults=True):
         return EngineTerms(self.currency, self.label_delay_days, self.bucket_ms, self.max_lateness_ms)
 
     @property
-    def ledger_terms(self) -> LedgerTerms:
-        return LedgerTerms(self.label_delay_days, self.bucket_ms)
-
-    @property
     def horizon(self) -> Horizon:
-        return horizon_of((feature.name for feature in self.features), self.ledger_terms)
+        return horizon_of((feature.name for feature in self.features), self.terms.ledger_terms)
 
 
 # What says how a bundle came about, but not what it computes: the same model must have the same name everywhere.

@@ -153,7 +153,7 @@ class HandMade:
     def close(self, day: int, sightings: list[tuple[str, int, bool]]) -> ClosedDay:
         """Publishes a day; the worker takes it in when the test says so."""
         manifest = self._bundle.manifest
-        closed = close_day(FIRST_DAY + day, manifest.ledger_terms, sightings)
+        closed = close_day(FIRST_DAY + day, manifest.terms.ledger_terms, sightings)
         count = len(sightings)
         values = messages_of(closed, count)
         send(self._made.address, self._made.topics.ledger, 0, [Message(b"day", value) for value in values])

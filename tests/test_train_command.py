@@ -99,7 +99,7 @@ def test_the_worker_s_pipeline_gives_the_scores_that_were_judged(trained: Path) 
     """The bundle, read back and run over the whole history, has the alerts that the manifest says of the test."""
     bundle = read_bundle(trained / "models")
     manifest = bundle.manifest
-    days = SeenDays(manifest.ledger_terms)
+    days = SeenDays(manifest.terms.ledger_terms)
     pipeline = Pipeline(bundle, days)
     test = manifest.metrics["test"]
     alerts: set[tuple[str, int]] = set()

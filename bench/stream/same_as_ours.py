@@ -79,7 +79,7 @@ def same_features(transactions: Sequence[Transaction], by_hand: Sequence[Event],
 
 
 def days_of(manifest: Manifest) -> SeenDays:
-    return SeenDays(manifest.ledger_terms)
+    return SeenDays(manifest.terms.ledger_terms)
 
 
 def engine_of(manifest: Manifest, days: DaySource) -> Engine:

@@ -49,7 +49,7 @@ class Scoring:
     async def score(self, pipeline: Pipeline, day: int, block: Block) -> Scored:
         """With the ledger days up to that one."""
         if pipeline.manifest.feature_set.has_ledger:
-            await self._days.take_in(pipeline.manifest.ledger_terms, day)
+            await self._days.take_in(pipeline.manifest.terms.ledger_terms, day)
         scored = pipeline.score(block, self._partition)
         past = block.select(scored.verdicts == Verdict.SCORED)
         for engine in self._engines.values():

@@ -137,7 +137,7 @@ class Pipelines:
 
     async def _begin_apart(self, bundle: Bundle) -> Begun:
         manifest = bundle.manifest
-        terms = manifest.ledger_terms
+        terms = manifest.terms.ledger_terms
         for _ in range(TRIES):
             ends = await self._bounds.ends_of(self._topic, self._partitions)
             reached, begun, days = await self._store.call(partial(_days_within_reach, self._topic, ends, manifest))
@@ -187,10 +187,14 @@ def _days_within_reach(
     the ledger had begun before them."""
     reached = slowest(store.positions(), topic, ends)
     since = _ledger_horizon(reached, manifest)
-    _, begun_day, last_day = store.ledger_bounds(manifest.ledger_terms)
+    _, begun_day, last_day = store.ledger_bounds(manifest.terms.ledger_terms)
     if last_day is not None:
         since = min(since, last_day)
-    return reached, begun_day is not None and begun_day < since, list(store.ledger_days(manifest.ledger_terms, since))
+    return (
+        reached,
+        begun_day is not None and begun_day < since,
+        list(store.ledger_days(manifest.terms.ledger_terms, since)),
+    )
 
 
 def _ledger_horizon(slowest: int, manifest: Manifest) -> int:

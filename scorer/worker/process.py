@@ -122,7 +122,7 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
     """The partitions, what tells how it goes, and what runs beside it."""
     await clients.scoring.call(lambda _: warm_up(options.bundle))
     manifest, topics = options.bundle.manifest, clients.topics
-    terms = ClosingTerms(manifest.ledger_terms, manifest.max_lateness_ms, manifest.max_ahead_ms)
+    terms = ClosingTerms(manifest.terms.ledger_terms, manifest.max_lateness_ms, manifest.max_ahead_ms)
     days = LedgerDays(terms.ledger)
     follower = Follower(await clients.reader(), topics.ledger, days, clients.side, metrics, clients.watch.confirm)
     await follower.start(accept_gap=options.accept_gap)
@@ -271,7 +271,7 @@ WARM_UP_DAYS, WARM_UP_CUSTOMERS = 24, 5
 def warm_up(bundle: Bundle) -> None:
     """Scores a made-up history with a pipeline of its own, which nobody sees again."""
     manifest = bundle.manifest
-    days = SeenDays(manifest.ledger_terms)
+    days = SeenDays(manifest.terms.ledger_terms)
     pipeline = Pipeline(bundle, days)
     block = block_of(
         [
