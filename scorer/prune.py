@@ -67,7 +67,7 @@ def _run(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-class Terms(msgspec.Struct):
+class BundleTerms(msgspec.Struct):
     """Of a bundle's manifest what matters here; the rest may be of an older format."""
 
     max_lateness_ms: int
@@ -80,9 +80,9 @@ class Terms(msgspec.Struct):
         return [LedgerTerms(self.label_delay_days, self.bucket_ms)] if "merchant_id" in self.fields else []
 
 
-def terms_of(version: str, manifest: str) -> Terms:
+def terms_of(version: str, manifest: str) -> BundleTerms:
     try:
-        return msgspec.json.decode(manifest, type=Terms)
+        return msgspec.json.decode(manifest, type=BundleTerms)
     except msgspec.DecodeError as error:
         raise StoreError(
             f"the store: the manifest of bundle {version} cannot be read ({error}), expected it to say what "

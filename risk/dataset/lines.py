@@ -22,7 +22,7 @@ FREELY_UNPACKED = 64 * 1024 * 1024  # bytes; a small file may pack as well as it
 _NEWLINE, _RETURN, _QUOTE = 10, 13, 34
 
 
-class Block(NamedTuple):
+class RecordBlock(NamedTuple):
     """Whole records: record i is data[starts[i]:ends[i]], without its line end. Blank lines are not records."""
 
     data: bytes
@@ -36,7 +36,7 @@ class Block(NamedTuple):
         return self.data[self.starts[index] : self.ends[index]]
 
 
-def read_blocks(path: Path, quoting: Quoting | None, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+def read_blocks(path: Path, quoting: Quoting | None, block_bytes: int = BLOCK_BYTES) -> Iterator[RecordBlock]:
     """With quoting, a record may go over several lines (CSV); without, it is a line (NDJSON)."""
     carry, line, unpacked = b"", 1, 0
     with opened(path, unpack=is_packed(path)) as stream:
@@ -66,14 +66,14 @@ def read_blocks(path: Path, quoting: Quoting | None, block_bytes: int = BLOCK_BY
                 return
 
 
-def _in_parts(block: Block) -> Iterator[Block]:
+def _in_parts(block: RecordBlock) -> Iterator[RecordBlock]:
     for start in range(0, len(block.starts), BLOCK_RECORDS):
         end = start + BLOCK_RECORDS
         if start == 0 and end >= len(block.starts):
             yield block
             return
         low, high = int(block.starts[start]), int(block.starts[end]) if end < len(block.starts) else len(block.data)
-        yield Block(
+        yield RecordBlock(
             block.data[low:high],
             block.starts[start:end] - low,
             block.ends[start:end] - low,
@@ -115,7 +115,7 @@ def _too_long(path: Path, line: int) -> DatasetError:
     return DatasetError(f"{path}: line {line} is longer than 1 MiB: expected text with line ends.")
 
 
-def _split(path: Path, data: bytes, line: int, quoting: Quoting | None, last: bool) -> tuple[Block, int, int]:
+def _split(path: Path, data: bytes, line: int, quoting: Quoting | None, last: bool) -> tuple[RecordBlock, int, int]:
     """The records of `data`, how many bytes they take, how many lines they are."""
     octets = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(octets == _NEWLINE)
@@ -142,7 +142,7 @@ def _split(path: Path, data: bytes, line: int, quoting: Quoting | None, last: bo
     used = min(int(ends[-1]) + 1, len(data)) if len(ends) else 0
     ends = ends - ((ends > starts) & (octets[ends - 1] == _RETURN)) if len(ends) else ends
     full = ends > starts
-    block = Block(data, starts[full], ends[full], first[full] + line, unclosed[full], spans)
+    block = RecordBlock(data, starts[full], ends[full], first[full] + line, unclosed[full], spans)
     return block, used, counted
 
 

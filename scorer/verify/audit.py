@@ -29,7 +29,7 @@ from scorer.verify.days import NoMore, Survey, survey
 from scorer.verify.findings import Findings, NotDone, Span
 from scorer.verify.outputs import Output, StoredRows, Window, open_outputs
 from scorer.verify.scoring import Scoring
-from scorer.verify.transactions import Partition, There, worked_on
+from scorer.verify.transactions import AuditedPartition, There, worked_on
 
 STORE = "store"
 
@@ -154,7 +154,7 @@ class _Parts:
             outputs = [output for output, _ in opened]
             alerts, flags, rejects = (comparison for _, comparison in opened)
             rows = StoredRows(self._options.store, f"{STORE}-{number}", number, window, findings)
-            partition = Partition(
+            partition = AuditedPartition(
                 begin=window.begin,
                 first_event=None if position is None else position.first_event_time,
                 read=transaction_reader(manifest.max_ahead_ms),

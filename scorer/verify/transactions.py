@@ -58,7 +58,7 @@ class Due(NamedTuple):
     history_days: int | None = None
 
 
-class Partition:
+class AuditedPartition:
     """In the order of the log."""
 
     def __init__(
