@@ -1,6 +1,7 @@
 """How to connect to Kafka, and why it does not work: a person can act on the answer.
 
-The client by itself tries again for ever, whatever the reason; so a program calls `reach` before it makes clients.
+The client by itself tries again for ever, whatever the reason; so a program calls `check_reachable` before it
+makes clients.
 """
 
 import asyncio
@@ -108,7 +109,7 @@ def in_words(asked: Iterable[str]) -> Iterator[None]:
         raise (BrokerAwayError(what) if is_away(error) else BrokerError(what)) from error
 
 
-async def reach(connection: Connection, seconds: float = REACH_SECONDS) -> None:
+async def check_reachable(connection: Connection, seconds: float = REACH_SECONDS) -> None:
     """Returns once a broker has answered under the address that it gives to clients.
 
     BrokerAwayError where none is there; BrokerError where one is, and never will let us in.
