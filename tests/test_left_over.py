@@ -15,7 +15,7 @@ import pytest
 from risk.settings import Settings
 
 ROOT = Path(__file__).parent.parent
-SHIPPED = ("risk", "console", "worlds", "trainer", "producer", "scorer", "kpi_reporter")
+SHIPPED = ("risk", "evaluation", "console", "worlds", "trainer", "producer", "scorer", "kpi_reporter")
 OF_A_CHECKOUT = ("ops", "testing", "tests", "storm", "bench", "demo", "examples")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
