@@ -90,7 +90,7 @@ def _is_address(text: str) -> bool:
 
 
 def _is_host(text: str) -> bool:
-    """Whether it can be looked up at all: of a..b, or a label of 64 characters, the library says so by a UnicodeError."""
+    """Whether it can be looked up: of a..b, or a label of 64 characters, the library says so by a UnicodeError."""
     try:
         text.encode("idna")
     except UnicodeError:
