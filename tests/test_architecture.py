@@ -54,7 +54,7 @@ PROGRAMS = {
     # Histories to try things on: made for a file by the trainer, and for a stream by the producer.
     "worlds": {"risk", "numpy", "pyarrow", "msgspec"},
     # What the programs share in how they speak with a person.
-    "console": {"risk", "rich", "uvicorn"},
+    "console": {"risk", "rich", "uvicorn", "h11"},
     # It runs the programs, as tests and the storm want them.
     "testing": {"risk", "ops", "producer", "scorer", "trainer", "aiokafka", "msgspec", "numpy", "onnx", "pytest"},
 }

@@ -45,6 +45,7 @@ KEPT = {
     "register_facet_classes": "Datasette",
     "execute_write_fn": "Datasette",
     "capture_signals": "uvicorn",
+    "_unsupported_upgrade_warning": "uvicorn",
     "_check_value": "argparse",
     "_new_consumer_thread": "Faust",
     "_add_gap": "Faust",
