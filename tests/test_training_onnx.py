@@ -9,13 +9,13 @@ import pytest
 from risk.errors import BundleError, EngineError
 from risk.model import Model, OnnxModel, quickest
 from risk.trees import Trees
+from trainer.bundle_writer import prove_agreement, prove_batches, prove_served
 from trainer.families import FAMILIES
 from trainer.families.catboost import trees_of as tables_of
 from trainer.families.family import Rows, family_of, fitted
 from trainer.families.lightgbm import trees_of
 from trainer.families.parameters import read_parameters
 from trainer.onnx_model import largest_float32_not_above, serialized, tree_ensemble
-from trainer.proof import prove_agreement, prove_batches, prove_served
 
 ROWS, WIDTH = 6_000, 8
 CODES = 6  # the column that holds category codes

@@ -1,4 +1,6 @@
-"""The champion's bundle: manifest, ONNX and joblib, written whole or not at all."""
+"""The champion's bundle: manifest, ONNX and joblib, written whole or not at all. Before that it is proved that the
+served model is the trained one, whatever the size of a batch.
+"""
 
 import io
 import math
@@ -15,6 +17,7 @@ import msgspec
 import numpy as np
 
 from console.output import make_parents, remove_empty, whole_folder
+from evaluation.result import Proof
 from risk.bundle import (
     JOBLIB,
     MANIFEST,
@@ -34,6 +37,7 @@ from risk.clock import HOUR
 from risk.codes import Array
 from risk.dataset.written_map import write_map
 from risk.errors import BundleError, OptionError
+from risk.model import Model, OnnxModel
 from trainer.families.family import family_of
 from trainer.fit import Fit, FittedModel, Session
 from trainer.load import Opened
@@ -171,3 +175,54 @@ def _read_as(temporary: Path, folder: Path) -> None:
         read_bundle(temporary)
     except BundleError as error:
         raise BundleError(f"{folder}: what was written cannot be read back: {error}") from error
+
+
+MOST_DIFFERENCE = 1e-6
+BATCHES = (1, 2, 3, 64, 512)
+BATCHED_ROWS = 20_000  # in batches of two a validation period would take minutes
+
+
+def prove(fit: Fit, values: Array) -> Proof:
+    """On the prepared rows of validation. Raises BundleError that says where the two differ."""
+    own = family_of(fit.family).own_scores(fit.estimator, values)
+    return prove_served(fit.family, own, fit.onnx, fit.model, values, fit.raw)
+
+
+def prove_served(kind: str, own: Array, onnx: bytes, model: Model, values: Array, raw: Array) -> Proof:
+    """`own` are the trained model's scores of all rows, `raw` the served one's in one batch; where something else than
+    ONNX Runtime scores, that must agree with it, too, for the file is what others will run."""
+    difference = prove_agreement(kind, own, raw)
+    if not isinstance(model, OnnxModel):
+        by_onnx = OnnxModel(onnx, values.shape[1], kind).raw_scores(values)
+        difference = max(difference, prove_agreement(kind, by_onnx, raw, "ONNX Runtime"))
+    rows = np.unique(np.linspace(0, len(values) - 1, min(len(values), BATCHED_ROWS)).astype(np.int64))
+    prove_batches(kind, model, values[rows], raw[rows])
+    return Proof(len(values), difference, BATCHES, len(rows))
+
+
+def prove_agreement(kind: str, own: Array, raw: Array, other: str = "the trained one") -> float:
+    """The largest difference."""
+    differences = np.abs(own - raw)
+    worst = int(np.argmax(np.where(np.isnan(differences), np.inf, differences)))
+    if not differences[worst] <= MOST_DIFFERENCE:
+        raise BundleError(
+            f"{kind}: the served model gives {raw[worst]!r} for validation row {worst} and {other} "
+            f"{own[worst]!r}, expected them within {MOST_DIFFERENCE}; no bundle was written. Train another model, or "
+            "report this as a bug."
+        )
+    return float(differences[worst])
+
+
+def prove_batches(kind: str, model: Model, values: Array, raw: Array) -> None:
+    """To the bit: a worker's batches are as they come."""
+    for size in BATCHES:
+        starts = range(0, len(values), size)
+        got = np.concatenate([model.raw_scores(values[first : first + size]) for first in starts])
+        different = np.flatnonzero(got.view(np.int64) != raw.view(np.int64))
+        if len(different):
+            row = int(different[0])
+            raise BundleError(
+                f"{kind}: in batches of {size} the served model gives {got[row]!r} for validation row {row} and "
+                f"{raw[row]!r} in one batch ({len(different)} rows differ), expected the same bits; no bundle was "
+                "written. Train another model, or report this as a bug."
+            )

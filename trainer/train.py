@@ -11,7 +11,7 @@ from console.output import whole_folder
 from console.terminal import say, warn
 from evaluation.result import Evaluation
 from risk.bundle import Manifest
-from trainer.bundle_writer import bundle_files, manifest_of, prepare_folder, write_bundle
+from trainer.bundle_writer import bundle_files, manifest_of, prepare_folder, prove, write_bundle
 from trainer.evaluate import Candidates, Evaluated, candidates_of, evaluate, sample_of
 from trainer.fit import Session, best
 from trainer.load import External, Opened, open_external, open_history, read_external, read_history, truth_of
@@ -19,9 +19,7 @@ from trainer.matrix import Matrix
 from trainer.preprocess import learn, warn_of_dropped
 from trainer.printing import Stages, say_end, say_start
 from trainer.promotion import make_current, why_not
-from trainer.proof import prove
-from trainer.report.about import about
-from trainer.report.write import write_report
+from trainer.report.write import about_training, write_report
 from trainer.reproducible import one_thread
 from trainer.splits import Parts, check_parts, parts_at_random, parts_by_time, split_days, warn_of_short_gap
 from trainer.train_options import TrainOptions, train_options_of
@@ -123,7 +121,7 @@ def write_evidence(
         evaluation,
         result.tested.models,
         result.tested.baselines,
-        about(train_options, manifest, result.session, result.candidates.models, result.external, evaluation),
+        about_training(train_options, manifest, result.session, result.candidates.models, result.external, evaluation),
         with_plots=train_options.with_plots,
     )
 
