@@ -28,8 +28,8 @@ from evaluation.result import (
     KindRecall,
     Metrics,
     ModelEvaluation,
-    Money,
     MoneyFigures,
+    NetMoney,
     PeriodFacts,
     PolicyEvaluation,
 )
@@ -241,7 +241,7 @@ def money_formulas(costs: Costs, days: int) -> dict[str, Formula]:
     }
 
 
-def money_figures(money: Money, draws: DrawsByUnit) -> MoneyFigures:
+def money_figures(money: NetMoney, draws: DrawsByUnit) -> MoneyFigures:
     return MoneyFigures(
         alerts=money.alerts,
         alerts_per_day=drawn_figure(money.alerts_per_day, draws, "alerts_per_day"),

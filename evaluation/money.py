@@ -10,7 +10,7 @@ import numpy as np
 from msgspec.structs import asdict
 
 from evaluation.ranking import Predictions
-from evaluation.result import Costs, Level, Money, SweepRow
+from evaluation.result import Costs, Level, Money, NetMoney, SweepRow
 from risk import customer_days as rule
 from risk.codes import Array
 from risk.customer_days import CustomerDays
@@ -63,12 +63,12 @@ class Accounting:
         saved = self._losses[np.searchsorted(self._reach, thresholds)]
         return np.asarray((self._losses[0] - saved) + self.alerts(thresholds) * self._review_cost)
 
-    def at(self, threshold: float) -> Money:
+    def at(self, threshold: float) -> NetMoney:
         alerts, caught, frauds = int(self.alerts(threshold)), int(self.caught(threshold)), len(self._reach)
         bad_days = int(self._bad_days[np.searchsorted(self._peaks, threshold)])
         saved = float(self._losses[np.searchsorted(self._reach, threshold)])
         lost, review = float(self._losses[0]) - saved, alerts * self._review_cost
-        return Money(
+        return NetMoney(
             alerts=alerts,
             alerts_per_day=alerts / self.days,
             frauds_caught=caught,
@@ -121,7 +121,7 @@ class Policy(NamedTuple):
     name: str
     meaning: str
     threshold: float | None  # None: nobody is looked at
-    money: Money
+    money: NetMoney
     columns: dict[str, Array]
 
 
@@ -210,10 +210,12 @@ POINTS = 400
 
 
 def levels(accounting: Accounting, high: float, medium: float) -> tuple[Level, ...]:
-    return tuple(
-        Level(**asdict(accounting.at(threshold)), level=name, threshold=threshold)
-        for name, threshold in (("high", high), ("medium or high", medium))
-    )
+    found = []
+    for name, threshold in (("high", high), ("medium or high", medium)):
+        money = accounting.at(threshold)
+        counted = {field: getattr(money, field) for field in Money.__struct_fields__}
+        found.append(Level(**counted, level=name, threshold=threshold))
+    return tuple(found)
 
 
 def sweep(accounting: Accounting, chosen: float) -> tuple[SweepRow, ...]:

@@ -1,6 +1,7 @@
 """What an evaluation comes to: written as metrics.json and into a bundle, read by report, summary and promotion.
 
-Money is in the data's currency, times are milliseconds UTC. None: it cannot be said; it is never 0.
+Money is in the data's currency, times are milliseconds UTC. None: it cannot be said; it is never 0. A new field needs a
+default, so that what an older version wrote can be read.
 """
 
 from msgspec import Struct
@@ -58,6 +59,9 @@ class Money(Struct, frozen=True):
     lost: float  # loss that was not
     review: float
     cost: float  # lost + review
+
+
+class NetMoney(Money, frozen=True):
     gain: float  # saved - review: what is better than flagging nothing, net of review costs
 
 
@@ -68,7 +72,7 @@ class Level(Money, frozen=True):
     threshold: float
 
 
-class SweepRow(Money, frozen=True):
+class SweepRow(NetMoney, frozen=True):
     """What another threshold would have done in the test."""
 
     threshold: float

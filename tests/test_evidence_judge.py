@@ -54,6 +54,32 @@ def test_what_was_written_as_json_is_an_evaluation_again(figures):
     assert json.loads(json.dumps(msgspec.to_builtins(again))) == figures
 
 
+COUNTED = {"alerts", "alerts_per_day", "frauds_caught", "frauds_missed", "precision", "recall",
+           "good_customers_flagged", "saved", "lost", "review", "cost"}  # fmt: skip
+OF_0_1 = {
+    "": {"champion", "costs", "flags_nothing", "confidence", "resamples", "seed", "test", "validation", "models",
+         "best_possible", "policies", "levels", "sweep", "missing"},
+    "costs": {"review_cost", "loss_rate", "alerts_per_day"},
+    "test": {"transactions", "days", "first", "last", "customers", "merchants", "frauds", "fraud_share", "amount",
+             "fraud_amount", "amounts_missing"},
+    "models": {"name", "is_baseline", "threshold", "medium", "metrics", "card_precision_possible", "share_of_best",
+               "confusion", "money", "kinds", "importances", "milliseconds_per_1000_rows"},
+    "policies": {"name", "meaning", "threshold", "money", "champion_better_by"},
+    "levels": {"level", "threshold", *COUNTED},
+    "sweep": {"threshold", "is_chosen", "gain", *COUNTED},
+}  # fmt: skip
+
+
+def test_the_shape_is_that_of_0_1(figures):
+    """Programs read metrics.json, and `models` reads the bundles of 0.1: what is new must be optional."""
+    found = {name: figures[name] for name in OF_0_1 if name} | {"": figures}
+    first = {name: value[0] if isinstance(value, list) else value for name, value in found.items()}
+    assert {name: set(value) for name, value in first.items()} == OF_0_1
+    assert set(figures["models"][0]["money"]) == {*COUNTED, "gain"}
+    assert set(figures["models"][0]["metrics"]) == {
+        "average_precision", "roc_auc", "brier", "precision", "recall", "f1", "accuracy", "card_precision"}  # fmt: skip
+
+
 def test_models_come_first_then_baselines(figures):
     assert [(each["name"], each["is_baseline"]) for each in figures["models"]] == [
         ("weak", False), ("strong", False), ("amount alone", True)]  # fmt: skip
