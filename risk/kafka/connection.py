@@ -227,8 +227,8 @@ def _any_certificate() -> ssl.SSLContext:
 
 @asynccontextmanager
 async def opened(host: str, port: int, seconds: float, options: dict[str, Any]) -> AsyncIterator[AIOKafkaConnection]:
-    """One connection to one port, closed completely afterwards, whatever became of it. `seconds` is what each answer
-    may take; OSError, KafkaError, TimeoutError or ValueError where it fails."""
+    """One connection to one port, closed completely afterwards, whatever came of it. `seconds` is what each answer may
+    take; OSError, KafkaError, TimeoutError or ValueError where it fails."""
     connection = AIOKafkaConnection(host, port, request_timeout_ms=seconds * 1000, **options)
     try:
         await connection.connect()
