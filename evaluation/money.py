@@ -1,7 +1,7 @@
 """What a threshold costs and saves, as a fraud team works: customer by customer, day by day.
 
-What a case is and what it can stop says `risk.customer_days`. Sorted by reach, every threshold is a sum read off at
-one place.
+What a case is and what it can stop says `risk.customer_days`. Sorted by the running maximum, every threshold is a sum
+read off at one place.
 """
 
 from typing import Any, NamedTuple
@@ -49,9 +49,9 @@ class Accounting:
         order = np.argsort(by_day.peaks, kind="stable")
         self._peaks = by_day.peaks[order]
         self._bad_days = _from_here_on(had_fraud[order])
-        reach = by_day.reach[predictions.is_fraud]
-        order = np.argsort(reach, kind="stable")
-        self._reach = reach[order]
+        running_max = by_day.running_max[predictions.is_fraud]
+        order = np.argsort(running_max, kind="stable")
+        self._running_max = running_max[order]
         self._losses = _from_here_on(losses(predictions, loss_rate)[predictions.is_fraud][order])
 
     @property
@@ -75,17 +75,17 @@ class Accounting:
         return np.asarray(len(self._peaks) - np.searchsorted(self._peaks, thresholds))
 
     def caught(self, thresholds: Array | float) -> Array:
-        return np.asarray(len(self._reach) - np.searchsorted(self._reach, thresholds))
+        return np.asarray(len(self._running_max) - np.searchsorted(self._running_max, thresholds))
 
     def costs(self, thresholds: Array) -> Array:
         """Missed losses and reviews, at each of many thresholds."""
-        saved = self._losses[np.searchsorted(self._reach, thresholds)]
+        saved = self._losses[np.searchsorted(self._running_max, thresholds)]
         return np.asarray((self._losses[0] - saved) + self.alerts(thresholds) * self._review_cost)
 
     def at(self, threshold: float) -> Money:
-        alerts, caught, frauds = int(self.alerts(threshold)), int(self.caught(threshold)), len(self._reach)
+        alerts, caught, frauds = int(self.alerts(threshold)), int(self.caught(threshold)), len(self._running_max)
         bad_days = int(self._bad_days[np.searchsorted(self._peaks, threshold)])
-        saved = float(self._losses[np.searchsorted(self._reach, threshold)])
+        saved = float(self._losses[np.searchsorted(self._running_max, threshold)])
         lost, review = float(self._losses[0]) - saved, alerts * self._review_cost
         return Money(
             alerts=alerts,
@@ -185,7 +185,7 @@ def alert_columns(test: Scored, threshold: float) -> dict[str, Array]:
     alerts, good_alerts = np.zeros(len(predictions.scores), bool), np.zeros(len(predictions.scores), bool)
     alerts[raised] = True
     good_alerts[raised] = ~had_fraud[days]
-    caught = predictions.is_fraud & (by_day.reach >= threshold)
+    caught = predictions.is_fraud & (by_day.running_max >= threshold)
     loss = losses(predictions, test.costs.loss_rate)
     return {
         "alerts": alerts,
