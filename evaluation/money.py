@@ -24,9 +24,9 @@ class Money(NamedTuple):
     alerts_per_day: float
     frauds_caught: int
     frauds_missed: int
-    precision: float | None  # alerts on a day on which that customer had a fraud, of all alerts; None without alerts
+    precision: float | None  # cases with a fraud of that customer and day, of all cases; None without cases
     recall: float | None  # frauds caught, of all; None without frauds
-    good_customers_flagged: int  # alerts on a day on which that customer had no fraud
+    good_customers_flagged: int  # cases without one
     saved: float  # loss that was stopped, before the cost of reviews
     lost: float  # loss that was not
     review: float
@@ -60,15 +60,15 @@ class Accounting:
         return self._candidates
 
     def best_threshold(self, alerts_per_day: float | None) -> float:
-        """The threshold of least cost with at most so many alerts a day; of equal ones, that with the fewest alerts."""
+        """The threshold of least cost with at most so many cases a day; of equal ones, that with the fewest cases."""
         costs = self.costs(self._candidates)
         if alerts_per_day is not None:
-            # The rounding of the product must not take an alert away that the cap allows.
+            # The rounding of the product must not take a case away that the cap allows.
             costs[self.alerts(self._candidates) > alerts_per_day * self.days + 1e-9] = np.inf
         return float(self._candidates[len(costs) - 1 - np.argmin(costs[::-1])])
 
     def threshold_for_alerts(self, alerts: float) -> float:
-        """The lowest score that occurs at which there are at most so many alerts in the period."""
+        """The lowest score that occurs at which there are at most so many cases in the period."""
         return float(self._candidates[np.argmax(self.alerts(self._candidates) <= alerts)])
 
     def alerts(self, thresholds: Array | float) -> Array:
@@ -176,7 +176,7 @@ def of_probability(name: str, test: Scored, threshold: float) -> Policy:
 
 
 def alert_columns(test: Scored, threshold: float) -> dict[str, Array]:
-    """Alerts and what they caught, laid on single rows: an alert on the row that raised it, money on each fraud."""
+    """Cases and what they caught, laid on single rows: a case on the row that opened it, money on each fraud."""
     predictions, by_day = test.predictions, test.by_day
     flagged = np.flatnonzero(predictions.scores >= threshold)
     days, first = np.unique(by_day.groups[flagged], return_index=True)
@@ -198,7 +198,7 @@ def alert_columns(test: Scored, threshold: float) -> dict[str, Array]:
 
 
 def rivals(validation: Predictions, test: Predictions, alerts: int, costs: Costs, seed: int) -> tuple[Policy, ...]:
-    """What the champion's threshold is compared with; `alerts` is how many it raised in the test."""
+    """What the champion's threshold is compared with; `alerts` is how many cases it raised in the test."""
     expected = scored(_expected_loss(test), costs)
     chosen = scored(_expected_loss(validation), costs).accounting.best_threshold(costs.alerts_per_day)
     return (
@@ -214,7 +214,7 @@ def rivals(validation: Predictions, test: Predictions, alerts: int, costs: Costs
 
 
 def _by_amount(test: Predictions, alerts: int, costs: Costs, seed: int) -> Policy:
-    """Of equal amounts at the cut some are drawn: left out together, a common amount would leave no alert at all."""
+    """Of equal amounts at the cut some are drawn: left out together, a common amount would leave no case at all."""
     amounts = np.nan_to_num(test.amounts)
     order = np.lexsort((np.random.default_rng(seed).random(len(amounts)), amounts))
     places = np.empty(len(amounts))
@@ -243,12 +243,12 @@ def levels(accounting: Accounting, high: float, medium: float) -> list[dict[str,
 
 
 def sweep(accounting: Accounting, chosen: float) -> list[dict[str, Any]]:
-    """A row for each round number of alerts a day, and the chosen threshold among them, in order of alerts."""
+    """A row for each round number of cases a day, and the chosen threshold among them, in order of cases."""
     thresholds = {accounting.threshold_for_alerts(alerts * accounting.days) for alerts in ALERTS_PER_DAY}
     rows: list[dict[str, Any]] = []
     for threshold in sorted(thresholds | {chosen}, reverse=True):
         money, is_chosen = accounting.at(threshold), threshold == chosen
-        # Once every fraud is caught, more alerts are only more alerts.
+        # Once every fraud is caught, more cases are only more cases.
         is_enough = any(row["frauds_caught"] and not row["frauds_missed"] for row in rows)
         if is_chosen or (money.alerts and not is_enough):
             rows.append({"threshold": threshold, "is_chosen": is_chosen, **money._asdict(), "gain": money.gain})
@@ -256,7 +256,7 @@ def sweep(accounting: Accounting, chosen: float) -> list[dict[str, Any]]:
 
 
 def spread(accounting: Accounting, points: int = POINTS) -> Array:
-    """Thresholds for a curve: every one where they are few, otherwise spread over numbers of alerts, by ratio."""
+    """Thresholds for a curve: every one where they are few, otherwise spread over numbers of cases, by ratio."""
     candidates = accounting.candidates
     if len(candidates) <= points:
         return candidates
