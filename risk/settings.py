@@ -162,7 +162,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "KAFKA_SECURITY",
         "PLAINTEXT",
-        "how Kafka is spoken to: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+        "the security protocol of Kafka: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
         one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
     ),
     Setting(
