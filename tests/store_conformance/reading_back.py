@@ -83,6 +83,22 @@ class ReadingBack(Promises):
         assert block.country == ["DE"] * len(merchants)
 
     # Flags
+    def test_flags_that_are_nearly_alike_come_back_each_as_it_was(self, store: Store) -> None:
+        """More of them than go into one statement, whose columns are alike in all rows, or in all but one."""
+        rows = [
+            flag(
+                number,
+                NEW_YEAR + number,
+                customer="bob" if number == 99 else "ann",
+                merchant=None if number < 100 else "mill",
+                amount=number if number < 200 else None,
+                level="high" if number in (7, 150) else "low",
+            )
+            for number in range(235)
+        ]
+        store_flags(store, rows)
+        assert list(store.flags()) == rows
+
     def test_flags_come_by_partition_and_offset(self, store: Store) -> None:
         far, near = rows_of(1, 40, partition=11), rows_of(2, 5_000)
         store_flags(store, far, partition=11)
