@@ -20,6 +20,7 @@ from typing import Any, cast
 import aiokafka
 import faust
 from faust.app.base import BootStrategy
+from faust.tables import TableManager
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -221,6 +222,13 @@ class Boot(BootStrategy):
     enable_web = False
 
 
+class NoTables(TableManager):
+    async def on_start(self) -> None:
+        """Faust's own gives tables a second to be declared before the group is joined; there are none."""
+        await self._update_channels()
+        await self.recovery.start()
+
+
 class ScorerApp(faust.App):
     """Faust's app, and the partitions that its transport asks about."""
 
@@ -257,6 +265,7 @@ def make_app(
         broker_client_id=client_id,
         broker_credentials=_credentials(connection),
         autodiscover=False,
+        TableManager=NoTables,
         store="memory://",
         processing_guarantee="at_least_once",
         stream_wait_empty=True,

@@ -282,7 +282,7 @@ def warm_up(bundle: Bundle) -> None:
     )
     for first in range(0, len(block), WARM_UP_CUSTOMERS):
         pipeline.score(block.cut(first, first + WARM_UP_CUSTOMERS))
-    pipeline.engine.restore(block, 1)
+    pipeline.engine.restore([block], 1)
     pipeline.engine.forget_old_days()
 
 
