@@ -10,6 +10,9 @@ FAMILIES = {
     "xgboost": "trainer.families.xgboost",
     "catboost": "trainer.families.catboost",
     "mlp": "trainer.families.mlp",
+    "isolation-forest": "trainer.families.isolation_forest",
+    "one-class-svm": "trainer.families.one_class_svm",
+    "autoencoder": "trainer.families.autoencoder",
 }
 # Trained where none is named, in this order: of equal ones the first wins.
 USUAL_FAMILIES = ("logistic", "random-forest", "lightgbm")
