@@ -33,7 +33,10 @@ max_iter = 5
 
 
 def each_family() -> list[object]:
-    return [kind if kind == IN_THE_QUICK_RUN else pytest.param(kind, marks=pytest.mark.proof) for kind in FAMILIES]
+    return [
+        pytest.param(kind, ("--model", kind), marks=() if kind == IN_THE_QUICK_RUN else pytest.mark.proof)
+        for kind in FAMILIES
+    ] + [pytest.param("ensemble", ("--ensemble", "logistic,lightgbm,isolation-forest"), marks=pytest.mark.proof)]
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +47,14 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", each_family())
+@pytest.mark.parametrize(("kind", "models"), each_family())
 def test_what_a_family_trains_is_served_by_a_worker_and_backtested_to_the_same_digest(
-    kind: str, history: Path, kafka: TestKafka, prefix: str, tmp_path: Path
+    kind: str, models: tuple[str, str], history: Path, kafka: TestKafka, prefix: str, tmp_path: Path
 ) -> None:
     (tmp_path / "few.toml").write_text(FEW)
     with system(kafka, prefix, tmp_path) as at_work:
         folders = ["--models", str(at_work.models), "--reports", str(tmp_path / "reports")]
-        asked = [*folders, *QUICK, "--model", kind, "--params", str(tmp_path / "few.toml"), "--no-promote"]
+        asked = [*folders, *QUICK, *models, "--params", str(tmp_path / "few.toml"), "--no-promote"]
         assert main(["train", str(history), *asked], {}) == EXIT_OK
         [version] = [path.name for path in at_work.models.iterdir() if path.name.startswith(kind)]
         assert main(["promote", version, "--models", str(at_work.models)], {}) == EXIT_OK

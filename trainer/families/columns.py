@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, compose, helper, numpy_helper
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -70,6 +70,15 @@ class Graph:
             flat = self.add("Reshape", each, np.array([-1, len(cats)]))
             found.append(self.add("Cast", flat, to=TensorProto.DOUBLE))
         return found
+
+    def joined(self, model: onnx.ModelProto, name: str) -> str:
+        """Another model's graph, on the same features: its probabilities of fraud, a column in float64."""
+        member = compose.add_prefix(model, f"{name}/").graph
+        self._nodes.append(helper.make_node("Identity", [INPUT], [member.input[0].name], name=f"{name}/features"))
+        self._nodes += member.node
+        self._constants += member.initializer
+        fraud = self.add("Gather", member.output[-1].name, np.array([1]), axis=1)
+        return self.add("Cast", fraud, to=TensorProto.DOUBLE)
 
     def finished(self, scores: str, width: int, post_transform: str = "LOGISTIC") -> onnx.ModelProto:
         """A column of log odds to probabilities, or with NONE one of probabilities: by the operator of regressions, as
