@@ -90,6 +90,27 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "40 passes": {"max_iter": 40},
         "steps of 0.003": {"learning_rate_init": 0.003},
     },
+    "isolation-forest": {
+        "default": {},
+        "256 rows a tree": {"max_samples": 256},
+        "16 rows a tree": {"max_samples": 16},
+        "half the columns": {"max_features": 0.5},
+    },
+    "one-class-svm": {
+        "default": {},
+        "gamma of 1": {"gamma": 1.0},
+        "gamma of 0.1": {"gamma": 0.1},
+        "256 components": {"n_components": 256},
+        "nu of 0.01": {"nu": 0.01},
+        "nu of 0.2": {"nu": 0.2},
+    },
+    "autoencoder": {
+        "default": {},
+        "8 hidden": {"hidden": 8},
+        "32 hidden": {"hidden": 32},
+        "10 passes": {"max_iter": 10},
+        "steps of 0.003": {"learning_rate_init": 0.003},
+    },
 }
 
 
