@@ -160,7 +160,7 @@ def main() -> int:
             for kind, name, reached in tried(session, options.model or SETTINGS):
                 found.setdefault((kind, name), []).append(reached)
                 print(
-                    f"{world.title:<14}{kind:<15}{name:<44}{reached:.4f}{time.perf_counter() - began:>8.0f} s",
+                    f"{world.title:<14}{kind:<18}{name:<44}{reached:.4f}{time.perf_counter() - began:>8.0f} s",
                     flush=True,
                 )
     _print_table(worlds, found)
@@ -170,7 +170,7 @@ def main() -> int:
 def _print_table(worlds: list[World], found: dict[tuple[str, str], list[float]]) -> None:
     print(
         "\n"
-        + " " * 59
+        + " " * 62
         + "".join(f"{world.title:>14}" for world in worlds)
         + f"{'mean cards':>14}{'mean trustlens':>16}"
     )
@@ -179,7 +179,7 @@ def _print_table(worlds: list[World], found: dict[tuple[str, str], list[float]])
         own = [reached[place] for place in cards]
         others = [value for place, value in enumerate(reached) if place not in cards]
         figures = "".join(f"{value:>14.4f}" for value in reached)
-        print(f"{kind:<15}{name:<44}{figures}{sum(own) / len(own):>14.4f}{sum(others) / len(others):>16.4f}")
+        print(f"{kind:<18}{name:<44}{figures}{sum(own) / len(own):>14.4f}{sum(others) / len(others):>16.4f}")
 
 
 if __name__ == "__main__":
