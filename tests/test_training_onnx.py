@@ -9,11 +9,12 @@ import pytest
 from risk.errors import BundleError, EngineError
 from risk.model import Model, OnnxModel, quickest
 from risk.trees import Trees
-from trainer.families import FAMILIES
+from trainer.families import CLASS_WEIGHT, FAMILIES, NONE, SMOTE, UNDERSAMPLE
 from trainer.families.catboost import trees_of as tables_of
 from trainer.families.family import Rows, family_of, fitted
 from trainer.families.lightgbm import trees_of
 from trainer.families.parameters import read_parameters
+from trainer.training.balance import balanced
 from trainer.training.onnx_model import largest_float32_not_above, serialized, tree_ensemble
 from trainer.training.proof import prove, prove_agreement, prove_batches
 
@@ -160,6 +161,27 @@ def test_weights_are_learned_from_and_served(kind: str) -> None:
     raw = served(kind, estimator).raw_scores(values[4000:])
     prove_agreement(kind, family_of(kind).own_scores(estimator, values[4000:]), raw)
     assert raw.mean() > 1.5 * served(kind, trained_as(kind)).raw_scores(values[4000:]).mean()
+
+
+@pytest.mark.parametrize("balance", [CLASS_WEIGHT, UNDERSAMPLE, SMOTE])
+@pytest.mark.parametrize("kind", [kind for kind in FAMILIES if kind not in DETECTORS])
+def test_each_balance_raises_the_scores_and_is_served(kind: str, balance: str) -> None:
+    """Rare frauds, as genuine rows drown them."""
+    values, is_fraud = rows()
+    rare = Rows(values[:4000], is_fraud[:4000] & (np.arange(4000) % 8 == 0), None, [CODES])
+    small = {**SMALL, "mlp": {}}.get(kind, {})  # after few passes, a network has hardly begun
+    family, parameters = family_of(kind), {**read_parameters(None, [kind])[kind], **small}
+    assert balance in family.balances
+    plain = served(kind, fitted(family, parameters, rare, 1)).raw_scores(values[4000:])
+    estimator = fitted(family, parameters, balanced(balance, rare, 1), 1)
+    raw = served(kind, estimator).raw_scores(values[4000:])
+    prove_agreement(kind, family.own_scores(estimator, values[4000:]), raw)
+    assert raw.mean() > 1.3 * plain.mean()
+
+
+@pytest.mark.parametrize("kind", DETECTORS)
+def test_a_detector_can_only_be_left_unbalanced(kind: str) -> None:
+    assert family_of(kind).balances == (NONE,)
 
 
 @pytest.mark.parametrize(("kind", "deep"), [("xgboost", {"max_depth": 7}), ("catboost", {"depth": 7})])
