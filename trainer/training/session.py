@@ -11,7 +11,8 @@ from risk.bundle import Calibration, LearnedCategory, ScoredBy, Thresholds
 from risk.codes import Array
 from risk.model import Model, quickest
 from risk.scorer import Preparation
-from trainer.families import SMOTE, UNDERSAMPLE
+from trainer.families import ENSEMBLE, SMOTE, UNDERSAMPLE
+from trainer.families.ensemble import WEIGHTS, is_settled, settled, weights_of
 from trainer.families.family import Rows, family_of, fitted
 from trainer.families.parameters import draws
 from trainer.train import DEFAULT_RESAMPLES
@@ -86,7 +87,10 @@ class Session:
         return self.matrix.prepared(self.preparation, part.rows)
 
     def fit_all(self) -> list[Trained]:
-        return [self._best_of_search(kind) for kind in self.plan.kinds]
+        trained: list[Trained] = []
+        for kind in self.plan.kinds:  # an ensemble comes behind its members
+            trained.append(self._ensemble_of(trained) if kind == ENSEMBLE else self._best_of_search(kind))
+        return trained
 
     def candidate(self, name: str, raw: Array) -> Candidate:
         """Calibrated on validation, with thresholds chosen there."""
@@ -114,18 +118,28 @@ class Session:
             rows = balanced(self.plan.balance, Rows(fit, self.parts.fit.is_fraud, None, categories), seed)
             estimator = fitted(family, parameters, rows, seed)
             onnx = serialized(family.to_onnx(estimator, len(columns)))
-        scored_by, model = quickest(onnx, len(columns), name)
+        return self._served(kind, parameters, estimator, onnx, validation)
+
+    def _served(self, kind: str, parameters: dict[str, Any], estimator: Any, onnx: bytes, validation: Array) -> Trained:
+        scored_by, model = quickest(onnx, validation.shape[1], kind)
         raw = model.raw_scores(validation)
-        return Trained(
-            kind,
-            parameters,
-            estimator,
-            onnx,
-            scored_by,
-            model,
-            raw,
-            average_precision(raw, self.parts.validation.is_fraud),
-        )
+        value = average_precision(raw, self.parts.validation.is_fraud)
+        return Trained(kind, parameters, estimator, onnx, scored_by, model, raw, value)
+
+    def _ensemble_of(self, trained: Sequence[Trained]) -> Trained:
+        """Of the models that are there already; where its members were settled by an earlier training, of new ones."""
+        asked = self.plan.parameters[ENSEMBLE]
+        if is_settled(asked):
+            return self.train(ENSEMBLE, asked, range(len(self.names)), ENSEMBLE)
+        members = {one.kind: one for one in trained if one.kind in asked}
+        is_fraud = self.parts.validation.is_fraud
+        with self.stages.stage(f"fit {ENSEMBLE}"):
+            raws = {kind: members[kind].raw for kind in asked}
+            weights = weights_of(asked, raws, lambda raw: average_precision(raw, is_fraud))
+            parameters = settled(weights, {kind: one.parameters for kind, one in members.items()})
+            estimator = {kind: (weight, members[kind].estimator) for kind, weight in parameters[WEIGHTS].items()}
+            onnx = serialized(family_of(ENSEMBLE).to_onnx(estimator, len(self.names)))
+        return self._served(ENSEMBLE, parameters, estimator, onnx, self.validation)
 
     def _best_of_search(self, kind: str) -> Trained:
         tried = (
