@@ -9,7 +9,7 @@ from risk.block_codec import Decoded, decoded_of
 from risk.clock import DAY
 from risk.events import Rejected, RejectReason, Transaction
 from scorer.log.decoding import Chunk, Place
-from scorer.worker.buffer import LABELS_UNDER_WAY, UNDER_WAY, Buffer, Gap, Head
+from scorer.worker.buffer import ENOUGH, LABELS_UNDER_WAY, TO_SCORE, UNDER_WAY, Buffer, Gap, Head
 
 FIRST_DAY = 20_000
 T = "transactions"
@@ -177,9 +177,30 @@ def test_a_chunk_has_a_size() -> None:
 def test_only_so_many_chunks_are_under_way() -> None:
     bench = Bench(chunk=1)
     bench.fetch(ONE, *(at(offset, 0.5) for offset in range(7)))
-    taken = [bench.buffer.next() for _ in range(UNDER_WAY)]
-    assert all(taken)
+    taken = [bench.buffer.next() for _ in range(TO_SCORE)]
+    assert bench.buffer.next() is None, "room in front of the thread that scores is needed"
+    for chunk in taken:
+        assert chunk is not None
+        bench.buffer.scored(chunk.serial)
+    bench.fetch(TWO, at(0, 0.6))
+    assert bench.buffer.next() is None, "of the partition whose turn it is, so many are sent and stored"
+    assert not bench.buffer.is_starved
+    assert taken[0] is not None
+    bench.buffer.done(taken[0].serial)
+    next_one = bench.buffer.next()
+    assert next_one is not None
+    assert next_one.place == ONE
     assert bench.buffer.next() is None
+
+
+def test_a_partition_is_fetched_from_until_enough_of_it_waits() -> None:
+    bench = Bench(chunk=ENOUGH)
+    bench.fetch(ONE, *(at(offset, 0.5) for offset in range(ENOUGH - 1)))
+    assert not bench.buffer.has_enough(ONE)
+    bench.fetch(ONE, at(ENOUGH - 1, 0.5))
+    assert bench.buffer.has_enough(ONE)
+    assert bench.offsets() == [(ONE, list(range(ENOUGH)))]
+    assert not bench.buffer.has_enough(ONE)
 
 
 def test_labels_that_never_end_leave_room_for_transactions() -> None:

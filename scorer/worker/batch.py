@@ -97,7 +97,7 @@ class Batches:
         # 2
         unseen = _unseen(chunk, partition.scored_to)
         if unseen is None:
-            await partition.queue(end)
+            partition.queue(end)
             return
         confirmed = asyncio.ensure_future(self._confirm(*chunk.place))  # answered while the chunk is scored
         await partition.already_sent.read_to(unseen.next_offset - 1)
@@ -134,7 +134,7 @@ class Batches:
         newest = int(block.event_time[scored.rows].max()) if scored.rows else None
         too_late = len(out.rejects) - len(unread)
         batch = Batch(piece, pipeline.manifest, scored, out, newest, too_late)
-        await partition.queue(partial(self._send_and_commit, partition, batch, confirmed, end))
+        partition.queue(partial(self._send_and_commit, partition, batch, confirmed, end))
         return True
 
     def _scored(

@@ -18,8 +18,13 @@ from risk.clock import DAY
 from risk.codes import Array
 from scorer.log.decoding import MOST_IN_A_CHUNK, Chunk, Labels, Place, Read, Record
 
-# So many chunks of transactions may be on their way through the worker: one is worked on, one is ready behind it.
+# So many chunks of transactions may wait to be scored: one is scored, one is ready behind it. What comes meanwhile
+# makes the next one larger.
+TO_SCORE = 2
+# Of one partition so many may be on their way through the worker: one is sent and stored, the next is scored.
 UNDER_WAY = 2
+# A partition is fetched from until so many records of it wait.
+ENOUGH = 250
 # Of labels one: what comes meanwhile makes the next one larger, and a commit costs the same for one label as for many.
 LABELS_UNDER_WAY = 1
 
@@ -78,7 +83,7 @@ class _Queue:
     def add(self, records: Sequence[Record]) -> None:
         self.expected = records[-1].offset + 1
         content: Any = self.read(records)
-        if self:  # hardly ever: what has records waiting is not fetched from
+        if self:  # few, or it would not have been fetched from
             waiting: Any = self._content.cut(self._at, len(self._fetched))
             records, content = [*self._fetched[self._at :], *records], waiting.and_then(content)
         self._set(records, content)
@@ -127,6 +132,7 @@ class Buffer:
         self._chunk = chunk
         self._queues: dict[Place, _Queue] = {}
         self._under_way: dict[int, Place] = {}
+        self._to_score: set[int] = set()  # of those
         self._serial = 0
         self._given_up: set[int] = set()  # days
         self.waiting_for: int | None = None  # the ledger day that the oldest head needs
@@ -145,6 +151,7 @@ class Buffer:
 
     def _forget_under_way(self, place: Place) -> None:
         self._under_way = {serial: where for serial, where in self._under_way.items() if where != place}
+        self._to_score &= self._under_way.keys()
 
     def add(self, place: Place, records: Sequence[Record]) -> Gap | None:
         """Takes in what was fetched, in order; tells where the log did not go on as expected."""
@@ -174,15 +181,21 @@ class Buffer:
         if queue is not None:
             queue.expected, queue.dispatched_to = max(queue.expected, offset), max(queue.dispatched_to, offset)
 
-    def has_records(self, place: Place) -> bool:
-        return place in self._queues and bool(self._queues[place])
+    def has_enough(self, place: Place) -> bool:
+        """Whether so much of it waits that it need not be fetched from: memory stays bounded, and who has much is not
+        put together with more."""
+        return place in self._queues and len(self._queues[place]) >= ENOUGH
 
-    def _has_room(self, *, ordered: bool) -> bool:
-        under_way = sum((place.topic == self._ordered_topic) is ordered for place in self._under_way.values())
-        return under_way < (UNDER_WAY if ordered else LABELS_UNDER_WAY)
+    def _has_room_for_labels(self) -> bool:
+        return sum(place.topic != self._ordered_topic for place in self._under_way.values()) < LABELS_UNDER_WAY
+
+    def scored(self, serial: int) -> None:
+        """This chunk needs the thread that scores no more; it is still to be sent and stored."""
+        self._to_score.discard(serial)
 
     def done(self, serial: int) -> None:
         """This chunk has been worked on. One from before its partition began again is not known any more."""
+        self._to_score.discard(serial)
         self._under_way.pop(serial, None)
 
     def is_under_way(self, serial: int) -> bool:
@@ -224,16 +237,18 @@ class Buffer:
     def next(self) -> Chunk[Any] | None:
         """The next chunk, or None: wait for more records, for room, or for a ledger day (`waiting_for`)."""
         labels = self._labels()
-        if labels and self._has_room(ordered=False):
+        if labels and self._has_room_for_labels():
             place, queue = min(labels, key=lambda entry: entry[1].turn)
             return self._dispatch(place, queue, min(self._chunk, len(queue)))
-        if not self._has_room(ordered=True):
+        if len(self._to_score) >= TO_SCORE:
             return None
         first = self._first()
         if first is None:
             self.waiting_for = None  # more records come first
             return None
         place, queue = first
+        if sum(where == place for where in self._under_way.values()) >= UNDER_WAY:
+            return None
         count, wants = self._cut(queue)
         self.waiting_for = None if count else wants
         return self._dispatch(place, queue, count) if count else None
@@ -266,6 +281,8 @@ class Buffer:
         records, content = queue.take(count)
         self._serial += 1
         self._under_way[self._serial] = place
+        if place.topic == self._ordered_topic:
+            self._to_score.add(self._serial)
         queue.turn = self._serial
         return Chunk(place, records, content, self._serial, expected_offset)
 

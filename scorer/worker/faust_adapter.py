@@ -162,7 +162,7 @@ class Consumer(driver.Consumer):
         An empty set would mean all of them to the client."""
         buffer = self._ownership.buffer
         active = set(self._get_active_partitions())
-        hungry = {tp for tp in active if not buffer.has_records(Place(*tp))}
+        hungry = {tp for tp in active if not buffer.has_enough(Place(*tp))}
         if not hungry:
             if not active:
                 await self.sleep(IDLE_SECONDS)

@@ -175,6 +175,8 @@ class Ownership:
         partition = self.partitions.get(chunk.place) if self.buffer.is_under_way(chunk.serial) else None
         if isinstance(partition, TransactionPartition):
             await self._batches.score(partition, chunk, ended)
+            self.buffer.scored(chunk.serial)
+            self.wake()
         elif isinstance(partition, LabelPartition):
             await self._batches.learn(partition, chunk, ended)
         else:
