@@ -49,6 +49,9 @@ class TopicWatch:
         self._leaders: dict[tuple[str, int], int] = {}
         self._missing: list[str] = []
         self._answer: dict[str, Any] | None = None  # the last one that was looked at, and was well
+        # Of each broker, the question that was asked last, and the one that is asked once that has its answer.
+        self._asked: dict[int | None, asyncio.Task[dict[str, Any] | None]] = {}
+        self._next: dict[int | None, asyncio.Task[dict[str, Any] | None]] = {}
         self._client: AIOKafkaClient
         self._stack = AsyncExitStack()
 
@@ -98,16 +101,31 @@ class TopicWatch:
         node = None if place is None else self._leaders.get(place)
         if node is None:
             node = self._client.get_random_node()
-        try:
-            answer = await metadata(self._client, node, self._names, make=False)
-        except (KafkaError, TimeoutError):
-            self._leaders.clear()
-            self._answer = None
-            self._client.force_metadata_update()  # the broker may have gone, and another come in its place
+        answer = await self._answer_of(node)
+        if answer is None:
             return False
         if answer is not self._answer:
             self._look_at(answer)
         return not self._missing and (place is None or self._leaders.get(place) == node)
+
+    async def _answer_of(self, node: int | None) -> dict[str, Any] | None:
+        """To a question that is asked after this call; None where there was none. Whoever comes while one is under way
+        shares the next: chunks come many times as fast as answers."""
+        if node not in self._next:
+            self._next[node] = asyncio.create_task(self._ask(node, self._asked.get(node)))
+        return await asyncio.shield(self._next[node])  # who gives up does not take the answer from the others
+
+    async def _ask(self, node: int | None, before: asyncio.Task[Any] | None) -> dict[str, Any] | None:
+        if before is not None:
+            await asyncio.wait([before])
+        self._asked[node] = self._next.pop(node)
+        try:
+            return await metadata(self._client, node, self._names, make=False)
+        except (KafkaError, TimeoutError):
+            self._leaders.clear()
+            self._answer = None
+            self._client.force_metadata_update()  # the broker may have gone, and another come in its place
+            return None
 
     def _look_at(self, answer: dict[str, Any]) -> None:
         """BrokerError where it tells of others."""
