@@ -1,6 +1,6 @@
 """The batch, in the order that is the guarantee. A step that fails ends the worker; the next start repairs.
 
-1. decode: done when the records are fetched (scorer/log/decoding.py); what cannot be read is a reject
+1. decode: done in the buffer (scorer/log/decoding.py); what cannot be read is a reject
 2. skip what is below the store's next offset; read which outputs were sent already; ask whether the topics are the same
 3. features, scores, decisions, reasons
 4. once the topics are confirmed: send alerts, then flags, then rejects; every one acknowledged

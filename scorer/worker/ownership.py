@@ -170,7 +170,8 @@ class Ownership:
             self.buffer.done(chunk.serial)
             await end()
             self.on_commit()
-            self.wake()
+            if not self.buffer.is_scoring:  # or what comes meanwhile makes the next chunk larger
+                self.wake()
 
         partition = self.partitions.get(chunk.place) if self.buffer.is_under_way(chunk.serial) else None
         if isinstance(partition, TransactionPartition):
