@@ -273,9 +273,9 @@ def _unseen(chunk: Chunk[Content], next_offset: int) -> Chunk[Content] | None:
         )
     if chunk.records[0].offset >= next_offset:
         return chunk
-    first = sum(record.offset < next_offset for record in chunk.records)
-    if first == len(chunk.records):
+    if chunk.next_offset <= next_offset:
         return None
+    first = sum(record.offset < next_offset for record in chunk.records)
     return chunk.cut(first, len(chunk.records))
 
 
