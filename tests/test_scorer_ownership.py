@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from risk.errors import StoreError
-from risk.store import Owner, Taken
+from risk.store import Owner, TakenOver
 from risk.topics import topics_of
 from scorer.log.decoding import Chunk, Place
 from scorer.metrics import Metrics
@@ -76,7 +76,7 @@ class Bench:
             accept_gap=False,
             fatal=self.failed.append,
         )
-        taken = Taken(Owner(*PLACE, 1), next_offset, None, 0, 0, 0, None)
+        taken = TakenOver(Owner(*PLACE, 1), next_offset, None, 0, 0, 0, None)
         self.partition = LabelPartition(PLACE, taken, store, self.failed.append)
         self.ownership.partitions[PLACE] = self.partition
         self.buffer.begin(PLACE, decoded, next_offset, 0)
@@ -100,7 +100,7 @@ def test_what_was_scored_makes_room_for_others_before_it_is_stored() -> None:
     batches, places = ScoresAtOnce(), [Place("transactions", number) for number in range(5)]
     bench = Bench(FakeStore(), batches=batches)
     for place in places:
-        taken = Taken(Owner(*place, 1), 0, None, 0, 0, 0, None)
+        taken = TakenOver(Owner(*place, 1), 0, None, 0, 0, 0, None)
         bench.ownership.partitions[place] = TransactionPartition(place, taken, FakeStore(), bench.failed.append, "b")
         bench.buffer.begin(place, decoded, 0, 0)
         bench.buffer.add(place, [unreadable(0)])
