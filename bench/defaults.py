@@ -90,6 +90,27 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "40 passes": {"max_iter": 40},
         "steps of 0.003": {"learning_rate_init": 0.003},
     },
+    "isolation-forest": {
+        "default": {},
+        "256 rows a tree": {"max_samples": 256},
+        "16 rows a tree": {"max_samples": 16},
+        "half the columns": {"max_features": 0.5},
+    },
+    "one-class-svm": {
+        "default": {},
+        "gamma of 1": {"gamma": 1.0},
+        "gamma of 0.1": {"gamma": 0.1},
+        "256 components": {"n_components": 256},
+        "nu of 0.01": {"nu": 0.01},
+        "nu of 0.2": {"nu": 0.2},
+    },
+    "autoencoder": {
+        "default": {},
+        "8 hidden": {"hidden": 8},
+        "32 hidden": {"hidden": 32},
+        "10 passes": {"max_iter": 10},
+        "steps of 0.003": {"learning_rate_init": 0.003},
+    },
 }
 
 
@@ -139,7 +160,7 @@ def main() -> int:
             for kind, name, reached in tried(session, options.model or SETTINGS):
                 found.setdefault((kind, name), []).append(reached)
                 print(
-                    f"{world.title:<14}{kind:<15}{name:<44}{reached:.4f}{time.perf_counter() - began:>8.0f} s",
+                    f"{world.title:<14}{kind:<18}{name:<44}{reached:.4f}{time.perf_counter() - began:>8.0f} s",
                     flush=True,
                 )
     _print_table(worlds, found)
@@ -149,7 +170,7 @@ def main() -> int:
 def _print_table(worlds: list[World], found: dict[tuple[str, str], list[float]]) -> None:
     print(
         "\n"
-        + " " * 59
+        + " " * 62
         + "".join(f"{world.title:>14}" for world in worlds)
         + f"{'mean cards':>14}{'mean trustlens':>16}"
     )
@@ -158,7 +179,7 @@ def _print_table(worlds: list[World], found: dict[tuple[str, str], list[float]])
         own = [reached[place] for place in cards]
         others = [value for place, value in enumerate(reached) if place not in cards]
         figures = "".join(f"{value:>14.4f}" for value in reached)
-        print(f"{kind:<15}{name:<44}{figures}{sum(own) / len(own):>14.4f}{sum(others) / len(others):>16.4f}")
+        print(f"{kind:<18}{name:<44}{figures}{sum(own) / len(own):>14.4f}{sum(others) / len(others):>16.4f}")
 
 
 if __name__ == "__main__":

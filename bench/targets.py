@@ -81,7 +81,7 @@ def _why_restart(found: dict[str, Any]) -> str:
     least = min(found["restart"], key=lambda one: int(one["rows"]))
     return (
         f"{spread(least['seconds']).median:.1f} s are the start itself, as with {least['rows']:,} flags; the rest is "
-        "reading flags out of SQLite and putting them back into the histories, in one thread"
+        "reading flags out of SQLite and putting them back into the histories"
     )
 
 

@@ -49,7 +49,7 @@ def outcome_of(history: History, scores: Mapping[tuple[str, str], float], thresh
         )
     _, customers = np.unique(np.array(history.customers), return_inverse=True)
     days = customer_days(history.event_times, customers, np.array([scores[key] for key in keys]))
-    is_caught = history.is_fraud & (days.reach >= threshold)
+    is_caught = history.is_fraud & (days.running_max >= threshold)
     alerts = days.peaks >= threshold
     return Outcome(
         _kinds(history, is_caught), int(alerts.sum()), int((alerts & days.which_hold(history.is_fraud)).sum())

@@ -1,7 +1,7 @@
 """What a threshold costs and saves, as a fraud team works: customer by customer, day by day.
 
-What a case is and what it can stop says `risk.customer_days`. Sorted by reach, every threshold is a sum read off at
-one place.
+What a case is and what it can stop says `risk.customer_days`. Sorted by the running maximum, every threshold is a sum
+read off at one place.
 """
 
 from typing import Any, NamedTuple
@@ -30,9 +30,9 @@ class Accounting:
         order = np.argsort(by_day.peaks, kind="stable")
         self._peaks = by_day.peaks[order]
         self._bad_days = _from_here_on(had_fraud[order])
-        reach = by_day.reach[predictions.is_fraud]
-        order = np.argsort(reach, kind="stable")
-        self._reach = reach[order]
+        running_max = by_day.running_max[predictions.is_fraud]
+        order = np.argsort(running_max, kind="stable")
+        self._running_max = running_max[order]
         self._losses = _from_here_on(losses(predictions, loss_rate)[predictions.is_fraud][order])
 
     @property
@@ -41,32 +41,32 @@ class Accounting:
         return self._candidates
 
     def best_threshold(self, alerts_per_day: float | None) -> float:
-        """The threshold of least cost with at most so many alerts a day; of equal ones, that with the fewest alerts."""
+        """The threshold of least cost with at most so many cases a day; of equal ones, that with the fewest cases."""
         costs = self.costs(self._candidates)
         if alerts_per_day is not None:
-            # The rounding of the product must not take an alert away that the cap allows.
+            # The rounding of the product must not take a case away that the cap allows.
             costs[self.alerts(self._candidates) > alerts_per_day * self.days + 1e-9] = np.inf
         return float(self._candidates[len(costs) - 1 - np.argmin(costs[::-1])])
 
     def threshold_for_alerts(self, alerts: float) -> float:
-        """The lowest score that occurs at which there are at most so many alerts in the period."""
+        """The lowest score that occurs at which there are at most so many cases in the period."""
         return float(self._candidates[np.argmax(self.alerts(self._candidates) <= alerts)])
 
     def alerts(self, thresholds: Array | float) -> Array:
         return np.asarray(len(self._peaks) - np.searchsorted(self._peaks, thresholds))
 
     def caught(self, thresholds: Array | float) -> Array:
-        return np.asarray(len(self._reach) - np.searchsorted(self._reach, thresholds))
+        return np.asarray(len(self._running_max) - np.searchsorted(self._running_max, thresholds))
 
     def costs(self, thresholds: Array) -> Array:
         """Missed losses and reviews, at each of many thresholds."""
-        saved = self._losses[np.searchsorted(self._reach, thresholds)]
+        saved = self._losses[np.searchsorted(self._running_max, thresholds)]
         return np.asarray((self._losses[0] - saved) + self.alerts(thresholds) * self._review_cost)
 
     def at(self, threshold: float) -> NetMoney:
-        alerts, caught, frauds = int(self.alerts(threshold)), int(self.caught(threshold)), len(self._reach)
+        alerts, caught, frauds = int(self.alerts(threshold)), int(self.caught(threshold)), len(self._running_max)
         bad_days = int(self._bad_days[np.searchsorted(self._peaks, threshold)])
-        saved = float(self._losses[np.searchsorted(self._reach, threshold)])
+        saved = float(self._losses[np.searchsorted(self._running_max, threshold)])
         lost, review = float(self._losses[0]) - saved, alerts * self._review_cost
         return NetMoney(
             alerts=alerts,
@@ -150,7 +150,7 @@ def of_probability(name: str, test: Scored, threshold: float) -> Policy:
 
 
 def alert_columns(test: Scored, threshold: float) -> dict[str, Array]:
-    """Alerts and what they caught, laid on single rows: an alert on the row that raised it, money on each fraud."""
+    """Cases and what they caught, laid on single rows: a case on the row that opened it, money on each fraud."""
     predictions, by_day = test.predictions, test.by_day
     flagged = np.flatnonzero(predictions.scores >= threshold)
     days, first = np.unique(by_day.groups[flagged], return_index=True)
@@ -159,7 +159,7 @@ def alert_columns(test: Scored, threshold: float) -> dict[str, Array]:
     alerts, good_alerts = np.zeros(len(predictions.scores), bool), np.zeros(len(predictions.scores), bool)
     alerts[raised] = True
     good_alerts[raised] = ~had_fraud[days]
-    caught = predictions.is_fraud & (by_day.reach >= threshold)
+    caught = predictions.is_fraud & (by_day.running_max >= threshold)
     loss = losses(predictions, test.costs.loss_rate)
     return {
         "alerts": alerts,
@@ -172,7 +172,7 @@ def alert_columns(test: Scored, threshold: float) -> dict[str, Array]:
 
 
 def rivals(validation: Predictions, test: Predictions, alerts: int, costs: Costs, seed: int) -> tuple[Policy, ...]:
-    """What the champion's threshold is compared with; `alerts` is how many it raised in the test."""
+    """What the champion's threshold is compared with; `alerts` is how many cases it raised in the test."""
     expected = scored(_expected_loss(test), costs)
     chosen = scored(_expected_loss(validation), costs).accounting.best_threshold(costs.alerts_per_day)
     return (
@@ -188,7 +188,7 @@ def rivals(validation: Predictions, test: Predictions, alerts: int, costs: Costs
 
 
 def _by_amount(test: Predictions, alerts: int, costs: Costs, seed: int) -> Policy:
-    """Of equal amounts at the cut some are drawn: left out together, a common amount would leave no alert at all."""
+    """Of equal amounts at the cut some are drawn: left out together, a common amount would leave no case at all."""
     amounts = np.nan_to_num(test.amounts)
     order = np.lexsort((np.random.default_rng(seed).random(len(amounts)), amounts))
     places = np.empty(len(amounts))
@@ -232,7 +232,7 @@ def sweep(accounting: Accounting, chosen: float) -> tuple[SweepRow, ...]:
 
 
 def spread(accounting: Accounting, points: int = POINTS) -> Array:
-    """Thresholds for a curve: every one where they are few, otherwise spread over numbers of alerts, by ratio."""
+    """Thresholds for a curve: every one where they are few, otherwise spread over numbers of cases, by ratio."""
     candidates = accounting.candidates
     if len(candidates) <= points:
         return candidates

@@ -14,10 +14,24 @@ import json
 import os
 import sqlite3
 import sys
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
+
+Alert = tuple[str, str, str, float, str]
+
+
+def read(value: bytes | None) -> Alert | None:
+    """None of what is no alert: anybody may write to a topic, and one such message would end every start."""
+    try:
+        alert = json.loads(value or b"")
+        of, reasons = alert["transaction"], "\n".join(reason["sentence"] for reason in alert["reasons"])
+        texts = [alert["alert_id"], of["customer_id"], of["transaction_id"], reasons]
+        "".join(texts).encode()  # TypeError of what is no text, UnicodeError of half a character
+        return (*texts[:3], float(alert["score"]), reasons)
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        sys.stderr.write(f"notice: a message is no alert, and passed over: {error!r}\n")
+        return None
 
 
 def open_cases(path: str) -> sqlite3.Connection:
@@ -27,12 +41,11 @@ def open_cases(path: str) -> sqlite3.Connection:
     return cases
 
 
-def handle(cases: sqlite3.Connection, alert: dict[str, Any]) -> bool:
+def handle(cases: sqlite3.Connection, alert: Alert) -> bool:
     """Whether the alert was new. What is done for it must be in this database, or be safe to do twice."""
-    new = cases.execute("insert or ignore into handled values (?)", (alert["alert_id"],)).rowcount == 1
+    alert_id, *row = alert
+    new = cases.execute("insert or ignore into handled values (?)", (alert_id,)).rowcount == 1
     if new:
-        of, reasons = alert["transaction"], "\n".join(reason["sentence"] for reason in alert["reasons"])
-        row = (of["customer_id"], of["transaction_id"], alert["score"], reasons)
         cases.execute("insert into cases values (?, ?, ?, ?)", row)
     return new
 
@@ -40,11 +53,11 @@ def handle(cases: sqlite3.Connection, alert: dict[str, Any]) -> bool:
 async def consume(consumer: AIOKafkaConsumer, cases: sqlite3.Connection) -> None:
     while True:
         batch = await consumer.getmany(timeout_ms=1000, max_records=100)
-        alerts = [json.loads(record.value) for records in batch.values() for record in records]
+        found = [read(record.value) for records in batch.values() for record in records]
         with cases:
-            new = [alert for alert in alerts if handle(cases, alert)]
-        for alert in new:
-            print(alert["alert_id"], alert["score"], flush=True)  # noqa: T201 - what there is to see of it
+            new = [alert for alert in found if alert is not None and handle(cases, alert)]
+        for alert_id, _, _, score, _ in new:
+            print(alert_id, score, flush=True)  # noqa: T201 - what there is to see of it
         await consumer.commit()
 
 

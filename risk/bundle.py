@@ -319,16 +319,16 @@ def _read_manifest(path: Path, raw: bytes) -> Manifest:
         version = body.get("manifest_version")
         if version not in (MANIFEST_VERSION, *OLDER_VERSIONS):
             raise BundleError(
-                f"{path}: got manifest_version {version!r}, expected {MANIFEST_VERSION}; another version of TrustLens "
-                "wrote the bundle. Train it again, or use that version."
+                f"{path}: got manifest_version {str(version)[:80]}, expected {MANIFEST_VERSION}; another version of "
+                "TrustLens wrote the bundle. Train it again, or use that version."
             )
         if body.get("seal") != _seal_of(body):
             raise BundleError(
-                f"{path}: got seal {body.get('seal')}, expected {_seal_of(body)} for what is in it; the manifest was "
-                f"changed after training. {_delete(path.parent)}"
+                f"{path}: got seal {str(body.get('seal'))[:80]}, expected {_seal_of(body)} for what is in it; the "
+                f"manifest was changed after training. {_delete(path.parent)}"
             )
         return msgspec.json.decode(raw, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{path}: cannot be read ({error}), expected a manifest. {_delete(path.parent)}") from None
 
 
@@ -391,7 +391,7 @@ def _check_features(path: Path, manifest: Manifest) -> None:
     for feature in manifest.features:
         known = numbers if isinstance(feature, LearnedNumber) else categories
         if feature.name not in known:
-            raise BundleError(f"{path}: got feature {feature.name!r}, expected one of {', '.join(known)}")
+            raise BundleError(f"{path}: got feature {feature.name[:80]!r}, expected one of {', '.join(known)}")
     places = {name: place for place, name in enumerate([*numbers, *categories])}
     got = [feature.name for feature in manifest.features]
     ordered = sorted(got, key=places.__getitem__)

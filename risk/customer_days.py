@@ -3,7 +3,7 @@
 A case is a customer-day with at least one alert, a transaction at or above the threshold. It costs one review, however
 many alerts it has. A fraud is caught if its own score reaches the threshold, or that of an earlier transaction of the
 same customer on the same day: a case can stop what comes after its first alert, not what came before. So a row counts
-from its reach on, the highest score of its customer-day up to and including itself.
+from its running maximum on, the highest score of its customer-day up to and including itself.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class CustomerDays(NamedTuple):
 
     groups: Array  # int64 for each row, 0 to size - 1
     size: int  # how many customer-days
-    reach: Array  # float64 for each row
+    running_max: Array  # float64 for each row
     peaks: Array  # float64 for each customer-day: its highest score
 
     def which_hold(self, rows: Array) -> Array:
@@ -41,8 +41,8 @@ def customer_days(event_times: Array, customers: Array, scores: Array) -> Custom
     ranked, ranks = np.unique(scores, return_inverse=True)
     order = np.argsort(groups, kind="stable")
     running = np.maximum.accumulate((groups * (len(ranked) + 1) + ranks)[order])
-    reach = np.empty(len(scores))
-    reach[order] = ranked[running - groups[order] * (len(ranked) + 1)]
+    running_max = np.empty(len(scores))
+    running_max[order] = ranked[running - groups[order] * (len(ranked) + 1)]
     peaks = np.full(count, -np.inf)
     np.maximum.at(peaks, groups, scores)
-    return CustomerDays(groups, count, reach, peaks)
+    return CustomerDays(groups, count, running_max, peaks)

@@ -4,7 +4,7 @@ It knows no bundle: what was learned from data is applied afterwards, by a score
 (`serve`), because histories are the same whatever features are computed from them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
 from itertools import pairwise
@@ -148,10 +148,10 @@ class Engine:
             self._look_up(features, scored, taken)
         return features
 
-    def restore(self, block: Block, partition: int = 0) -> None:
-        """Puts back transactions that were scored earlier, in any order. Closed days come back by `add_day`; a source
-        that closes days itself must be shown what it needs, by its `see`."""
-        self._histories(partition).restore(block)
+    def restore(self, blocks: Iterable[Block], partition: int = 0) -> int:
+        """Puts back transactions that were scored earlier, in any order; how many. Closed days come back by `add_day`;
+        a source that closes days itself must be shown what it needs, by its `see`."""
+        return self._histories(partition).restore(blocks)
 
     def add_day(self, closed: LedgerDay) -> None:
         """Takes a ledger day in that was closed before this engine began."""

@@ -21,6 +21,8 @@ SWEEP_AFTER = 65_536
 FIRST_INDEX = 1024
 # Room and index are made for so many rows at once: a customer who becomes busy is indexed from the next piece on.
 PIECE = 4096
+# The same where histories are put back, and nobody looks at them yet: 12 MB of rows.
+RESTORED_AT_ONCE = 262_144
 _NONE = (np.empty(0, np.int64), np.empty(0, np.int32))
 
 
@@ -65,7 +67,9 @@ class Histories:
         return Taken(block, verdicts, out, amounts, merchants)
 
     def _take(self, block: Block, verdicts: Array, out: Array) -> tuple[Array, Array]:
+        self._forget_idle()
         rows = self._coded(block)
+        self._make_room(rows.customers)
         self.newest = windows.take(
             rows, self._past(), self._index, self.newest, self._max_lateness, self._scale, self._seen, verdicts, out
         )
@@ -96,15 +100,32 @@ class Histories:
         """Which codes are remembered."""
         windows.mark_codes(self._past(), merchants, countries)
 
-    def restore(self, block: Block) -> None:
-        """Puts back transactions that were scored earlier, in any order."""
-        if not len(block):
-            return
-        rows = self._coded(block)
-        # Oldest first: an entry that belongs at the end of its history is put there without moving others.
-        order = np.argsort(rows.times, kind="stable")
+    def restore(self, blocks: Iterable[Block]) -> int:
+        """Puts back transactions that were scored earlier, in any order; how many. Many at once: each time, a customer
+        whose room is too small moves."""
+        restored = waiting = 0
+        coded: list[windows.Rows] = []
+        for block in blocks:
+            if not coded:
+                self._forget_idle()
+            coded.append(self._coded(block))
+            waiting += len(block)
+            if waiting >= RESTORED_AT_ONCE:
+                restored += self._remember(coded)
+                coded, waiting = [], 0
+        return restored + self._remember(coded)
+
+    def _remember(self, coded: list[windows.Rows]) -> int:
+        if not any(len(rows.times) for rows in coded):
+            return 0
+        rows = windows.Rows._make(map(np.concatenate, zip(*coded, strict=True)))
+        self._make_room(rows.customers)
+        # Customer by customer, as their entries lie in memory. The oldest first: an entry that belongs at the end of
+        # its history is put there without moving others.
+        order = np.lexsort((rows.times, rows.customers))
         windows.remember_all(windows.Rows._make(column[order] for column in rows), self._past(), self._index)
         self.newest = max(self.newest, int(rows.times.max()))
+        return len(order)
 
     def _past(self) -> windows.Past:
         arena = self._arena
@@ -133,9 +154,7 @@ class Histories:
         return history_horizon(self.newest, self._max_lateness)
 
     def _coded(self, block: Block) -> windows.Rows:
-        """The rows as arrays of numbers, with room made for each of them."""
-        if len(self._customers) >= self._sweep_at:
-            self._sweep()  # here and not later: from now on the batch's series must stay theirs
+        """The rows as arrays of numbers."""
         count = len(block)
         series = np.fromiter(map(self._series_of, block.customer_id), np.int64, count)
         amounts = block.amount
@@ -151,7 +170,6 @@ class Histories:
             np.fromiter([hash(device or "") for device in block.device_id], np.int64, count),
             np.fromiter(map(self._countries.__getitem__, block.country), np.int32, count),
         )
-        self._make_room(series)
         if self._merchants.bound > len(self._seen):
             more = np.zeros(2 * self._merchants.bound - len(self._seen), np.int64)
             self._seen = np.concatenate([self._seen, more])
@@ -165,8 +183,11 @@ class Histories:
             self._arena.have_series(series + 1)
         return series
 
-    def _sweep(self) -> None:
-        """Forgets customers of whom nothing is left within reach, so that memory follows those who are active."""
+    def _forget_idle(self) -> None:
+        """Customers of whom nothing is left within reach, so that memory follows those who are active. Before rows are
+        coded and not between that and their joining the past: until then their series must stay theirs."""
+        if len(self._customers) < self._sweep_at:
+            return
         idle = set(self._arena.drop_idle(self.horizon).tolist())
         self._customers = {name: series for name, series in self._customers.items() if series not in idle}
         self._spare.extend(idle)

@@ -16,7 +16,7 @@ OPERATORS = frozenset(
     {
         *("Cast", "TreeEnsembleClassifier"),
         *("ArrayFeatureExtractor", "Concat", "Gather", "LinearClassifier", "OneHotEncoder", "Reshape", "Scaler"),
-        *("Add", "Div", "Identity", "MatMul", "Mul", "Neg", "Normalizer", "Relu", "Sigmoid", "Softmax", "Sub"),
+        *("Add", "Div", "Exp", "Identity", "MatMul", "Mul", "Neg", "Normalizer", "Relu", "Sigmoid", "Softmax", "Sub"),
     }
 )
 MOST_NODES = 1_000

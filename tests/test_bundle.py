@@ -265,6 +265,15 @@ def test_another_order_is_refused(folder: Path) -> None:
     refused(folder, "got 'channel' as feature 0, expected 'amount': another order")
 
 
+@pytest.mark.parametrize(
+    "contents", [b'{"model": "\xff"}', b'{"model": ' + b"[" * 100_000], ids=["no UTF-8", "too deep"]
+)
+def test_a_manifest_that_the_decoder_does_not_call_wrong_is_refused_like_others(folder: Path, contents: bytes) -> None:
+    """One damaged byte may be enough: these ended whoever read the bundle in a traceback."""
+    (folder / MANIFEST).write_bytes(contents)
+    refused(folder, "cannot be read")
+
+
 def test_what_is_no_manifest_is_refused(folder: Path) -> None:
     (folder / MANIFEST).write_text("{}")
     refused(folder, "got manifest_version None")

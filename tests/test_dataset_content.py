@@ -59,7 +59,7 @@ def test_another_kind_of_file_is_recognised(tmp_path: Path, name: str, octets: b
 
 def test_an_empty_path_is_named() -> None:
     """As a shell gives it where a variable is not set."""
-    with pytest.raises(DatasetError, match="the path of the file is empty"):
+    with pytest.raises(DatasetError, match=r"got no path, or only '\.': expected"):
         open_dataset(Path())
 
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from risk.clock import to_text
@@ -137,6 +139,17 @@ def test_printable_characters_are_shown_as_they_are(tmp_path: Path) -> None:
     ]  # fmt: skip
     labels = written(tmp_path, "transaction_id,is_fraud,labelled_at\nT,1,März\n", "labels.csv")
     with pytest.raises(DatasetError, match="labelled_at: got 'März', expected a time"):
+        read_labels_file(labels, has_customers=False)
+
+
+@pytest.mark.parametrize("type_", [pa.int64(), pa.time64("us"), pa.duration("ms")])
+def test_labels_whose_times_are_none_are_not_sent_to_a_map_that_they_do_not_have(
+    tmp_path: Path, type_: pa.DataType
+) -> None:
+    labels = tmp_path / "labels.parquet"
+    times = pa.array([1_700_000_000], pa.int64()).cast(type_)
+    pq.write_table(pa.table({"transaction_id": ["a"], "is_fraud": [1], "labelled_at": times}), labels)
+    with pytest.raises(DatasetError, match=r"labelled_at is of type .*: expected timestamps, or texts such as"):
         read_labels_file(labels, has_customers=False)
 
 

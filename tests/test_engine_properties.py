@@ -50,7 +50,7 @@ def test_an_empty_parcel_changes_nothing() -> None:
     assert engine.features(block_of([])).values.shape == (0, len(case.rules.feature_set.numbers))
     first = feed(engine, case.rules, case.arrivals[:40])
     assert engine.features(block_of([])).verdicts.tolist() == []
-    engine.restore(block_of([]))
+    engine.restore([block_of([])])
     second = feed(engine, case.rules, case.arrivals[40:])
     assert_same(case.rules, case.arrivals[:40], first, part(run(case), slice(40)))
     assert_same(case.rules, case.arrivals[40:], second, part(run(case), slice(40, None)))

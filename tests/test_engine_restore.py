@@ -39,10 +39,11 @@ def shuffled(rows: list[Transaction]) -> list[Transaction]:
 
 
 def put_back(engine: Engine, rows: list[Transaction], partition: int) -> None:
-    """In two parcels, each in any order, the one full of rows that belong between those of the other."""
+    """In two parcels, each in any order, the one full of rows that belong between those of the other; one in blocks."""
     mixed = shuffled(rows)
-    engine.restore(block_of(mixed[::2]), partition=partition)
-    engine.restore(block_of(mixed[1::2]), partition=partition)
+    blocks = [block_of(mixed[first : first + 24 : 2]) for first in range(0, len(mixed), 24)]
+    assert engine.restore(blocks, partition) == len(mixed[::2])
+    assert engine.restore([block_of(mixed[1::2])], partition) == len(mixed[1::2])
 
 
 def goes_on(case: Case, engine: Engine, stopped: int, whole: Outcome) -> None:

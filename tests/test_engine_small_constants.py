@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 TINY = {
     "risk/windows.py": {"BUSY": 5, "TOP_BITS": 1},
     "risk/engine.py": {"SWEEP_NAMES_AFTER": 6},
-    "risk/history.py": {"SWEEP_AFTER": 6, "FIRST_INDEX": 2, "PIECE": 7},
+    "risk/history.py": {"SWEEP_AFTER": 6, "FIRST_INDEX": 2, "PIECE": 7, "RESTORED_AT_ONCE": 9},
     "risk/arena.py": {"FIRST_SERIES": 1, "FIRST_PLACES": 2, "WASTE": 1_000_000},
 }
 
@@ -29,6 +29,7 @@ from tests.cases import Knobs, Rules, EVERYTHING, generate
 from tests.oracle import expect
 from tests.runs import assert_same, run
 from tests.test_engine_peek import peek_all_along
+from tests.test_engine_restore import goes_on, restored_from_every_row
 
 dice = random.Random(7)
 for seed in range(150):
@@ -39,7 +40,10 @@ for seed in range(150):
     delay, lateness = dice.choice([(7, DAY), (3, HOUR), (2, 0), (9, 7 * DAY)])
     case = generate(seed, knobs, Rules(EVERYTHING, "EUR", delay, HOUR, lateness))
     cuts = [row for row in range(1, len(case.arrivals)) if dice.random() < 0.1]
-    assert_same(case.rules, case.arrivals, run(case, cuts), expect(case))
+    whole = run(case, cuts)
+    assert_same(case.rules, case.arrivals, whole, expect(case))
+    stopped = dice.randrange(len(case.arrivals))
+    goes_on(case, restored_from_every_row(case, stopped, whole), stopped, whole)
     peek_all_along(case, set(cuts))
 print("same")
 """

@@ -135,7 +135,7 @@ def test_no_alerts_at_all_means_above_every_score():
 
 def test_reach_starts_anew_with_each_customer_and_day():
     by_day = customer_days(BY_HAND)
-    np.testing.assert_array_equal(by_day.reach, [0.6, 0.2, 0.6, 0.9, 0.7, 0.8, 0.1])
+    np.testing.assert_array_equal(by_day.running_max, [0.6, 0.2, 0.6, 0.9, 0.7, 0.8, 0.1])
     assert by_day.size == 4
     assert sorted(by_day.peaks) == [0.1, 0.6, 0.8, 0.9]
 

@@ -64,7 +64,7 @@ def test_the_latest_transaction_finds_the_one_it_repeats_after_the_horizon(laten
     horizon = history_horizon(newest, lateness)
     for first, verdict in ((horizon + 1, Verdict.DUPLICATE), (horizon, Verdict.SCORED)):
         histories = Histories(EngineTerms("EUR", max_lateness_ms=lateness), Codes(), Codes())
-        histories.restore(block_of([bought("once", first), bought("newest", newest)]))
+        histories.restore([block_of([bought("once", first), bought("newest", newest)])])
         taken = histories.take(block_of([bought("once", newest - lateness)]))
         assert taken.verdicts.tolist() == [verdict]
 

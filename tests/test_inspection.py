@@ -308,6 +308,13 @@ def test_a_field_that_gives_the_label_away_says_what_to_do(world: World, tmp_pat
     assert "it is mapped as channel: take it out of the map, unless it is known at the moment of the" in said
 
 
+def test_map_and_rejects_need_a_file_each(world: World, tmp_path: Path, inspect: Inspect) -> None:
+    """The map took the place of the rejects, without a word."""
+    path = saved(tmp_path, **own(world))
+    with pytest.raises(OptionError, match=r"--rejects .*: is the file of --write, too: each needs its own"):
+        inspect(path, "--write", tmp_path / "one", "--rejects", tmp_path / "." / "one", "--force")
+
+
 def test_write_is_refused_before_the_work(world: World, tmp_path: Path, inspect: Inspect) -> None:
     """To a folder, to the data file itself even with --force, to a place where nothing can be written."""
     path = saved(tmp_path, **own(world))

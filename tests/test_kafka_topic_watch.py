@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
@@ -77,6 +78,41 @@ def test_topics_that_stay_are_confirmed(kafka: TestKafka, prefix: str) -> None:
                 await place.watch.confirm(topic, 0)
 
     asyncio.run(ask())
+
+
+class Counted:
+    """A client, and how often it was asked."""
+
+    def __init__(self, client: Any) -> None:
+        self.questions = 0
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def send(self, node: int, request: Any) -> Any:
+        self.questions += 1
+        return await self._client.send(node, request)
+
+
+def test_whoever_comes_while_a_question_is_under_way_shares_the_next(kafka: TestKafka, prefix: str) -> None:
+    """And not that one: it was asked before."""
+
+    async def ask() -> int:
+        async with watched(kafka.address, prefix) as place:
+            client: Any = Counted(place.watch._client)
+            place.watch._client = client
+            first = asyncio.create_task(place.confirm())
+            while client.questions == 0:
+                await asyncio.sleep(0)
+            others = [asyncio.create_task(place.confirm()) for _ in range(9)]
+            gives_up = asyncio.create_task(place.confirm())
+            await asyncio.sleep(0)
+            gives_up.cancel()
+            await asyncio.gather(first, *others)
+            return int(client.questions)
+
+    assert asyncio.run(ask()) == 2
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -50,6 +50,7 @@ KEPT = {
     "_new_consumer_thread": "Faust",
     "_add_gap": "Faust",
     "_filter_tps_with_pending_acks": "Faust",
+    "on_start": "Faust",
     "perform_seek": "Faust",
     "_new_offset": "Faust",
     "_should_commit": "Faust",

@@ -113,9 +113,9 @@ def test_a_position_that_is_not_there_is_none(tmp_path: Path) -> None:
     assert read_position(tmp_path / "p.json") is None
 
 
-@pytest.mark.parametrize("raw", ["", "{}", "[1]", '{"version": "1"}'])
-def test_what_is_no_position_is_refused(tmp_path: Path, raw: str) -> None:
-    (tmp_path / "p.json").write_text(raw)
+@pytest.mark.parametrize("raw", [b"", b"{}", b"[1]", b'{"version": "1"}', b'{"x": ' + b"[" * 100_000])
+def test_what_is_no_position_is_refused(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / "p.json").write_bytes(raw)
     with pytest.raises(OptionError, match="got no position of a replay"):
         read_position(tmp_path / "p.json")
 

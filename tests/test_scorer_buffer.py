@@ -1,7 +1,7 @@
 """The buffer: which partition is next, how much of it may go, and what waits."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -63,13 +63,14 @@ class Bench:
         self.buffer.add(place, records)
         self.buffer.read_up_to(place, records[-1].offset + 1, records[-1].offset + 1, records[-1].offset + 1)
 
-    def offsets(self) -> list[tuple[Place, list[int]]]:
+    def dispatched(self) -> Iterator[Chunk[Any]]:
         """All that can go, each chunk done at once."""
-        found = []
         while (chunk := self.buffer.next()) is not None:
-            found.append((chunk.place, [record.offset for record in chunk.records]))
+            yield chunk
             self.buffer.done(chunk.serial)
-        return found
+
+    def offsets(self) -> list[tuple[Place, list[int]]]:
+        return [(chunk.place, [record.offset for record in chunk.records]) for chunk in self.dispatched()]
 
 
 def test_the_oldest_first_record_decides() -> None:
@@ -166,20 +167,6 @@ def test_what_cannot_be_read_goes_at_once() -> None:
     bench = Bench(known=0)
     bench.fetch(ONE, unreadable(0), unreadable(1), at(2, 0.5))
     assert bench.offsets() == [(ONE, [0, 1])]
-
-
-def test_a_chunk_has_a_size() -> None:
-    bench = Bench(chunk=3)
-    bench.fetch(ONE, *(at(offset, 0.5) for offset in range(7)))
-    assert bench.offsets() == [(ONE, [0, 1, 2]), (ONE, [3, 4, 5]), (ONE, [6])]
-
-
-def test_only_so_many_chunks_are_under_way() -> None:
-    bench = Bench(chunk=1)
-    bench.fetch(ONE, *(at(offset, 0.5) for offset in range(7)))
-    taken = [bench.buffer.next() for _ in range(UNDER_WAY)]
-    assert all(taken)
-    assert bench.buffer.next() is None
 
 
 def test_labels_that_never_end_leave_room_for_transactions() -> None:
@@ -319,8 +306,7 @@ def test_a_chunk_says_which_offset_was_expected() -> None:
     bench = Bench(chunk=2)
     bench.buffer.begin(ONE, decoded, 3, -1)
     bench.fetch(ONE, at(3, 0.5), at(4, 0.5), at(7, 0.6))
-    chunks = [bench.buffer.next(), bench.buffer.next()]
-    assert [chunk.expected_offset for chunk in chunks if chunk is not None] == [3, 5]
+    assert [chunk.expected_offset for chunk in bench.dispatched()] == [3, 5]
 
 
 def test_a_chunk_from_before_a_new_beginning_is_under_way_no_more() -> None:

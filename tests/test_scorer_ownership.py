@@ -11,13 +11,14 @@ from prometheus_client import CollectorRegistry
 from risk.errors import StoreError
 from risk.store import Owner, TakenOver
 from risk.topics import topics_of
-from scorer.log.decoding import Place
+from scorer.log.decoding import Chunk, Place
 from scorer.metrics import Metrics
+from scorer.worker.batch import End
 from scorer.worker.buffer import Buffer, Gap
 from scorer.worker.ownership import Ownership
-from scorer.worker.partition import LabelPartition
+from scorer.worker.partition import LabelPartition, TransactionPartition
 from tests.scorer_fakes import FakeStore
-from tests.test_scorer_buffer import Known, at, decoded
+from tests.test_scorer_buffer import Known, at, decoded, unreadable
 
 PLACE = Place("labels", 0)
 Answer = TypeVar("Answer")
@@ -52,7 +53,7 @@ class SlowStore(FakeStore):
 
 
 class Bench:
-    def __init__(self, store: FakeStore, *, next_offset: int = 3) -> None:
+    def __init__(self, store: FakeStore, *, next_offset: int = 3, batches: Any = None) -> None:
         self.bounds, self.failed = Bounds(), list[BaseException]()
         self.buffer = Buffer(ordered_topic="transactions", delay_days=7, days=Known(0))
         unused: Any = None
@@ -63,7 +64,7 @@ class Bench:
         self.ownership = Ownership(
             topics=topics_of(""),
             buffer=self.buffer,
-            batches=unused,
+            batches=batches,
             pipelines=pipelines,
             store=unused,
             commits=store,
@@ -82,6 +83,40 @@ class Bench:
 
     async def _confirm(self, topic: str, partition: int) -> None:
         assert Place(topic, partition) == PLACE
+
+
+class ScoresAtOnce:
+    """What it scored is stored later."""
+
+    def __init__(self) -> None:
+        self.scored: list[Place] = []
+
+    async def score(self, partition: TransactionPartition, chunk: Chunk[Any], end: End) -> None:
+        del chunk, end
+        self.scored.append(partition.place)
+
+
+def test_what_was_scored_makes_room_for_others_before_it_is_stored() -> None:
+    batches, places = ScoresAtOnce(), [Place("transactions", number) for number in range(5)]
+    bench = Bench(FakeStore(), batches=batches)
+    for place in places:
+        taken = TakenOver(Owner(*place, 1), 0, None, 0, 0, 0, None)
+        bench.ownership.partitions[place] = TransactionPartition(place, taken, FakeStore(), bench.failed.append, "b")
+        bench.buffer.begin(place, decoded, 0, 0)
+        bench.buffer.add(place, [unreadable(0)])
+        bench.buffer.read_up_to(place, 1, 1, 1)
+
+    async def work() -> None:
+        while (chunk := bench.buffer.next()) is not None:
+            await bench.ownership.work_on(chunk, _never)
+
+    asyncio.run(work())
+    assert batches.scored == places
+    assert not any(bench.buffer.is_idle(place) for place in places)
+
+
+async def _never() -> None:
+    raise AssertionError("nothing of it was stored")
 
 
 def test_an_end_without_records_is_skipped_once() -> None:

@@ -115,13 +115,12 @@ def test_the_second_commit_does_not_begin_before_the_first_is_over() -> None:
         async def second() -> None:
             happened.append("second")
 
-        await partition.queue(first)
+        partition.queue(first)
+        partition.queue(second)
         happened.append("queued")
-        waiting = asyncio.create_task(partition.queue(second))
         while not happened.count("first begins"):
             await asyncio.sleep(0)
         first_may_end.set()
-        await waiting
         await partition.queue_is_empty()
 
     queued(run)
@@ -137,7 +136,7 @@ def test_whatever_goes_wrong_in_the_queue_is_fatal() -> None:
         async def fails() -> None:
             raise error
 
-        await partition.queue(fails)
+        partition.queue(fails)
         await partition.queue_is_empty()
 
     queued(run, told.append)
@@ -155,7 +154,7 @@ def test_who_stops_waiting_does_not_stop_what_is_under_way() -> None:
             await may_end.wait()
             happened.append("ended")
 
-        await partition.queue(first)
+        partition.queue(first)
         waiting = asyncio.create_task(partition.queue_is_empty())
         await asyncio.sleep(0)
         waiting.cancel()

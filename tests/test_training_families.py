@@ -99,7 +99,17 @@ def test_a_family_of_ones_own_trains_is_proved_scores_and_is_reported_again(
     assert "decision-tree" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("kind", "scored_by"), [("xgboost", "trees"), ("catboost", "trees"), ("mlp", "onnxruntime")])
+@pytest.mark.parametrize(
+    ("kind", "scored_by"),
+    [
+        ("xgboost", "trees"),
+        ("catboost", "trees"),
+        ("mlp", "onnxruntime"),
+        ("isolation-forest", "trees"),
+        ("one-class-svm", "onnxruntime"),
+        ("autoencoder", "onnxruntime"),
+    ],
+)
 def test_a_family_that_is_not_trained_by_default_trains_is_proved_and_scores(
     file: Path, tmp_path: Path, kind: str, scored_by: str
 ) -> None:

@@ -10,23 +10,28 @@ from risk.errors import BundleError, EngineError
 from risk.model import Model, OnnxModel, quickest
 from risk.trees import Trees
 from trainer.bundle_writer import prove_agreement, prove_batches, prove_served
-from trainer.families import FAMILIES
+from trainer.families import CLASS_WEIGHT, FAMILIES, NONE, SMOTE, UNDERSAMPLE
 from trainer.families.catboost import trees_of as tables_of
 from trainer.families.family import Rows, family_of, fitted
 from trainer.families.lightgbm import trees_of
 from trainer.families.parameters import read_parameters
+from trainer.fit import balanced
 from trainer.onnx_model import largest_float32_not_above, serialized, tree_ensemble
 
 ROWS, WIDTH = 6_000, 8
 CODES = 6  # the column that holds category codes
-BOOSTED = ("lightgbm", "xgboost", "catboost")  # scored by the compiled loop
+BOOSTED = ("lightgbm", "xgboost", "catboost")
+BY_THE_LOOP = (*BOOSTED, "isolation-forest")
 SMALL: dict[str, dict[str, Any]] = {
     "random-forest": {"n_estimators": 30, "max_samples": 2_000},
     "lightgbm": {"n_estimators": 60, "min_child_samples": 20},
     "xgboost": {"n_estimators": 60},
     "catboost": {"iterations": 60},
     "mlp": {"max_iter": 5},
+    "isolation-forest": {"n_estimators": 60},
+    "autoencoder": {"max_iter": 5},
 }
+DETECTORS = ("isolation-forest", "one-class-svm", "autoencoder")
 ONE_LEAF: dict[str, dict[str, Any]] = {
     "lightgbm": {"min_child_samples": 300},
     "xgboost": {"gamma": 1e6},
@@ -68,12 +73,12 @@ def served(kind: str, estimator: Any) -> Model:
 
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_each_model_is_served_as_it_was_trained(kind: str, trained: dict[str, Any]) -> None:
-    """Within 1e-6 on rows it has not seen, and to the bit in batches of 1, 2, 3, 64 and 512."""
+    """Within 1e-6 on rows it has not seen, and to the bit in batches of 1 to 1,000."""
     values, _ = rows()
     model = served(kind, trained[kind])
     raw = model.raw_scores(values[4000:])
     assert np.ptp(raw) > 0.5
-    assert isinstance(model, Trees) == (kind in BOOSTED)
+    assert isinstance(model, Trees) == (kind in BY_THE_LOOP)
     own = family_of(kind).own_scores(trained[kind], values[4000:])
     prove_served(kind, own, onnx_of(kind, trained[kind]), model, values[4000:], raw)
     assert np.array_equal(model.raw_scores(values[4000:4001]), raw[:1])
@@ -91,7 +96,7 @@ def test_what_depends_on_the_processor_is_rounded_away_from_the_coefficients(tra
     assert numbers == [float(f"{number:.5e}") for number in numbers]
 
 
-@pytest.mark.parametrize("kind", ["random-forest", *BOOSTED])
+@pytest.mark.parametrize("kind", ["random-forest", *BY_THE_LOOP])
 def test_rows_on_a_threshold_and_a_step_beside_it_go_the_way_they_went_in_training(
     kind: str, trained: dict[str, Any]
 ) -> None:
@@ -117,7 +122,7 @@ def _thresholds(kind: str, estimator: Any) -> list[float]:
     if kind == "lightgbm":
         frame = estimator.booster_.trees_to_dataframe()
         return frame.loc[frame["split_feature"] == "Column_0", "threshold"].tolist()  # type: ignore[no-any-return]
-    trees = [each.tree_ for each in estimator.estimators_]
+    trees = [each.tree_ for each in estimator.estimators_]  # an isolation forest's have all columns, in their order
     return [threshold for tree in trees for threshold in tree.threshold[tree.feature == 0].tolist()]
 
 
@@ -158,6 +163,27 @@ def test_weights_are_learned_from_and_served(kind: str) -> None:
     assert raw.mean() > 1.5 * served(kind, trained_as(kind)).raw_scores(values[4000:]).mean()
 
 
+@pytest.mark.parametrize("balance", [CLASS_WEIGHT, UNDERSAMPLE, SMOTE])
+@pytest.mark.parametrize("kind", [kind for kind in FAMILIES if kind not in DETECTORS])
+def test_each_balance_raises_the_scores_and_is_served(kind: str, balance: str) -> None:
+    """Rare frauds, as genuine rows drown them."""
+    values, is_fraud = rows()
+    rare = Rows(values[:4000], is_fraud[:4000] & (np.arange(4000) % 8 == 0), None, [CODES])
+    small = {**SMALL, "mlp": {}}.get(kind, {})  # after few passes, a network has hardly begun
+    family, parameters = family_of(kind), {**read_parameters(None, [kind])[kind], **small}
+    assert balance in family.balances
+    plain = served(kind, fitted(family, parameters, rare, 1)).raw_scores(values[4000:])
+    estimator = fitted(family, parameters, balanced(balance, rare, 1), 1)
+    raw = served(kind, estimator).raw_scores(values[4000:])
+    prove_agreement(kind, family.own_scores(estimator, values[4000:]), raw)
+    assert raw.mean() > 1.3 * plain.mean()
+
+
+@pytest.mark.parametrize("kind", DETECTORS)
+def test_a_detector_can_only_be_left_unbalanced(kind: str) -> None:
+    assert family_of(kind).balances == (NONE,)
+
+
 @pytest.mark.parametrize(("kind", "deep"), [("xgboost", {"max_depth": 7}), ("catboost", {"depth": 7})])
 def test_trees_of_more_than_64_leaves_are_onnx_runtime_s(kind: str, deep: dict[str, int]) -> None:
     values, _ = rows()
@@ -188,14 +214,43 @@ def test_a_table_of_leaves_becomes_a_tree_whose_first_split_is_the_lowest_bit() 
     assert model.raw_scores(values) == pytest.approx([1 / (1 + np.exp(-odds)) for odds in (0.5, 1.0, 1.5, 2.5)])
 
 
-def test_a_network_gives_the_same_bits_in_batches_of_every_size(trained: dict[str, Any]) -> None:
-    """Products of matrices go by blocks of rows, so that every remainder is tried."""
+@pytest.mark.parametrize("kind", ["mlp", "one-class-svm", "autoencoder"])
+def test_products_of_matrices_give_the_same_bits_in_batches_of_every_size(kind: str, trained: dict[str, Any]) -> None:
+    """They go by blocks of rows, so that every remainder is tried."""
     values, _ = rows()
-    model = served("mlp", trained["mlp"])
+    model = served(kind, trained[kind])
     raw = model.raw_scores(values)
     for size in [*range(1, 70), 127, 128, 129, 1000]:
         got = np.concatenate([model.raw_scores(values[first : first + size]) for first in range(0, 700, size)])
         assert np.array_equal(got, raw[: len(got)]), size
+
+
+@pytest.mark.parametrize("kind", DETECTORS)
+def test_a_detector_never_sees_a_label(kind: str, trained: dict[str, Any]) -> None:
+    values, is_fraud = rows()
+    parameters = {**read_parameters(None, [kind])[kind], **SMALL.get(kind, {})}
+    other = fitted(family_of(kind), parameters, Rows(values[:4000], ~is_fraud[:4000], None, [CODES]), 1)
+    assert onnx_of(kind, other) == onnx_of(kind, trained[kind])
+
+
+@pytest.mark.parametrize("kind", DETECTORS)
+def test_a_detector_finds_rows_that_are_unlike_all_others(kind: str, trained: dict[str, Any]) -> None:
+    """Far out in several columns at once."""
+    values, _ = rows()
+    strange = values[:200].copy()
+    strange[:, [0, 3, 4, 5, 7]] = 7.0
+    raw = served(kind, trained[kind]).raw_scores(np.concatenate([values[4000:], strange]))
+    assert np.quantile(raw[-200:], 0.1) > np.quantile(raw[:-200], 0.9)
+
+
+def test_a_detector_of_few_rows_and_of_one_column_is_served() -> None:
+    """Fewer rows than a tree or a kernel would take."""
+    values = np.arange(12, dtype=np.float32)[:, None]
+    for kind in DETECTORS:
+        family = family_of(kind)
+        estimator = fitted(family, read_parameters(None, [kind])[kind], Rows(values, np.zeros(12, bool), None, []), 1)
+        model = quickest(serialized(family.to_onnx(estimator, 1)), 1, kind)[1]
+        prove_agreement(kind, family.own_scores(estimator, values), model.raw_scores(values))
 
 
 @pytest.mark.parametrize("categories", [[], list(range(WIDTH))])

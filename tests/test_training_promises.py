@@ -77,7 +77,7 @@ def test_the_bundle_carries_the_proof_that_it_serves_what_was_trained(place: Pat
     proof = metrics["proof"]
     assert proof["rows"] == proof["batch_rows"] == metrics["validation"]["transactions"]
     assert 0 < proof["largest_difference"] <= 1e-6
-    assert proof["batch_sizes"] == [1, 2, 3, 64, 512]
+    assert proof["batch_sizes"] == [1, 2, 3, 7, 64, 512, 1000]
 
 
 def test_medians_clip_points_and_vocabularies_are_of_the_fit_period_alone(place: Path) -> None:

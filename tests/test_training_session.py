@@ -91,6 +91,9 @@ def test_a_balance_that_changes_nothing_says_so(
         ("xgboost", {"max_depth": -7}),
         ("catboost", {"depth": 99}),
         ("mlp", {"alpha": -1.0}),
+        ("isolation-forest", {"max_features": -1.0}),
+        ("one-class-svm", {"nu": -1.0}),
+        ("autoencoder", {"alpha": -1.0}),
     ],
 )
 def test_what_the_library_refuses_is_said_with_the_values_that_it_was_given(kind: str, odd: dict[str, float]) -> None:

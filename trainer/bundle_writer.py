@@ -178,7 +178,7 @@ def _read_as(temporary: Path, folder: Path) -> None:
 
 
 MOST_DIFFERENCE = 1e-6
-BATCHES = (1, 2, 3, 64, 512)
+BATCHES = (1, 2, 3, 7, 64, 512, 1000)
 BATCHED_ROWS = 20_000  # in batches of two a validation period would take minutes
 
 

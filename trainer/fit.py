@@ -15,7 +15,8 @@ from risk.codes import Array
 from risk.model import Model, quickest
 from risk.scorer import Preparation
 from trainer.calibrate import FEW_FRAUDS, Calibrated, calibrate, has_few_frauds
-from trainer.families import CLASS_WEIGHT, SMOTE, UNDERSAMPLE
+from trainer.families import CLASS_WEIGHT, ENSEMBLE, SMOTE, UNDERSAMPLE
+from trainer.families.ensemble import WEIGHTS, is_settled, settled, weights_of
 from trainer.families.family import Rows, family_of, fitted
 from trainer.families.parameters import draws
 from trainer.matrix import Matrix
@@ -77,7 +78,10 @@ class Session:
 
     def fit_all(self) -> list[FittedModel]:
         """The best of each family that was asked for."""
-        return [self.calibrated(kind, self._best_of_search(kind)) for kind in self.plan.kinds]
+        fits: list[Fit] = []
+        for kind in self.plan.kinds:  # an ensemble comes behind its members
+            fits.append(self._ensemble_of(fits) if kind == ENSEMBLE else self._best_of_search(kind))
+        return [self.calibrated(fit.family, fit) for fit in fits]
 
     def calibrated(self, name: str, fit: Fit) -> FittedModel:
         return FittedModel(name, fit, self.calibrate(fit.raw))
@@ -102,10 +106,36 @@ class Session:
             rows = balanced(self.plan.balance, Rows(fit, self.parts.fit.is_fraud, None, categories), seed)
             estimator = fitted(family, parameters, rows, seed)
             onnx = serialized(family.to_onnx(estimator, len(columns)))
-        scored_by, model = quickest(onnx, len(columns), name)
+        return self._served(kind, parameters, columns, estimator, onnx, validation)
+
+    def _served(
+        self,
+        kind: str,
+        parameters: dict[str, Any],
+        columns: Sequence[int],
+        estimator: Any,
+        onnx: bytes,
+        validation: Array,
+    ) -> Fit:
+        scored_by, model = quickest(onnx, len(columns), kind)
         raw = model.raw_scores(validation)
         reached = areas(raw, self.parts.validation.is_fraud).average_precision
         return Fit(kind, parameters, tuple(columns), estimator, onnx, scored_by, model, raw, reached)
+
+    def _ensemble_of(self, fits: Sequence[Fit]) -> Fit:
+        """Of the models that are there already; where its members were settled by an earlier training, of new ones."""
+        asked, columns = self.plan.parameters[ENSEMBLE], range(len(self.names))
+        if is_settled(asked):
+            return self.fit(ENSEMBLE, asked, columns, ENSEMBLE)
+        members = {one.family: one for one in fits if one.family in asked}
+        is_fraud = self.parts.validation.is_fraud
+        with self.stages.stage(f"fit {ENSEMBLE}"):
+            raws = {kind: members[kind].raw for kind in asked}
+            weights = weights_of(asked, raws, lambda raw: areas(raw, is_fraud).average_precision)
+            parameters = settled(weights, {kind: one.parameters for kind, one in members.items()})
+            estimator = {kind: (weight, members[kind].estimator) for kind, weight in parameters[WEIGHTS].items()}
+            onnx = serialized(family_of(ENSEMBLE).to_onnx(estimator, len(self.names)))
+        return self._served(ENSEMBLE, parameters, columns, estimator, onnx, self.validation)
 
     def _best_of_search(self, kind: str) -> Fit:
         tried = (

@@ -10,7 +10,8 @@ from risk.dataset.map_file import load_map
 from risk.errors import OptionError
 from risk.money import EXPONENTS
 from risk.settings import Settings
-from trainer.families import USUAL_FAMILIES
+from trainer.families import ENSEMBLE, USUAL_FAMILIES
+from trainer.families.ensemble import asked_for as asked_ensemble
 from trainer.families.family import family_of
 from trainer.families.parameters import read_parameters
 from trainer.options import DEFAULT_RESAMPLES, NUMBERS, RANDOM
@@ -89,16 +90,21 @@ def external_map(options: argparse.Namespace, of_file: ColumnMap | None) -> Colu
 def _plan(options: argparse.Namespace) -> Plan:
     for each in NUMBERS:
         each.check(options)
-    kinds = tuple(dict.fromkeys(options.model or USUAL_FAMILIES))
+    ensemble = {} if options.ensemble is None else asked_ensemble(options.ensemble)
+    named = options.model or (() if ensemble else USUAL_FAMILIES)
+    kinds = tuple(dict.fromkeys((*named, *ensemble)))
     for kind in kinds:
         if options.balance not in family_of(kind).balances:
             raise OptionError(
                 f"--balance {options.balance}: {kind} cannot be fitted so, expected one of "
                 f"{', '.join(family_of(kind).balances)}; leave --balance out, or choose other models with --model"
             )
+    parameters: dict[str, dict[str, Any]] = read_parameters(options.params, kinds)
+    if ensemble:
+        kinds, parameters = (*kinds, ENSEMBLE), {**parameters, ENSEMBLE: ensemble}
     return Plan(
         kinds=kinds,
-        parameters=read_parameters(options.params, kinds),
+        parameters=parameters,
         balance=options.balance,
         search=options.search,
         review_cost=options.review_cost,

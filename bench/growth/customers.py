@@ -76,14 +76,12 @@ def main() -> None:
     customers, rows = options.customers, options.customers * options.entries
     days = SeenDays(LedgerTerms(7, HOUR))
     engine = Engine(FeatureSet(ALL_FIELDS), EngineTerms("EUR"), days)
-    engine.restore(block_of(next(pieces(PIECE, PIECE))), 1)  # what is loaded at first use is no customer's
+    engine.restore([block_of(next(pieces(PIECE, PIECE)))], 1)  # what is loaded at first use is no customer's
     engine.forget(1)
     gc.collect()
     before, began = resident_bytes(), time.perf_counter()
-    for piece in pieces(rows, customers):
-        engine.restore(block_of(piece))
+    engine.restore(map(block_of, pieces(rows, customers)))
     seconds = time.perf_counter() - began
-    del piece
     gc.collect()
     grown = resident_bytes() - before
     print(json.dumps({"customers": customers, "entries": rows, "bytes": grown, "seconds": seconds}))

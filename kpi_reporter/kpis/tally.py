@@ -38,8 +38,8 @@ def tally(notables: Array) -> Tally:
     by_day = customer_days(rows["event_time"], rows["customer"], is_high.astype(float))
     has_alert, has_fraud = by_day.which_hold(is_high), by_day.which_hold(is_fraud)
     is_known = by_day.which_hold(rows["verdict"] != UNKNOWN)
-    caught = is_fraud & (by_day.reach > 0)
-    missed = is_fraud & (by_day.reach == 0)
+    caught = is_fraud & (by_day.running_max > 0)
+    missed = is_fraud & (by_day.running_max == 0)
     high = np.flatnonzero(is_high)
     _, first = np.unique(by_day.groups[high], return_index=True)
     raised = high[first]  # the row that opened each case, whose bundle says what a review costs

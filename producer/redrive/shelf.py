@@ -43,7 +43,7 @@ class RejectShelf:
         self._noted[place] = commit
         try:
             return Marks.read(commit.offset, commit.note)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise BrokerError(
                 f"{place[0]} partition {place[1]}: got the note {commit.note[:80]!r} at offset {commit.offset} of "
                 f"group {self._group}, expected one that a redrive wrote; somebody else uses this group. Set its "

@@ -141,7 +141,7 @@ def read_position(path: Path) -> Position | None:
         raise OptionError(f"{path}: the position cannot be read ({error.strerror}); check its rights") from error
     try:
         position = msgspec.json.decode(raw, type=Position)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise OptionError(
             f"{path}: got no position of a replay ({error}), expected what `replay` wrote; delete it, and begin anew "
             "without --resume, or name another with --position"

@@ -19,7 +19,10 @@ PARQUET_ENDINGS = (".parquet", ".pq")
 def open_source(path: Path) -> Source:
     """The reader for a file, chosen by its ending."""
     if path == Path():
-        raise DatasetError("the path of the file is empty: expected a CSV, Parquet or NDJSON file. Name one.")
+        # A path does not know which of the two was written.
+        raise DatasetError(
+            "got no path, or only '.': expected a CSV, Parquet or NDJSON file, or a folder of Parquet files. Name it."
+        )
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:

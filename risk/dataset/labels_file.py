@@ -9,12 +9,13 @@ from risk.dataset.column_map import TimeColumn
 from risk.dataset.kinds import open_source
 from risk.dataset.rows import UNKNOWN, Rows
 from risk.dataset.source import Piece, readable
-from risk.dataset.times import MISSING, as_times, check_range, check_time_type
+from risk.dataset.times import MISSING, as_times, check_range
 from risk.dataset.values import Bad, as_labels, as_texts
 from risk.errors import DatasetError
 from risk.events import Label
 
 ID, CUSTOMER, FRAUD, TIME = "transaction_id", "customer_id", "is_fraud", "labelled_at"
+TIMES = ("text", "JSON", "string", "timestamp", "date")  # the types that need no more to be times
 ADVICE = "Correct it: a label that is left out would count as no fraud."
 
 # (when it was known, whether it says fraud); UNKNOWN is never, as in a dataset: it counts in figures and in no ledger.
@@ -85,7 +86,11 @@ def read_labels_file(path: Path, *, has_customers: bool) -> LabelsFile:
             f"--labels {path}: has no column {', '.join(lacking)}, expected {', '.join(columns)}. The columns are: "
             f"{', '.join(source.columns[:40])}. Name them so."
         )
-    check_time_type(source.types[TIME], TimeColumn(TIME), f"--labels {path}", TIME)
+    if not source.types[TIME].startswith(TIMES):
+        raise DatasetError(
+            f"--labels {path}: {TIME} is of type {source.types[TIME]}: expected timestamps, or texts such as"
+            " 2024-01-31T10:00:00Z: this file has no map, which could say what its numbers count. Write it so."
+        )
     by_transaction: dict[tuple[str, str], tuple[Known, ...]] = {}
     for piece in source.pieces(columns):
         for key, known in _read(path, piece, has_customers):

@@ -101,6 +101,13 @@ def _read(raw: bytes) -> _Response:
 class _Request(RequestStruct):  # type: ignore[misc]
     API_KEY = 3
     API_VERSION = 10
+    _bytes: bytes | None = None
+
+    def encode(self) -> bytes:
+        if self._bytes is None:
+            self._bytes = super().encode()
+        return self._bytes
+
     FLEXIBLE_VERSION = True
     RESPONSE_TYPE = _Response
     SCHEMA = Schema(
@@ -123,5 +130,10 @@ class TopicsRequest(Request[MetadataRequest_v4 | MetadataRequest_v5 | _Request])
 
     def build(self, request_struct_class: Any) -> RequestStruct:
         if request_struct_class is _Request:
-            return _Request([(NO_ID, name, {}) for name in self._topics], self._make, False, False, {})
+            return _question(tuple(self._topics), self._make)
         return request_struct_class(self._topics, self._make)
+
+
+@lru_cache(maxsize=16)  # as with answers: the bytes are the same each time
+def _question(topics: tuple[str, ...], make: bool) -> _Request:
+    return _Request([(NO_ID, name, {}) for name in topics], make, False, False, {})

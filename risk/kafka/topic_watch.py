@@ -5,6 +5,7 @@ something else. Its id is the only difference.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self
@@ -23,6 +24,8 @@ MISSING_LOOKS = 10
 # Until a leader is asked again that did not answer, or is not known.
 AGAIN_SECONDS = 0.05
 CONFIRM_SECONDS = 60.0
+# So many questions may be on their way to a broker: it has the next one when it has answered.
+UNDER_WAY = 2
 
 
 class TopicWatch:
@@ -49,6 +52,9 @@ class TopicWatch:
         self._leaders: dict[tuple[str, int], int] = {}
         self._missing: list[str] = []
         self._answer: dict[str, Any] | None = None  # the last one that was looked at, and was well
+        # Of each broker, the questions that were asked last, and the one that is asked next.
+        self._asked: dict[int | None, deque[asyncio.Task[dict[str, Any] | None]]] = {}
+        self._next: dict[int | None, asyncio.Task[dict[str, Any] | None]] = {}
         self._client: AIOKafkaClient
         self._stack = AsyncExitStack()
 
@@ -98,16 +104,32 @@ class TopicWatch:
         node = None if place is None else self._leaders.get(place)
         if node is None:
             node = self._client.get_random_node()
-        try:
-            answer = await metadata(self._client, node, self._names, make=False)
-        except (KafkaError, TimeoutError):
-            self._leaders.clear()
-            self._answer = None
-            self._client.force_metadata_update()  # the broker may have gone, and another come in its place
+        answer = await self._answer_of(node)
+        if answer is None:
             return False
         if answer is not self._answer:
             self._look_at(answer)
         return not self._missing and (place is None or self._leaders.get(place) == node)
+
+    async def _answer_of(self, node: int | None) -> dict[str, Any] | None:
+        """To a question that is asked after this call; None where there was none. Whoever comes while others are under
+        way shares the next: chunks may come many times as fast as answers."""
+        if node not in self._next:
+            self._next[node] = asyncio.create_task(self._ask(node))
+        return await asyncio.shield(self._next[node])  # who gives up does not take the answer from the others
+
+    async def _ask(self, node: int | None) -> dict[str, Any] | None:
+        asked = self._asked.setdefault(node, deque(maxlen=UNDER_WAY))
+        if len(asked) == UNDER_WAY:
+            await asyncio.wait([asked[0]])
+        asked.append(self._next.pop(node))
+        try:
+            return await metadata(self._client, node, self._names, make=False)
+        except (KafkaError, TimeoutError):
+            self._leaders.clear()
+            self._answer = None
+            self._client.force_metadata_update()  # the broker may have gone, and another come in its place
+            return None
 
     def _look_at(self, answer: dict[str, Any]) -> None:
         """BrokerError where it tells of others."""

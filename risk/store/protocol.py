@@ -97,7 +97,8 @@ class FlagStore(Protocol):
     """Scored transactions: read back by the worker, read by `verify`."""
 
     def history(self, partition: int, since: int) -> Iterator[Block]:
-        """The scored transactions of a partition with a later event time than that, in the order of the log."""
+        """The scored transactions of a partition with a later event time than that, in the order of the log. Only what
+        histories are made from: categories, channels and attributes are left out."""
 
     def flags(
         self,

@@ -54,7 +54,7 @@ class Scoring:
         past = block.select(scored.verdicts == Verdict.SCORED)
         for engine in self._engines.values():
             if engine is not pipeline.engine:
-                engine.restore(past, self._partition)
+                engine.restore([past], self._partition)
             # The engine has this partition and will have no other.
             engine.forget_old_days()
         return scored

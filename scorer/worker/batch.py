@@ -1,6 +1,6 @@
 """The batch, in the order that is the guarantee. A step that fails ends the worker; the next start repairs.
 
-1. decode: done when the records are fetched (scorer/log/decoding.py); what cannot be read is a reject
+1. decode: done in the buffer (scorer/log/decoding.py); what cannot be read is a reject
 2. skip what is below the store's next offset; read which outputs were sent already; ask whether the topics are the same
 3. features, scores, decisions, reasons
 4. once the topics are confirmed: send alerts, then flags, then rejects; every one acknowledged
@@ -97,7 +97,7 @@ class Batches:
         # 2
         unseen = _unseen(chunk, partition.scored_to)
         if unseen is None:
-            await partition.queue(end)
+            partition.queue(end)
             return
         confirmed = asyncio.ensure_future(self._confirm(*chunk.place))  # answered while the chunk is scored
         await partition.already_sent.read_to(unseen.next_offset - 1)
@@ -134,7 +134,7 @@ class Batches:
         newest = int(block.event_time[scored.rows].max()) if scored.rows else None
         too_late = len(out.rejects) - len(unread)
         batch = Batch(piece, pipeline.manifest, scored, out, newest, too_late)
-        await partition.queue(partial(self._send_and_commit, partition, batch, confirmed, end))
+        partition.queue(partial(self._send_and_commit, partition, batch, confirmed, end))
         return True
 
     def _scored(
@@ -273,9 +273,9 @@ def _unseen(chunk: Chunk[Content], next_offset: int) -> Chunk[Content] | None:
         )
     if chunk.records[0].offset >= next_offset:
         return chunk
-    first = sum(record.offset < next_offset for record in chunk.records)
-    if first == len(chunk.records):
+    if chunk.next_offset <= next_offset:
         return None
+    first = sum(record.offset < next_offset for record in chunk.records)
     return chunk.cut(first, len(chunk.records))
 
 

@@ -18,8 +18,12 @@ from risk.clock import DAY
 from risk.codes import Array
 from scorer.log.decoding import MOST_IN_A_CHUNK, Chunk, Labels, Place, Read, Record
 
-# So many chunks of transactions may be on their way through the worker: one is worked on, one is ready behind it.
+# So many chunks of transactions may wait to be scored: one is scored, one is ready behind it.
+TO_SCORE = 2
+# Of one partition so many may be on their way through the worker: one is sent and stored, the next is scored.
 UNDER_WAY = 2
+# So many records make a large chunk. A partition that has them waiting is not fetched from.
+ENOUGH = 250
 # Of labels one: what comes meanwhile makes the next one larger, and a commit costs the same for one label as for many.
 LABELS_UNDER_WAY = 1
 
@@ -62,8 +66,9 @@ class _Queue:
         self._content: Decoded | Labels
         self._times: Array
         self._at: int  # what lies before was dispatched; to cut it off each time would copy all that waits
-        self.first: Record | None  # of those that wait; metrics ask for it in a thread of their own, by one look
         self._set((), self._nothing)
+        self._unread: list[Record] = []  # behind these
+        self.first: Record | None = None  # of those that wait; metrics ask for it in another thread, by one look
         self.open_gap_to = offset
         # The offset that would be fetched next, the last stable one, and the log's end; known after a fetch.
         self.read_to: int | None = None
@@ -73,21 +78,34 @@ class _Queue:
 
     def __len__(self) -> int:
         """How many records wait."""
+        return self._read_count + len(self._unread)
+
+    @property
+    def _read_count(self) -> int:
         return len(self._fetched) - self._at
 
     def add(self, records: Sequence[Record]) -> None:
+        """They are read later: few at a time cost more, and who waits may get more."""
         self.expected = records[-1].offset + 1
+        self._unread += records
+        if self.first is None:
+            self.first = records[0]
+
+    def _read(self) -> None:
+        records, self._unread = self._unread, []
         content: Any = self.read(records)
-        if self:  # hardly ever: what has records waiting is not fetched from
+        if self._read_count:
             waiting: Any = self._content.cut(self._at, len(self._fetched))
             records, content = [*self._fetched[self._at :], *records], waiting.and_then(content)
         self._set(records, content)
 
     def take(self, count: int) -> tuple[Sequence[Record], Decoded | Labels]:
+        """Of those that `times` told of."""
         begin, end = self._at, self._at + count
         records, content, times = self._fetched[begin:end], self._content.cut(begin, end), self._times[begin:end]
         if end == len(self._fetched):
             self._set((), self._nothing)
+            self.first = self._unread[0] if self._unread else None
         else:
             self._at, self.first = end, self._fetched[end]
         newest = int(times.max())
@@ -99,10 +117,11 @@ class _Queue:
 
     def _set(self, records: Sequence[Record], content: Decoded | Labels) -> None:
         self._fetched, self._content, self._times, self._at = records, content, content.times, 0
-        self.first = records[0] if records else None
 
     def times(self, most: int) -> Array:
-        """Of the first that wait."""
+        """Of the first that wait, so many or all."""
+        if self._unread and self._read_count < most:
+            self._read()
         return self._times[self._at : self._at + most]
 
     @property
@@ -114,7 +133,7 @@ class _Queue:
     @property
     def oldest(self) -> int:
         """When the first record happened. What cannot be read waits for nothing, so it is older than all."""
-        return int(self._times[self._at])
+        return int(self.times(1)[0])
 
 
 class Buffer:
@@ -127,6 +146,7 @@ class Buffer:
         self._chunk = chunk
         self._queues: dict[Place, _Queue] = {}
         self._under_way: dict[int, Place] = {}
+        self._to_score: set[int] = set()  # of those
         self._serial = 0
         self._given_up: set[int] = set()  # days
         self.waiting_for: int | None = None  # the ledger day that the oldest head needs
@@ -145,6 +165,7 @@ class Buffer:
 
     def _forget_under_way(self, place: Place) -> None:
         self._under_way = {serial: where for serial, where in self._under_way.items() if where != place}
+        self._to_score &= self._under_way.keys()
 
     def add(self, place: Place, records: Sequence[Record]) -> Gap | None:
         """Takes in what was fetched, in order; tells where the log did not go on as expected."""
@@ -174,15 +195,25 @@ class Buffer:
         if queue is not None:
             queue.expected, queue.dispatched_to = max(queue.expected, offset), max(queue.dispatched_to, offset)
 
-    def has_records(self, place: Place) -> bool:
-        return place in self._queues and bool(self._queues[place])
+    def has_enough(self, place: Place) -> bool:
+        """Whether so much of it waits that it need not be fetched from: memory stays bounded, and who has much is not
+        put together with more."""
+        return place in self._queues and len(self._queues[place]) >= ENOUGH
 
-    def _has_room(self, *, ordered: bool) -> bool:
-        under_way = sum((place.topic == self._ordered_topic) is ordered for place in self._under_way.values())
-        return under_way < (UNDER_WAY if ordered else LABELS_UNDER_WAY)
+    def _has_room_for_labels(self) -> bool:
+        return sum(place.topic != self._ordered_topic for place in self._under_way.values()) < LABELS_UNDER_WAY
+
+    def scored(self, serial: int) -> None:
+        """This chunk needs the thread that scores no more; it is still to be sent and stored."""
+        self._to_score.discard(serial)
+
+    @property
+    def is_scoring(self) -> bool:
+        return bool(self._to_score)
 
     def done(self, serial: int) -> None:
         """This chunk has been worked on. One from before its partition began again is not known any more."""
+        self._to_score.discard(serial)
         self._under_way.pop(serial, None)
 
     def is_under_way(self, serial: int) -> bool:
@@ -224,16 +255,20 @@ class Buffer:
     def next(self) -> Chunk[Any] | None:
         """The next chunk, or None: wait for more records, for room, or for a ledger day (`waiting_for`)."""
         labels = self._labels()
-        if labels and self._has_room(ordered=False):
+        if labels and self._has_room_for_labels():
             place, queue = min(labels, key=lambda entry: entry[1].turn)
-            return self._dispatch(place, queue, min(self._chunk, len(queue)))
-        if not self._has_room(ordered=True):
+            return self._dispatch(place, queue, len(queue.times(self._chunk)))
+        if len(self._to_score) >= TO_SCORE:
             return None
         first = self._first()
         if first is None:
             self.waiting_for = None  # more records come first
             return None
         place, queue = first
+        if self._to_score and len(queue) < min(ENOUGH, self._chunk):
+            return None  # ready behind another one it could not grow any more
+        if sum(where == place for where in self._under_way.values()) >= UNDER_WAY:
+            return None
         count, wants = self._cut(queue)
         self.waiting_for = None if count else wants
         return self._dispatch(place, queue, count) if count else None
@@ -241,18 +276,22 @@ class Buffer:
     @property
     def is_starved(self) -> bool:
         """Whether nothing but more records can bring the next chunk."""
-        return not self._labels() and self._first() is None
+        return not self._labels() and not self._ready()
 
     def _first(self) -> tuple[Place, _Queue] | None:
-        """Whose turn it is: the oldest head, where every partition of transactions has one or is read to its end."""
-        queues = self._ordered()
-        if any(not queue and not queue.at_its_end for _, queue in queues):
-            return None
-        ready = [(queue.oldest, place, queue) for place, queue in queues if queue]
+        """Whose turn it is: the oldest head."""
+        ready = [(queue.oldest, place, queue) for place, queue in self._ready()]
         if not ready:
             return None
         _, place, queue = min(ready, key=lambda entry: entry[:2])
         return place, queue
+
+    def _ready(self) -> list[tuple[Place, _Queue]]:
+        """The partitions of transactions that have records, where each of the others is read to its end."""
+        queues = self._ordered()
+        if any(not queue and not queue.at_its_end for _, queue in queues):
+            return []
+        return [(place, queue) for place, queue in queues if queue]
 
     def _ordered(self) -> list[tuple[Place, _Queue]]:
         return [(place, queue) for place, queue in self._queues.items() if place.topic == self._ordered_topic]
@@ -266,15 +305,17 @@ class Buffer:
         records, content = queue.take(count)
         self._serial += 1
         self._under_way[self._serial] = place
+        if place.topic == self._ordered_topic:
+            self._to_score.add(self._serial)
         queue.turn = self._serial
         return Chunk(place, records, content, self._serial, expected_offset)
 
     def _cut(self, queue: _Queue) -> tuple[int, int | None]:
         """How many records can go now, and the day that the one behind them needs."""
-        most = min(self._chunk, len(queue))
+        times = queue.times(self._chunk)
+        most = len(times)
         if self._delay is None:
             return most, None
-        times = queue.times(most)
         places = np.flatnonzero(times != NO_TIME)
         if not len(places):
             return most, None

@@ -168,11 +168,8 @@ class Pipelines:
         self.forget(partition)
         if newest is None:
             return 0
-        rows = 0
-        for block in store.history(partition, history_horizon(newest, pipeline.manifest.max_lateness_ms)):
-            pipeline.engine.restore(block, partition)
-            rows += len(block)
-        return rows
+        since = history_horizon(newest, pipeline.manifest.max_lateness_ms)
+        return pipeline.engine.restore(store.history(partition, since), partition)
 
     def forget_days(self, slowest: int) -> None:
         for pipeline, source in list(self._begun.values()):

@@ -1,6 +1,7 @@
 """What a worker opens before it works: the store, and clients of Kafka. All of it is closed on the way out."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from risk.errors import BrokerError
 from risk.kafka.connection import Connection, check_reachable, client_options, in_words
 from risk.kafka.log import LogReader, Reads, open_reader
-from risk.kafka.sending import CODEC
+from risk.kafka.sending import CODEC, Message, send_all
 from risk.kafka.topic_problems import retention_warnings, topology_errors
 from risk.kafka.topic_states import identity, look
 from risk.kafka.topic_watch import TopicWatch
@@ -44,7 +45,8 @@ class Clients:
         self.side: StoreThread
         self.scoring: StoreThread
         self.storing: StoreThread
-        self.producer: AIOKafkaProducer
+        self._producer: AIOKafkaProducer
+        self._alerting: AIOKafkaProducer
         self.admin: AIOKafkaAdminClient
         self.bounds: LogBounds
         self.watch: TopicWatch
@@ -71,7 +73,16 @@ class Clients:
             TopicWatch(self._connection, self.topics, ours, OTHER_LOG, confirm_seconds=self._send_seconds)
         )
         self.bounds = LogBounds(await self.reader(), await self.reader(Reads.COMMITTED), metrics)
-        self.producer = AIOKafkaProducer(
+        self._producer, self._alerting = await self._open_producer(), await self._open_producer()
+
+    async def send(self, topic: str, partition: int, messages: Sequence[Message]) -> int:
+        """See `send_all`. A producer has one request on its way to a broker, and the next waits for its answer; so that
+        alerts wait for no flags of other partitions, they have a producer of their own."""
+        producer = self._alerting if topic == self.topics.alerts else self._producer
+        return await send_all(producer, topic, partition, messages)
+
+    async def _open_producer(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
             **client_options(self._connection),
             enable_idempotence=True,
             acks="all",
@@ -82,8 +93,9 @@ class Clients:
             request_timeout_ms=int(self._send_seconds * 1000),
         )
         with in_words(self._connection.brokers):
-            await self.producer.start()
-        self._stack.push_async_callback(self.producer.stop)
+            await producer.start()
+        self._stack.push_async_callback(producer.stop)
+        return producer
 
     async def reader(self, reads: Reads = Reads.ALL) -> LogReader:
         """One for as long as the worker lives."""

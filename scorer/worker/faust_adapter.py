@@ -20,6 +20,7 @@ from typing import Any, cast
 import aiokafka
 import faust
 from faust.app.base import BootStrategy
+from faust.tables import TableManager
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -130,6 +131,8 @@ class Consumer(driver.Consumer):
         if not self.flow_active:
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # Faust's own call has it
         seeks = self._seeks
+        for ready in self._ready(seeks):  # since the last call: they need not wait for a fetch
+            yield ready
         async with self._fetching:
             if self.should_stop or not self._is_current(seeks):
                 await self.sleep(BUSY_SECONDS)
@@ -138,19 +141,21 @@ class Consumer(driver.Consumer):
         if self.should_stop or not self._is_current(seeks):
             return  # a rebalance came between; the seek that ends it begins again from the store
         await self._take_in(records)
-        if not self._is_current(seeks):
-            return
+        for ready in self._ready(seeks):
+            yield ready
+        if self._is_current(seeks):
+            await self._ownership.change()
+
+    def _ready(self, seeks: int) -> Iterator[tuple[TP, ConsumerMessage]]:
+        """The chunks that can go, until a rebalance comes: whoever takes one may wait before it asks for the next."""
         buffer, generation = self._ownership.buffer, self.app.consumer_generation_id
-        while (chunk := buffer.next()) is not None:
+        while not self.should_stop and self._is_current(seeks) and (chunk := buffer.next()) is not None:
             tp, last = TP(*chunk.place), chunk.records[-1]
             whole = cast(Any, chunk)  # a message of Faust bears bytes; ours bears what was decoded from them
             yield tp, ConsumerMessage(
                 tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type,
                 None, b"", whole, None, 0, 0, tp, generation_id=generation,
             )  # fmt: skip
-            if not self._is_current(seeks):
-                return
-        await self._ownership.change()
 
     def _is_current(self, seeks: int) -> bool:
         """No rebalance came since there had been so many seeks."""
@@ -162,7 +167,7 @@ class Consumer(driver.Consumer):
         An empty set would mean all of them to the client."""
         buffer = self._ownership.buffer
         active = set(self._get_active_partitions())
-        hungry = {tp for tp in active if not buffer.has_records(Place(*tp))}
+        hungry = {tp for tp in active if not buffer.has_enough(Place(*tp))}
         if not hungry:
             if not active:
                 await self.sleep(IDLE_SECONDS)
@@ -221,6 +226,13 @@ class Boot(BootStrategy):
     enable_web = False
 
 
+class NoTables(TableManager):
+    async def on_start(self) -> None:
+        """Faust's own gives tables a second to be declared before the group is joined; there are none."""
+        await self._update_channels()
+        await self.recovery.start()
+
+
 class ScorerApp(faust.App):
     """Faust's app, and the partitions that its transport asks about."""
 
@@ -257,6 +269,7 @@ def make_app(
         broker_client_id=client_id,
         broker_credentials=_credentials(connection),
         autodiscover=False,
+        TableManager=NoTables,
         store="memory://",
         processing_guarantee="at_least_once",
         stream_wait_empty=True,

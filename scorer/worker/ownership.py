@@ -6,6 +6,7 @@ Faust's adapter and its signals ask this; what a partition's offset is, `partiti
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -152,10 +153,9 @@ class Ownership:
         """Returns when a chunk has been worked on or a ledger day has come, if there is one to wait for, or soon."""
         self._changed.clear()
         if not self.buffer.is_starved:
-            try:
-                await asyncio.wait_for(self._changed.wait(), CHANGE_SECONDS)
-            except TimeoutError:
-                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CHANGE_SECONDS):  # no task of its own, as `wait_for` would make
+                    await self._changed.wait()
 
     def wake(self) -> None:
         """A chunk was worked on, or a ledger day came: something may go now."""
@@ -170,11 +170,14 @@ class Ownership:
             self.buffer.done(chunk.serial)
             await end()
             self.on_commit()
-            self.wake()
+            if not self.buffer.is_scoring:  # or what comes meanwhile makes the next chunk larger
+                self.wake()
 
         partition = self.partitions.get(chunk.place) if self.buffer.is_under_way(chunk.serial) else None
         if isinstance(partition, TransactionPartition):
             await self._batches.score(partition, chunk, ended)
+            self.buffer.scored(chunk.serial)
+            self.wake()
         elif isinstance(partition, LabelPartition):
             await self._batches.learn(partition, chunk, ended)
         else:

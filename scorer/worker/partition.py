@@ -44,7 +44,7 @@ class Partition:
         self._next_offset = taken.next_offset
         self._commits = commits
         self._fatal = fatal
-        self._first_in_queue: asyncio.Task[None] | None = None
+        self._last_in_queue: asyncio.Task[None] | None = None
         self._checked_at = 0.0
 
     @property
@@ -57,19 +57,22 @@ class Partition:
         """Whether everything that was worked on is in the store."""
         return True
 
-    async def queue(self, send_and_commit: Callable[[], Awaitable[object]]) -> None:
-        """Returns as soon as it is this one's turn, so that the next chunk is scored meanwhile: what waits for a broker
-        needs no processor. Chunks are sent and committed one after the other, in the order of scoring."""
-        await self.queue_is_empty()
-        self._first_in_queue = asyncio.create_task(self._carry_out(send_and_commit))
+    def queue(self, send_and_commit: Callable[[], Awaitable[object]]) -> None:
+        """Chunks are sent and committed one after the other, in the order of scoring. Whoever queues one goes on at
+        once and scores: what waits for a broker needs no processor."""
+        self._last_in_queue = asyncio.create_task(self._carry_out(send_and_commit, self._last_in_queue))
 
     async def queue_is_empty(self) -> None:
         """Whoever is cancelled while waiting does not cancel what it waits for."""
-        if self._first_in_queue is not None:
-            await asyncio.wait([self._first_in_queue])
+        if self._last_in_queue is not None:
+            await asyncio.wait([self._last_in_queue])
 
-    async def _carry_out(self, send_and_commit: Callable[[], Awaitable[object]]) -> None:
+    async def _carry_out(
+        self, send_and_commit: Callable[[], Awaitable[object]], before: asyncio.Task[None] | None
+    ) -> None:
         try:
+            if before is not None:
+                await asyncio.wait([before])
             await send_and_commit()
         except Exception as error:
             self._fatal(error)

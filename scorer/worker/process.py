@@ -24,7 +24,6 @@ from risk.clock import DAY, EARLIEST, HOUR, SECOND
 from risk.events import Transaction
 from risk.kafka.connection import Connection
 from risk.kafka.log import LIMIT_SECONDS
-from risk.kafka.sending import send_all
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from risk.topics import group_of
@@ -140,7 +139,7 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
             pipelines=pipelines,
             days=days,
             scoring=clients.scoring,
-            send=partial(send_all, clients.producer),
+            send=clients.send,
             metrics=metrics,
             confirm=clients.watch.confirm,
         ),
@@ -188,7 +187,7 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
             store=clients.side,
             bounds=clients.bounds,
             confirm=clients.watch.confirm,
-            publish=partial(send_all, clients.producer, topics.ledger, 0),
+            publish=partial(clients.send, topics.ledger, 0),
             metrics=metrics,
             owner=ownership.owner_of_first,
         )
@@ -282,7 +281,7 @@ def warm_up(bundle: Bundle) -> None:
     )
     for first in range(0, len(block), WARM_UP_CUSTOMERS):
         pipeline.score(block.cut(first, first + WARM_UP_CUSTOMERS))
-    pipeline.engine.restore(block, 1)
+    pipeline.engine.restore([block], 1)
     pipeline.engine.forget_old_days()
 
 

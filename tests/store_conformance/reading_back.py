@@ -24,11 +24,10 @@ def ids(store: Store, partition: int, since: int) -> list[str]:
 class ReadingBack(Promises):
     """Everything, and in the order of the log."""
 
-    def test_a_transaction_comes_back_whole(self, store: Store) -> None:
+    def test_what_histories_are_made_from_comes_back(self, store: Store) -> None:
         store_flags(store, [flag(3, attributes='{"age":30.0,"city":"Ulm"}')])
-        attributes = {"age": 30.0, "city": "Ulm"}
-        whole = Transaction("t3", NEW_YEAR, "ann", "EUR", "mill", "Grocery", 1250, "pos", None, "DE", attributes)
-        assert list(map(list, store.history(0, 0))) == [[whole]]
+        past = Transaction("t3", NEW_YEAR, "ann", "EUR", "mill", None, 1250, None, None, "DE")
+        assert list(map(list, store.history(0, 0))) == [[past]]
 
     def test_what_is_missing_comes_back_missing(self, store: Store) -> None:
         store_flags(store, [flag(3, amount=None, merchant=None)])
@@ -70,7 +69,36 @@ class ReadingBack(Promises):
         assert len(pieces) > 1
         assert [t.event_time for piece in pieces for t in piece] == [row.event_time for row in rows]
 
+    def test_a_piece_of_which_nothing_is_late_enough_ends_nothing(self, store: Store) -> None:
+        rows = [flag(offset, NEW_YEAR + offset) for offset in (0, 1, 20_000, 90_000)]
+        store_flags(store, rows)
+        assert ids(store, 0, NEW_YEAR + 1) == ["t20000", "t90000"]
+
+    def test_texts_come_back_as_they_were(self, store: Store) -> None:
+        """Also where some are missing, where they are all alike, and with what parts texts elsewhere."""
+        merchants = ["mill", None, "a,b", "\n", "größe", None]
+        store_flags(store, [flag(number, merchant=merchant) for number, merchant in enumerate(merchants)])
+        [block] = store.history(0, 0)
+        assert block.merchant_id == merchants
+        assert block.country == ["DE"] * len(merchants)
+
     # Flags
+    def test_flags_that_are_nearly_alike_come_back_each_as_it_was(self, store: Store) -> None:
+        """More of them than go into one statement, whose columns are alike in all rows, or in all but one."""
+        rows = [
+            flag(
+                number,
+                NEW_YEAR + number,
+                customer="bob" if number == 99 else "ann",
+                merchant=None if number < 100 else "mill",
+                amount=number if number < 200 else None,
+                level="high" if number in (7, 150) else "low",
+            )
+            for number in range(235)
+        ]
+        store_flags(store, rows)
+        assert list(store.flags()) == rows
+
     def test_flags_come_by_partition_and_offset(self, store: Store) -> None:
         far, near = rows_of(1, 40, partition=11), rows_of(2, 5_000)
         store_flags(store, far, partition=11)

@@ -10,7 +10,13 @@ FAMILIES = {
     "xgboost": "trainer.families.xgboost",
     "catboost": "trainer.families.catboost",
     "mlp": "trainer.families.mlp",
+    "isolation-forest": "trainer.families.isolation_forest",
+    "one-class-svm": "trainer.families.one_class_svm",
+    "autoencoder": "trainer.families.autoencoder",
 }
+# Made of models of other families, as --ensemble says: nobody names it alone.
+ENSEMBLE = "ensemble"
+MADE_OF_OTHERS = {ENSEMBLE: "trainer.families.ensemble"}
 # Trained where none is named, in this order: of equal ones the first wins.
 USUAL_FAMILIES = ("logistic", "random-forest", "lightgbm")
 

@@ -9,7 +9,7 @@ import onnx
 
 from risk.codes import Array
 from risk.errors import OptionError
-from trainer.families import FAMILIES
+from trainer.families import FAMILIES, MADE_OF_OTHERS
 from trainer.reproducible import one_thread
 
 Parameters = Mapping[str, Any]
@@ -73,10 +73,11 @@ class Family(Protocol):
 
 def family_of(name: str) -> Family:
     """Loaded when it is first asked for. OptionError where it is not known, or what it needs is not installed."""
-    if name not in FAMILIES:
+    module = {**FAMILIES, **MADE_OF_OTHERS}.get(name)
+    if module is None:
         raise OptionError(f"got the model {name!r}, expected one of {', '.join(FAMILIES)}")
     try:
-        family: Family = import_module(FAMILIES[name]).FAMILY
+        family: Family = import_module(module).FAMILY
     except ModuleNotFoundError as error:
         raise OptionError(
             f"{name}: needs the package {error.name}, which is not installed; "

@@ -20,14 +20,18 @@ def read_parameters(path: Path | None, names: Iterable[str] = USUAL_FAMILIES) ->
     if path is None:
         return chosen
     for name, table in _read(path).items():
-        if name not in FAMILIES or not isinstance(table, dict):
-            raise OptionError(f"--params {path}: got [{name}], expected tables named {', '.join(FAMILIES)}")
+        if not isinstance(table, dict):
+            raise OptionError(
+                f"--params {path}: got {name[:80]} outside of a table, expected it below a line such as [lightgbm]"
+            )
+        if name not in FAMILIES:
+            raise OptionError(f"--params {path}: got [{name[:80]}], expected tables named {', '.join(FAMILIES)}")
         family = family_of(name)
         known = {parameter.name: parameter for parameter in family.parameters}
         for key, value in table.items():
             if key not in known:
-                raise OptionError(f"--params {path}: got {key!r} in [{name}], expected one of {', '.join(known)}")
-            _check(f"--params {path}: got {key} = {value!r} in [{name}]", known[key], value)
+                raise OptionError(f"--params {path}: got {key[:80]!r} in [{name}], expected one of {', '.join(known)}")
+            _check(f"--params {path}: got {key} = {repr(value)[:80]} in [{name}]", known[key], value)
         if name in chosen:
             chosen[name].update(table)
     return chosen
@@ -59,10 +63,12 @@ def _check(said: str, parameter: Parameter, value: object) -> None:
     """Numbers for numbers, whole ones for whole ones; words only where there are some."""
     if isinstance(value, str) and value in parameter.words:
         return
-    if isinstance(value, bool) or not isinstance(value, int if parameter.is_whole else (int, float)):
-        raise OptionError(f"{said}, expected a value such as {parameter.default!r}")
-    if not parameter.least <= value <= parameter.most:
-        raise OptionError(f"{said}, expected a number from {parameter.least:g} to {parameter.most:g}")
+    types = (int,) if parameter.is_whole else (int, float)
+    if isinstance(value, types) and not isinstance(value, bool) and parameter.least <= value <= parameter.most:
+        return
+    kind = "a whole number" if parameter.is_whole else "a number"
+    words = "".join(f" or {word!r}" for word in parameter.words)
+    raise OptionError(f"{said}, expected {kind} from {parameter.least:g} to {parameter.most:g}{words}")
 
 
 def _drawn(parameter: Parameter, dice: np.random.Generator) -> float:

@@ -103,6 +103,10 @@ def _why_no_map(report: Report) -> str:
 def _check_options(options: argparse.Namespace) -> None:
     if options.write and options.columns:
         raise OptionError("--write with --columns: the map is there already. Leave one of them away.")
+    if options.write and options.rejects and options.write.resolve() == options.rejects.resolve():
+        raise OptionError(
+            f"--rejects {options.rejects}: is the file of --write, too: each needs its own. Name another."
+        )
     for option, target, example in (
         ("--write", options.write, "map.toml"),
         ("--rejects", options.rejects, "rejects.ndjson"),

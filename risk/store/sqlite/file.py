@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from itertools import chain
+from itertools import chain, compress, count
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
@@ -20,6 +20,7 @@ Answer = TypeVar("Answer")
 LOOKS_EVERY_MS = 50
 # Larger ones gain nothing; the smaller ones are for the rest.
 ROWS_IN_A_STATEMENT = 100, 10, 1
+ALIKE_FROM = 100
 
 
 def place_of(path: Path) -> tuple[int, int] | None:
@@ -57,20 +58,26 @@ def when_free(
 def insert_all(connection: sqlite3.Connection, head: str, rows: Sequence[Sequence[object]]) -> None:
     """Many rows of one width in each statement. Python gives its lock away with each statement and waits to get it
     back: beside a busy thread, a row in a statement of its own took twice the processor time and three times as long
-    (`python -m bench.store`)."""
+    (`python -m bench.store`). What is alike in a hundred rows is given once, for to give a value takes longer than to
+    store it."""
     done = 0
     for many in ROWS_IN_A_STATEMENT:
-        until = done + (len(rows) - done) // many * many
-        if until > done:
-            values = [list(chain.from_iterable(rows[at : at + many])) for at in range(done, until, many)]
-            connection.executemany(f"{head} values {_places(len(rows[0]), many)}", values)
-            done = until
+        while len(rows) - done >= many:
+            columns = list(zip(*rows[done : done + many], strict=True))
+            # Few rows are often alike by chance, and each way to be it is a statement of its own.
+            alike = tuple(many >= ALIKE_FROM and column.count(column[0]) == many for column in columns)
+            once = [column[0] for column in compress(columns, alike)]
+            rest = zip(*(column for column, is_alike in zip(columns, alike, strict=True) if not is_alike), strict=True)
+            connection.execute(f"{head} values {_places(alike, many)}", [*once, *chain.from_iterable(rest)])
+            done += many
 
 
 @cache
-def _places(width: int, rows: int) -> str:
-    row = f"({', '.join('?' * width)})"
-    return ", ".join([row] * rows)
+def _places(alike: tuple[bool, ...], rows: int) -> str:
+    """What is given once comes first."""
+    first, following = count(1), count(1 + sum(alike))
+    once = [f"?{next(first)}" if is_alike else None for is_alike in alike]
+    return ", ".join(f"({', '.join(place or f'?{next(following)}' for place in once)})" for _ in range(rows))
 
 
 def begin(connection: sqlite3.Connection, path: Path, held: Held | None) -> None:

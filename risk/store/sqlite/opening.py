@@ -39,13 +39,13 @@ def open_store(path: Path, *, read_only: bool = False, busy_ms: int = BUSY_MS, h
     return SqliteStore(file)
 
 
-def open_file_to_read(path: Path, busy_ms: int, *, of_one_thread: bool = True) -> StoreFile:
+def open_file_to_read(path: Path, busy_ms: int) -> StoreFile:
     path = _file_at(path)
     if not path.exists():
         raise StoreError(
             f"{path}: there is no store, expected one to read; a worker makes it, or set TRUSTLENS_DB to where it is"
         )
-    return _connected(path, uri_to_read(path), busy_ms, None, of_one_thread=of_one_thread)
+    return _connected(path, uri_to_read(path), busy_ms, None)
 
 
 def _file_at(path: Path) -> Path:
@@ -135,11 +135,12 @@ def clear_beside(path: Path) -> None:
         left_over.unlink(missing_ok=True)
 
 
-def _connected(path: Path, uri: str, busy_ms: int, held: Held | None, *, of_one_thread: bool = True) -> StoreFile:
+def _connected(path: Path, uri: str, busy_ms: int, held: Held | None) -> StoreFile:
     before = place_of(path)
     with in_words(path):
+        # Histories are read ahead in a thread of their own; SQLite lets one in after the other.
         connection = sqlite3.connect(
-            uri, uri=True, timeout=busy_ms / 1000, isolation_level=None, check_same_thread=of_one_thread
+            uri, uri=True, timeout=busy_ms / 1000, isolation_level=None, check_same_thread=False
         )
         try:
             if "mode=ro" in uri:

@@ -1,5 +1,5 @@
-"""The reporter's questions. SQLite puts the values of a column into one text, which takes a third of the time that a
-tuple for each row takes, and lets other threads run meanwhile. Texts come as blobs, since most are only counted."""
+"""The reporter's questions. Columns come as one text each, as histories do; here as blobs, since most texts are only
+counted."""
 
 import json
 import os
@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from risk.codes import Array
 from risk.errors import StoreError
 from risk.store.rows import LEVELS, NO_LEVEL, UNKNOWN_AMOUNT, FlagColumns, FlagRow, JudgedFlag, LabelCount, LabelKey
 from risk.store.sqlite.file import StoreFile, place_of
-from risk.store.sqlite.flags import COLUMNS, partitions_of
+from risk.store.sqlite.flags import COLUMNS, NUL, numbers, parted, partitions_of
 from risk.store.sqlite.opening import open_file_to_read
 from risk.store.sqlite.store import SqliteStore
 
@@ -23,8 +22,6 @@ LABELS_AT_ONCE = 20_000
 # So often a reading looks whether it is to end: every few milliseconds.
 STEPS_BETWEEN_LOOKS = 1_000_000
 
-# No text of an event holds a NUL, so it can part them. As a parameter, because an expression is computed row by row.
-_NUL = "\0"
 _LEVEL = " ".join(f"when '{level}' then {number}" for number, level in enumerate(LEVELS))
 
 
@@ -100,19 +97,19 @@ class SqliteStoreToReport:
         return partitions_of(self._file, "risk_flags")
 
     def flag_columns(self, partition: int, first: int, *, score_steps: int, missing: str) -> FlagColumns | None:
-        asked = {"nul": _NUL, "partition": partition, "first": first, "score_steps": score_steps, "missing": missing}
+        asked = {"nul": NUL, "partition": partition, "first": first, "score_steps": score_steps, "missing": missing}
         with self._file.reading() as connection:
             count, *columns = connection.execute(_PIECE, asked).fetchone()
         if not count:
             return None
         offsets, event_times, amounts, levels, scores, *texts = columns
         return FlagColumns(
-            _numbers(offsets),
-            _numbers(event_times),
-            _numbers(amounts),
+            numbers(offsets),
+            numbers(event_times),
+            numbers(amounts),
             np.frombuffer(levels, np.uint8) - ord("0"),
-            _numbers(scores),
-            *(_parted(text, count) for text in texts),
+            numbers(scores),
+            *(parted(text, b"\0", count) for text in texts),
         )
 
     def flag(self, partition: int, offset: int) -> FlagRow | None:
@@ -169,7 +166,7 @@ def file_to_report(path: Path) -> StoreFile:
             f"{path}: the file is empty, expected a store. A worker that begins may be making it now; if none is, "
             "what it held is gone. Put the last backup in its place: docs/runbook.md, TrustLensStoreNotReadable"
         )
-    return open_file_to_read(path, BUSY_MS, of_one_thread=False)
+    return open_file_to_read(path, BUSY_MS)
 
 
 def _unreachable(path: Path, error: OSError) -> StoreError:
@@ -177,20 +174,3 @@ def _unreachable(path: Path, error: OSError) -> StoreError:
         f"{path}: {error.strerror}, expected a file that may be read; change the permissions of file and folder, or "
         "give another path"
     )
-
-
-def _numbers(text: bytes) -> Array:
-    return np.fromstring(text, np.int64, sep=",")
-
-
-def _parted(text: bytes, count: int) -> list[bytes]:
-    first = text.partition(b"\0")[0]
-    if text == (first + b"\0") * (count - 1) + first:  # as currencies and bundles mostly are
-        return [first] * count
-    parts = text.split(b"\0")
-    if len(parts) != count:
-        raise StoreError(
-            f"risk_flags: got {len(parts)} texts in {count} flags, the first {parts[0]!r}, expected as many: one of "
-            "them holds a NUL, so that what wrote it is not TrustLens. Make the store again from the log."
-        )
-    return parts

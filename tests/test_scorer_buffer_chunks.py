@@ -1,0 +1,71 @@
+"""The buffer: how large chunks become, and how many are under way."""
+
+from collections.abc import Sequence
+
+from risk.block_codec import Decoded
+from scorer.worker.buffer import ENOUGH, TO_SCORE
+from tests.test_scorer_buffer import ONE, TWO, Bench, Given, at, decoded
+
+
+def test_a_chunk_has_a_size() -> None:
+    bench = Bench(chunk=3)
+    bench.fetch(ONE, *(at(offset, 0.5) for offset in range(7)))
+    assert bench.offsets() == [(ONE, [0, 1, 2]), (ONE, [3, 4, 5]), (ONE, [6])]
+
+
+def test_only_so_many_chunks_are_under_way() -> None:
+    bench = Bench(chunk=1)
+    bench.fetch(ONE, *(at(offset, 0.5) for offset in range(7)))
+    taken = [bench.buffer.next() for _ in range(TO_SCORE)]
+    assert bench.buffer.next() is None, "room in front of the thread that scores is needed"
+    for chunk in taken:
+        assert chunk is not None
+        bench.buffer.scored(chunk.serial)
+    bench.fetch(TWO, at(0, 0.6))
+    assert bench.buffer.next() is None, "of the partition whose turn it is, so many are sent and stored"
+    assert not bench.buffer.is_starved
+    assert taken[0] is not None
+    bench.buffer.done(taken[0].serial)
+    next_one = bench.buffer.next()
+    assert next_one is not None
+    assert next_one.place == ONE
+    assert bench.buffer.next() is None
+
+
+def test_what_fills_no_chunk_grows_while_another_is_scored() -> None:
+    bench = Bench(chunk=3)
+    bench.fetch(ONE, *(at(offset, 0.5) for offset in range(4)))
+    first = bench.buffer.next()
+    assert first is not None
+    assert bench.buffer.next() is None
+    bench.fetch(ONE, at(4, 0.5))
+    assert bench.buffer.next() is None
+    bench.buffer.scored(first.serial)
+    assert bench.offsets() == [(ONE, [3, 4])]
+
+
+def test_what_comes_few_at_a_time_is_read_together() -> None:
+    """Once it may be its turn: to read a record by itself costs as much as to read ten."""
+    read: list[int] = []
+
+    def counted(records: Sequence[Given]) -> Decoded:
+        read.append(len(records))
+        return decoded(records)
+
+    bench = Bench()
+    bench.buffer.begin(ONE, counted, 0, -1)
+    for offset in range(5):
+        bench.fetch(ONE, at(offset, 0.5))
+        assert bench.buffer.lags()[ONE] == offset + 1
+    assert bench.offsets() == [(ONE, [0, 1, 2, 3, 4])]
+    assert [count for count in read if count] == [5]
+
+
+def test_a_partition_is_fetched_from_until_enough_of_it_waits() -> None:
+    bench = Bench(chunk=ENOUGH)
+    bench.fetch(ONE, *(at(offset, 0.5) for offset in range(ENOUGH - 1)))
+    assert not bench.buffer.has_enough(ONE)
+    bench.fetch(ONE, at(ENOUGH - 1, 0.5))
+    assert bench.buffer.has_enough(ONE)
+    assert bench.offsets() == [(ONE, list(range(ENOUGH)))]
+    assert not bench.buffer.has_enough(ONE)

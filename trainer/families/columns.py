@@ -1,0 +1,100 @@
+"""Standardised numbers and a column for each category, fitted and as ONNX: what families on products of matrices see.
+And the graph that such families are written as."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, compose, helper, numpy_helper
+from sklearn.compose import ColumnTransformer
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from risk.codes import Array
+from trainer.onnx_model import INPUT, TREES_DOMAIN, graph_of
+from trainer.reproducible import rounded
+
+SCALE_DIGITS = 9  # what lies beyond depends on the processor
+
+
+def columns_of(values: Array, categories: Sequence[int]) -> ColumnTransformer:
+    """Fitted on these rows of float64, with means and scales rounded before anything is fitted on what they make."""
+    numbers = [column for column in range(values.shape[1]) if column not in set(categories)]
+    columns = ColumnTransformer(
+        [
+            ("numbers", StandardScaler(), numbers),
+            ("categories", OneHotEncoder(handle_unknown="ignore", sparse_output=False), list(categories)),
+        ],
+        sparse_threshold=0.0,
+    ).fit(values)
+    if numbers:
+        scaler = columns.named_transformers_["numbers"]
+        scaler.mean_, scaler.scale_ = (rounded(each, SCALE_DIGITS) for each in (scaler.mean_, scaler.scale_))
+    return columns
+
+
+class Graph:
+    """Nodes in the order of their making; arrays among what one takes become constants."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+
+    def add(self, operator: str, *takes: str | Array, domain: str = "", **attributes: Any) -> str:
+        """The name of what it gives."""
+        name = f"{operator}{len(self._nodes)}"
+        names = [each if isinstance(each, str) else self._constant(each) for each in takes]
+        self._nodes.append(helper.make_node(operator, names, [name], name=name, domain=domain, **attributes))
+        return name
+
+    def table(self, columns: ColumnTransformer) -> str:
+        """What `columns` make of the features, in float64."""
+        return self.add("Concat", *self._numbers(columns), *self._categories(columns), axis=1)
+
+    def _numbers(self, columns: ColumnTransformer) -> list[str]:
+        """Nothing where every column is a category."""
+        scaler, places = columns.named_transformers_["numbers"], columns.transformers_[0][2]
+        if not places:
+            return []
+        wide = self.add("Cast", self.add("Gather", INPUT, np.array(places), axis=1), to=TensorProto.DOUBLE)
+        return [self.add("Div", self.add("Sub", wide, scaler.mean_), scaler.scale_)]
+
+    def _categories(self, columns: ColumnTransformer) -> list[str]:
+        """A column of 0 and 1 for each code of each category; for a code that was not seen all are 0."""
+        encoder, places = columns.named_transformers_["categories"], columns.transformers_[1][2]
+        found = []
+        for place, codes in zip(places, encoder.categories_ if places else (), strict=True):
+            code = self.add("Cast", self.add("Gather", INPUT, np.array([place]), axis=1), to=TensorProto.INT64)
+            cats = [int(code) for code in codes]
+            each = self.add("OneHotEncoder", code, domain=TREES_DOMAIN, cats_int64s=cats, zeros=1)
+            flat = self.add("Reshape", each, np.array([-1, len(cats)]))
+            found.append(self.add("Cast", flat, to=TensorProto.DOUBLE))
+        return found
+
+    def joined(self, model: onnx.ModelProto, name: str) -> str:
+        """Another model's graph, on the same features: its probabilities of fraud, a column in float64."""
+        member = compose.add_prefix(model, f"{name}/").graph
+        self._nodes.append(helper.make_node("Identity", [INPUT], [member.input[0].name], name=f"{name}/features"))
+        self._nodes += member.node
+        self._constants += member.initializer
+        fraud = self.add("Gather", member.output[-1].name, np.array([1]), axis=1)
+        return self.add("Cast", fraud, to=TensorProto.DOUBLE)
+
+    def finished(self, scores: str, width: int, post_transform: str = "LOGISTIC") -> onnx.ModelProto:
+        """A column of log odds to probabilities, or with NONE one of probabilities: by the operator of regressions, as
+        one that changes nothing. It goes row by row; the general logistic in float64 does not."""
+        narrow = self.add("Cast", scores, to=TensorProto.FLOAT)
+        first = 0.0 if post_transform == "LOGISTIC" else 1.0
+        self._nodes.append(
+            helper.make_node(
+                "LinearClassifier", [narrow], ["label", "probabilities"], name="logistic", domain=TREES_DOMAIN,
+                classlabels_ints=[0, 1], coefficients=[-1.0, 1.0], intercepts=[first, 0.0],
+                multi_class=0, post_transform=post_transform,
+            )
+        )  # fmt: skip
+        return graph_of(self._nodes, width, self._constants)
+
+    def _constant(self, values: Array) -> str:
+        name = f"constant{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
