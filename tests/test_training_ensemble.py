@@ -17,7 +17,7 @@ from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.bundle_writer import prove_served
 from trainer.families import FAMILIES
-from trainer.families.ensemble import FAMILY, asked_for, settled, weights_of
+from trainer.families.ensemble import FAMILY, read_members, settled, weights_of
 from trainer.families.family import family_of
 from trainer.onnx_model import serialized
 
@@ -27,8 +27,8 @@ def average_precision(raw: np.ndarray, is_fraud: np.ndarray) -> float:
 
 
 def test_members_with_weights_and_without() -> None:
-    assert asked_for("catboost=0.6, lightgbm=2") == {"catboost": 0.6, "lightgbm": 2.0}
-    assert asked_for("catboost,lightgbm") == {"catboost": None, "lightgbm": None}
+    assert read_members("catboost=0.6, lightgbm=2") == {"catboost": 0.6, "lightgbm": 2.0}
+    assert read_members("catboost,lightgbm") == {"catboost": None, "lightgbm": None}
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_members_with_weights_and_without() -> None:
 )
 def test_what_cannot_be_meant_is_refused(text: str, expected: str) -> None:
     with pytest.raises(OptionError, match=f"--ensemble: got '{text}', expected .*{expected}"):
-        asked_for(text)
+        read_members(text)
 
 
 def test_weights_add_up_to_1_and_who_has_none_is_no_member() -> None:

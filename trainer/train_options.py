@@ -11,7 +11,7 @@ from risk.errors import OptionError
 from risk.money import EXPONENTS
 from risk.settings import Settings
 from trainer.families import ENSEMBLE, USUAL_FAMILIES
-from trainer.families.ensemble import asked_for as asked_ensemble
+from trainer.families.ensemble import read_members
 from trainer.families.family import family_of
 from trainer.families.parameters import read_parameters
 from trainer.options import DEFAULT_RESAMPLES, NUMBERS, RANDOM
@@ -90,7 +90,7 @@ def external_map(options: argparse.Namespace, of_file: ColumnMap | None) -> Colu
 def _plan(options: argparse.Namespace) -> Plan:
     for each in NUMBERS:
         each.check(options)
-    ensemble = {} if options.ensemble is None else asked_ensemble(options.ensemble)
+    ensemble = {} if options.ensemble is None else read_members(options.ensemble)
     named = options.model or (() if ensemble else USUAL_FAMILIES)
     kinds = tuple(dict.fromkeys((*named, *ensemble)))
     for kind in kinds:

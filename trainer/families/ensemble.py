@@ -57,7 +57,7 @@ class Ensemble:
 FAMILY: Family = Ensemble()
 
 
-def asked_for(text: str) -> dict[str, float | None]:
+def read_members(text: str) -> dict[str, float | None]:
     """What --ensemble says: `catboost=0.6,lightgbm=0.4`, or names alone, whose weights validation chooses."""
     asked: dict[str, float | None] = {}
     for part in text.split(","):
