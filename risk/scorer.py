@@ -133,12 +133,11 @@ class Scorer:
         for any model; all rows are scored again in one call.
         """
         references = self._preparation.references
-        drops = np.zeros(values.shape)
-        # What is as it usually is cannot lower the score.
-        each, columns = np.nonzero(values != references)
-        variants = values[each]
-        variants[np.arange(len(each)), columns] = references[columns]
-        drops[each, columns] = scores[each] - self.scores(variants)
+        width = len(references)
+        variants = np.repeat(values, width, axis=0)
+        each = np.arange(len(variants))
+        variants[each, each % width] = references[each % width]
+        drops = scores[:, None] - self.scores(variants).reshape(len(rows), width)
         return [self._reasons(features, row, drops[place], scores[place]) for place, row in enumerate(rows.tolist())]
 
     def _reasons(self, features: FeatureBlock, row: int, drops: Array, score: float) -> tuple[Reason, ...]:
