@@ -20,7 +20,7 @@ from risk.codes import Array, Codes
 from risk.errors import EngineError
 from risk.events import Label
 from risk.horizon import oldest_ledger_day
-from risk.ledger_day import LedgerDay, close_day, label_cutoff
+from risk.ledger_day import LedgerDay, LedgerTerms, close_day, label_cutoff
 
 NO_DAY = -1
 
@@ -76,11 +76,8 @@ def _are_in(texts: set[str], column: Sequence[str]) -> Array:
 class SeenDays:
     """Closes days from the transactions that passed by and the labels that were learned: the source of days offline."""
 
-    def __init__(
-        self, *, label_delay_days: int, bucket_ms: int, opening_day: int | None = None, keep: bool = False
-    ) -> None:
-        self._delay = label_delay_days
-        self._bucket = bucket_ms
+    def __init__(self, terms: LedgerTerms, *, opening_day: int | None = None, keep: bool = False) -> None:
+        self._terms = terms
         self._next = opening_day
         self._pending: defaultdict[int, list[_Seen]] = defaultdict(list)
         self._labels: defaultdict[int, list[_Labels]] = defaultdict(list)  # by day of the label
@@ -133,11 +130,11 @@ class SeenDays:
                 frauds[-1][row] = (some.customers[row], some.identities[row]) in reported
         for old in [old for old in self._labels if old <= day]:
             del self._labels[old]  # they can count for no day that is still open
-        return close_day(day, self._delay, self._bucket, merchants, np.concatenate(times), np.concatenate(frauds))
+        return close_day(day, self._terms, merchants, np.concatenate(times), np.concatenate(frauds))
 
     def _reported(self, day: int) -> set[tuple[str, str]]:
         """Customer and id of what labels call a fraud at the cutoff: of the labels of a transaction the newest."""
-        days = range(day, label_cutoff(day, self._delay) // DAY)
+        days = range(day, label_cutoff(day, self._terms.label_delay_days) // DAY)
         counting = [labels for when in days for labels in self._labels.get(when, ())]
         # Nearly all labels call genuine what nobody ever called a fraud.
         accused = {identity for labels in counting for identity in compress(labels.identities, labels.is_fraud)}
@@ -154,13 +151,12 @@ class MerchantLedger:
     """Closed days, arranged for the question: how many, and how many frauds, in [E - W, E)?"""
 
     def __init__(self, terms: EngineTerms, merchants: Codes) -> None:
+        self._terms = terms.ledger_terms
         bucket = terms.bucket_ms
         if bucket < SECOND or bucket % SECOND or DAY % bucket:
             raise EngineError(
                 f"bucket: got {bucket} ms, expected whole seconds that divide a day, such as 1s, 60s, 1h or 1d"
             )
-        self._delay_days = terms.label_delay_days
-        self._bucket = bucket
         self._merchants = merchants
         self._arena = Arena((np.int64, np.int64, np.int64), ends=(np.int64, np.int64))
         self._first_day: int | None = None
@@ -169,10 +165,11 @@ class MerchantLedger:
 
     def add(self, closed: LedgerDay) -> None:
         """Takes the next closed day in."""
-        if (closed.label_delay_days, closed.bucket_ms) != (self._delay_days, self._bucket):
+        if closed.terms != self._terms:
+            delay_days, bucket = self._terms
             raise EngineError(
                 f"ledger day {closed.day}: got label delay {closed.label_delay_days} d, bucket {closed.bucket_ms} ms, "
-                f"expected {self._delay_days} d and {self._bucket} ms; close the days again with these"
+                f"expected {delay_days} d and {bucket} ms; close the days again with these"
             )
         if self._newest_day is not None and closed.day <= self._newest_day:
             raise EngineError(
@@ -204,8 +201,9 @@ class MerchantLedger:
 
     def features(self, merchant_codes: Array, event_times: Array) -> Array:
         """A row of LEDGER_FEATURES for each transaction."""
+        delay_days, bucket = self._terms
         earliest = int(event_times.min())
-        oldest = oldest_ledger_day(earliest, self._delay_days)
+        oldest = oldest_ledger_day(earliest, delay_days)
         if oldest * DAY < self._forgotten:
             raise EngineError(
                 f"ledger: got a transaction at {to_text(earliest)}, which needs the days from {to_date(oldest)} on, "
@@ -213,7 +211,7 @@ class MerchantLedger:
                 "started again takes them in; offline, keep all days while partitions can still come"
             )
         out = np.empty((len(merchant_codes), len(LEDGER_FEATURES)))
-        windows.look_up(self._book(), merchant_codes, event_times, self._delay_days * DAY, self._bucket, out)
+        windows.look_up(self._book(), merchant_codes, event_times, delay_days * DAY, bucket, out)
         return out
 
     def _book(self) -> windows.Book:

@@ -6,7 +6,7 @@ Apart from `risk.ledger`, so that who only stores and shows days need not load t
 from collections import Counter
 from collections.abc import Sequence
 from itertools import compress
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -14,6 +14,13 @@ from risk.clock import DAY
 from risk.codes import Array
 
 LONGEST_DELAY_DAYS = 365
+
+
+class LedgerTerms(NamedTuple):
+    """On what terms a merchant ledger is kept. Those of other terms are other ledgers, with days of their own."""
+
+    label_delay_days: int
+    bucket_ms: int
 
 
 class LedgerDay(Struct, frozen=True):
@@ -27,6 +34,10 @@ class LedgerDay(Struct, frozen=True):
     transactions: tuple[int, ...]
     frauds: tuple[int, ...]
 
+    @property
+    def terms(self) -> LedgerTerms:
+        return LedgerTerms(self.label_delay_days, self.bucket_ms)
+
 
 Day = TypeVar("Day", int, Array)
 
@@ -36,18 +47,15 @@ def label_cutoff(day: Day, label_delay_days: int) -> Day:
     return (day + label_delay_days - 1) * DAY
 
 
-def close_day(
-    day: int, label_delay_days: int, bucket_ms: int, merchants: Sequence[str], event_times: Array, frauds: Array
-) -> LedgerDay:
+def close_day(day: int, terms: LedgerTerms, merchants: Sequence[str], event_times: Array, frauds: Array) -> LedgerDay:
     """Closes a day from the merchant and the event time of each of its scored transactions; `frauds` (bool) are those
     known as frauds at the cutoff."""
-    places = list(zip(merchants, (event_times // bucket_ms * bucket_ms).tolist(), strict=True))
+    places = list(zip(merchants, (event_times // terms.bucket_ms * terms.bucket_ms).tolist(), strict=True))
     transactions, reported = Counter(places), Counter(compress(places, frauds.tolist()))
     rows = sorted(transactions)
     return LedgerDay(
         day,
-        label_delay_days,
-        bucket_ms,
+        *terms,
         merchants=tuple(merchant for merchant, _ in rows),
         buckets=tuple(bucket for _, bucket in rows),
         transactions=tuple(transactions[row] for row in rows),
