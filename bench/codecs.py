@@ -26,7 +26,7 @@ from risk.clock import to_datetime
 from risk.codec import encode_transaction
 from risk.dataset import open_dataset
 from risk.events import Level, Transaction
-from risk.kafka.batches import Batches
+from risk.kafka.batches import FetchedBatches
 from risk.outputs import RiskFlag, encode
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -77,7 +77,7 @@ def packed(codec: int, pairs: Sequence[Pair]) -> Iterator[bytes]:
 def unpacked(batches: Sequence[bytes]) -> int:
     count = 0
     for raw in batches:
-        records = Batches(raw)
+        records = FetchedBatches(raw)
         while records.has_next():
             count += sum(1 for _ in records.next_batch())
     return count

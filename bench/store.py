@@ -22,7 +22,7 @@ import numpy as np
 from bench.alone import run_alone
 from risk.clock import DAY
 from risk.events import Label
-from risk.store import FlagRow, Outputs, Store, Taken, open_store
+from risk.store import FlagRow, Outputs, Store, TakenOver, open_store
 
 BATCH = 500
 PARTITIONS = 4
@@ -74,7 +74,7 @@ class Writer:
         self._store = store
         self._batches = batches(1)
         self.on_the_clock: list[float] = []  # seconds of each measured round
-        self._taken: dict[int, Taken] = {
+        self._taken: dict[int, TakenOver] = {
             partition: store.take_over("transactions", partition, first_offset=0) for partition in range(PARTITIONS)
         }
 

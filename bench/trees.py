@@ -49,7 +49,7 @@ def main() -> int:
         trained(folder / "cards.parquet", folder / "models")
         bundle = read_bundle(folder / "models")
         manifest = bundle.manifest
-        days = SeenDays(label_delay_days=manifest.label_delay_days, bucket_ms=manifest.bucket_ms)
+        days = SeenDays(manifest.terms.ledger_terms)
         values = prepared(folder / "cards.parquet", Pipeline(bundle, days))
         width = len(manifest.features)
         models: dict[str, Model] = {

@@ -3,10 +3,11 @@
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -18,6 +19,15 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+TEXT = "text/plain; charset=utf-8"
+
+
+class Answer(NamedTuple):
+    status: int
+    content_type: str
+    body: bytes
+
 
 # Enough for browsers and scrapers; who comes beyond that is told to come again. Those who are told take a connection as
 # well: without an end to them, who opens a thousand took all descriptors of the process, and so its other listener's.
@@ -79,6 +89,20 @@ class TimedProtocol(H11Protocol):
         if self.cycle is not before:
             self._limit_to(self.answer_seconds)
 
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn writes this answer also into another one, or lets the app write behind it: anybody could fill the log
+        with tracebacks, without a token."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True  # what the app still says is dropped
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """An upgrade is an offer, not a fault, and what uvicorn would have installed is not wanted here."""
+
     def on_response_complete(self) -> None:
         super().on_response_complete()  # which begins with the next question, if that came meanwhile
         # The answer is complete when the transport has it, which may still have to send it.
@@ -111,6 +135,31 @@ def with_one_length(app: App) -> App:
         await send({"type": "http.response.body", "body": body})
 
     return checked
+
+
+def answering(answers: Mapping[str, Callable[[], Awaitable[Answer]]]) -> App:
+    """What is asked for at these addresses, and nothing else."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - an ASGI app's signature
+        asked = answers.get(scope["path"])
+        if asked is None:
+            words = f"got {scope['path']}, expected {'one of ' if len(answers) > 1 else ''}{', '.join(answers)}\n"
+            answer = Answer(404, TEXT, words.encode())
+        elif scope["method"] not in ("GET", "HEAD"):
+            words = f"got {scope['method']}, expected GET: nothing can be changed here\n"
+            answer = Answer(405, TEXT, words.encode())
+        else:
+            answer = await asked()
+        headers = [
+            (b"content-type", answer.content_type.encode()),
+            (b"content-length", str(len(answer.body)).encode()),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+
+    return app
 
 
 class Listener(uvicorn.Server):

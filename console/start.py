@@ -11,7 +11,7 @@ EXIT_USAGE = 2  # argparse's own, for options it does not know
 EXIT_INTERRUPTED = 130
 EXIT_ENDED = 143  # by SIGTERM or a terminal that was closed
 
-OWN_PACKAGES = ("risk", "console", "worlds", "trainer", "producer", "scorer", "kpi_reporter")
+OWN_PACKAGES = ("risk", "evaluation", "console", "worlds", "trainer", "producer", "scorer", "kpi_reporter")
 OF_A_CHECKOUT = ("ops", "storm", "demo", "bench")
 
 Run = Callable[[Sequence[str], Mapping[str, str]], int]

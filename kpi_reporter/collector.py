@@ -49,7 +49,7 @@ def _places(name: str, text: str, of: Callable[[Place], float | None]) -> Family
     return Family(PREFIX + name, text, ("topic", "partition"), samples)
 
 
-# Alerts are counted as customer-days: docs/cost.md.
+# `alerts` in the names of _live are cases, a customer's alerts of one UTC day: docs/cost.md.
 _OVER = " Over the last 7 and 30 days of event time whose labels are due."
 
 
@@ -138,22 +138,22 @@ FAMILIES = (
     _live("until_timestamp_seconds", "Where the last of the days ends.", _until),
     _live("transactions", "Scored transactions.", lambda one: one.transactions),
     _live("customer_days", "Customers with a transaction, day by day.", lambda one: one.customer_days),
-    _live("alerts", "Alerts: customers with a high transaction, day by day.", lambda one: one.alerts),
-    _live("alerts_with_fraud", "Alerts on a day on which that customer had a fraud.",
+    _live("alerts", "Cases: all alerts of a customer on one UTC day are one.", lambda one: one.alerts),
+    _live("alerts_with_fraud", "Cases on a day on which that customer had a fraud.",
           lambda one: one.alerts_with_fraud),
-    _live("alerts_unlabelled", "Alerts without a label on what raised them; they count as wrong.",
+    _live("alerts_unlabelled", "Cases without a label on what raised them; they count as wrong.",
           lambda one: one.alerts_unlabelled),
     _live("frauds_caught", "Frauds that were high, or came after a high one of that customer and day.",
           lambda one: one.frauds_caught),
     _live("frauds_missed", "Frauds that were not caught.", lambda one: one.frauds_missed),
-    _live("precision_ratio", "Alerts with a fraud, of all alerts; absent without alerts or labels.",
+    _live("precision_ratio", "Cases with a fraud, of all cases; absent without cases or labels.",
           lambda one: one.precision),
     _live("recall_ratio", "Frauds caught, of all; absent without frauds.", lambda one: one.recall),
-    _live("false_positive_ratio", "Customer-days with an alert, of those without a fraud.",
+    _live("false_positive_ratio", "Customer-days with a case, of those without a fraud.",
           lambda one: one.false_positive_rate),
-    _money("saved", "Loss that alerts stopped, reviews not yet paid, in major units.", lambda one: one.saved),
-    _money("lost", "Loss that alerts did not stop, in major units.", lambda one: one.lost),
-    _money("review", "Cost of the alerts' reviews, in major units.", lambda one: one.review),
+    _money("saved", "Loss that cases stopped, reviews not yet paid, in major units.", lambda one: one.saved),
+    _money("lost", "Loss that cases did not stop, in major units.", lambda one: one.lost),
+    _money("review", "Cost of the cases' reviews, in major units.", lambda one: one.review),
     Family(f"{PREFIX}label_delay_seconds", "From a fraud to its label: what half, nine tenths and all of them did not "
            "exceed." + _OVER, ("window", "quantile"), _label_delays),
 )  # fmt: skip

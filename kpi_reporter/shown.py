@@ -33,7 +33,7 @@ def screen(now: Kpis | Unready, alerts: Sequence[Alert], console: Console) -> Re
     if isinstance(now, Unready):
         return _text(now.reason)
     left_out: list[str] = []
-    for dropped in (None, "merchant categories", "alerts whose labels are due"):
+    for dropped in (None, "merchant categories", "cases whose labels are due"):
         if dropped is not None:
             left_out.append(dropped)
         for count in range(len(alerts), min(FEWEST_ALERTS, len(alerts)) - 1, -1):
@@ -50,7 +50,7 @@ def _parts(now: Kpis, alerts: Sequence[Alert]) -> list[Part]:
         warnings.append(f"not judged, as their manifest cannot be read: {', '.join(now.unknown_bundles)}")
     return [
         Part("overview", Group(_overview(now), *map(_text, cautions(now)))),
-        Part("alerts whose labels are due", Group(_quality(now.quality), *map(_text, warnings))),
+        Part("cases whose labels are due", Group(_quality(now.quality), *map(_text, warnings))),
         Part("merchant categories", _groups(now)),
         Part("latest alerts", _alerts(alerts)),
     ]
@@ -99,11 +99,11 @@ def _overview(now: Kpis) -> Table:
 
 
 def _quality(quality: Sequence[Quality]) -> Table:
-    table = _table("Alerts whose labels are due", "", *(f"last {one.days} days" for one in quality))
+    table = _table("Cases whose labels are due", "", *(f"last {one.days} days" for one in quality))
     for name, cells in (
         ("with all labels due", [days_text(one) for one in quality]),
         ("until", [_date(one.last_day) for one in quality]),
-        ("alerts, one a customer and day", [f"{one.alerts:,}" for one in quality]),
+        ("cases, one a customer and day", [f"{one.alerts:,}" for one in quality]),
         ("precision", [_share(one.precision) for one in quality]),
         ("recall", [_share(one.recall) for one in quality]),
         ("false positives", [_share(one.false_positive_rate) for one in quality]),

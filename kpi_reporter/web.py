@@ -2,27 +2,18 @@
 
 import asyncio
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from console.listener import App, Receive, Scope, Send
+from console.listener import TEXT, Answer, App, Receive, Scope, Send, answering
 from kpi_reporter.collector import Collector
 from kpi_reporter.kpis.values import Kpis, Unready
 from kpi_reporter.latest import Latest
 
 # Prometheus gives up after 10 s; what takes longer is a first reading, and then it is told that there is nothing yet.
 WAITS_SECONDS = 8.0
-
-TEXT = "text/plain; charset=utf-8"
-
-
-class Answer(NamedTuple):
-    status: int
-    content_type: str
-    body: bytes
 
 
 class Web:
@@ -35,6 +26,7 @@ class Web:
             "/metrics": self._metrics,
             "/kpis.json": self._kpis,
         }
+        self.alone = answering(self._own)
 
     def beside(self, other: App) -> App:
         """An ASGI app: what is asked for here, and all else by the other one."""
@@ -46,18 +38,6 @@ class Web:
                 await other(scope, receive, send)
 
         return app
-
-    async def alone(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - an ASGI app's signature
-        """An ASGI app."""
-        answer = self._own.get(scope["path"])
-        if answer is None:
-            words = f"got {scope['path']}, expected one of {', '.join(self._own)}\n"
-            await _send(send, Answer(404, TEXT, words.encode()), scope)
-        elif scope["method"] not in ("GET", "HEAD"):
-            words = f"got {scope['method']}, expected GET: nothing can be changed here\n"
-            await _send(send, Answer(405, TEXT, words.encode()), scope)
-        else:
-            await _send(send, await answer(), scope)
 
     async def _health(self) -> Answer:
         if self._latest.has_failed:
@@ -84,14 +64,3 @@ class Web:
     async def _kpis(self) -> Answer:
         now = await self._newer()
         return Answer(503 if isinstance(now, Unready) else 200, "application/json", msgspec.json.encode(now))
-
-
-async def _send(send: Send, answer: Answer, scope: Scope) -> None:
-    headers = [
-        (b"content-type", answer.content_type.encode()),
-        (b"content-length", str(len(answer.body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-    ]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})

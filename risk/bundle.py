@@ -193,7 +193,7 @@ class Manifest(Struct, frozen=True, omit_defaults=True):
 
     @property
     def horizon(self) -> Horizon:
-        return horizon_of((feature.name for feature in self.features), self.label_delay_days, self.bucket_ms)
+        return horizon_of((feature.name for feature in self.features), self.terms.ledger_terms)
 
 
 # What says how a bundle came about, but not what it computes: the same model must have the same name everywhere.

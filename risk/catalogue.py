@@ -9,6 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from risk.clock import DAY, HOUR
+from risk.ledger_day import LedgerTerms
 
 # Raised when a feature changes its meaning or its place: a bundle of another version is refused.
 CATALOGUE_VERSION = 1
@@ -183,6 +184,10 @@ class EngineTerms(Struct, frozen=True):
     label_delay_days: int = 7
     bucket_ms: int = HOUR
     max_lateness_ms: int = DAY
+
+    @property
+    def ledger_terms(self) -> LedgerTerms:
+        return LedgerTerms(self.label_delay_days, self.bucket_ms)
 
 
 ALL_FIELDS = frozenset({"customer_id", "merchant_id", "merchant_category", "channel", "device_id", "country"})

@@ -19,7 +19,7 @@ from risk.codes import Array, Codes
 from risk.errors import EngineError
 from risk.events import Label
 from risk.horizon import oldest_ledger_day
-from risk.ledger_day import LedgerDay, close_day, label_cutoff
+from risk.ledger_day import LedgerDay, LedgerTerms, close_day, label_cutoff
 
 NO_DAY = -1
 
@@ -42,11 +42,8 @@ class DaySource(Protocol):
 class SeenDays:
     """Closes days from the transactions that passed by and the labels that were learned: the source of days offline."""
 
-    def __init__(
-        self, *, label_delay_days: int, bucket_ms: int, opening_day: int | None = None, keep: bool = False
-    ) -> None:
-        self._delay = label_delay_days
-        self._bucket = bucket_ms
+    def __init__(self, terms: LedgerTerms, *, opening_day: int | None = None, keep: bool = False) -> None:
+        self._terms = terms
         self._next = opening_day
         self._pending: defaultdict[int, list[Sighting]] = defaultdict(list)
         self._labels: defaultdict[tuple[str, str], list[tuple[int, bool]]] = defaultdict(list)
@@ -87,7 +84,7 @@ class SeenDays:
             yield closed
 
     def _close(self, day: int) -> LedgerDay:
-        cutoff = label_cutoff(day, self._delay)
+        cutoff = label_cutoff(day, self._terms.label_delay_days)
         seen = self._pending.pop(day, [])
         sightings = [
             (merchant, time, self._is_fraud(customer, identity, time, cutoff))
@@ -95,7 +92,7 @@ class SeenDays:
             if merchant is not None
         ]
         self._forget_labels(day)
-        return close_day(day, self._delay, self._bucket, sightings)
+        return close_day(day, self._terms, sightings)
 
     def _is_fraud(self, customer: str, identity: str, event_time: int, cutoff: int) -> bool:
         labels = self._labels.get((customer, identity))
@@ -118,13 +115,12 @@ class MerchantLedger:
     """Closed days, arranged for the question: how many, and how many frauds, in [E - W, E)?"""
 
     def __init__(self, terms: EngineTerms, merchants: Codes) -> None:
+        self._terms = terms.ledger_terms
         bucket = terms.bucket_ms
         if bucket < SECOND or bucket % SECOND or DAY % bucket:
             raise EngineError(
                 f"bucket: got {bucket} ms, expected whole seconds that divide a day, such as 1s, 60s, 1h or 1d"
             )
-        self._delay_days = terms.label_delay_days
-        self._bucket = bucket
         self._merchants = merchants
         self._arena = Arena((np.int64, np.int64, np.int64), ends=(np.int64, np.int64))
         self._first_day: int | None = None
@@ -133,10 +129,11 @@ class MerchantLedger:
 
     def add(self, closed: LedgerDay) -> None:
         """Takes the next closed day in."""
-        if (closed.label_delay_days, closed.bucket_ms) != (self._delay_days, self._bucket):
+        if closed.terms != self._terms:
+            delay_days, bucket = self._terms
             raise EngineError(
                 f"ledger day {closed.day}: got label delay {closed.label_delay_days} d, bucket {closed.bucket_ms} ms, "
-                f"expected {self._delay_days} d and {self._bucket} ms; close the days again with these"
+                f"expected {delay_days} d and {bucket} ms; close the days again with these"
             )
         if self._newest_day is not None and closed.day <= self._newest_day:
             raise EngineError(
@@ -168,8 +165,9 @@ class MerchantLedger:
 
     def features(self, merchant_codes: Array, event_times: Array) -> Array:
         """A row of LEDGER_FEATURES for each transaction."""
+        delay_days, bucket = self._terms
         earliest = int(event_times.min())
-        oldest = oldest_ledger_day(earliest, self._delay_days)
+        oldest = oldest_ledger_day(earliest, delay_days)
         if oldest * DAY < self._forgotten:
             raise EngineError(
                 f"ledger: got a transaction at {to_text(earliest)}, which needs the days from {to_date(oldest)} on, "
@@ -177,7 +175,7 @@ class MerchantLedger:
                 "started again takes them in; offline, keep all days while partitions can still come"
             )
         out = np.empty((len(merchant_codes), len(LEDGER_FEATURES)))
-        windows.look_up(self._book(), merchant_codes, event_times, self._delay_days * DAY, self._bucket, out)
+        windows.look_up(self._book(), merchant_codes, event_times, delay_days * DAY, bucket, out)
         return out
 
     def _book(self) -> windows.Book:

@@ -5,7 +5,7 @@ Apart from `risk.ledger`, so that who only stores and shows days need not load t
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -13,6 +13,13 @@ from risk.clock import DAY
 from risk.codes import Array
 
 LONGEST_DELAY_DAYS = 365
+
+
+class LedgerTerms(NamedTuple):
+    """On what terms a merchant ledger is kept. Those of other terms are other ledgers, with days of their own."""
+
+    label_delay_days: int
+    bucket_ms: int
 
 
 class LedgerDay(Struct, frozen=True):
@@ -26,6 +33,10 @@ class LedgerDay(Struct, frozen=True):
     transactions: tuple[int, ...]
     frauds: tuple[int, ...]
 
+    @property
+    def terms(self) -> LedgerTerms:
+        return LedgerTerms(self.label_delay_days, self.bucket_ms)
+
 
 Day = TypeVar("Day", int, Array)
 
@@ -35,18 +46,17 @@ def label_cutoff(day: Day, label_delay_days: int) -> Day:
     return (day + label_delay_days - 1) * DAY
 
 
-def close_day(day: int, label_delay_days: int, bucket_ms: int, sightings: Iterable[tuple[str, int, bool]]) -> LedgerDay:
+def close_day(day: int, terms: LedgerTerms, sightings: Iterable[tuple[str, int, bool]]) -> LedgerDay:
     """Closes a day from (merchant, event time, known as fraud at the cutoff) of each of its scored transactions."""
     counts: defaultdict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
     for merchant, event_time, is_fraud in sightings:
-        count = counts[merchant, event_time // bucket_ms * bucket_ms]
+        count = counts[merchant, event_time // terms.bucket_ms * terms.bucket_ms]
         count[0] += 1
         count[1] += is_fraud
     rows = sorted(counts.items())
     return LedgerDay(
         day,
-        label_delay_days,
-        bucket_ms,
+        *terms,
         merchants=tuple(merchant for (merchant, _), _ in rows),
         buckets=tuple(bucket for (_, bucket), _ in rows),
         transactions=tuple(count for _, (count, _) in rows),

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from risk.clock import DAY, EARLIEST, LATEST, SECOND, day_of_date, to_date
-from risk.ledger_day import LONGEST_DELAY_DAYS, LedgerDay
+from risk.ledger_day import LONGEST_DELAY_DAYS, LedgerDay, LedgerTerms
 
 # Names in plain letters come to a third of a megabyte, and names that JSON has to escape to what the topic takes.
 ROWS_OF_PART = 5_000
@@ -65,11 +65,10 @@ class ClosedDay(NamedTuple):
 
 class LedgerKey(NamedTuple):
     day: int
-    label_delay_days: int
-    bucket_ms: int
+    terms: LedgerTerms
 
     def as_bytes(self) -> bytes:
-        return f"{to_date(self.day).isoformat()}/{self.label_delay_days}d/{self.bucket_ms}ms".encode()
+        return f"{to_date(self.day).isoformat()}/{self.terms.label_delay_days}d/{self.terms.bucket_ms}ms".encode()
 
 
 _encoder = msgspec.json.Encoder()
@@ -77,7 +76,7 @@ _decoder: "msgspec.json.Decoder[LedgerPart | LedgerEnd]" = msgspec.json.Decoder(
 
 
 def key_of(closed: LedgerDay) -> LedgerKey:
-    return LedgerKey(closed.day, closed.label_delay_days, closed.bucket_ms)
+    return LedgerKey(closed.day, closed.terms)
 
 
 def messages_of(closed: LedgerDay, transactions: int) -> list[bytes]:
@@ -86,8 +85,7 @@ def messages_of(closed: LedgerDay, transactions: int) -> list[bytes]:
     parts = [
         LedgerPart(
             day,
-            closed.label_delay_days,
-            closed.bucket_ms,
+            *closed.terms,
             digest,
             number,
             closed.merchants[first:last],
@@ -97,9 +95,7 @@ def messages_of(closed: LedgerDay, transactions: int) -> list[bytes]:
         )
         for number, (first, last) in enumerate(_cuts(closed.merchants))
     ]
-    end = LedgerEnd(
-        day, closed.label_delay_days, closed.bucket_ms, digest, len(parts), len(closed.merchants), transactions
-    )
+    end = LedgerEnd(day, *closed.terms, digest, len(parts), len(closed.merchants), transactions)
     return [_encoder.encode(message) for message in (*parts, end)]
 
 
@@ -150,15 +146,15 @@ class DayReader:
     """Puts days together out of the messages of the topic, read in order."""
 
     def __init__(self) -> None:
-        self._newest: dict[tuple[int, int], tuple[int, int]] = {}  # day, and where its end mark stands
+        self._newest: dict[LedgerTerms, tuple[int, int]] = {}  # day, and where its end mark stands
         self._parts: dict[tuple[LedgerKey, str, int], tuple[int, LedgerPart]] = {}  # in the order of their offsets
         self._next = 0
         self.unreadable = 0
 
-    def know(self, label_delay_days: int, bucket_ms: int, newest: int, offset: int) -> None:
+    def know(self, terms: LedgerTerms, newest: int, offset: int) -> None:
         """The days up to this one were read earlier, and it was whole at this offset. What lies before counts no more:
         who began earlier has passed over it, and all must come to the same days."""
-        self._newest[label_delay_days, bucket_ms] = newest, offset
+        self._newest[terms] = newest, offset
 
     @property
     def resume_at(self) -> int:
@@ -182,8 +178,8 @@ class DayReader:
         if not _is_sound(message):
             self.unreadable += 1
             return None
-        key = LedgerKey(day_of_date(message.day), message.label_delay_days, message.bucket_ms)
-        newest, whole_at = self._newest.get(key[1:], (key.day - 1, -1))
+        key = LedgerKey(day_of_date(message.day), LedgerTerms(message.label_delay_days, message.bucket_ms))
+        newest, whole_at = self._newest.get(key.terms, (key.day - 1, -1))
         if key.day != newest + 1 or offset <= whole_at:
             return None
         if isinstance(message, LedgerPart):
@@ -199,7 +195,8 @@ class DayReader:
         found = [self._parts.get((key, end.digest, number)) for number in range(end.parts)]
         parts = [part for _, part in filter(None, found)]
         closed = LedgerDay(
-            *key,
+            key.day,
+            *key.terms,
             merchants=tuple(merchant for part in parts for merchant in part.merchants),
             buckets=tuple(bucket for part in parts for bucket in part.buckets),
             transactions=tuple(count for part in parts for count in part.transactions),
@@ -209,6 +206,6 @@ class DayReader:
         if len(parts) < end.parts or not is_counted or _digest(closed) != end.digest or not _is_in_order(closed):
             self.unreadable += 1
             return None
-        self.know(key.label_delay_days, key.bucket_ms, key.day, offset)
-        self._parts = {part: found for part, found in self._parts.items() if part[0][1:] != key[1:]}
+        self.know(key.terms, key.day, offset)
+        self._parts = {part: found for part, found in self._parts.items() if part[0].terms != key.terms}
         return ClosedDay(closed, end.transactions, offset)

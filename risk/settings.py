@@ -85,12 +85,21 @@ def brokers(text: str) -> tuple[str, ...]:
 
 
 def _is_address(text: str) -> bool:
-    match = re.fullmatch(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})", text)
-    return match is not None and 0 < int(match[1]) < 65536
+    match = re.fullmatch(r"([\w.-]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})", text)
+    return match is not None and _is_host(match[1]) and 0 < int(match[2]) < 65536
+
+
+def _is_host(text: str) -> bool:
+    """Whether it can be looked up: of a..b, or a label of 64 characters, the library says so by a UnicodeError."""
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def port(text: str) -> int:
-    if not re.fullmatch(r"\d{1,5}", text) or int(text) > 65535:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
         raise ValueError("a port from 1 to 65535, or 0 for one that is free")
     return int(text)
 
@@ -100,7 +109,7 @@ def port_or_none(text: str) -> int | None:
 
 
 def host(text: str) -> str:
-    if not re.fullmatch(r"[\w.:-]{1,253}", text):
+    if not re.fullmatch(r"[\w.:-]{1,253}", text) or not _is_host(text):
         raise ValueError("the name or address of a host, such as 127.0.0.1 or 0.0.0.0")
     return text
 
@@ -153,7 +162,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "KAFKA_SECURITY",
         "PLAINTEXT",
-        "how Kafka is spoken to: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+        "the security protocol of Kafka: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
         one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
     ),
     Setting(

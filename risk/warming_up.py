@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES
 from risk.clock import DAY, day_of, to_date, to_text
+from risk.ledger_day import LedgerTerms
 from risk.words import counted
 
 
@@ -21,8 +22,7 @@ class Horizon(NamedTuple):
 
     history: int  # the customers' own transactions
     ledger: int  # the merchant ledger: its longest window, and the label delay after which that ends
-    label_delay: int
-    bucket_ms: int
+    ledger_terms: LedgerTerms
 
     @property
     def longest(self) -> int:
@@ -76,11 +76,11 @@ class _Manifest(Struct):
 _manifests = msgspec.json.Decoder(_Manifest)
 
 
-def horizon_of(features: Iterable[str], label_delay_days: int, bucket_ms: int) -> Horizon:
+def horizon_of(features: Iterable[str], terms: LedgerTerms) -> Horizon:
     used = set(features)
     history = max((feature.window_days for feature in HISTORY_FEATURES if feature.name in used), default=0)
     ledger = max((feature.window_days for feature in LEDGER_FEATURES if feature.name in used), default=0)
-    return Horizon(history, ledger + label_delay_days if ledger else 0, label_delay_days, bucket_ms)
+    return Horizon(history, ledger + terms.label_delay_days if ledger else 0, terms)
 
 
 def horizon_of_manifest(manifest: str | bytes) -> Horizon | None:
@@ -89,7 +89,8 @@ def horizon_of_manifest(manifest: str | bytes) -> Horizon | None:
         said = _manifests.decode(manifest)
     except msgspec.DecodeError:
         return None
-    return horizon_of((feature.name for feature in said.features), said.label_delay_days, said.bucket_ms)
+    terms = LedgerTerms(said.label_delay_days, said.bucket_ms)
+    return horizon_of((feature.name for feature in said.features), terms)
 
 
 def history_days(horizon: Horizon, start: LogStart, event_time: int, ledger_day: int | None) -> int | None:
@@ -130,7 +131,7 @@ def warming_up(horizon: Horizon, start: LogStart, newest: int) -> WarmingUp | No
         return None
     if start.first_ledger_day is None:
         start = start._replace(first_ledger_day=day_of(start.first_event))
-    first, reached = start.first_ledger_day, day_of(newest) - horizon.label_delay
+    first, reached = start.first_ledger_day, day_of(newest) - horizon.ledger_terms.label_delay_days
     short = _short(horizon, start, newest, reached if first is not None and reached >= first else None)
     if not short:
         return None
@@ -159,8 +160,9 @@ def label_silence(
         since = min((first for first, _ in partitions if first is not None), default=None)
     if newest_event is None or since is None:
         return None
-    delays = [one.label_delay for one in horizons if one.ledger and newest_event - since > one.label_delay * DAY]
-    return LabelSilence(newest_label, newest_event - since, min(delays)) if delays else None
+    delays = {one.ledger_terms.label_delay_days for one in horizons if one.ledger}
+    passed = [delay for delay in delays if newest_event - since > delay * DAY]
+    return LabelSilence(newest_label, newest_event - since, min(passed)) if passed else None
 
 
 def _short(horizon: Horizon, start: LogStart, event_time: int, ledger_day: int | None) -> list[tuple[int, int]]:
@@ -170,7 +172,7 @@ def _short(horizon: Horizon, start: LogStart, event_time: int, ledger_day: int |
     each = [(max(0, (event_time - start.first_event) // DAY), horizon.history)]
     if ledger_day is None or start.first_ledger_day is None:
         # No day was known that lies a label delay back.
-        each.append((horizon.label_delay - 1, horizon.ledger))
+        each.append((horizon.ledger_terms.label_delay_days - 1, horizon.ledger))
     else:
         # The ledger may have begun in the middle of its first day: the next one is the first whole one.
         each.append((day_of(event_time) - start.first_ledger_day - 1, horizon.ledger))

@@ -48,11 +48,8 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _backup(options: argparse.Namespace) -> int:
-    store = store_to_read(settings_of(options).db)
-    try:
+    with store_to_read(settings_of(options).db) as store:
         store.backup(options.file)
-    finally:
-        store.close()
     say(f"{options.file}: {options.file.stat().st_size:,} bytes, {_standing(options.file)}")
     return EXIT_OK
 
@@ -78,9 +75,6 @@ def patience(seconds: float) -> Callable[[], bool]:
 
 def _standing(path: Path) -> str:
     """How far the store in this file is."""
-    store = open_store(path, read_only=True)
-    try:
+    with open_store(path, read_only=True) as store:
         offsets = [f"{p.topic}-{p.partition} at {p.next_offset:,}" for p in store.positions()]
-    finally:
-        store.close()
     return ", ".join(offsets) or "no worker has worked on it yet"

@@ -4,10 +4,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_asgi_app
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from console.listener import address_of, listener, listening, run
+from console.listener import Answer, address_of, answering, listener, listening, run
 from risk.clock import DAY, SECOND
 from risk.events import Level, RejectReason
 
@@ -121,7 +122,11 @@ def answer(registry: CollectorRegistry, host: str, port: int) -> tuple[str, Call
     """In a thread of its own, so that a worker whose loop hangs is seen; the address, and how to end it."""
     advice = "another worker may have it: give this one its own by --metrics-port, or 0, which picks a free one"
     door = listening(host, port, "TRUSTLENS_METRICS_HOST", "--metrics-port or TRUSTLENS_METRICS_PORT", advice)
-    server = listener(make_asgi_app(registry))
+
+    async def metrics() -> Answer:
+        return Answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
+
+    server = listener(answering({"/metrics": metrics}))
     thread = threading.Thread(target=run, args=([(server, door)],), name="metrics", daemon=True)
     thread.start()
 

@@ -11,6 +11,7 @@ from console.terminal import say
 from risk.bundle import read_bundle
 from risk.clock import to_date
 from risk.errors import StoreError
+from risk.ledger_day import LedgerTerms
 from risk.settings import duration
 from risk.store import open_store, prune
 from risk.topics import topics_of
@@ -40,13 +41,12 @@ def _run(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     manifest = read_bundle(options.bundle).manifest
     open_store(settings.db, read_only=True).close()  # where there is none it says so; the next line would make one
-    store = open_store(settings.db)
-    try:
+    with open_store(settings.db) as store:
         current = terms_of(manifest.version, msgspec.json.encode(manifest).decode())
         known = [current, *(terms_of(stored.version, stored.manifest) for stored in store.bundles())]
         ledgers = {ledger for terms in known[: 1 if options.only_its_ledger else None] for ledger in terms.ledgers()}
         if not options.only_its_ledger:
-            ledgers |= {ledger.kind for ledger in store.ledgers()}
+            ledgers |= {ledger.terms for ledger in store.ledgers()}
         pruned = prune(
             store,
             topics_of(settings.topic_prefix).transactions,
@@ -55,8 +55,6 @@ def _run(options: argparse.Namespace) -> int:
             max_lateness_ms=max(terms.max_lateness_ms for terms in known),
             ledgers=sorted(ledgers),
         )
-    finally:
-        store.close()
     flags, labels = counted(pruned.flags, "flag", "flags"), counted(pruned.labels, "label", "labels")
     say(f"gone: {flags}, {labels}, {counted(pruned.ledger_rows, 'row', 'rows')} of the merchant ledger")
     if pruned.whole_from is not None:
@@ -69,7 +67,7 @@ def _run(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-class Terms(msgspec.Struct):
+class BundleTerms(msgspec.Struct):
     """Of a bundle's manifest what matters here; the rest may be of an older format."""
 
     max_lateness_ms: int
@@ -77,14 +75,14 @@ class Terms(msgspec.Struct):
     bucket_ms: int
     fields: tuple[str, ...] = ()
 
-    def ledgers(self) -> list[tuple[int, int]]:
+    def ledgers(self) -> list[LedgerTerms]:
         """The ledger that it scores with, if it has one."""
-        return [(self.label_delay_days, self.bucket_ms)] if "merchant_id" in self.fields else []
+        return [LedgerTerms(self.label_delay_days, self.bucket_ms)] if "merchant_id" in self.fields else []
 
 
-def terms_of(version: str, manifest: str) -> Terms:
+def terms_of(version: str, manifest: str) -> BundleTerms:
     try:
-        return msgspec.json.decode(manifest, type=Terms)
+        return msgspec.json.decode(manifest, type=BundleTerms)
     except msgspec.DecodeError as error:
         raise StoreError(
             f"the store: the manifest of bundle {version} cannot be read ({error}), expected it to say what "

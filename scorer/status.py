@@ -14,21 +14,13 @@ from console.start import EXIT_FAILED, EXIT_OK
 from console.terminal import complain, say, say_table
 from risk.clock import to_date, to_text
 from risk.errors import BrokerError, StoreError
-from risk.kafka.connection import Connection, connection_of, reach
+from risk.kafka.connection import Connection, check_reachable, connection_of
 from risk.kafka.log import reading
-from risk.kafka.topic_problems import misfits
+from risk.kafka.topic_problems import topology_errors
 from risk.kafka.topic_states import look
-from risk.store import KnownLedger, Position, Store
+from risk.store import KnownLedger, Position
 from risk.topics import Topics, topics_of
-from risk.warming_up import (
-    Horizon,
-    LabelSilence,
-    LogStart,
-    WarmingUp,
-    horizon_of_manifest,
-    label_silence,
-    warming_up_of,
-)
+from risk.warming_up import LabelSilence, LogStart, WarmingUp, horizon_of_manifest, label_silence, warming_up_of
 from scorer.opening import store_to_read
 
 TITLES = ("partition", "last owner", "epoch", "next offset", "end", "lag", "newest event", "waits with")
@@ -94,7 +86,7 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
     except StoreError as error:
         troubles.append(str(error))
         return Stored([], [], [], [], None, None)
-    try:
+    with store:
         bundles, positions = store.bundles(), store.positions()
         newest_bundles = sorted(set(store.newest_bundles().values()))
         horizons = [
@@ -102,6 +94,7 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
             for bundle in bundles
             if bundle.version in newest_bundles and (horizon := horizon_of_manifest(bundle.manifest)) is not None
         ]
+        ledgers = [store.ledger_bounds(horizon.ledger_terms) for horizon in horizons]
         scored = [position for position in positions if position.topic == topics.transactions]
         stored = Stored(
             positions,
@@ -109,8 +102,8 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
             [bundle.version for bundle in bundles],
             newest_bundles,
             warming_up_of(
-                (horizon, LogStart(position.first_event_time, _first_day(store, horizon)), position.newest_event_time)
-                for horizon in horizons
+                (horizon, LogStart(position.first_event_time, first_day), position.newest_event_time)
+                for horizon, (_, first_day, _) in zip(horizons, ledgers, strict=True)
                 for position in scored
                 if position.newest_event_time is not None
             ),
@@ -120,24 +113,17 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
                 store.newest_label(),
             ),
         )
-    finally:
-        store.close()
     if not stored.positions:
         troubles.append(f"{path}: no worker has taken a partition yet; start one (`python -m scorer worker`)")
     return stored
 
 
-def _first_day(store: Store, horizon: Horizon) -> int | None:
-    _, first, _ = store.ledger_bounds(horizon.label_delay, horizon.bucket_ms)
-    return first
-
-
 async def _ends(connection: Connection, topics: Topics, troubles: list[str]) -> Mapping[tuple[str, int], int]:
     """Where each partition of the inputs ends, as far as it is there."""
     try:
-        await reach(connection)
+        await check_reachable(connection)
         states = await look(connection, topics)
-        troubles += misfits(states, topics)
+        troubles += topology_errors(states, topics)
         inputs = [state for state in states if state.name in (topics.transactions, topics.labels)]
         places = [TopicPartition(state.name, number) for state in inputs for number in range(state.partitions)]
         async with reading(connection) as reader:

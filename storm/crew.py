@@ -156,7 +156,7 @@ class Crew:
         """The ledger's, as the store has them."""
         store = open_store(self.system.store, read_only=True)
         try:
-            return [day for kind, *_ in store.ledgers() for day in store.ledger_days(*kind, 0)]
+            return [day for known in store.ledgers() for day in store.ledger_days(known.terms, 0)]
         finally:
             store.close()
 

@@ -142,7 +142,7 @@ def due_by(history: History, bundle: Path, days: DaySource | None = None) -> dic
     """`days`: the closed days to go by, instead of those that this history closes itself."""
     read = read_bundle(bundle)
     if days is None:
-        seen = SeenDays(label_delay_days=read.manifest.label_delay_days, bucket_ms=read.manifest.bucket_ms)
+        seen = SeenDays(read.manifest.terms.ledger_terms)
         seen.learn(history.labels)
         days = seen
     pipeline = Pipeline(read, days)

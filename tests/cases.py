@@ -12,6 +12,7 @@ from msgspec import Struct
 from risk.catalogue import ALL_FIELDS, FeatureSet
 from risk.clock import DAY, HOUR, MINUTE, SECOND
 from risk.events import Label, Transaction
+from risk.ledger_day import LedgerTerms
 from testing.stores import NEW_YEAR
 
 T = TypeVar("T")
@@ -30,6 +31,10 @@ class Rules(Struct, frozen=True):
     label_delay_days: int = 7
     bucket_ms: int = HOUR
     max_lateness_ms: int = DAY
+
+    @property
+    def ledger_terms(self) -> LedgerTerms:
+        return LedgerTerms(self.label_delay_days, self.bucket_ms)
 
 
 class Arrival(Struct, frozen=True):

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from evaluation.comparison import ModelPredictions
+from evaluation.money import Accounting
+from evaluation.ranking import Predictions
 from risk.clock import DAY, HOUR
-from trainer.evidence.contender import Contender
-from trainer.evidence.judged import Judged
-from trainer.evidence.money import Accounting
 
 FIRST_DAY = 19_000 * DAY
 KINDS = ("stolen card", "takeover", "collusion")
@@ -16,10 +16,10 @@ Importances = tuple[tuple[str, float], ...]
 Row = tuple[float, int, float, float, bool]  # day, customer, amount, score, is fraud
 
 
-def judged_rows(rows: Sequence[Row], days: int, merchants: Sequence[int] | None = None) -> Judged:
+def judged_rows(rows: Sequence[Row], days: int, merchants: Sequence[int] | None = None) -> Predictions:
     """Rows with times in days; they must be in the order of time."""
     scores = np.array([row[3] for row in rows], float)
-    return Judged(
+    return Predictions(
         event_times=np.array([FIRST_DAY + round(row[0] * DAY) for row in rows], np.int64),
         customers=np.array([row[1] for row in rows], np.int64),
         merchants=np.array(merchants if merchants is not None else [-1] * len(rows), np.int64),
@@ -43,7 +43,7 @@ def thrown(
     lift: float = 3.0,
     grid: int = 0,
     with_kinds: bool = True,
-) -> Judged:
+) -> Predictions:
     """The outcome depends on seed and sizes only, so that judged of other lifts are other models of the same rows.
 
     `grid`: scores are rounded to this many steps, so that many tie.
@@ -59,7 +59,7 @@ def thrown(
     scores = 1 / (1 + np.exp(-(noise + lift * is_fraud - 4.5)))
     if grid:
         scores = np.round(scores * grid) / grid
-    return Judged(
+    return Predictions(
         event_times=times,
         customers=who,
         merchants=where if merchants else np.full(rows, -1),
@@ -73,12 +73,12 @@ def thrown(
 
 
 def contender(
-    name: str, validation: Judged, test: Judged, importances: tuple[tuple[str, float], ...] = ()
-) -> Contender:
+    name: str, validation: Predictions, test: Predictions, importances: tuple[tuple[str, float], ...] = ()
+) -> ModelPredictions:
     accounting = Accounting(validation, review_cost=5, loss_rate=1)
     high = accounting.best_threshold(None)
     medium = accounting.threshold_for_alerts(3 * accounting.at(high).alerts)
-    return Contender(name, validation, test, high, medium, importances, 1.5)
+    return ModelPredictions(name, validation, test, high, medium, importances, 1.5)
 
 
 def at_hours(*hours: float) -> list[float]:

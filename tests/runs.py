@@ -18,9 +18,7 @@ def day_source(rules: Rules, labels: Iterable[Label] = (), opening_day: int | No
     """The days a set of features needs: none without a merchant."""
     if "merchant_id" not in rules.feature_set.fields:
         return None
-    days = SeenDays(
-        label_delay_days=rules.label_delay_days, bucket_ms=rules.bucket_ms, opening_day=opening_day, keep=True
-    )
+    days = SeenDays(rules.ledger_terms, opening_day=opening_day, keep=True)
     days.learn(labels)
     return days
 

@@ -24,6 +24,7 @@ DOORS = {
 PROGRAMS = {
     "trainer": {
         "risk",
+        "evaluation",
         "console",
         "worlds",
         "numpy",
@@ -47,10 +48,12 @@ PROGRAMS = {
     "kpi_reporter": {"risk", "console", "numpy", "msgspec", "prometheus_client", "datasette", "rich"},
     # It writes the pages of contracts, features, and both programs' metrics.
     "ops": {"risk", "console", "scorer", "kpi_reporter", "aiokafka", "confluent_kafka", "prometheus_client", "msgspec"},
+    # What scores are worth, for all who judge them.
+    "evaluation": {"risk", "numpy", "msgspec", "threadpoolctl"},
     # Histories to try things on: made for a file by the trainer, and for a stream by the producer.
     "worlds": {"risk", "numpy", "pyarrow", "msgspec"},
     # What the programs share in how they speak with a person.
-    "console": {"risk", "rich", "uvicorn"},
+    "console": {"risk", "rich", "uvicorn", "h11"},
     # It runs the programs, as tests and the storm want them.
     "testing": {"risk", "ops", "producer", "scorer", "trainer", "aiokafka", "msgspec", "numpy", "onnx", "pytest"},
 }
@@ -209,7 +212,7 @@ def mapped() -> set[str]:
     return {place for line in section.splitlines() for place in re.findall(r"`([^`]+)`", line.split(" | ")[0])}
 
 
-@pytest.mark.parametrize("folder", ["risk", "trainer"])
+@pytest.mark.parametrize("folder", ["risk", "evaluation", "trainer"])
 def test_the_file_map_names_every_file(folder: str) -> None:
     places = mapped()
     named = tuple(place for place in places if place.endswith("/"))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from risk.bundle import read_bundle
 from risk.dataset import open_dataset
 from risk.digest import Digest, canonical
 from risk.ledger import SeenDays
+from risk.ledger_day import LedgerTerms
 from risk.pipeline import Pipeline
 from tests.backtests import backtest, history, make_home
 
@@ -32,7 +34,7 @@ def test_the_digest_and_scores_are_those_of_the_pipeline_whatever_the_chunks(
 
     dataset = open_dataset(home / "cards.parquet")
     (rows,) = dataset.rows()
-    days = SeenDays(label_delay_days=7, bucket_ms=3_600_000)
+    days = SeenDays(LedgerTerms(7, 3_600_000))
     days.learn(rows.labels())
     bundle = read_bundle(home / "a")
     scored = Pipeline(bundle, days).score(rows.block)
@@ -102,6 +104,7 @@ def test_without_labels_nothing_is_said_of_what_was_caught(
     assert backtest(home, "--without-labels", "--out", str(out), file=bare) == EXIT_OK
     said = capsys.readouterr().out
     assert "no labels: scores only" in said
+    assert re.search(r"^week from +transactions +cases/day$", said, re.MULTILINE)
     assert not any(word in said for word in ("good flagged", "saved", "precision"))
     (tables,) = json.loads((out / "backtest.json").read_text())["bundles"].values()
     unsaid = {"alerts_with_fraud", "good_customers_flagged", "frauds_caught", "frauds_missed", "saved", "lost", "cost",

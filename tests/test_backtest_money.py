@@ -5,12 +5,11 @@ import random
 import numpy as np
 import pytest
 
+from evaluation.money import Accounting, alert_columns, scored
+from evaluation.money import Costs as AskedCosts
 from risk.clock import DAY
 from tests.evidence_cases import thrown
 from trainer.backtest.tally import Calendar, Costs, Outcome
-from trainer.evidence.money import Accounting
-from trainer.evidence.policies import Costs as AskedCosts
-from trainer.evidence.policies import alert_columns, scored
 
 Row = tuple[int, str, float, int, float]  # time, customer, score, label, amount
 

@@ -24,6 +24,7 @@ from risk.clock import DAY, HOUR
 from risk.engine import Engine
 from risk.events import Transaction
 from risk.ledger import SeenDays
+from risk.ledger_day import LedgerTerms
 from testing.bundles import write_bundle
 
 ROOT = Path(__file__).parent.parent
@@ -50,7 +51,7 @@ def history() -> list[Transaction]:
 
 
 def engine() -> Engine:
-    days = SeenDays(label_delay_days=7, bucket_ms=HOUR)
+    days = SeenDays(LedgerTerms(7, HOUR))
     return Engine(FeatureSet(ALL_FIELDS), EngineTerms("EUR"), days)
 
 

@@ -1,6 +1,7 @@
 """Whoever holds connections and does not ask, or does not take the answer, keeps nobody out for long."""
 
 import http.client
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -163,3 +164,33 @@ def test_no_more_are_connected_than_told_that_there_are_too_many() -> None:
         for _ in range(over):
             assert gone.acquire(timeout=60)
     assert most <= CONNECTIONS + 2 * REFUSED_CONNECTIONS
+
+
+@pytest.mark.parametrize(
+    ("path", "answered"),
+    [(b"/", b""), (b"/", b"\r\n0\r\n\r\n"), (b"/long", b"x")],
+    ids=["before the answer", "behind it", "within it"],
+)
+def test_a_broken_body_ends_the_connection_and_fills_no_log(
+    path: bytes, answered: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each was a traceback in the log, and needs no token."""
+    with answering(TimedProtocol) as server, connected(server) as client:
+        question = b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        if answered:
+            client.sendall(question)
+            found = b""
+            while answered not in found:
+                found += client.recv(65536)
+            client.sendall(b"no number\r\n")
+        else:
+            client.sendall(question + b"no number\r\n")  # in one piece
+        while client.recv(65536):
+            pass
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_an_offer_to_speak_otherwise_is_left_unanswered_and_unlogged(caplog: pytest.LogCaptureFixture) -> None:
+    with answering(TimedProtocol) as server:
+        assert server.ask("/", headers={"Connection": "Upgrade", "Upgrade": "websocket"}).text == "here"
+    assert caplog.records == []

@@ -19,7 +19,7 @@ from ops.contracts.schemas import schemas
 from risk.clock import DAY
 from risk.codec import decode_label, decode_transaction, encode_label, encode_transaction
 from risk.events import Label, Rejected, RejectReason, Transaction
-from risk.ledger_day import close_day
+from risk.ledger_day import LedgerTerms, close_day
 from risk.ledger_log import messages_of
 from risk.outputs import HighRiskAlert, RiskFlag, encode
 from risk.scorer import MOST_REASONS
@@ -117,7 +117,7 @@ def test_alerts_are_valid(alert: HighRiskAlert) -> None:
 )
 def test_ledger_days_are_valid(day: int, seen: list[tuple[str, int, bool]], others: int) -> None:
     sightings = [(merchant, day * DAY + time, is_fraud) for merchant, time, is_fraud in seen]
-    for message in messages_of(close_day(day, 7, 3_600_000, sightings), len(seen) + others):
+    for message in messages_of(close_day(day, LedgerTerms(7, 3_600_000), sightings), len(seen) + others):
         assert faults(OURS["merchant-ledger.json"], message) == []
 
 

@@ -1,18 +1,22 @@
 """Small files that unpack to much: refused at a limit that is named, or read in pieces."""
 
 import gzip
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from risk.dataset import open_dataset
+from risk.dataset.column_map import TimeColumn
 from risk.dataset.kinds import open_source
 from risk.dataset.lines import BLOCK_RECORDS, read_blocks
-from risk.dataset.parquet_file import BATCH_BYTES
+from risk.dataset.order import find_order
+from risk.dataset.parquet_file import BATCH_BYTES, MOST_CHUNK_BYTES
 from risk.dataset.quotes import Quoting
-from risk.dataset.source import LONGEST_TEXT_BYTES
+from risk.dataset.source import LONGEST_TEXT_BYTES, MOST_ROWS, Piece, check_length
 from risk.errors import DatasetError
 from tests.datasets import HEADER, own_rows, written
 
@@ -30,6 +34,28 @@ def test_too_many_columns_are_refused_before_they_are_looked_at(tmp_path: Path) 
     ):
         with pytest.raises(DatasetError, match="columns: expected at most 4,096"):
             open_source(path)
+
+
+class Endless:
+    """A file of so many rows; read on behind the piece that has too many, it would fail the test."""
+
+    columns, types = ["at"], {"at": "string"}
+
+    def __init__(self, *rows: int) -> None:
+        self._rows = rows
+
+    def pieces(self, columns: Sequence[str]) -> Iterator[Piece]:
+        assert list(columns) == ["at"]
+        for rows in self._rows:
+            yield Piece(pa.record_batch({"at": pa.nulls(rows)}), np.arange(0), None, [])
+        pytest.fail("was read on")
+
+
+def test_too_many_rows_are_refused_before_their_times_are_looked_at() -> None:
+    """Their times alone are gigabytes, and of nulls a small file has any number."""
+    with pytest.raises(DatasetError, match="more than 200,000,000 rows: expected at most so many"):
+        find_order(Endless(3, MOST_ROWS - 2), TimeColumn("at"))
+    check_length(MOST_ROWS)
 
 
 def test_a_long_line_is_refused_early(tmp_path: Path) -> None:
@@ -86,6 +112,22 @@ def test_a_long_text_that_comes_again_and_again_is_never_in_memory_as_often(tmp_
         piece = next(pieces)
         assert piece.table.nbytes <= BATCH_BYTES
         assert piece.rows[0] == rows * piece.table.num_rows + 1
+
+
+def test_a_column_of_gigabytes_in_one_row_group_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    """Zeros pack to nothing, and Arrow unpacks all of a group's pages for the first row. A column that nobody asks for
+    may be as large as it likes."""
+    megabyte = pa.array([bytes(1024 * 1024)], pa.binary(1024 * 1024))
+    zeros = pa.chunked_array([megabyte] * (MOST_CHUNK_BYTES // 1024**2 + 1))
+    path = tmp_path / "x.parquet"
+    table = pa.table({"a": zeros, "b": pa.array(range(len(zeros)))})
+    pq.write_table(table, path, compression="zstd", use_dictionary=False, write_statistics=False)
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(
+        DatasetError, match=r"the column 'a' has [\d,]+ bytes in a row group: expected at most 2,147,483"
+    ):
+        next(open_source(path).pieces(["b", "a"]))
+    assert next(open_source(path).pieces(["b"])).table.num_rows == len(zeros)
 
 
 @pytest.mark.parametrize("type_", [pa.string(), pa.large_string(), pa.binary(), pa.string_view()])

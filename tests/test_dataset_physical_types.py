@@ -257,6 +257,35 @@ def test_text_that_is_no_text_is_refused_with_its_column(tmp_path: Path) -> None
         whole(open_dataset(path))
 
 
+INFINITE = {
+    "timestamp[ms]": (pa.timestamp("ms"), 2**62, f"{2**62} ms since 1970"),
+    "timestamp[us], as DuckDB writes infinity": (pa.timestamp("us", "UTC"), 2**63 - 1, f"{2**63 - 1} us since 1970"),
+    "date": (pa.date32(), 2**31 - 1, f"{2**31 - 1} days since 1970"),
+}
+
+
+@pytest.mark.parametrize("name", INFINITE)
+@pytest.mark.parametrize("column", ["event_time", "is_fraud", "amount", "currency", "age"])
+def test_a_moment_that_python_has_no_year_for_is_a_bad_row_like_others(name: str, column: str, tmp_path: Path) -> None:
+    type_, far, words = INFINITE[name]
+    table = rows()
+    moments = [far, *([19_700] * (ROWS - 1))] if pa.types.is_date(type_) else [far, *([None] * (ROWS - 1))]
+    array = pa.array(moments, pa.int32() if pa.types.is_date(type_) else pa.int64()).cast(type_)
+    path = saved(tmp_path, table.set_column(table.column_names.index(column), column, array))
+    dataset = open_dataset(path)
+    whole(dataset)
+    assert words in dataset.bad.first[0].values.get(column, words)
+    assert look(path, None).looked.rows == ROWS
+
+
+def test_a_zone_that_nobody_knows_is_utc_in_which_its_numbers_count(tmp_path: Path) -> None:
+    table = rows()
+    times = table.column("event_time").combine_chunks()
+    path = saved(tmp_path, table.set_column(1, "event_time", times.cast(pa.timestamp("us", "Mars/Base"))))
+    assert read(path) == read(saved(tmp_path, table, "plain.parquet"))
+    assert look(path, None).found is not None
+
+
 def test_two_columns_of_one_name_are_refused_where_they_are_read(tmp_path: Path) -> None:
     table = rows()
     path = saved(

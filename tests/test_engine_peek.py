@@ -15,6 +15,7 @@ from risk.clock import DAY, HOUR
 from risk.engine import Engine, FeatureBlock, Verdict
 from risk.events import Transaction
 from risk.ledger import SeenDays
+from risk.ledger_day import LedgerTerms
 from tests import strategies
 from tests.cases import NEW_YEAR, Case, Knobs, Rules, generate, stream
 from tests.runs import day_source, engine_for
@@ -125,7 +126,7 @@ def test_a_peek_sees_the_block_itself_as_the_next_ones_past() -> None:
 
 
 def test_a_ledger_day_that_the_engine_has_not_taken_in_is_seen_to_be_missing() -> None:
-    days = SeenDays(label_delay_days=7, bucket_ms=HOUR)
+    days = SeenDays(LedgerTerms(7, HOUR))
     engine = engine_for(Rules(), days)
     for day in range(10):
         engine.features(block_of([sale(day, NEW_YEAR + day * DAY, merchant_id="shop")]))

@@ -48,7 +48,7 @@ def made(folder: Path, feature_set: FeatureSet) -> Bundle:
 
 
 def source(case: Case) -> SeenDays:
-    days = SeenDays(label_delay_days=case.rules.label_delay_days, bucket_ms=case.rules.bucket_ms)
+    days = SeenDays(case.rules.ledger_terms)
     days.learn(case.labels)
     return days
 

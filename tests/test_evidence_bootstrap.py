@@ -5,9 +5,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from evaluation.bootstrap import Figure, Sampled, Units, draw_all, figure, units_of
+from evaluation.ranking import Ranking, areas, ratio
 from tests.evidence_cases import judged_rows, thrown
-from trainer.evidence.bootstrap import Figure, Sampled, Units, draw_all, figure, units_of
-from trainer.evidence.metrics import Ranking, areas, ratio
 
 
 def share_of(values):
@@ -49,8 +49,8 @@ def test_whole_customers_are_drawn():
 
 def test_areas_of_each_draw_are_those_of_the_weighted_rows():
     """The fast way, with weights of units, against the plain figure with a weight on each row."""
-    judged = thrown(7, rows=500, customers=30, grid=40)
-    units = units_of(judged)[0]
+    predictions = thrown(7, rows=500, customers=30, grid=40)
+    units = units_of(predictions)[0]
     seen = {}
 
     class Watched(Ranking):
@@ -59,12 +59,12 @@ def test_areas_of_each_draw_are_those_of_the_weighted_rows():
             seen[found] = weights
             return found
 
-    ranking = Watched(judged.scores, judged.is_fraud)
+    ranking = Watched(predictions.scores, predictions.is_fraud)
     drawn = draw_all([Sampled({}, {}, ranking)], units, seed=8, resamples=20)[0]
     for place in range(20):
         found = (drawn["roc_auc"][place], drawn["average_precision"][place])
         weights = seen[found][units.of_row]
-        assert areas(judged.scores, judged.is_fraud, weights) == pytest.approx(found, abs=1e-12)
+        assert areas(predictions.scores, predictions.is_fraud, weights) == pytest.approx(found, abs=1e-12)
 
 
 def test_contenders_get_the_same_draws():
@@ -127,8 +127,8 @@ def test_columns_held_a_few_at_a_time_give_the_same_numbers():
     random = np.random.default_rng(12)
     columns = {f"c{place}": random.random(900) < 0.1 for place in range(20)} | {"money": random.random(900)}
     formulas = {name: (lambda sums, name=name: sums[name]) for name in columns}
-    judged = thrown(7, rows=900, customers=80, grid=40)
-    units, ranking = units_of(judged)[0], Ranking(judged.scores, judged.is_fraud)
+    predictions = thrown(7, rows=900, customers=80, grid=40)
+    units, ranking = units_of(predictions)[0], Ranking(predictions.scores, predictions.is_fraud)
     sampled = [Sampled(columns, formulas, ranking), Sampled({}, {}, None), Sampled(columns, formulas, None)]
     at_once, few = (
         draw_all(sampled, units, seed=3, resamples=70, column_bytes=size) for size in (2**28, 3 * 8 * units.size)

@@ -5,14 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from evaluation.comparison import UNNAMED, ModelFigures, ModelPredictions, judge, rows_of_kinds
+from evaluation.money import BY_AMOUNT, FLAG_NOTHING, NO_SCORE, Accounting, Costs
+from evaluation.ranking import areas
 from risk.errors import EngineError
 from tests.evidence_cases import KINDS, contender, judged_rows, thrown
-from trainer.evidence.contender import Contender, Contested
-from trainer.evidence.evidence import judge
-from trainer.evidence.kinds import UNNAMED, rows_of_kinds
-from trainer.evidence.metrics import areas
-from trainer.evidence.money import NO_SCORE, Accounting
-from trainer.evidence.policies import BY_AMOUNT, FLAG_NOTHING, Costs
 
 COSTS = {"review_cost": 5.0, "loss_rate": 1.0, "alerts_per_day": None}
 QUICK = {**COSTS, "seed": 1, "resamples": 60}
@@ -77,7 +74,7 @@ def test_figures_are_those_of_the_parts(figures):
 def test_what_is_drawn_is_what_is_said():
     """Every formula of a bootstrap, fed with each row once, gives the figure itself."""
     fair = contender("fair", thrown(1, lift=2.5, customers=60), thrown(2, lift=2.5, customers=60))
-    contested = Contested(fair, Costs(5, 0.8, None))
+    contested = ModelFigures(fair, Costs(5, 0.8, None))
     sampled = contested.sampled()
     sums = {name: column.sum() for name, column in sampled.columns.items()}
     drawn = {name: np.array([formula(sums)]) for name, formula in sampled.formulas.items()}
@@ -146,7 +143,7 @@ def test_probability_times_amount_is_another_order_than_probability():
     """Of a small likely loss, a large less likely and a huge unlikely one, one alert goes to the large one."""
     rows = [(0.1, 1, 10, 0.9, True), (0.2, 2, 1000, 0.5, True), (0.3, 3, 100_000, 0.001, False)]
     both = judged_rows(rows, days=1)
-    one = Contender("only", both, both, 0.9, 0.5, (), None)
+    one = ModelPredictions("only", both, both, 0.9, 0.5, (), None)
     told = judge([one], [], "only", None, **{**QUICK, "alerts_per_day": 1})
     assert told["policies"][0]["money"]["saved"] == 10
     assert told["policies"][3]["money"]["saved"] == 1000
@@ -213,7 +210,7 @@ def test_other_rows_are_refused():
 
 def test_frauds_without_a_kind_have_a_name_of_their_own():
     rows = [(0.1, 1, 1, 0.5, True), (0.2, 2, 1, 0.5, True), (0.3, 3, 1, 0.5, True), (0.4, 4, 1, 0.5, False)]
-    judged = judged_rows(rows, 1)._replace(kinds=("", "theft", "theft", ""))
-    masks = rows_of_kinds(judged)
+    predictions = judged_rows(rows, 1)._replace(kinds=("", "theft", "theft", ""))
+    masks = rows_of_kinds(predictions)
     assert list(masks) == ["theft", UNNAMED]
     np.testing.assert_array_equal(masks[UNNAMED], [True, False, False, False])

@@ -14,9 +14,8 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from evaluation.ranking import Ranking, areas, brier, calibration, confusion, precision_recall, ratio, roc_curve
 from tests.evidence_cases import thrown
-from trainer.evidence.curves import calibration, precision_recall, roc_curve
-from trainer.evidence.metrics import Ranking, areas, brier, confusion, ratio
 
 FEW_SCORES = st.sampled_from((0.0, 0.25, 0.5, 0.75, 1.0))
 ROWS = st.lists(st.tuples(FEW_SCORES, st.booleans(), st.integers(0, 3)), min_size=1, max_size=30)
@@ -65,8 +64,8 @@ def test_ratio_takes_numbers_and_arrays():
 @pytest.mark.parametrize("grid", [0, 20])
 def test_scikit_learn_says_the_same(grid):
     """With and without ties; of the areas, with and without weights."""
-    judged = thrown(1, grid=grid)
-    scores, truth = judged.scores, judged.is_fraud
+    predictions = thrown(1, grid=grid)
+    scores, truth = predictions.scores, predictions.is_fraud
     for weights in (None, np.random.default_rng(2).integers(0, 4, len(scores))):
         found = areas(scores, truth, weights)
         assert found.roc_auc == pytest.approx(roc_auc_score(truth, scores, sample_weight=weights), abs=1e-12)
@@ -111,22 +110,22 @@ def test_the_roc_area_counts_pairs(rows):
 
 
 def test_weights_of_units_reach_their_rows():
-    judged = thrown(3)
-    ranking, copies = Ranking(judged.scores, judged.is_fraud), np.random.default_rng(4).integers(0, 3, 200)
-    by_row = ranking.areas(copies[judged.customers])
-    assert ranking.weighed_by(judged.customers).areas(copies) == by_row
+    predictions = thrown(3)
+    ranking, copies = Ranking(predictions.scores, predictions.is_fraud), np.random.default_rng(4).integers(0, 3, 200)
+    by_row = ranking.areas(copies[predictions.customers])
+    assert ranking.weighed_by(predictions.customers).areas(copies) == by_row
 
 
 def test_curves_run_from_corner_to_corner_and_enclose_the_areas():
     """The thinned points still give both areas to three places."""
-    judged = thrown(5, rows=30_000)
-    roc = roc_curve(judged.scores, judged.is_fraud)
+    predictions = thrown(5, rows=30_000)
+    roc = roc_curve(predictions.scores, predictions.is_fraud)
     assert (roc.false_positive_rate[0], roc.recall[0]) == (0, 0)
     assert (roc.false_positive_rate[-1], roc.recall[-1]) == (1, 1)
     assert len(roc.recall) <= 501
-    found = areas(judged.scores, judged.is_fraud)
+    found = areas(predictions.scores, predictions.is_fraud)
     assert np.trapezoid(roc.recall, roc.false_positive_rate) == pytest.approx(found.roc_auc, abs=1e-3)
-    curve = precision_recall(judged.scores, judged.is_fraud)
+    curve = precision_recall(predictions.scores, predictions.is_fraud)
     steps = np.diff(curve.recall, prepend=0)
     assert (steps * curve.precision).sum() == pytest.approx(found.average_precision, abs=2e-3)
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluation.money import Accounting, customer_days
 from risk.clock import DAY
 from risk.errors import EngineError
 from tests.evidence_cases import at_hours, judged_rows, thrown
-from trainer.evidence.money import Accounting, customer_days
 
 REVIEW, RATE = 5.0, 0.8
 HOURS = at_hours(1, 2, 3, 26, 27, 28)
@@ -29,11 +29,16 @@ BY_HAND = judged_rows(
 )
 
 
-def brute_force(judged, threshold):
+def brute_force(predictions, threshold):
     """Alerts, frauds caught, alerts with a fraud, money saved and lost: row by row as the rule is spoken."""
     flagged_days, bad_days, caught, saved, lost = set(), set(), 0, 0.0, 0.0
     for time, customer, amount, is_fraud, score in zip(
-        judged.event_times, judged.customers, judged.amounts, judged.is_fraud, judged.scores, strict=True
+        predictions.event_times,
+        predictions.customers,
+        predictions.amounts,
+        predictions.is_fraud,
+        predictions.scores,
+        strict=True,
     ):
         day = (int(customer), int(time // DAY))
         if score >= threshold:
@@ -69,10 +74,10 @@ def test_one_alert_however_many_transactions():
 
 @pytest.mark.parametrize("grid", [0, 30])
 def test_every_threshold_agrees_with_brute_force(grid):
-    judged = thrown(11, rows=600, days=4, customers=40, fraud_share=0.1, grid=grid)
-    accounting = Accounting(judged, review_cost=REVIEW, loss_rate=RATE)
-    for threshold in [0.0, *np.unique(judged.scores)[:: 1 if grid else 7], 2.0]:
-        alerts, caught, right, saved, lost = brute_force(judged, threshold)
+    predictions = thrown(11, rows=600, days=4, customers=40, fraud_share=0.1, grid=grid)
+    accounting = Accounting(predictions, review_cost=REVIEW, loss_rate=RATE)
+    for threshold in [0.0, *np.unique(predictions.scores)[:: 1 if grid else 7], 2.0]:
+        alerts, caught, right, saved, lost = brute_force(predictions, threshold)
         money = accounting.at(threshold)
         assert (money.alerts, money.frauds_caught) == (alerts, caught)
         assert money.good_customers_flagged == alerts - right
@@ -90,11 +95,11 @@ def test_every_threshold_agrees_with_brute_force(grid):
 def test_the_best_threshold_has_the_least_cost_under_the_cap(rows, cap):
     """Against trying every score that occurs, and flagging nothing."""
     ordered = sorted(rows, key=lambda row: row[0])
-    judged = judged_rows([(hour / 24, who, 9, score, bad) for hour, who, score, bad in ordered], days=2)
-    accounting = Accounting(judged, review_cost=REVIEW, loss_rate=RATE)
+    predictions = judged_rows([(hour / 24, who, 9, score, bad) for hour, who, score, bad in ordered], days=2)
+    accounting = Accounting(predictions, review_cost=REVIEW, loss_rate=RATE)
     tried = []
-    for threshold in [*np.unique(judged.scores), 1.1]:
-        alerts, _, _, _, lost = brute_force(judged, threshold)
+    for threshold in [*np.unique(predictions.scores), 1.1]:
+        alerts, _, _, _, lost = brute_force(predictions, threshold)
         if cap is None or alerts <= cap * 2:
             tried.append(lost + alerts * REVIEW)
     chosen = accounting.best_threshold(cap)
@@ -104,14 +109,14 @@ def test_the_best_threshold_has_the_least_cost_under_the_cap(rows, cap):
 
 def test_of_equal_costs_the_fewest_alerts_win():
     """A review of 10 that saves 10 is not worth disturbing anybody."""
-    judged = judged_rows([(0.1, 1, 10, 0.9, True)], days=1)
-    accounting = Accounting(judged, review_cost=10, loss_rate=1)
+    predictions = judged_rows([(0.1, 1, 10, 0.9, True)], days=1)
+    accounting = Accounting(predictions, review_cost=10, loss_rate=1)
     assert accounting.at(accounting.best_threshold(None)).alerts == 0
 
 
 def test_where_nothing_is_worth_a_review_the_threshold_is_above_every_score():
-    judged = judged_rows([(0.1, 1, 10, 1.0, False), (0.2, 2, 10, 0.5, False)], days=1)
-    threshold = Accounting(judged, review_cost=5, loss_rate=1).best_threshold(None)
+    predictions = judged_rows([(0.1, 1, 10, 1.0, False), (0.2, 2, 10, 0.5, False)], days=1)
+    threshold = Accounting(predictions, review_cost=5, loss_rate=1).best_threshold(None)
     assert threshold > 1.0
     assert np.isfinite(threshold)
 

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import classification_report
 
+from evaluation.comparison import judge
 from risk.clock import to_text
 from tests.evidence_cases import contender, thrown
 from trainer.evidence import page_words as words_of_page
-from trainer.evidence.evidence import judge
 from trainer.evidence.page import page
 from trainer.evidence.plot_files import write_png
 from trainer.evidence.plot_style import COLOURS

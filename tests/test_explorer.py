@@ -244,6 +244,13 @@ def test_misses_are_known_frauds_that_were_not_high_and_false_alarms_the_contrar
     assert len(alarms) == len([p for p in range(60) if p % 2 == 1 and p % 3 == 2])
 
 
+def test_a_function_of_ours_that_is_asked_for_nonsense_answers_null_like_those_of_sqlite(server: Served) -> None:
+    """It raised, which left a traceback in the log."""
+    answer = server.sql("select worst_misses('a', 1) as a, worst_misses(1, x'00') as b, worst_misses(null, 1e300) as c")
+    assert answer.status == 200, answer.text
+    assert answer.json["rows"] == [[None, None, None]]
+
+
 def test_a_history_says_nothing_before_a_customer_is_named(server: Served) -> None:
     text = server.ask("/store/customer_history").text
     assert "Name first: Customer" in text

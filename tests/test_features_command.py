@@ -13,6 +13,7 @@ from risk.catalogue import EngineTerms
 from risk.dataset import open_dataset
 from risk.engine import Engine, Verdict
 from risk.ledger import SeenDays
+from risk.ledger_day import LedgerTerms
 from trainer.__main__ import main
 
 HEAD = "transaction_id,event_time,customer_id,merchant_id,amount,currency,is_fraud,labelled_at\n"
@@ -39,7 +40,7 @@ def test_the_file_holds_what_the_engine_says_whatever_the_chunks(cards: Path, tm
     assert main(command, {"TRUSTLENS_CHUNK_ROWS": "777"}) == EXIT_OK
 
     dataset = open_dataset(cards)
-    days = SeenDays(label_delay_days=5, bucket_ms=60_000)
+    days = SeenDays(LedgerTerms(5, 60_000))
     engine = Engine(dataset.feature_set, EngineTerms("EUR", 5, 60_000), days)
     (rows,) = dataset.rows()
     days.learn(rows.labels())

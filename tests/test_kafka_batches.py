@@ -24,7 +24,7 @@ from producer.__main__ import main as producer
 from risk.codec import encode_transaction
 from risk.diagnosis import MAX_BYTES, MAX_UNPACKED, Unread
 from risk.events import Transaction
-from risk.kafka.batches import Batches
+from risk.kafka.batches import FetchedBatches
 from risk.kafka.sending import CODEC, Message, send_all
 from risk.rejects import KEPT, LARGEST_WHOLE, shortened
 from risk.topics import DETAIL, KEY_SIZE, SOURCE_OFFSET, VALUE_SIZE
@@ -44,7 +44,7 @@ def batch(codec: int, values: Sequence[bytes | None], headers: Sequence[tuple[st
     return bytes(builder.build())
 
 
-def read(raw: bytes, reader: Any = Batches) -> list[tuple[Any, ...]]:
+def read(raw: bytes, reader: Any = FetchedBatches) -> list[tuple[Any, ...]]:
     found, records = [], reader(raw)
     while records.has_next():
         one = records.next_batch()

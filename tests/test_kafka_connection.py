@@ -16,7 +16,7 @@ from console.start import EXIT_FAILED
 from ops.kafka.ports import free_ports
 from producer.__main__ import main
 from risk.errors import BrokerAwayError, SettingError
-from risk.kafka.connection import client_options, connection_of, reach
+from risk.kafka.connection import check_reachable, client_options, connection_of
 from risk.settings import read_settings
 from testing.brokers import TestKafka
 
@@ -67,7 +67,7 @@ def test_clients_are_told_the_user_only_with_sasl(kafka: TestKafka) -> None:
 
 
 def _reach(address: str, seconds: float = 10) -> None:
-    asyncio.run(reach(connection_of(read_settings({"TRUSTLENS_BROKERS": address})), seconds))
+    asyncio.run(check_reachable(connection_of(read_settings({"TRUSTLENS_BROKERS": address})), seconds))
 
 
 def test_a_broker_that_answers_is_reached_past_one_that_does_not(kafka: TestKafka) -> None:

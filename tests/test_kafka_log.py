@@ -17,7 +17,7 @@ from risk.kafka.sending import Message
 from risk.settings import read_settings
 from risk.topics import topics_of
 from testing.brokers import TestKafka
-from tests.kafka_tampering import send, send_in_a_transaction
+from tests.kafka_tampering import end_is_written, send, send_in_a_transaction
 
 PLACE = TopicPartition("ledger-days", 0)
 Found = dict[TopicPartition, list["Stored"]]
@@ -161,9 +161,9 @@ def test_of_transactions_side_by_side_what_was_aborted_is_left_out_or_marked(
     log = Log(connection_of(read_settings(names)), place)
 
     async def go() -> None:
-        one, two, plain = (
+        one, two, again, plain = (
             AIOKafkaProducer(bootstrap_servers=kafka.address, transactional_id=name, compression_type=codec)
-            for name in (f"{prefix}one", f"{prefix}two", None)
+            for name in (f"{prefix}one", f"{prefix}two", f"{prefix}two", None)
         )
 
         async def send(by: AIOKafkaProducer, value: bytes | None) -> None:
@@ -179,11 +179,14 @@ def test_of_transactions_side_by_side_what_was_aborted_is_left_out_or_marked(
             await send(one, b"4")
             await send(plain, b"5")
             await two.abort_transaction()
+            await end_is_written(kafka.address, f"{prefix}two")
             assert [await log.end(reads) for reads in Reads] == [7, 1, 1]
             assert shown(await log.records(Reads.COMMITTED)) == [(0, b"0", False)]
             await one.commit_transaction()
-            async with two.transaction():
-                await send(two, b"8")
+            await end_is_written(kafka.address, f"{prefix}one")
+            async with again, again.transaction():
+                await send(again, b"8")
+            await end_is_written(kafka.address, f"{prefix}two")
             assert [await log.end(reads) for reads in Reads] == [10, 10, 10]
 
     asyncio.run(go())

@@ -109,8 +109,8 @@ PROTOCOLS = ("PLAINTEXT", SSL, SASL_PLAINTEXT, SASL_SSL)
 def test_another_protocol_than_the_port_s_is_named(
     secured: SecuredKafka, prefix: str, security: str, listener: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No way to mix them up hangs, and each is told what is spoken there."""
+    """No way to mix them up hangs, and each is told what the port has."""
     settings = environment(secured, prefix, security, listener)
     assert main(["topics"], settings) == EXIT_FAILED
-    expected = f"got {listener}, which is spoken there, expected {security}; set TRUSTLENS_KAFKA_SECURITY"
+    expected = f"got {listener} for the port's security protocol, expected {security}; set TRUSTLENS_KAFKA_SECURITY"
     assert expected in capsys.readouterr().err

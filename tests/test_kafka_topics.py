@@ -11,7 +11,7 @@ from aiokafka.errors import InvalidTimestampError
 from console.start import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from producer.__main__ import main
 from risk.kafka.connection import Connection, connection_of
-from risk.kafka.topic_problems import losses, misfits, problems
+from risk.kafka.topic_problems import problems, retention_warnings, topology_errors
 from risk.kafka.topic_states import TopicState, create_missing, identity, look
 from risk.settings import read_settings
 from risk.topics import topics_of
@@ -131,7 +131,7 @@ def test_looking_makes_nothing(kafka: TestKafka, embedded_kafka: str, prefix: st
     """Not even where asking for a topic usually makes it; whoever misses topics is told the command."""
     for address in (kafka.address, embedded_kafka):
         assert [state.partitions for state in seen(address, prefix)] == [0] * 6
-        found = misfits(seen(address, prefix), topics_of(prefix))
+        found = topology_errors(seen(address, prefix), topics_of(prefix))
         missing = ", ".join(topics_of(prefix))
         assert found == [f"not there: {missing}; make what is missing with `python -m producer topics`"]
 
@@ -185,14 +185,14 @@ def test_topics_that_differ_among_themselves_do_not_fit() -> None:
     states = [TopicState(name, 4, 1, None, -1, -1, "delete", 2 << 20) for name in topics if name != topics.ledger]
     states[2] = states[2]._replace(partitions=5)
     states.append(TopicState(topics.ledger, 2, 1, None, -1, -1, "delete", 2 << 20))
-    assert [text.split(";")[0] for text in misfits(states, topics)] == [
+    assert [text.split(";")[0] for text in topology_errors(states, topics)] == [
         "risk-flags: got 5 partitions, expected 4",
         "merchant-ledger: got 2 partitions, expected 1",
     ]
-    assert losses(states, topics) == []
+    assert retention_warnings(states, topics) == []
     small = [state._replace(largest_message=1000) for state in states]
-    assert [text.split(" or more")[0] for text in misfits(small, topics)[2:]] == [
+    assert [text.split(" or more")[0] for text in topology_errors(small, topics)[2:]] == [
         f"{name}: got max.message.bytes=1000, expected 1048588"
         for name in ("risk-flags", "high-risk-alerts", "transactions-rejected", "merchant-ledger")
     ]
-    assert "labels: got max.message.bytes=1000, expected 1048588" in losses(small, topics)[1]
+    assert "labels: got max.message.bytes=1000, expected 1048588" in retention_warnings(small, topics)[1]

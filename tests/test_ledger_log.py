@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from risk import ledger_log
-from risk.ledger_day import LedgerDay
+from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import LARGEST_MESSAGE, LONGEST_DAY, DayReader, messages_of
 
 DAY = 19_000
@@ -80,7 +80,7 @@ def test_other_delays_have_a_ledger_of_their_own() -> None:
 
 def test_a_reader_that_knows_the_days_up_to_one_reads_on_from_there() -> None:
     reader = DayReader()
-    reader.know(7, 3_600_000, DAY, -1)
+    reader.know(LedgerTerms(7, 3_600_000), DAY, -1)
     assert read(reader, messages_of(closed(), 99_999) + messages_of(closed(DAY + 1), 99_999)) == [closed(DAY + 1)]
 
 
@@ -203,17 +203,17 @@ def test_a_day_whose_rows_are_not_in_order_is_counted_and_passed(names: tuple[st
 def whole(values: list[bytes], starts: int) -> list[LedgerDay]:
     """What a reader comes to that is started so often, each time from what a store has of the one before."""
     found: list[LedgerDay] = []
-    known: dict[tuple[int, int], tuple[int, int]] = {}
+    known: dict[LedgerTerms, tuple[int, int]] = {}
     first = 0
     for last in [*range(len(values) - starts, len(values)), len(values)]:
         reader = DayReader()
-        for kind, (newest, offset) in known.items():
-            reader.know(*kind, newest, offset)
+        for terms, (newest, offset) in known.items():
+            reader.know(terms, newest, offset)
         resume_at = first
         for place in range(first, last):
             if (day := reader.read(place, values[place])) is not None:
                 found.append(day.closed)
-                known[day.closed.label_delay_days, day.closed.bucket_ms] = day.closed.day, day.offset
+                known[day.closed.terms] = day.closed.day, day.offset
                 resume_at = reader.resume_at
         first = resume_at
     return found

@@ -15,7 +15,7 @@ import pytest
 from risk.settings import Settings
 
 ROOT = Path(__file__).parent.parent
-SHIPPED = ("risk", "console", "worlds", "trainer", "producer", "scorer", "kpi_reporter")
+SHIPPED = ("risk", "evaluation", "console", "worlds", "trainer", "producer", "scorer", "kpi_reporter")
 OF_A_CHECKOUT = ("ops", "testing", "tests", "storm", "bench", "demo", "examples")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -45,6 +45,7 @@ KEPT = {
     "register_facet_classes": "Datasette",
     "execute_write_fn": "Datasette",
     "capture_signals": "uvicorn",
+    "_unsupported_upgrade_warning": "uvicorn",
     "_check_value": "argparse",
     "_new_consumer_thread": "Faust",
     "_add_gap": "Faust",

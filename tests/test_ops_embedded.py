@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from confluent_kafka import Producer
 
 from ops.embedded.guard import LIMIT, Watch
-from risk.kafka.opening import opened
+from risk.kafka.connection import opened
 
 ROOT = Path(__file__).parent.parent
 VALUE = b"x" * 10_000

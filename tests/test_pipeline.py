@@ -14,6 +14,7 @@ from risk.decision import Scored
 from risk.digest import Digest, canonical
 from risk.events import Level, Reason, Transaction
 from risk.ledger import SeenDays
+from risk.ledger_day import LedgerTerms
 from risk.model import OnnxModel
 from risk.pipeline import Pipeline
 from risk.sentences import sentence
@@ -46,7 +47,7 @@ def bundle(tmp_path: Path) -> Path:
 
 
 def pipeline(bundle: Path) -> Pipeline:
-    return Pipeline(read_bundle(bundle), SeenDays(label_delay_days=7, bucket_ms=3_600_000))
+    return Pipeline(read_bundle(bundle), SeenDays(LedgerTerms(7, 3_600_000)))
 
 
 def sale(place: int, **fields: object) -> Transaction:

@@ -316,3 +316,24 @@ def test_the_area_under_the_curve_is_the_share_of_pairs_in_order() -> None:
     scores, fraud = random.integers(0, 10, 200).astype(float), random.random(200) < 0.3
     above = scores[fraud][:, None] - scores[~fraud][None, :]
     assert auc(scores, fraud) == pytest.approx(((above > 0) + 0.5 * (above == 0)).mean())
+
+
+def test_a_field_of_our_own_name_is_taken_for_nothing_else(world: World, tmp_path: Path) -> None:
+    """A channel of 0 and 1 with few 1 looks like a label, a country of dates like a time."""
+    rare = (np.arange(ROWS) % 20 == 0).astype(int)
+    path = saved(
+        tmp_path, transaction_id=np.arange(ROWS), event_time=world.moments, customer_id=world.customer,
+        amount=world.amount, currency=["EUR"] * ROWS, channel=rare, country=world.moments,
+    )  # fmt: skip
+    assert_proposes(
+        path,
+        """
+        transaction_id = "transaction_id"
+        customer_id = "customer_id"
+        currency = "currency"
+        channel = "channel"
+        country = "country"
+        event_time = "event_time"
+        amount = "amount"
+        """,
+    )

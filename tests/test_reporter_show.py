@@ -158,13 +158,13 @@ def test_a_watch_fits_its_terminal_and_always_shows_the_latest_alerts(busy: Path
 
 
 def test_what_a_low_terminal_has_no_room_for_is_named(busy: Path) -> None:
-    assert drawn(busy, 80, 24)[-1] == "no room for: merchant categories, alerts whose labels are due"
+    assert drawn(busy, 80, 24)[-1] == "no room for: merchant categories, cases whose labels are due"
     assert not any("no room" in line for line in drawn(busy, 160, 60))
 
 
 def test_one_word_does_not_count_two_things(busy: Path) -> None:
     shown = "\n".join(drawn(busy, 160, 60))
-    assert "alerts, one a customer and day" in shown
+    assert "cases, one a customer and day" in shown
     assert "100.00%; 1 in the hour up to the newest event, 1 in the day up to it" in shown
 
 

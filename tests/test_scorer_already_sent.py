@@ -22,9 +22,9 @@ from risk.rejects import read_reject_headers
 from risk.topics import DETAIL, REASON, SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
 from scorer.log.already_sent import (
     VALUES_OF_ONE,
+    OutputRange,
     SentOutput,
     Skipped,
-    Unread,
     read_back,
     sent_value,
     source_of_alert,
@@ -111,7 +111,7 @@ def shelf(
     partition = Partition(records)
     until = len(records) if end is None else end
     passed = [] if foreign is None else foreign
-    unread = Unread(PLACE, first, until, source_of_flag(SOURCE, END), lambda record: passed.append(record.offset))
+    unread = OutputRange(PLACE, first, until, source_of_flag(SOURCE, END), lambda record: passed.append(record.offset))
     [made] = read_back(LogReader(partition), [unread])
     return made, partition
 
@@ -319,7 +319,7 @@ def flag_value(source: int, history_days: int | UnsetType) -> bytes:
 def test_a_flag_of_version_0_1_is_there_though_it_does_not_say_how_much_of_the_past_it_saw() -> None:
     """One that says something else is another one."""
     partition = Partition([Stored(0, flag_value(0, UNSET)), Stored(1, flag_value(1, 12)), Stored(2, flag_value(2, 11))])
-    unread = Unread(PLACE, 0, 3, source_of_flag(SOURCE, END), as_older=without_history_days)
+    unread = OutputRange(PLACE, 0, 3, source_of_flag(SOURCE, END), as_older=without_history_days)
     [made] = read_back(LogReader(partition), [unread])
     asyncio.run(made.read_to(2))
     wanted = [Out(source, Message(None, flag_value(source, 12))) for source in range(3)]

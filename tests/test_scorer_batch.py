@@ -18,9 +18,9 @@ from risk.decision import Scored
 from risk.engine import Verdict
 from risk.errors import BrokerError, StaleOwnerError, StoreError
 from risk.events import Label, Level, Rejected, RejectReason, Transaction
-from risk.ledger_day import LedgerDay
+from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
-from risk.store import Owner, Taken
+from risk.store import Owner, TakenOver
 from risk.topics import topics_of
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.already_sent import AlreadySent
@@ -107,7 +107,7 @@ class Bench:
         self.confirm_error: Exception | None = None
         self.may_confirm: asyncio.Event | None = None
         self.send = FakeSend(self.journal)
-        self.days, self.metrics = LedgerDays(7, HOUR), Metrics(CollectorRegistry())
+        self.days, self.metrics = LedgerDays(LedgerTerms(7, HOUR)), Metrics(CollectorRegistry())
         self.batches = Batches(
             topics=topics_of(""),
             pipelines=Pipelines(Pipeline(manifest, self.journal, duplicates)),  # type: ignore[arg-type]
@@ -118,7 +118,7 @@ class Bench:
             confirm=self.confirm,
         )
         store = FakeStore(self.journal, refuses=refuses)
-        taken = Taken(Owner(*PLACE, 1), next_offset, None, 0, 0, 0, None)
+        taken = TakenOver(Owner(*PLACE, 1), next_offset, None, 0, 0, 0, None)
         self.partition = TransactionPartition(PLACE, taken, store, self.failed.append, manifest.version)
         self.labels = LabelPartition(LABELS, taken._replace(owner=Owner(*LABELS, 1)), store, self.failed.append)
 

@@ -11,6 +11,7 @@ from risk.clock import DAY, HOUR
 from risk.errors import BrokerError
 from risk.events import Label
 from risk.kafka.sending import Message
+from risk.ledger_day import LedgerTerms
 from risk.ledger_log import ClosedDay, DayReader
 from risk.store import Owner, open_store
 from risk.topics import topics_of
@@ -21,7 +22,7 @@ from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
 from testing.stores import NOTHING_SENT, flag
 
-TERMS = ClosingTerms(7, HOUR, DAY, HOUR)
+TERMS = ClosingTerms(LedgerTerms(7, HOUR), DAY, HOUR)
 FIRST = 20_000
 
 
@@ -35,7 +36,7 @@ class Log:
     def __init__(self, path: Path) -> None:
         self.topics = topics_of("")
         self.thread = StoreThread(path, name="test")
-        self.days = LedgerDays(7, HOUR)
+        self.days = LedgerDays(LedgerTerms(7, HOUR))
         self.store = open_store(path)
         self.owners: dict[Place, Owner] = {}
         self.lengths: dict[Place, int] = {}
@@ -257,7 +258,7 @@ def test_a_day_that_somebody_else_closed_is_not_waited_for_any_more(log: Log) ->
     log.scored(0, 0.5, 6.5)
     log.unread(1, log.topics.labels)
     assert log.close() == []
-    log.days.know(7, HOUR, FIRST, FIRST)
+    log.days.know(LedgerTerms(7, HOUR), FIRST, FIRST)
     log.learned(1, 1)
     log.unread(1, log.topics.labels)
     log.scored(0, 7.5)

@@ -22,7 +22,7 @@ from storm.feed import open_transaction
 from storm.history import Item
 from testing.brokers import TestKafka
 from testing.systems import System, Worker, system
-from tests.kafka_tampering import ALL, lose, messages, send, send_and_abort, send_in_a_transaction
+from tests.kafka_tampering import ALL, end_is_written, lose, messages, send, send_and_abort, send_in_a_transaction
 from tests.test_kafka_batches import good
 
 
@@ -251,7 +251,8 @@ def _lag(worker: Worker) -> float:
 
 async def _markers(made: System, count: int) -> None:
     """Kafka's own transactions, of one message that is no transaction of ours each: a marker lies behind every one."""
-    producer = AIOKafkaProducer(bootstrap_servers=made.address, transactional_id=f"{made.prefix}{os.getpid()}")
+    name = f"{made.prefix}{os.getpid()}"
+    producer = AIOKafkaProducer(bootstrap_servers=made.address, transactional_id=name)
     await producer.start()
     try:
         for _ in range(count):
@@ -260,3 +261,4 @@ async def _markers(made: System, count: int) -> None:
                     await producer.send(made.topics.transactions, b"not JSON", key=b"nobody", partition=partition)
     finally:
         await producer.stop()
+    await end_is_written(made.address, name)

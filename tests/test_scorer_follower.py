@@ -14,7 +14,7 @@ from risk.clock import DAY, HOUR
 from risk.errors import StoreError
 from risk.kafka.log import LogReader
 from risk.kafka.sending import Message
-from risk.ledger_day import LedgerDay
+from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import DayReader, key_of, messages_of
 from risk.store import Store, open_store
 from risk.topics import topics_of
@@ -59,7 +59,7 @@ def known(
     kafka: TestKafka, prefix: str, store: StoreThread, *, accept_gap: bool = False, metrics: Metrics | None = None
 ) -> int | None:
     """The newest day that a follower knows once it has started."""
-    days, metrics = LedgerDays(7, HOUR), metrics or Metrics(CollectorRegistry())
+    days, metrics = LedgerDays(LedgerTerms(7, HOUR)), metrics or Metrics(CollectorRegistry())
 
     async def start() -> None:
         async with AIOKafkaConsumer(bootstrap_servers=kafka.address, enable_auto_commit=False) as consumer:

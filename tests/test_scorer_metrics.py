@@ -1,5 +1,6 @@
 """The worker's metrics, as Prometheus' own tool judges them."""
 
+import http.client
 import socket
 import subprocess
 import threading
@@ -7,6 +8,7 @@ from contextlib import ExitStack
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from risk.events import RejectReason
@@ -59,3 +61,20 @@ def test_connections_that_ask_for_nothing_take_no_threads_of_a_worker() -> None:
     finally:
         close()
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/metrics", 200), ("HEAD", "/metrics", 200), ("POST", "/metrics", 405), ("CONNECT", "/metrics", 405),
+     ("GET", "/", 404)],
+)  # fmt: skip
+def test_a_worker_answers_scrapers_alone_whatever_they_would_accept(method: str, path: str, status: int) -> None:
+    """Headers that are no UTF-8, and CONNECT, each left a traceback in the log."""
+    address, close = answer(CollectorRegistry(), "127.0.0.1", 0)
+    try:
+        asked = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+        asked.request(method, path, headers={"Accept": "\xff", "Accept-Encoding": "\xff"})
+        assert asked.getresponse().status == status
+        asked.close()
+    finally:
+        close()

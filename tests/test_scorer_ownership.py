@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from risk.errors import StoreError
-from risk.store import Owner, Taken
+from risk.store import Owner, TakenOver
 from risk.topics import topics_of
 from scorer.log.decoding import Place
 from scorer.metrics import Metrics
@@ -75,7 +75,7 @@ class Bench:
             accept_gap=False,
             fatal=self.failed.append,
         )
-        taken = Taken(Owner(*PLACE, 1), next_offset, None, 0, 0, 0, None)
+        taken = TakenOver(Owner(*PLACE, 1), next_offset, None, 0, 0, 0, None)
         self.partition = LabelPartition(PLACE, taken, store, self.failed.append)
         self.ownership.partitions[PLACE] = self.partition
         self.buffer.begin(PLACE, decoded, next_offset, 0)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from risk.errors import StaleOwnerError
-from risk.store import Outputs, Owner, Taken
+from risk.store import Outputs, Owner, TakenOver
 from scorer.log.decoding import Place
 from scorer.worker.partition import LabelPartition, TransactionPartition
 from tests.scorer_fakes import FakeStore
@@ -14,8 +14,8 @@ from tests.scorer_fakes import FakeStore
 PLACE = Place("transactions", 3)
 
 
-def taken(next_offset: int, *, newest: int | None = None, first: int | None = None) -> Taken:
-    return Taken(Owner(*PLACE, 7), next_offset, newest, 0, 0, 0, first)
+def taken(next_offset: int, *, newest: int | None = None, first: int | None = None) -> TakenOver:
+    return TakenOver(Owner(*PLACE, 7), next_offset, newest, 0, 0, 0, first)
 
 
 def transactions(store: FakeStore, next_offset: int = 5, *, newest: int | None = None) -> TransactionPartition:

@@ -16,7 +16,7 @@ from risk.clock import DAY, HOUR
 from risk.engine import Verdict
 from risk.errors import BundleError, EngineError, StoreBusyError, StoreError
 from risk.events import Transaction
-from risk.ledger_day import LedgerDay
+from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.pipeline import Pipeline
 from risk.store import Store, open_store
@@ -58,7 +58,7 @@ class Bench:
         self.current = self._bundle(folder / "made", fields, 0.01)
         self.older = self._bundle(folder / "made", fields if older is None else older, 0.02)
         self.store = StoreThread(folder / "risk.db", name="test")
-        self.days = LedgerDays(7, HOUR)
+        self.days = LedgerDays(LedgerTerms(7, HOUR))
         self.pipelines = Pipelines(self.current, self.days, self.store, Empty(), topic="transactions", partitions=2)
         self._offset = 0
 
@@ -210,7 +210,7 @@ def test_days_that_no_partition_can_ask_for_go_though_nobody_asked_for_them(benc
     """A partition may have no transaction for months, and its worker is given the days all the same."""
     bench.take(0, bench.current)
     bench.days_come(100)
-    bench.pipelines.let_go_of_days((FIRST + 100 + 7) * DAY)
+    bench.pipelines.forget_days((FIRST + 100 + 7) * DAY)
     # A transaction may be a day late, and looks at thirty days before the label delay.
     assert bench.days.kept == 31
 

@@ -17,12 +17,13 @@ from risk.codec import encode_transaction
 from risk.events import Level, Transaction
 from risk.kafka.log import LogReader
 from risk.kafka.sending import send_all
+from risk.ledger_day import LedgerTerms
 from risk.outputs import RiskFlag, encode
 from risk.pipeline import Pipeline
 from risk.store import Store
 from risk.topics import topics_of
 from scorer.ledger.closed_days import LedgerDays
-from scorer.log.already_sent import AlreadySent, Unread, read_back, source_of_flag
+from scorer.log.already_sent import AlreadySent, OutputRange, read_back, source_of_flag
 from scorer.log.decoding import Chunk, Place, transaction_reader
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
@@ -122,7 +123,7 @@ class CountedPipelines(Pipelines):
 async def scored(folder: Path, bundle: Bundle, there: Sequence[bytes | None] = ()) -> Worked:
     """By a worker with an empty store that finds these flags."""
     path = folder / f"{uuid4()}.db"
-    days, sent, given = LedgerDays(7, HOUR), Partition([Stored(n, one) for n, one in enumerate(there)]), []
+    days, sent, given = LedgerDays(LedgerTerms(7, HOUR)), Partition([Stored(n, one) for n, one in enumerate(there)]), []
     producer, topics, metrics = Producer(), topics_of(""), Metrics(CollectorRegistry())
     threads = [StoreThread(path, name=name) for name in ("scoring", "storing")]
     failed: list[BaseException] = []
@@ -142,7 +143,7 @@ async def scored(folder: Path, bundle: Bundle, there: Sequence[bytes | None] = (
     partition = TransactionPartition(SOURCE, taken, threads[1], failed.append, version)
     if there:
         reader = LogReader(sent)
-        [flags] = read_back(reader, [Unread(PLACE, 0, len(there), source_of_flag(SOURCE, COUNT))])
+        [flags] = read_back(reader, [OutputRange(PLACE, 0, len(there), source_of_flag(SOURCE, COUNT))])
         partition.already_sent = AlreadySent(reader, flags=flags)
     read, ended, log = transaction_reader(HOUR), asyncio.Event(), records()
     for first in range(0, COUNT, CHUNK):

@@ -149,7 +149,7 @@ def test_an_extra_flag_is_found(scored: Scored, changed: Callable[[str, Change],
     def with_one_more(them: list[Message]) -> list[Message]:
         last = msgspec.json.decode(them[-1].value or b"")["source_offset"]
         if source == "of none at all":
-            return [*them[:30], Message(b"k", b"no flag"), *them[30:]]
+            return [*them[:30], Message(b"k", b"no flag" * 50_000), *them[30:]]
         offset = last + 1 if source == "of the duplicate" else 1_000_000
         return [*them[:30], with_field(them[30], "source_offset", lambda _: offset), *them[30:]]
 
@@ -158,6 +158,7 @@ def test_an_extra_flag_is_found(scored: Scored, changed: Callable[[str, Change],
     flags = counts(said, "risk-flags")
     assert (flags["extra"], flags["missing"], flags["different"]) == (1, 0, 0)
     assert "extra: " in said.out
+    assert max(map(len, said.out.splitlines())) < 10_000  # whatever somebody wrote
 
 
 def test_flags_that_were_sent_twice_are_counted_and_are_no_difference(

@@ -22,7 +22,7 @@ from risk.ledger_log import ClosedDay, messages_of
 from risk.pipeline import Pipeline
 from risk.settings import read_settings
 from risk.store import Outputs, open_store
-from scorer.ledger.closed_days import Source
+from scorer.ledger.closed_days import DayQueue
 from scorer.log.decoding import Place
 from scorer.log.outputs import Out, outgoing, reject
 from storm.feed import open_transaction
@@ -104,7 +104,7 @@ class HandMade:
     def __init__(self, made: System) -> None:
         self._made = made
         self._bundle = read_bundle(made.models)
-        self.days = Source((), has_begun=False)
+        self.days = DayQueue((), has_begun=False)
         self._pipeline = Pipeline(self._bundle, self.days)
         self.outs: list[Out] = []
         self._store = open_store(made.store)
@@ -153,7 +153,7 @@ class HandMade:
     def close(self, day: int, sightings: list[tuple[str, int, bool]]) -> ClosedDay:
         """Publishes a day; the worker takes it in when the test says so."""
         manifest = self._bundle.manifest
-        closed = close_day(FIRST_DAY + day, manifest.label_delay_days, manifest.bucket_ms, sightings)
+        closed = close_day(FIRST_DAY + day, manifest.terms.ledger_terms, sightings)
         count = len(sightings)
         values = messages_of(closed, count)
         send(self._made.address, self._made.topics.ledger, 0, [Message(b"day", value) for value in values])

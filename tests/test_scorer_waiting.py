@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from risk.clock import DAY, HOUR
+from risk.ledger_day import LedgerTerms
 from risk.store import Position
 from risk.topics import topics_of
 from scorer.ledger.closer import ClosingTerms
@@ -11,7 +12,7 @@ from scorer.ledger.waiting import Look, StallTimer
 from scorer.log.decoding import Place
 
 TOPICS = topics_of("")
-TERMS = ClosingTerms(7, HOUR, DAY, HOUR)
+TERMS = ClosingTerms(LedgerTerms(7, HOUR), DAY, HOUR)
 FIRST = 20_000
 LIMIT = 60.0
 

@@ -99,7 +99,7 @@ def test_the_worker_s_pipeline_gives_the_scores_that_were_judged(trained: Path) 
     """The bundle, read back and run over the whole history, has the alerts that the manifest says of the test."""
     bundle = read_bundle(trained / "models")
     manifest = bundle.manifest
-    days = SeenDays(label_delay_days=manifest.label_delay_days, bucket_ms=manifest.bucket_ms)
+    days = SeenDays(manifest.terms.ledger_terms)
     pipeline = Pipeline(bundle, days)
     test = manifest.metrics["test"]
     alerts: set[tuple[str, int]] = set()
@@ -237,6 +237,22 @@ def test_what_is_going_on_is_said_where_there_is_no_terminal(
     assert stages[:6] == ["open", "features", "learn", "prepare", "fit logistic", "proof"]
     assert stages[-2:] == ["judge", "report"]
     assert re.search(r"^gaps +[1-9][\d,]* transactions between the periods are history only", said.out, re.MULTILINE)
+    assert "too good to be true" not in said.err
+
+
+def test_a_model_that_knows_the_future_is_printed_with_a_caution(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a warning at the end, which names the feature."""
+
+    def label(table: pa.Table) -> pa.Array:
+        return pa.array(np.where(table["is_fraud"].to_numpy() == 1, "disputed", "settled"))
+
+    name = changed(place, tmp_path, "merchant_category", label)
+    assert train(place, tmp_path, "--model", "logistic", file=name) == EXIT_OK
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("warning: too good to be true: a ROC-AUC of 1.000, most of it from merchant_category. ")
+    assert "Check that merchant_category is known at the moment of the transaction, not only afterwards" in last
 
 
 def test_a_search_and_made_frauds_lead_to_a_bundle(place: Path, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_its_scores_are_those_of_the_worker_s_pipeline(place: Path) -> None:
     """The bundle over that file alone, from an empty past, raises the alerts that the report counts."""
     bundle = read_bundle(place / "models")
     manifest = bundle.manifest
-    days = SeenDays(label_delay_days=manifest.label_delay_days, bucket_ms=manifest.bucket_ms)
+    days = SeenDays(manifest.terms.ledger_terms)
     pipeline = Pipeline(bundle, days)
     alerts: set[tuple[str, int]] = set()
     for rows in open_dataset(place / "other.parquet").rows():

@@ -13,6 +13,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from console.start import EXIT_FAILED, EXIT_OK
+from evaluation.ranking import areas
 from risk.bundle import Bundle, read_bundle
 from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES, EngineTerms, FeatureSet
 from risk.clock import DAY, date_ms
@@ -20,7 +21,6 @@ from risk.dataset import open_dataset
 from tests.training_rows import made_matrix
 from tests.trainings import QUICK
 from trainer.__main__ import main
-from trainer.evidence.metrics import areas
 from trainer.families import CLASS_WEIGHT, NONE, SMOTE, UNDERSAMPLE
 from trainer.families.family import Rows, family_of
 from trainer.families.parameters import read_parameters

@@ -14,6 +14,7 @@ from risk.clock import DAY, HOUR, day_of
 from risk.engine import Engine, FeatureBlock
 from risk.events import Label, Transaction
 from risk.ledger import NO_DAY, SeenDays
+from risk.ledger_day import LedgerTerms
 from risk.warming_up import (
     Horizon,
     LabelSilence,
@@ -46,7 +47,7 @@ ALL = [feature.name for feature in CATALOGUE]
     ],
 )
 def test_what_is_needed_follows_from_the_features(features: list[str], delay: int, history: int, ledger: int) -> None:
-    assert horizon_of(features, delay, HOUR) == Horizon(history, ledger, delay, HOUR)
+    assert horizon_of(features, LedgerTerms(delay, HOUR)) == Horizon(history, ledger, LedgerTerms(delay, HOUR))
 
 
 # The definition, counted day by day
@@ -61,13 +62,15 @@ def counted(horizon: Horizon, first_event: int, first_day: int, event_time: int,
         seen += [days] if days < horizon.history else []
     if horizon.ledger:
         whole = range(first_day + 1, event_time // DAY)
-        days = horizon.label_delay - 1 if ledger_day is None else len(whole)
+        days = horizon.ledger_terms.label_delay_days - 1 if ledger_day is None else len(whole)
         seen += [days] if days < horizon.ledger else []
     return min(seen) if seen else None
 
 
 HORIZONS = st.builds(
-    horizon_of, st.lists(st.sampled_from(ALL), max_size=6), st.integers(2, 30), st.sampled_from([HOUR, DAY])
+    horizon_of,
+    st.lists(st.sampled_from(ALL), max_size=6),
+    st.builds(LedgerTerms, st.integers(2, 30), st.sampled_from([HOUR, DAY])),
 )
 
 
@@ -78,7 +81,10 @@ def test_a_batch_says_what_is_counted_day_by_day(
 ) -> None:
     start = LogStart(NEW_YEAR + first, NEW_YEARS_DAY + first_day)
     events = [NEW_YEAR + first + time for time in times]
-    used = [day if day >= start.first_ledger_day else None for day in (day_of(t) - horizon.label_delay for t in events)]
+    used = [
+        day if day >= start.first_ledger_day else None
+        for day in (day_of(t) - horizon.ledger_terms.label_delay_days for t in events)
+    ]
     expected = [
         counted(horizon, start.first_event, start.first_ledger_day, *row) for row in zip(events, used, strict=True)
     ]
@@ -123,7 +129,7 @@ def world(days: int = 100) -> tuple[list[Transaction], list[Label]]:
 
 
 def features(transactions: list[Transaction], labels: list[Label]) -> FeatureBlock:
-    days = SeenDays(label_delay_days=7, bucket_ms=HOUR)
+    days = SeenDays(LedgerTerms(7, HOUR))
     days.learn(labels)
     return Engine(FeatureSet(ALL_FIELDS), EngineTerms("EUR"), days).features(block_of(transactions))
 
@@ -139,7 +145,7 @@ def test_only_a_score_that_saw_less_can_tell_what_lies_before_its_log() -> None:
     used = [None if day == NO_DAY else day for day in short.ledger_days.tolist()]
     times = [one.event_time for one in late]
     for column, feature in enumerate(FeatureSet(ALL_FIELDS).numbers):
-        horizon = horizon_of([feature.name], 7, HOUR)
+        horizon = horizon_of([feature.name], LedgerTerms(7, HOUR))
         differs = ~(
             (long[:, column] == short.values[:, column]) | np.isnan(long[:, column]) & np.isnan(short.values[:, column])
         )
@@ -151,14 +157,14 @@ def test_only_a_score_that_saw_less_can_tell_what_lies_before_its_log() -> None:
 
 def test_late_transactions_see_less_than_nothing_as_nothing() -> None:
     """The first one in the log need not be the earliest."""
-    assert history_days(horizon_of(ALL, 7, HOUR), LogStart(NEW_YEAR, None), NEW_YEAR - HOUR, None) == 0
+    assert history_days(horizon_of(ALL, LedgerTerms(7, HOUR)), LogStart(NEW_YEAR, None), NEW_YEAR - HOUR, None) == 0
 
 
 # For people
 
 
 def test_a_partition_says_until_when_it_warms_up() -> None:
-    horizon, start = horizon_of(ALL, 7, HOUR), LogStart(NEW_YEAR + 5 * HOUR, NEW_YEARS_DAY)
+    horizon, start = horizon_of(ALL, LedgerTerms(7, HOUR)), LogStart(NEW_YEAR + 5 * HOUR, NEW_YEARS_DAY)
     assert str(warming_up(horizon, start, NEW_YEAR + 13 * DAY)) == "warming up until 2024-02-08: 12 of 37 days"
     assert warming_up(horizon, start, NEW_YEAR + 38 * DAY) is None
     assert warming_up(horizon, start, NEW_YEAR + 38 * DAY - 1) is not None
@@ -168,7 +174,7 @@ def test_a_partition_says_until_when_it_warms_up() -> None:
 @given(st.integers(0, 50 * DAY), st.integers(0, 20 * DAY), st.booleans())
 def test_it_is_warm_from_when_it_says(time: int, first: int, has_ledger: bool) -> None:
     """In a partition of its own, or one that came later to a ledger that had begun."""
-    horizon = horizon_of(ALL if has_ledger else ["customer_mean_30d"], 7, HOUR)
+    horizon = horizon_of(ALL if has_ledger else ["customer_mean_30d"], LedgerTerms(7, HOUR))
     start = LogStart(NEW_YEAR + first, NEW_YEARS_DAY)
     newest = NEW_YEAR + first + time
     said = warming_up(horizon, start, newest)
@@ -180,12 +186,12 @@ def test_it_is_warm_from_when_it_says(time: int, first: int, has_ledger: bool) -
 
 
 def test_a_new_partition_beside_a_warm_ledger_waits_for_its_own_customers_only() -> None:
-    horizon, start = horizon_of(ALL, 7, HOUR), LogStart(NEW_YEAR + 100 * DAY, NEW_YEARS_DAY)
+    horizon, start = horizon_of(ALL, LedgerTerms(7, HOUR)), LogStart(NEW_YEAR + 100 * DAY, NEW_YEARS_DAY)
     assert warming_up(horizon, start, NEW_YEAR + 112 * DAY) == WarmingUp(12, 30, NEW_YEAR + 130 * DAY)
 
 
 def test_of_several_partitions_the_coldest_counts() -> None:
-    horizon, ledger_day = horizon_of(ALL, 7, HOUR), NEW_YEARS_DAY
+    horizon, ledger_day = horizon_of(ALL, LedgerTerms(7, HOUR)), NEW_YEARS_DAY
     cold, newer = LogStart(NEW_YEAR + 100 * DAY, ledger_day), LogStart(NEW_YEAR + 105 * DAY, ledger_day)
     warm, now = LogStart(NEW_YEAR, ledger_day), NEW_YEAR + 112 * DAY
     assert warming_up_of([(horizon, one, now) for one in (warm, cold, newer)]) == WarmingUp(7, 30, NEW_YEAR + 135 * DAY)
@@ -195,7 +201,7 @@ def test_of_several_partitions_the_coldest_counts() -> None:
 def silence(
     label: int | None, newest: int, features: Sequence[str] = ALL, first: int | None = 0
 ) -> LabelSilence | None:
-    return label_silence([horizon_of(features, 7, HOUR)], [(None, None), (first, newest * DAY)], label)
+    return label_silence([horizon_of(features, LedgerTerms(7, HOUR))], [(None, None), (first, newest * DAY)], label)
 
 
 def test_labels_are_overdue_beyond_the_label_delay() -> None:
@@ -215,7 +221,7 @@ def test_a_bundle_without_the_ledger_does_not_miss_labels() -> None:
 
 
 def test_of_several_bundles_the_one_with_the_shortest_delay_misses_labels_first() -> None:
-    horizons = [horizon_of(ALL, delay, HOUR) for delay in (30, 7, 14)]
+    horizons = [horizon_of(ALL, LedgerTerms(delay, HOUR)) for delay in (30, 7, 14)]
     assert label_silence(horizons, [(0, 20 * DAY)], None) == LabelSilence(None, 20 * DAY, 7)
     assert label_silence(horizons, [], None) is None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = {"risk", "console", "worlds", "trainer", "producer", "scorer", "kpi_reporter"}
+PACKAGES = {"risk", "evaluation", "console", "worlds", "trainer", "producer", "scorer", "kpi_reporter"}
 COMMANDS = ("trustlens-trainer", "trustlens-producer", "trustlens-scorer", "trustlens-reporter")
 NOT_CODE = {".html", ".css", ".js", ".svg", ".sql", ".json", ".toml"}  # what a package might read beside its code
 

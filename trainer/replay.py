@@ -52,7 +52,7 @@ class Replay:
         self.currency = terms.currency
         self.labelled = LabelledDays(terms.label_delay_days)
         self._delay = terms.label_delay_days
-        self._days = SeenDays(label_delay_days=terms.label_delay_days, bucket_ms=terms.bucket_ms)
+        self._days = SeenDays(terms.ledger_terms)
         self._engine = Engine(dataset.feature_set if feature_set is None else feature_set, terms, self._days)
 
     @property

@@ -14,7 +14,7 @@ import numpy as np
 
 from risk.catalogue import LEDGER_FEATURES
 from risk.clock import DAY, EARLIEST, LATEST, to_datetime
-from risk.ledger_day import label_cutoff
+from risk.ledger_day import LedgerTerms, label_cutoff
 from risk.warming_up import horizon_of
 from risk.words import counted
 
@@ -86,7 +86,9 @@ class LabelledDays:
 
     def __init__(self, label_delay_days: int) -> None:
         self._delay = label_delay_days
-        self._reach = horizon_of((feature.name for feature in LEDGER_FEATURES), label_delay_days, DAY).ledger
+        self._horizon_days = horizon_of(
+            (feature.name for feature in LEDGER_FEATURES), LedgerTerms(label_delay_days, DAY)
+        ).ledger
         self._days: dict[int, np.ndarray] = {}  # transactions, labels seen, frauds, frauds in time
 
     def add(self, times: np.ndarray, is_fraud: np.ndarray, labelled_at: np.ndarray) -> None:
@@ -105,7 +107,7 @@ class LabelledDays:
 
     def gaps(self, span: Span) -> Gaps | None:
         """Of the transactions of these days; None where nothing is missing that they could see."""
-        looked_at = [day for day in sorted(self._days) if span.first - self._reach <= day]
+        looked_at = [day for day in sorted(self._days) if span.first - self._horizon_days <= day]
         looked_at = [day for day in looked_at if day <= span.last - self._delay]
         if not looked_at:
             return None

@@ -25,6 +25,7 @@ from risk.clock import DAY, HOUR
 from risk.engine import Engine
 from risk.events import Transaction
 from risk.ledger import SeenDays
+from risk.ledger_day import LedgerTerms
 
 DAYS = 30
 MERCHANTS = 500
@@ -73,7 +74,7 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=60)
     options = parser.parse_args()
     customers, rows = options.customers, options.customers * options.entries
-    days = SeenDays(label_delay_days=7, bucket_ms=HOUR)
+    days = SeenDays(LedgerTerms(7, HOUR))
     engine = Engine(FeatureSet(ALL_FIELDS), EngineTerms("EUR"), days)
     engine.restore(block_of(next(pieces(PIECE, PIECE))), 1)  # what is loaded at first use is no customer's
     engine.forget(1)

@@ -31,7 +31,7 @@ async def run(settings: Settings, folder: Path) -> None:
     bundle, topics = read_bundle(folder), topics_of(settings.topic_prefix)
     manifest = bundle.manifest
     options = client_options(connection_of(settings))
-    days = SeenDays(label_delay_days=manifest.label_delay_days, bucket_ms=manifest.bucket_ms)
+    days = SeenDays(manifest.terms.ledger_terms)
     pipeline, read = Pipeline(bundle, days), transaction_reader(manifest.max_ahead_ms)
     warm_up(bundle)
     store = open_store(settings.db)

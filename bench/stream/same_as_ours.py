@@ -79,7 +79,7 @@ def same_features(transactions: Sequence[Transaction], by_hand: Sequence[Event],
 
 
 def days_of(manifest: Manifest) -> SeenDays:
-    return SeenDays(label_delay_days=manifest.label_delay_days, bucket_ms=manifest.bucket_ms)
+    return SeenDays(manifest.terms.ledger_terms)
 
 
 def engine_of(manifest: Manifest, days: DaySource) -> Engine:

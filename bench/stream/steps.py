@@ -102,7 +102,7 @@ def wall_of_steps(made: Bench) -> dict[str, float]:
 
 def _pipeline(bundle: Any) -> Pipeline:
     manifest = bundle.manifest
-    return Pipeline(bundle, SeenDays(label_delay_days=manifest.label_delay_days, bucket_ms=manifest.bucket_ms))
+    return Pipeline(bundle, SeenDays(manifest.terms.ledger_terms))
 
 
 def _records(history: History) -> list[Any]:

@@ -56,9 +56,12 @@ def explorer(
         now = figures.value()
         return None if isinstance(now, Unready) else _as_json(now)
 
-    def worst_misses(since: int, until: int) -> str | None:
+    def worst_misses(since: object, until: object) -> str | None:
+        """SQL may give anything; an exception would be a traceback in the log."""
         known = figures.misses()
-        return None if known is None else _as_json((known.since, known.worst(since, until, MISSES_SHOWN)))
+        if known is None or not (isinstance(since, int) and isinstance(until, int)):
+            return None
+        return _as_json((known.since, known.worst(since, until, MISSES_SHOWN)))
 
     with datasette_of(path, {"kpis": kpis, "worst_misses": worst_misses}, query_seconds) as datasette:
         yield _answering(datasette, figures, Turns(longest_wait_seconds=longest_wait_seconds))

@@ -74,7 +74,7 @@ def _quality(quality: Quality) -> dict[str, Any]:
         "warning": learned_text(quality),
         "tiles": [
             Tile(
-                _share(quality.precision), "precision", f"{_of(quality.alerts_with_fraud, quality.alerts)} alerts right"
+                _share(quality.precision), "precision", f"{_of(quality.alerts_with_fraud, quality.alerts)} cases right"
             ),
             Tile(_share(quality.recall), "recall", f"{_of(quality.frauds_caught, _frauds(quality))} frauds caught"),
             Tile(_share(quality.false_positive_rate, 2), "false-positive rate", "of customer-days without fraud"),

@@ -36,9 +36,7 @@ class ColdStart:
             if (horizon := horizons.get(newest_bundles.get(partition, ""))) is not None
         ]
         self._horizons = {horizon for _, _, horizon in found}
-        first_days = {
-            horizon: store.ledger_bounds(horizon.label_delay, horizon.bucket_ms)[1] for horizon in self._horizons
-        }
+        first_days = {horizon: store.ledger_bounds(horizon.ledger_terms)[1] for horizon in self._horizons}
         self.warming_up = warming_up_of(
             (horizon, start._replace(first_ledger_day=first_days[horizon]), newest) for start, newest, horizon in found
         )

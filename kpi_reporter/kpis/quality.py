@@ -1,4 +1,4 @@
-"""How right the alerts of the last days were, as far as their labels are due."""
+"""How right the cases of the last days were, as far as their labels are due."""
 
 from collections import defaultdict
 from collections.abc import Mapping

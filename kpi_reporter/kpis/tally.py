@@ -1,4 +1,4 @@
-"""What the alerts of one UTC day came to, by the rule of `risk.customer_days`."""
+"""What the cases of one UTC day came to, by the rule of `risk.customer_days`."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from risk.customer_days import customer_days
 
 
 class Stake(NamedTuple):
-    """Of one bundle: its alerts, and the amounts of its frauds in minor units of its currency."""
+    """Of one bundle: its cases, and the amounts of its frauds in minor units of its currency."""
 
     alerts: int = 0
     saved: int = 0
@@ -32,7 +32,7 @@ class Tally(NamedTuple):
 
 
 def tally(notables: Array) -> Tally:
-    """Of one day's high flags and frauds. The others neither raise an alert nor are caught by one."""
+    """Of one day's high flags and frauds. The others neither open a case nor are caught by one."""
     rows = notables[np.lexsort((notables["place"], notables["event_time"]))]
     is_high, is_fraud = rows["is_high"], rows["verdict"] == FRAUD
     by_day = customer_days(rows["event_time"], rows["customer"], is_high.astype(float))
@@ -42,7 +42,7 @@ def tally(notables: Array) -> Tally:
     missed = is_fraud & (by_day.reach == 0)
     high = np.flatnonzero(is_high)
     _, first = np.unique(by_day.groups[high], return_index=True)
-    raised = high[first]  # the row that raised each alert, whose bundle says what a review costs
+    raised = high[first]  # the row that opened each case, whose bundle says what a review costs
     stakes: dict[int, Stake] = {}
     for bundle in np.unique(rows["bundle"]).tolist():
         own = rows["bundle"] == bundle

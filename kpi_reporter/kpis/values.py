@@ -88,9 +88,9 @@ class Money(Struct, frozen=True):
     """In one currency; what of it was at stake is known only where a fraud has an amount in its bundle's currency."""
 
     currency: str
-    saved: float  # loss that alerts stopped, before the cost of reviews
+    saved: float  # loss that cases stopped, before the cost of reviews
     lost: float  # loss that they did not
-    review: float  # cost of the alerts
+    review: float  # cost of the cases
 
     @property
     def gain(self) -> float:
@@ -99,11 +99,11 @@ class Money(Struct, frozen=True):
 
 
 class Quality(Struct, frozen=True):
-    """How right the alerts were, over the last so many days whose labels are due.
+    """How right the cases were, over the last so many days whose labels are due.
 
-    An alert is a customer-day: one review, however many transactions. A fraud is caught if it, or an earlier
+    A case is all alerts of a customer on one UTC day: one review. A fraud is caught if it, or an earlier
     transaction of that customer on that day, was high. A transaction whose label is due and did not come counts as
-    genuine, as in training. Without any label in the store all but the counts of alerts is None. docs/cost.md.
+    genuine, as in training. Without any label in the store all but the counts of cases is None. docs/cost.md.
     """
 
     days: int  # asked for
@@ -111,14 +111,14 @@ class Quality(Struct, frozen=True):
     last_day: int | None  # the newest of them
     transactions: int
     customer_days: int
-    alerts: int
+    alerts: int  # cases, and so in the next two: metrics and JSON have called them alerts since version 0.1
     alerts_with_fraud: int | None
     alerts_unlabelled: int | None  # no label on what raised them, and no fraud known of that customer and day
     frauds_caught: int | None
     frauds_missed: int | None
-    precision: float | None  # alerts with a fraud, of all
+    precision: float | None  # cases with a fraud, of all
     recall: float | None  # frauds caught, of all
-    false_positive_rate: float | None  # alerts, of the customer-days without a fraud
+    false_positive_rate: float | None  # cases, of the customer-days without a fraud
     money: tuple[Money, ...]  # by currency; empty where it cannot be said
     label_delay: LabelDelay | None  # of the frauds
     days_learned: int = 0  # of days_due, those that a bundle which scored them was trained or its thresholds chosen on

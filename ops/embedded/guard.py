@@ -13,7 +13,7 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
-from risk.kafka.opening import opened
+from risk.kafka.connection import opened
 
 # librdkafka's own, for what a partition may hold.
 LIMIT = 5 << 20

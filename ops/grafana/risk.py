@@ -25,7 +25,7 @@ RISK = Dashboard(
         (
             Panel(
                 "Precision", _both("trustlens_kpi_live_precision_ratio"), "percentunit",
-                meaning="Of the alerts whose labels are due, how many had a fraud.",
+                meaning="Of the cases whose labels are due, how many had a fraud.",
             ),
             Panel(
                 "Recall", _both("trustlens_kpi_live_recall_ratio"), "percentunit",
@@ -33,7 +33,7 @@ RISK = Dashboard(
             ),
             Panel(
                 "False alarms", _both("trustlens_kpi_live_false_positive_ratio"), "percentunit",
-                meaning="Of the customer-days without a fraud, how many were alerts.",
+                meaning="Of the customer-days without a fraud, on how many there was a case.",
             ),
             Panel(
                 "Money of 30 days",
@@ -42,7 +42,7 @@ RISK = Dashboard(
                     Query(f"trustlens_kpi_live_money_lost{MONTH}", "{{currency}} lost"),
                     Query(f"trustlens_kpi_live_money_review{MONTH}", "{{currency}} for reviews"),
                 ),
-                "short", meaning="Loss that alerts stopped and that they did not; docs/cost.md.",
+                "short", meaning="Loss that cases stopped and that they did not; docs/cost.md.",
             ),
         ),
         (

@@ -15,7 +15,7 @@ from risk.errors import BrokerAwayError, BrokerError
 from risk.kafka.connection import Connection, client_options
 from risk.kafka.log import Bounds, reading
 from risk.kafka.sending import CODEC, Message, send_all
-from risk.kafka.topic_problems import misfits
+from risk.kafka.topic_problems import topology_errors
 from risk.kafka.topic_states import look
 from risk.topics import Topics
 
@@ -50,7 +50,7 @@ class Wire:
         """How many partitions the topics have. BrokerAwayError where nobody answers; BrokerError where a person must
         act: topics that are not there, say."""
         states = await look(self._connection, self._needed)
-        wrong = misfits(states, self._topics)
+        wrong = topology_errors(states, self._topics)
         if wrong:
             raise BrokerError("; ".join(wrong))
         return states[0].partitions

@@ -1,11 +1,10 @@
 """A file that is not what its name says: found by its first bytes, before a reader stumbles over them."""
 
-import gzip
-import zlib
 from pathlib import Path
 
 import msgspec
 
+from risk.dataset.lines import UTF16, is_packed, opened, read
 from risk.errors import DatasetError
 
 HEAD_BYTES = 64 * 1024
@@ -14,24 +13,22 @@ EXCEL_ENDINGS = (".xls", ".xlsx", ".xlsm", ".ods")
 MOST_CONTROL_SHARE = 0.05
 
 _GZIP, _PARQUET, _ZIP, _OLD_OFFICE = b"\x1f\x8b", b"PAR1", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\v\f\x1b")) + b"\x7f"
 _SEPARATORS = (b",", b";", b"\t", b"|")
 
 
 def check_content(path: Path, kind: str) -> None:
     """`kind` is what its ending says: "csv", "ndjson" or "parquet"."""
-    head = _head(path)
+    head = _head(path, unpack=False)
     if not head:
         expected = "a header line with the names of the columns" if kind == "csv" else "a file with rows"
         raise DatasetError(f"{path}: is empty: expected {expected}.")
-    is_gzip_named = path.suffix.lower() == ".gz"
-    if head.startswith(_GZIP) and not is_gzip_named:
+    if head.startswith(_GZIP) and not is_packed(path):
         raise _mismatch(path, "is gzipped", f"Rename it to {path.name}.gz, or unpack it")
-    if is_gzip_named:
+    if is_packed(path):
         if not head.startswith(_GZIP):
             raise _mismatch(path, "is named as gzipped and is not", f"Rename it to {path.stem}")
-        head = _unpacked(path)
+        head = _head(path, unpack=True)
     if head.startswith((_ZIP, _OLD_OFFICE)):
         raise _mismatch(path, "is an Excel file or another archive", "Export it as CSV, or unpack it")
     if head.startswith(_PARQUET) and kind != "parquet":
@@ -42,9 +39,7 @@ def check_content(path: Path, kind: str) -> None:
                 path, "is not a Parquet file by its first bytes", "Rename it to what it is, or get it again"
             )
         return
-    if not head.startswith(_UTF16) and len(head) - len(head.translate(None, _CONTROLS)) > MOST_CONTROL_SHARE * len(
-        head
-    ):
+    if not head.startswith(UTF16) and len(head) - len(head.translate(None, _CONTROLS)) > MOST_CONTROL_SHARE * len(head):
         raise _mismatch(path, "is not text", "Check that it is the right file")
     first, *rest = head.lstrip().splitlines() or [b""]
     if kind == "ndjson":
@@ -81,21 +76,6 @@ def _is_json_object(line: bytes) -> bool:
         return False
 
 
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(HEAD_BYTES)
-    except OSError as error:
-        raise DatasetError(
-            f"{path}: cannot be opened ({error.strerror}): expected a file that may be read. Check path and rights."
-        ) from error
-
-
-def _unpacked(path: Path) -> bytes:
-    try:
-        with gzip.open(path) as file:
-            return file.read(HEAD_BYTES)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(
-            f"{path}: cannot be read to its end ({error}): expected a whole file. Get it again."
-        ) from error
+def _head(path: Path, *, unpack: bool) -> bytes:
+    with opened(path, unpack=unpack) as stream:
+        return read(stream, HEAD_BYTES, path)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from risk.dataset.encoding import NO_CHARACTER, not_utf8_header
-from risk.dataset.lines import BLOCK_BYTES, Block, read_blocks
+from risk.dataset.lines import BLOCK_BYTES, RecordBlock, read_blocks
 from risk.dataset.quotes import Quoting
 from risk.dataset.source import BadRow, Piece, check_once, check_width
 from risk.diagnosis import rejected
@@ -48,7 +48,7 @@ class CsvSource:
                 yield self._piece(body, rows + 1, columns, wanted)
                 rows += len(body.starts)
 
-    def _piece(self, block: Block, first_row: int, columns: Sequence[str], wanted: list[int]) -> Piece:
+    def _piece(self, block: RecordBlock, first_row: int, columns: Sequence[str], wanted: list[int]) -> Piece:
         why: dict[int, Rejected] = {}
         for index in np.flatnonzero(block.unclosed).tolist():
             why[index] = _not_a_row(block.record(index).decode(errors="replace"), CLOSED)
@@ -69,16 +69,16 @@ class CsvSource:
         table = pa.RecordBatch.from_arrays(texts, names=list(columns))
         return Piece(table, rows[good], block.lines[good], bad)
 
-    def _values(self, block: Block, index: int, columns: Sequence[str]) -> dict[str, str]:
+    def _values(self, block: RecordBlock, index: int, columns: Sequence[str]) -> dict[str, str]:
         values = self._quoting.values(block.record(index).decode(errors="backslashreplace"))
         there = dict(zip(self.columns, values, strict=False))
         return {name: there[name] for name in columns if name in there}
 
 
-def _without_first(block: Block) -> Block:
+def _without_first(block: RecordBlock) -> RecordBlock:
     """The block without its first record, the header."""
     cut = int(block.starts[1]) if len(block.starts) > 1 else len(block.data)
-    return Block(
+    return RecordBlock(
         block.data[cut:],
         block.starts[1:] - cut,
         block.ends[1:] - cut,
@@ -88,7 +88,7 @@ def _without_first(block: Block) -> Block:
     )
 
 
-def _has_lone_return(block: Block) -> bool:
+def _has_lone_return(block: RecordBlock) -> bool:
     """To pyarrow a return alone ends a row; to us it is a part of the value."""
     end = int(block.ends[-1])
     if block.data.find(b"\r", 0, end) < 0:
@@ -100,7 +100,7 @@ def _not_a_row(got: str, expected: str) -> Rejected:
     return rejected(RejectReason.NOT_AN_OBJECT, "row", got, expected)
 
 
-def _not_utf8(block: Block) -> dict[int, Rejected]:
+def _not_utf8(block: RecordBlock) -> dict[int, Rejected]:
     """A row is UTF-8 as a whole or it is bad, so that what is said of it does not depend on its neighbours."""
     try:
         block.data.decode()
@@ -119,7 +119,7 @@ def _not_utf8(block: Block) -> dict[int, Rejected]:
 
 
 def _parsed(
-    block: Block, why: dict[int, Rejected], quoting: Quoting, width: int, wanted: list[int]
+    block: RecordBlock, why: dict[int, Rejected], quoting: Quoting, width: int, wanted: list[int]
 ) -> list[pa.Array] | None:
     """The wanted columns of the rows that are not bad; adds to `why` those with another number of values.
 
@@ -166,7 +166,7 @@ def _one_array(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _parsed_one_by_one(
-    block: Block, why: dict[int, Rejected], quoting: Quoting, width: int, wanted: list[int]
+    block: RecordBlock, why: dict[int, Rejected], quoting: Quoting, width: int, wanted: list[int]
 ) -> list[pa.Array]:
     """The same as `_parsed`, slowly: no row can mislead the next."""
     texts: list[list[str]] = [[] for _ in wanted]

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from risk.dataset.lines import read_blocks
+from risk.dataset.lines import is_packed, read_blocks
 from risk.errors import DatasetError
 
 NO_CHARACTER = "\N{REPLACEMENT CHARACTER}"
@@ -24,7 +24,7 @@ def not_utf8_header(path: Path) -> DatasetError:
 
 
 def _command(path: Path) -> str:
-    unpacked = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    unpacked = path.with_suffix("") if is_packed(path) else path
     target = unpacked.with_name(f"{unpacked.stem}.utf8{unpacked.suffix}")
     source = shlex.quote(str(path))
     if unpacked != path:

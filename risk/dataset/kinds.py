@@ -5,6 +5,7 @@ from pathlib import Path
 
 from risk.dataset.content import EXCEL_ENDINGS, check_content, excel_advice
 from risk.dataset.csv_file import CsvSource
+from risk.dataset.lines import is_packed
 from risk.dataset.ndjson_file import NdjsonSource
 from risk.dataset.parquet_file import ParquetSource
 from risk.dataset.source import Source
@@ -33,7 +34,7 @@ def open_source(path: Path) -> Source:
         return ParquetSource(path)
     if not stat.S_ISREG(mode):
         raise DatasetError(f"{path}: is not a file: expected a CSV, Parquet or NDJSON file.")
-    ending = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
+    ending = path.with_suffix("").suffix if is_packed(path) else path.suffix
     ending = ending.lower()
     if ending in EXCEL_ENDINGS:
         raise excel_advice(path)
@@ -43,7 +44,7 @@ def open_source(path: Path) -> Source:
     if ending in NDJSON_ENDINGS:
         check_content(path, "ndjson")
         return NdjsonSource(path)
-    if ending in PARQUET_ENDINGS and path.suffix.lower() != ".gz":
+    if ending in PARQUET_ENDINGS and not is_packed(path):
         return ParquetSource(path)
     known = ", ".join((*CSV_ENDINGS, *NDJSON_ENDINGS, *PARQUET_ENDINGS))
     raise DatasetError(

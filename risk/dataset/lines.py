@@ -22,7 +22,7 @@ FREELY_UNPACKED = 64 * 1024 * 1024  # bytes; a small file may pack as well as it
 _NEWLINE, _RETURN, _QUOTE = 10, 13, 34
 
 
-class Block(NamedTuple):
+class RecordBlock(NamedTuple):
     """Whole records: record i is data[starts[i]:ends[i]], without its line end. Blank lines are not records."""
 
     data: bytes
@@ -36,14 +36,14 @@ class Block(NamedTuple):
         return self.data[self.starts[index] : self.ends[index]]
 
 
-def read_blocks(path: Path, quoting: Quoting | None, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+def read_blocks(path: Path, quoting: Quoting | None, block_bytes: int = BLOCK_BYTES) -> Iterator[RecordBlock]:
     """With quoting, a record may go over several lines (CSV); without, it is a line (NDJSON)."""
     carry, line, unpacked = b"", 1, 0
-    with _opened(path) as stream:
+    with opened(path, unpack=is_packed(path)) as stream:
         first = True
         most = _most_unpacked(path)
         while True:
-            data = _read(stream, max(block_bytes, len(BOM)) if first else block_bytes, path)
+            data = read(stream, max(block_bytes, len(BOM)) if first else block_bytes, path)
             last = not data
             unpacked += len(data)
             if most is not None and unpacked > most:
@@ -66,14 +66,14 @@ def read_blocks(path: Path, quoting: Quoting | None, block_bytes: int = BLOCK_BY
                 return
 
 
-def _in_parts(block: Block) -> Iterator[Block]:
+def _in_parts(block: RecordBlock) -> Iterator[RecordBlock]:
     for start in range(0, len(block.starts), BLOCK_RECORDS):
         end = start + BLOCK_RECORDS
         if start == 0 and end >= len(block.starts):
             yield block
             return
         low, high = int(block.starts[start]), int(block.starts[end]) if end < len(block.starts) else len(block.data)
-        yield Block(
+        yield RecordBlock(
             block.data[low:high],
             block.starts[start:end] - low,
             block.ends[start:end] - low,
@@ -85,19 +85,24 @@ def _in_parts(block: Block) -> Iterator[Block]:
 
 def _most_unpacked(path: Path) -> int | None:
     """How much a packed file may unpack to; None where it is not packed."""
-    return max(FREELY_UNPACKED, MOST_TIMES_UNPACKED * path.stat().st_size) if path.suffix.lower() == ".gz" else None
+    return max(FREELY_UNPACKED, MOST_TIMES_UNPACKED * path.stat().st_size) if is_packed(path) else None
 
 
-def _opened(path: Path) -> BinaryIO:
+def is_packed(path: Path) -> bool:
+    """By its name."""
+    return path.suffix.lower() == ".gz"
+
+
+def opened(path: Path, *, unpack: bool) -> BinaryIO:
     try:
-        return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+        return cast(BinaryIO, gzip.open(path)) if unpack else path.open("rb")
     except OSError as error:
         raise DatasetError(
             f"{path}: cannot be opened ({error.strerror}): expected a file that may be read. Check path and rights."
         ) from error
 
 
-def _read(stream: BinaryIO, size: int, path: Path) -> bytes:
+def read(stream: BinaryIO, size: int, path: Path) -> bytes:
     try:
         return stream.read(size)
     except (OSError, EOFError, zlib.error) as error:
@@ -110,7 +115,7 @@ def _too_long(path: Path, line: int) -> DatasetError:
     return DatasetError(f"{path}: line {line} is longer than 1 MiB: expected text with line ends.")
 
 
-def _split(path: Path, data: bytes, line: int, quoting: Quoting | None, last: bool) -> tuple[Block, int, int]:
+def _split(path: Path, data: bytes, line: int, quoting: Quoting | None, last: bool) -> tuple[RecordBlock, int, int]:
     """The records of `data`, how many bytes they take, how many lines they are."""
     octets = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(octets == _NEWLINE)
@@ -137,7 +142,7 @@ def _split(path: Path, data: bytes, line: int, quoting: Quoting | None, last: bo
     used = min(int(ends[-1]) + 1, len(data)) if len(ends) else 0
     ends = ends - ((ends > starts) & (octets[ends - 1] == _RETURN)) if len(ends) else ends
     full = ends > starts
-    block = Block(data, starts[full], ends[full], first[full] + line, unclosed[full], spans)
+    block = RecordBlock(data, starts[full], ends[full], first[full] + line, unclosed[full], spans)
     return block, used, counted
 
 
@@ -152,9 +157,9 @@ def _quoted_lines(
         start = int(starts[line])
         if line < after or not quoting.stays_open(data, start, int(ends[line])):
             continue
-        limit, reach = start + LONGEST_ROW_BYTES, line + LONGEST_ROW_LINES - 1
-        if reach < len(ends):
-            limit = min(limit, int(ends[reach]))
+        limit, last_line = start + LONGEST_ROW_BYTES, line + LONGEST_ROW_LINES - 1
+        if last_line < len(ends):
+            limit = min(limit, int(ends[last_line]))
         end = quoting.row_end(data, start, limit, last)
         if end == UNDECIDED:
             return joined, line, broken

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from risk.dataset.lines import Block, read_blocks
+from risk.dataset.lines import RecordBlock, read_blocks
 from risk.dataset.source import BadRow, Piece, check_width
 from risk.diagnosis import rejected
 from risk.errors import DatasetError
@@ -33,7 +33,7 @@ class NdjsonSource:
             rows += len(block.starts)
 
 
-def _piece(block: Block, first_row: int, columns: Sequence[str]) -> Piece:
+def _piece(block: RecordBlock, first_row: int, columns: Sequence[str]) -> Piece:
     rows = np.arange(first_row, first_row + len(block.starts), dtype=np.int64)
     bad: list[BadRow] = []
     texts: list[list[str | None]] = [[] for _ in columns]

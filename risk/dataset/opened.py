@@ -17,6 +17,7 @@ from risk.dataset.order import Order, find_order, sorted_pieces
 from risk.dataset.rows import Marks, Rows, read_marks, read_rows
 from risk.dataset.source import BadRow, Piece, Source
 from risk.dataset.times import check_time_type
+from risk.dataset.values import as_texts
 from risk.errors import DatasetError
 from risk.events import RejectReason
 
@@ -88,7 +89,7 @@ class Dataset:
         rest = CURRENCY_ROWS
         for piece in self._source.pieces([source.column]):
             values = piece.table.column(0).slice(0, rest)
-            counts.update(str(value) for value in values.to_pylist() if value is not None)
+            counts.update(text for text in as_texts(values) if text is not None)
             rest -= len(values)
             if rest == 0:
                 break

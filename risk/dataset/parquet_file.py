@@ -116,7 +116,18 @@ def plain_type(type_: pa.DataType) -> pa.DataType:
         return pa.string()
     if pa.types.is_decimal32(type_) or pa.types.is_decimal64(type_):
         return pa.decimal128(type_.precision, type_.scale)
+    if pa.types.is_timestamp(type_) and type_.tz is not None and not _is_zone(type_.tz):
+        return pa.timestamp(type_.unit, "UTC")  # in which its numbers count, whatever the zone is
     return type_
+
+
+def _is_zone(name: str) -> bool:
+    """Whether Python knows it. Arrow looks no further than pytz, whose exception is a LookupError."""
+    try:
+        pa.lib.string_to_tzinfo(name)
+    except LookupError:
+        return False
+    return True
 
 
 def is_nested(type_: pa.DataType) -> bool:

@@ -52,7 +52,21 @@ def as_texts(array: pa.Array) -> list[str | None]:
         return array.cast(pa.string()).to_pylist()  # type: ignore[no-any-return]
     if pa.types.is_decimal(type_):
         return [None if v is None else _decimal_text(v) for v in array.to_pylist()]
-    return [None if v is None else str(v) for v in array.to_pylist()]
+    try:
+        return [None if v is None else str(v) for v in array.to_pylist()]
+    except (OverflowError, ValueError):
+        return [_as_text(value) if value.is_valid else None for value in array]
+
+
+def _as_text(value: pa.Scalar) -> str:
+    """Python has no year for what DuckDB writes as infinity: such a value is said as the file counts it."""
+    try:
+        return str(value.as_py())
+    except (OverflowError, ValueError):
+        type_ = value.type
+        unit = "days" if pa.types.is_date32(type_) else "ms" if pa.types.is_date64(type_) else type_.unit
+        since = " since 1970" if pa.types.is_timestamp(type_) or pa.types.is_date(type_) else ""
+        return f"{value.value} {unit}{since}"
 
 
 def _decimal_text(value: Decimal) -> str:

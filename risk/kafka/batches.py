@@ -47,7 +47,7 @@ class _TooLargeError(Exception):
     """It unpacks to more than the limit, or does not unpack."""
 
 
-class Batches:
+class FetchedBatches:
     """What a fetch brought of one partition. Takes the place of the client's own class."""
 
     def __init__(self, raw: bytes) -> None:
@@ -214,7 +214,9 @@ def is_aborted(record: Any) -> bool:
 class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
     """What a fetch brought of one partition, as records. The client's own would leave the aborted ones out."""
 
-    def __init__(self, tp: Any, records: Batches, aborted: Iterable[tuple[int, int]] | None, *settings: Any) -> None:
+    def __init__(
+        self, tp: Any, records: FetchedBatches, aborted: Iterable[tuple[int, int]] | None, *settings: Any
+    ) -> None:
         records.are_aborted(aborted or ())
         *others, _ = settings
         super().__init__(tp, records, None, *others, fetcher.READ_UNCOMMITTED)
@@ -295,5 +297,5 @@ def _zstd(packed: memoryview, room: memoryview) -> int:
 
 _UNPACK: dict[int, Callable[[memoryview, memoryview], int]] = {1: _gzip, 2: _snappy, 3: _lz4, 4: _zstd}
 
-fetcher.MemoryRecords = Batches
+fetcher.MemoryRecords = FetchedBatches
 fetcher.PartitionRecords = _PartitionRecords

@@ -1,29 +1,36 @@
 """How to connect to Kafka, and why it does not work: a person can act on the answer.
 
-The client by itself tries again for ever, whatever the reason; so a program calls `reach` before it makes clients.
+The client by itself tries again for ever, whatever the reason; so a program calls `check_reachable` before it
+makes clients.
 """
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
-from aiokafka.conn import collect_hosts
-from aiokafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
+from aiokafka.conn import AIOKafkaConnection, collect_hosts
+from aiokafka.errors import (
+    IllegalSaslStateError,
+    KafkaError,
+    KafkaTimeoutError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
+from aiokafka.protocol.admin import SaslHandShakeRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
 import risk.kafka.batches  # noqa: F401  # whatever client is made by these options reads within bounds
 from risk.errors import BrokerAwayError, BrokerError, SettingError
-from risk.kafka.opening import opened
-from risk.kafka.spoken import spoken_at
 from risk.settings import PREFIX, Secret, Settings
 
 # What a broker is given to answer in, before it counts as away.
 REACH_SECONDS = 10
 LOOKS_EVERY_SECONDS = 0.2
-
+# How long the other side may take to agree to the end of a connection.
+CLOSE_SECONDS = 1
 
 Address = tuple[str, int]
 
@@ -108,7 +115,7 @@ def in_words(asked: Iterable[str]) -> Iterator[None]:
         raise (BrokerAwayError(what) if is_away(error) else BrokerError(what)) from error
 
 
-async def reach(connection: Connection, seconds: float = REACH_SECONDS) -> None:
+async def check_reachable(connection: Connection, seconds: float = REACH_SECONDS) -> None:
     """Returns once a broker has answered under the address that it gives to clients.
 
     BrokerAwayError where none is there; BrokerError where one is, and never will let us in.
@@ -186,9 +193,58 @@ async def _why(connection: Connection, host: str, port: int, error: Exception, s
             return BrokerAwayError(f"{where}: no answer within {seconds:g} s")
         case socket.gaierror():
             return BrokerAwayError(f"{where}: no such host ({error.strerror})")
-    spoken = await spoken_at(host, port, seconds)
-    if spoken is not None and spoken != connection.security:
+    protocol = await _protocol_of(host, port, seconds)
+    if protocol is not None and protocol != connection.security:
         return BrokerError(
-            f"{where}: got {spoken}, which is spoken there, expected {connection.security}; set {PREFIX}KAFKA_SECURITY"
+            f"{where}: got {protocol} for the port's security protocol, expected {connection.security}; set "
+            f"{PREFIX}KAFKA_SECURITY"
         )
     return BrokerAwayError(f"{where}: no answer that Kafka would give ({str(error) or type(error).__name__})")
+
+
+async def _protocol_of(host: str, port: int, seconds: float) -> str | None:
+    """Which of Kafka's four security protocols a port has, found out by trying. None where it is none of them: somebody
+    else's port, or a broker that has stopped answering."""
+    for security, context in (("PLAINTEXT", None), ("SSL", _any_certificate())):
+        options = {"security_protocol": security, "ssl_context": context}
+        try:
+            async with opened(host, port, seconds, options) as connection:
+                answer = await connection.send(SaslHandShakeRequest("PLAIN"))
+        except (OSError, KafkaError, TimeoutError, ValueError):
+            continue
+        # The answer of a port that takes no users; one that does may say that it wants another mechanism.
+        return security if answer.error_code == IllegalSaslStateError.errno else f"SASL_{security}"
+    return None
+
+
+def _any_certificate() -> ssl.SSLContext:
+    """Nothing is sent that anybody may not hear: neither user nor password."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+@asynccontextmanager
+async def opened(host: str, port: int, seconds: float, options: dict[str, Any]) -> AsyncIterator[AIOKafkaConnection]:
+    """One connection to one port, closed completely afterwards, whatever came of it. `seconds` is what each answer may
+    take; OSError, KafkaError, TimeoutError or ValueError where it fails."""
+    connection = AIOKafkaConnection(host, port, request_timeout_ms=seconds * 1000, **options)
+    try:
+        await connection.connect()
+    except OSError:
+        # There was no connection. What there was of it is put away in the next turns of the loop.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        raise
+    except Exception:
+        await _put_away(connection)
+        raise
+    try:
+        yield connection
+    finally:
+        await _put_away(connection)
+
+
+async def _put_away(connection: AIOKafkaConnection) -> None:
+    await asyncio.wait({connection.close()}, timeout=CLOSE_SECONDS)

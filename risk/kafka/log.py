@@ -44,9 +44,9 @@ class Bounds(NamedTuple):
     end: int
 
 
-class Piece(NamedTuple):
+class FetchedRecords(NamedTuple):
     """What was read next, and where the next read goes on. Where transactions end there are offsets without a record,
-    and those of aborted ones may be left out, so a piece may move on without any."""
+    and those of aborted ones may be left out, so it may move on without any."""
 
     records: Sequence[Any]  # aiokafka's; it has no types
     next_offset: int
@@ -85,7 +85,7 @@ class LogReader:
         """Nothing is fetched until `begin` is called again."""
         self._consumer.unsubscribe()
 
-    async def next(self, place: TopicPartition, end: int, *, most: int | None = None) -> Piece:
+    async def next(self, place: TopicPartition, end: int, *, most: int | None = None) -> FetchedRecords:
         """The next records before `end`; there must be some, or offsets without a record."""
         with in_words([_name(place)]):
             before = await self._consumer.position(place)
@@ -93,7 +93,7 @@ class LogReader:
                 records = await self.poll(place, FETCH_SECONDS, most=most)
                 position = await self._consumer.position(place)
                 if records or position > before:
-                    return Piece([record for record in records if record.offset < end], position)
+                    return FetchedRecords([record for record in records if record.offset < end], position)
         raise BrokerAwayError(
             f"{_name(place)}: nothing came behind offset {before} in {self._limit:g} s, expected records up to offset "
             f"{end}; look at the broker, and try again"

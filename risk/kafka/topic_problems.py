@@ -16,7 +16,7 @@ from risk.topics import Topics
 COMMAND = "python -m producer topics"
 
 
-def misfits(states: Sequence[TopicState], topics: Topics, partitions: int | None = None) -> list[str]:
+def topology_errors(states: Sequence[TopicState], topics: Topics, partitions: int | None = None) -> list[str]:
     """What no program can work with. Without `partitions`, those of `transactions` are what all must have."""
     counts = {state.name: state.partitions for state in states}
     missing = [name for name, count in counts.items() if not count]
@@ -44,7 +44,7 @@ def misfits(states: Sequence[TopicState], topics: Topics, partitions: int | None
     return found
 
 
-def losses(states: Sequence[TopicState], topics: Topics, retention_ms: int = UNLIMITED) -> list[str]:
+def retention_warnings(states: Sequence[TopicState], topics: Topics, retention_ms: int = UNLIMITED) -> list[str]:
     """What takes messages away, out of a log that everything is rebuilt from, or lets one in that moves time for all
     of them."""
     found = []
@@ -71,7 +71,7 @@ def losses(states: Sequence[TopicState], topics: Topics, retention_ms: int = UNL
 def problems(
     states: Sequence[TopicState], topics: Topics, *, partitions: int | None = None, retention_ms: int = UNLIMITED
 ) -> list[str]:
-    return misfits(states, topics, partitions) + losses(states, topics, retention_ms)
+    return topology_errors(states, topics, partitions) + retention_warnings(states, topics, retention_ms)
 
 
 def _is_shorter(got: int, wanted: int) -> bool:

@@ -18,7 +18,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.admin import CreateTopicsRequest, DescribeConfigsRequest
 
 from risk.errors import BrokerAwayError, BrokerError
-from risk.kafka.connection import Connection, client_options, reach
+from risk.kafka.connection import Connection, check_reachable, client_options
 from risk.kafka.metadata import NO_ID, TopicsRequest
 from risk.topics import Identity, Topics, topics_of
 
@@ -121,7 +121,7 @@ def is_input(topics: Topics, name: str) -> bool:
 @asynccontextmanager
 async def asking(connection: Connection) -> AsyncIterator[AIOKafkaClient]:
     """A connection for a few questions; a refusal has its reason."""
-    await reach(connection)
+    await check_reachable(connection)
     client = AIOKafkaClient(**client_options(connection))
     try:
         await client.bootstrap()

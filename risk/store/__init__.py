@@ -15,7 +15,7 @@ from risk.store.rows import (
     Position,
     RowValues,
     StoredBundle,
-    Taken,
+    TakenOver,
 )
 from risk.store.sqlite.opening import frozen_store, open_store
 from risk.store.sqlite.reading import open_to_report
@@ -37,7 +37,7 @@ __all__ = [
     "Store",
     "StoreToReport",
     "StoredBundle",
-    "Taken",
+    "TakenOver",
     "frozen_store",
     "open_store",
     "open_to_report",

@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 from risk.block import Block
 from risk.events import Label
-from risk.ledger_day import LedgerDay
+from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.store.rows import (
     FlagColumns,
@@ -26,7 +26,7 @@ from risk.store.rows import (
     Removed,
     RowValues,
     StoredBundle,
-    Taken,
+    TakenOver,
 )
 from risk.topics import Identity
 
@@ -76,7 +76,7 @@ class CommitStore(Protocol):
 class PartitionStore(Protocol):
     """Who owns a partition of an input topic, and how far it is: asked by the worker, by `status` and `verify`."""
 
-    def take_over(self, topic: str, partition: int, *, first_offset: int, owner: str | None = None) -> Taken:
+    def take_over(self, topic: str, partition: int, *, first_offset: int, owner: str | None = None) -> TakenOver:
         """Raises the epoch, so that nobody else can write for this partition any more. A new one begins at
         `first_offset`, an old one where it was; its waiting head is gone. `owner` is a name for people to read."""
 
@@ -124,25 +124,25 @@ class LabelStore(Protocol):
 class LedgerStore(Protocol):
     """The merchant ledger: what the ledger closer closes days from, and the closed days as their topic has them."""
 
-    def closed_day(self, day: int, label_delay_days: int, bucket_ms: int) -> tuple[int, LedgerDay]:
+    def closed_day(self, day: int, terms: LedgerTerms) -> tuple[int, LedgerDay]:
         """How many transactions of the UTC day were scored; and the day, as `risk.ledger_day.close_day` would close it
         from all flags and labels there are, in the order of code points and buckets."""
 
     def add_ledger_days(self, days: Sequence[ClosedDay], next_offset: int) -> None:
-        """Days out of their topic, and where it is read on, which never goes back. The first one of a day, label delay
-        and bucket counts for ever. One from a later offset is a repeat and changes nothing; other contents where the
+        """Days out of their topic, and where it is read on, which never goes back. The first one of a day and its
+        terms counts for ever. One from a later offset is a repeat and changes nothing; other contents where the
         topic was read already are a StoreError."""
 
     def ledger_offset(self) -> int:
         """Where the ledger's topic is read on."""
 
-    def ledger_days(self, label_delay_days: int, bucket_ms: int, since_day: int) -> Iterator[ClosedDay]:
+    def ledger_days(self, terms: LedgerTerms, since_day: int) -> Iterator[ClosedDay]:
         """The closed days from that one on, in order. StoreError at a day whose rows were removed."""
 
     def ledgers(self) -> list[KnownLedger]:
-        """Of every label delay and bucket there is, in that order."""
+        """Of all terms there are, in their order."""
 
-    def ledger_bounds(self, label_delay_days: int, bucket_ms: int) -> tuple[int | None, int | None, int | None]:
+    def ledger_bounds(self, terms: LedgerTerms) -> tuple[int | None, int | None, int | None]:
         """The first day, the first day with transactions, and the newest day; days without their rows count."""
 
 
@@ -172,9 +172,7 @@ class RoomStore(Protocol):
     def count_flags(self, partition: int, since: int, until: int) -> int:
         """since <= event time < until."""
 
-    def remove(
-        self, flags: Mapping[int, int], labels_before: int, ledger_days: Mapping[tuple[int, int], int]
-    ) -> Removed:
+    def remove(self, flags: Mapping[int, int], labels_before: int, ledger_days: Mapping[LedgerTerms, int]) -> Removed:
         """Flags by partition, with an earlier event time than that; labels found out before that; the rows of ledger
         days before that day, by label delay and bucket. In many transactions, so that workers hardly wait; where it was
         interrupted, it can be repeated. A ledger day without its rows stays known. Offsets are not touched. Where there
@@ -189,12 +187,20 @@ class Store(CommitStore, PartitionStore, FlagStore, LabelStore, LedgerStore, Ori
     def __exit__(self, *_: object) -> None: ...
 
 
-class StoreToReport(PartitionStore, LedgerStore, OriginStore, Protocol):
-    """What the KPI reporter asks besides, every few seconds, of what is new: so each question names where to begin, and
-    its answer takes time with what is new and not with what is stored. It never writes and never locks, and another
-    thread may break it off, which is a StoreError."""
+class StoreToReport(Protocol):
+    """What the KPI reporter asks, every few seconds, of what is new: so each question names where to begin, and its
+    answer takes time with what is new and not with what is stored. It has no way to write and never locks, and another
+    thread may break it off, which is a StoreError. What a `Store` answers as well means the same here."""
 
     def close(self) -> None: ...
+
+    def positions(self) -> list[Position]: ...
+
+    def ledger_bounds(self, terms: LedgerTerms) -> tuple[int | None, int | None, int | None]: ...
+
+    def bundles(self, beyond: Collection[str] = ()) -> list[StoredBundle]: ...
+
+    def newest_bundles(self) -> dict[int, str]: ...
 
     @property
     def place(self) -> object:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from risk.clock import DAY, to_date, to_text
 from risk.horizon import history_horizon, ledger_horizon
+from risk.ledger_day import LedgerTerms
 from risk.store.protocol import Store
 from risk.store.rows import Position
 
@@ -31,12 +32,12 @@ def prune(
     *,
     older_than_ms: int,
     max_lateness_ms: int,
-    ledgers: Collection[tuple[int, int]],
+    ledgers: Collection[LedgerTerms],
 ) -> Pruned:
     """Flags, labels and ledger rows older than that, as counted back from the newest event time there is.
 
     What stays: what histories are rebuilt from, and what days are closed from that are not closed yet in one of
-    the `ledgers`, each a label delay in days and a bucket. Offsets are not touched.
+    the `ledgers`. Offsets are not touched.
     """
     positions = [p for p in store.positions() if p.topic == transactions and p.newest_event_time is not None]
     if not positions:
@@ -46,10 +47,10 @@ def prune(
     ledger_days = {}
     if len(positions) == _partitions_of_the_log(store, len(positions)):
         slowest = min(_newest(position) for position in positions)
-        for ledger, _, newest_closed, _ in store.ledgers():
-            horizon = ledger_horizon(slowest, max_lateness_ms, ledger[0])
+        for terms, _, newest_closed, _ in store.ledgers():
+            horizon = ledger_horizon(slowest, max_lateness_ms, terms.label_delay_days)
             # The newest day of all stays, however old: a pipeline of that ledger begins with it.
-            ledger_days[ledger] = min(wanted // DAY, horizon, newest_closed)
+            ledger_days[terms] = min(wanted // DAY, horizon, newest_closed)
     flags, labels, rows = store.remove(
         {limit.partition: limit.before for limit in limits},
         # A label never tells of a transaction after it, so that below all limits there is nothing left to tell of.
@@ -67,16 +68,16 @@ def _partitions_of_the_log(store: Store, at_least: int) -> int:
 
 
 def _limit(
-    store: Store, position: Position, wanted: int, max_lateness_ms: int, ledgers: Collection[tuple[int, int]]
+    store: Store, position: Position, wanted: int, max_lateness_ms: int, ledgers: Collection[LedgerTerms]
 ) -> _Limit:
     rebuilt = history_horizon(_newest(position), max_lateness_ms)
     bounds: list[tuple[int, str | None]] = [
         (wanted, None),
         (rebuilt, f"histories are rebuilt from {to_text(rebuilt)} on"),
     ]
-    for delay, bucket in ledgers:
-        _, _, newest_closed = store.ledger_bounds(delay, bucket)
-        of = f"(label delay {delay} d, bucket {bucket // 1000} s)"
+    for terms in ledgers:
+        _, _, newest_closed = store.ledger_bounds(terms)
+        of = f"(label delay {terms.label_delay_days} d, bucket {terms.bucket_ms // 1000} s)"
         if newest_closed is None:
             bounds.append((0, f"no day of the ledger {of} is closed yet"))
         else:

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from risk.codes import Array
+from risk.ledger_day import LedgerTerms
 
 
 class Owner(NamedTuple):
@@ -21,7 +22,7 @@ class Outputs(NamedTuple):
     rejected_offset: int
 
 
-class Taken(NamedTuple):
+class TakenOver(NamedTuple):
     """A partition as its new owner finds it."""
 
     owner: Owner
@@ -87,7 +88,7 @@ class StoredBundle(NamedTuple):
 
 
 class KnownLedger(NamedTuple):
-    kind: tuple[int, int]  # label delay in days, bucket in ms
+    terms: LedgerTerms
     begun: int | None  # the first day with transactions
     newest: int
     offset: int  # of the newest day's end mark in the topic

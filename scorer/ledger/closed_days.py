@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from risk.block import Block
 from risk.codes import Array
-from risk.ledger_day import LedgerDay
+from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.store import Position
 
 
-class Source:
-    """The days of one label delay and bucket, for one pipeline: a `DaySource`. Days before the first with a transaction
+class DayQueue:
+    """The days of one ledger, for one pipeline: a `DaySource`. Days before the first with a transaction
     only say that there is nothing yet."""
 
     def __init__(self, days: Iterable[ClosedDay], *, has_begun: bool) -> None:
@@ -44,37 +44,37 @@ class Source:
 
 
 class LedgerDays:
-    """The newest closed day of each label delay and bucket, and who wants to hear of new ones."""
+    """The newest closed day of each ledger, and who wants to hear of new ones."""
 
-    def __init__(self, label_delay_days: int, bucket_ms: int) -> None:
-        self._ours = label_delay_days, bucket_ms
-        self._newest: dict[tuple[int, int], int] = {}
-        self._first: dict[tuple[int, int], int] = {}  # the first with a transaction: where a ledger begins
-        self._sources: list[tuple[tuple[int, int], Source]] = []
+    def __init__(self, ours: LedgerTerms) -> None:
+        self._ours = ours
+        self._newest: dict[LedgerTerms, int] = {}
+        self._first: dict[LedgerTerms, int] = {}  # the first with a transaction: where a ledger begins
+        self._sources: list[tuple[LedgerTerms, DayQueue]] = []
         self.arrived: Callable[[], None] = lambda: None  # somebody waits for days
 
-    def know(self, label_delay_days: int, bucket_ms: int, first: int | None, newest: int) -> None:
+    def know(self, terms: LedgerTerms, first: int | None, newest: int) -> None:
         """How far the store has it, and the first day with a transaction, if there is one yet."""
-        self._newest[label_delay_days, bucket_ms] = newest
+        self._newest[terms] = newest
         if first is not None:
-            self._first[label_delay_days, bucket_ms] = first
+            self._first[terms] = first
 
     def add(self, day: ClosedDay) -> None:
-        kind = day.closed.label_delay_days, day.closed.bucket_ms
+        terms = day.closed.terms
         # Before it is handed to a pipeline, which may score with it at once.
         if day.transactions:
-            self._first.setdefault(kind, day.closed.day)
+            self._first.setdefault(terms, day.closed.day)
         for wanted, source in self._sources:
-            if wanted == kind:
+            if wanted == terms:
                 source.add(day)
-        self._newest[kind] = day.closed.day
+        self._newest[terms] = day.closed.day
         self.arrived()
 
-    def follow(self, label_delay_days: int, bucket_ms: int, source: Source) -> None:
-        self._sources.append(((label_delay_days, bucket_ms), source))
+    def follow(self, terms: LedgerTerms, source: DayQueue) -> None:
+        self._sources.append((terms, source))
 
-    def leave(self, source: Source) -> None:
-        self._sources = [(kind, other) for kind, other in self._sources if other is not source]
+    def leave(self, source: DayQueue) -> None:
+        self._sources = [(terms, other) for terms, other in self._sources if other is not source]
 
     @property
     def kept(self) -> int:
@@ -83,25 +83,25 @@ class LedgerDays:
 
     @property
     def newest(self) -> int | None:
-        return self.newest_of(*self._ours)
+        return self.newest_of(self._ours)
 
-    def newest_of(self, label_delay_days: int, bucket_ms: int) -> int | None:
-        return self._newest.get((label_delay_days, bucket_ms))
+    def newest_of(self, terms: LedgerTerms) -> int | None:
+        return self._newest.get(terms)
 
-    def first_of(self, label_delay_days: int, bucket_ms: int) -> int | None:
+    def first_of(self, terms: LedgerTerms) -> int | None:
         """The first day with a transaction."""
-        return self._first.get((label_delay_days, bucket_ms))
+        return self._first.get(terms)
 
-    def is_known(self, day: int, kind: tuple[int, int] | None = None) -> bool:
-        newest = self._newest.get(kind or self._ours)
+    def is_known(self, day: int, terms: LedgerTerms | None = None) -> bool:
+        newest = self._newest.get(terms or self._ours)
         return newest is not None and day <= newest
 
-    def went_without(self, needed: int, used: int | None, kind: tuple[int, int] | None = None) -> bool:
+    def went_without(self, needed: int, used: int | None, terms: LedgerTerms | None = None) -> bool:
         """Whether a flag that needed this day and used that one went on without what was due."""
-        first = self._first.get(kind or self._ours)
+        first = self._first.get(terms or self._ours)
         if used is not None:
             return used < needed
-        return not self.is_known(needed, kind) if first is None else needed >= first
+        return not self.is_known(needed, terms) if first is None else needed >= first
 
 
 NEVER = -(1 << 62)

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 
 from risk.clock import DAY, HOUR, to_date
 from risk.kafka.sending import Message
+from risk.ledger_day import LedgerTerms
 from risk.ledger_log import key_of, messages_of
 from risk.store import Owner, Position
 from risk.topics import Topics
@@ -48,8 +49,7 @@ class Ends(Protocol):
 class ClosingTerms(NamedTuple):
     """By which days are closed."""
 
-    label_delay_days: int
-    bucket_ms: int
+    ledger: LedgerTerms
     max_lateness_ms: int
     max_ahead_ms: int  # of a clock
 
@@ -63,7 +63,7 @@ class Pin(NamedTuple):
 
 def last_due(newest: int, terms: ClosingTerms) -> int:
     """The last day that may be closed when time has come so far: its label cutoff lies half a day back."""
-    return (newest - AFTER_CUTOFF_MS) // DAY - terms.label_delay_days + 1
+    return (newest - AFTER_CUTOFF_MS) // DAY - terms.ledger.label_delay_days + 1
 
 
 def ahead_at_most(wall: float, terms: ClosingTerms) -> int:
@@ -142,8 +142,8 @@ class LedgerCloser:
         if first is None or first > last:
             return ()
         wanted = range(first, min(last, first + DAYS_AT_ONCE - 1) + 1)
-        delay, bucket = self._terms.label_delay_days, self._terms.bucket_ms
-        closed = await self._store.call(lambda store: [store.closed_day(day, delay, bucket) for day in wanted])
+        ledger = self._terms.ledger
+        closed = await self._store.call(lambda store: [store.closed_day(day, ledger) for day in wanted])
         await self._confirm(self._topics.ledger, 0)  # days of the old log are none of a new one
         owner = self._owner()
         if owner is None:
@@ -204,7 +204,7 @@ class LedgerCloser:
         # Where nothing is closed yet: the first day with a transaction, or what the first that waits would need.
         seen = await self._store.call(lambda store: store.first_event_day())
         needed = [] if seen is None else [seen]
-        needed += [head // DAY - self._terms.label_delay_days for head in heads]
+        needed += [head // DAY - self._terms.ledger.label_delay_days for head in heads]
         return min(needed, default=None)
 
     async def _last_of_those_behind(self, behind: Sequence[Position], last: int) -> int:

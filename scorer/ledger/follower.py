@@ -43,9 +43,9 @@ class Follower:
         """Takes over what the store has, and reads on up to the end as it is now."""
         # The offset first: a day that another worker stores in between is read twice, which is harmless, not missed.
         stored_to = await self._store.call(lambda store: store.ledger_offset())
-        for kind, begun, newest, offset in await self._store.call(lambda store: store.ledgers()):
-            self._reader.know(*kind, newest, offset)
-            self._days.know(*kind, begun, newest)
+        for terms, begun, newest, offset in await self._store.call(lambda store: store.ledgers()):
+            self._reader.know(terms, newest, offset)
+            self._days.know(terms, begun, newest)
         begin, end = (await self._log.bounds([self._place]))[self._place]
         first = max(begin, stored_to)
         if begin > stored_to and not accept_gap:

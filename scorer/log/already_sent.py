@@ -111,7 +111,7 @@ def _pass_over(_: Record) -> None:
     """Whoever reads it does not count it."""
 
 
-class Unread(NamedTuple):
+class OutputRange(NamedTuple):
     """One output partition to read back, from an offset up to its end as it is now."""
 
     place: TopicPartition
@@ -122,22 +122,44 @@ class Unread(NamedTuple):
     as_older: AsOlder = as_it_is
 
 
-class SentOutput:
-    """One output partition, read from an offset up to where it ended when the reading began."""
+class OutputReader:
+    """One output partition, read from an offset up to where it ended when the reading began. What is there is for
+    `OutputRange.source`, which sees every record in passing."""
 
-    def __init__(self, reader: LogReader, unread: Unread) -> None:
+    def __init__(self, reader: LogReader, wanted: OutputRange) -> None:
         self._reader = reader
-        self._unread = unread
-        self._values: dict[int, list[SentValue]] = {}
+        self._range = wanted
         self._reached = -1  # the largest source offset that was seen
-        self.end = unread.end
-        self.is_read = unread.first >= unread.end
+        self.end = wanted.end
+        self.is_read = wanted.first >= wanted.end
 
     async def read_to(self, source_offset: int) -> None:
         """Until everything that is there of this source offset and those before it has been seen, as far as the order
         tells: a message that somebody else wrote may name an offset far ahead."""
         while not self.is_read and self._reached <= source_offset:
             await self._read()
+
+    async def _read(self) -> None:
+        records, reached = await self._reader.next(self._range.place, self.end)
+        for record in records:
+            source = self._range.source(record)
+            if source is Skipped.FOREIGN:
+                self._range.on_foreign(record)
+            elif isinstance(source, int):
+                self._found(source, record)
+                self._reached = max(self._reached, source)
+        self.is_read = reached >= self.end
+
+    def _found(self, source: int, record: Record) -> None:
+        """Of this source offset there is that."""
+
+
+class SentOutput(OutputReader):
+    """An output partition of which is remembered what is there, until it was compared."""
+
+    def __init__(self, reader: LogReader, wanted: OutputRange) -> None:
+        super().__init__(reader, wanted)
+        self._values: dict[int, list[SentValue]] = {}
 
     async def read_on(self, wanted: Iterable[int]) -> bool:
         """To where all of these source offsets have been seen, or to the end. Whether it had to read for that: then
@@ -150,17 +172,9 @@ class SentOutput:
             await self._read()
         return True
 
-    async def _read(self) -> None:
-        records, reached = await self._reader.next(self._unread.place, self.end)
-        for record in records:
-            source = self._unread.source(record)
-            if source is Skipped.FOREIGN:
-                self._unread.on_foreign(record)
-            elif isinstance(source, int):
-                # What is not a reject is never so large that this would change it.
-                self._remember(source, shortened(Message(record.key, record.value)).value)
-                self._reached = max(self._reached, source)
-        self.is_read = reached >= self.end
+    def _found(self, source: int, record: Record) -> None:
+        # What is not a reject is never so large that this would change it.
+        self._remember(source, shortened(Message(record.key, record.value)).value)
 
     def has(self, source_offset: int) -> bool:
         """Whether anything is there of this source offset, as far as was read."""
@@ -198,7 +212,7 @@ class SentOutput:
         if not there:
             return False
         digests = [sent.digest for sent in there]
-        return _digest(wanted) in digests or (wanted is not None and _digest(self._unread.as_older(wanted)) in digests)
+        return _digest(wanted) in digests or (wanted is not None and _digest(self._range.as_older(wanted)) in digests)
 
     @property
     def is_done(self) -> bool:
@@ -209,10 +223,10 @@ class SentOutput:
         self._values = {source: values for source, values in self._values.items() if source >= source_offset}
 
 
-def read_back(reader: LogReader, unread: Sequence[Unread]) -> list[SentOutput]:
+def read_back(reader: LogReader, wanted: Sequence[OutputRange]) -> list[SentOutput]:
     """The reader is for this alone: it reads these partitions and no others."""
-    reader.begin({one.place: one.first for one in unread})
-    return [SentOutput(reader, one) for one in unread]
+    reader.begin({one.place: one.first for one in wanted})
+    return [SentOutput(reader, one) for one in wanted]
 
 
 class AlreadySent:

@@ -11,17 +11,17 @@ from risk.bundle import Bundle, bundle_of_version
 from risk.errors import BrokerError, BundleError, EngineError, StoreError
 from risk.events import Label, Rejected
 from risk.kafka.batches import is_aborted
-from risk.kafka.connection import Connection, reach
+from risk.kafka.connection import Connection, check_reachable
 from risk.kafka.log import Bounds, LogReader, Reads, reading
 from risk.kafka.sending import Message
-from risk.kafka.topic_problems import misfits
+from risk.kafka.topic_problems import topology_errors
 from risk.kafka.topic_states import identity, look
 from risk.outputs import without_history_days
 from risk.pipeline import Pipeline
 from risk.store import Store
 from risk.topics import Topics, topics_of
 from scorer.ledger.closed_days import NEVER
-from scorer.log.already_sent import SentOutput, SourceOf, as_it_is, source_of_alert, source_of_flag, source_of_reject
+from scorer.log.already_sent import OutputReader, SourceOf, as_it_is, source_of_alert, source_of_flag, source_of_reject
 from scorer.log.decoding import MOST_IN_A_CHUNK, Place, read_labels, transaction_reader
 from scorer.log.outputs import reject
 from scorer.verify.comparison import Comparison
@@ -29,7 +29,7 @@ from scorer.verify.days import NoMore, Survey, survey
 from scorer.verify.findings import Findings, NotDone, Span
 from scorer.verify.outputs import Output, StoredRows, Window, open_outputs
 from scorer.verify.scoring import Scoring
-from scorer.verify.transactions import Partition, There, worked_on
+from scorer.verify.transactions import AuditedPartition, There, worked_on
 
 STORE = "store"
 
@@ -44,7 +44,7 @@ class AuditOptions(NamedTuple):
 
 async def audit(options: AuditOptions) -> Findings:
     topics, findings = topics_of(options.prefix), Findings(options.span)
-    await reach(options.connection)
+    await check_reachable(options.connection)
     await _check_log(options, topics)
     # In this order: what the store has got was sent before, and what was sent came from what was there before.
     stands = {(p.topic, p.partition): p.next_offset for p in options.store.positions()}
@@ -74,7 +74,7 @@ def _places(names: tuple[str, ...], partitions: int) -> list[TopicPartition]:
 
 async def _check_log(options: AuditOptions, topics: Topics) -> None:
     """Offsets of another log would mean something else."""
-    wrong = misfits(await look(options.connection, topics), topics)
+    wrong = topology_errors(await look(options.connection, topics), topics)
     if wrong:
         raise BrokerError("; ".join(wrong))
     known, given = options.store.identity(), await identity(options.connection, topics, options.prefix)
@@ -154,7 +154,7 @@ class _Parts:
             outputs = [output for output, _ in opened]
             alerts, flags, rejects = (comparison for _, comparison in opened)
             rows = StoredRows(self._options.store, f"{STORE}-{number}", number, window, findings)
-            partition = Partition(
+            partition = AuditedPartition(
                 begin=window.begin,
                 first_event=None if position is None else position.first_event_time,
                 read=transaction_reader(manifest.max_ahead_ms),
@@ -214,15 +214,13 @@ def bundles_at_hand(store: Store, current: Bundle, notices: list[str]) -> dict[s
 
 
 async def _read(
-    reader: LogReader, place: TopicPartition, window: Window, outputs: Sequence[SentOutput]
+    reader: LogReader, place: TopicPartition, window: Window, outputs: Sequence[OutputReader]
 ) -> AsyncIterator[Sequence[Any]]:
     """Records, when everything that is there of them has been read. The reader is for this alone."""
     reader.begin({place: window.begin})
     async for records in reader.until(place, window.until, most=MOST_IN_A_CHUNK):
-        behind = records[-1].offset + 1
         for output in outputs:
-            await output.read_to(behind - 1)
-            output.forget_before(behind)
+            await output.read_to(records[-1].offset)
         yield records
     for output in outputs:
         await output.read_to(window.until)

@@ -15,17 +15,11 @@ from scorer.verify.report import report
 
 def run(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    whole = Span()
-    span = Span(
-        whole.since if options.since is None else options.since, whole.until if options.until is None else options.until
-    )
+    asked = {"since": options.since, "until": options.until}
+    span = Span(**{name: day for name, day in asked.items() if day is not None})
     bundle = read_bundle(options.bundle)
-    store = store_to_read(settings.db)
-    try:
-        wanted = AuditOptions(connection_of(settings), settings.topic_prefix, store, bundle, span)
-        findings = asyncio.run(audit(wanted))
-    finally:
-        store.close()
+    with store_to_read(settings.db) as store:
+        findings = asyncio.run(audit(AuditOptions(connection_of(settings), settings.topic_prefix, store, bundle, span)))
     report(findings, must_be_complete=options.complete)
     is_well = findings.is_identical and (findings.is_complete or not options.complete)
     return EXIT_OK if is_well else EXIT_FAILED

@@ -13,38 +13,37 @@ from risk.block import Block
 from risk.codes import Array
 from risk.engine import Engine
 from risk.kafka.log import Bounds, LogReader
-from risk.ledger_day import LedgerDay
+from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay, DayReader
-from scorer.ledger.closed_days import NEVER, LedgerDays, Source
-
-Kind = tuple[int, int]  # label delay in days, bucket in ms
+from scorer.ledger.closed_days import NEVER, DayQueue, LedgerDays
 
 
 class Survey(NamedTuple):
-    """What days there are, by kind; from where to where the topic was read."""
+    """What days there are, by their terms; from where to where the topic was read."""
 
     place: TopicPartition
     bounds: Bounds
-    days: dict[Kind, LedgerDays]
+    days: dict[LedgerTerms, LedgerDays]
     unreadable: int
 
-    def first_of(self, kind: Kind) -> int | None:
+    def first_of(self, terms: LedgerTerms) -> int | None:
         """The first day with a transaction."""
-        return self.days.get(kind, LedgerDays(*kind)).first_of(*kind)
+        return self.days.get(terms, LedgerDays(terms)).first_of(terms)
 
-    def went_without(self, kind: Kind, needed: int, used: int | None) -> bool:
+    def went_without(self, terms: LedgerTerms, needed: int, used: int | None) -> bool:
         """Whether a flag that needed this day and used that one went on without what was due."""
-        return self.days.get(kind, LedgerDays(*kind)).went_without(needed, used)
+        return self.days.get(terms, LedgerDays(terms)).went_without(needed, used)
 
 
 async def survey(reader: LogReader, place: TopicPartition) -> Survey:
     """Reads the topic once, to know what days there are; they are not kept, because there may be many."""
     bounds = (await reader.bounds([place]))[place]
-    days: dict[Kind, LedgerDays] = {}
+    days: dict[LedgerTerms, LedgerDays] = {}
     topic = _Topic(reader, place, bounds)
     while not topic.is_read:
-        for kind, closed in await topic.read():
-            days.setdefault(kind, LedgerDays(*kind)).add(closed)
+        for day in await topic.read():
+            terms = day.closed.terms
+            days.setdefault(terms, LedgerDays(terms)).add(day)
     return Survey(place, bounds, days, topic.days.unreadable)
 
 
@@ -63,23 +62,23 @@ class DaysAlongside:
 
     def __init__(self, reader: LogReader, known: Survey, engines: Iterable[Engine]) -> None:
         self._topic = _Topic(reader, known.place, known.bounds)
-        self._newest: dict[Kind, int] = {}
+        self._newest: dict[LedgerTerms, int] = {}
         self._listeners = [
-            (kind_of(engine), engine, Source((), has_begun=False))
+            (engine.terms.ledger_terms, engine, DayQueue((), has_begun=False))
             for engine in engines
             if engine.feature_set.has_ledger
         ]
 
-    async def take_in(self, kind: Kind, day: int) -> None:
-        """The days up to this one, for every engine of that kind."""
-        while self._newest.get(kind, NEVER) < day and not self._topic.is_read:
-            for other, closed in await self._topic.read():
-                self._newest[other] = closed.closed.day
+    async def take_in(self, terms: LedgerTerms, day: int) -> None:
+        """The days up to this one, for every engine of these terms."""
+        while self._newest.get(terms, NEVER) < day and not self._topic.is_read:
+            for found in await self._topic.read():
+                self._newest[found.closed.terms] = found.closed.day
                 for wanted, _, source in self._listeners:
-                    if wanted == other:
-                        source.add(closed)
+                    if wanted == found.closed.terms:
+                        source.add(found)
         for wanted, engine, source in self._listeners:
-            if wanted == kind:
+            if wanted == terms:
                 for closed_day in source.closed_until(day):
                     engine.add_day(closed_day)
 
@@ -95,13 +94,9 @@ class _Topic:
         self.is_read = bounds.begin >= bounds.end
         reader.begin({place: bounds.begin})
 
-    async def read(self) -> list[tuple[Kind, ClosedDay]]:
+    async def read(self) -> list[ClosedDay]:
         """The days that the next records make whole."""
         records, reached = await self._reader.next(self._place, self._end)
         found = [self.days.read(record.offset, record.value) for record in records]
         self.is_read = reached >= self._end
-        return [((day.closed.label_delay_days, day.closed.bucket_ms), day) for day in found if day is not None]
-
-
-def kind_of(engine: Engine) -> Kind:
-    return engine.terms.label_delay_days, engine.terms.bucket_ms
+        return [day for day in found if day is not None]

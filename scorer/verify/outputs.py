@@ -12,7 +12,7 @@ from risk.kafka.sending import Message
 from risk.outputs import source_of
 from risk.rejects import shortened
 from risk.store import FlagRow, Store
-from scorer.log.already_sent import AsOlder, SentOutput, Skipped, SourceOf, Unread, read_back
+from scorer.log.already_sent import AsOlder, OutputRange, OutputReader, Skipped, SourceOf
 from scorer.log.decoding import Record
 from scorer.verify.comparison import Comparison
 from scorer.verify.findings import Findings
@@ -38,17 +38,18 @@ class Output(NamedTuple):
 
 def open_outputs(
     reader: LogReader, outputs: list[Output], window: Window, findings: Findings
-) -> list[tuple[SentOutput, Comparison[Message]]]:
+) -> list[tuple[OutputReader, Comparison[Message]]]:
     """What is found goes to the comparisons as the outputs are read."""
     comparisons = [
         Comparison[Message](_name(out.place), window.begin, explained, partial(_as_older, out.as_older))
         for out in outputs
     ]
-    openings = [
-        Unread(out.place, *out.bounds, _collecting(out, comparison, window, findings), as_older=out.as_older)
+    reader.begin({out.place: out.bounds.begin for out in outputs})
+    readers = [
+        OutputReader(reader, OutputRange(out.place, *out.bounds, _collecting(out, comparison, window, findings)))
         for out, comparison in zip(outputs, comparisons, strict=True)
     ]
-    return list(zip(read_back(reader, openings), comparisons, strict=True))
+    return list(zip(readers, comparisons, strict=True))
 
 
 def _as_older(of_value: AsOlder, message: Message) -> Message:

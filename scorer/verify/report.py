@@ -10,6 +10,8 @@ from scorer.verify.comparison import Difference, Tally
 from scorer.verify.findings import Findings, Span
 
 SHOWN = 10
+# Anybody may write a message of a megabyte to a topic, or one of ten thousand headers.
+MOST_CHARACTERS, MOST_FIELDS = 4_000, 50
 
 
 def report(findings: Findings, *, must_be_complete: bool) -> None:
@@ -82,17 +84,25 @@ def _show(difference: Difference) -> None:
     where = f"{name}, source offset {source}" if source is not None else f"{name}, of no offset of the source"
     if due is not None and there is not None:
         say(f"different: {where}{_identity(due)}")
-        for field in [*due, *(field for field in there if field not in due)]:
-            if due.get(field) != there.get(field) or (field in due) != (field in there):
-                say(f"  {field}: due {due.get(field)!r}, there {there.get(field)!r}")
+        both = [*due, *(field for field in there if field not in due)]
+        other = [one for one in both if due.get(one) != there.get(one) or (one in due) != (one in there)]
+        for field in other[:MOST_FIELDS]:
+            say(f"  {field[:MOST_CHARACTERS]}: due {_shown(due.get(field))}, there {_shown(there.get(field))}")
+        if len(other) > MOST_FIELDS:
+            say(f"  and {len(other) - MOST_FIELDS:,} more fields")
     elif due is not None:
         say(f"missing: {where}{_identity(due)}")
-        say(f"  due {dict(due)}")
+        say(f"  due {_shown(dict(due))}")
     elif there is not None:
         say(f"extra: {where}{_identity(there)}")
-        say(f"  there {dict(there)}")
+        say(f"  there {_shown(dict(there))}")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}... ({len(text):,} characters)"
 
 
 def _identity(fields_of: Mapping[str, object]) -> str:
     named = fields_of.get("transaction_id")
-    return f", transaction {named}" if isinstance(named, str) else ""
+    return f", transaction {named[:MOST_CHARACTERS]}" if isinstance(named, str) else ""

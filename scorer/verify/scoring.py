@@ -20,7 +20,7 @@ from scorer.ledger.closed_days import NEVER
 from scorer.log.already_sent import is_of
 from scorer.log.decoding import Chunk, Place
 from scorer.verify.comparison import Comparison
-from scorer.verify.days import DaysAlongside, NoMore, Survey, kind_of
+from scorer.verify.days import DaysAlongside, NoMore, Survey
 
 
 class Scoring:
@@ -49,7 +49,7 @@ class Scoring:
     async def score(self, pipeline: Pipeline, day: int, block: Block) -> Scored:
         """With the ledger days up to that one."""
         if pipeline.manifest.feature_set.has_ledger:
-            await self._days.take_in(kind_of(pipeline.engine), day)
+            await self._days.take_in(pipeline.manifest.terms.ledger_terms, day)
         scored = pipeline.score(block, self._partition)
         past = block.select(scored.verdicts == Verdict.SCORED)
         for engine in self._engines.values():

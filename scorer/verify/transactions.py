@@ -19,7 +19,7 @@ from scorer.ledger.closed_days import NEVER
 from scorer.log.decoding import Chunk, Place, Read, within_limits
 from scorer.log.outputs import outgoing, reject
 from scorer.verify.comparison import Comparison
-from scorer.verify.days import Survey, kind_of
+from scorer.verify.days import Survey
 from scorer.verify.findings import Findings
 from scorer.verify.outputs import StoredRows, as_bytes
 from scorer.verify.scoring import Naming, Scoring, ScoringTerms
@@ -58,7 +58,7 @@ class Due(NamedTuple):
     history_days: int | None = None
 
 
-class Partition:
+class AuditedPartition:
     """In the order of the log."""
 
     def __init__(
@@ -117,7 +117,7 @@ class Partition:
         scored = await self._scoring.score(pipeline, terms.ledger_day, block)
         if scored.rows and not self._has_begun:
             self._begins_at(piece.place, int(block.event_time[scored.rows[0]]))
-        start = LogStart(self._first_event, self._survey.first_of(kind_of(pipeline.engine)))
+        start = LogStart(self._first_event, self._survey.first_of(pipeline.manifest.terms.ledger_terms))
         out = outgoing(pipeline.manifest, piece.place, records, block, scored, start)
         why = {piece.records[place].offset: rejected for place, rejected in decoded.unread}
         unread = [reject(piece.place, piece.records[place], rejected) for place, rejected in decoded.unread]
@@ -185,7 +185,7 @@ class Partition:
         if not pipeline.manifest.feature_set.has_ledger:
             return False
         needed = row.event_time // DAY - pipeline.manifest.label_delay_days
-        return self._survey.went_without(kind_of(pipeline.engine), needed, row.ledger_day)
+        return self._survey.went_without(pipeline.manifest.terms.ledger_terms, needed, row.ledger_day)
 
 
 def _lines(block: Block, scored: Scored) -> list[bytes]:

@@ -144,7 +144,7 @@ class Batches:
         scored = pipeline.score(block, partition.place.partition)
         if scored.rows:
             partition.begin_history(int(block.event_time[scored.rows[0]]))
-        ledger_start = self._days.first_of(manifest.label_delay_days, manifest.bucket_ms)
+        ledger_start = self._days.first_of(manifest.terms.ledger_terms)
         start = LogStart(partition.first_event_time, ledger_start)
         return scored, outgoing(manifest, partition.place, records, block, scored, start)
 
@@ -371,11 +371,11 @@ class Counting:
 
     def _ledger(self, days: Counter[tuple[int, int | None]], manifest: Manifest) -> None:
         """By day of the transaction and ledger day that it used."""
-        kind = manifest.label_delay_days, manifest.bucket_ms
+        terms = manifest.terms.ledger_terms
         for (day, used), count in days.items():
-            if self._days.is_known(day, kind):
+            if self._days.is_known(day, terms):
                 self._metrics.on_closed_day.inc(count)
-            if self._days.went_without(day - manifest.label_delay_days, used, kind):
+            if self._days.went_without(day - manifest.label_delay_days, used, terms):
                 self._metrics.without_day.inc(count)
 
     def learned(self, chunk: Chunk[Labels], labels: int) -> None:

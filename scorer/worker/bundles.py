@@ -18,7 +18,7 @@ from risk.horizon import history_horizon, ledger_horizon
 from risk.ledger_log import ClosedDay
 from risk.pipeline import Pipeline
 from risk.store import Store
-from scorer.ledger.closed_days import LedgerDays, Source, slowest
+from scorer.ledger.closed_days import DayQueue, LedgerDays, slowest
 from scorer.store_thread import StoreThread
 
 
@@ -34,7 +34,7 @@ class FollowerBehindError(StoreError):
 
 class Begun(NamedTuple):
     pipeline: Pipeline
-    source: Source  # of its engine's ledger days
+    source: DayQueue  # of its engine's ledger days
 
 
 log = logging.getLogger(__name__)
@@ -137,15 +137,15 @@ class Pipelines:
 
     async def _begin_apart(self, bundle: Bundle) -> Begun:
         manifest = bundle.manifest
-        kind = manifest.label_delay_days, manifest.bucket_ms
+        terms = manifest.terms.ledger_terms
         for _ in range(TRIES):
             ends = await self._bounds.ends_of(self._topic, self._partitions)
             reached, begun, days = await self._store.call(partial(_days_within_reach, self._topic, ends, manifest))
             # A day that came after the store was read would be in neither: then it is read again.
-            if self._days.newest_of(*kind) == (days[-1].closed.day if days else None):
-                source = Source(days, has_begun=begun)
+            if self._days.newest_of(terms) == (days[-1].closed.day if days else None):
+                source = DayQueue(days, has_begun=begun)
                 if manifest.feature_set.has_ledger:
-                    self._days.follow(*kind, source)
+                    self._days.follow(terms, source)
                 try:
                     pipeline = await self._store.call(partial(_made_apart, bundle, source, reached))
                 except BaseException:
@@ -155,7 +155,7 @@ class Pipelines:
             await asyncio.sleep(REST_SECONDS)
         raise FollowerBehindError(
             f"ledger days of {manifest.version}: the store has days up to {days[-1].closed.day if days else None}, and "
-            f"their topic brought {self._days.newest_of(*kind)} so far, expected the same; start the worker again"
+            f"their topic brought {self._days.newest_of(terms)} so far, expected the same; start the worker again"
         )
 
     def forget(self, partition: int) -> None:
@@ -174,7 +174,7 @@ class Pipelines:
             rows += len(block)
         return rows
 
-    def let_go_of_days(self, slowest: int) -> None:
+    def forget_days(self, slowest: int) -> None:
         for pipeline, source in list(self._begun.values()):
             pipeline.engine.forget_old_days(slowest)
             source.forget_before(_ledger_horizon(slowest, pipeline.manifest))
@@ -185,13 +185,16 @@ def _days_within_reach(
 ) -> tuple[int, bool, list[ClosedDay]]:
     """How far the slowest partition has come, the closed days that transactions of any partition can need, and whether
     the ledger had begun before them."""
-    kind = manifest.label_delay_days, manifest.bucket_ms
     reached = slowest(store.positions(), topic, ends)
     since = _ledger_horizon(reached, manifest)
-    _, begun_day, last_day = store.ledger_bounds(*kind)
+    _, begun_day, last_day = store.ledger_bounds(manifest.terms.ledger_terms)
     if last_day is not None:
         since = min(since, last_day)
-    return reached, begun_day is not None and begun_day < since, list(store.ledger_days(*kind, since))
+    return (
+        reached,
+        begun_day is not None and begun_day < since,
+        list(store.ledger_days(manifest.terms.ledger_terms, since)),
+    )
 
 
 def _ledger_horizon(slowest: int, manifest: Manifest) -> int:
@@ -208,11 +211,11 @@ def _check_known(bundle: Bundle, store: Store) -> None:
         )
 
 
-def _made(bundle: Bundle, source: Source, shared: Engine | None, _: Store) -> Pipeline:
+def _made(bundle: Bundle, source: DayQueue, shared: Engine | None, _: Store) -> Pipeline:
     return Pipeline(bundle, source, shared)
 
 
-def _made_apart(bundle: Bundle, source: Source, slowest: int, store: Store) -> Pipeline:
+def _made_apart(bundle: Bundle, source: DayQueue, slowest: int, store: Store) -> Pipeline:
     pipeline = _made(bundle, source, None, store)
     # The store was asked for no day before that: to look at one is an error, and not an empty day.
     pipeline.engine.forget_old_days(slowest)

@@ -8,10 +8,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from risk.errors import BrokerError
-from risk.kafka.connection import Connection, client_options, in_words, reach
+from risk.kafka.connection import Connection, check_reachable, client_options, in_words
 from risk.kafka.log import LogReader, Reads, open_reader
 from risk.kafka.sending import CODEC
-from risk.kafka.topic_problems import losses, misfits
+from risk.kafka.topic_problems import retention_warnings, topology_errors
 from risk.kafka.topic_states import identity, look
 from risk.kafka.topic_watch import TopicWatch
 from risk.topics import Topics, topics_of
@@ -56,7 +56,7 @@ class Clients:
 
     async def open(self, store: Path, metrics: Metrics) -> None:
         """Everything that can be refused is refused here, before a partition is taken."""
-        await reach(self._connection)
+        await check_reachable(self._connection)
         self.partitions = await self._checked_topics()
         self.admin = AIOKafkaAdminClient(**client_options(self._connection))
         self._stack.push_async_callback(self.admin.close)
@@ -109,9 +109,9 @@ class Clients:
     async def _checked_topics(self) -> int:
         """The number of partitions; BrokerError where the topics are not what a worker needs."""
         states = await look(self._connection, self.topics)
-        wrong = misfits(states, self.topics)
+        wrong = topology_errors(states, self.topics)
         if wrong:
             raise BrokerError("; ".join(wrong))
-        for loss in losses(states, self.topics):
-            log.warning("%s", loss)
+        for warning in retention_warnings(states, self.topics):
+            log.warning("%s", warning)
         return next(state.partitions for state in states if state.name == self.topics.transactions)

@@ -1,4 +1,5 @@
-"""Whether a worker gets on: its lag, its waits for ledger days, and the watchdog that ends it where it does not."""
+"""Whether a worker gets on: its lag, its waits for ledger days, the watchdog that ends it where it does not, and what
+else is looked after beside the batches."""
 
 import asyncio
 import logging
@@ -8,7 +9,6 @@ from time import monotonic, time
 from typing import NamedTuple
 
 from risk.clock import SECOND, to_date, to_text
-from risk.topics import Topics
 from scorer.ledger.closed_days import LedgerDays, slowest
 from scorer.ledger.waiting import StallTimer
 from scorer.log.bounds import LogBounds
@@ -161,34 +161,29 @@ class LagMonitor:
 
 
 class LedgerWait:
-    """Runs beside the batches. What it writes is guarded by epoch and offset, so it can come too late but not wrong."""
+    """A wait for a ledger day, beside the batches: says in the store what waits, so that the day can be closed, and
+    gives up where nothing moves. What it writes is guarded by epoch and offset: it can come too late, but not wrong."""
 
     def __init__(
         self,
         *,
-        topics: Topics,
         ownership: Ownership,
         days: LedgerDays,
         store: StoreThread,
-        partitions: int,
         metrics: Metrics,
-        bounds: LogBounds,
         stall_timer: StallTimer,
     ) -> None:
-        self._topics = topics
         self._ownership = ownership
         self._days = days
         self._store = store
-        self._partitions = partitions
         self._metrics = metrics
-        self._bounds = bounds
         self._stall_timer = stall_timer
         self._said: int | None = None
         self.is_hopeless = False
         self._published: object = None
 
     async def run(self) -> None:
-        asked = forgot = monotonic()
+        asked = monotonic()
         while True:
             begun = monotonic()
             await asyncio.sleep(WAIT_SECONDS)
@@ -198,12 +193,7 @@ class LedgerWait:
                 await self._publish_heads()
             if monotonic() - asked > CHECK_SECONDS:
                 asked = monotonic()
-                # Who has nothing to write would not notice another file.
-                await self._store.call(lambda store: store.check_file())
                 await self._check_stall()
-            if monotonic() - forgot > FORGET_SECONDS:
-                forgot = monotonic()
-                await self._forget_days()
 
     async def _publish_heads(self) -> None:
         heads = self._ownership.buffer.heads()
@@ -237,8 +227,32 @@ class LedgerWait:
         if self.is_hopeless:
             self._ownership.buffer.give_up()
 
+
+class Upkeep:
+    """What nobody else would notice, because it does not come with a batch."""
+
+    def __init__(
+        self, *, topic: str, partitions: int, ownership: Ownership, store: StoreThread, bounds: LogBounds
+    ) -> None:
+        """`topic`: of the transactions."""
+        self._topic = topic
+        self._partitions = partitions
+        self._ownership = ownership
+        self._store = store
+        self._bounds = bounds
+
+    async def run(self) -> None:
+        forgot = monotonic()
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            # Who has nothing to write would not notice another file.
+            await self._store.call(lambda store: store.check_file())
+            if monotonic() - forgot > FORGET_SECONDS:
+                forgot = monotonic()
+                await self._forget_days()
+
     async def _forget_days(self) -> None:
-        """Ledger days that no partition of the whole topic can reach any more."""
+        """Ledger days that no partition of the whole topic can ask for any more."""
         positions = await self._store.call(lambda store: store.positions())
-        ends = await self._bounds.ends_of(self._topics.transactions, self._partitions)
-        await self._ownership.forget_days(slowest(positions, self._topics.transactions, ends))
+        ends = await self._bounds.ends_of(self._topic, self._partitions)
+        await self._ownership.forget_days(slowest(positions, self._topic, ends))

@@ -19,8 +19,8 @@ from risk.topics import Topics
 from scorer.ledger.closed_days import NEVER
 from scorer.log.already_sent import (
     AlreadySent,
+    OutputRange,
     SourceOf,
-    Unread,
     as_it_is,
     read_back,
     source_of_alert,
@@ -283,7 +283,7 @@ class Ownership:
             "rejects": source_of_reject(source, source_end, (topics.transactions, topics.labels)),
         }
         unread = [
-            Unread(*found, sources[kind], self._on_foreign(partition, found[0]),
+            OutputRange(*found, sources[kind], self._on_foreign(partition, found[0]),
                    as_it_is if kind == "rejects" else without_history_days)
             for kind, found in ranges.items()
         ]  # fmt: skip
@@ -331,7 +331,7 @@ class Ownership:
 
     async def forget_days(self, slowest: int) -> None:
         """Ledger days that no partition of the topic can reach any more."""
-        await self._store.call(lambda _: self._pipelines.let_go_of_days(slowest))
+        await self._store.call(lambda _: self._pipelines.forget_days(slowest))
 
     def standings(self) -> list[Standing]:
         lags = self.buffer.lags()

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Protocol, TypeVar
 
 from risk.events import Label
-from risk.store import CommitStore, Outputs, RowValues, Taken
+from risk.store import CommitStore, Outputs, RowValues, TakenOver
 from scorer.log.already_sent import AlreadySent
 from scorer.log.decoding import Place
 
@@ -31,7 +31,9 @@ class Commits(Protocol):
 class Partition:
     """What transactions and labels have in common."""
 
-    def __init__(self, place: Place, taken: Taken, commits: Commits, fatal: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, place: Place, taken: TakenOver, commits: Commits, fatal: Callable[[BaseException], None]
+    ) -> None:
         """`taken`: where its owner found it. `fatal` ends the worker."""
         self.place = place
         self.owner = taken.owner
@@ -118,7 +120,7 @@ class TransactionPartition(Partition):
     def __init__(
         self,
         place: Place,
-        taken: Taken,
+        taken: TakenOver,
         commits: Commits,
         fatal: Callable[[BaseException], None],
         version: str,

@@ -40,7 +40,7 @@ from scorer.worker.clients import SEND_SECONDS, Clients
 from scorer.worker.exits import end_now, end_within, fatal, stalled
 from scorer.worker.faust_adapter import SESSION_SECONDS, ScorerApp, make_app, watch_group
 from scorer.worker.group_stores import GroupStores, StorePlace, members_of
-from scorer.worker.health import LagMonitor, LedgerWait, Watchdog
+from scorer.worker.health import LagMonitor, LedgerWait, Upkeep, Watchdog
 from scorer.worker.logs import ignore_group_warnings
 from scorer.worker.ownership import Ownership
 
@@ -122,8 +122,8 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
     """The partitions, what tells how it goes, and what runs beside it."""
     await clients.scoring.call(lambda _: warm_up(options.bundle))
     manifest, topics = options.bundle.manifest, clients.topics
-    terms = ClosingTerms(manifest.label_delay_days, manifest.bucket_ms, manifest.max_lateness_ms, manifest.max_ahead_ms)
-    days = LedgerDays(terms.label_delay_days, terms.bucket_ms)
+    terms = ClosingTerms(manifest.terms.ledger_terms, manifest.max_lateness_ms, manifest.max_ahead_ms)
+    days = LedgerDays(terms.ledger)
     follower = Follower(await clients.reader(), topics.ledger, days, clients.side, metrics, clients.watch.confirm)
     await follower.start(accept_gap=options.accept_gap)
     pipelines = Pipelines(
@@ -133,7 +133,7 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
     ownership = Ownership(
         topics=topics,
         buffer=Buffer(
-            ordered_topic=topics.transactions, delay_days=terms.label_delay_days if has_ledger else None, days=days
+            ordered_topic=topics.transactions, delay_days=manifest.label_delay_days if has_ledger else None, days=days
         ),
         batches=Batches(
             topics=topics,
@@ -156,13 +156,10 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
         fatal=fatal,
     )
     wait = LedgerWait(
-        topics=topics,
         ownership=ownership,
         days=days,
         store=clients.side,
-        partitions=clients.partitions,
         metrics=metrics,
-        bounds=clients.bounds,
         stall_timer=StallTimer(
             topics=topics,
             partitions=clients.partitions,
@@ -174,7 +171,14 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
     lag = LagMonitor(
         ownership, clients.bounds, metrics, topics.transactions, lambda: wait.is_hopeless, lambda: clients.is_store_held
     )
-    tasks: list[Task] = [clients.watch.run, follower.run, wait.run, lag.run]
+    upkeep = Upkeep(
+        topic=topics.transactions,
+        partitions=clients.partitions,
+        ownership=ownership,
+        store=clients.side,
+        bounds=clients.bounds,
+    )
+    tasks: list[Task] = [clients.watch.run, follower.run, wait.run, upkeep.run, lag.run]
     if has_ledger:
         closer = LedgerCloser(
             topics=topics,
@@ -267,7 +271,7 @@ WARM_UP_DAYS, WARM_UP_CUSTOMERS = 24, 5
 def warm_up(bundle: Bundle) -> None:
     """Scores a made-up history with a pipeline of its own, which nobody sees again."""
     manifest = bundle.manifest
-    days = SeenDays(label_delay_days=manifest.label_delay_days, bucket_ms=manifest.bucket_ms)
+    days = SeenDays(manifest.terms.ledger_terms)
     pipeline = Pipeline(bundle, days)
     block = block_of(
         [

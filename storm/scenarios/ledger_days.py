@@ -14,7 +14,7 @@ from risk.events import Label, Transaction
 from risk.kafka.topic_states import AHEAD, UNLIMITED
 from risk.ledger_log import ClosedDay
 from risk.store import FlagRow, open_store
-from scorer.ledger.closed_days import Source
+from scorer.ledger.closed_days import DayQueue
 from scorer.worker.faust_adapter import SESSION_SECONDS
 from storm.concluding import Outcome, conclude
 from storm.crew import Crew
@@ -259,7 +259,7 @@ def _of_nobody(history: History, event_time: int) -> Transaction:
 
 def _truth_by(history: History, models: Path, days: Sequence[ClosedDay]) -> Truth:
     version = (models / "current").read_text().strip()
-    return {version: due_by(history, models / version, Source(days, has_begun=False))}
+    return {version: due_by(history, models / version, DayQueue(days, has_begun=False))}
 
 
 def _check(crew: Crew, metric: str, expected: float) -> None:

@@ -8,7 +8,7 @@ import pytest
 from risk.clock import DAY, HOUR
 from risk.errors import StoreError
 from risk.events import Label
-from risk.ledger_day import LedgerDay
+from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.store import Pruned, Store, prune
 from testing.stores import LABELS, TRANSACTIONS, flag, store_flags, store_labels
@@ -16,18 +16,18 @@ from tests.cases import NEW_YEAR
 from tests.store_conformance import Promises
 
 LATENESS = DAY
-LEDGER = 7, HOUR
+LEDGER = LedgerTerms(7, HOUR)
 FIRST = NEW_YEAR // DAY
 LENGTH = 100  # days of the history
 NEWEST = NEW_YEAR + (LENGTH - 1) * DAY
 
 
-def close_days(store: Store, count: int, ledger: tuple[int, int] = LEDGER) -> None:
+def close_days(store: Store, count: int, ledger: LedgerTerms = LEDGER) -> None:
     days = [LedgerDay(FIRST + n, *ledger, ("mill",), ((FIRST + n) * DAY,), (1,), (0,)) for n in range(count)]
     store.add_ledger_days([ClosedDay(day, 1, n) for n, day in enumerate(days)], count)
 
 
-def prune_days(store: Store, days: int, *ledgers: tuple[int, int]) -> Pruned:
+def prune_days(store: Store, days: int, *ledgers: LedgerTerms) -> Pruned:
     return prune(store, TRANSACTIONS, older_than_ms=days * DAY, max_lateness_ms=LATENESS, ledgers=ledgers or (LEDGER,))
 
 
@@ -70,14 +70,14 @@ class Pruning(Promises):
 
     def test_days_that_are_not_closed_stay(self, store: Store) -> None:
         close_days(store, 10)
-        before = [store.closed_day(FIRST + n, 7, HOUR) for n in range(10, LENGTH)]
+        before = [store.closed_day(FIRST + n, LEDGER) for n in range(10, LENGTH)]
         pruned = prune_days(store, 0)
         assert (pruned.flags, pruned.labels) == (10, 10)
         assert pruned.kept == [
             "partition 0: 89 flags stay, because day 2024-01-11 of the ledger (label delay 7 d, "
             "bucket 3600 s) is not closed yet"
         ]
-        assert [store.closed_day(FIRST + n, 7, HOUR) for n in range(10, LENGTH)] == before
+        assert [store.closed_day(FIRST + n, LEDGER) for n in range(10, LENGTH)] == before
 
     def test_before_the_first_day_is_closed_everything_stays(self, store: Store) -> None:
         pruned = prune_days(store, 0)
@@ -89,26 +89,26 @@ class Pruning(Promises):
 
     def test_a_day_that_one_of_several_ledgers_has_not_closed_stays(self, store: Store) -> None:
         """A ledger with a longer label delay closes its days later, from the same flags and labels."""
-        longer = 20, HOUR
+        longer = LedgerTerms(20, HOUR)
         close_days(store, 90)
         close_days(store, 30, longer)
-        before = [store.closed_day(FIRST + n, *longer) for n in range(30, LENGTH)]
+        before = [store.closed_day(FIRST + n, longer) for n in range(30, LENGTH)]
         pruned = prune_days(store, 0, LEDGER, longer)
         assert (pruned.flags, pruned.labels) == (30, 30)
         why = "day 2024-01-31 of the ledger (label delay 20 d, bucket 3600 s) is not closed yet"
         assert pruned.kept == [f"partition 0: 69 flags stay, because {why}"]
-        assert [store.closed_day(FIRST + n, *longer) for n in range(30, LENGTH)] == before
+        assert [store.closed_day(FIRST + n, longer) for n in range(30, LENGTH)] == before
         assert prune_days(store, 0, LEDGER).flags == 37
 
     def test_each_ledger_keeps_what_its_own_features_can_ask_for_and_its_newest_day(self, store: Store) -> None:
-        longer, retired = (20, HOUR), (7, 2 * HOUR)
+        longer, retired = LedgerTerms(20, HOUR), LedgerTerms(7, 2 * HOUR)
         for ledger, count in ((LEDGER, LENGTH), (longer, LENGTH), (retired, 5)):
             close_days(store, count, ledger)
         prune_days(store, 0)
         for ledger, first in ((LEDGER, FIRST + 61), (longer, FIRST + 48), (retired, FIRST + 4)):
-            assert list(store.ledger_days(*ledger, first))
+            assert list(store.ledger_days(ledger, first))
             with pytest.raises(StoreError, match="pruned"):
-                list(store.ledger_days(*ledger, first - 1))
+                list(store.ledger_days(ledger, first - 1))
 
     def test_a_partition_that_is_behind_keeps_its_own(self, store: Store) -> None:
         close_days(store, LENGTH)
@@ -133,17 +133,17 @@ class Pruning(Promises):
         pruned = prune_days(store, 0)
         kept = FIRST + pruned.ledger_rows
         assert kept * DAY == NEWEST - LATENESS - 7 * DAY - 30 * DAY
-        assert [day.closed.day for day in store.ledger_days(*LEDGER, kept)] == list(range(kept, FIRST + LENGTH))
-        assert store.ledger_bounds(*LEDGER) == (FIRST, FIRST, FIRST + LENGTH - 1)
+        assert [day.closed.day for day in store.ledger_days(LEDGER, kept)] == list(range(kept, FIRST + LENGTH))
+        assert store.ledger_bounds(LEDGER) == (FIRST, FIRST, FIRST + LENGTH - 1)
         with pytest.raises(StoreError, match="the ledger's rows of 2024-03-01 were pruned"):
-            list(store.ledger_days(*LEDGER, kept - 1))
+            list(store.ledger_days(LEDGER, kept - 1))
 
     def test_a_day_that_was_pruned_cannot_be_closed_again(self, store: Store) -> None:
         close_days(store, LENGTH)
         prune_days(store, 0)
         close_days(store, 3)
         with pytest.raises(StoreError, match="pruned"):
-            list(store.ledger_days(*LEDGER, FIRST))
+            list(store.ledger_days(LEDGER, FIRST))
 
     def test_an_empty_store_has_nothing_to_prune(self, empty: Store) -> None:
         empty.take_over(TRANSACTIONS, 0, first_offset=0)

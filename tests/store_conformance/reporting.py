@@ -52,6 +52,11 @@ class Reporting:
         with self.new_stores() as made:
             yield made
 
+    def test_it_has_no_way_to_write(self, both: Both) -> None:
+        store, report = both
+        shared = {"close", "positions", "ledger_bounds", "bundles", "newest_bundles"}
+        assert {name for name in dir(report) if not name.startswith("_")} & set(dir(store)) == shared
+
     def test_an_empty_store_has_nothing_to_report(self, both: Both) -> None:
         _, report = both
         assert (report.flagged_partitions(), report.labelled_partitions()) == ([], [])

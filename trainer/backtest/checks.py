@@ -142,7 +142,7 @@ def _warn_of_rows(passing: Passing) -> None:
     if 0 < total.labelled < total.transactions:
         warn(
             f"{version}: {total.transactions - total.labelled:,} of {total.transactions:,} transactions have no label: "
-            "frauds among them are not counted, and an alert that only they raised is neither right nor wrong"
+            "frauds among them are not counted, and a case that only they raised is neither right nor wrong"
         )
 
 

@@ -26,7 +26,7 @@ class Figure(NamedTuple):
         return "-" if value is None else format(value, f"{sign}{self.unit}")
 
 
-ALERTS = Figure("alerts/day", Unit.RATE, lambda one, days: one.alerts / days)
+CASES = Figure("cases/day", Unit.RATE, lambda one, days: one.alerts / days)
 WITHOUT_LABEL = Figure("without label", Unit.COUNT, lambda one, _: one.alerts_unknown)
 COUNTS = (
     Figure("caught", Unit.COUNT, lambda one, _: one.frauds_caught),
@@ -45,12 +45,12 @@ SHARES = (
 
 
 def figures_of(passings: Sequence[Passing]) -> tuple[Figure, ...]:
-    """Those that something can be said of: without a label only alerts."""
+    """Those that something can be said of: without a label only cases."""
     totals = [passing.calendar.total for passing in passings]
     if not any(total.labelled for total in totals):
-        return (ALERTS,)
+        return (CASES,)
     unknown = (WITHOUT_LABEL,) if any(total.labelled < total.transactions for total in totals) else ()
-    return (ALERTS, *COUNTS, *unknown, *MONEY, *SHARES)
+    return (CASES, *COUNTS, *unknown, *MONEY, *SHARES)
 
 
 class Compared(NamedTuple):

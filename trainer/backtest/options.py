@@ -8,8 +8,8 @@ from console.options import add_bundle
 
 NOTES = """\
 Replays a file through the pipeline that the worker uses. What lies before --from is history: it is passed through, and
-not counted. A model knows by heart what it was trained on: count what came after. An alert is a customer-day. The
-digest is the one that the worker's store gives for the same transactions.
+not counted. A model knows by heart what it was trained on: count what came after. A case is all alerts of
+a customer on one UTC day. The digest is the one that the worker's store gives for the same transactions.
 
 The merchant ledger reads labels. Where a file has none, or none on some days, merchant_fraud_* and merchant_risk_* are
 lower than a worker's were, and so are the scores: then backtest refuses. --labels names a file (CSV, Parquet or NDJSON)

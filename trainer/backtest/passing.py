@@ -77,7 +77,7 @@ class Passing:
         self.digest = Digest()
         self.verdicts: Counter[Verdict] = Counter()
         self.other_currencies: Counter[str] = Counter()
-        self.days = SeenDays(label_delay_days=manifest.label_delay_days, bucket_ms=manifest.bucket_ms)
+        self.days = SeenDays(manifest.terms.ledger_terms)
         self.calendar = Calendar(thresholds, Costs(manifest.thresholds.review_cost, manifest.thresholds.loss_rate))
         self._place_of_high = sorted(thresholds).index(manifest.thresholds.high)
         self._pipeline = Pipeline(bundle, self.days)

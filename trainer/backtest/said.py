@@ -22,7 +22,7 @@ def say_bundle(passing: Passing) -> None:
     days = f"{calendar.days} day{'s' if calendar.days > 1 else ''}"
     say(f"{manifest.version}: {counted(total.transactions, 'transaction', 'transactions')} scored, {days}")
     if not total.labelled:
-        say("no labels: scores only; what the alerts caught, and what they cost, cannot be said")
+        say("no labels: scores only; what the cases caught, and what they cost, cannot be said")
     titles = [figure.name for figure in figures]
     say(f"by week, at the high threshold {high:.4g}; amounts in {manifest.currency}")
     weeks = [(day_of_time(week.first_day * DAY), week.tally, week.days) for week in calendar.weeks()]

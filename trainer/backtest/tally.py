@@ -1,10 +1,12 @@
-"""What alerts at each of many thresholds would have caught, missed and cost: counted in one pass, in bounded memory.
+"""What the cases of each of many thresholds would have caught, missed and cost: counted in one pass, in bounded memory.
 
-An alert is a customer-day: one review, however many transactions. A fraud is caught if it, or an earlier transaction of
-that customer on that day, reached the threshold: an alert can stop what comes after it, not what came before.
+A case is all alerts of a customer on one UTC day: one review, however many transactions. A fraud is caught if it, or an
+earlier transaction of that customer on that day, reached the threshold: a case can stop what comes after its first
+alert, not what came before.
 
-Where labels are missing, nothing is made up: an alert that only transactions without a label raised is neither right
-nor wrong, unless a fraud of that customer and day is known. Where there is no label at all, only alerts are counted.
+Where labels are missing, nothing is made up: a case that only transactions without a label raised is neither right
+nor wrong, unless a fraud of that customer and day is known. Where there is no label at all, only cases are counted.
+`alerts` in names, in JSON and in CSV are cases: they were called so when version 0.1 came out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -44,7 +46,7 @@ class Outcome(NamedTuple):
 
     @property
     def precision(self) -> float | None:
-        """Of the alerts of which it is known."""
+        """Of the cases of which it is known."""
         known = self.alerts - self.alerts_unknown
         return self.alerts_with_fraud / known if known and self.alerts_with_fraud is not None else None
 

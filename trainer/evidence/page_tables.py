@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from evaluation.money import BY_AMOUNT
 from trainer.evidence import page_words as words
-from trainer.evidence.policies import BY_AMOUNT
 from trainer.evidence.wording import (
     NOTHING,
     caution,

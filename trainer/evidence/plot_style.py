@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from trainer.evidence.contender import Contender
+from evaluation.comparison import ModelPredictions
 
 # The page swaps each of these for a variable of its style sheet, so that plots follow light and dark.
 INK, MUTED, GRID = "#1d2733", "#5b6876", "#dbe1e7"
@@ -69,11 +69,11 @@ def drawing(**more: Any) -> Iterator[None]:
 class Line(NamedTuple):
     """How one contender is drawn, the same in every plot."""
 
-    contender: Contender
+    contender: ModelPredictions
     style: dict[str, Any]
 
 
-def lines(contenders: Sequence[Contender], baselines: Sequence[Contender], champion: str) -> list[Line]:
+def lines(contenders: Sequence[ModelPredictions], baselines: Sequence[ModelPredictions], champion: str) -> list[Line]:
     """The champion last, so that it is drawn on top."""
     others = [each for each in contenders if each.name != champion]
     winner = next(each for each in contenders if each.name == champion)

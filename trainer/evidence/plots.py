@@ -9,11 +9,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogFormatter, PercentFormatter
 
 from console.terminal import harmless
-from trainer.evidence.curves import calibration, precision_recall, roc_curve
-from trainer.evidence.metrics import confusion
-from trainer.evidence.money import Accounting
+from evaluation.money import Accounting, spread
+from evaluation.ranking import calibration, confusion, precision_recall, roc_curve
 from trainer.evidence.plot_style import BLUE, GREEN, INK, MUTED, ORANGE, Line, drawing, legend, lines, panel
-from trainer.evidence.sweep import spread
 
 LONGEST_NAME = 48  # characters of a feature's
 PROBABILITIES = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from console.terminal import warn
+from evaluation.comparison import ModelPredictions
+from evaluation.ranking import Confusion, confusion, ratio
 from risk.clock import to_text
-from trainer.evidence.contender import Contender
-from trainer.evidence.metrics import Confusion, confusion, ratio
 from trainer.evidence.page import page
 from trainer.evidence.plot_files import write_png
 from trainer.evidence.plots import Plot, draw_plots
@@ -23,8 +23,8 @@ REPORT_COLUMNS = ("model", "class", "precision", "recall", "f1", "support")
 def write_report(
     folder: Path,
     figures: Mapping[str, Any],
-    contenders: Sequence[Contender],
-    baselines: Sequence[Contender],
+    contenders: Sequence[ModelPredictions],
+    baselines: Sequence[ModelPredictions],
     champion: str,
     about: Mapping[str, Any],
     *,
@@ -72,7 +72,7 @@ def _told(value: Any, name: str = "") -> Any:
     return value
 
 
-def _classes(each: Contender) -> list[list[Any]]:
+def _classes(each: ModelPredictions) -> list[list[Any]]:
     """Both classes at the model's threshold, then their plain mean and their mean by number of rows."""
     cells = confusion(each.test.scores, each.test.is_fraud, each.threshold)
     turned = Confusion(caught=cells.passed, false_alarms=cells.missed, missed=cells.false_alarms, passed=cells.caught)

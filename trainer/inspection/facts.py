@@ -43,7 +43,7 @@ class ColumnFacts:
                 fresh = [text or "" for text in as_texts(values.slice(0, EXAMPLES + 1))]
                 self.examples += [text for text in fresh if text not in self.examples][: EXAMPLES - len(self.examples)]
             # By their hashes: ten thousand long texts of each column would be gigabytes.
-            self._distinct.update(map(hash, values.slice(0, MOST_DISTINCT + 1).to_pylist()))
+            self._distinct.update(map(hash, as_texts(values.slice(0, MOST_DISTINCT + 1))))
         if is_text(present):
             self._count_not_numbers(present)
 

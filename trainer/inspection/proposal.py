@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from risk.catalogue import Kind
 from risk.dataset.column_map import (
-    ALL_NAMES,
     TEXT_FIELDS,
     AmountColumn,
     Attribute,
@@ -89,14 +88,17 @@ class _Proposer:
             self._remark("attributes", f"{name}: left out, for several columns have this name: rename all but one")
         for name in nested:
             self._remark("attributes", f"{name}: left out, for it holds lists, structs or maps")
-        own = {name for name in ALL_NAMES if name in self._free}
+        # Not to be taken for anything else: a channel of 0 and 1 with few 1 is no label.
+        own = [name for name in TEXT_FIELDS if name in self._free]
+        for name in own:
+            del self._free[name]
         label = self._label()
         kind = self._take("fraud_kind", self._fraud_kind()) if label else None
         if kind and kind != "fraud_kind":
             self._remark("fraud_kind", f"{kind}: taken for the kind of fraud, which no feature ever reads")
         labelled_at = self._labelled_at() if label else None
         time = self._event_time()
-        found = {} if label is None else giveaways(self._sample, label, self._free)
+        found = {} if label is None else giveaways(self._sample, label, [*own, *self._free])
         amount = self._amount()
         texts = self._texts(own, amount)
         decimals = {name: look.decimal for name, look in self._free.items()}
@@ -263,12 +265,8 @@ class _Proposer:
             return None
         return AmountColumn(found, self._free.pop(found).decimal)
 
-    def _texts(self, own: set[str], amount: AmountColumn | None) -> dict[str, TextSource]:
-        texts: dict[str, TextSource] = {}
-        for field in TEXT_FIELDS:
-            if field in own:
-                self._free.pop(field)
-                texts[field] = TextColumn(field)
+    def _texts(self, own: Sequence[str], amount: AmountColumn | None) -> dict[str, TextSource]:
+        texts: dict[str, TextSource] = {field: TextColumn(field) for field in own}
         searches: dict[str, Callable[[Look], float]] = {
             "currency": lambda look: 1.0 * look.is_currency + bool(look.words & CURRENCY) * look.is_currency,
             "transaction_id": fitness_as_transaction,

@@ -11,7 +11,7 @@ from risk.clock import DAY, EARLIEST, LATEST, to_ms
 from risk.dataset.column_map import UNITS, TimeColumn
 from risk.dataset.names import present_texts
 from risk.dataset.times import MISSING, as_times, brings_zone
-from risk.dataset.values import Bad, is_text
+from risk.dataset.values import Bad, as_texts, is_text
 from risk.errors import DatasetError
 from trainer.inspection.words import ID, TIME, TIME_NOT, unit_of, words_of
 
@@ -55,7 +55,7 @@ def look_at_clock(name: str, array: pa.Array) -> str | None:
     few = _spread(array)
     clocks = CLOCKS if words_of(name) & TIME else tuple(clock for clock in CLOCKS if ":" in clock)
     if pa.types.is_time(array.type):
-        few = pa.array([str(value)[:8] for value in few.to_pylist()], pa.string())
+        few = pa.array([str(text)[:8] for text in as_texts(few)], pa.string())
     if not len(few) or not is_text(few) or not pc.any(pc.match_substring_regex(few, _CLOCK)).as_py():
         return None
     dated = pc.binary_join_element_wise(pa.scalar("2024-01-01"), pc.utf8_trim_whitespace(few), " ")
@@ -75,7 +75,7 @@ def count_not_times(array: pa.Array, source: TimeColumn) -> tuple[int, str]:
     times = as_times(array, source, "event_time", bad)
     wrong = np.flatnonzero((times != MISSING) & ((times < EARLIEST) | (times >= LATEST))).tolist()
     places = sorted({*bad, *wrong})
-    return len(places), "" if not places else str(array[places[0]].as_py())
+    return len(places), "" if not places else str(as_texts(array.slice(places[0], 1))[0])
 
 
 def lacks_zone(array: pa.Array, source: TimeColumn) -> bool:

@@ -5,13 +5,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from evaluation.comparison import ModelPredictions, judge
 from risk.bundle import LearnedNumber
 from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES
 from risk.codes import Array
 from risk.model import Model
-from trainer.evidence.contender import Contender
-from trainer.evidence.evidence import judge
-from trainer.training.judging import importances, judged, milliseconds_per_1000_rows
+from trainer.training.judging import importances, milliseconds_per_1000_rows, predictions_of
 from trainer.training.matrix import Matrix
 from trainer.training.parts import Part
 from trainer.training.session import Candidate, Session, Trained
@@ -43,8 +42,8 @@ class Entrant(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    contenders: list[Contender]
-    baselines: list[Contender]
+    contenders: list[ModelPredictions]
+    baselines: list[ModelPredictions]
     figures: dict[str, Any]
 
 
@@ -84,7 +83,7 @@ class Contest:
             )
         return Judgement(contenders, baselines, figures)
 
-    def _contender(self, entrant: Entrant, exam: Exam, with_measures: bool) -> Contender:
+    def _contender(self, entrant: Entrant, exam: Exam, with_measures: bool) -> ModelPredictions:
         candidate, session = entrant.candidate, self._session
         important: tuple[tuple[str, float], ...] = ()
         speed = None
@@ -94,10 +93,10 @@ class Contest:
                 is_fraud, seed = exam.part.is_fraud, session.plan.seed
                 important = importances(entrant.model, session.names, exam.values, is_fraud, seed)
                 speed = milliseconds_per_1000_rows(entrant.model, exam.values)
-        return Contender(
+        return ModelPredictions(
             candidate.name,
             candidate.validation,
-            judged(exam.matrix, exam.part, raw, candidate.calibration),
+            predictions_of(exam.matrix, exam.part, raw, candidate.calibration),
             candidate.thresholds.high,
             candidate.thresholds.medium,
             important,

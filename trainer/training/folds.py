@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from evaluation.ranking import areas
 from risk.codes import Array
 from risk.errors import TrustLensError
-from trainer.evidence.metrics import areas
 from trainer.training.known import known_frauds, true_frauds
 from trainer.training.learned import learn
 from trainer.training.matrix import Matrix

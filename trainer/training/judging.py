@@ -4,11 +4,10 @@ import time
 
 import numpy as np
 
+from evaluation.ranking import Predictions, areas
 from risk.bundle import Calibration
 from risk.codes import Array
 from risk.model import Model
-from trainer.evidence.judged import Judged
-from trainer.evidence.metrics import areas
 from trainer.training.matrix import Matrix
 from trainer.training.parts import Part
 
@@ -18,13 +17,13 @@ TIMED_ROWS = 20_000
 TIMED_BATCH = 500
 
 
-def judged(matrix: Matrix, part: Part, raw: Array, calibration: Calibration) -> Judged:
+def predictions_of(matrix: Matrix, part: Part, raw: Array, calibration: Calibration) -> Predictions:
     rows = part.rows
     kinds = None
     if matrix.kinds is not None:
         names = np.array([*matrix.kinds.words, ""], object)
         kinds = tuple(names[matrix.kinds.codes[rows]].tolist())
-    return Judged(
+    return Predictions(
         event_times=matrix.event_times[rows],
         customers=matrix.customers[rows],
         merchants=matrix.merchants[rows],

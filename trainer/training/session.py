@@ -6,18 +6,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from console.terminal import notice
+from evaluation.ranking import Predictions
 from risk.bundle import Calibration, LearnedCategory, ScoredBy, Thresholds
 from risk.codes import Array
 from risk.model import Model, quickest
 from risk.scorer import Preparation
-from trainer.evidence.judged import Judged
 from trainer.families import SMOTE, UNDERSAMPLE
 from trainer.families.family import Rows, family_of, fitted
 from trainer.families.parameters import draws
 from trainer.train import DEFAULT_RESAMPLES
 from trainer.training.balance import WANTED_RATIO, balanced, has_enough
 from trainer.training.calibrating import FEW_FRAUDS, calibration_of, has_few_frauds
-from trainer.training.judging import average_precision, judged
+from trainer.training.judging import average_precision, predictions_of
 from trainer.training.learned import Features
 from trainer.training.matrix import Matrix
 from trainer.training.onnx_model import serialized
@@ -59,7 +59,7 @@ class Candidate(NamedTuple):
     name: str
     calibration: Calibration
     thresholds: Thresholds
-    validation: Judged
+    validation: Predictions
 
 
 class Session:
@@ -92,7 +92,7 @@ class Session:
         """Calibrated on validation, with thresholds chosen there."""
         part, plan = self.parts.validation, self.plan
         calibration = calibration_of(raw, part.is_fraud)
-        validation = judged(self.matrix, part, raw, calibration)
+        validation = predictions_of(self.matrix, part, raw, calibration)
         thresholds = chosen(
             validation, review_cost=plan.review_cost, loss_rate=plan.loss_rate, alerts_per_day=plan.alerts_per_day
         )

@@ -6,15 +6,17 @@ validation saw, the next transaction might reach them.
 
 import numpy as np
 
+from evaluation.money import NO_SCORE, Accounting
+from evaluation.ranking import Predictions
 from risk.bundle import Thresholds
-from trainer.evidence.judged import Judged
-from trainer.evidence.money import NO_SCORE, Accounting
 
 MEDIUM_ALERTS = 3  # times the high ones
 
 
-def chosen(judged: Judged, *, review_cost: float, loss_rate: float, alerts_per_day: float | None) -> Thresholds:
-    accounting = Accounting(judged, review_cost=review_cost, loss_rate=loss_rate)
+def chosen(
+    predictions: Predictions, *, review_cost: float, loss_rate: float, alerts_per_day: float | None
+) -> Thresholds:
+    accounting = Accounting(predictions, review_cost=review_cost, loss_rate=loss_rate)
     high = accounting.best_threshold(alerts_per_day)
     if not accounting.at(high).alerts:
         return Thresholds(NO_SCORE, NO_SCORE, review_cost, loss_rate, alerts_per_day)

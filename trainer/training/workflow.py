@@ -3,8 +3,8 @@
 from typing import Any, NamedTuple
 
 from console.terminal import notice, warn
+from evaluation.comparison import ModelPredictions
 from risk.catalogue import FeatureSet
-from trainer.evidence.contender import Contender
 from trainer.families.family import family_of
 from trainer.replay import (
     check_labels_in_time,
@@ -37,8 +37,8 @@ class Result(NamedTuple):
     models: list[Trained]
     champion: Trained
     candidate: Candidate  # the champion's
-    contenders: list[Contender]
-    baselines: list[Contender]
+    contenders: list[ModelPredictions]
+    baselines: list[ModelPredictions]
     figures: dict[str, Any]
     external: External | None
 

@@ -84,7 +84,7 @@ async def _publish(run: Run) -> None:
 def closed_days(path: Path, bundle: Path) -> list[Message]:
     """Every day that the history closes, as our engine closes them."""
     manifest = read_bundle(bundle).manifest
-    days = SeenDays(label_delay_days=manifest.label_delay_days, bucket_ms=manifest.bucket_ms, keep=True)
+    days = SeenDays(manifest.terms.ledger_terms, keep=True)
     engine = engine_of(manifest, days)
     for rows in open_dataset(path).rows():
         days.learn(rows.labels())

@@ -6,7 +6,7 @@ from typing import Any
 
 from risk.clock import DAY, to_date
 from risk.errors import DaysPrunedError, StoreError
-from risk.ledger_day import LedgerDay, label_cutoff
+from risk.ledger_day import LedgerDay, LedgerTerms, label_cutoff
 from risk.ledger_log import ClosedDay, LedgerKey, key_of
 from risk.store.sqlite.file import StoreFile, insert_all
 
@@ -26,12 +26,12 @@ group by merchant_id, bucket order by merchant_id, bucket
 _DAY = "label_delay_days = ? and bucket_ms = ? and day = ?"
 
 
-def close(connection: Connection, day: int, label_delay_days: int, bucket_ms: int) -> tuple[int, LedgerDay]:
-    cutoff = label_cutoff(day, label_delay_days)
-    asked = {"since": day * DAY, "until": (day + 1) * DAY, "cutoff": cutoff, "bucket": bucket_ms}
+def close(connection: Connection, day: int, terms: LedgerTerms) -> tuple[int, LedgerDay]:
+    cutoff = label_cutoff(day, terms.label_delay_days)
+    asked = {"since": day * DAY, "until": (day + 1) * DAY, "cutoff": cutoff, "bucket": terms.bucket_ms}
     rows = connection.execute(_CLOSED, asked).fetchall()
     count = sum(row[2] for row in rows)
-    return count, LedgerDay(day, label_delay_days, bucket_ms, *_columns([row for row in rows if row[0] is not None]))
+    return count, LedgerDay(day, *terms, *_columns([row for row in rows if row[0] is not None]))
 
 
 def add(connection: Connection, days: Sequence[ClosedDay], next_offset: int) -> None:
@@ -41,12 +41,12 @@ def add(connection: Connection, days: Sequence[ClosedDay], next_offset: int) -> 
     connection.execute("update ledger_progress set next_offset = max(next_offset, ?)", (next_offset,))
 
 
-def days(file: StoreFile, label_delay_days: int, bucket_ms: int, since_day: int) -> Iterator[ClosedDay]:
+def days(file: StoreFile, terms: LedgerTerms, since_day: int) -> Iterator[ClosedDay]:
     with file.reading() as connection:
         rows = connection.execute(
             "select day, transactions, topic_offset, is_pruned from ledger_days "
             "where label_delay_days = ? and bucket_ms = ? and day >= ? order by day",
-            (label_delay_days, bucket_ms, since_day),
+            (*terms, since_day),
         ).fetchall()
     for day, transactions, offset, is_pruned in rows:
         if is_pruned:
@@ -55,19 +55,19 @@ def days(file: StoreFile, label_delay_days: int, bucket_ms: int, since_day: int)
                 "transactions can still ask for; begin with a new store, which is made again from the log"
             )
         with file.reading() as connection:
-            closed = _read(connection, LedgerKey(day, label_delay_days, bucket_ms))
+            closed = _read(connection, LedgerKey(day, terms))
         yield ClosedDay(closed, transactions, offset)
 
 
-def _by_kind(key: LedgerKey) -> tuple[int, int, int]:
-    """The key as the tables have it: days of one delay and bucket lie together, in order."""
-    return key.label_delay_days, key.bucket_ms, key.day
+def _in_tables(key: LedgerKey) -> tuple[int, int, int]:
+    """The key as the tables have it: days of one ledger lie together, in order."""
+    return *key.terms, key.day
 
 
 def _is_known(connection: Connection, day: ClosedDay) -> bool:
     key = key_of(day.closed)
     found = connection.execute(
-        f"select transactions, topic_offset, is_pruned from ledger_days where {_DAY}", _by_kind(key)
+        f"select transactions, topic_offset, is_pruned from ledger_days where {_DAY}", _in_tables(key)
     ).fetchone()
     if found is None:
         return False
@@ -75,8 +75,9 @@ def _is_known(connection: Connection, day: ClosedDay) -> bool:
     if day.offset <= offset and not is_pruned:
         known = ClosedDay(_read(connection, key), transactions, offset)
         if (known.closed, known.transactions) != (day.closed, day.transactions):
+            delay, bucket = key.terms
             raise StoreError(
-                f"ledger day {to_date(key.day)} (label delay {key.label_delay_days} d, bucket {key.bucket_ms} ms): got "
+                f"ledger day {to_date(key.day)} (label delay {delay} d, bucket {bucket} ms): got "
                 f"{day.transactions} transactions at offset {day.offset}, expected the {transactions} that the store "
                 f"knows from offset {offset}; a closed day never changes, so the topic is another one. Begin with a "
                 "new store, or give the topic back."
@@ -85,25 +86,25 @@ def _is_known(connection: Connection, day: ClosedDay) -> bool:
 
 
 def _insert(connection: Connection, day: ClosedDay) -> None:
-    closed, kind = day.closed, _by_kind(key_of(day.closed))
+    closed, key = day.closed, _in_tables(key_of(day.closed))
     connection.execute(
         "insert into ledger_days (label_delay_days, bucket_ms, day, transactions, topic_offset) values (?, ?, ?, ?, ?)",
-        (*kind, day.transactions, day.offset),
+        (*key, day.transactions, day.offset),
     )
     rows = zip(closed.merchants, closed.buckets, closed.transactions, closed.frauds, strict=True)
     insert_all(
         connection,
         "insert or fail into ledger_rows (label_delay_days, bucket_ms, day, merchant_id, bucket, transactions, frauds)",
-        [(*kind, *row) for row in rows],
+        [(*key, *row) for row in rows],
     )
 
 
 def _read(connection: Connection, key: LedgerKey) -> LedgerDay:
     rows = connection.execute(
         f"select merchant_id, bucket, transactions, frauds from ledger_rows where {_DAY} order by merchant_id, bucket",
-        _by_kind(key),
+        _in_tables(key),
     ).fetchall()
-    return LedgerDay(*key, *_columns(rows))
+    return LedgerDay(key.day, *key.terms, *_columns(rows))
 
 
 def _columns(rows: Sequence[tuple[str, int, int, int]]) -> Iterator[tuple[Any, ...]]:

@@ -67,7 +67,14 @@ _KEYS = (
 )
 
 
-class SqliteStoreToReport(SqliteStore):
+class SqliteStoreToReport:
+    def __init__(self, file: StoreFile) -> None:
+        self._file = file
+        store = SqliteStore(file)
+        self.close = store.close
+        self.positions, self.ledger_bounds = store.positions, store.ledger_bounds
+        self.bundles, self.newest_bundles = store.bundles, store.newest_bundles
+
     @property
     def place(self) -> object:
         return self._file.place

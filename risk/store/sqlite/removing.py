@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping
 
 from risk.errors import StoreError
+from risk.ledger_day import LedgerTerms
 from risk.store.rows import Removed
 from risk.store.sqlite.file import StoreFile
 
@@ -32,13 +33,13 @@ order by customer_id, transaction_id limit 1 offset ?
 
 
 def remove(
-    file: StoreFile, flags: Mapping[int, int], labels_before: int, ledger_days: Mapping[tuple[int, int], int]
+    file: StoreFile, flags: Mapping[int, int], labels_before: int, ledger_days: Mapping[LedgerTerms, int]
 ) -> Removed:
     at_once = _flags_at_once(file)
     return Removed(
         sum(_remove_flags(file, partition, before, at_once) for partition, before in flags.items()),
         _remove_labels(file, labels_before, LABELS_AT_ONCE * at_once // FLAGS_AT_ONCE),
-        sum(_remove_ledger_rows(file, ledger, before) for ledger, before in ledger_days.items()),
+        sum(_remove_ledger_rows(file, terms, before) for terms, before in ledger_days.items()),
     )
 
 
@@ -83,18 +84,18 @@ def _remove_labels(file: StoreFile, before: int, at_once: int) -> int:
         place = upto
 
 
-def _remove_ledger_rows(file: StoreFile, ledger: tuple[int, int], before: int) -> int:
+def _remove_ledger_rows(file: StoreFile, terms: LedgerTerms, before: int) -> int:
     """The day itself stays known, so that it can neither be closed again nor be taken for the first."""
     gone = 0
     with file.reading() as connection:
         days = connection.execute(
             "select label_delay_days, bucket_ms, day from ledger_days "
             "where label_delay_days = ? and bucket_ms = ? and day < ? and not is_pruned order by day",
-            (*ledger, before),
+            (*terms, before),
         ).fetchall()
     for day in days:
-        kind = "where label_delay_days = ? and bucket_ms = ? and day = ?"
+        where = "where label_delay_days = ? and bucket_ms = ? and day = ?"
         with file.writing() as connection:
-            connection.execute(f"update ledger_days set is_pruned = 1 {kind}", day)
-            gone += connection.execute(f"delete from ledger_rows {kind}", day).rowcount
+            connection.execute(f"update ledger_days set is_pruned = 1 {where}", day)
+            gone += connection.execute(f"delete from ledger_rows {where}", day).rowcount
     return gone

@@ -14,7 +14,7 @@ from risk.bundle import what_decides
 from risk.clock import DAY
 from risk.errors import StaleOwnerError, StoreError
 from risk.events import Label
-from risk.ledger_day import LedgerDay
+from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.store.rows import (
     FlagRow,
@@ -25,7 +25,7 @@ from risk.store.rows import (
     Removed,
     RowValues,
     StoredBundle,
-    Taken,
+    TakenOver,
 )
 from risk.store.sqlite import copies, flags, ledger, removing
 from risk.store.sqlite.file import StoreFile, insert_all
@@ -70,7 +70,7 @@ class SqliteStore:
 
     # Partitions
 
-    def take_over(self, topic: str, partition: int, *, first_offset: int, owner: str | None = None) -> Taken:
+    def take_over(self, topic: str, partition: int, *, first_offset: int, owner: str | None = None) -> TakenOver:
         with self._file.writing() as connection:
             connection.execute(
                 "insert into partitions (topic, partition, next_offset) values (?, ?, ?) on conflict do nothing",
@@ -84,7 +84,7 @@ class SqliteStore:
                 (owner, topic, partition),
             ).fetchall()
         epoch, *rest = row
-        return Taken(Owner(topic, partition, epoch), *rest)
+        return TakenOver(Owner(topic, partition, epoch), *rest)
 
     def position(self, topic: str, partition: int) -> Position | None:
         with self._file.reading() as connection:
@@ -219,9 +219,9 @@ class SqliteStore:
 
     # The ledger
 
-    def closed_day(self, day: int, label_delay_days: int, bucket_ms: int) -> tuple[int, LedgerDay]:
+    def closed_day(self, day: int, terms: LedgerTerms) -> tuple[int, LedgerDay]:
         with self._file.reading() as connection:
-            return ledger.close(connection, day, label_delay_days, bucket_ms)
+            return ledger.close(connection, day, terms)
 
     def add_ledger_days(self, days: Sequence[ClosedDay], next_offset: int) -> None:
         with self._file.writing() as connection:
@@ -232,8 +232,8 @@ class SqliteStore:
             [offset] = connection.execute("select next_offset from ledger_progress").fetchone()
         return int(offset)
 
-    def ledger_days(self, label_delay_days: int, bucket_ms: int, since_day: int) -> Iterator[ClosedDay]:
-        return ledger.days(self._file, label_delay_days, bucket_ms, since_day)
+    def ledger_days(self, terms: LedgerTerms, since_day: int) -> Iterator[ClosedDay]:
+        return ledger.days(self._file, terms, since_day)
 
     def ledgers(self) -> list[KnownLedger]:
         with self._file.reading() as connection:
@@ -242,14 +242,14 @@ class SqliteStore:
                 "max(topic_offset) from ledger_days group by label_delay_days, bucket_ms "
                 "order by label_delay_days, bucket_ms"
             ).fetchall()
-        return [KnownLedger((delay, bucket), *rest) for delay, bucket, *rest in rows]
+        return [KnownLedger(LedgerTerms(delay, bucket), *rest) for delay, bucket, *rest in rows]
 
-    def ledger_bounds(self, label_delay_days: int, bucket_ms: int) -> tuple[int | None, int | None, int | None]:
+    def ledger_bounds(self, terms: LedgerTerms) -> tuple[int | None, int | None, int | None]:
         with self._file.reading() as connection:
             first, begun, newest = connection.execute(
                 "select min(day), min(day) filter (where transactions > 0), max(day) from ledger_days "
                 "where label_delay_days = ? and bucket_ms = ?",
-                (label_delay_days, bucket_ms),
+                terms,
             ).fetchone()
         return first, begun, newest
 
@@ -319,9 +319,7 @@ class SqliteStore:
             ).fetchone()
         return int(count)
 
-    def remove(
-        self, flags: Mapping[int, int], labels_before: int, ledger_days: Mapping[tuple[int, int], int]
-    ) -> Removed:
+    def remove(self, flags: Mapping[int, int], labels_before: int, ledger_days: Mapping[LedgerTerms, int]) -> Removed:
         return removing.remove(self._file, flags, labels_before, ledger_days)
 
     def backup(self, target: Path) -> None:

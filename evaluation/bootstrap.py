@@ -12,9 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from evaluation.ranking import NO_MERCHANT, Predictions, Ranking
 from risk.codes import Array
-from trainer.evidence.judged import NO_MERCHANT, Judged
-from trainer.evidence.metrics import Ranking
 
 Formula = Callable[[Mapping[str, Array]], Array]
 Draws = dict[str, Array]
@@ -51,15 +50,15 @@ class Figure(NamedTuple):
     unit: str | None = None  # what was drawn for the interval: where two were tried, the one with the wider interval
 
 
-def units_of(judged: Judged) -> tuple[Units, ...]:
+def units_of(predictions: Predictions) -> tuple[Units, ...]:
     """Customers, and merchants where there are enough. A row without merchant hangs together with its customer's."""
-    _, customers = np.unique(judged.customers, return_inverse=True)
+    _, customers = np.unique(predictions.customers, return_inverse=True)
     own = Units("customers", customers, int(customers.max(initial=-1)) + 1)
-    names = np.unique(judged.merchants[judged.merchants != NO_MERCHANT])
+    names = np.unique(predictions.merchants[predictions.merchants != NO_MERCHANT])
     if len(names) < FEWEST_MERCHANTS:
         return (own,)
-    places = np.searchsorted(names, judged.merchants)
-    places = np.where(judged.merchants == NO_MERCHANT, len(names) + customers, places)
+    places = np.searchsorted(names, predictions.merchants)
+    places = np.where(predictions.merchants == NO_MERCHANT, len(names) + customers, places)
     _, merchants = np.unique(places, return_inverse=True)
     return (own, Units("merchants", merchants, int(merchants.max()) + 1))
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from evaluation.money import customer_days
+from evaluation.ranking import Predictions
 from risk.clock import DAY
 from risk.codes import Array
-from trainer.evidence.judged import Judged
-from trainer.evidence.money import customer_days
 
 PLACES = 100
 
@@ -27,16 +27,16 @@ class CardPrecision(NamedTuple):
     days: int
 
 
-def card_precision(judged: Judged, places: int = PLACES) -> CardPrecision:
-    by_day = customer_days(judged)
+def card_precision(predictions: Predictions, places: int = PLACES) -> CardPrecision:
+    by_day = customer_days(predictions)
     # The first row that reached the day's highest score stands for the customer-day.
-    at_peak = np.flatnonzero(judged.scores == by_day.peaks[by_day.groups])
+    at_peak = np.flatnonzero(predictions.scores == by_day.peaks[by_day.groups])
     _, first = np.unique(by_day.groups[at_peak], return_index=True)
     rows = at_peak[first]
-    had_fraud = by_day.which_hold(judged.is_fraud)
-    days, customers = judged.event_times[rows] // DAY, judged.customers[rows]
+    had_fraud = by_day.which_hold(predictions.is_fraud)
+    days, customers = predictions.event_times[rows] // DAY, predictions.customers[rows]
 
-    listed, hits = np.zeros(len(judged.scores), bool), np.zeros(len(judged.scores), bool)
+    listed, hits = np.zeros(len(predictions.scores), bool), np.zeros(len(predictions.scores), bool)
     found: set[int] = set()
     # Of equal scores the earlier row comes first: rows are in the order of time.
     order = np.lexsort((rows, -by_day.peaks, days))
