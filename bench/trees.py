@@ -15,12 +15,14 @@ import numpy as np
 
 from bench.alone import run_alone
 from bench.stream.system import LEAST_CUSTOMERS, generated, trained
-from risk.bundle import ONNX_RUNTIME, TREES, ScoredBy, read_bundle
+from risk.bundle import ONNX_RUNTIME, TREES, read_bundle
 from risk.codes import Array
 from risk.dataset import open_dataset
 from risk.ledger import SeenDays
-from risk.model import Model, model_of
+from risk.model import Model, OnnxModel
+from risk.onnx_graph import read_graph
 from risk.pipeline import Pipeline
+from risk.trees import Trees
 
 CHUNK, ROWS = 1_000, 60_000
 
@@ -49,9 +51,12 @@ def main() -> int:
         manifest = bundle.manifest
         days = SeenDays(manifest.terms.ledger_terms)
         values = prepared(folder / "cards.parquet", Pipeline(bundle, days))
-        kinds: tuple[ScoredBy, ...] = (ONNX_RUNTIME, TREES)
-        models = {kind: model_of(bundle.onnx, len(manifest.features), kind, kind) for kind in kinds}
-        found: dict[ScoredBy, list[float]] = {kind: [] for kind in models}
+        width = len(manifest.features)
+        models: dict[str, Model] = {
+            ONNX_RUNTIME: OnnxModel(bundle.onnx, width, ONNX_RUNTIME),
+            TREES: Trees(read_graph(bundle.onnx, TREES), width, TREES),
+        }
+        found: dict[str, list[float]] = {kind: [] for kind in models}
         for model in models.values():
             microseconds(model, values[:CHUNK])  # compiled
         for _ in range(options.repeat):

@@ -29,6 +29,7 @@ class Arena:
         self.start, self.lo, self.hi, self.cap, self._wanted = (np.zeros(FIRST_SERIES, np.int64) for _ in range(5))
         self._free = np.full(len(windows.SIZES), -1, np.int64)
         self._end = 0
+        self.limit = FIRST_PLACES  # of the places in use; the columns have more
 
     @property
     def times(self) -> Array:
@@ -50,11 +51,13 @@ class Arena:
         series whose entries are somewhere else now."""
         needed = windows.plan(series, self._wanted, self.start, self.lo, self.hi, self.cap, self.times, horizon)
         shifted = _NOBODY
-        if self._end + needed > len(self.times):
+        if self._end + needed > self.limit:
             if self._unused() * WASTE >= self._end:
                 shifted = self._close_ranks()
-            if self._end + needed > len(self.times):
-                self._grow(self._end + needed)
+            # Also where they were moved together: they would be again with the next batch.
+            self.limit = max(self.limit, (self._end + needed) * 9 // 8)
+            if self.limit > len(self.times):
+                self._grow(self.limit * 3 // 2)
         moves, movers, freed, self._end = windows.place(
             series, self._wanted, self.start, self.lo, self.hi, self.cap, self._free, self.times, self._end
         )
@@ -92,10 +95,9 @@ class Arena:
         return series
 
     def _grow(self, places: int) -> None:
-        size = max(places, self._end * 17 // 16)
         for number, old in enumerate(self.columns):
             # What is never written to is never given memory by the system, so the spare part costs nothing yet.
-            self.columns[number] = _places(size, old.dtype)
+            self.columns[number] = _places(places, old.dtype)
             self.columns[number][: self._end] = old[: self._end]
 
 

@@ -1,7 +1,7 @@
 """A batch of one partition as columns. Worker, files and audit score blocks; a single `Transaction` is made of a row
-only where one is wanted: for alerts, rejects, generators and tests.
+only where one is wanted: for alerts, rejects, generators and tests. Labels of a file are a block, too.
 
-A column is called as the field of a `Transaction` that it holds.
+A column is called as the field of a `Transaction`, or of a `Label`, that it holds.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from risk.codes import Array
-from risk.events import Transaction
+from risk.events import Label, Transaction
 
 NO_AMOUNT = -1
 NO_ATTRIBUTES: dict[str, float | str] = {}  # one for all rows: columns are never changed
@@ -103,4 +103,31 @@ def joined(blocks: Sequence[Block]) -> Block:
     return of_columns(
         np.concatenate(parts) if isinstance(parts[0], np.ndarray) else [value for part in parts for value in part]
         for parts in zip(*(block.columns() for block in blocks), strict=True)
+    )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LabelBlock:
+    """Labels of one source, in the order in which they were learned."""
+
+    transaction_id: list[str]
+    customer_id: list[str]
+    is_fraud: Array  # bool
+    labelled_at: Array  # int64, ms
+    source: str
+
+    def __iter__(self) -> Iterator[Label]:
+        columns = (self.transaction_id, self.customer_id, self.is_fraud.tolist(), self.labelled_at.tolist())
+        return (Label(*one, self.source) for one in zip(*columns, strict=True))
+
+
+def label_block_of(labels: Iterable[Label], source: str) -> LabelBlock:
+    """Single labels as a block; whoever found them out, `source` gives them."""
+    every = list(labels)
+    return LabelBlock(
+        [label.transaction_id for label in every],
+        [label.customer_id for label in every],
+        np.array([label.is_fraud for label in every], bool),
+        np.array([label.labelled_at for label in every], np.int64),
+        source,
     )

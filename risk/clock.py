@@ -1,6 +1,9 @@
 """Event time: integer milliseconds since 1970-01-01 UTC, so that comparisons and differences are exact."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -23,6 +26,11 @@ def to_ms(moment: datetime) -> int:
 
 def to_datetime(ms: int) -> datetime:
     return EPOCH + timedelta(0, 0, 1000 * ms)  # days, seconds, microseconds: by name it takes half as long again
+
+
+def to_datetimes(ms: "np.ndarray[Any, Any]") -> list[datetime]:
+    """All at once, for a third of the time."""
+    return [moment.replace(tzinfo=UTC) for moment in ms.astype("datetime64[ms]").tolist()]
 
 
 def to_text(ms: int) -> str:

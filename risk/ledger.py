@@ -5,16 +5,17 @@
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from risk import windows
 from risk.arena import Arena
-from risk.block import Block
+from risk.block import Block, LabelBlock, label_block_of
 from risk.catalogue import LEDGER_FEATURES, EngineTerms
-from risk.clock import DAY, SECOND, day_of, to_date, to_text
+from risk.clock import DAY, SECOND, to_date, to_text
 from risk.codes import Array, Codes
 from risk.errors import EngineError
 from risk.events import Label
@@ -22,10 +23,6 @@ from risk.horizon import oldest_ledger_day
 from risk.ledger_day import LedgerDay, LedgerTerms, close_day, label_cutoff
 
 NO_DAY = -1
-
-
-# A scored transaction, as a ledger day needs it: merchant, event time, customer, id.
-Sighting = tuple[str | None, int, str, str]
 
 
 class DaySource(Protocol):
@@ -39,36 +36,72 @@ class DaySource(Protocol):
         engine's partition must be forgotten and restored."""
 
 
+class _Seen(NamedTuple):
+    """Scored transactions of one day that have a merchant."""
+
+    merchants: list[str]
+    times: Array
+    customers: list[str]
+    identities: list[str]
+
+    @classmethod
+    def of(cls, block: Block, rows: Array) -> "_Seen":
+        named = [row for row in rows.tolist() if block.merchant_id[row] is not None]
+        merchants, customers, identities = (
+            [column[row] for row in named] for column in (block.merchant_id, block.customer_id, block.transaction_id)
+        )
+        return cls(merchants, block.event_time[named], customers, identities)
+
+
+class _Labels(NamedTuple):
+    """Labels of one day, in the order in which they were learned."""
+
+    identities: list[str]
+    customers: list[str]
+    is_fraud: list[bool]
+    times: list[int]
+
+    @classmethod
+    def of(cls, labels: LabelBlock, rows: Array) -> "_Labels":
+        identities, customers = (
+            [column[row] for row in rows.tolist()] for column in (labels.transaction_id, labels.customer_id)
+        )
+        return cls(identities, customers, labels.is_fraud[rows].tolist(), labels.labelled_at[rows].tolist())
+
+
+def _are_in(texts: set[str], column: Sequence[str]) -> Array:
+    return np.fromiter(map(texts.__contains__, column), bool, len(column))
+
+
 class SeenDays:
     """Closes days from the transactions that passed by and the labels that were learned: the source of days offline."""
 
     def __init__(self, terms: LedgerTerms, *, opening_day: int | None = None, keep: bool = False) -> None:
         self._terms = terms
         self._next = opening_day
-        self._pending: defaultdict[int, list[Sighting]] = defaultdict(list)
-        self._labels: defaultdict[tuple[str, str], list[tuple[int, bool]]] = defaultdict(list)
-        self._labelled: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)  # by day of the label
+        self._pending: defaultdict[int, list[_Seen]] = defaultdict(list)
+        self._labels: defaultdict[int, list[_Labels]] = defaultdict(list)  # by day of the label
         self._keep = keep
         self.handed_out: list[LedgerDay] = []
         self.stragglers = 0
 
-    def learn(self, labels: Iterable[Label]) -> None:
+    def learn(self, labels: LabelBlock | Iterable[Label]) -> None:
         """A label counts for a day only if it is known before that day's cutoff, whenever it is learned here."""
-        for label in labels:
-            day = day_of(label.labelled_at)
+        if not isinstance(labels, LabelBlock):
+            labels = label_block_of(labels, "several")
+        days = labels.labelled_at // DAY
+        for day in np.unique(days).tolist():
             if self._next is None or day >= self._next:
-                transaction = (label.customer_id, label.transaction_id)
-                self._labels[transaction].append((label.labelled_at, label.is_fraud))
-                self._labelled[day].append(transaction)
+                self._labels[day].append(_Labels.of(labels, np.flatnonzero(days == day)))
 
     def see(self, block: Block, rows: Array) -> None:
-        times, days = block.event_time[rows].tolist(), (block.event_time[rows] // DAY).tolist()
-        merchants, customers, ids = block.merchant_id, block.customer_id, block.transaction_id
-        for row, time, day in zip(rows.tolist(), times, days, strict=True):
+        days = block.event_time[rows] // DAY
+        for day in np.unique(days).tolist():
+            seen = rows[days == day]
             if self._next is not None and day < self._next:
-                self.stragglers += 1
+                self.stragglers += len(seen)
             else:
-                self._pending[day].append((merchants[row], time, customers[row], ids[row]))
+                self._pending[day].append(_Seen.of(block, seen))
 
     def closed_until(self, day: int) -> Iterator[LedgerDay]:
         if self._next is None:
@@ -84,31 +117,34 @@ class SeenDays:
             yield closed
 
     def _close(self, day: int) -> LedgerDay:
-        cutoff = label_cutoff(day, self._terms.label_delay_days)
         seen = self._pending.pop(day, [])
-        sightings = [
-            (merchant, time, self._is_fraud(customer, identity, time, cutoff))
-            for merchant, time, customer, identity in seen
-            if merchant is not None
-        ]
-        self._forget_labels(day)
-        return close_day(day, self._terms, sightings)
+        reported = self._reported(day)
+        identities = {identity for _, identity in reported}
+        merchants: list[str] = []
+        times, frauds = [np.empty(0, np.int64)], [np.empty(0, bool)]
+        for some in seen:
+            merchants += some.merchants
+            times.append(some.times)
+            frauds.append(_are_in(identities, some.identities))
+            for row in np.flatnonzero(frauds[-1]).tolist():
+                frauds[-1][row] = (some.customers[row], some.identities[row]) in reported
+        for old in [old for old in self._labels if old <= day]:
+            del self._labels[old]  # they can count for no day that is still open
+        return close_day(day, self._terms, merchants, np.concatenate(times), np.concatenate(frauds))
 
-    def _is_fraud(self, customer: str, identity: str, event_time: int, cutoff: int) -> bool:
-        labels = self._labels.get((customer, identity))
-        if labels is None:
-            return False
-        since = day_of(event_time) * DAY
-        known = [(when, number, is_fraud) for number, (when, is_fraud) in enumerate(labels) if since <= when < cutoff]
-        return max(known)[2] if known else False
-
-    def _forget_labels(self, closed: int) -> None:
-        """Labels of a closed day or earlier can count for no day that is still open."""
-        for day in [day for day in self._labelled if day <= closed]:
-            for transaction in self._labelled.pop(day):
-                rest = [label for label in self._labels.pop(transaction, ()) if day_of(label[0]) > closed]
-                if rest:
-                    self._labels[transaction] = rest
+    def _reported(self, day: int) -> set[tuple[str, str]]:
+        """Customer and id of what labels call a fraud at the cutoff: of the labels of a transaction the newest."""
+        days = range(day, label_cutoff(day, self._terms.label_delay_days) // DAY)
+        counting = [labels for when in days for labels in self._labels.get(when, ())]
+        # Nearly all labels call genuine what nobody ever called a fraud.
+        accused = {identity for labels in counting for identity in compress(labels.identities, labels.is_fraud)}
+        newest: dict[tuple[str, str], tuple[int, bool]] = {}
+        for labels in counting:
+            for row in np.flatnonzero(_are_in(accused, labels.identities)).tolist():
+                transaction, time = (labels.customers[row], labels.identities[row]), labels.times[row]
+                if transaction not in newest or time >= newest[transaction][0]:
+                    newest[transaction] = time, labels.is_fraud[row]
+        return {transaction for transaction, (_, is_fraud) in newest.items() if is_fraud}
 
 
 class MerchantLedger:

@@ -3,8 +3,9 @@
 Apart from `risk.ledger`, so that who only stores and shows days need not load the compiled loops: 130 MB, and seconds.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
+from itertools import compress
 from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -46,19 +47,17 @@ def label_cutoff(day: Day, label_delay_days: int) -> Day:
     return (day + label_delay_days - 1) * DAY
 
 
-def close_day(day: int, terms: LedgerTerms, sightings: Iterable[tuple[str, int, bool]]) -> LedgerDay:
-    """Closes a day from (merchant, event time, known as fraud at the cutoff) of each of its scored transactions."""
-    counts: defaultdict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
-    for merchant, event_time, is_fraud in sightings:
-        count = counts[merchant, event_time // terms.bucket_ms * terms.bucket_ms]
-        count[0] += 1
-        count[1] += is_fraud
-    rows = sorted(counts.items())
+def close_day(day: int, terms: LedgerTerms, merchants: Sequence[str], event_times: Array, frauds: Array) -> LedgerDay:
+    """Closes a day from the merchant and the event time of each of its scored transactions; `frauds` (bool) are those
+    known as frauds at the cutoff."""
+    places = list(zip(merchants, (event_times // terms.bucket_ms * terms.bucket_ms).tolist(), strict=True))
+    transactions, reported = Counter(places), Counter(compress(places, frauds.tolist()))
+    rows = sorted(transactions)
     return LedgerDay(
         day,
         *terms,
-        merchants=tuple(merchant for (merchant, _), _ in rows),
-        buckets=tuple(bucket for (_, bucket), _ in rows),
-        transactions=tuple(count for _, (count, _) in rows),
-        frauds=tuple(fraud for _, (_, fraud) in rows),
+        merchants=tuple(merchant for merchant, _ in rows),
+        buckets=tuple(bucket for _, bucket in rows),
+        transactions=tuple(transactions[row] for row in rows),
+        frauds=tuple(reported[row] for row in rows),
     )

@@ -1,7 +1,8 @@
 """What a bundle's model is scored by: float32 rows in, raw scores out, the same bits whatever the batch.
 
-The manifest names it, so that what was scored once is scored by the same for ever. Boosted trees have a compiled loop
-of their own (risk/trees.py); everything else, and every bundle of version 0.1, is scored by ONNX Runtime.
+The manifest names it, so that what was scored once has the same bits for ever. Boosted trees have a compiled loop of
+their own (risk/trees.py). Everything else, and every bundle of version 0.1, has the bits of ONNX Runtime: it scores, or
+the loop does in its place, where that gives the same.
 """
 
 import os
@@ -21,6 +22,7 @@ from risk.trees import Trees
 
 # A batch of one goes through another kernel, with other last bits: it is padded to two.
 LEAST_ROWS = 2
+TRIED_ROWS = 4_096
 
 
 class Model(Protocol):
@@ -32,7 +34,14 @@ def model_of(onnx: bytes, width: int, name: str, scored_by: ScoredBy) -> Model:
     """BundleError where that cannot score this file's rows of `width` features."""
     if scored_by == TREES:
         return Trees(read_graph(onnx, name), width, name)
-    return OnnxModel(onnx, width, name)
+    runtime = OnnxModel(onnx, width, name)
+    try:
+        trees = Trees(read_graph(onnx, name), width, name, as_onnx_runtime=True)
+    except BundleError:
+        return runtime
+    # The exponential is the C library's: where that of numba were another, many rows would show it.
+    tried = trees.edges(TRIED_ROWS)
+    return trees if np.array_equal(trees.raw_scores(tried), runtime.raw_scores(tried)) else runtime
 
 
 def quickest(onnx: bytes, width: int, name: str) -> tuple[ScoredBy, Model]:

@@ -5,6 +5,7 @@ Both carry `schema_version`; what that promises to consumers stands in docs/cont
 """
 
 import re
+from collections.abc import Callable
 from datetime import date
 from functools import cache
 from typing import Annotated, Literal, TypeVar
@@ -76,6 +77,7 @@ class _Provenance(Struct):
 
 # Two equal transactions may hold their attributes in another order; equal alerts must be equal bytes.
 _encoder = msgspec.json.Encoder(order="deterministic")
+encode: Callable[[RiskFlag | HighRiskAlert], bytes] = _encoder.encode
 _flags = msgspec.json.Decoder(RiskFlag)
 _alerts = msgspec.json.Decoder(HighRiskAlert)
 _sources = msgspec.json.Decoder(_Source)
@@ -91,10 +93,6 @@ def alert_id(customer_id: str, transaction_id: str, event_time: int, bundle_vers
     # A JSON list, because texts put side by side could be cut in two ways.
     name = msgspec.json.encode((customer_id, transaction_id, event_time, bundle_version)).decode()
     return str(uuid5(ALERT_NAMESPACE, name))
-
-
-def encode(output: RiskFlag | HighRiskAlert) -> bytes:
-    return _encoder.encode(output)
 
 
 def decode_flag(raw: bytes | None) -> RiskFlag | Rejected:

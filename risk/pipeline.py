@@ -3,7 +3,7 @@
 from risk.block import Block
 from risk.bundle import Bundle
 from risk.decision import Scored, decide
-from risk.engine import Engine
+from risk.engine import Engine, FeatureBlock
 from risk.ledger import DaySource
 from risk.scorer import Scorer
 
@@ -23,4 +23,12 @@ class Pipeline:
 
     def score(self, block: Block, partition: int = 0) -> Scored:
         """Scores a block of one partition, in its order; its transactions are part of the past afterwards."""
-        return decide(self.scorer, self.engine.features(block, partition))
+        return self.decide(self.features(block, partition))
+
+    def features(self, block: Block, partition: int = 0) -> FeatureBlock:
+        """The first half of `score`, block after block."""
+        return self.engine.features(block, partition)
+
+    def decide(self, features: FeatureBlock) -> Scored:
+        """The other half, which changes nothing: it may run beside the first half of the next block."""
+        return decide(self.scorer, features)

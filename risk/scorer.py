@@ -130,23 +130,27 @@ class Scorer:
         their places in the block.
 
         A feature's part is what the score drops by when that feature alone is set to its reference value. That works
-        for any model; all rows are scored again in one call.
+        for any model; all rows are scored again in one call. A row whose feature is there already would score the same.
         """
         references = self._preparation.references
-        width = len(references)
-        variants = np.repeat(values, width, axis=0)
-        each = np.arange(len(variants))
-        variants[each, each % width] = references[each % width]
-        drops = scores[:, None] - self.scores(variants).reshape(len(rows), width)
-        return [self._reasons(features, row, drops[place], scores[place]) for place, row in enumerate(rows.tolist())]
-
-    def _reasons(self, features: FeatureBlock, row: int, drops: Array, score: float) -> tuple[Reason, ...]:
+        which, columns = np.nonzero(values != references)
+        variants = values[which]
+        variants[np.arange(len(variants)), columns] = references[columns]
+        drops = np.zeros(values.shape)
+        drops[which, columns] = scores[which] - self.scores(variants)
         # Stable, so that equal parts stand in the bundle's order everywhere.
-        largest = np.argsort(-drops, kind="stable")[:MOST_REASONS].tolist()
+        largest = np.argsort(-drops, axis=1, kind="stable")[:, :MOST_REASONS]
+        parts = np.take_along_axis(drops, largest, axis=1)
+        each = zip(rows.tolist(), scores.tolist(), largest.tolist(), parts.tolist(), strict=True)
+        return [self._reasons(features, *one) for one in each]
+
+    def _reasons(
+        self, features: FeatureBlock, row: int, score: float, largest: list[int], drops: list[float]
+    ) -> tuple[Reason, ...]:
         return tuple(
-            self._reason(features, row, self.manifest.features[column], float(drops[column]))
-            for column in largest
-            if drops[column] > 0 and drops[column] >= LEAST_SHARE * score
+            self._reason(features, row, self.manifest.features[column], drop)
+            for column, drop in zip(largest, drops, strict=True)
+            if drop > 0 and drop >= LEAST_SHARE * score
         )
 
     def _reason(self, features: FeatureBlock, row: int, learned: Learned, drop: float) -> Reason:

@@ -5,10 +5,12 @@ As QuickScorer does it (Lucchese and others, SIGIR 2015), each leaf of a tree is
 below the value clears the leaves on its left, and the lowest bit that stays is the leaf of the row. The thresholds of a
 feature are sorted and lie in pieces; what all pieces up to one clear is known beforehand, so that of each feature one
 line and one piece are looked at. Leaves are added in the order of the trees, and the exponential is made of plain
-arithmetic, so that a score has the same bits on every machine.
+arithmetic, so that a score has the same bits on every machine. Bundles that name ONNX Runtime get the bits of that:
+it adds leaves in the same order, in float64, too, and only its last step is another.
 """
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -52,11 +54,15 @@ class _Split(NamedTuple):
 class Trees:
     """float32 rows in, raw scores out. `Preparation` leaves no NaN in them, for which ONNX Runtime goes another way."""
 
-    def __init__(self, graph: Graph, width: int, name: str) -> None:
+    def __init__(self, graph: Graph, width: int, name: str, *, as_onnx_runtime: bool = False) -> None:
         """BundleError where the file holds anything but boosted trees that are small enough: what it would score
-        otherwise than ONNX Runtime is left to that."""
+        otherwise than ONNX Runtime is left to that. `as_onnx_runtime`: with the logistic that ONNX Runtime has, in
+        float32 and by the C library's exponential, for the bits of bundles that name it."""
+        self._as_onnx_runtime = as_onnx_runtime
         try:
             splits, leaves = _parsed(_ensemble(graph, width), width)
+            if as_onnx_runtime and not (leaves < 0).any():
+                raise ValueError("no leaf below 0, and then ONNX Runtime leaves the logistic out")
         except (ValueError, KeyError, RecursionError) as error:
             raise BundleError(
                 f"{name}: cannot be scored by the loop over trees ({error}), expected boosted trees of at most "
@@ -85,7 +91,7 @@ class Trees:
         masks: list[Array] = []
         first_mask: list[int] = []
         largest: list[float] = []
-        for first, end in zip(self._first[:-1].tolist(), self._first[1:].tolist(), strict=True):
+        for first, end in pairwise(self._first.tolist()):
             mask = np.full(trees, ALL_STAY, np.uint64)
             first_mask.append(len(masks))
             masks.append(mask)
@@ -103,8 +109,20 @@ class Trees:
             raise ValueError(f"got {values.dtype} {values.shape}, expected float32 rows of {self._width}")
         scores = np.empty(len(values))
         _score(values, self._first, self._first_mask, self._largest, self._masks, self._thresholds, self._trees,
-               self._stays, self._leaves, scores)  # fmt: skip
+               self._stays, self._leaves, self._as_onnx_runtime, scores)  # fmt: skip
         return scores
+
+    def edges(self, count: int) -> Array:
+        """Rows on thresholds and a step above them, the same at every call."""
+        # Multiples of the golden ratio lie evenly between 0 and 1: drawn without dice.
+        turns = np.arange(count) * ((1 + math.sqrt(5)) / 2)
+        values = np.zeros((count, self._width), np.float32)
+        for feature, (first, end) in enumerate(pairwise(self._first.tolist())):
+            if first < end:
+                drawn = ((feature + 1) * turns % 1 * 2 * (end - first)).astype(np.int64)
+                on = self._thresholds[first:end][drawn >> 1]
+                values[:, feature] = np.where(drawn & 1, np.nextafter(on, np.float32(np.inf)), on)
+        return values
 
 
 def _ensemble(graph: Graph, width: int) -> Node:
@@ -184,6 +202,7 @@ ALL_STAY = (1 << MOST_LEAVES) - 1
 _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
 _HEAD = np.uint64(58)
 _ONE, _ALL = np.uint64(1), np.uint64(ALL_STAY)
+_SINGLE_ONE = np.float32(1)
 _LN2_HIGH, _LN2_LOW, _PER_LN2 = 6.93147180369123816490e-01, 1.90821492927058770002e-10, 1 / math.log(2)
 _LARGEST_EXPONENT = 700.0
 _TERMS = tuple(1 / math.factorial(power) for power in range(13, -1, -1))
@@ -208,7 +227,7 @@ def _exponential(x: float) -> float:
 @compiled
 def _score(
     values: Array, first: Array, first_mask: Array, largest: Array, masks: Array, thresholds: Array, trees: Array,
-    stays: Array, leaves: Array, scores: Array,
+    stays: Array, leaves: Array, as_onnx_runtime: bool, scores: Array,
 ) -> None:  # fmt: skip
     rows, width = values.shape
     count = len(leaves)
@@ -234,4 +253,9 @@ def _score(
             left = stay[tree]
             lowest = left & (~left + _ONE)
             total += leaves[tree, (lowest * _DE_BRUIJN) >> _HEAD]
-        scores[row] = 1.0 / (1.0 + _exponential(-total))
+        if as_onnx_runtime:
+            margin = np.float32(total)
+            likelier = _SINGLE_ONE / (_SINGLE_ONE + np.exp(-abs(margin)))
+            scores[row] = _SINGLE_ONE - likelier if margin < 0 else likelier
+        else:
+            scores[row] = 1.0 / (1.0 + _exponential(-total))

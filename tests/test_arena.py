@@ -39,4 +39,4 @@ def test_series_that_grow_alike_leave_little_behind() -> None:
     """Blocks of a size that all have outgrown would be free for ever, and were three fifths of the memory."""
     arena, wanted = grow_alike(1_000, 64)
     entries = sum(map(len, wanted.values()))
-    assert len(arena.times) < entries * 1.35
+    assert arena.limit < entries * 1.35

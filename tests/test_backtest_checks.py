@@ -132,7 +132,8 @@ def test_each_bundle_counts_money_in_its_own_currency(home: Path) -> None:
     ]
     passings = [Passing(each, [0.2]) for each in (bundle, other)]
     for passing in passings:
-        passing.pass_on(Batch(np.arange(3), block_of(sales), np.ones(3, bool), np.ones(3, np.int8)))
+        batch = Batch(np.arange(3), block_of(sales), np.ones(3, bool), np.ones(3, np.int8))
+        passing.count(batch, passing.decide(passing.features(batch)))
         passing.calendar.finish()
     lost = [passing.total.lost for passing in passings]
     assert lost == [15.75, 700]

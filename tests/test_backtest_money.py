@@ -18,7 +18,8 @@ def counted(rows: list[Row], thresholds: tuple[float, ...], costs: Costs, parcel
     calendar = Calendar(thresholds, costs)
     for first in range(0, len(rows), parcel):
         times, customers, scores, labels, amounts = zip(*rows[first : first + parcel], strict=True)
-        calendar.add(times, customers, np.array(scores), labels, amounts)
+        numbers = map(np.array, (scores, labels, amounts))
+        calendar.add(np.array(times), customers, *numbers)
     calendar.finish()
     return calendar
 

@@ -28,7 +28,7 @@ def answer(*seen: Seen) -> Answer:
     count = len(seen)
     empty: list[Any] = [()] * count
     scored = Scored(np.zeros(count), list(range(count)), list(scores), list(levels), empty, empty, [None] * count)
-    return Answer(list(range(count)), scored, list(alerts))
+    return Answer(np.arange(count), scored, np.array(alerts))
 
 
 def rows(*labels: int) -> Rows:
@@ -57,7 +57,7 @@ def test_frauds_that_only_one_caught_come_first_then_alerts_that_only_one_raised
 def test_what_lies_outside_the_period_or_was_scored_by_one_only_is_not_compared() -> None:
     found = SideBySide()
     mine, theirs = answer((0.9, HIGH, True), (0.9, HIGH, True)), answer((0.1, LOW, False), (0.1, LOW, False))
-    found.add(rows(1, 1), mine, theirs._replace(places=[5, 1]), np.array([True, False]))
+    found.add(rows(1, 1), mine, theirs._replace(places=np.array([5, 1])), np.array([True, False]))
     assert (found.different_levels, found.frauds, found.examples) == (0, {}, [])
 
 
@@ -71,7 +71,7 @@ def test_examples_are_the_same_whatever_the_chunks() -> None:
         for first in range(0, 40, size):
             part, whole = seen[first : first + size], rows(*[1] * 40)
             places = list(range(first, first + len(part)))
-            mine, theirs = (answer(*one)._replace(places=places) for one in zip(*part, strict=True))
+            mine, theirs = (answer(*one)._replace(places=np.array(places)) for one in zip(*part, strict=True))
             found.add(whole, mine, theirs, np.ones(40, bool))
         kept.append(found.examples)
     assert kept[0] == kept[1] == kept[2]

@@ -8,7 +8,7 @@ import pytest
 
 from bench.against.__main__ import NAMES, commit_named, parser
 from bench.against.contest import check_digest
-from bench.against.tables import Found, Pair, page
+from bench.against.tables import Found, Pair, is_met, page
 from bench.stream.system import Tree
 from risk.errors import OptionError
 
@@ -30,6 +30,16 @@ def test_ratios_are_of_one_turn_and_are_judged_as_they_are_shown() -> None:
         "| dense | `1a2b` |",
     ):
         assert f"{line}\n" in said, said
+
+
+def test_what_is_scored_with_a_bundle_of_its_own_is_named_and_not_judged() -> None:
+    pair = Pair("cpu_microseconds", "long", 252_000, [60.0], [59.0], is_own=True)
+    assert is_met(pair)
+    assert not is_met(pair._replace(is_own=False))
+    said = page(Found([pair], {}, {}), "dd4d430", "688e069", 1)
+    assert "| CPU µs a transaction, with a bundle of its own | long | 252,000 | 60.0 | 59.0 | 0.98 |  |  |\n" in said, (
+        said
+    )
 
 
 def test_a_thread_that_is_on_one_side_only_has_used_nothing_on_the_other() -> None:

@@ -2,12 +2,19 @@
 
 from datetime import datetime, timedelta, timezone
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risk.clock import EARLIEST, LATEST, day_of, to_datetime, to_ms, to_text
+from risk.clock import EARLIEST, LATEST, day_of, to_datetime, to_datetimes, to_ms, to_text
 from risk.money import EXPONENTS, LARGEST_MINOR, to_major, to_minor
+
+
+@given(st.lists(st.integers(EARLIEST, LATEST - 1)))
+def test_many_times_are_what_each_is_alone(times: list[int]) -> None:
+    assert to_datetimes(np.array(times, np.int64)) == [to_datetime(ms) for ms in times]
+    assert all(moment.utcoffset() == timedelta(0) for moment in to_datetimes(np.array(times, np.int64)))
 
 
 @given(st.integers(EARLIEST, LATEST - 1))

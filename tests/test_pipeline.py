@@ -11,7 +11,7 @@ from risk.bundle import Calibration, Learned, LearnedCategory, LearnedNumber, re
 from risk.catalogue import CATALOGUE, FeatureSet
 from risk.codec import decode_transaction, encode_transaction
 from risk.decision import Scored
-from risk.digest import Digest, canonical
+from risk.digest import Digest, canonical, canonical_rows
 from risk.events import Level, Reason, Transaction
 from risk.ledger import SeenDays
 from risk.ledger_day import LedgerTerms
@@ -163,6 +163,23 @@ def test_the_digest_minds_every_value_but_not_the_order() -> None:
     assert one == other
     assert str(one).startswith("8:")
     assert one != empty
+    empty.add()
+    empty.add(*rows[:3])
+    empty.add(*rows[3:])
+    assert empty == one
+
+
+def test_rows_together_have_the_bytes_of_each() -> None:
+    reason = Reason("amount", 5.0, 2.0, 0.1, "amount 5")
+    rows = [
+        ("T1", 0.5, Level.HIGH, (reason,), ("amount",), 19700),
+        ("T2", 0.25, Level.LOW, (), ("amount",), None),
+        ("T3", 0.125, Level.LOW, (), (), None),
+        ("Tä4", 1e-300, Level.MEDIUM, (), (), 19700),
+        ("T5", 1.0, Level.LOW, (), (), 19701),
+        ("T6", 0.75, Level.LOW, (), (), 19701),
+    ]
+    assert canonical_rows(*zip(*rows, strict=True)) == [canonical(*row) for row in rows]
 
 
 @pytest.mark.parametrize(

@@ -118,8 +118,52 @@ def test_what_is_no_small_boosted_tree_is_left_to_onnx_runtime() -> None:
     small, large = (written([some_tree(dice, leaves)]) for leaves in (MOST_LEAVES, MOST_LEAVES + 1))
     assert [quickest(onnx, WIDTH, "m")[0] for onnx in (small, large)] == ["trees", "onnxruntime"]
     assert isinstance(quickest(small, WIDTH, "m")[1], Trees)
-    assert isinstance(model_of(small, WIDTH, "m", "onnxruntime"), OnnxModel)
+    assert isinstance(model_of(large, WIDTH, "m", "onnxruntime"), OnnxModel)
     assert isinstance(model_of(small, WIDTH, "m", "trees"), Trees)
+
+
+@given(st.integers(0, 2**32), st.lists(st.integers(1, MOST_LEAVES), min_size=1, max_size=12), st.integers(1, 300))
+def test_a_bundle_that_names_onnx_runtime_gets_its_bits(seed: int, sizes: list[int], rows: int) -> None:
+    """Also where all leaves are positive, which ONNX Runtime takes for probabilities."""
+    dice = np.random.default_rng(seed)
+    trees = [some_tree(dice, leaves) for leaves in sizes]
+    values = (dice.integers(-25, 25, (rows, WIDTH)) / 3).astype(np.float32)
+    onnx = written(trees)
+    found = model_of(onnx, WIDTH, "m", "onnxruntime").raw_scores(values)
+    assert found.tolist() == OnnxModel(onnx, WIDTH, "m").raw_scores(values).tolist()
+
+
+def test_onnx_runtime_scores_where_the_loop_has_other_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exponential of another machine could have some."""
+    dice = np.random.default_rng(6)
+    onnx = written([some_tree(dice, 20) for _ in range(5)])
+    assert isinstance(model_of(onnx, WIDTH, "m", "onnxruntime"), Trees)
+
+    class Otherwise(Trees):
+        def raw_scores(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            scores = super().raw_scores(values)
+            scores[-1:] = np.nextafter(scores[-1:], 0)
+            return scores
+
+    monkeypatch.setattr("risk.model.Trees", Otherwise)
+    assert isinstance(model_of(onnx, WIDTH, "m", "onnxruntime"), OnnxModel)
+
+
+def test_what_is_tried_lies_on_every_threshold_and_beside_it() -> None:
+    dice = np.random.default_rng(7)
+    trees = [some_tree(dice, 20) for _ in range(5)]
+    tried = loop_over(written(trees)).edges(4_096)
+    for feature in range(WIDTH):
+        thresholds = {t for tree in trees for f, t in splits_of(tree) if f == feature}
+        beside = {float(np.nextafter(np.float32(t), np.float32(np.inf))) for t in thresholds}
+        assert set(tried[:, feature].tolist()) == thresholds | beside
+
+
+def splits_of(tree: Tree) -> list[tuple[int, float]]:
+    if isinstance(tree, float):
+        return []
+    feature, threshold, left, right = tree
+    return [(feature, threshold), *splits_of(left), *splits_of(right)]
 
 
 def test_so_many_trees_that_no_cache_holds_them_are_left_to_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ from risk.dataset.map_file import load_map
 from risk.engine import Verdict
 from risk.errors import OptionError
 from risk.money import EXPONENTS
+from trainer.ahead import ahead
+from trainer.parquet_columns import number_column, text_column
 from trainer.replay import (
     Passed,
     Replay,
@@ -53,8 +55,12 @@ def run(options: argparse.Namespace) -> int:
 def write_features(replay: Replay, path: Path) -> None:
     """A row group for each chunk of the file."""
     schema = _schema(replay)
-    with closing(pq.ParquetWriter(path, schema)) as writer, progress("features", replay.dataset.row_count) as advance:
-        for passed in replay.chunks():
+    with (
+        closing(pq.ParquetWriter(path, schema)) as writer,
+        progress("features", replay.dataset.row_count) as advance,
+        ahead(replay.chunks(), at_most=1) as chunks,
+    ):
+        for passed in chunks:
             writer.write_table(_table(passed, schema))
             advance(len(passed.rows.block))
 
@@ -76,11 +82,11 @@ def _table(passed: Passed, schema: pa.Schema) -> pa.Table:
         return texts if all_scored else [texts[row] for row in scored.tolist()]
 
     columns = [
-        pa.array(chosen(rows.block.transaction_id), pa.string()),
-        pa.array(rows.block.event_time[scored]).cast(schema.types[1]),
-        pa.array(is_fraud, pa.int8(), mask=is_fraud < 0),
-        *(pa.array(np.ascontiguousarray(values[:, column])) for column in range(values.shape[1])),
-        *(pa.array(chosen(texts), pa.string()) for texts in batch.categories.values()),
+        text_column(chosen(rows.block.transaction_id)),
+        number_column(rows.block.event_time[scored], schema.types[1]),
+        number_column(is_fraud, pa.int8(), known=is_fraud >= 0),
+        *(number_column(values[:, column], pa.float64()) for column in range(values.shape[1])),
+        *(text_column(chosen(texts)) for texts in batch.categories.values()),
     ]
     return pa.Table.from_arrays(columns, schema=schema)
 

@@ -5,7 +5,7 @@ And what is said of it afterwards: what was left out, and why nothing can be mad
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from risk.ledger import SeenDays
 from risk.ledger_day import label_cutoff
 from risk.money import EXPONENTS
 from risk.words import counted
+from trainer.ahead import ahead
 from trainer.unlabelled import LabelledDays, Span
 
 MANY_TOO_LATE = 0.05
@@ -63,14 +64,16 @@ class Replay:
     def has_ledger(self) -> bool:
         return self.feature_set.has_ledger
 
-    def chunks(self) -> Iterator[Passed]:
-        for rows in self.dataset.rows():
-            if self.has_ledger:
-                self._days.learn(rows.labels())
-            batch = self._engine.features(rows.block)
-            self._count(rows, batch)
-            self._engine.forget_old_days()
-            yield Passed(rows, batch)
+    def chunks(self) -> Generator[Passed, None, None]:
+        """The next chunk is read while the features of this one are computed."""
+        with ahead(self.dataset.rows(), at_most=1) as chunks:
+            for rows in chunks:
+                if self.has_ledger:
+                    self._days.learn(rows.labels())
+                batch = self._engine.features(rows.block)
+                self._count(rows, batch)
+                self._engine.forget_old_days()
+                yield Passed(rows, batch)
 
     def _count(self, rows: Rows, batch: FeatureBlock) -> None:
         for verdict in Verdict:

@@ -1,7 +1,8 @@
 """python -m bench.against COMMIT: the working tree beside one of its own commits, in turns, as ratios.
 
 Both have the same Kafka, the same histories and the same bundle, which the commit trains, and the commit's producer
-fills the topics of both: what it writes, both can read.
+fills the topics of both: what it writes, both can read. `stream` is measured a third time, of the working tree with a
+bundle that it trained itself: what those get who upgrade and train again.
 """
 
 import shlex
@@ -34,7 +35,8 @@ is of the two runs of one turn. Prints tables in Markdown. Needs Java 17 and Mav
 NOTES = """\
 Two histories of `cards`: `dense` has many customers and few days, `long` few customers and many days; restarts have
 `month`, a month of a million flags. Fewer --rows make all of them smaller in proportion, for a try. Before anything is
-measured, both backtest both histories: the digests must be equal.
+measured, both backtest both histories: the digests must be equal. `stream` is also measured of the working tree with a
+bundle that it trained itself; no target judges that.
 """
 
 NAMES = {"PYTHONPATH": str(ROOT / "bench" / "against" / "thread_names")}

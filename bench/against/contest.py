@@ -44,6 +44,7 @@ class Against:
     def __init__(self, folder: Path, old: Tree, new: Tree, rows: int, turns: int, say: Say) -> None:
         self._folder, self._rows, self._turns, self._say = folder, rows, turns, say
         self._old, self._sides = old, (old, new)
+        self._own = new._replace(name="own")  # with a bundle of its own
         self._histories: dict[str, History] = {}
         self._found = Found([], {}, {})
 
@@ -51,12 +52,15 @@ class Against:
         for name in (DENSE, LONG, MONTH) if RESTART in parts else (DENSE, LONG):
             self._make(name)
         trained(self._histories[LONG].path, self._histories[LONG].models, self._old)
+        if STREAM in parts:
+            trained(self._histories[LONG].path, self._folder / self._own.name, self._own)
         for name in (DENSE, LONG):
             self._check(name)
         if not OF_A_WORKER.isdisjoint(parts):
             with broker(self._folder) as kafka:
                 dense = self._histories[DENSE]
-                benches = {tree.name: Bench(self._folder, kafka, dense, dense, tree, self._old) for tree in self._sides}
+                trees = (*self._sides, self._own)
+                benches = {tree.name: Bench(self._folder, kafka, dense, dense, tree, self._old) for tree in trees}
                 self._measure_workers(benches, parts)
         for name in (DENSE, LONG):
             if BACKTEST in parts:
@@ -97,14 +101,18 @@ class Against:
         customers = customers_of(history)
 
         def measure(tree: Tree) -> Speed:
-            result = top_speed(WORKER, benches[tree.name].fresh(history), history.rows)
+            models = self._folder / tree.name if tree is self._own else history.models
+            result = top_speed(WORKER, benches[tree.name].fresh(history._replace(models=models)), history.rows)
             self._say(f"{name} {tree.name}{result.rows_per_second:>10,.0f}/s{result.cpu_microseconds:>8.1f} µs CPU"
                       f"{result.peak_megabytes:>8.0f} MB")  # fmt: skip
             return result
 
-        old, new = self._in_turns(measure)
-        self._keep("rows_per_second", name, history.rows, *_each(lambda one: one.rows_per_second, old, new))
-        self._keep("cpu_microseconds", name, history.rows, *_each(lambda one: one.cpu_microseconds, old, new))
+        old, new, own = self._in_turns(measure, (*self._sides, self._own))
+        for side in (new, own):
+            rates = _each(lambda one: one.rows_per_second, old, side)
+            self._keep("rows_per_second", name, history.rows, *rates, is_own=side is own)
+            cpu = _each(lambda one: one.cpu_microseconds, old, side)
+            self._keep("cpu_microseconds", name, history.rows, *cpu, is_own=side is own)
         memory = _each(lambda one: one.peak_megabytes * 1024 / customers, old, new)
         self._keep("kilobytes_a_customer", name, history.rows, *memory)
         self._found.threads[name] = {
@@ -121,7 +129,7 @@ class Against:
                       f"{late.alerts} alerts")  # fmt: skip
             return late
 
-        old, new = self._in_turns(measure)
+        old, new = self._in_turns(measure, self._sides)
         self._keep("p99_ms", name, paced_rows(RATE, history.rows), *_each(lambda one: one.p99, old, new))
 
     def _restart(self, benches: dict[str, Bench]) -> None:
@@ -140,7 +148,7 @@ class Against:
 
         for tree in self._sides:
             measure(tree)
-        self._keep("restart_seconds", MONTH, month.rows, *self._in_turns(measure))
+        self._keep("restart_seconds", MONTH, month.rows, *self._in_turns(measure, self._sides))
 
     def _trainer(self, what: str, name: str, seconds_of: Callable[[Tree, str], float]) -> None:
         rows = int(pq.read_metadata(self._histories[name].path).num_rows)
@@ -150,7 +158,7 @@ class Against:
             self._say(f"{name} {tree.name} {TARGETS[what].what}: {speed:,.0f}")
             return speed
 
-        self._keep(what, name, rows, *self._in_turns(measure))
+        self._keep(what, name, rows, *self._in_turns(measure, self._sides))
 
     def _backtest(self, tree: Tree, name: str) -> float:
         """Seconds."""
@@ -167,16 +175,18 @@ class Against:
         history, out = str(self._histories[name].path), str(self._folder / "features.parquet")
         return timed(tree.command("trainer", "features", history, "--out", out, "--force"))[0]
 
-    def _in_turns(self, measure: Callable[[Tree], Measured]) -> tuple[list[Measured], list[Measured]]:
-        """Of the old and of the new. Each turn the other begins, so that a machine that grows slow favours neither."""
-        found: dict[str, list[Measured]] = {tree.name: [] for tree in self._sides}
+    def _in_turns(self, measure: Callable[[Tree], Measured], sides: Sequence[Tree]) -> list[list[Measured]]:
+        """Of each side. Each turn another end begins, so that a machine that grows slow favours neither."""
+        found: dict[str, list[Measured]] = {tree.name: [] for tree in sides}
         for turn in range(self._turns):
-            for tree in self._sides if turn % 2 == 0 else reversed(self._sides):
+            for tree in sides if turn % 2 == 0 else reversed(sides):
                 found[tree.name].append(measure(tree))
-        return found["old"], found["new"]
+        return list(found.values())
 
-    def _keep(self, measure: str, history: str, rows: int, old: list[float], new: list[float]) -> None:
-        self._found.pairs.append(Pair(measure, history, rows, old, new))
+    def _keep(
+        self, measure: str, history: str, rows: int, old: list[float], new: list[float], *, is_own: bool = False
+    ) -> None:
+        self._found.pairs.append(Pair(measure, history, rows, old, new, is_own))
 
 
 def _each(

@@ -46,6 +46,7 @@ class Pair(NamedTuple):
     rows: int
     old: list[float]
     new: list[float]
+    is_own: bool = False  # the new one scored with a bundle of its own
 
 
 class Found(NamedTuple):
@@ -57,7 +58,8 @@ class Found(NamedTuple):
 
 
 def is_met(pair: Pair) -> bool:
-    return TARGETS[pair.measure].is_met(ratios(pair.new, pair.old).median)
+    """Targets are of the same work: of no other is anything wanted."""
+    return pair.is_own or TARGETS[pair.measure].is_met(ratios(pair.new, pair.old).median)
 
 
 def page(found: Found, old: str, new: str, turns: int) -> str:
@@ -77,8 +79,9 @@ def _line(pair: Pair) -> list[str]:
     target = TARGETS[pair.measure]
     sides = [ranged(spread(side), target.digits) for side in (pair.old, pair.new)]
     ratio = ranged(ratios(pair.new, pair.old), 2)
-    met = "yes" if is_met(pair) else "**no**"
-    return [target.what, pair.history, f"{pair.rows:,}", *sides, ratio, str(target), met]
+    wanted = ["", ""] if pair.is_own else [str(target), "yes" if is_met(pair) else "**no**"]
+    what = f"{target.what}, with a bundle of its own" if pair.is_own else target.what
+    return [what, pair.history, f"{pair.rows:,}", *sides, ratio, *wanted]
 
 
 def _threads(old: Sequence[dict[str, float]], new: Sequence[dict[str, float]]) -> list[list[str]]:

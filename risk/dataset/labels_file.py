@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from risk.block import LabelBlock, label_block_of
 from risk.dataset.column_map import TimeColumn
 from risk.dataset.kinds import open_source
 from risk.dataset.rows import UNKNOWN, Rows
@@ -16,6 +17,7 @@ from risk.events import Label
 
 ID, CUSTOMER, FRAUD, TIME = "transaction_id", "customer_id", "is_fraud", "labelled_at"
 TIMES = ("text", "JSON", "string", "timestamp", "date")  # the types that need no more to be times
+LABELS_FILE = "labels file"
 ADVICE = "Correct it: a label that is left out would count as no fraud."
 
 # (when it was known, whether it says fraud); UNKNOWN is never, as in a dataset: it counts in figures and in no ledger.
@@ -31,14 +33,15 @@ class LabelsFile:
         self._known = by_transaction
         self._found: set[tuple[str, str]] = set()
 
-    def labels(self, rows: Rows) -> list[Label]:
+    def labels(self, rows: Rows) -> LabelBlock:
         """Every label of these transactions, corrected ones too."""
-        return [
-            Label(identity, customer, is_fraud, at, "labels file")
+        found = [
+            Label(identity, customer, is_fraud, at, LABELS_FILE)
             for identity, customer in zip(rows.block.transaction_id, rows.block.customer_id, strict=True)
             for at, is_fraud in self._known.get((customer, identity), ())
             if at != UNKNOWN
         ]
+        return label_block_of(found, LABELS_FILE)
 
     def newest(
         self, customers: Sequence[str | None], ids: Sequence[str | None], before: np.ndarray | None = None

@@ -20,7 +20,7 @@ from risk.dataset.column_map import (
     TimeColumn,
 )
 from risk.dataset.source import Source
-from risk.dataset.values import MISSING_NUMBERS, is_text
+from risk.dataset.values import MISSING_NUMBERS, is_text, numbers_of
 from risk.errors import DatasetError
 
 SAMPLE_ROWS = 20_000
@@ -130,7 +130,7 @@ def present_texts(array: pa.Array) -> pa.Array:
 def _numbers(array: pa.Array) -> np.ndarray:
     """Of a column whose kind is number."""
     present = pc.utf8_trim_whitespace(present_texts(array)) if is_text(array) else array.drop_null()
-    return np.asarray(present.cast(pa.float64()).to_numpy(zero_copy_only=False))
+    return numbers_of(present.cast(pa.float64()))
 
 
 def are_numbers(present: pa.Array) -> bool:

@@ -1,11 +1,11 @@
 """A piece of a file becomes transactions and labels; a row that is none becomes a bad row with its reason."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from risk.block import NAMES, NO_ATTRIBUTES, Block
+from risk.block import NAMES, NO_ATTRIBUTES, Block, LabelBlock
 from risk.block_codec import doubtful, minor_units, without_empty
 from risk.catalogue import Kind
 from risk.clock import DAY
@@ -15,7 +15,7 @@ from risk.dataset.source import BadRow, Piece
 from risk.dataset.times import MISSING, as_times, check_range, time_values
 from risk.dataset.values import Bad, as_amounts, as_attribute, as_labels, as_shared_texts, as_texts, is_text
 from risk.diagnosis import rejected
-from risk.events import Label, Rejected, RejectReason
+from risk.events import Rejected, RejectReason
 
 DEFAULT_LABEL_DELAY = 3 * DAY  # where a file does not say when its labels were known
 NUMBERS_REFUSED = {
@@ -40,14 +40,13 @@ class Rows(NamedTuple):
     fraud_kind: list[str | None]  # only evaluation may read it
     row_numbers: np.ndarray  # int64, 1-based data row of the file
 
-    def labels(self) -> Iterator[Label]:
+    def labels(self) -> LabelBlock:
         """What somebody found out, as far as somebody did."""
-        known = np.flatnonzero((self.is_fraud != UNKNOWN) & (self.labelled_at != UNKNOWN)).tolist()
-        identities, customers = self.block.transaction_id, self.block.customer_id
-        for row in known:
-            yield Label(
-                identities[row], customers[row], bool(self.is_fraud[row] == 1), int(self.labelled_at[row]), "dataset"
-            )
+        known = np.flatnonzero((self.is_fraud != UNKNOWN) & (self.labelled_at != UNKNOWN))
+        identities, customers = (
+            [column[row] for row in known.tolist()] for column in (self.block.transaction_id, self.block.customer_id)
+        )
+        return LabelBlock(identities, customers, self.is_fraud[known] == 1, self.labelled_at[known], "dataset")
 
 
 class Marks(NamedTuple):

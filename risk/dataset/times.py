@@ -5,13 +5,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from risk.clock import DAY, EARLIEST, LATEST, to_ms
 from risk.dataset.column_map import UNITS, TimeColumn
-from risk.dataset.values import Bad, as_texts, is_text
+from risk.dataset.values import Bad, are_null, as_texts, is_text, numbers_of
 from risk.dataset.zones import to_utc
 from risk.diagnosis import rejected
 from risk.errors import DatasetError
@@ -90,9 +89,7 @@ def check_range(times: np.ndarray, field: str, bad: Bad) -> None:
 
 
 def _filled(numbers: pa.Array, to_milliseconds: Milliseconds) -> np.ndarray:
-    missing = numbers.is_null().to_numpy(zero_copy_only=False)
-    values = to_milliseconds(numbers.fill_null(0).to_numpy(zero_copy_only=False))
-    return np.where(missing, MISSING, values).astype(np.int64)
+    return np.where(are_null(numbers), MISSING, to_milliseconds(numbers_of(numbers))).astype(np.int64)
 
 
 def _from_timestamps(array: pa.Array) -> np.ndarray:
@@ -143,6 +140,8 @@ def _row_by_row(
 
 
 def _from_format(array: pa.Array, source: TimeColumn, field: str, bad: Bad | None) -> np.ndarray:
+    import pandas as pd  # a third of a second to load, and few files need it
+
     texts = [text or "" for text in as_texts(array)]  # 20240131 may be a number
     try:
         moments = pd.to_datetime(pd.Series(texts, dtype=object), format=source.format, errors="coerce", utc=True)

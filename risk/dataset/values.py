@@ -39,6 +39,18 @@ def is_text(array: pa.Array) -> bool:
     return bool(pa.types.is_string(array.type))
 
 
+def numbers_of(array: pa.Array) -> np.ndarray:
+    """A column of numbers, to be read only; where it is null, it holds anything. `to_numpy` and `fill_null` would
+    import pandas, which takes as long as the features of 60,000 rows."""
+    if not len(array):
+        return np.empty(0, array.type.to_pandas_dtype())
+    return np.from_dlpack(pa.Array.from_buffers(array.type, len(array), [None, array.buffers()[1]], 0, array.offset))
+
+
+def are_null(array: pa.Array) -> np.ndarray:
+    return numbers_of(array.is_null().cast(pa.uint8())).astype(bool)
+
+
 def as_texts(array: pa.Array) -> list[str | None]:
     """The values as text: whole numbers without a point, whatever type the file gave them."""
     type_ = array.type
@@ -83,7 +95,7 @@ def as_shared_texts(array: pa.Array) -> list[str | None]:
     if coded.null_count:
         return as_texts(array)
     words = np.array(coded.dictionary.to_pylist(), dtype=object)
-    return words[coded.indices.to_numpy()].tolist()  # type: ignore[no-any-return]
+    return words[numbers_of(coded.indices)].tolist()  # type: ignore[no-any-return]
 
 
 def as_amounts(array: pa.Array, bad: Bad, decimal: str = ".") -> list[float | None]:
@@ -172,7 +184,7 @@ def as_labels(array: pa.Array, bad: Bad, fraud: Sequence[str] = (), genuine: Seq
     for place, text in enumerate(texts):
         plain = (text or "").strip()
         meanings[place] = own.get(plain, -2) if fraud else _LABELS.get(plain.lower(), -2)
-    codes = coded.indices.fill_null(len(coded.dictionary)).to_numpy()
+    codes = np.where(are_null(coded.indices), len(coded.dictionary), numbers_of(coded.indices))
     labels = meanings[codes]
     for index in np.flatnonzero(labels == -2).tolist():
         bad[index] = rejected(RejectReason.WRONG_TYPE, "is_fraud", texts[codes[index]], expected)

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from risk.block import NAMES, NO_AMOUNT, Block
 from risk.bundle import Manifest
-from risk.clock import to_datetime, to_text
+from risk.clock import to_datetimes, to_text
 from risk.codec import to_wire
 from risk.decision import Scored
 from risk.diagnosis import rejected
@@ -69,7 +69,7 @@ def outgoing(
         repeat(SCHEMA_VERSION),
         scored_block.transaction_id,
         scored_block.customer_id,
-        map(to_datetime, times),
+        to_datetimes(scored_block.event_time),
         scored.scores,
         scored.levels,
         scored.reasons,

@@ -2,24 +2,28 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from risk.block import NO_AMOUNT, Block
+from risk.block import NO_AMOUNT, Block, LabelBlock
 from risk.bundle import Bundle
 from risk.codec import encode_transaction
 from risk.dataset import Rows
 from risk.decision import Scored
 from risk.diagnosis import MAX_BYTES
-from risk.digest import Digest, canonical
-from risk.engine import Verdict
+from risk.digest import Digest, canonical_rows
+from risk.engine import FeatureBlock, Verdict
 from risk.ledger import SeenDays
 from risk.money import scale_of
 from risk.pipeline import Pipeline
 from trainer.backtest.tally import Calendar, Costs, Outcome
 
-BATCH = 500  # what the worker takes at once; any other number would give the same bits
+# Rows that are scored at once: any other number would give the same bits, and fewer cost more each.
+BATCH = 4096
+
+
+T = TypeVar("T")
 
 
 class Batch(NamedTuple):
@@ -48,6 +52,8 @@ FIELDS_BYTES = 45_000
 
 def _fits_into_a_message(block: Block) -> np.ndarray:
     fits = np.ones(len(block), bool)
+    if not any(block.attributes):
+        return fits
     for row, attributes in enumerate(block.attributes):
         if attributes and FIELDS_BYTES + sum(map(_most_bytes, attributes.items())) > MAX_BYTES:
             fits[row] = len(encode_transaction(block[row])) <= MAX_BYTES
@@ -62,9 +68,9 @@ def _most_bytes(attribute: tuple[str, float | str]) -> int:
 class Answer(NamedTuple):
     """What a batch came to; one entry for each scored row."""
 
-    places: list[int]  # in the chunk
+    places: np.ndarray  # in the chunk
     scored: Scored
-    has_alert: list[bool]  # that customer has a high score by then, on that day of the period
+    has_alert: np.ndarray  # that customer has a high score by then, on that day of the period
 
 
 class Passing:
@@ -77,10 +83,10 @@ class Passing:
         self.digest = Digest()
         self.verdicts: Counter[Verdict] = Counter()
         self.other_currencies: Counter[str] = Counter()
-        self.days = SeenDays(manifest.terms.ledger_terms)
+        self._days = SeenDays(manifest.terms.ledger_terms)
         self.calendar = Calendar(thresholds, Costs(manifest.thresholds.review_cost, manifest.thresholds.loss_rate))
         self._place_of_high = sorted(thresholds).index(manifest.thresholds.high)
-        self._pipeline = Pipeline(bundle, self.days)
+        self._pipeline = Pipeline(bundle, self._days)
 
     @property
     def total(self) -> Outcome:
@@ -91,39 +97,53 @@ class Passing:
         """A file is one partition, so nothing older can come."""
         self._pipeline.engine.forget_old_days()
 
-    def pass_on(self, batch: Batch) -> Answer:
-        """Scores a batch; what lies in the period is counted and enters the digest."""
-        scored = self._pipeline.score(batch.block)
-        kept = [(place, row) for place, row in enumerate(scored.rows) if batch.counted[row]]
-        for place, row in kept:
-            self.digest.add(
-                canonical(
-                    batch.block.transaction_id[row],
-                    scored.scores[place],
-                    scored.levels[place],
-                    scored.reasons[place],
-                    scored.imputed[place],
-                    scored.ledger_days[place],
-                )
+    def learn(self, labels: LabelBlock) -> None:
+        """Before the transactions of the same chunk."""
+        self._days.learn(labels)
+
+    def features(self, batch: Batch) -> FeatureBlock:
+        """Batch after batch. The engine is nobody else's, so the next batch may come while this one is scored."""
+        return self._pipeline.features(batch.block)
+
+    def decide(self, features: FeatureBlock) -> Scored:
+        """In any thread."""
+        return self._pipeline.decide(features)
+
+    def count(self, batch: Batch, scored: Scored) -> Answer:
+        """Batch after batch: what lies in the period is counted and enters the digest."""
+        rows = np.array(scored.rows, np.int64)
+        kept = np.flatnonzero(batch.counted[rows])
+        self.digest.add(
+            *canonical_rows(
+                _some(batch.block.transaction_id, rows[kept]),
+                _some(scored.scores, kept),
+                _some(scored.levels, kept),
+                _some(scored.reasons, kept),
+                _some(scored.imputed, kept),
+                _some(scored.ledger_days, kept),
             )
+        )
         for verdict in Verdict:
             self.verdicts[verdict] += int(np.count_nonzero(scored.verdicts[batch.counted] == verdict))
-        has_alert = [False] * len(scored.rows)
-        for (place, _), reached in zip(kept, self._count(batch, scored, kept), strict=True):
-            has_alert[place] = reached > self._place_of_high
-        return Answer(batch.places[scored.rows].tolist(), scored, has_alert)
+        has_alert = np.zeros(len(rows), bool)
+        has_alert[kept] = self._count(batch, rows[kept], np.array(scored.scores)[kept]) > self._place_of_high
+        return Answer(batch.places[rows], scored, has_alert)
 
-    def _count(self, batch: Batch, scored: Scored, kept: list[tuple[int, int]]) -> list[int]:
-        rows = [row for _, row in kept]
+    def _count(self, batch: Batch, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
         block, currency = batch.block, self.manifest.currency
-        currencies = [block.currency[row] for row in rows]
-        self.other_currencies.update(other for other in currencies if other != currency)
+        currencies = _some(block.currency, rows)
+        self.other_currencies.update(currencies)
+        del self.other_currencies[currency]
         # What is at stake, as far as it is known in the bundle's currency.
         known = (block.amount[rows] != NO_AMOUNT) & np.fromiter(map(currency.__eq__, currencies), bool, len(rows))
         return self.calendar.add(
-            block.event_time[rows].tolist(),
-            [block.customer_id[row] for row in rows],
-            np.array([scored.scores[place] for place, _ in kept]),
-            batch.labels[rows].tolist(),
-            np.where(known, block.amount[rows] / scale_of(currency), 0.0).tolist(),
+            block.event_time[rows],
+            _some(block.customer_id, rows),
+            scores,
+            batch.labels[rows],
+            np.where(known, block.amount[rows] / scale_of(currency), 0.0),
         )
+
+
+def _some(column: Sequence[T], rows: np.ndarray) -> Sequence[T]:
+    return column if len(rows) == len(column) else [column[row] for row in rows.tolist()]

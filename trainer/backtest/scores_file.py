@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from console.output import unfinished, writing
 from risk.dataset import Rows
 from trainer.backtest.passing import Answer
+from trainer.parquet_columns import number_column, text_column
 
 METADATA = "trustlens.labels"
 SCHEMA = pa.schema(
@@ -38,25 +39,23 @@ class ScoresFile:
         """The chosen rows of a chunk; what was not scored (duplicates, late) has no score."""
         count = len(rows.block)
         scores = np.full(count, np.nan)
-        levels: list[str | None] = [None] * count
+        levels = np.full(count, None, object)
         for answer in answers:
             scores[answer.places] = answer.scored.scores
-            for place, level in zip(answer.places, answer.scored.levels, strict=True):
-                levels[place] = level.value
-        table = pa.table(
-            [
-                pa.array(rows.block.transaction_id),
-                pa.array(rows.block.event_time, pa.timestamp("ms", "UTC")),
-                pa.array(scores, mask=np.isnan(scores)),
-                pa.array(levels, pa.string()),
-                pa.array([self._version] * count),
-            ],
-            schema=SCHEMA,
-        ).filter(pa.array(chosen))
+            levels[answer.places] = answer.scored.levels
+        texts, times, scores = np.array(rows.block.transaction_id, object), rows.block.event_time, scores[chosen]
+        columns = [
+            text_column(texts[chosen].tolist()),
+            number_column(times[chosen], SCHEMA.field("event_time").type),
+            number_column(scores, pa.float64(), known=~np.isnan(scores)),
+            text_column(levels[chosen].tolist()),
+            text_column([self._version] * len(scores)),
+        ]
+        table = pa.Table.from_arrays(columns, schema=SCHEMA)
         if self._kept is None:
             self._write(table)
         else:
-            self._kept.append(table.append_column("row", pa.array(rows.row_numbers[chosen])))
+            self._kept.append(table.append_column("row", number_column(rows.row_numbers[chosen], pa.int64())))
 
     def finish(self) -> None:
         if self._kept:

@@ -49,8 +49,8 @@ class SideBySide:
         return self.levels.total()
 
     def add(self, rows: Rows, mine: Answer, theirs: Answer, counted: np.ndarray) -> None:
-        others = {row: place for place, row in enumerate(theirs.places)}
-        for place, row in enumerate(mine.places):
+        others = {row: place for place, row in enumerate(theirs.places.tolist())}
+        for place, row in enumerate(mine.places.tolist()):
             other = others.get(row)  # with another lateness, one may score what the other does not
             if other is not None and counted[row]:
                 self._add(rows, row, mine, place, theirs, other)
@@ -60,7 +60,7 @@ class SideBySide:
 
     def _add(self, rows: Rows, row: int, mine: Answer, place: int, theirs: Answer, other: int) -> None:
         label = int(rows.is_fraud[row])
-        caught = (mine.has_alert[place], theirs.has_alert[other])
+        caught = (bool(mine.has_alert[place]), bool(theirs.has_alert[other]))
         if label == FRAUD:
             self.frauds[caught] += 1
         level, other_level = mine.scored.levels[place], theirs.scored.levels[other]

@@ -10,11 +10,13 @@ nor wrong, unless a fraud of that customer and day is known. Where there is no l
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from risk.clock import DAY
+from risk.codes import Codes
 
 FRAUD, GENUINE, UNKNOWN = 1, 0, -1  # labels as `Rows.is_fraud` has them
 
@@ -58,19 +60,26 @@ class Outcome(NamedTuple):
         return self.frauds_caught / frauds if frauds else None
 
 
-class CustomerDay(NamedTuple):
-    """How many thresholds were reached: by any of its transactions, and by those that have a label."""
+class CustomerDays(NamedTuple):
+    """Of each customer of a day: how many thresholds were reached, by any of its transactions and by those that have a
+    label; and whether one is known as a fraud."""
 
-    reached: int = 0
-    reached_by_known: int = 0
-    has_fraud: bool = False
+    reached: np.ndarray
+    reached_by_known: np.ndarray
+    has_fraud: np.ndarray
 
-    def with_one(self, reached: int, label: int) -> "CustomerDay":
-        known = self.reached_by_known if label == UNKNOWN else max(self.reached_by_known, reached)
-        return CustomerDay(max(self.reached, reached), known, self.has_fraud or label == FRAUD)
+    @classmethod
+    def new(cls, customers: int) -> "CustomerDays":
+        return cls(np.zeros(customers, np.int64), np.zeros(customers, np.int64), np.zeros(customers, bool))
 
-
-NEW_DAY = CustomerDay()
+    def for_customers(self, count: int) -> "CustomerDays":
+        """With room for so many at least."""
+        if count <= len(self.reached):
+            return self
+        new = CustomerDays.new(2 * count)
+        for old, column in zip(self, new, strict=True):
+            column[: len(old)] = old
+        return new
 
 
 class Tally:
@@ -86,19 +95,17 @@ class Tally:
         )
         self._amounts = np.zeros(places)
 
-    def add_transaction(self, reached: int, label: int, amount: float) -> None:
-        self.transactions += 1
-        self.labelled += label != UNKNOWN
-        if label == FRAUD:
-            self._frauds[reached] += 1
-            self._amounts[reached] += amount
+    def add_transactions(self, reached: np.ndarray, labels: np.ndarray, amounts: np.ndarray) -> None:
+        self.transactions += len(reached)
+        self.labelled += int(np.count_nonzero(labels != UNKNOWN))
+        frauds = labels == FRAUD
+        np.add.at(self._frauds, reached[frauds], 1)
+        np.add.at(self._amounts, reached[frauds], amounts[frauds])  # one after the other: a sum has its order
 
-    def add_customer_day(self, day: CustomerDay) -> None:
-        self._customer_days[day.reached] += 1
-        if day.has_fraud:
-            self._fraud_days[day.reached] += 1
-        else:
-            self._good_days[day.reached_by_known] += 1
+    def add_customer_days(self, days: CustomerDays) -> None:
+        np.add.at(self._customer_days, days.reached, 1)
+        np.add.at(self._fraud_days, days.reached[days.has_fraud], 1)
+        np.add.at(self._good_days, days.reached_by_known[~days.has_fraud], 1)
 
     def outcomes(self) -> Iterator[Outcome]:
         """For each threshold, from the lowest."""
@@ -141,7 +148,8 @@ class Calendar:
         self._weeks: dict[int, Tally] = {}
         self._first_day: int | None = None
         self._day = -1
-        self._open: dict[str, CustomerDay] = {}  # today's, so far
+        self._customers = Codes()  # of today
+        self._open = CustomerDays.new(0)  # of today, so far
         self._tallies: tuple[Tally, ...] = ()
 
     @property
@@ -156,27 +164,39 @@ class Calendar:
         ]
 
     def add(
-        self, times: Sequence[int], customers: Sequence[str], scores: np.ndarray, labels: Sequence[int],
-        amounts: Sequence[float],
-    ) -> list[int]:  # fmt: skip
+        self, times: np.ndarray, customers: Sequence[str], scores: np.ndarray, labels: np.ndarray, amounts: np.ndarray
+    ) -> np.ndarray:
         """How many thresholds each transaction's customer-day has reached when the transaction is there."""
-        reached = np.searchsorted(self.total.thresholds, scores, side="right").tolist()
-        for place, (time, customer, label, amount) in enumerate(zip(times, customers, labels, amounts, strict=True)):
-            day = time // DAY
-            if day > self._day:
-                self._begin(day)
-            self._open[customer] = so_far = self._open.get(customer, NEW_DAY).with_one(reached[place], label)
-            reached[place] = so_far.reached
+        reached = np.searchsorted(self.total.thresholds, scores, side="right")
+        # A transaction that comes late counts on the day that it comes.
+        days = np.maximum(np.maximum.accumulate(times // DAY), self._day)
+        starts = np.flatnonzero(np.diff(days, prepend=-1)).tolist()
+        for first, last in pairwise([*starts, len(days)]):
+            if days[first] > self._day:
+                self._begin(int(days[first]))
+            part = slice(first, last)
+            reached[part] = self._add_to_today(customers[part], reached[part], labels[part])
             for tally in self._tallies:
-                tally.add_transaction(so_far.reached, label, amount)
-        return list(reached)
+                tally.add_transactions(reached[part], labels[part], amounts[part])
+        return reached
+
+    def _add_to_today(self, customers: Sequence[str], reached: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        codes = np.fromiter(map(self._customers.__getitem__, customers), np.int64, len(customers))
+        today = self._open = self._open.for_customers(self._customers.bound)
+        so_far: np.ndarray = np.maximum(running_maximum(codes, reached), today.reached[codes])
+        known = labels != UNKNOWN
+        np.maximum.at(today.reached, codes, reached)
+        np.maximum.at(today.reached_by_known, codes[known], reached[known])
+        today.has_fraud[codes[labels == FRAUD]] = True
+        return so_far
 
     def finish(self) -> None:
         """The last day is over."""
-        for customer_day in self._open.values():
-            for tally in self._tallies:
-                tally.add_customer_day(customer_day)
-        self._open.clear()
+        customers = slice(1, self._customers.bound)  # 0 is nobody's
+        for tally in self._tallies:
+            tally.add_customer_days(CustomerDays(*(column[customers] for column in self._open)))
+        self._customers = Codes()
+        self._open = CustomerDays.new(len(self._open.reached))
 
     def _begin(self, next_day: int) -> None:
         self.finish()
@@ -185,3 +205,15 @@ class Calendar:
             self._first_day = next_day
         week = self._weeks.setdefault((next_day - self._first_day) // 7, Tally(self._thresholds, self._costs))
         self._tallies = (self.total, week)
+
+
+def running_maximum(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Of each row the largest of its group's values so far; the values are whole and not negative."""
+    if not len(values):
+        return values
+    step = int(values.max()) + 1
+    order = np.argsort(groups, kind="stable")
+    raised = groups[order] * step
+    found: np.ndarray = np.empty_like(values)
+    found[order] = np.maximum.accumulate(raised + values[order]) - raised
+    return found
