@@ -1,9 +1,10 @@
 """Event time: integer milliseconds since 1970-01-01 UTC, so that comparisons and differences are exact."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:  # help and short commands have times, and do not load it
+    import numpy as np
 
 SECOND = 1_000
 MINUTE = 60 * SECOND

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,8 +117,10 @@ def test_alerts_are_valid(alert: HighRiskAlert) -> None:
     st.integers(0, 1000),
 )
 def test_ledger_days_are_valid(day: int, seen: list[tuple[str, int, bool]], others: int) -> None:
-    sightings = [(merchant, day * DAY + time, is_fraud) for merchant, time, is_fraud in seen]
-    for message in messages_of(close_day(day, LedgerTerms(7, 3_600_000), sightings), len(seen) + others):
+    times = np.array([day * DAY + time for _, time, _ in seen], np.int64)
+    frauds = np.array([is_fraud for *_, is_fraud in seen], bool)
+    closed_day = close_day(day, LedgerTerms(7, 3_600_000), [merchant for merchant, *_ in seen], times, frauds)
+    for message in messages_of(closed_day, len(seen) + others):
         assert faults(OURS["merchant-ledger.json"], message) == []
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from risk.block import block_of
@@ -152,8 +153,9 @@ class HandMade:
 
     def close(self, day: int, sightings: list[tuple[str, int, bool]]) -> ClosedDay:
         """Publishes a day; the worker takes it in when the test says so."""
-        manifest = self._bundle.manifest
-        closed = close_day(FIRST_DAY + day, manifest.terms.ledger_terms, sightings)
+        merchants, times, frauds = zip(*sightings, strict=True)
+        terms = self._bundle.manifest.terms.ledger_terms
+        closed = close_day(FIRST_DAY + day, terms, merchants, np.array(times), np.array(frauds))
         count = len(sightings)
         values = messages_of(closed, count)
         send(self._made.address, self._made.topics.ledger, 0, [Message(b"day", value) for value in values])
