@@ -1,5 +1,6 @@
 """What a batch sends to and stores in, as plain classes that note what they are asked for."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -54,6 +55,18 @@ class FakeStore:
 
     def skip_to(self, owner: Owner, *, expected: int, next_offset: int) -> None:  # noqa: ARG002
         self._note(f"skip {expected} to {next_offset}")
+
+
+class SlowStore(FakeStore):
+    """It answers when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_answer = asyncio.Event()
+
+    async def call(self, ask: Callable[[CommitStore], Answer]) -> Answer:
+        await self.may_answer.wait()
+        return await super().call(ask)
 
 
 class FakeSend:

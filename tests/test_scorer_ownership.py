@@ -1,9 +1,9 @@
 """The partitions of a worker: what is skipped at their ends, and how they are released."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -17,11 +17,10 @@ from scorer.worker.batch import End
 from scorer.worker.buffer import Buffer, Gap
 from scorer.worker.ownership import Ownership
 from scorer.worker.partition import LabelPartition, TransactionPartition
-from tests.scorer_fakes import FakeStore
+from tests.scorer_fakes import FakeStore, SlowStore
 from tests.test_scorer_buffer import Known, at, decoded, unreadable
 
 PLACE = Place("labels", 0)
-Answer = TypeVar("Answer")
 
 
 class Bounds:
@@ -38,18 +37,6 @@ class Bounds:
     async def holds_nothing(self, place: Place, first: int, until: int) -> bool:
         assert place == PLACE
         return not any(first <= offset < until for offset in self.records)
-
-
-class SlowStore(FakeStore):
-    """It answers when it may."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.may_answer = asyncio.Event()
-
-    async def call(self, ask: Callable[[Any], Answer]) -> Answer:
-        await self.may_answer.wait()
-        return await super().call(ask)
 
 
 class Bench:

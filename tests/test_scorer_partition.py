@@ -9,7 +9,7 @@ from risk.errors import StaleOwnerError
 from risk.store import Outputs, Owner, TakenOver
 from scorer.log.decoding import Place
 from scorer.worker.partition import LabelPartition, TransactionPartition
-from tests.scorer_fakes import FakeStore
+from tests.scorer_fakes import FakeStore, SlowStore
 
 PLACE = Place("transactions", 3)
 
@@ -59,6 +59,22 @@ def test_offsets_without_records_are_skipped_and_need_no_scoring() -> None:
     asyncio.run(partition.skip_to(8))
     assert store.journal == ["skip 5 to 8"]
     assert (partition.next_offset, partition.scored_to) == (8, 8)
+
+
+def test_what_is_scored_while_offsets_before_it_are_skipped_stays_scored() -> None:
+    """Otherwise the chunk behind it would seem to come too early, and end the worker."""
+
+    async def run() -> None:
+        store = SlowStore()
+        partition = transactions(store)
+        skipping = asyncio.create_task(partition.skip_to(8))
+        await asyncio.sleep(0)
+        partition.begin_scoring(12)
+        store.may_answer.set()
+        await skipping
+        assert (partition.next_offset, partition.scored_to) == (8, 12)
+
+    asyncio.run(run())
 
 
 def test_the_history_begins_once() -> None:

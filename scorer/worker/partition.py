@@ -188,4 +188,5 @@ class TransactionPartition(Partition):
 
     async def skip_to(self, next_offset: int) -> None:
         await super().skip_to(next_offset)
-        self._scored_to = next_offset
+        # What came behind these offsets may have been scored while the store was moved.
+        self._scored_to = max(self._scored_to, next_offset)
