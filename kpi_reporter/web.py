@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from console.listener import TEXT, Answer, App, Receive, Scope, Send, answering
 from kpi_reporter.collector import Collector
@@ -53,7 +53,7 @@ class Web:
     async def _metrics(self) -> Answer:
         registry = CollectorRegistry()
         registry.register(Collector(await self._newer(), self._path))
-        return Answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
+        return Answer(200, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(registry))
 
     async def _newer(self) -> Kpis | Unready:
         """Who asks while another one waits gets the same answer, so that many who ask take no more threads than one."""

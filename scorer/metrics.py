@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from console.listener import Answer, address_of, answering, listener, listening, run
 from risk.clock import DAY, SECOND
@@ -124,7 +124,7 @@ def answer(registry: CollectorRegistry, host: str, port: int) -> tuple[str, Call
     door = listening(host, port, "TRUSTLENS_METRICS_HOST", "--metrics-port or TRUSTLENS_METRICS_PORT", advice)
 
     async def metrics() -> Answer:
-        return Answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
+        return Answer(200, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(registry))
 
     server = listener(answering({"/metrics": metrics}))
     thread = threading.Thread(target=run, args=([(server, door)],), name="metrics", daemon=True)

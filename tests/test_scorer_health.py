@@ -115,3 +115,20 @@ def test_what_lies_behind_an_open_transaction_is_no_work(reached: int) -> None:
     lag = LagMonitor(owner, bounds, Metrics(CollectorRegistry()), "transactions", lambda: False, lambda: False)
     asyncio.run(lag.look())
     assert lag.progress().has_work == (reached < 5)
+
+
+@pytest.mark.parametrize(("scored", "is_stuck"), [(4, True), (5, False)])
+def test_labels_that_flow_are_no_progress_of_transactions_that_are_stuck(scored: int, is_stuck: bool) -> None:
+    transactions, labels = SimpleNamespace(next_offset=scored), SimpleNamespace(next_offset=1)
+    owner: Any = SimpleNamespace(
+        partitions={Place("transactions", 0): transactions, Place("labels", 0): labels},
+        is_taking_over=False,
+        buffer=SimpleNamespace(waiting_for=None),
+    )
+    bounds: Any = Bounds()
+    lag = LagMonitor(owner, bounds, Metrics(CollectorRegistry()), "transactions", lambda: False, lambda: False)
+    asyncio.run(lag.look())
+    before = lag.progress()
+    labels.next_offset = 2
+    assert before.has_work
+    assert (lag.progress().mark == before.mark) == is_stuck

@@ -159,6 +159,32 @@ def test_whatever_goes_wrong_in_the_queue_is_fatal() -> None:
     assert told == [error]
 
 
+def test_behind_what_was_cancelled_nothing_is_stored() -> None:
+    """Its records are not in the store, and the store's guard goes by what memory expects."""
+    happened: list[str] = []
+
+    async def run(partition: TransactionPartition) -> None:
+        begun = asyncio.Event()
+        tasks = asyncio.all_tasks()
+
+        async def first() -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        async def second() -> None:
+            happened.append("second")
+
+        partition.queue(first)
+        [task] = asyncio.all_tasks() - tasks
+        await begun.wait()
+        partition.queue(second)
+        task.cancel()
+        await partition.queue_is_empty()
+
+    queued(run)
+    assert happened == []
+
+
 def test_who_stops_waiting_does_not_stop_what_is_under_way() -> None:
     """A rebalance cancels an agent; the batch that it waits for is half sent."""
     happened: list[str] = []

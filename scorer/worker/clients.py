@@ -30,7 +30,8 @@ OTHER_LOG = (
 # A flag for every transaction of a chunk goes into one batch, which leaves at once.
 LARGEST_BATCH = 512 * 1024
 LARGEST_REQUEST = 4 * 1024 * 1024
-# A send that is not acknowledged for so long ends the worker.
+# For one request of a send, and for a question about the topics. The producer repeats a send for as long as it takes,
+# so that nothing is sent twice; a worker that gets no further by it is the watchdog's.
 SEND_SECONDS = 60.0
 
 

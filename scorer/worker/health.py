@@ -101,8 +101,9 @@ class LagMonitor:
         is_store_held: Callable[[], bool],
         silent_seconds: float = SILENT_SECONDS,
     ) -> None:
-        """`topic`: asked about while no partition is owned. `is_hopeless`: a wait for a ledger day that was given up
-        is no excuse any more. `is_store_held`: by another process, which the next worker would wait for as well."""
+        """`topic`: of the transactions; asked about while no partition is owned. `is_hopeless`: a wait for a ledger day
+        that was given up is no excuse any more. `is_store_held`: by another process, which the next worker would wait
+        for as well."""
         self._ownership = ownership
         self._bounds = bounds
         self._metrics = metrics
@@ -111,7 +112,7 @@ class LagMonitor:
         self._is_store_held = is_store_held
         self._silent_seconds = silent_seconds
         self._is_silent = False
-        self._behind = 0
+        self._behind: set[Place] = set()
         self._asked = monotonic()
 
     async def run(self) -> None:
@@ -145,15 +146,21 @@ class LagMonitor:
         # What lies behind an open transaction is no work yet: the next worker would get no further.
         ends = await self._bounds.stable_ends(owned or [Place(self._topic, 0)])
         self._metrics.broker_answered.set(time())
-        self._behind = sum(max(0, end - owned[place].next_offset) for place, end in ends.items() if place in owned)
+        self._behind = {place for place, end in ends.items() if place in owned and end > owned[place].next_offset}
         self._asked = monotonic()
 
     def progress(self) -> Progress:
         is_old = monotonic() - self._asked > OLD_SECONDS
+        # Labels that flow say nothing of transactions that are stuck.
+        is_scoring = any(place.topic == self._topic for place in self._behind)
         return Progress(
-            has_work=self._behind > 0 or is_old or self._ownership.is_taking_over,
+            has_work=bool(self._behind) or is_old or self._ownership.is_taking_over,
             is_waiting=not is_old and (self._is_store_held() or self._waits_for_a_day()),
-            mark=[(place, partition.next_offset) for place, partition in list(self._ownership.partitions.items())],
+            mark=[
+                (place, partition.next_offset)
+                for place, partition in list(self._ownership.partitions.items())
+                if place.topic == self._topic or not is_scoring
+            ],
         )
 
     def _waits_for_a_day(self) -> bool:

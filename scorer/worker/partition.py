@@ -73,6 +73,8 @@ class Partition:
         try:
             if before is not None:
                 await asyncio.wait([before])
+                if before.cancelled():
+                    raise asyncio.CancelledError  # its records are not stored, so nothing behind them may be
             await send_and_commit()
         except Exception as error:
             self._fatal(error)
