@@ -17,8 +17,9 @@ from evaluation.comparison import compare
 from evaluation.result import Costs, Fold
 from risk.clock import to_text
 from tests.evidence_cases import contender, evaluation_of, thrown
+from trainer.families import ENSEMBLE, FAMILIES
 from trainer.report.page import page
-from trainer.report.plot_style import COLOURS, write_png
+from trainer.report.plot_style import COLOURS, lines, write_png
 from trainer.report.plots import draw_plots
 from trainer.report.write import write_report
 
@@ -149,6 +150,16 @@ def test_plots_follow_light_and_dark(written):
     style, body = text.split("</style>", 1)
     assert not [colour for colour in COLOURS if colour in body]
     assert all(f"--{name}:" in style for name in set(re.findall(r"var\(--(\w+)\)", body)))
+
+
+def test_no_two_models_are_drawn_alike():
+    """All families and their ensemble, two baselines beside them."""
+    predictions = thrown(1, rows=300)
+    models = [contender(name, predictions, predictions) for name in (*FAMILIES, ENSEMBLE)]
+    baselines = [contender(name, predictions, predictions) for name in ("amount alone", "without history")]
+    drawn = lines(models, baselines, ENSEMBLE)
+    assert len(drawn) == len(models) + len(baselines)
+    assert len({(line.style["color"], line.style["linestyle"]) for line in drawn}) == len(drawn)
 
 
 def test_the_page_says_what_a_head_of_risk_asks(written):
