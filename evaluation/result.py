@@ -197,7 +197,7 @@ class Evaluation(Struct, frozen=True, omit_defaults=True):
     proof: Proof | None = None
     external: "Evaluation | None" = None  # the same models on data of another source
     folds: tuple[Fold, ...] | None = None  # of a report that was made again
-    folds_follow_a_search: bool | None = None
+    folds_follow_a_search: bool | None = None  # or another choice on validation, which no fold makes again
 
     def model(self, name: str) -> ModelEvaluation | None:
         return next((each for each in self.models if each.name == name), None)

@@ -17,7 +17,7 @@ from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.bundle_writer import prove_served
 from trainer.families import FAMILIES
-from trainer.families.ensemble import FAMILY, read_members, settled, weights_of
+from trainer.families.ensemble import FAMILY, are_chosen, read_members, settled, weights_of
 from trainer.families.family import family_of
 from trainer.onnx_model import serialized
 
@@ -27,8 +27,10 @@ def average_precision(raw: np.ndarray, is_fraud: np.ndarray) -> float:
 
 
 def test_members_with_weights_and_without() -> None:
-    assert read_members("catboost=0.6, lightgbm=2") == {"catboost": 0.6, "lightgbm": 2.0}
-    assert read_members("catboost,lightgbm") == {"catboost": None, "lightgbm": None}
+    given, left_out = read_members("catboost=0.6, lightgbm=2"), read_members("catboost,lightgbm")
+    assert given == {"catboost": 0.6, "lightgbm": 2.0}
+    assert left_out == {"catboost": None, "lightgbm": None}
+    assert (are_chosen(given), are_chosen(left_out)) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,9 @@ def test_an_ensemble_trains_beside_its_members_scores_and_is_reported_again(
     assert manifest.metrics["proof"]["largest_difference"] <= 1e-6
     again = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "again")]
     assert main(["report", manifest.version, str(file), *again, *QUICK, "--folds", "2"], {}) == EXIT_OK
-    assert "ensemble" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "ensemble" in said
+    assert "the weights of an ensemble, was chosen once" in " ".join(said.split())
 
 
 def test_a_member_that_cannot_be_balanced_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,7 +67,7 @@ def read_members(text: str) -> dict[str, float | None]:
         asked[kind] = _weight(text, weight) if is_weighted else None
     if len(asked) < 2:
         raise _refusal(text, "two members or more")
-    if None in asked.values() and set(asked.values()) != {None}:
+    if are_chosen(asked) and set(asked.values()) != {None}:
         raise _refusal(text, "a weight for each member, or for none")
     return asked
 
@@ -85,6 +85,11 @@ def _weight(text: str, weight: str) -> float:
 def _refusal(text: str, expected: str) -> OptionError:
     return OptionError(f"--ensemble: got {text!r}, expected {expected}, such as catboost=0.6,lightgbm=0.4 or "
                        "catboost,lightgbm")  # fmt: skip
+
+
+def are_chosen(asked: Mapping[str, float | None]) -> bool:
+    """Whether validation chooses the weights."""
+    return None in asked.values()
 
 
 def is_settled(parameters: Parameters) -> bool:
