@@ -1,5 +1,6 @@
 """An ensemble: the weighted mean of models, from what is asked for to one graph."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,11 @@ def test_an_ensemble_trains_beside_its_members_scores_and_is_reported_again(
     assert main(["train", str(file), *folders, *QUICK, *asked], {}) == EXIT_OK
     manifest = read_bundle(tmp_path / "models").manifest
     assert manifest.model == "ensemble"
+    weights = ", ".join(f"{weight:.3g} of {kind}" for kind, weight in manifest.training.chosen["weights"].items())
+    assert f"validation chose {weights}" in " ".join(capsys.readouterr().out.split())
+    figures = json.loads((tmp_path / "reports" / manifest.version / "metrics.json").read_text())
+    assert figures["about"]["hyper-parameters"]["ensemble"] == weights
+    assert figures["about"]["hyper-parameters"]["lightgbm"].startswith("n_estimators = 40, ")
     assert manifest.training.models == ("logistic", "lightgbm", "isolation-forest", "ensemble")
     assert sum(manifest.training.chosen["weights"].values()) == pytest.approx(1)
     assert len(manifest.metrics["models"]) == 6  # with two baselines

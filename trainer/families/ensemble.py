@@ -104,6 +104,11 @@ def settled(weights: Mapping[str, float], members: Mapping[str, Parameters]) -> 
     return {WEIGHTS: shares, MEMBERS: {kind: dict(members[kind]) for kind in shares}}
 
 
+def shares_in_words(parameters: Parameters) -> str:
+    """What each member counts for; the members' own parameters stand beside them."""
+    return ", ".join(f"{share:.3g} of {kind}" for kind, share in parameters[WEIGHTS].items())
+
+
 def weights_of(
     asked: Mapping[str, float | None], raws: Mapping[str, Array], value_of: Callable[[Array], float]
 ) -> dict[str, float]:
