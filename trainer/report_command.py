@@ -12,7 +12,7 @@ import numpy as np
 
 from console.options import settings_of
 from console.output import whole_folder
-from console.terminal import say, say_table
+from console.terminal import notice, say, say_table
 from evaluation.ranking import areas
 from evaluation.result import Fold
 from risk.bundle import Days, Manifest
@@ -62,6 +62,11 @@ def folds_in_time(matrix: Matrix, plan: Plan, delay: int, count: int, path: obje
     first, last = matrix.days
     until = last + 1
     cuts = np.unique(np.linspace(first + FIRST_PAST * (until - first), until, count + 1).round().astype(int)).tolist()
+    if len(cuts) - 1 < count:
+        notice(
+            f"--folds: got {count}, and {until - cuts[0]} days to divide, expected at most a fold a day: "
+            f"{len(cuts) - 1} were made"
+        )
     found = []
     for begin, end in pairwise(cuts):
         name = f"{day_text(begin)} to {day_text(end - 1)}"
@@ -69,10 +74,9 @@ def folds_in_time(matrix: Matrix, plan: Plan, delay: int, count: int, path: obje
             periods = split_days(*matrix.days, delay, Given(None, begin - delay), Given(begin, end))
             parts = parts_by_time(matrix, periods)
             check_parts(parts, path)
+            found.append(_fold(name, matrix, parts, plan))
         except TrustLensError as error:
             found.append(Fold(name, None, None, None, None, str(error)))
-        else:
-            found.append(_fold(name, matrix, parts, plan))
     return found
 
 
@@ -89,10 +93,9 @@ def folds_at_random(matrix: Matrix, plan: Plan, count: int, path: object) -> lis
         name = f"fold {place + 1} of {count}"
         try:
             check_parts(parts, path)
+            found.append(_fold(name, matrix, parts, plan))
         except TrustLensError as error:
             found.append(Fold(name, None, None, None, None, str(error)))
-        else:
-            found.append(_fold(name, matrix, parts, plan))
     return found
 
 
