@@ -324,7 +324,7 @@ def _place_of(models: Sequence[ModelPredictions], champion: str) -> int:
     if champion in names:
         return names.index(champion)
     raise EngineError(
-        f"champion: got {champion!r}, expected one of the contenders ({', '.join(names)}); name one of them"
+        f"champion: got {champion!r}, expected one of the models ({', '.join(names)}); name one of them"
     )
 
 
