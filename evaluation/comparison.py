@@ -323,9 +323,7 @@ def _place_of(models: Sequence[ModelPredictions], champion: str) -> int:
     names = [each.name for each in models]
     if champion in names:
         return names.index(champion)
-    raise EngineError(
-        f"champion: got {champion!r}, expected one of the models ({', '.join(names)}); name one of them"
-    )
+    raise EngineError(f"champion: got {champion!r}, expected one of the models ({', '.join(names)}); name one of them")
 
 
 def _check_same_rows(everyone: Sequence[ModelPredictions], truth: Array | None) -> None:
