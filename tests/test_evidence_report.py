@@ -162,6 +162,16 @@ def test_no_two_models_are_drawn_alike():
     assert len({(line.style["color"], line.style["linestyle"]) for line in drawn}) == len(drawn)
 
 
+def test_many_confusion_matrices_stand_in_rows():
+    predictions = thrown(1, rows=300)
+    models = [contender(name, predictions, predictions) for name in (*FAMILIES, ENSEMBLE, "one more")]
+    evaluation = compare(models, [], ENSEMBLE, None, COSTS, **QUICK)
+    plots, _ = draw_plots(evaluation, models, [], "EUR")
+    [figure] = [plot.figure for plot in plots if plot.name == "confusion"]
+    assert figure.get_figwidth() <= 12
+    assert len([axes for axes in figure.axes if axes.get_title()]) == len(models)
+
+
 def test_the_page_says_what_a_head_of_risk_asks(written):
     """Headline figures as words, every model and baseline, what it is about, with names from outside escaped."""
     folder, evaluation, everyone = written
