@@ -33,8 +33,8 @@ COLOURS = {
 }
 
 # Of models that are not the champion. With two colours, as many as there can be look all different: five and not four,
-# so that each stands with either colour.
-DASHES = ("-", "-.", (0, (9, 2)), (0, (6, 1, 1, 1, 1, 1)), (0, (3, 1)))
+# so that each stands with either colour. All are short enough for the legend.
+DASHES = ("-", "-.", (0, (3, 1)), (0, (6, 1, 1, 1, 1, 1)), (0, (1, 1)))
 
 SETTINGS: Any = {
     "font.family": "sans-serif",
