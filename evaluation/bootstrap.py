@@ -31,7 +31,7 @@ STEPS = 2**16
 
 
 class Sampled(NamedTuple):
-    """What is needed to compute one contender's figures for any draw."""
+    """What is needed to compute one model's or policy's figures for any draw."""
 
     columns: Mapping[str, Array]  # for each row, what it adds to a sum; a count as bool, an eighth of the memory
     formulas: Mapping[str, Formula]  # figures, of these sums
@@ -68,7 +68,7 @@ def draw_all(
     column_bytes: int = COLUMN_BYTES,
     copy_bytes: int = COPY_BYTES,
 ) -> list[Draws]:
-    """For each contender, each figure in each draw; the same draws for all."""
+    """For each of them, each figure in each draw; the same draws for all."""
     keys = [(place, name) for place, each in enumerate(sampled) for name in each.columns]
     totals = np.empty((resamples, len(keys)))
     drawn = np.empty((resamples, 1))

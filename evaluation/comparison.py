@@ -20,7 +20,7 @@ from evaluation.money import (
 )
 from evaluation.ranking import NO_MERCHANT, Confusion, Predictions, Ranking, brier, confusion, ratio
 from evaluation.result import (
-    Areas,
+    AreaFigures,
     Cells,
     Costs,
     Evaluation,
@@ -115,9 +115,9 @@ class BestPossible:
     def __init__(self, truth: Array, test: Predictions, draws: DrawsByUnit) -> None:
         self._draws = draws
         found = Ranking(truth, test.is_fraud).areas(np.ones(len(truth), np.int64))
-        self.areas = Areas(**{name: drawn_figure(value, draws, name) for name, value in found._asdict().items()})
+        self.areas = AreaFigures(**{name: drawn_figure(value, draws, name) for name, value in found._asdict().items()})
 
-    def shares(self, areas: Mapping[str, float], draws: DrawsByUnit) -> Areas:
+    def shares(self, areas: Mapping[str, float], draws: DrawsByUnit) -> AreaFigures:
         """Of a model: 0 is chance and 1 is the best possible. Chance is 0.5 for the ROC-AUC."""
         shares = {}
         for name, chance in (("roc_auc", 0.5), ("average_precision", 0.0)):
@@ -128,7 +128,7 @@ class BestPossible:
                 for unit, answer in draws.items()
             }
             shares[name] = drawn_figure(value, drawn, name)
-        return Areas(**shares)
+        return AreaFigures(**shares)
 
 
 class ModelFigures:
@@ -323,9 +323,7 @@ def _place_of(models: Sequence[ModelPredictions], champion: str) -> int:
     names = [each.name for each in models]
     if champion in names:
         return names.index(champion)
-    raise EngineError(
-        f"champion: got {champion!r}, expected one of the contenders ({', '.join(names)}); name one of them"
-    )
+    raise EngineError(f"champion: got {champion!r}, expected one of the models ({', '.join(names)}); name one of them")
 
 
 def _check_same_rows(everyone: Sequence[ModelPredictions], truth: Array | None) -> None:

@@ -144,7 +144,7 @@ class PrecisionRecall(NamedTuple):
     precision: Array
 
 
-class Calibration(NamedTuple):
+class CalibrationCurve(NamedTuple):
     """Rows in bins of about equally many expected frauds, by ascending score."""
 
     predicted: Array  # mean score of each bin
@@ -168,7 +168,7 @@ def precision_recall(scores: Array, is_fraud: Array) -> PrecisionRecall:
     return PrecisionRecall(recall[places], ratio(caught, flagged)[places])
 
 
-def calibration(scores: Array, is_fraud: Array, customers: Array, bins: int = BINS) -> Calibration:
+def calibration(scores: Array, is_fraud: Array, customers: Array, bins: int = BINS) -> CalibrationCurve:
     order = np.argsort(scores, kind="stable")
     expected = np.cumsum(scores[order])
     total = expected[-1] if len(expected) else 0.0
@@ -179,14 +179,14 @@ def calibration(scores: Array, is_fraud: Array, customers: Array, bins: int = BI
     starts = np.unique(np.concatenate(([0], cuts)))
     starts = starts[starts < len(order)]
     if not len(starts):
-        return Calibration(*(np.zeros(0) for _ in Calibration._fields))
+        return CalibrationCurve(*(np.zeros(0) for _ in CalibrationCurve._fields))
     rows = np.diff(np.append(starts, len(order)))
     frauds = np.add.reduceat(is_fraud[order].astype(np.int64), starts)
     share = frauds / rows
     alone = rows / _design_effect(np.repeat(np.arange(len(rows)), rows), is_fraud[order], customers[order], share)
     middle = (share + Z * Z / (2 * alone)) / (1 + Z * Z / alone)
     half = Z * np.sqrt(share * (1 - share) / alone + Z * Z / (4 * alone * alone)) / (1 + Z * Z / alone)
-    return Calibration(np.add.reduceat(scores[order], starts) / rows, share, middle - half, middle + half, rows)
+    return CalibrationCurve(np.add.reduceat(scores[order], starts) / rows, share, middle - half, middle + half, rows)
 
 
 def _design_effect(bins: Array, is_fraud: Array, customers: Array, share: Array) -> Array:

@@ -16,7 +16,7 @@ class Figure(Struct, frozen=True):
     unit: str | None = None  # what was drawn for the interval: where two were tried, the one with the wider interval
 
 
-class Areas(Struct, frozen=True):
+class AreaFigures(Struct, frozen=True):
     """Two figures of a ranking, or their shares of what is possible."""
 
     roc_auc: Figure
@@ -115,7 +115,7 @@ class ModelEvaluation(Struct, frozen=True):
     medium: float
     metrics: Metrics
     card_precision_possible: float | None
-    share_of_best: Areas | None  # where the true probabilities are known
+    share_of_best: AreaFigures | None  # where the true probabilities are known
     confusion: Cells
     money: MoneyFigures
     kinds: tuple[KindRecall, ...]
@@ -189,7 +189,7 @@ class Evaluation(Struct, frozen=True, omit_defaults=True):
     test: PeriodFacts
     validation: PeriodFacts
     models: tuple[ModelEvaluation, ...]
-    best_possible: Areas | None  # what the true probabilities reach
+    best_possible: AreaFigures | None  # what the true probabilities reach
     policies: tuple[PolicyEvaluation, ...]
     levels: tuple[Level, ...]
     missing: tuple[str, ...]  # sentences: what a reader may look for in vain
@@ -197,7 +197,7 @@ class Evaluation(Struct, frozen=True, omit_defaults=True):
     proof: Proof | None = None
     external: "Evaluation | None" = None  # the same models on data of another source
     folds: tuple[Fold, ...] | None = None  # of a report that was made again
-    folds_follow_a_search: bool | None = None
+    folds_follow_a_search: bool | None = None  # or another choice on validation, which no fold makes again
 
     def model(self, name: str) -> ModelEvaluation | None:
         return next((each for each in self.models if each.name == name), None)

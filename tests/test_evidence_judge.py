@@ -229,7 +229,7 @@ def test_a_test_without_fraud_has_missing_figures_not_zeros():
 
 def test_a_champion_that_is_not_there_is_refused():
     contenders, baselines = rivals_of_one_world(rows=500)
-    with pytest.raises(EngineError, match="got 'best', expected one of the contenders \\(weak, strong\\)"):
+    with pytest.raises(EngineError, match="got 'best', expected one of the models \\(weak, strong\\)"):
         judge(contenders, baselines, "best", None, **QUICK)
 
 

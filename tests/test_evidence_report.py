@@ -17,8 +17,9 @@ from evaluation.comparison import compare
 from evaluation.result import Costs, Fold
 from risk.clock import to_text
 from tests.evidence_cases import contender, evaluation_of, thrown
+from trainer.families import ENSEMBLE, FAMILIES
 from trainer.report.page import page
-from trainer.report.plot_style import COLOURS, write_png
+from trainer.report.plot_style import COLOURS, lines, write_png
 from trainer.report.plots import draw_plots
 from trainer.report.write import write_report
 
@@ -151,6 +152,26 @@ def test_plots_follow_light_and_dark(written):
     assert all(f"--{name}:" in style for name in set(re.findall(r"var\(--(\w+)\)", body)))
 
 
+def test_no_two_models_are_drawn_alike():
+    """All families and their ensemble, two baselines beside them."""
+    predictions = thrown(1, rows=300)
+    models = [contender(name, predictions, predictions) for name in (*FAMILIES, ENSEMBLE)]
+    baselines = [contender(name, predictions, predictions) for name in ("amount alone", "without history")]
+    drawn = lines(models, baselines, ENSEMBLE)
+    assert len(drawn) == len(models) + len(baselines)
+    assert len({(line.style["color"], line.style["linestyle"]) for line in drawn}) == len(drawn)
+
+
+def test_many_confusion_matrices_stand_in_rows():
+    predictions = thrown(1, rows=300)
+    models = [contender(name, predictions, predictions) for name in (*FAMILIES, ENSEMBLE, "one more")]
+    evaluation = compare(models, [], ENSEMBLE, None, COSTS, **QUICK)
+    plots, _ = draw_plots(evaluation, models, [], "EUR")
+    [figure] = [plot.figure for plot in plots if plot.name == "confusion"]
+    assert figure.get_figwidth() <= 12
+    assert len([axes for axes in figure.axes if axes.get_title()]) == len(models)
+
+
 def test_the_page_says_what_a_head_of_risk_asks(written):
     """Headline figures as words, every model and baseline, what it is about, with names from outside escaped."""
     folder, evaluation, everyone = written
@@ -258,11 +279,11 @@ def test_folds_and_another_source_have_their_tables(written, tmp_path):
     more = replace(evaluation, folds=(fold,), external=evaluation)
     write_report(tmp_path, more, everyone[:2], everyone[2:], ABOUT, with_plots=False)
     read = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
-    assert "searched once" not in read
+    assert "was chosen once" not in read
     poor = replace(more, folds=(replace(fold, transactions=None, frauds=None),), folds_follow_a_search=True)
     write_report(tmp_path, poor, everyone[:2], everyone[2:], ABOUT, with_plots=False)
     poor_page = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
-    assert "The hyper-parameters were searched once" in poor_page
+    assert "was chosen once" in poor_page
     assert re.search(r"too <few>\s+–\s+–\s+0\.500", poor_page)  # noqa: RUF001
     assert "trained again on other parts" in read
     assert "too <few>" in read

@@ -185,6 +185,24 @@ def test_a_fold_whose_past_is_too_poor_says_so_and_the_others_go_on() -> None:
     assert found[-1].average_precision == 1
 
 
+def test_a_fold_whose_past_the_library_refuses_says_so_and_the_others_go_on() -> None:
+    """CatBoost takes no past in which nothing differs."""
+    matrix = matrix_of(100)
+    matrix.values[matrix.event_times < (19_000 + 45) * DAY, 0] = 1
+    parameters = {"catboost": {**read_parameters(None, ["catboost"])["catboost"], "iterations": 5}}
+    found = folds_in_time(matrix, PLAN._replace(kinds=("catboost",), parameters=parameters), 3, 4, "file")
+    assert found[0].average_precision is None
+    assert "which the library refuses" in (found[0].note or "")
+    assert found[-1].average_precision == 1
+
+
+def test_more_folds_than_days_are_as_many_as_days(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(folds_in_time(matrix_of(30), PLAN, 3, 60, "file")) == 18
+    assert (
+        "--folds: got 60, and 18 days to divide, expected at most a fold a day: 18 were made" in capsys.readouterr().err
+    )
+
+
 @pytest.mark.parametrize(("frauds_from", "is_trained"), [(24, True), (27, False)])
 def test_a_fold_ends_its_past_the_label_delay_before_its_test(frauds_from: int, is_trained: bool) -> None:
     """Test from day 40, validation days 31 to 36, fit until day 27: four days of frauds are enough, one is not."""

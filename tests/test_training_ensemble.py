@@ -1,5 +1,6 @@
 """An ensemble: the weighted mean of models, from what is asked for to one graph."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.bundle_writer import prove_served
 from trainer.families import FAMILIES
-from trainer.families.ensemble import FAMILY, read_members, settled, weights_of
+from trainer.families.ensemble import FAMILY, are_chosen, read_members, settled, weights_of
 from trainer.families.family import family_of
 from trainer.onnx_model import serialized
 
@@ -27,8 +28,10 @@ def average_precision(raw: np.ndarray, is_fraud: np.ndarray) -> float:
 
 
 def test_members_with_weights_and_without() -> None:
-    assert read_members("catboost=0.6, lightgbm=2") == {"catboost": 0.6, "lightgbm": 2.0}
-    assert read_members("catboost,lightgbm") == {"catboost": None, "lightgbm": None}
+    given, left_out = read_members("catboost=0.6, lightgbm=2"), read_members("catboost,lightgbm")
+    assert given == {"catboost": 0.6, "lightgbm": 2.0}
+    assert left_out == {"catboost": None, "lightgbm": None}
+    assert (are_chosen(given), are_chosen(left_out)) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -115,13 +118,20 @@ def test_an_ensemble_trains_beside_its_members_scores_and_is_reported_again(
     assert main(["train", str(file), *folders, *QUICK, *asked], {}) == EXIT_OK
     manifest = read_bundle(tmp_path / "models").manifest
     assert manifest.model == "ensemble"
+    weights = ", ".join(f"{weight:.3g} of {kind}" for kind, weight in manifest.training.chosen["weights"].items())
+    assert f"validation chose {weights}" in " ".join(capsys.readouterr().out.split())
+    figures = json.loads((tmp_path / "reports" / manifest.version / "metrics.json").read_text())
+    assert figures["about"]["hyper-parameters"]["ensemble"] == weights
+    assert figures["about"]["hyper-parameters"]["lightgbm"].startswith("n_estimators = 40, ")
     assert manifest.training.models == ("logistic", "lightgbm", "isolation-forest", "ensemble")
     assert sum(manifest.training.chosen["weights"].values()) == pytest.approx(1)
     assert len(manifest.metrics["models"]) == 6  # with two baselines
     assert manifest.metrics["proof"]["largest_difference"] <= 1e-6
     again = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "again")]
     assert main(["report", manifest.version, str(file), *again, *QUICK, "--folds", "2"], {}) == EXIT_OK
-    assert "ensemble" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "ensemble" in said
+    assert "the weights of an ensemble, was chosen once" in " ".join(said.split())
 
 
 def test_a_member_that_cannot_be_balanced_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -157,6 +157,17 @@ def test_what_a_family_needs_and_is_not_installed_is_named_with_what_installs_it
     assert "pip install 'trustlens[boosters]'" in said
 
 
+def test_a_library_without_the_version_that_a_bundle_names_is_said_before_the_training(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where `xgboost` is installed, which brings the module of `xgboost-cpu`."""
+    monkeypatch.setattr(DecisionTree, "libraries", ("scikit-learn", "no-such-distribution"))
+    assert train(file, tmp_path) == EXIT_FAILED
+    said = capsys.readouterr()
+    assert "decision-tree: needs the package no-such-distribution, which is not installed; " in said.err
+    assert "fit decision-tree" not in said.err
+
+
 def test_a_bundle_of_a_family_that_is_not_known_here_is_not_trained_again(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

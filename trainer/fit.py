@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from console.terminal import notice
+from console.terminal import notice, say
 from evaluation.ranking import areas
 from risk.bundle import LearnedCategory, ScoredBy
 from risk.codes import Array
@@ -16,7 +16,7 @@ from risk.model import Model, quickest
 from risk.scorer import Preparation
 from trainer.calibrate import FEW_FRAUDS, Calibrated, calibrate, has_few_frauds
 from trainer.families import CLASS_WEIGHT, ENSEMBLE, SMOTE, UNDERSAMPLE
-from trainer.families.ensemble import WEIGHTS, is_settled, settled, weights_of
+from trainer.families.ensemble import WEIGHTS, are_chosen, is_settled, settled, shares_in_words, weights_of
 from trainer.families.family import Rows, family_of, fitted
 from trainer.families.parameters import draws
 from trainer.matrix import Matrix
@@ -135,6 +135,8 @@ class Session:
             parameters = settled(weights, {kind: one.parameters for kind, one in members.items()})
             estimator = {kind: (weight, members[kind].estimator) for kind, weight in parameters[WEIGHTS].items()}
             onnx = serialized(family_of(ENSEMBLE).to_onnx(estimator, len(self.names)))
+        if are_chosen(asked):
+            say(f"ensemble    validation chose {shares_in_words(parameters)}")
         return self._served(ENSEMBLE, parameters, columns, estimator, onnx, self.validation)
 
     def _best_of_search(self, kind: str) -> Fit:

@@ -12,7 +12,7 @@ import numpy as np
 
 from console.options import settings_of
 from console.output import whole_folder
-from console.terminal import say, say_table
+from console.terminal import notice, say, say_table
 from evaluation.ranking import areas
 from evaluation.result import Fold
 from risk.bundle import Days, Manifest
@@ -22,6 +22,8 @@ from risk.dataset.column_map import ColumnMap
 from risk.dataset.map_file import load_map, parse_map
 from risk.errors import OptionError, TrustLensError
 from trainer.bundle_writer import prepare_folder
+from trainer.families import ENSEMBLE
+from trainer.families.ensemble import are_chosen
 from trainer.families.family import family_of
 from trainer.fit import Session
 from trainer.load import stamp_of
@@ -30,7 +32,7 @@ from trainer.options import MOST_FOLDS, RANDOM, RESAMPLES
 from trainer.preprocess import learn
 from trainer.printing import Stages, say_external, say_figures
 from trainer.promotion import named_bundle
-from trainer.report.wording import FOLDS_AFTER_SEARCH
+from trainer.report.wording import FOLDS_AFTER_CHOICE
 from trainer.reproducible import one_thread
 from trainer.splits import (
     NOT_GIVEN,
@@ -60,6 +62,11 @@ def folds_in_time(matrix: Matrix, plan: Plan, delay: int, count: int, path: obje
     first, last = matrix.days
     until = last + 1
     cuts = np.unique(np.linspace(first + FIRST_PAST * (until - first), until, count + 1).round().astype(int)).tolist()
+    if len(cuts) - 1 < count:
+        notice(
+            f"--folds: got {count}, and {until - cuts[0]} days to divide, expected at most a fold a day: "
+            f"{len(cuts) - 1} were made"
+        )
     found = []
     for begin, end in pairwise(cuts):
         name = f"{day_text(begin)} to {day_text(end - 1)}"
@@ -67,10 +74,9 @@ def folds_in_time(matrix: Matrix, plan: Plan, delay: int, count: int, path: obje
             periods = split_days(*matrix.days, delay, Given(None, begin - delay), Given(begin, end))
             parts = parts_by_time(matrix, periods)
             check_parts(parts, path)
+            found.append(_fold(name, matrix, parts, plan))
         except TrustLensError as error:
             found.append(Fold(name, None, None, None, None, str(error)))
-        else:
-            found.append(_fold(name, matrix, parts, plan))
     return found
 
 
@@ -87,10 +93,9 @@ def folds_at_random(matrix: Matrix, plan: Plan, count: int, path: object) -> lis
         name = f"fold {place + 1} of {count}"
         try:
             check_parts(parts, path)
+            found.append(_fold(name, matrix, parts, plan))
         except TrustLensError as error:
             found.append(Fold(name, None, None, None, None, str(error)))
-        else:
-            found.append(_fold(name, matrix, parts, plan))
     return found
 
 
@@ -140,16 +145,16 @@ def report_again(options: argparse.Namespace) -> int:
         _check_same(again, manifest)
         found = _folds(result, train_options, manifest.model, folds) if folds else []
     result.file.check_unchanged()
-    is_searched = train_options.plan.search > 0
-    evaluation = msgspec.structs.replace(result.evaluation, folds=tuple(found), folds_follow_a_search=is_searched)
+    is_chosen = _is_chosen_by_validation(train_options.plan, manifest.model)
+    evaluation = msgspec.structs.replace(result.evaluation, folds=tuple(found), folds_follow_a_search=is_chosen)
     folder = train_options.reports / manifest.version
     with whole_folder(folder) as temporary:
         write_evidence(temporary, train_options, again, result, evaluation)
     say_figures(evaluation, manifest.currency)
     say_external(train_options, evaluation, manifest.currency)
     _say_folds(found)
-    if found and is_searched:
-        say(FOLDS_AFTER_SEARCH)
+    if found and is_chosen:
+        say(FOLDS_AFTER_CHOICE)
     say()
     say(f"report      {folder / 'report.html'}")
     return 0
@@ -228,11 +233,16 @@ def _check_same(again: Manifest, manifest: Manifest) -> None:
 
 def _folds(result: TrainingResult, train_options: TrainOptions, model: str, count: int) -> list[Fold]:
     matrix, plan = result.session.matrix, train_options.plan._replace(kinds=(model,), search=0)
-    # Chosen once by the search, if there was one; a fold does not search again.
+    # Chosen once, by a search or as an ensemble's weights; a fold does not choose again.
     plan = plan._replace(parameters={**plan.parameters, model: result.candidates.champion.fit.parameters})
     if train_options.is_random:
         return folds_at_random(matrix, plan, count, train_options.file)
     return folds_in_time(matrix, plan, train_options.settings.label_delay, count, train_options.file)
+
+
+def _is_chosen_by_validation(plan: Plan, model: str) -> bool:
+    """Whether the champion is what it is by a choice that the folds do not make again."""
+    return plan.search > 0 or (model == ENSEMBLE and are_chosen(plan.parameters[ENSEMBLE]))
 
 
 def _say_folds(folds: list[Fold]) -> None:

@@ -97,7 +97,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         if options.balance not in family_of(kind).balances:
             raise OptionError(
                 f"--balance {options.balance}: {kind} cannot be fitted so, expected one of "
-                f"{', '.join(family_of(kind).balances)}; leave --balance out, or choose other models with --model"
+                f"{', '.join(family_of(kind).balances)}; leave --balance out, or this model"
             )
     parameters: dict[str, dict[str, Any]] = read_parameters(options.params, kinds)
     if ensemble:

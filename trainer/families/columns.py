@@ -17,17 +17,21 @@ from trainer.reproducible import rounded
 SCALE_DIGITS = 9  # what lies beyond depends on the processor
 
 
-def columns_of(values: Array, categories: Sequence[int]) -> ColumnTransformer:
-    """Fitted on these rows of float64, with means and scales rounded before anything is fitted on what they make."""
-    numbers = [column for column in range(values.shape[1]) if column not in set(categories)]
-    columns = ColumnTransformer(
+def unfitted_columns(width: int, categories: Sequence[int]) -> ColumnTransformer:
+    numbers = [column for column in range(width) if column not in set(categories)]
+    return ColumnTransformer(
         [
             ("numbers", StandardScaler(), numbers),
             ("categories", OneHotEncoder(handle_unknown="ignore", sparse_output=False), list(categories)),
         ],
         sparse_threshold=0.0,
-    ).fit(values)
-    if numbers:
+    )
+
+
+def columns_of(values: Array, categories: Sequence[int]) -> ColumnTransformer:
+    """Fitted on these rows of float64, with means and scales rounded before anything is fitted on what they make."""
+    columns = unfitted_columns(values.shape[1], categories).fit(values)
+    if len(categories) < values.shape[1]:
         scaler = columns.named_transformers_["numbers"]
         scaler.mean_, scaler.scale_ = (rounded(each, SCALE_DIGITS) for each in (scaler.mean_, scaler.scale_))
     return columns

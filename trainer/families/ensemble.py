@@ -67,7 +67,7 @@ def read_members(text: str) -> dict[str, float | None]:
         asked[kind] = _weight(text, weight) if is_weighted else None
     if len(asked) < 2:
         raise _refusal(text, "two members or more")
-    if None in asked.values() and set(asked.values()) != {None}:
+    if are_chosen(asked) and set(asked.values()) != {None}:
         raise _refusal(text, "a weight for each member, or for none")
     return asked
 
@@ -87,6 +87,11 @@ def _refusal(text: str, expected: str) -> OptionError:
                        "catboost,lightgbm")  # fmt: skip
 
 
+def are_chosen(asked: Mapping[str, float | None]) -> bool:
+    """Whether validation chooses the weights."""
+    return None in asked.values()
+
+
 def is_settled(parameters: Parameters) -> bool:
     """Whether its members' parameters are known, so that it can be fitted by itself."""
     return MEMBERS in parameters
@@ -97,6 +102,11 @@ def settled(weights: Mapping[str, float], members: Mapping[str, Parameters]) -> 
     total = sum(weights.values())
     shares = {kind: weight / total for kind, weight in weights.items() if weight > 0}
     return {WEIGHTS: shares, MEMBERS: {kind: dict(members[kind]) for kind in shares}}
+
+
+def shares_in_words(parameters: Parameters) -> str:
+    """What each member counts for; the members' own parameters stand beside them."""
+    return ", ".join(f"{share:.3g} of {kind}" for kind, share in parameters[WEIGHTS].items())
 
 
 def weights_of(

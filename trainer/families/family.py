@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -78,6 +79,8 @@ def family_of(name: str) -> Family:
         raise OptionError(f"got the model {name!r}, expected one of {', '.join(FAMILIES)}")
     try:
         family: Family = import_module(module).FAMILY
+        for distribution in family.libraries:
+            version(distribution)  # a bundle names it; another distribution may have brought the same module
     except ModuleNotFoundError as error:
         raise OptionError(
             f"{name}: needs the package {error.name}, which is not installed; "

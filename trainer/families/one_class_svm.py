@@ -24,6 +24,7 @@ RIDGE = 1e-3
 # Log odds are 0 on the border, and this where a row is near to none. Only the order counts: the calibration makes
 # probabilities of it.
 STEEPNESS = 8.0
+EXPONENTIALS_AT_ONCE = 8  # of float64, by the widest vectors there are
 
 
 class OneClassSVM:
@@ -65,8 +66,13 @@ class OneClassSVM:
     def to_onnx(self, model: Any, width: int) -> onnx.ModelProto:
         """With the weights of the border taken back to the landmarks, in float64."""
         columns, nearness, border = model
-        landmarks, gamma = nearness.components_, nearness.gamma
+        gamma = nearness.gamma
         weights = rounded(-_scale(border) * (nearness.normalization_.T @ border.coef_), PRODUCT_DIGITS)
+        # Exponentials are taken several at once, and what is left over of a batch has other last bits. So that nothing
+        # is, landmarks of no weight fill them up.
+        missing = -len(weights) % EXPONENTIALS_AT_ONCE
+        landmarks = np.pad(nearness.components_, ((0, missing), (0, 0)))
+        weights = np.pad(weights, (0, missing))
         squares = rounded(-gamma * (landmarks**2).sum(axis=1), PRODUCT_DIGITS)
         graph = Graph()
         table = graph.table(columns)

@@ -58,7 +58,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "NOTHING": wording.NOTHING,
         "FLAGS_NOTHING": wording.FLAGS_NOTHING,
-        "FOLDS_AFTER_SEARCH": wording.FOLDS_AFTER_SEARCH,
+        "FOLDS_AFTER_CHOICE": wording.FOLDS_AFTER_CHOICE,
         "POLICIES": POLICIES,
         "NAMED": NAMED,
         "better_in_test": _better_in_test,

@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,10 @@ COLOURS = {
     PURPLE: "purple",
     BROWN: "brown",
 }
+
+# Of models that are not the champion. With two colours, as many as there can be look all different: five and not four,
+# so that each stands with either colour. All are short enough for the legend.
+DASHES = ("-", "-.", (0, (3, 1)), (0, (6, 1, 1, 1, 1, 1)), (0, (1, 1)))
 
 SETTINGS: Any = {
     "font.family": "sans-serif",
@@ -85,18 +90,14 @@ def lines(models: Sequence[ModelPredictions], baselines: Sequence[ModelPredictio
     winner = next(each for each in models if each.name == champion)
     drawn = [
         Line(each, {"color": colour, "linewidth": 1.5, "linestyle": style})
-        for each, colour, style in zip(baselines, _cycle((PURPLE, BROWN)), _cycle(((0, (1, 1.2)), (0, (4, 2)))),
+        for each, colour, style in zip(baselines, cycle((PURPLE, BROWN)), cycle(((0, (1, 1.2)), (0, (4, 2)))),
                                        strict=False)
     ]  # fmt: skip
     drawn += [
         Line(each, {"color": colour, "linewidth": 1.6, "linestyle": style})
-        for each, colour, style in zip(others, _cycle((ORANGE, GREEN)), _cycle(("-", "-.")), strict=False)
+        for each, colour, style in zip(others, cycle((ORANGE, GREEN)), cycle(DASHES), strict=False)
     ]
     return [*drawn, Line(winner, {"color": BLUE, "linewidth": 2.6, "linestyle": "-"})]
-
-
-def _cycle(values: Sequence[Any]) -> list[Any]:
-    return list(values) * 8
 
 
 def panel(width: float = 5.8, height: float = 4.3) -> tuple[Figure, Any]:

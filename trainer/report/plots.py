@@ -16,6 +16,7 @@ from evaluation.result import Evaluation
 from trainer.report.plot_style import BLUE, GREEN, INK, MUTED, ORANGE, Line, Plot, drawing, legend, lines, panel
 
 LONGEST_NAME = 48  # characters of a feature's
+MOST_BESIDE = 5  # confusion matrices: of more, the page could only show numbers that nobody can read
 PROBABILITIES = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 
 
@@ -116,8 +117,13 @@ def _calibration(scene: Scene) -> Figure:
 
 def _confusion(scene: Scene) -> Figure:
     shown = scene.lines[::-1]
-    figure = Figure(figsize=(max(11.9, 2.4 * len(shown)), 2.75), layout="constrained")
-    for axes, line in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+    beside = min(len(shown), MOST_BESIDE)
+    rows = -(-len(shown) // beside)
+    figure = Figure(figsize=(max(11.9, 2.4 * beside), 2.75 * rows), layout="constrained")
+    places = figure.subplots(rows, beside, squeeze=False).ravel()
+    for axes in places[len(shown) :]:
+        axes.set_axis_off()
+    for place, (axes, line) in enumerate(zip(places, shown, strict=False)):
         each = line.model
         cells = confusion(each.test.scores, each.test.is_fraud, each.threshold)
         counts = np.array([[cells.passed, cells.false_alarms], [cells.missed, cells.caught]])
@@ -133,7 +139,7 @@ def _confusion(scene: Scene) -> Figure:
                           fontsize=7.5)  # fmt: skip
         axes.set(xlim=(0, 2), ylim=(2, 0), xticks=(0.5, 1.5), yticks=(0.5, 1.5))
         axes.set_xticklabels(("passed", "flagged"))
-        axes.set_yticklabels(("genuine", "fraud") if line is shown[0] else ("", ""), rotation=90, va="center")
+        axes.set_yticklabels(("", "") if place % beside else ("genuine", "fraud"), rotation=90, va="center")
         axes.set_title(_wrapped(each.name), fontsize=8.5, fontweight="bold" if line is shown[0] else "normal")
         axes.tick_params(length=0)
         axes.grid(visible=False)

@@ -68,9 +68,10 @@ FLAGS_NOTHING = {
     "cost": "on the validation period no case was worth its review",
 }
 
-FOLDS_AFTER_SEARCH = (
-    "The hyper-parameters were searched once, on the validation period of the whole training, and not again for each "
-    "fold. That period lies before some of these tests and within others, so the figures here flatter a little."
+FOLDS_AFTER_CHOICE = (
+    "What validation chose, the hyper-parameters of a search or the weights of an ensemble, was chosen once, on the "
+    "validation period of the whole training, and not again for each fold. That period lies before some of these tests "
+    "and within others, so the figures here flatter a little."
 )
 
 TOO_GOOD_AUC = 0.995

@@ -16,6 +16,8 @@ from evaluation.ranking import Confusion, confusion, ratio
 from evaluation.result import Evaluation, Proof
 from risk.bundle import Manifest
 from risk.clock import SECOND, to_text
+from trainer.families import ENSEMBLE
+from trainer.families.ensemble import shares_in_words
 from trainer.fit import FittedModel, Session
 from trainer.load import External
 from trainer.report.page import page
@@ -134,7 +136,10 @@ def about_training(
         **({} if external is None else {"external data": about_external(external)}),
         **({} if evaluation.proof is None else {"proof": _proof(evaluation.proof)}),
         "hyper-parameters": {
-            each.name: ", ".join(f"{name} = {value}" for name, value in each.fit.parameters.items()) for each in models
+            each.name: shares_in_words(each.fit.parameters)
+            if each.name == ENSEMBLE
+            else ", ".join(f"{name} = {value}" for name, value in each.fit.parameters.items())
+            for each in models
         },
         "seconds that each stage took": {name: round(seconds, 2) for name, seconds in manifest.timings.items()},
         "libraries": manifest.libraries,
