@@ -6,7 +6,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import compress
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -54,19 +53,21 @@ class _Seen(NamedTuple):
 
 
 class _Labels(NamedTuple):
-    """Labels of one day, in the order in which they were learned."""
+    """Labels of one day that all say fraud, or all genuine."""
 
+    are_fraud: bool
     identities: list[str]
     customers: list[str]
-    is_fraud: list[bool]
-    times: list[int]
+    times: Array
+    places: Array  # in the order in which all labels were learned
+    named: set[str]  # the identities once more
 
     @classmethod
-    def of(cls, labels: LabelBlock, rows: Array) -> "_Labels":
+    def of(cls, labels: LabelBlock, rows: Array, first_place: int, *, are_fraud: bool) -> "_Labels":
         identities, customers = (
             [column[row] for row in rows.tolist()] for column in (labels.transaction_id, labels.customer_id)
         )
-        return cls(identities, customers, labels.is_fraud[rows].tolist(), labels.labelled_at[rows].tolist())
+        return cls(are_fraud, identities, customers, labels.labelled_at[rows], rows + first_place, set(identities))
 
 
 def _are_in(texts: set[str], column: Sequence[str]) -> Array:
@@ -81,6 +82,7 @@ class SeenDays:
         self._next = opening_day
         self._pending: defaultdict[int, list[_Seen]] = defaultdict(list)
         self._labels: defaultdict[int, list[_Labels]] = defaultdict(list)  # by day of the label
+        self._learned = 0
         self._keep = keep
         self.handed_out: list[LedgerDay] = []
         self.stragglers = 0
@@ -92,7 +94,11 @@ class SeenDays:
         days = labels.labelled_at // DAY
         for day in np.unique(days).tolist():
             if self._next is None or day >= self._next:
-                self._labels[day].append(_Labels.of(labels, np.flatnonzero(days == day)))
+                for are_fraud in (False, True):
+                    rows = np.flatnonzero((days == day) & (labels.is_fraud == are_fraud))
+                    if len(rows):
+                        self._labels[day].append(_Labels.of(labels, rows, self._learned, are_fraud=are_fraud))
+        self._learned += len(days)
 
     def see(self, block: Block, rows: Array) -> None:
         days = block.event_time[rows] // DAY
@@ -118,7 +124,7 @@ class SeenDays:
 
     def _close(self, day: int) -> LedgerDay:
         seen = self._pending.pop(day, [])
-        reported = self._reported(day)
+        reported = self._reported(day, seen)
         identities = {identity for _, identity in reported}
         merchants: list[str] = []
         times, frauds = [np.empty(0, np.int64)], [np.empty(0, bool)]
@@ -132,19 +138,24 @@ class SeenDays:
             del self._labels[old]  # they can count for no day that is still open
         return close_day(day, self._terms, merchants, np.concatenate(times), np.concatenate(frauds))
 
-    def _reported(self, day: int) -> set[tuple[str, str]]:
+    def _reported(self, day: int, seen: Sequence[_Seen]) -> set[tuple[str, str]]:
         """Customer and id of what labels call a fraud at the cutoff: of the labels of a transaction the newest."""
         days = range(day, label_cutoff(day, self._terms.label_delay_days) // DAY)
         counting = [labels for when in days for labels in self._labels.get(when, ())]
-        # Nearly all labels call genuine what nobody ever called a fraud.
-        accused = {identity for labels in counting for identity in compress(labels.identities, labels.is_fraud)}
-        newest: dict[tuple[str, str], tuple[int, bool]] = {}
+        # Nearly all labels call genuine what nobody ever called a fraud. With a long delay there are those of many
+        # days, and to go through all of them for each day would take longer than the features.
+        called = set[str]().union(*(labels.named for labels in counting if labels.are_fraud))
+        accused = {identity for some in seen for identity in some.identities if identity in called}
+        newest: dict[tuple[str, str], tuple[int, int, bool]] = {}
         for labels in counting:
+            if accused.isdisjoint(labels.named):
+                continue
             for row in np.flatnonzero(_are_in(accused, labels.identities)).tolist():
-                transaction, time = (labels.customers[row], labels.identities[row]), labels.times[row]
-                if transaction not in newest or time >= newest[transaction][0]:
-                    newest[transaction] = time, labels.is_fraud[row]
-        return {transaction for transaction, (_, is_fraud) in newest.items() if is_fraud}
+                transaction = labels.customers[row], labels.identities[row]
+                said = int(labels.times[row]), int(labels.places[row]), labels.are_fraud
+                if transaction not in newest or said > newest[transaction]:
+                    newest[transaction] = said
+        return {transaction for transaction, (*_, is_fraud) in newest.items() if is_fraud}
 
 
 class MerchantLedger:

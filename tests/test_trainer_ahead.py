@@ -14,14 +14,14 @@ class Steps:
     def __init__(self, count: int, *, fails_at: int | None = None) -> None:
         self.made: list[int] = []
         self.is_closed = False
-        self.threads: set[str] = set()
+        self.threads: list[str] = []
         self.has_made_two = Event()
         self._count, self._fails_at = count, fails_at
 
     def numbers(self) -> Generator[int, None, None]:
         try:
             for number in range(self._count):
-                self.threads.add(current_thread().name)
+                self.threads.append(current_thread().name)
                 if number == self._fails_at:
                     raise ValueError(f"no {number}")
                 self.made.append(number)
@@ -38,7 +38,32 @@ def test_items_come_once_and_in_order(at_most: int) -> None:
     with ahead(steps.numbers(), at_most=at_most) as numbers:
         assert list(numbers) == list(range(20))
     assert steps.is_closed
-    assert main_thread().name not in steps.threads
+    assert main_thread().name not in steps.threads[1:]
+
+
+def test_the_first_item_is_made_where_an_interrupt_arrives() -> None:
+    """It may take as long as sorting a file, and who waits for another thread's would go on waiting."""
+    steps = Steps(20)
+    with ahead(steps.numbers(), at_most=1):
+        assert steps.threads[0] == main_thread().name
+    assert steps.is_closed
+
+    def sorting() -> Generator[int, None, None]:
+        try:
+            raise KeyboardInterrupt
+            yield 0
+        finally:
+            steps.is_closed = True
+
+    steps.is_closed = False
+    with pytest.raises(KeyboardInterrupt), ahead(sorting(), at_most=1):
+        pass
+    assert steps.is_closed
+
+
+def test_of_nothing_nothing_comes() -> None:
+    with ahead(Steps(0).numbers(), at_most=1) as numbers:
+        assert list(numbers) == []
 
 
 def test_the_next_item_is_made_while_one_is_worked_on_and_no_more() -> None:
