@@ -1,6 +1,7 @@
 """The open file: one connection, its transactions, and whether the path still leads to it."""
 
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -20,7 +21,9 @@ Answer = TypeVar("Answer")
 LOOKS_EVERY_MS = 50
 # Larger ones gain nothing; the smaller ones are for the rest.
 ROWS_IN_A_STATEMENT = 100, 10, 1
-ALIKE_FROM = 100
+# Few rows are often alike by chance, and each way to be it is a statement of its own. Early versions of Python 3.12
+# warn of each numbered place, a thousand times a statement.
+ALIKE_FROM = sys.maxsize if (3, 12) <= sys.version_info < (3, 12, 4) else 100
 
 
 def place_of(path: Path) -> tuple[int, int] | None:
@@ -64,7 +67,6 @@ def insert_all(connection: sqlite3.Connection, head: str, rows: Sequence[Sequenc
     for many in ROWS_IN_A_STATEMENT:
         while len(rows) - done >= many:
             columns = list(zip(*rows[done : done + many], strict=True))
-            # Few rows are often alike by chance, and each way to be it is a statement of its own.
             alike = tuple(many >= ALIKE_FROM and column.count(column[0]) == many for column in columns)
             once = [column[0] for column in compress(columns, alike)]
             rest = zip(*(column for column, is_alike in zip(columns, alike, strict=True) if not is_alike), strict=True)
@@ -75,6 +77,8 @@ def insert_all(connection: sqlite3.Connection, head: str, rows: Sequence[Sequenc
 @cache
 def _places(alike: tuple[bool, ...], rows: int) -> str:
     """What is given once comes first."""
+    if not any(alike):
+        return ", ".join([f"({', '.join('?' * len(alike))})"] * rows)
     first, following = count(1), count(1 + sum(alike))
     once = [f"?{next(first)}" if is_alike else None for is_alike in alike]
     return ", ".join(f"({', '.join(place or f'?{next(following)}' for place in once)})" for _ in range(rows))
