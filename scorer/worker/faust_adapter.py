@@ -19,6 +19,7 @@ from typing import Any, cast
 
 import aiokafka
 import faust
+from aiokafka.errors import IllegalStateError
 from faust.app.base import BootStrategy
 from faust.tables import TableManager
 from faust.transport.drivers import TRANSPORTS
@@ -92,6 +93,8 @@ class Consumer(driver.Consumer):
                 await self._seek_to_store()
         except TimeoutError as error:
             self._ownership.fatal(BrokerAwayError(f"no partition could be sought in {SEEK_SECONDS:g} s ({error!r})"))
+        except IllegalStateError:
+            raise  # a partition was taken away meanwhile; Faust goes on with the rebalance that does it
         except Exception as error:
             self._ownership.fatal(error)
 
