@@ -17,7 +17,7 @@ import onnxruntime
 from risk.bundle import ONNX_RUNTIME, TREES, ScoredBy
 from risk.codes import Array
 from risk.errors import BundleError
-from risk.onnx_graph import read_graph
+from risk.onnx_graph import Graph, read_graph
 from risk.trees import Trees
 
 # A batch of one goes through another kernel, with other last bits: it is padded to two.
@@ -32,11 +32,12 @@ class Model(Protocol):
 
 def model_of(onnx: bytes, width: int, name: str, scored_by: ScoredBy) -> Model:
     """BundleError where that cannot score this file's rows of `width` features."""
+    graph = read_graph(onnx, name)
     if scored_by == TREES:
-        return Trees(read_graph(onnx, name), width, name)
-    runtime = OnnxModel(onnx, width, name)
+        return Trees(graph, width, name)
+    runtime = OnnxModel(onnx, width, name, graph)
     try:
-        trees = Trees(read_graph(onnx, name), width, name, as_onnx_runtime=True)
+        trees = Trees(graph, width, name, as_onnx_runtime=True)
     except BundleError:
         return runtime
     # The exponential is the C library's: where that of numba were another, many rows would show it.
@@ -46,17 +47,20 @@ def model_of(onnx: bytes, width: int, name: str, scored_by: ScoredBy) -> Model:
 
 def quickest(onnx: bytes, width: int, name: str) -> tuple[ScoredBy, Model]:
     """What a new bundle names: whatever the loop over trees does not take is ONNX Runtime's."""
+    graph = read_graph(onnx, name)
     try:
-        return TREES, Trees(read_graph(onnx, name), width, name)
+        return TREES, Trees(graph, width, name)
     except BundleError:
-        return ONNX_RUNTIME, OnnxModel(onnx, width, name)
+        return ONNX_RUNTIME, OnnxModel(onnx, width, name, graph)
 
 
 class OnnxModel:
     """With two threads, batch sizes differ in the last bits (measured); so one thread, and processes for more."""
 
-    def __init__(self, onnx: bytes, width: int, name: str) -> None:
-        read_graph(onnx, name)
+    def __init__(self, onnx: bytes, width: int, name: str, graph: Graph | None = None) -> None:
+        """`graph`: of the same file, where the caller has read it already; reading it is what allows it."""
+        if graph is None:
+            read_graph(onnx, name)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
