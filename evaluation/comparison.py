@@ -7,18 +7,20 @@ import numpy as np
 
 from evaluation.bootstrap import CONFIDENCE, Draws, Formula, Sampled, draw_all, figure, units_of
 from evaluation.card_precision import PLACES, CardPrecision, card_precision
+from evaluation.gain import gain_rows
 from evaluation.money import (
     NO_SCORE,
     Accounting,
     Policy,
     Scored,
     levels,
+    marked,
     of_probability,
     rivals,
     scored,
     sweep,
 )
-from evaluation.ranking import NO_MERCHANT, Confusion, Predictions, Ranking, brier, confusion, ratio
+from evaluation.ranking import NO_MERCHANT, Confusion, Predictions, Ranking, areas, brier, confusion, ratio
 from evaluation.result import (
     AreaFigures,
     Cells,
@@ -30,6 +32,7 @@ from evaluation.result import (
     ModelEvaluation,
     MoneyFigures,
     NetMoney,
+    OnValidation,
     PeriodFacts,
     PolicyEvaluation,
 )
@@ -106,6 +109,8 @@ def compare(
         levels=levels(main.scored.accounting, winner.threshold, winner.medium),
         missing=_missing(winner, tuple(draws)),
         sweep=sweep(main.scored.accounting, winner.threshold),
+        gains=gain_rows(test),
+        marked=marked(main.scored.accounting, winner.threshold, winner.medium),
     )
 
 
@@ -192,6 +197,7 @@ class ModelFigures:
             kinds=tuple(self._kind(place, name, mask, draws) for place, (name, mask) in enumerate(self._kinds.items())),
             importances=tuple((name, float(value)) for name, value in model.importances),
             milliseconds_per_1000_rows=model.milliseconds_per_1000_rows,
+            on_validation=_on_validation(model),
         )
 
     def _kind(self, place: int, name: str, mask: Array, draws: DrawsByUnit) -> KindRecall:
@@ -200,6 +206,18 @@ class ModelFigures:
         return KindRecall(
             name, frauds, caught, drawn_figure(caught / frauds, draws, f"kind {place}"), float(amounts.sum())
         )
+
+
+def _on_validation(model: ModelPredictions) -> OnValidation:
+    scores, is_fraud = model.validation.scores, model.validation.is_fraud
+    found, cells = areas(scores, is_fraud), confusion(scores, is_fraud, model.threshold)
+    return OnValidation(
+        average_precision=plain(found.average_precision),
+        roc_auc=plain(found.roc_auc),
+        brier=plain(brier(scores, is_fraud)),
+        precision=plain(cells.precision),
+        recall=plain(cells.recall),
+    )
 
 
 def rows_of_kinds(predictions: Predictions) -> dict[str, Array]:
@@ -236,6 +254,7 @@ def money_formulas(costs: Costs, days: int) -> dict[str, Formula]:
         "alert_recall": lambda sums: ratio(sums["caught"], sums["frauds"]),
         "good_customers_flagged": lambda sums: sums["good_alerts"],
         "saved": lambda sums: sums["saved"],
+        "value_recall": lambda sums: ratio(sums["saved"], sums["saved"] + sums["lost"]),
         "gain": lambda sums: sums["saved"] - cost * sums["alerts"],
         "cost": lambda sums: sums["lost"] + cost * sums["alerts"],
     }
@@ -255,6 +274,7 @@ def money_figures(money: NetMoney, draws: DrawsByUnit) -> MoneyFigures:
         review=money.review,
         cost=drawn_figure(money.cost, draws, "cost"),
         gain=drawn_figure(money.gain, draws, "gain"),
+        value_recall=drawn_figure(money.value_recall, draws, "value_recall"),
     )
 
 
