@@ -61,6 +61,20 @@ def test_what_was_asked_for_is_tried_on_all_days_however_poor_it_began() -> None
     assert trials[0].is_chosen
 
 
+def test_a_number_of_rows_is_as_large_a_share_of_the_rows_in_every_round() -> None:
+    """A leaf's least rows: with an eighth of the rows, an eighth of them."""
+    family, fits = family_of("lightgbm"), []
+    asked = {**read_parameters(None, ["lightgbm"])["lightgbm"], "min_child_samples": 100}
+
+    def fit(setting: Mapping[str, Any], _: Round) -> Seen:
+        fits.append((setting["min_child_samples"], setting["num_leaves"]))
+        return Seen(0.5)
+
+    _, trials = search(family, [asked, {**asked, "min_child_samples": 3}], ROUNDS, fit)
+    assert fits == [(12, 31), (1, 31), (25, 31), (1, 31), (100, 31), (3, 31)]
+    assert [each.parameters["min_child_samples"] for each in trials] == [100, 3]
+
+
 def test_of_equal_ones_the_first_is_chosen() -> None:
     _, _, trials = searched([0.5, 0.5, 0.5])
     assert [each.is_chosen for each in trials] == [True, False, False]
