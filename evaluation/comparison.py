@@ -14,11 +14,12 @@ from evaluation.money import (
     Scored,
     levels,
     of_probability,
+    policy,
     rivals,
     scored,
     sweep,
 )
-from evaluation.ranking import NO_MERCHANT, Confusion, Predictions, Ranking, brier, confusion, ratio
+from evaluation.ranking import NO_MERCHANT, Confusion, Predictions, Ranking, areas, brier, confusion, ratio
 from evaluation.result import (
     AreaFigures,
     Cells,
@@ -30,6 +31,7 @@ from evaluation.result import (
     ModelEvaluation,
     MoneyFigures,
     NetMoney,
+    PairedComparison,
     PeriodFacts,
     PolicyEvaluation,
 )
@@ -68,7 +70,10 @@ def compare(
     first = _place_of(models, champion)
     winner = models[first]
     test = winner.test
-    _check_same_rows(everyone, truth)
+    _check_same_rows([(each.name, each.test) for each in everyone])
+    if truth is not None and len(truth) != len(test.scores):
+        raise EngineError(f"truth: got {len(truth)} true probabilities, expected one for each of {len(test.scores)} "
+                          "test rows; hand over those of the test rows only")  # fmt: skip
 
     own = [ModelFigures(each, costs) for each in everyone]
     main = own[first]
@@ -106,6 +111,46 @@ def compare(
         levels=levels(main.scored.accounting, winner.threshold, winner.medium),
         missing=_missing(winner, tuple(draws)),
         sweep=sweep(main.scored.accounting, winner.threshold),
+    )
+
+
+def paired(
+    named: tuple[str, Predictions],
+    other: tuple[str, Predictions],
+    costs: Costs,
+    cases_per_day: float,
+    *,
+    seed: int,
+    resamples: int,
+) -> PairedComparison:
+    """Two models at equal work: each raises the most cases that are no more than `cases_per_day` in the period. Their
+    own thresholds play no part, so that only who ranks the frauds higher can win."""
+    sides = [(name, scored(predictions, costs)) for name, predictions in (named, other)]
+    _check_same_rows([(name, side.predictions) for name, side in sides])
+    test = sides[0][1].predictions
+    most = cases_per_day * test.days + 1e-9  # the rounding of the product must not take a case away
+    policies = [policy(name, "", side, side.accounting.threshold_for_alerts(most)) for name, side in sides]
+    samples = [
+        Sampled(each.columns, money_formulas(costs, test.days), Ranking(side.predictions.scores, test.is_fraud))
+        for each, (_, side) in zip(policies, sides, strict=True)
+    ]
+    reached = [areas(side.predictions.scores, test.is_fraud).average_precision for _, side in sides]
+    draws = {units.name: draw_all(samples, units, seed=seed, resamples=resamples) for units in units_of(test)}
+
+    def difference(first: float | None, second: float | None, name: str) -> Figure:
+        value = None if first is None or second is None else first - second
+        return figure(value, {unit: one[name] - two[name] for unit, (one, two) in draws.items()})
+
+    money, other_money = (each.money for each in policies)
+    return PairedComparison(
+        name=named[0],
+        other=other[0],
+        cases_per_day=cases_per_day,
+        money=money,
+        other_money=other_money,
+        frauds_caught=difference(money.recall, other_money.recall, "alert_recall"),
+        saved=difference(money.saved, other_money.saved, "saved"),
+        average_precision=difference(reached[0], reached[1], "average_precision"),
     )
 
 
@@ -326,14 +371,11 @@ def _place_of(models: Sequence[ModelPredictions], champion: str) -> int:
     raise EngineError(f"champion: got {champion!r}, expected one of the models ({', '.join(names)}); name one of them")
 
 
-def _check_same_rows(everyone: Sequence[ModelPredictions], truth: Array | None) -> None:
+def _check_same_rows(everyone: Sequence[tuple[str, Predictions]]) -> None:
     """Figures side by side mean nothing on different rows, and shared draws would not fit."""
-    first = everyone[0].test
-    for each in everyone:
+    (first_name, first), *others = everyone
+    for name, test in others:
         for field in ("event_times", "customers", "is_fraud"):
-            if not np.array_equal(getattr(each.test, field), getattr(first, field)):
-                raise EngineError(f"{each.name}: got other test rows ({field}) than {everyone[0].name}, expected the "
-                                  "same rows in the same order; judge all on one test")  # fmt: skip
-    if truth is not None and len(truth) != len(first.scores):
-        raise EngineError(f"truth: got {len(truth)} true probabilities, expected one for each of {len(first.scores)} "
-                          "test rows; hand over those of the test rows only")  # fmt: skip
+            if not np.array_equal(getattr(test, field), getattr(first, field)):
+                raise EngineError(f"{name}: got other test rows ({field}) than {first_name}, expected the same rows in "
+                                  "the same order; judge all on one test")  # fmt: skip

@@ -159,6 +159,20 @@ class Costs(Struct, frozen=True):
     alerts_per_day: float | None  # the most that the team can work; None: no cap
 
 
+class PairedComparison(Struct, frozen=True):
+    """Two models on the same rows, each at the threshold that gives it as many cases as the other; the differences
+    are the first less the second, with intervals from the same draws."""
+
+    name: str
+    other: str
+    cases_per_day: float  # the most that each was allowed
+    money: NetMoney
+    other_money: NetMoney
+    frauds_caught: Figure  # the difference as a share of all frauds: 0.02 is two of a hundred
+    saved: Figure  # the difference in loss prevented; reviews cost both the same
+    average_precision: Figure
+
+
 class Proof(Struct, frozen=True):
     """That the served model is the trained one: what was compared, and came out right."""
 
