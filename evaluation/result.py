@@ -4,6 +4,8 @@ Money is in the data's currency, times are milliseconds UTC. None: it cannot be 
 default, so that what an older version wrote can be read.
 """
 
+from typing import Any
+
 from msgspec import Struct
 
 
@@ -224,6 +226,23 @@ class Fold(Struct, frozen=True):
     note: str | None
 
 
+class TrialRound(Struct, frozen=True):
+    """A setting fitted on the latest days of the fit period, and judged on validation."""
+
+    days: int | None  # None where rows were drawn at random
+    transactions: int
+    average_precision: float
+
+
+class Trial(Struct, frozen=True):
+    """A setting that a search tried. The first of each model is what was asked for."""
+
+    model: str
+    parameters: dict[str, Any]  # those that a search draws
+    rounds: tuple[TrialRound, ...]  # that it was in, the fewest days first
+    is_chosen: bool
+
+
 class Evaluation(Struct, frozen=True, omit_defaults=True):
     """Models and baselines side by side, on one set of rows."""
 
@@ -247,6 +266,7 @@ class Evaluation(Struct, frozen=True, omit_defaults=True):
     folds_follow_a_search: bool | None = None  # or another choice on validation, which no fold makes again
     gains: tuple[GainRow, ...] = ()  # of the champion; none in a test without fraud
     marked: tuple[MarkedThreshold, ...] = ()
+    trials: tuple[Trial, ...] = ()  # of a search
 
     def model(self, name: str) -> ModelEvaluation | None:
         return next((each for each in self.models if each.name == name), None)

@@ -53,7 +53,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     forms = (wording.share, wording.decimal, wording.fine, wording.count, wording.per_day, wording.milliseconds,
-             wording.threshold, wording.probability_threshold, wording.signed, wording.lift,
+             wording.threshold, wording.probability_threshold, wording.signed, wording.lift, wording.setting,
              wording.caution)  # fmt: skip
     environment.globals |= {form.__name__: form for form in forms}
     environment.globals |= {

@@ -58,6 +58,11 @@ def signed(value: float) -> str:
     return ("+" if value > 0 else "") + count(value)
 
 
+def setting(value: object) -> str:
+    """A hyper-parameter: what a search drew has more digits than anybody reads."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
 def money(currency: str) -> Format:
     def formatted(value: float) -> str:
         whole = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.2f}"
