@@ -14,6 +14,7 @@ from risk.codes import Array
 from risk.model import Model
 from trainer.calibrate import Calibrated, predictions_of
 from trainer.fit import FittedModel, Session
+from trainer.groupings import context_of
 from trainer.matrix import Matrix
 from trainer.promotion import AMOUNT_ALONE
 from trainer.splits import Part
@@ -96,6 +97,7 @@ def evaluate(session: Session, candidates: Candidates, sample: Sample, *, with_m
             Costs(plan.review_cost, plan.loss_rate, plan.alerts_per_day),
             seed=plan.seed,
             resamples=plan.resamples,
+            context=context_of(sample.matrix, sample.part),
         )
     return Evaluated(evaluation, models, baselines)
 

@@ -13,7 +13,7 @@ from evaluation.comparison import ModelPredictions
 from evaluation.gain import gain_curves
 from evaluation.money import Accounting, spread
 from evaluation.ranking import calibration, confusion, precision_recall, roc_curve
-from evaluation.result import Evaluation, MarkedThreshold
+from evaluation.result import Evaluation, MarkedThreshold, Stretch
 from trainer.report.plot_style import BLUE, GREEN, INK, MUTED, ORANGE, Line, Plot, drawing, legend, lines, panel
 
 LONGEST_NAME = 48  # characters of a feature's
@@ -29,6 +29,7 @@ class Scene(NamedTuple):
     loss_rate: float
     currency: str
     marked: Sequence[MarkedThreshold]
+    days: Sequence[Stretch]  # of the test
 
     @property
     def champion(self) -> Line:
@@ -44,11 +45,13 @@ def draw_plots(
     """What could be drawn, and what could not, with the reason: a report is worth more than any plot in it."""
     costs = evaluation.costs
     scene = Scene(lines(models, baselines, evaluation.champion), costs.review_cost, costs.loss_rate, currency,
-                  evaluation.marked)  # fmt: skip
+                  evaluation.marked, evaluation.course.days if evaluation.course else ())  # fmt: skip
     drawn = [("scores", _scores), ("calibration", _calibration), ("confusion", _confusion)]
     if scene.champion.model.test.is_fraud.any():
         drawn = [("roc", _roc), ("precision_recall", _precision_recall), *drawn,
                  ("profit", _profit), ("alerts_recall", _alerts_recall), ("gain", _gain)]  # fmt: skip
+    if len(scene.days) > 1:
+        drawn.append(("course", _course))
     if scene.champion.model.importances:
         drawn.append(("importances", _importances))
     plots, failed = [], []
@@ -248,6 +251,28 @@ def _alerts_recall(scene: Scene) -> Figure:
     axes.set(xscale="log", xlabel="cases a day (log scale)", ylabel="frauds caught", ylim=(0, 1.02))
     _write_marks(axes.xaxis, lambda value, _: f"{value:,g}")
     _percent(axes.yaxis)
+    legend(figure, axes)
+    return figure
+
+
+def _course(scene: Scene) -> Figure:
+    """Frauds of each day and how many of them were caught, over the share that was flagged."""
+    figure, axes = panel(width=11.9, height=3.6)
+    days = scene.days
+    places = np.arange(len(days))
+    axes.bar(places, [day.frauds for day in days], color=ORANGE, alpha=0.45, width=0.8, label="frauds missed")
+    axes.bar(places, [day.frauds_caught for day in days], color=GREEN, width=0.8, label="frauds caught")
+    shown = np.unique(np.linspace(0, len(days) - 1, min(len(days), 12)).astype(int))
+    axes.set_xticks(shown, [days[place].first for place in shown])
+    axes.set(ylabel="frauds")
+    axes.grid(visible=False, axis="x")
+    rate = axes.twinx()
+    rate.plot(places, [day.alerts / day.transactions if day.transactions else np.nan for day in days], color=BLUE,
+              linewidth=1.8, marker="o", markersize=3)  # fmt: skip
+    axes.plot([], [], color=BLUE, linewidth=1.8, marker="o", markersize=3, label="alert rate (right)")
+    rate.set_ylim(bottom=0)
+    rate.grid(visible=False)
+    _percent(rate.yaxis)
     legend(figure, axes)
     return figure
 
