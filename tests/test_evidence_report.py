@@ -32,7 +32,8 @@ ABOUT = {
     "rows": 12345,
     "options": {"label_delay": "7 days", "model": ["strong", "weak"]},
 }
-PLOTS = {"roc", "precision_recall", "calibration", "confusion", "importances", "scores", "cost", "alerts_recall"}
+PLOTS = {"roc", "precision_recall", "calibration", "confusion", "importances", "scores", "profit", "alerts_recall",
+         "gain"}  # fmt: skip
 IMPORTANCES = (("amount", 0.2), ("count_1h", 0.05), ("country", -0.001))
 ALONE = {"meta", "br", "path", "use", "img", "hr", "link"}
 
@@ -188,9 +189,16 @@ def test_the_page_says_what_a_head_of_risk_asks(written):
     for words in ("Report on strong-0a1b2c3d", "probability × amount", "flag nothing", "cards <&> more.csv", "12,345",  # noqa: RUF001
                   "7 days", "takeover", "Of what is possible", "CP@100", "95 % interval"):  # fmt: skip
         assert words in read
-    # A team works cases. The word alert is left to where a case is said to be made of them.
+    # A team works cases: an alert is one transaction, and nobody counts them by day.
     assert "cases a day" in read
-    assert read.count("alert") == 2
+    assert "alerts a day" not in read
+    # Precision and recall are of transactions wherever they stand; what a team sees of its cases has other names.
+    heads = re.findall(r"<th scope=col>([^<]*(?:precision|recall)[^<]*)", text)
+    heads = {head for head in heads if "average precision" not in head}
+    assert heads == {"precision of transactions", "recall of transactions"}
+    assert f"with {100 * money.value_recall.value:.1f} % of their value" in read
+    assert [row for row in evaluation.gains if f"{100 * row.frauds_so_far:.1f} %" not in read] == []
+    assert all(point.name in read for point in evaluation.marked)
     assert "cards &lt;&amp;&gt; more.csv" in text
 
 

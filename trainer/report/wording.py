@@ -37,6 +37,10 @@ def per_day(value: float) -> str:
     return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
+def lift(value: float) -> str:
+    return f"{value:.1f} ×" if value < 10 else f"{value:.0f} ×"  # noqa: RUF001  the sign that is meant
+
+
 def threshold(value: float) -> str:
     """Four places, or two digits where that would be nothing; never an exponent."""
     if value >= 10:
