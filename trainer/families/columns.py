@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, compose, helper, numpy_helper
+from onnx import TensorProto, compose, defs, helper, numpy_helper
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from risk.codes import Array
-from trainer.onnx_model import INPUT, TREES_DOMAIN, graph_of
+from risk.errors import EngineError
+from trainer.onnx_model import INPUT, OPSET, TREES_DOMAIN, TREES_OPSET, graph_of
 from trainer.reproducible import rounded
 
 SCALE_DIGITS = 9  # what lies beyond depends on the processor
@@ -75,10 +76,11 @@ class Graph:
             found.append(self.add("Cast", flat, to=TensorProto.DOUBLE))
         return found
 
-    def joined(self, model: onnx.ModelProto, name: str) -> str:
-        """Another model's graph, on the same features: its probabilities of fraud, a column in float64."""
+    def joined(self, model: onnx.ModelProto, name: str, takes: str = INPUT) -> str:
+        """Another model's graph, on the same features or others: its probabilities of fraud, a column in float64."""
+        _check_operators(name, model)
         member = compose.add_prefix(model, f"{name}/").graph
-        self._nodes.append(helper.make_node("Identity", [INPUT], [member.input[0].name], name=f"{name}/features"))
+        self._nodes.append(helper.make_node("Identity", [takes], [member.input[0].name], name=f"{name}/features"))
         self._nodes += member.node
         self._constants += member.initializer
         fraud = self.add("Gather", member.output[-1].name, np.array([1]), axis=1)
@@ -102,3 +104,16 @@ class Graph:
         name = f"constant{len(self._constants)}"
         self._constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
+
+
+def _check_operators(name: str, model: onnx.ModelProto) -> None:
+    """In one graph all operators are of one version: EngineError where that is another than the model's."""
+    ours = {"": OPSET, TREES_DOMAIN: TREES_OPSET}
+    own = {opset.domain: opset.version for opset in model.opset_import}
+    for node in model.graph.node:
+        versions = [defs.get_schema(node.op_type, of[node.domain], node.domain).since_version for of in (own, ours)]
+        if versions[0] != versions[1]:
+            raise EngineError(
+                f"{name}: got {node.op_type} of {name} in version {versions[0]}, expected {versions[1]}: in one graph "
+                "with others it could score otherwise than alone. Leave this model out."
+            )
