@@ -7,6 +7,7 @@ import numpy as np
 
 from evaluation.bootstrap import CONFIDENCE, Draws, Formula, Sampled, draw_all, figure, units_of
 from evaluation.card_precision import PLACES, CardPrecision, card_precision
+from evaluation.contributions import ContributionSample, contributions_of
 from evaluation.course import course_of
 from evaluation.facts import missing, on_validation, period_facts, plain
 from evaluation.gain import gain_rows
@@ -57,6 +58,7 @@ class ModelPredictions(NamedTuple):
     medium: float
     importances: tuple[tuple[str, float], ...]  # permutation, top 12; () for baselines
     milliseconds_per_1000_rows: float | None
+    contributions: ContributionSample | None = None  # of a champion whose family can say them
 
 
 class Context(NamedTuple):
@@ -130,6 +132,7 @@ def compare(
         segments=tuple(segments_of(test, winner.threshold, grouping) for grouping in context.groupings),
         course=course_of(test, winner.validation.scores, winner.threshold, main.policy.columns, context.unlabelled),
         is_random=context.is_random,
+        contributions=contributions_of(winner.contributions),
         gains=gain_rows(test),
         marked=marked(main.scored.accounting, winner.threshold, winner.medium),
     )

@@ -301,6 +301,31 @@ class Course(Struct, frozen=True):
     drift: float | None  # of the whole test
 
 
+class Effect(Struct, frozen=True):
+    """What values of a feature add to the log odds, on average."""
+
+    values: str
+    rows: int
+    mean: float
+
+
+class Contribution(Struct, frozen=True):
+    """One feature of the champion, on the sample."""
+
+    name: str
+    meaning: str
+    mean_absolute: float  # in log odds
+    effects: tuple[Effect, ...]  # of the strongest
+
+
+class Contributions(Struct, frozen=True):
+    """Exact contributions to the champion's log odds, on a sample of test rows; the strongest features first."""
+
+    rows: int
+    frauds: int
+    features: tuple[Contribution, ...]
+
+
 class Evaluation(Struct, frozen=True, omit_defaults=True):
     """Models and baselines side by side, on one set of rows."""
 
@@ -323,6 +348,7 @@ class Evaluation(Struct, frozen=True, omit_defaults=True):
     folds: tuple[Fold, ...] | None = None  # of a report that was made again
     folds_follow_a_search: bool | None = None  # or another choice on validation, which no fold makes again
     is_random: bool = False  # the rows of the test were drawn, whatever their times
+    contributions: Contributions | None = None  # None where the champion's family has no exact ones
     segments: tuple[Segments, ...] = ()
     course: Course | None = None
     gains: tuple[GainRow, ...] = ()  # of the champion; none in a test without fraud

@@ -11,6 +11,7 @@ from risk.clock import DAY
 from tests.evidence_cases import thrown
 from tests.training_rows import CHANNELS, made_matrix
 from trainer.groupings import NEW_AND_KNOWN, context_of
+from trainer.matrix import Words
 from trainer.splits import Part, Period
 
 TEST = thrown(2, lift=3.0, fraud_share=0.1)
@@ -92,6 +93,22 @@ def test_a_group_that_always_hits_has_an_interval_all_the_same():
     assert shares.value[0] == shares.high[0] == 1
     assert shares.low[0] < 0.6
     assert np.isnan(shares.value[1])
+
+
+def test_sensitive_attributes_are_measured_whether_learned_from_or_not():
+    """An age in bands; a channel that the models learn from is only there as sensitive."""
+    count = 400
+    ages = Words(tuple(str(18 + age) for age in range(60)), (np.arange(count) % 60).astype(np.int32))
+    channel = Words(CHANNELS, (np.arange(count) % 3).astype(np.int32))
+    zeros = np.zeros(count, int)
+    matrix = made_matrix(np.arange(count), zeros, zeros, channels=channel.codes)
+    matrix = matrix._replace(sensitive={"age": ages, "channel": channel})
+    age, by_channel, *others = context_of(matrix, Part(np.arange(count), zeros > 0, 1, None)).groupings
+    assert (age.name, age.is_sensitive, age.is_learned_from) == ("age", True, False)
+    assert len(age.words) == 6
+    assert age.words[0].startswith("below ")
+    assert (by_channel.name, by_channel.is_sensitive, by_channel.is_learned_from) == ("channel", True, True)
+    assert "channel" not in [each.name for each in others]
 
 
 def test_a_matrix_is_divided_by_what_it_has():

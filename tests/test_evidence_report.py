@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from sklearn.metrics import classification_report
 
-from evaluation.comparison import Context, compare
+from evaluation.comparison import compare
 from evaluation.result import Costs, Fold, Trial, TrialRound
-from evaluation.segments import Grouping
-from risk.clock import DAY, to_text
+from risk.clock import to_text
 from tests.evidence_cases import contender, evaluation_of, thrown
 from trainer.families import ENSEMBLE, FAMILIES
 from trainer.report.page import page
@@ -213,33 +212,6 @@ def test_a_caution_stands_before_the_headline():
         "<p class=lead><b>Caution:</b> too good to be true: a ROC-AUC of 0.999, most of it from &lt;new&gt;."
         in said[0.999]
     )
-
-
-def test_a_test_that_was_drawn_is_a_caution_in_the_headline():
-    one = evaluation_of("m", 0.4, 0.9)
-    assert "drawn at random" not in page(one, ABOUT, [])
-    assert "<p class=lead><b>Caution:</b> the test was drawn at random" in page(replace(one, is_random=True), ABOUT, [])
-
-
-def test_segments_and_weeks_are_on_the_page(tmp_path):
-    """With what is too small for a figure, what other data lack, and days of which nothing is known."""
-    validation, test = thrown(1, lift=4.0, rows=3000), thrown(2, lift=4.0, rows=3000)
-    one = contender("only", validation, test)
-    codes = (test.amounts > 20).astype(int) + (np.arange(3000) % 100 == 0)
-    silent = np.array([test.event_times.max() + DAY])
-    context = Context((Grouping("way <in>", ("small", "large", "odd"), codes),), silent)
-    evaluation = compare([one], [], "only", None, COSTS, **QUICK, context=context)
-    evaluation = replace(evaluation, external=replace(evaluation, missing=("nothing of the other source",)))
-    write_report(tmp_path, evaluation, [one], [], ABOUT, with_plots=False)
-    text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    read = " ".join(" ".join(Page(text).text).split())
-    assert "Way &lt;in&gt;" in text
-    for segment in evaluation.segments[0].segments:
-        assert segment.name in read
-        assert segment.note in read
-    assert "1 of 11 days have transactions and not one label" in read
-    assert evaluation.course.weeks[1].first in read
-    assert "nothing of the other source" in read
 
 
 def test_the_page_says_why_the_champion_is_the_champion(written, tmp_path):

@@ -13,6 +13,7 @@ from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES
 from risk.codes import Array
 from risk.model import Model
 from trainer.calibrate import Calibrated, predictions_of
+from trainer.contributions import contribution_sample
 from trainer.fit import FittedModel, Session
 from trainer.groupings import context_of
 from trainer.matrix import Matrix
@@ -87,6 +88,8 @@ def evaluate(session: Session, candidates: Candidates, sample: Sample, *, with_m
     """Side by side. `with_measures`: importances and speed too, which take longer than all the rest."""
     plan = session.plan
     models = [_predicted(session, each, sample, with_measures) for each in candidates.models]
+    if with_measures:
+        models = [_explained(session, candidates.champion, each, sample) for each in models]
     baselines = [_predicted(session, each, sample, with_measures=False) for each in candidates.baselines]
     with session.stages.stage("judge"):
         evaluation = compare(
@@ -100,6 +103,14 @@ def evaluate(session: Session, candidates: Candidates, sample: Sample, *, with_m
             context=context_of(sample.matrix, sample.part),
         )
     return Evaluated(evaluation, models, baselines)
+
+
+def _explained(session: Session, champion: FittedModel, model: ModelPredictions, sample: Sample) -> ModelPredictions:
+    if model.name != champion.name:
+        return model
+    with session.stages.stage("contributions"):
+        found = contribution_sample(session, champion, sample.values, sample.part.is_fraud)
+    return model._replace(contributions=found)
 
 
 def _predicted(

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from evaluation.comparison import Context
-from evaluation.segments import NOT_GIVEN, Grouping
+from evaluation.segments import MOST, NOT_GIVEN, Grouping
 from risk.catalogue import ATTRIBUTE_PREFIX
 from risk.codes import Array
 from trainer.matrix import Matrix
@@ -24,18 +24,39 @@ def context_of(matrix: Matrix, part: Part) -> Context:
 
 def _groupings(matrix: Matrix, rows: Array) -> Iterator[Grouping]:
     numbers = [feature.name for feature in matrix.feature_set.numbers]
+    for name, column in matrix.sensitive.items():
+        learned = name in matrix.categories or ATTRIBUTE_PREFIX + name in (*matrix.categories, *numbers)
+        yield _of_people(name, column.words, column.codes[rows])._replace(is_sensitive=True, is_learned_from=learned)
     for name, column in matrix.categories.items():
+        if name.removeprefix(ATTRIBUTE_PREFIX) in matrix.sensitive:
+            continue
         yield Grouping(_plain(name), column.words, column.codes[rows])
     if "customer_count_30d" in numbers:
         words = ("none: new, or long away", "1 to 4", "5 to 19", "20 or more")
         yield _bands(NEW_AND_KNOWN, matrix.number("customer_count_30d")[rows], KNOWN_FROM, words)
-    attributes = [name for name in numbers if name.startswith(ATTRIBUTE_PREFIX)][:MOST_NUMBERS]
-    for name in ("amount", *attributes):
+    attributes = [name for name in numbers if name.startswith(ATTRIBUTE_PREFIX)]
+    others = [name for name in attributes if name.removeprefix(ATTRIBUTE_PREFIX) not in matrix.sensitive]
+    for name in ("amount", *others[:MOST_NUMBERS]):
         values = matrix.number(name)[rows]
-        known = values[~np.isnan(values)]
-        edges = np.unique([_two_digits(edge) for edge in np.quantile(known, BANDS)]) if len(known) else np.empty(0)
-        if len(edges):
-            yield _bands(_plain(name), values, edges.tolist(), _words(edges.tolist()))
+        if not np.isnan(values).all():
+            yield _in_bands(_plain(name), values)
+
+
+def _of_people(name: str, words: tuple[str, ...], codes: Array) -> Grouping:
+    """In bands, where its words are many numbers, such as an age."""
+    if len(words) <= MOST:
+        return Grouping(_plain(name), words, codes)
+    try:
+        numbers = np.array([*map(float, words), np.nan])
+    except ValueError:
+        return Grouping(_plain(name), words, codes)
+    return _in_bands(_plain(name), numbers[codes])
+
+
+def _in_bands(name: str, values: Array) -> Grouping:
+    known = values[~np.isnan(values)]
+    edges = np.unique([_two_digits(edge) for edge in np.quantile(known, BANDS)]).tolist() if len(known) else [0.0]
+    return _bands(name, values, edges, _words(edges))
 
 
 def _bands(name: str, values: Array, edges: Sequence[float], words: tuple[str, ...]) -> Grouping:

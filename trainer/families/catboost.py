@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from catboost import CatBoostClassifier, CatBoostError
+from catboost import CatBoostClassifier, CatBoostError, Pool
 
 from risk.codes import Array
 from trainer.families import BALANCES
@@ -60,6 +60,9 @@ class CatBoost:
 
     def own_scores(self, model: Any, values: Array) -> Array:
         return np.asarray(model.predict_proba(values, thread_count=1)[:, 1])
+
+    def contributions(self, model: Any, values: Array) -> Array:
+        return np.asarray(model.get_feature_importance(Pool(values), type="ShapValues", thread_count=1))[:, :-1]
 
 
 FAMILY: Family = CatBoost()

@@ -53,6 +53,9 @@ class LightGBM:
     def own_scores(self, model: Any, values: Array) -> Array:
         return np.asarray(model.booster_.predict(values, num_threads=1))
 
+    def contributions(self, model: Any, values: Array) -> Array:
+        return np.asarray(model.booster_.predict(values, pred_contrib=True, num_threads=1))[:, :-1]
+
 
 FAMILY: Family = LightGBM()
 

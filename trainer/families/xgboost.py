@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from xgboost import XGBClassifier
+from xgboost import DMatrix, XGBClassifier
 from xgboost.core import XGBoostError
 
 from risk.codes import Array
@@ -59,6 +59,9 @@ class XGBoost:
             which = first, min(first + BLOCK, rounds)
             odds += booster.inplace_predict(values, iteration_range=which, predict_type="margin", base_margin=nothing)
         return np.asarray(1 / (1 + np.exp(-odds)))
+
+    def contributions(self, model: Any, values: Array) -> Array:
+        return np.asarray(model.get_booster().predict(DMatrix(values, nthread=1), pred_contribs=True))[:, :-1]
 
 
 FAMILY: Family = XGBoost()

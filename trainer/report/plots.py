@@ -8,15 +8,27 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogFormatter, PercentFormatter
 
-from console.terminal import harmless
 from evaluation.comparison import ModelPredictions
 from evaluation.gain import gain_curves
 from evaluation.money import Accounting, spread
 from evaluation.ranking import calibration, confusion, precision_recall, roc_curve
 from evaluation.result import Evaluation, MarkedThreshold, Stretch
-from trainer.report.plot_style import BLUE, GREEN, INK, MUTED, ORANGE, Line, Plot, drawing, legend, lines, panel
+from trainer.report.contribution_plots import effects, swarms
+from trainer.report.plot_style import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    Line,
+    Plot,
+    drawing,
+    legend,
+    lines,
+    one_line,
+    panel,
+)
 
-LONGEST_NAME = 48  # characters of a feature's
 MOST_BESIDE = 5  # confusion matrices: of more, the page could only show numbers that nobody can read
 PROBABILITIES = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 
@@ -46,13 +58,20 @@ def draw_plots(
     costs = evaluation.costs
     scene = Scene(lines(models, baselines, evaluation.champion), costs.review_cost, costs.loss_rate, currency,
                   evaluation.marked, evaluation.course.days if evaluation.course else ())  # fmt: skip
-    drawn = [("scores", _scores), ("calibration", _calibration), ("confusion", _confusion)]
+    drawn: list[tuple[str, Callable[[Scene], Figure]]] = [
+        ("scores", _scores),
+        ("calibration", _calibration),
+        ("confusion", _confusion),
+    ]
     if scene.champion.model.test.is_fraud.any():
         drawn = [("roc", _roc), ("precision_recall", _precision_recall), *drawn,
                  ("profit", _profit), ("alerts_recall", _alerts_recall), ("gain", _gain)]  # fmt: skip
     if len(scene.days) > 1:
         drawn.append(("course", _course))
-    if scene.champion.model.importances:
+    sample = scene.champion.model.contributions
+    if sample is not None:
+        drawn += [("contributions", lambda _: swarms(sample)), ("effects", lambda _: effects(sample))]
+    elif scene.champion.model.importances:
         drawn.append(("importances", _importances))
     plots, failed = [], []
     with drawing():
@@ -159,7 +178,7 @@ def _importances(scene: Scene) -> Figure:
     ranked = sorted(scene.champion.model.importances, key=lambda pair: pair[1])
     names, values = [name for name, _ in ranked], [value for _, value in ranked]
     axes.barh(range(len(names)), values, color=BLUE, height=0.66)
-    axes.set_yticks(range(len(names)), [_short(name) for name in names])
+    axes.set_yticks(range(len(names)), [one_line(name) for name in names])
     axes.axvline(0, color=MUTED, linewidth=0.8)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
@@ -297,12 +316,6 @@ def _count(value: float, _: int) -> str:
 def _log_odds(probabilities: Any) -> Any:
     inside = np.clip(probabilities, 1e-6, 1 - 1e-6)
     return np.log(inside / (1 - inside))
-
-
-def _short(name: str) -> str:
-    """In one line, and leaving room for the bars."""
-    plain = harmless(name)
-    return plain if len(plain) <= LONGEST_NAME else f"{plain[: LONGEST_NAME - 1]}…"
 
 
 class _Between(LogFormatter):
