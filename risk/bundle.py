@@ -130,6 +130,13 @@ class Training(Struct, frozen=True):
     chosen: dict[str, Any]  # of the champion, after it
     columns: str | None  # the column map, as TOML; None where the file has TrustLens' own names
 
+    @property
+    def learned(self) -> Days | None:
+        """From the first day to the last on which anything was learned or chosen; None where rows were drawn."""
+        if self.fit is None or self.validation is None:
+            return None
+        return Days(min(self.fit.first, self.validation.first), max(self.fit.until, self.validation.until))
+
 
 class Drift(Struct, frozen=True):
     """What a feature looked like in the fit period: what drift will be measured against."""

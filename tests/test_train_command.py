@@ -344,7 +344,7 @@ def test_a_history_of_a_week_is_refused_with_its_days(
     pq.write_table(table.filter(pa.array(times < times[0] + 7 * DAY)), place / "week.parquet")
     said = refused(place, tmp_path, capsys, file="week.parquet")
     assert "too few days to split" in said
-    assert "at least 24 days" in said
+    assert "at least 13 days" in said
 
 
 def test_an_empty_file_and_a_file_without_a_label_column_are_refused(

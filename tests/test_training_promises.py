@@ -195,7 +195,7 @@ def telling(name: str, lift: float = 3.0) -> Matrix:
 
 def session_of(matrix: Matrix, **train_options: Any) -> Session:
     plan = Plan(("logistic",), read_parameters(None), "none", 0, 5.0, 1.0, None, 1)._replace(**train_options)
-    parts = parts_by_time(matrix, split_days(*matrix.days, DELAY))
+    parts = parts_by_time(matrix, split_days(*matrix.days, DELAY), DELAY)
     return Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
 
 

@@ -111,7 +111,7 @@ def bundle_files(manifest: Manifest, fit: Fit) -> dict[str, bytes]:
 def _training(train_options: TrainOptions, session: Session, fit: Fit) -> Training:
     plan, parts = session.plan, session.parts
     return Training(
-        split=RANDOM if train_options.is_random else BY_TIME,
+        split=RANDOM if train_options.split.is_random else BY_TIME,
         fit=_days(parts.fit.period),
         validation=_days(parts.validation.period),
         test=_days(parts.test.period),

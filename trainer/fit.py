@@ -14,7 +14,7 @@ from risk.bundle import LearnedCategory, ScoredBy
 from risk.codes import Array
 from risk.model import Model, quickest
 from risk.scorer import Preparation
-from trainer.calibrate import FEW_FRAUDS, Calibrated, calibrate, has_few_frauds
+from trainer.calibrate import FEW_FRAUDS, Calibrated, calibrate
 from trainer.families import CLASS_WEIGHT, ENSEMBLE, SMOTE, UNDERSAMPLE
 from trainer.families.ensemble import WEIGHTS, are_chosen, is_settled, settled, shares_in_words, weights_of
 from trainer.families.family import Rows, family_of, fitted
@@ -53,6 +53,24 @@ class FittedModel(NamedTuple):
     calibrated: Calibrated
 
 
+OF_FEW_FRAUDS = {
+    "fit": "what models learn of them is uncertain",
+    "validation": "the scores become probabilities by a simpler curve, and thresholds are uncertain",
+    "test": "its figures have wide intervals",
+}
+
+
+def say_what_is_weak(parts: Parts, plan: Plan) -> None:
+    """Before anything is fitted: where the data are too few for what was asked."""
+    for name, part in zip(parts._fields, parts, strict=True):
+        frauds = int(part.is_fraud.sum())
+        if 0 < frauds < FEW_FRAUDS:
+            notice(f"{name} has {frauds} frauds, fewer than {FEW_FRAUDS}: {OF_FEW_FRAUDS[name]}")
+    if plan.balance in (UNDERSAMPLE, SMOTE) and has_enough(parts.fit.is_fraud):
+        notice(f"--balance {plan.balance} changes nothing: it brings frauds to 1 for each {1 / WANTED_RATIO:.0f} "
+               f"genuine rows, and {parts.fit.is_fraud.mean():.1%} of the fit rows are frauds already")  # fmt: skip
+
+
 class Session:
     """One training: the rows as the models see them, and what is done with them."""
 
@@ -63,12 +81,6 @@ class Session:
         self._categories = [
             column for column, feature in enumerate(features.learned) if isinstance(feature, LearnedCategory)
         ]
-        if has_few_frauds(parts.validation.is_fraud):
-            notice(f"validation has {int(parts.validation.is_fraud.sum())} frauds, fewer than {FEW_FRAUDS}: the scores "
-                   "become probabilities by a simpler curve, and thresholds are uncertain")  # fmt: skip
-        if plan.balance in (UNDERSAMPLE, SMOTE) and has_enough(parts.fit.is_fraud):
-            notice(f"--balance {plan.balance} changes nothing: it brings frauds to 1 for each {1 / WANTED_RATIO:.0f} "
-                   f"genuine rows, and {parts.fit.is_fraud.mean():.1%} of the fit rows are frauds already")  # fmt: skip
         with stages.stage("prepare"):
             self._fit = self.prepared(parts.fit)
             self.validation = self.prepared(parts.validation)

@@ -19,10 +19,10 @@ def say_start(parts: Parts, matrix: Matrix) -> None:
     for name, part in zip(parts._fields, parts, strict=True):
         where = f"{part.period}" if part.period else "drawn at random"
         say(f"{name:11} {where}: {len(part.rows):,} transactions, {int(part.is_fraud.sum()):,} frauds")
-    first, until = parts.fit.period, parts.test.period
-    if first is not None and until is not None:
-        times = matrix.event_times
-        within = int(np.count_nonzero((times >= first.first_ms) & (times < until.until_ms) & (matrix.is_fraud >= 0)))
+    periods = [part.period for part in parts if part.period is not None]
+    if periods:
+        times, first, until = matrix.event_times, min(each.first_ms for each in periods), periods[-1].until_ms
+        within = int(np.count_nonzero((times >= first) & (times < until) & (matrix.is_fraud >= 0)))
         between = within - sum(len(part.rows) for part in parts)
         say(f"gaps        {between:,} transactions between the periods are history only: labels need time to come")
 

@@ -13,7 +13,7 @@ from evaluation.result import Evaluation
 from risk.bundle import Manifest
 from trainer.bundle_writer import bundle_files, manifest_of, prepare_folder, prove, write_bundle
 from trainer.evaluate import Candidates, Evaluated, candidates_of, evaluate, sample_of
-from trainer.fit import Session, best
+from trainer.fit import Session, best, say_what_is_weak
 from trainer.load import External, Opened, open_external, open_history, read_external, read_history, truth_of
 from trainer.matrix import Matrix
 from trainer.preprocess import learn, warn_of_dropped
@@ -21,7 +21,7 @@ from trainer.printing import Stages, say_end, say_start
 from trainer.promotion import make_current, why_not
 from trainer.report.write import about_training, write_report
 from trainer.reproducible import one_thread
-from trainer.splits import Parts, check_parts, parts_at_random, parts_by_time, split_days, warn_of_short_gap
+from trainer.splits import Parts, check_parts, parts_at_random, parts_by_time, split_days, warn_of_short_gaps
 from trainer.train_options import TrainOptions, train_options_of
 
 
@@ -62,9 +62,10 @@ def learn_and_evaluate(train_options: TrainOptions, stages: Stages) -> TrainingR
         matrix, truth = read_history(file)
 
     # 2. Split, with the labels as they were known when the next period began.
-    parts = _split(matrix, train_options)
+    parts = _parts(matrix, train_options)
     check_parts(parts, train_options.file)
     say_start(parts, matrix)
+    say_what_is_weak(parts, plan)
     external = None
     if external_file is not None:
         with stages.stage("external"):
@@ -98,13 +99,13 @@ def learn_and_evaluate(train_options: TrainOptions, stages: Stages) -> TrainingR
     return TrainingResult(file, session, candidates, tested, external, evaluation)
 
 
-def _split(matrix: Matrix, train_options: TrainOptions) -> Parts:
-    if train_options.is_random:
+def _parts(matrix: Matrix, train_options: TrainOptions) -> Parts:
+    split, delay = train_options.split, train_options.settings.label_delay
+    if split.is_random:
         return parts_at_random(matrix, train_options.plan.seed)
-    delay = train_options.settings.label_delay
-    periods = train_options.periods or split_days(*matrix.days, delay, train_options.train, train_options.test)
-    warn_of_short_gap(periods, delay)
-    return parts_by_time(matrix, periods)
+    periods = split.periods or split_days(*matrix.days, delay, split.train, split.test, split.validation)
+    warn_of_short_gaps(periods, delay)
+    return parts_by_time(matrix, periods, delay)
 
 
 def manifest_of_result(

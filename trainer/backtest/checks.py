@@ -92,11 +92,12 @@ def warn_of_cold_start(bundles: Iterable[Bundle], ends: tuple[int, int], counted
 def _learned(manifest: Manifest) -> tuple[int, int, int]:
     """Where what was learned from begins and ends, and from when on the data is new to the model."""
     data, training = manifest.training_data, manifest.training
-    if training.fit is None or training.validation is None or training.test is None:
+    learned = training.learned
+    if learned is None or training.test is None:
         after = (data.last_event // DAY + 1) * DAY  # rows drawn at random: from all of it
         return data.first_event, after, after
-    end = date_ms(training.validation.until)
-    return date_ms(training.fit.first), end, max(end, date_ms(training.test.first))
+    end = date_ms(learned.until)
+    return date_ms(learned.first), end, max(end, date_ms(training.test.first))
 
 
 def warn_of_what_was_seen(dataset: Dataset, backtest: Backtest) -> None:
