@@ -51,6 +51,8 @@ def test_every_form_is_read() -> None:
         is_fraud = "Class"
         labelled_at = { column = "known", format = "%d.%m.%Y" }
         fraud_kind = "scenario"
+        sensitive = ["sex"]
+        learn_sensitive = ["sex"]
         [attributes]
         V1 = "number"
         sex = { column = "gender", kind = "category" }
@@ -69,6 +71,8 @@ def test_every_form_is_read() -> None:
         labelled_at=TimeColumn("known", format="%d.%m.%Y"),
         fraud_kind="scenario",
         attributes=(Attribute("V1", "V1", Kind.NUMBER), Attribute("sex", "gender", Kind.CATEGORY)),
+        sensitive=("sex",),
+        learn_sensitive=("sex",),
     )
     assert parse_map(write_map(made)) == made
 
@@ -178,6 +182,18 @@ def test_an_origin_is_a_date_or_a_time(origin: str) -> None:
             'attributes = { V1 = { column = "V1", sort = "number" } }',
             ["attributes.V1.sort", "expected one of column, kind"],
         ),
+        ('sensitive = "age"', ["sensitive = 'age'", "a list of names"]),
+        ('sensitive = ["age"]', ["sensitive = 'age'", "and there is none. Add it below [attributes]"]),
+        ('sensitive = [["a"]]\nattributes = { a = "number" }', ["sensitive = ['a']: expected one of a. Add it"]),
+        (
+            'sensitive = ["age_bnd"]\nchannel = "c"\nattributes = { age_band = "category" }',
+            ["sensitive = 'age_bnd'", "expected one of age_band, channel", "Did you mean age_band?"],
+        ),
+        (
+            'sensitive = ["a"]\nlearn_sensitive = ["b"]\nattributes = { a = "number", b = "number" }',
+            ["learn_sensitive = 'b'", "expected one of a", "Add it to sensitive"],
+        ),
+        ('attributes = { sensitive = ["a"] }', ["attributes.sensitive = ['a']", "above the line [attributes]"]),
     ],
 )
 def test_a_mistake_is_named(line: str, words: list[str]) -> None:

@@ -5,7 +5,7 @@ docs/datasets.md says in plain words what is understood, and what happens to row
 
 import bisect
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from pathlib import Path
 
 from risk.catalogue import ALL_FIELDS, FeatureSet, Kind
@@ -63,7 +63,8 @@ class Dataset:
     ) -> None:
         self.path, self.column_map, self.notices = path, column_map, notices
         self.columns = source.columns
-        self.feature_set = _feature_set(column_map)
+        self.feature_set = _feature_set(column_map)  # what the file has
+        self.learnable = _feature_set(column_map, without=column_map.not_learned)  # what a model may learn from
         self.row_count = order.row_count
         self.bad = BadRows()
         self._source, self._order, self._chunk_rows = source, order, chunk_rows
@@ -191,6 +192,7 @@ def _notices(path: Path, column_map: ColumnMap, order: Order) -> list[str]:
     return notices
 
 
-def _feature_set(column_map: ColumnMap) -> FeatureSet:
-    named = {kind: tuple(a.name for a in column_map.attributes if a.kind is kind) for kind in Kind}
-    return FeatureSet(ALL_FIELDS & column_map.texts.keys(), named[Kind.NUMBER], named[Kind.CATEGORY])
+def _feature_set(column_map: ColumnMap, without: Collection[str] = ()) -> FeatureSet:
+    attributes = [one for one in column_map.attributes if one.name not in without]
+    named = {kind: tuple(one.name for one in attributes if one.kind is kind) for kind in Kind}
+    return FeatureSet((ALL_FIELDS & column_map.texts.keys()) - set(without), named[Kind.NUMBER], named[Kind.CATEGORY])

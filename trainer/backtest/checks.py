@@ -61,6 +61,19 @@ def warn_of_lacking_columns(dataset: Dataset, bundles: Iterable[Bundle]) -> None
             )
 
 
+def warn_of_sensitive_features(dataset: Dataset, bundles: Iterable[Bundle]) -> None:
+    """A bundle may be older than what the map says of these columns."""
+    kept = dataset.column_map.not_learned
+    for manifest in (bundle.manifest for bundle in bundles):
+        learned = [name for name in kept if name in (*manifest.number_attributes, *manifest.category_attributes)]
+        learned += [name for name in kept if name in manifest.fields]
+        if learned:
+            warn(
+                f"{manifest.version} has learned from {_listed(learned)}, of which {dataset.column_map.path} says that "
+                "no model may (sensitive). Train again with that map, or let it say learn_sensitive"
+            )
+
+
 def warn_of_training_data(bundles: Iterable[Bundle], counted: tuple[int, int]) -> None:
     """What a model has learned from, it knows by heart."""
     first, last = counted
