@@ -20,6 +20,7 @@ from evaluation.money import (
     sweep,
 )
 from evaluation.ranking import NO_MERCHANT, Confusion, Predictions, Ranking, areas, brier, confusion, ratio
+from evaluation.refit import refit_of
 from evaluation.result import (
     AreaFigures,
     Cells,
@@ -64,9 +65,11 @@ def compare(
     *,
     seed: int,
     resamples: int,
+    first_fit: ModelPredictions | None = None,
 ) -> Evaluation:
-    """`truth`: the true probability of each test row, where the data comes with it."""
-    everyone = (*models, *baselines)
+    """`truth`: the true probability of each test row, where the data comes with it. `first_fit`: the champion as it was
+    before it was fitted again."""
+    everyone = (*models, *baselines, *(() if first_fit is None else (first_fit,)))
     first = _place_of(models, champion)
     winner = models[first]
     test = winner.test
@@ -88,6 +91,8 @@ def compare(
         return {unit: answers[place] for unit, answers in draws.items()}
 
     best = None if truth is None else BestPossible(truth, test, drawn(len(samples) - 1))
+    evaluated = [each.evaluated(drawn(place), best, is_baseline=place >= len(models)) for place, each in enumerate(own)]
+    again = None if first_fit is None else refit_of(winner.test, evaluated[first], first_fit.test, evaluated.pop())
     return Evaluation(
         champion=champion,
         costs=costs,
@@ -97,9 +102,7 @@ def compare(
         seed=seed,
         test=_facts(test),
         validation=_facts(winner.validation),
-        models=tuple(
-            each.evaluated(drawn(place), best, is_baseline=place >= len(models)) for place, each in enumerate(own)
-        ),
+        models=tuple(evaluated),
         best_possible=best.areas if best else None,
         policies=(
             _evaluated_policy(main.policy, drawn(first), None),
@@ -111,6 +114,7 @@ def compare(
         levels=levels(main.scored.accounting, winner.threshold, winner.medium),
         missing=_missing(winner, tuple(draws)),
         sweep=sweep(main.scored.accounting, winner.threshold),
+        refit=again,
     )
 
 

@@ -22,11 +22,11 @@ from risk.dataset import open_dataset
 from tests.training_rows import made_matrix
 from tests.trainings import QUICK
 from trainer.__main__ import main
-from trainer.evaluate import candidates_of, evaluate, sample_of
+from trainer.evaluate import Sample, candidates_of, evaluate
 from trainer.families import CLASS_WEIGHT, NONE, SMOTE, UNDERSAMPLE
 from trainer.families.family import Rows, family_of
 from trainer.families.parameters import read_parameters
-from trainer.fit import Session, best
+from trainer.fit import Session, best, served
 from trainer.matrix import Matrix, read_matrix
 from trainer.preprocess import learn
 from trainer.printing import Stages
@@ -202,8 +202,9 @@ def session_of(matrix: Matrix, **train_options: Any) -> Session:
 def evaluation_on(matrix: Matrix) -> Evaluation:
     session = session_of(matrix)
     models = session.fit_all()
-    sample = sample_of(session, matrix, session.parts.test, None)
-    return evaluate(session, candidates_of(session, models, best(models)), sample, with_measures=False).evaluation
+    champion = best(models)
+    candidates = candidates_of(session, models, champion, served(session, champion))
+    return evaluate(session, candidates, Sample(matrix, session.parts.test, None), with_measures=False).evaluation
 
 
 def average_precisions(matrix: Matrix) -> list[float | None]:

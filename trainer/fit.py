@@ -21,9 +21,9 @@ from trainer.families.family import Rows, family_of, fitted
 from trainer.families.parameters import draws
 from trainer.matrix import Matrix
 from trainer.onnx_model import serialized
-from trainer.preprocess import Features
+from trainer.preprocess import Features, learn
 from trainer.printing import Stages
-from trainer.splits import Part, Parts
+from trainer.splits import Part, Parts, refit_part
 from trainer.train_options import Plan
 
 
@@ -69,6 +69,13 @@ def say_what_is_weak(parts: Parts, plan: Plan) -> None:
     if plan.balance in (UNDERSAMPLE, SMOTE) and has_enough(parts.fit.is_fraud):
         notice(f"--balance {plan.balance} changes nothing: it brings frauds to 1 for each {1 / WANTED_RATIO:.0f} "
                f"genuine rows, and {parts.fit.is_fraud.mean():.1%} of the fit rows are frauds already")  # fmt: skip
+
+
+class Served(NamedTuple):
+    """The model that goes into the bundle, and the session whose rows and preparation are its own."""
+
+    session: "Session"
+    model: FittedModel
 
 
 class Session:
@@ -157,6 +164,19 @@ class Session:
             for parameters in draws(family_of(kind), self.plan.parameters[kind], self.plan.search, self.plan.seed)
         )
         return max(tried, key=_reached)
+
+
+def served(session: Session, champion: FittedModel) -> Served:
+    """The champion, fitted again on fit and validation together, where that is wanted: newer days, and more frauds.
+    What is learned of rows is learned anew, medians and vocabularies too. What was chosen stays: hyper-parameters, and
+    the calibration and thresholds, for which no rows are left that the new model has not seen."""
+    if not session.plan.refit:
+        return Served(session, champion)
+    matrix, parts = session.matrix, session.parts
+    parts = parts._replace(fit=refit_part(matrix, parts))
+    again = Session(matrix, parts, learn(matrix, parts.fit.rows), session.plan, session.stages)
+    fit = again.fit(champion.fit.family, champion.fit.parameters, range(len(again.names)), f"{champion.name} again")
+    return Served(again, champion._replace(fit=fit))
 
 
 def best(models: Iterable[FittedModel]) -> FittedModel:

@@ -124,6 +124,7 @@ def _register_train(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     )
     SEED.add(command)
     _add_evidence(command)
+    add("--no-refit", action="store_true", help="serve the champion as it was fitted before validation")
     add("--no-promote", action="store_true", help="write the bundle, and leave the one in use as it is")
     command.set_defaults(run=_train)
 

@@ -34,6 +34,9 @@ def say_end(train_options: TrainOptions, manifest: Manifest, evaluation: Evaluat
     thresholds = manifest.thresholds
     say()
     say(f"champion    {evaluation.champion}, by average precision on validation")
+    if evaluation.refit is not None:
+        say("served      as fitted again on fit, validation and the days between; calibration and thresholds are those "
+            "of its first fit")  # fmt: skip
     nothing = evaluation.flags_nothing
     if nothing:
         say(f"thresholds  none: this model flags nothing, because {FLAGS_NOTHING[nothing]}")
@@ -46,6 +49,8 @@ def say_end(train_options: TrainOptions, manifest: Manifest, evaluation: Evaluat
     doubt = caution(evaluation)
     if doubt is not None:
         warn(doubt)
+    for text in () if evaluation.refit is None else evaluation.refit.drifted:
+        warn(text)
 
 
 def say_figures(evaluation: Evaluation, currency: str) -> None:
@@ -53,7 +58,7 @@ def say_figures(evaluation: Evaluation, currency: str) -> None:
     titles = ("model", "average precision", "ROC-AUC", "cases/day", "of these right", "frauds caught",
               f"{currency} saved less reviews")  # fmt: skip
     lines: list[tuple[str, ...]] = [titles]
-    for model in evaluation.models:
+    for model in evaluation.with_first_fit:
         metrics, money = model.metrics, model.money
         lines.append(
             (

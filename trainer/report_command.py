@@ -39,6 +39,7 @@ from trainer.splits import (
     day_text,
     known_frauds,
     parts_by_time,
+    refit_part,
     split_days,
     true_frauds,
 )
@@ -109,6 +110,8 @@ def drawn_folds(matrix: Matrix, seed: int, count: int) -> Iterator[tuple[Array, 
 
 
 def _fold(name: str, matrix: Matrix, parts: Parts, plan: Plan) -> Fold:
+    if plan.refit:  # nothing is chosen in a fold, so the first fit can be left out
+        parts = parts._replace(fit=refit_part(matrix, parts))
     session = Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
     (model,) = session.fit_all()
     raw, truth = model.fit.raw_scores(session.prepared(parts.test)), parts.test.is_fraud

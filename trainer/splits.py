@@ -249,6 +249,17 @@ def parts_by_time(matrix: Matrix, periods: Periods, delay: int) -> Parts:
     )
 
 
+def refit_part(matrix: Matrix, parts: Parts) -> Part:
+    """Fit and validation as one, with the days between them: their labels are those known when the test begins."""
+    fit, validation, test = (part.period for part in parts)
+    if fit is None or validation is None or test is None:
+        rows = np.sort(np.concatenate([parts.fit.rows, parts.validation.rows]))
+        return Part(rows, known_frauds(matrix, rows, None), parts.fit.days + parts.validation.days, None)
+    period = Period(min(fit.first, validation.first), max(fit.until, validation.until))
+    rows = _labelled(matrix, _rows_of(matrix, period))
+    return _part(rows, known_frauds(matrix, rows, test.first_ms), period)
+
+
 def parts_at_random(matrix: Matrix, seed: int) -> Parts:
     """For data whose times mean nothing: shares of the rows, with as many frauds in each as in all."""
     rows = _labelled(matrix, np.arange(matrix.row_count))

@@ -32,6 +32,7 @@ class Plan(NamedTuple):
     alerts_per_day: float | None
     seed: int
     resamples: int = DEFAULT_RESAMPLES
+    refit: bool = False  # the champion, before it is served
 
 
 class Split(NamedTuple):
@@ -96,6 +97,7 @@ def as_trained(options: argparse.Namespace, manifest: Manifest) -> TrainOptions:
             alerts_per_day=thresholds.alerts_per_day,
             seed=manifest.seed,
             resamples=options.resamples,
+            refit=training.refit,
         ),
         may_promote=False,
     )
@@ -188,4 +190,5 @@ def _plan(options: argparse.Namespace) -> Plan:
         alerts_per_day=options.alerts_per_day,
         seed=options.seed,
         resamples=options.resamples,
+        refit=not options.no_refit,
     )
