@@ -7,19 +7,22 @@ import numpy as np
 
 from evaluation.bootstrap import CONFIDENCE, Draws, Formula, Sampled, draw_all, figure, units_of
 from evaluation.card_precision import PLACES, CardPrecision, card_precision
+from evaluation.facts import missing, on_validation, period_facts, plain
+from evaluation.gain import gain_rows
 from evaluation.money import (
     NO_SCORE,
     Accounting,
     Policy,
     Scored,
     levels,
+    marked,
     of_probability,
     policy,
     rivals,
     scored,
     sweep,
 )
-from evaluation.ranking import NO_MERCHANT, Confusion, Predictions, Ranking, areas, brier, confusion, ratio
+from evaluation.ranking import Confusion, Predictions, Ranking, areas, brier, confusion, ratio
 from evaluation.refit import refit_of
 from evaluation.result import (
     AreaFigures,
@@ -33,7 +36,6 @@ from evaluation.result import (
     MoneyFigures,
     NetMoney,
     PairedComparison,
-    PeriodFacts,
     PolicyEvaluation,
 )
 from risk.codes import Array
@@ -100,8 +102,8 @@ def compare(
         confidence=CONFIDENCE,
         resamples=resamples,
         seed=seed,
-        test=_facts(test),
-        validation=_facts(winner.validation),
+        test=period_facts(test),
+        validation=period_facts(winner.validation),
         models=tuple(evaluated),
         best_possible=best.areas if best else None,
         policies=(
@@ -112,9 +114,11 @@ def compare(
             ),
         ),
         levels=levels(main.scored.accounting, winner.threshold, winner.medium),
-        missing=_missing(winner, tuple(draws)),
+        missing=missing(test, tuple(draws), has_importances=bool(winner.importances)),
         sweep=sweep(main.scored.accounting, winner.threshold),
         refit=again,
+        gains=gain_rows(test),
+        marked=marked(main.scored.accounting, winner.threshold, winner.medium),
     )
 
 
@@ -241,6 +245,7 @@ class ModelFigures:
             kinds=tuple(self._kind(place, name, mask, draws) for place, (name, mask) in enumerate(self._kinds.items())),
             importances=tuple((name, float(value)) for name, value in model.importances),
             milliseconds_per_1000_rows=model.milliseconds_per_1000_rows,
+            on_validation=on_validation(model.validation, model.threshold),
         )
 
     def _kind(self, place: int, name: str, mask: Array, draws: DrawsByUnit) -> KindRecall:
@@ -285,6 +290,7 @@ def money_formulas(costs: Costs, days: int) -> dict[str, Formula]:
         "alert_recall": lambda sums: ratio(sums["caught"], sums["frauds"]),
         "good_customers_flagged": lambda sums: sums["good_alerts"],
         "saved": lambda sums: sums["saved"],
+        "value_recall": lambda sums: ratio(sums["saved"], sums["saved"] + sums["lost"]),
         "gain": lambda sums: sums["saved"] - cost * sums["alerts"],
         "cost": lambda sums: sums["lost"] + cost * sums["alerts"],
     }
@@ -304,15 +310,12 @@ def money_figures(money: NetMoney, draws: DrawsByUnit) -> MoneyFigures:
         review=money.review,
         cost=drawn_figure(money.cost, draws, "cost"),
         gain=drawn_figure(money.gain, draws, "gain"),
+        value_recall=drawn_figure(money.value_recall, draws, "value_recall"),
     )
 
 
 def drawn_figure(value: float | None, draws: DrawsByUnit, name: str) -> Figure:
     return figure(value, {unit: answer[name] for unit, answer in draws.items()})
-
-
-def plain(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def _evaluated_policy(
@@ -333,39 +336,6 @@ def _why_nothing(winner: ModelPredictions, costs: Costs) -> str | None:
         return None
     accounting = Accounting(winner.validation, review_cost=costs.review_cost, loss_rate=costs.loss_rate)
     return "cap" if accounting.at(accounting.best_threshold(None)).alerts else "cost"
-
-
-def _facts(predictions: Predictions) -> PeriodFacts:
-    frauds, known = int(predictions.is_fraud.sum()), predictions.merchants[predictions.merchants != NO_MERCHANT]
-    amounts, times = np.nan_to_num(predictions.amounts), predictions.event_times
-    return PeriodFacts(
-        transactions=len(predictions.scores),
-        days=predictions.days,
-        first=int(times.min()) if len(times) else None,
-        last=int(times.max()) if len(times) else None,
-        customers=len(np.unique(predictions.customers)),
-        merchants=len(np.unique(known)) or None,
-        frauds=frauds,
-        fraud_share=plain(ratio(frauds, len(predictions.scores))),
-        amount=float(amounts.sum()),
-        fraud_amount=float(amounts[predictions.is_fraud].sum()),
-        amounts_missing=int(np.isnan(predictions.amounts).sum()),
-    )
-
-
-def _missing(winner: ModelPredictions, units: tuple[str, ...]) -> tuple[str, ...]:
-    """What the reader may look for in vain, and why."""
-    said, test = [], winner.test
-    if not test.is_fraud.any():
-        said.append("The test period has no fraud: recall, F1, ROC-AUC, average precision and every figure of money "
-                    "saved cannot be said. Test over a longer or another period.")  # fmt: skip
-    if test.kinds is None:
-        said.append("The data does not say which kind each fraud was, so there is no recall by kind.")
-    if "merchants" not in units:
-        said.append("The test has too few merchants to draw from them; all intervals draw customers.")
-    if not winner.importances:
-        said.append("The importance of the champion's features was not measured.")
-    return tuple(said)
 
 
 def _place_of(models: Sequence[ModelPredictions], champion: str) -> int:

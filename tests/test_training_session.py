@@ -11,7 +11,8 @@ from risk.errors import OptionError
 from tests.training_rows import made_matrix
 from trainer.families import CLASS_WEIGHT, FAMILIES, NONE, SMOTE, UNDERSAMPLE
 from trainer.families.family import Rows, family_of, fitted
-from trainer.families.parameters import draws, read_parameters
+from trainer.families.parameters import read_parameters
+from trainer.families.search import draws
 from trainer.fit import Fit, FittedModel, balanced, best, say_what_is_weak
 from trainer.splits import parts_by_time, split_days
 from trainer.train_options import Plan

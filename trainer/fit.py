@@ -10,6 +10,7 @@ import numpy as np
 
 from console.terminal import notice, say
 from evaluation.ranking import areas
+from evaluation.result import Trial
 from risk.bundle import LearnedCategory, ScoredBy
 from risk.codes import Array
 from risk.model import Model, quickest
@@ -17,18 +18,18 @@ from risk.scorer import Preparation
 from trainer.calibrate import FEW_FRAUDS, Calibrated, calibrate
 from trainer.families import CLASS_WEIGHT, ENSEMBLE, SMOTE, UNDERSAMPLE
 from trainer.families.ensemble import WEIGHTS, are_chosen, is_settled, settled, shares_in_words, weights_of
-from trainer.families.family import Rows, family_of, fitted
-from trainer.families.parameters import draws
+from trainer.families.family import Parameters, Rows, family_of, fitted
+from trainer.families.search import Round, draws, rounds_of, search
 from trainer.matrix import Matrix
 from trainer.onnx_model import serialized
 from trainer.preprocess import Features, learn
-from trainer.printing import Stages
+from trainer.printing import Stages, say_search
 from trainer.splits import Part, Parts, refit_part
 from trainer.train_options import Plan
 
 
 class Fit(NamedTuple):
-    """What a family made of the fit period, in both its forms: a search compares several."""
+    """What a family made of the fit period, or of its latest days, in both its forms: a search compares several."""
 
     family: str
     parameters: dict[str, Any]
@@ -39,6 +40,7 @@ class Fit(NamedTuple):
     model: Model
     raw: Array  # of validation
     average_precision: float  # of raw, on validation
+    trials: tuple[Trial, ...] = ()  # of the search that found it
 
     def raw_scores(self, prepared: Array) -> Array:
         whole = len(self.columns) == prepared.shape[1]
@@ -99,7 +101,7 @@ class Session:
         """The best of each family that was asked for."""
         fits: list[Fit] = []
         for kind in self.plan.kinds:  # an ensemble comes behind its members
-            fits.append(self._ensemble_of(fits) if kind == ENSEMBLE else self._best_of_search(kind))
+            fits.append(self._ensemble_of(fits) if kind == ENSEMBLE else self._searched(kind))
         return [self.calibrated(fit.family, fit) for fit in fits]
 
     def calibrated(self, name: str, fit: Fit) -> FittedModel:
@@ -113,8 +115,10 @@ class Session:
         """Raw scores of the fit rows, evenly thinned to so many."""
         return fit.raw_scores(self._fit[:: -(-len(self._fit) // most)])
 
-    def fit(self, kind: str, parameters: dict[str, Any], columns: Sequence[int], name: str) -> Fit:
-        """On these columns of the prepared rows; `name` is for people."""
+    def fit(
+        self, kind: str, parameters: Parameters, columns: Sequence[int], name: str, rows: slice = slice(None)
+    ) -> Fit:
+        """On these columns of the prepared rows, and these rows of the fit period; `name` is for people."""
         places = {column: place for place, column in enumerate(columns)}
         categories = [places[column] for column in self._categories if column in places]
         family, seed, is_all = family_of(kind), self.plan.seed, len(columns) == len(self.names)
@@ -122,15 +126,15 @@ class Session:
             values if is_all else np.ascontiguousarray(values[:, columns]) for values in (self._fit, self.validation)
         )
         with self.stages.stage(f"fit {name}"):
-            rows = balanced(self.plan.balance, Rows(fit, self.parts.fit.is_fraud, None, categories), seed)
-            estimator = fitted(family, parameters, rows, seed)
+            some = Rows(fit[rows], self.parts.fit.is_fraud[rows], None, categories)
+            estimator = fitted(family, parameters, balanced(self.plan.balance, some, seed), seed)
             onnx = serialized(family.to_onnx(estimator, len(columns)))
         return self._served(kind, parameters, columns, estimator, onnx, validation)
 
     def _served(
         self,
         kind: str,
-        parameters: dict[str, Any],
+        parameters: Parameters,
         columns: Sequence[int],
         estimator: Any,
         onnx: bytes,
@@ -139,7 +143,7 @@ class Session:
         scored_by, model = quickest(onnx, len(columns), kind)
         raw = model.raw_scores(validation)
         reached = areas(raw, self.parts.validation.is_fraud).average_precision
-        return Fit(kind, parameters, tuple(columns), estimator, onnx, scored_by, model, raw, reached)
+        return Fit(kind, dict(parameters), tuple(columns), estimator, onnx, scored_by, model, raw, reached)
 
     def _ensemble_of(self, fits: Sequence[Fit]) -> Fit:
         """Of the models that are there already; where its members were settled by an earlier training, of new ones."""
@@ -158,12 +162,20 @@ class Session:
             say(f"ensemble    validation chose {shares_in_words(parameters)}")
         return self._served(ENSEMBLE, parameters, columns, estimator, onnx, self.validation)
 
-    def _best_of_search(self, kind: str) -> Fit:
-        tried = (
-            self.fit(kind, parameters, range(len(self.names)), kind)
-            for parameters in draws(family_of(kind), self.plan.parameters[kind], self.plan.search, self.plan.seed)
-        )
-        return max(tried, key=_reached)
+    def _searched(self, kind: str) -> Fit:
+        """The best of a search, which without --search is what was asked for."""
+        family, columns, plan = family_of(kind), range(len(self.names)), self.plan
+        settings = list(draws(family, plan.parameters[kind], plan.search, plan.seed))
+        rounds = rounds_of(self.parts.fit, self.matrix.event_times, plan.search)
+
+        def fit(parameters: Parameters, on: Round) -> Fit:
+            return self.fit(kind, parameters, columns, kind, on.rows)
+
+        found, trials = search(family, settings, rounds, fit)
+        if len(settings) == 1:
+            return found
+        say_search(trials)
+        return found._replace(trials=trials)
 
 
 def served(session: Session, champion: FittedModel) -> Served:

@@ -52,7 +52,9 @@ class Number(NamedTuple):
             raise OptionError(f"{self.name}: got {value}, expected a number from {self.least:,.0f} to {self.most:,.0f}")
 
 
-SEARCH = Number("--search", whole, 0, 0, 10_000, "N", "try so many random hyper-parameters of each model")
+SEARCH = Number(
+    "--search", whole, 0, 0, 10_000, "N", "try so many random settings of each model, by successive halving"
+)
 # The largest is LightGBM's.
 SEED = Number("--seed", whole, 42, 0, 2**31 - 1, "N", "of everything drawn at random (default 42)")
 DEFAULT_RESAMPLES = 1000

@@ -1,16 +1,16 @@
 """What train prints: periods at the start, stages as they run, figures and the places of the files at the end."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 
 from console.terminal import Advance, err, progress, say, say_table, warn
-from evaluation.result import Evaluation, Figure
+from evaluation.result import Evaluation, Figure, Trial
 from risk.bundle import Manifest
 from trainer.matrix import Matrix
-from trainer.report.wording import FLAGS_NOTHING, caution
+from trainer.report.wording import FLAGS_NOTHING, caution, setting
 from trainer.splits import Parts
 from trainer.train_options import TrainOptions
 
@@ -25,6 +25,18 @@ def say_start(parts: Parts, matrix: Matrix) -> None:
         within = int(np.count_nonzero((times >= first) & (times < until) & (matrix.is_fraud >= 0)))
         between = within - sum(len(part.rows) for part in parts)
         say(f"gaps        {between:,} transactions between the periods are history only: labels need time to come")
+
+
+def say_search(trials: Sequence[Trial]) -> None:
+    """What a model's search came to, beside what was asked for: the first of its trials."""
+    [chosen] = (each for each in trials if each.is_chosen)
+    asked, reached = (each.rounds[-1].average_precision for each in (trials[0], chosen))
+    if chosen is trials[0]:
+        found = f"of {len(trials) - 1} other settings none was better on validation than what was asked for"
+    else:
+        settings = ", ".join(f"{name} = {setting(value)}" for name, value in chosen.parameters.items())
+        found = f"average precision {reached:.3f} on validation, where what was asked for has {asked:.3f}: {settings}"
+    say(f"search      {chosen.model}: {found}")
 
 
 def say_end(train_options: TrainOptions, manifest: Manifest, evaluation: Evaluation, was_written: bool) -> None:

@@ -91,7 +91,10 @@ def learn_and_evaluate(train_options: TrainOptions, stages: Stages) -> TrainingR
     test = Sample(matrix, parts.test, truth_of(truth, matrix, parts.test))
     tested = evaluate(session, candidates, test, with_measures=True)
     evaluation = msgspec.structs.replace(
-        tested.evaluation, missing=(*tested.evaluation.missing, *candidates.absent), proof=proof
+        tested.evaluation,
+        missing=(*tested.evaluation.missing, *candidates.absent),
+        proof=proof,
+        trials=tuple(trial for model in models for trial in model.fit.trials),
     )
     if external is not None:
         sample = Sample(external.matrix, external.part, external.truth)

@@ -35,6 +35,7 @@ class Parameter(NamedTuple):
     most: float
     searched: Searched | None = None
     words: tuple[str, ...] = ()  # allowed beside numbers
+    is_of_rows: bool = False  # a number of rows: of half the rows, half as many mean the same
 
     @property
     def is_whole(self) -> bool:
