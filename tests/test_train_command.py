@@ -234,7 +234,8 @@ def test_what_is_going_on_is_said_where_there_is_no_terminal(
     assert train(place, tmp_path, "--model", "logistic") == EXIT_OK
     said = capsys.readouterr()
     stages = re.findall(r"^\[ *\d+ s\] (.+)$", said.err, re.MULTILINE)
-    assert stages[:6] == ["open", "features", "learn", "prepare", "fit logistic", "proof"]
+    assert stages[:8] == ["open", "features", "learn", "prepare", "fit logistic",
+                          "prepare", "fit logistic again", "proof"]  # fmt: skip
     assert stages[-2:] == ["judge", "report"]
     assert re.search(r"^gaps +[1-9][\d,]* transactions between the periods are history only", said.out, re.MULTILINE)
     assert "too good to be true" not in said.err

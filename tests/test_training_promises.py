@@ -80,9 +80,10 @@ def test_the_bundle_carries_the_proof_that_it_serves_what_was_trained(place: Pat
     assert proof["batch_sizes"] == [1, 2, 3, 7, 64, 512, 1000]
 
 
-def test_medians_clip_points_and_vocabularies_are_of_the_fit_period_alone(place: Path) -> None:
+def test_medians_clip_points_and_vocabularies_are_of_what_the_served_model_learned(place: Path) -> None:
+    """From the first day of fit to the last of validation; nothing of the gap before the test, or of the test."""
     bundle, matrix = read_bundle(place / "models"), matrix_of(place / "cards.parquet")
-    first, until = days_of(bundle, "fit")
+    (first, _), (_, until) = days_of(bundle, "fit"), days_of(bundle, "validation")
     fit = np.flatnonzero((matrix.event_times >= first) & (matrix.event_times < until))
     found = learn(matrix, fit)
     assert bundle.manifest.features == found.learned
@@ -90,9 +91,9 @@ def test_medians_clip_points_and_vocabularies_are_of_the_fit_period_alone(place:
     assert learn(matrix, np.arange(matrix.row_count)).learned != found.learned
 
 
-def test_the_score_histogram_is_of_the_fit_period(place: Path) -> None:
+def test_the_score_histogram_is_of_what_the_served_model_learned(place: Path) -> None:
     bundle, matrix = read_bundle(place / "models"), matrix_of(place / "cards.parquet")
-    first, until = days_of(bundle, "fit")
+    (first, _), (_, until) = days_of(bundle, "fit"), days_of(bundle, "validation")
     histogram = bundle.manifest.score_histogram
     assert sum(histogram.counts) == np.count_nonzero((matrix.event_times >= first) & (matrix.event_times < until))
     assert list(histogram.edges) == sorted(histogram.edges)
