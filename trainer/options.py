@@ -104,6 +104,11 @@ def _register_train(commands: "argparse._SubParsersAction[argparse.ArgumentParse
         help="a weighted mean too, such as catboost=0.6,lightgbm=0.4; without weights, validation chooses them",
     )
     add(
+        "--hybrid",
+        action="store_true",
+        help="each model once more, with what detectors of strange rows say as features",
+    )
+    add(
         "--train",
         metavar="FROM..UNTIL",
         help="dates, UNTIL excluded; without --validation its last 15 %% is validation",

@@ -17,7 +17,7 @@ from evaluation.result import Evaluation, Proof
 from risk.bundle import Manifest
 from risk.clock import SECOND, to_text
 from trainer.evaluate import Candidates
-from trainer.families import ENSEMBLE
+from trainer.families import DETECTORS, ENSEMBLE, HYBRID
 from trainer.families.ensemble import shares_in_words
 from trainer.fit import Served, Session
 from trainer.load import External
@@ -138,10 +138,17 @@ def about_training(
         **({} if external is None else {"external data": about_external(external)}),
         **({} if evaluation.proof is None else {"proof": _proof(evaluation.proof)}),
         "hyper-parameters": {
-            each.name: shares_in_words(each.fit.parameters)
-            if each.name == ENSEMBLE
-            else ", ".join(f"{name} = {value}" for name, value in each.fit.parameters.items())
-            for each in candidates.models
+            **{
+                each.name: shares_in_words(each.fit.parameters)
+                if each.name == ENSEMBLE
+                else _in_words(each.fit.parameters)
+                for each in candidates.models
+            },
+            **{
+                f"{kind}, as a feature": _in_words(plan.parameters[kind])
+                for kind in DETECTORS
+                if any(one.startswith(HYBRID) for one in plan.kinds)
+            },
         },
         "seconds that each stage took": {name: round(seconds, 2) for name, seconds in manifest.timings.items()},
         "libraries": manifest.libraries,
@@ -152,6 +159,10 @@ def _periods(parts: Parts, served: Served) -> list[tuple[str, Part]]:
     refit = served.session.parts.fit
     again = [] if refit is parts.fit else [("fitted again, and served", refit)]
     return [*zip(parts._fields, parts, strict=True), *again]
+
+
+def _in_words(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in parameters.items())
 
 
 def _proof(proof: Proof) -> str:
