@@ -19,25 +19,34 @@ Run = Callable[[Sequence[str], Mapping[str, str]], int]
 
 def start(load: Callable[[], Run], arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """The exit code of a command. `load` imports the program's commands."""
+    so_far = "nothing was begun"
     try:
         # Here, and not when the program is read: it may take a second, and an interrupt then is one like any other.
         run = load()
-    except _EndedError:
-        return _say("ended; nothing was begun", EXIT_ENDED)
-    except KeyboardInterrupt:
-        return _say("interrupted; nothing was begun", EXIT_INTERRUPTED)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] in (*OWN_PACKAGES, *OF_A_CHECKOUT):
+        so_far = "nothing half-written was left behind"
+        return run(arguments, environment)
+    except (_EndedError, KeyboardInterrupt, ImportError) as error:
+        why = _first_cause(error)
+        if isinstance(why, _EndedError):
+            return _say(f"ended; {so_far}", EXIT_ENDED)
+        if isinstance(why, KeyboardInterrupt):
+            return _say(f"interrupted; {so_far}", EXIT_INTERRUPTED)
+        if not isinstance(why, ModuleNotFoundError) or why.name is None or _is_ours(why.name):
             raise
         return _say(
-            f"error: {error.name} is not installed here; run `make setup`, then `. .venv/bin/activate`", EXIT_FAILED
+            f"error: {why.name} is not installed here; run `make setup`, then `. .venv/bin/activate`", EXIT_FAILED
         )
-    try:
-        return run(arguments, environment)
-    except _EndedError:
-        return _say("ended; nothing half-written was left behind", EXIT_ENDED)
-    except KeyboardInterrupt:
-        return _say("interrupted; nothing half-written was left behind", EXIT_INTERRUPTED)
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """A compiled module that is interrupted while it is imported says that it cannot be imported, because of that."""
+    while isinstance(error, ImportError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _is_ours(module: str) -> bool:
+    return module.split(".")[0] in (*OWN_PACKAGES, *OF_A_CHECKOUT)
 
 
 def end_when_told() -> None:

@@ -7,18 +7,23 @@ import numpy as np
 
 from evaluation.bootstrap import CONFIDENCE, Draws, Formula, Sampled, draw_all, figure, units_of
 from evaluation.card_precision import PLACES, CardPrecision, card_precision
+from evaluation.facts import missing, on_validation, period_facts, plain
+from evaluation.gain import gain_rows
 from evaluation.money import (
     NO_SCORE,
     Accounting,
     Policy,
     Scored,
     levels,
+    marked,
     of_probability,
+    policy,
     rivals,
     scored,
     sweep,
 )
-from evaluation.ranking import NO_MERCHANT, Confusion, Predictions, Ranking, brier, confusion, ratio
+from evaluation.ranking import Confusion, Predictions, Ranking, areas, brier, confusion, ratio
+from evaluation.refit import refit_of
 from evaluation.result import (
     AreaFigures,
     Cells,
@@ -30,7 +35,7 @@ from evaluation.result import (
     ModelEvaluation,
     MoneyFigures,
     NetMoney,
-    PeriodFacts,
+    PairedComparison,
     PolicyEvaluation,
 )
 from risk.codes import Array
@@ -62,13 +67,18 @@ def compare(
     *,
     seed: int,
     resamples: int,
+    first_fit: ModelPredictions | None = None,
 ) -> Evaluation:
-    """`truth`: the true probability of each test row, where the data comes with it."""
-    everyone = (*models, *baselines)
+    """`truth`: the true probability of each test row, where the data comes with it. `first_fit`: the champion as it was
+    before it was fitted again."""
+    everyone = (*models, *baselines, *(() if first_fit is None else (first_fit,)))
     first = _place_of(models, champion)
     winner = models[first]
     test = winner.test
-    _check_same_rows(everyone, truth)
+    _check_same_rows([(each.name, each.test) for each in everyone])
+    if truth is not None and len(truth) != len(test.scores):
+        raise EngineError(f"truth: got {len(truth)} true probabilities, expected one for each of {len(test.scores)} "
+                          "test rows; hand over those of the test rows only")  # fmt: skip
 
     own = [ModelFigures(each, costs) for each in everyone]
     main = own[first]
@@ -83,6 +93,8 @@ def compare(
         return {unit: answers[place] for unit, answers in draws.items()}
 
     best = None if truth is None else BestPossible(truth, test, drawn(len(samples) - 1))
+    evaluated = [each.evaluated(drawn(place), best, is_baseline=place >= len(models)) for place, each in enumerate(own)]
+    again = None if first_fit is None else refit_of(winner.test, evaluated[first], first_fit.test, evaluated.pop())
     return Evaluation(
         champion=champion,
         costs=costs,
@@ -90,11 +102,9 @@ def compare(
         confidence=CONFIDENCE,
         resamples=resamples,
         seed=seed,
-        test=_facts(test),
-        validation=_facts(winner.validation),
-        models=tuple(
-            each.evaluated(drawn(place), best, is_baseline=place >= len(models)) for place, each in enumerate(own)
-        ),
+        test=period_facts(test),
+        validation=period_facts(winner.validation),
+        models=tuple(evaluated),
         best_possible=best.areas if best else None,
         policies=(
             _evaluated_policy(main.policy, drawn(first), None),
@@ -104,8 +114,51 @@ def compare(
             ),
         ),
         levels=levels(main.scored.accounting, winner.threshold, winner.medium),
-        missing=_missing(winner, tuple(draws)),
+        missing=missing(test, tuple(draws), has_importances=bool(winner.importances)),
         sweep=sweep(main.scored.accounting, winner.threshold),
+        refit=again,
+        gains=gain_rows(test),
+        marked=marked(main.scored.accounting, winner.threshold, winner.medium),
+    )
+
+
+def paired(
+    named: tuple[str, Predictions],
+    other: tuple[str, Predictions],
+    costs: Costs,
+    cases_per_day: float,
+    *,
+    seed: int,
+    resamples: int,
+) -> PairedComparison:
+    """Two models at equal work: each raises the most cases that are no more than `cases_per_day` in the period. Their
+    own thresholds play no part, so that only who ranks the frauds higher can win."""
+    sides = [(name, scored(predictions, costs)) for name, predictions in (named, other)]
+    _check_same_rows([(name, side.predictions) for name, side in sides])
+    test = sides[0][1].predictions
+    most = cases_per_day * test.days + 1e-9  # the rounding of the product must not take a case away
+    policies = [policy(name, "", side, side.accounting.threshold_for_alerts(most)) for name, side in sides]
+    samples = [
+        Sampled(each.columns, money_formulas(costs, test.days), Ranking(side.predictions.scores, test.is_fraud))
+        for each, (_, side) in zip(policies, sides, strict=True)
+    ]
+    reached = [areas(side.predictions.scores, test.is_fraud).average_precision for _, side in sides]
+    draws = {units.name: draw_all(samples, units, seed=seed, resamples=resamples) for units in units_of(test)}
+
+    def difference(first: float | None, second: float | None, name: str) -> Figure:
+        value = None if first is None or second is None else first - second
+        return figure(value, {unit: one[name] - two[name] for unit, (one, two) in draws.items()})
+
+    money, other_money = (each.money for each in policies)
+    return PairedComparison(
+        name=named[0],
+        other=other[0],
+        cases_per_day=cases_per_day,
+        money=money,
+        other_money=other_money,
+        frauds_caught=difference(money.recall, other_money.recall, "alert_recall"),
+        saved=difference(money.saved, other_money.saved, "saved"),
+        average_precision=difference(reached[0], reached[1], "average_precision"),
     )
 
 
@@ -192,6 +245,7 @@ class ModelFigures:
             kinds=tuple(self._kind(place, name, mask, draws) for place, (name, mask) in enumerate(self._kinds.items())),
             importances=tuple((name, float(value)) for name, value in model.importances),
             milliseconds_per_1000_rows=model.milliseconds_per_1000_rows,
+            on_validation=on_validation(model.validation, model.threshold),
         )
 
     def _kind(self, place: int, name: str, mask: Array, draws: DrawsByUnit) -> KindRecall:
@@ -236,6 +290,7 @@ def money_formulas(costs: Costs, days: int) -> dict[str, Formula]:
         "alert_recall": lambda sums: ratio(sums["caught"], sums["frauds"]),
         "good_customers_flagged": lambda sums: sums["good_alerts"],
         "saved": lambda sums: sums["saved"],
+        "value_recall": lambda sums: ratio(sums["saved"], sums["saved"] + sums["lost"]),
         "gain": lambda sums: sums["saved"] - cost * sums["alerts"],
         "cost": lambda sums: sums["lost"] + cost * sums["alerts"],
     }
@@ -255,15 +310,12 @@ def money_figures(money: NetMoney, draws: DrawsByUnit) -> MoneyFigures:
         review=money.review,
         cost=drawn_figure(money.cost, draws, "cost"),
         gain=drawn_figure(money.gain, draws, "gain"),
+        value_recall=drawn_figure(money.value_recall, draws, "value_recall"),
     )
 
 
 def drawn_figure(value: float | None, draws: DrawsByUnit, name: str) -> Figure:
     return figure(value, {unit: answer[name] for unit, answer in draws.items()})
-
-
-def plain(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def _evaluated_policy(
@@ -286,39 +338,6 @@ def _why_nothing(winner: ModelPredictions, costs: Costs) -> str | None:
     return "cap" if accounting.at(accounting.best_threshold(None)).alerts else "cost"
 
 
-def _facts(predictions: Predictions) -> PeriodFacts:
-    frauds, known = int(predictions.is_fraud.sum()), predictions.merchants[predictions.merchants != NO_MERCHANT]
-    amounts, times = np.nan_to_num(predictions.amounts), predictions.event_times
-    return PeriodFacts(
-        transactions=len(predictions.scores),
-        days=predictions.days,
-        first=int(times.min()) if len(times) else None,
-        last=int(times.max()) if len(times) else None,
-        customers=len(np.unique(predictions.customers)),
-        merchants=len(np.unique(known)) or None,
-        frauds=frauds,
-        fraud_share=plain(ratio(frauds, len(predictions.scores))),
-        amount=float(amounts.sum()),
-        fraud_amount=float(amounts[predictions.is_fraud].sum()),
-        amounts_missing=int(np.isnan(predictions.amounts).sum()),
-    )
-
-
-def _missing(winner: ModelPredictions, units: tuple[str, ...]) -> tuple[str, ...]:
-    """What the reader may look for in vain, and why."""
-    said, test = [], winner.test
-    if not test.is_fraud.any():
-        said.append("The test period has no fraud: recall, F1, ROC-AUC, average precision and every figure of money "
-                    "saved cannot be said. Test over a longer or another period.")  # fmt: skip
-    if test.kinds is None:
-        said.append("The data does not say which kind each fraud was, so there is no recall by kind.")
-    if "merchants" not in units:
-        said.append("The test has too few merchants to draw from them; all intervals draw customers.")
-    if not winner.importances:
-        said.append("The importance of the champion's features was not measured.")
-    return tuple(said)
-
-
 def _place_of(models: Sequence[ModelPredictions], champion: str) -> int:
     names = [each.name for each in models]
     if champion in names:
@@ -326,14 +345,11 @@ def _place_of(models: Sequence[ModelPredictions], champion: str) -> int:
     raise EngineError(f"champion: got {champion!r}, expected one of the models ({', '.join(names)}); name one of them")
 
 
-def _check_same_rows(everyone: Sequence[ModelPredictions], truth: Array | None) -> None:
+def _check_same_rows(everyone: Sequence[tuple[str, Predictions]]) -> None:
     """Figures side by side mean nothing on different rows, and shared draws would not fit."""
-    first = everyone[0].test
-    for each in everyone:
+    (first_name, first), *others = everyone
+    for name, test in others:
         for field in ("event_times", "customers", "is_fraud"):
-            if not np.array_equal(getattr(each.test, field), getattr(first, field)):
-                raise EngineError(f"{each.name}: got other test rows ({field}) than {everyone[0].name}, expected the "
-                                  "same rows in the same order; judge all on one test")  # fmt: skip
-    if truth is not None and len(truth) != len(first.scores):
-        raise EngineError(f"truth: got {len(truth)} true probabilities, expected one for each of {len(first.scores)} "
-                          "test rows; hand over those of the test rows only")  # fmt: skip
+            if not np.array_equal(getattr(test, field), getattr(first, field)):
+                raise EngineError(f"{name}: got other test rows ({field}) than {first_name}, expected the same rows in "
+                                  "the same order; judge all on one test")  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from msgspec.structs import asdict
 
 from evaluation.ranking import Predictions
-from evaluation.result import Costs, Level, Money, NetMoney, SweepRow
+from evaluation.result import Costs, Level, MarkedThreshold, Money, NetMoney, SweepRow
 from risk import customer_days as rule
 from risk.codes import Array
 from risk.customer_days import CustomerDays
@@ -80,6 +80,7 @@ class Accounting:
             lost=lost,
             review=review,
             cost=lost + review,
+            value_recall=saved / float(self._losses[0]) if self._losses[0] else None,
             gain=saved - review,
         )
 
@@ -229,6 +230,32 @@ def sweep(accounting: Accounting, chosen: float) -> tuple[SweepRow, ...]:
         if is_chosen or (money.alerts and not is_enough):
             rows.append(SweepRow(**asdict(money), threshold=threshold, is_chosen=is_chosen))
     return tuple(rows)
+
+
+IN_USE = "in use"
+MEDIUM = "where medium begins"
+BEST_IN_TEST = "most saved in this test, known only afterwards"
+BREAK_EVEN = "lowest that does not lose money"
+
+
+def marked(accounting: Accounting, high: float, medium: float) -> tuple[MarkedThreshold, ...]:
+    """Points to read off the curve of profit and loss, by threshold from the highest; none where nothing is at stake.
+
+    The best of the test is what the threshold in use is measured against, and nothing to choose by.
+    """
+    candidates = accounting.candidates
+    nothing = accounting.costs(candidates[-1:])[0]
+    if not nothing:
+        return ()
+    gains = nothing - accounting.costs(candidates)
+    places = {BEST_IN_TEST: float(candidates[len(gains) - 1 - np.argmax(gains[::-1])])}
+    flagging = candidates[:-1][gains[:-1] >= 0]
+    if len(flagging):
+        places[BREAK_EVEN] = float(flagging[0])
+    if high < NO_SCORE:
+        places = {IN_USE: high, MEDIUM: medium, **places}
+    found = [MarkedThreshold(**asdict(accounting.at(at)), name=name, threshold=at) for name, at in places.items()]
+    return tuple(sorted(found, key=lambda point: -point.threshold))
 
 
 def spread(accounting: Accounting, points: int = POINTS) -> Array:

@@ -4,6 +4,8 @@ Money is in the data's currency, times are milliseconds UTC. None: it cannot be 
 default, so that what an older version wrote can be read.
 """
 
+from typing import Any
+
 from msgspec import Struct
 
 
@@ -36,6 +38,16 @@ class Metrics(Struct, frozen=True):
     card_precision: Figure
 
 
+class OnValidation(Struct, frozen=True):
+    """The same figures of single transactions on validation, where calibration and threshold were chosen."""
+
+    average_precision: float | None
+    roc_auc: float | None
+    brier: float | None
+    precision: float | None
+    recall: float | None
+
+
 class Cells(Struct, frozen=True):
     """Transactions at the model's own threshold."""
 
@@ -59,24 +71,45 @@ class Money(Struct, frozen=True):
     lost: float  # loss that was not
     review: float
     cost: float  # lost + review
+    value_recall: float | None = None  # of what could be lost, the share that was stopped; None where there was nothing
 
 
-class NetMoney(Money, frozen=True):
+class NetMoney(Money, frozen=True, kw_only=True):
     gain: float  # saved - review: what is better than flagging nothing, net of review costs
 
 
-class Level(Money, frozen=True):
+class Level(Money, frozen=True, kw_only=True):
     """What the champion's threshold of a level did in the test."""
 
     level: str
     threshold: float
 
 
-class SweepRow(NetMoney, frozen=True):
+class SweepRow(NetMoney, frozen=True, kw_only=True):
     """What another threshold would have done in the test."""
 
     threshold: float
     is_chosen: bool
+
+
+class MarkedThreshold(NetMoney, frozen=True, kw_only=True):
+    """A threshold worth knowing on the curve of profit and loss."""
+
+    name: str
+    threshold: float
+
+
+class GainRow(Struct, frozen=True):
+    """A slice of the test's transactions, sorted from the highest score down, and all down to its end."""
+
+    down_to: float  # share of all transactions
+    transactions: int
+    frauds: int
+    lowest_score: float
+    frauds_so_far: float  # share of all frauds, in this slice and those above
+    value_so_far: float | None  # share of the frauds' amount; None where no amount is known
+    lift: float  # share of fraud in this slice / share of fraud in all
+    lift_so_far: float
 
 
 class MoneyFigures(Struct, frozen=True):
@@ -94,6 +127,7 @@ class MoneyFigures(Struct, frozen=True):
     review: float
     cost: Figure
     gain: Figure
+    value_recall: Figure | None = None
 
 
 class KindRecall(Struct, frozen=True):
@@ -121,6 +155,7 @@ class ModelEvaluation(Struct, frozen=True):
     kinds: tuple[KindRecall, ...]
     importances: tuple[tuple[str, float], ...]  # permutation, the largest first; none of baselines
     milliseconds_per_1000_rows: float | None
+    on_validation: OnValidation | None = None
 
 
 class PolicyEvaluation(Struct, frozen=True):
@@ -157,6 +192,20 @@ class Costs(Struct, frozen=True):
     alerts_per_day: float | None  # the most that the team can work; None: no cap
 
 
+class PairedComparison(Struct, frozen=True):
+    """Two models on the same rows, each at the threshold that gives it as many cases as the other; the differences
+    are the first less the second, with intervals from the same draws."""
+
+    name: str
+    other: str
+    cases_per_day: float  # the most that each was allowed
+    money: NetMoney
+    other_money: NetMoney
+    frauds_caught: Figure  # the difference as a share of all frauds: 0.02 is two of a hundred
+    saved: Figure  # the difference in loss prevented; reviews cost both the same
+    average_precision: Figure
+
+
 class Proof(Struct, frozen=True):
     """That the served model is the trained one: what was compared, and came out right."""
 
@@ -175,6 +224,33 @@ class Fold(Struct, frozen=True):
     average_precision: float | None
     roc_auc: float | None
     note: str | None
+
+
+class Refit(Struct, frozen=True):
+    """The champion was fitted again before it was served, and stands among the models so. Its calibration and
+    thresholds were chosen for its first fit: what that did in the test, and whether they still fit."""
+
+    first_fit: ModelEvaluation
+    expected_frauds: float  # as many as the served scores promise in the test: their sum
+    first_expected_frauds: float
+    drifted: tuple[str, ...]  # sentences
+
+
+class TrialRound(Struct, frozen=True):
+    """A setting fitted on the latest days of the fit period, and judged on validation."""
+
+    days: int | None  # None where rows were drawn at random
+    transactions: int
+    average_precision: float
+
+
+class Trial(Struct, frozen=True):
+    """A setting that a search tried. The first of each model is what was asked for."""
+
+    model: str
+    parameters: dict[str, Any]  # those that a search draws
+    rounds: tuple[TrialRound, ...]  # that it was in, the fewest days first
+    is_chosen: bool
 
 
 class Evaluation(Struct, frozen=True, omit_defaults=True):
@@ -196,11 +272,23 @@ class Evaluation(Struct, frozen=True, omit_defaults=True):
     sweep: tuple[SweepRow, ...] = ()
     proof: Proof | None = None
     external: "Evaluation | None" = None  # the same models on data of another source
+    refit: Refit | None = None
     folds: tuple[Fold, ...] | None = None  # of a report that was made again
     folds_follow_a_search: bool | None = None  # or another choice on validation, which no fold makes again
+    gains: tuple[GainRow, ...] = ()  # of the champion; none in a test without fraud
+    marked: tuple[MarkedThreshold, ...] = ()
+    trials: tuple[Trial, ...] = ()  # of a search
 
     def model(self, name: str) -> ModelEvaluation | None:
         return next((each for each in self.models if each.name == name), None)
+
+    @property
+    def with_first_fit(self) -> tuple[ModelEvaluation, ...]:
+        """For tables: the champion's first fit right behind what is served."""
+        models = list(self.models)
+        if self.refit is not None:
+            models.insert(models.index(self.winner) + 1, self.refit.first_fit)
+        return tuple(models)
 
     @property
     def winner(self) -> ModelEvaluation:

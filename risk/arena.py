@@ -63,18 +63,22 @@ class Arena:
             self.limit = max(self.limit, (self._end + needed + spare) * 9 // 8)
             if self.limit > len(self.times):
                 self._grow(self.limit * 3 // 2)
-        moves, movers, freed, self._end = windows.place(
-            series, self._wanted, self.start, self.lo, self.hi, self.cap, self._free, self.times, self._end
+        made = windows.Moves.at_most(len(series))
+        moved, outgrown, self._end = windows.place(
+            series, self._wanted, self.start, self.lo, self.hi, self.cap, self._free, self.times, self._end, made
         )
+        moves, movers = made.moves[:moved], made.movers[:moved]
         for column in self.columns:
             windows.move(column, moves)
-        windows.release(freed, self._free, self.times)
+        windows.release(made.freed[:outgrown], self._free, self.times)
         return np.concatenate([shifted, movers]) if len(shifted) else movers
 
     def drop_idle(self, horizon: int) -> Array:
         """Empties the series whose newest entry is at or before the horizon, and says which they were."""
-        series, freed = windows.idle(self.start, self.lo, self.hi, self.cap, self.times, horizon)
-        windows.release(freed, self._free, self.times)
+        series, freed = np.empty(len(self.start), np.int64), np.empty((len(self.start), 2), np.int64)
+        count = windows.idle(self.start, self.lo, self.hi, self.cap, self.times, horizon, series, freed)
+        windows.release(freed[:count], self._free, self.times)
+        series = series[:count]
         for end in self.ends:
             end[series] = 0
         return series

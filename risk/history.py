@@ -139,10 +139,11 @@ class Histories:
             self._tops = np.concatenate([self._tops, np.empty(tops - len(self._tops), np.int64)])
         past = self._past()
         windows.find_moved_tops(movers, past)
-        busy, entries = windows.newly_busy(customers, past)
+        busy = np.empty(len(customers), np.int64)
+        count, entries = windows.newly_busy(customers, past, busy)
         if (int(self._index.size[0]) + entries) * 2 > len(self._index.codes):
             self._grow_index(entries)
-        windows.index_customers(busy, past, self._index)
+        windows.index_customers(busy[:count], past, self._index)
 
     def _grow_index(self, entries: int) -> None:
         alive = int(np.count_nonzero((self._index.customers >= 0) & (self._index.last > self.horizon)))

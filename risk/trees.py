@@ -109,7 +109,8 @@ class Trees:
             raise ValueError(f"got {values.dtype} {values.shape}, expected float32 rows of {self._width}")
         scores = np.empty(len(values))
         _score(values, self._first, self._first_mask, self._largest, self._masks, self._thresholds, self._trees,
-               self._stays, self._leaves, self._as_onnx_runtime, scores)  # fmt: skip
+               self._stays, self._leaves, self._as_onnx_runtime, np.empty(len(self._leaves), np.uint64),
+               scores)  # fmt: skip
         return scores
 
     def edges(self, count: int) -> Array:
@@ -227,11 +228,11 @@ def _exponential(x: float) -> float:
 @compiled
 def _score(
     values: Array, first: Array, first_mask: Array, largest: Array, masks: Array, thresholds: Array, trees: Array,
-    stays: Array, leaves: Array, as_onnx_runtime: bool, scores: Array,
+    stays: Array, leaves: Array, as_onnx_runtime: bool, stay: Array, scores: Array,
 ) -> None:  # fmt: skip
+    """`stay` has a place for each tree: which of its leaves are left, of the row at hand."""
     rows, width = values.shape
     count = len(leaves)
-    stay = np.empty(count, np.uint64)
     for row in range(rows):
         stay[:] = _ALL
         for feature in range(width):

@@ -1,7 +1,8 @@
 """How every program starts and ends: to load its commands may fail or be interrupted, as they may themselves."""
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 import pytest
@@ -25,6 +26,17 @@ def test_a_module_of_ours_that_is_not_there_is_a_mistake_and_no_missing_library(
         start(lambda: lacking(module), [], {})
 
 
+@contextmanager
+def handlers_of_ours() -> Iterator[None]:
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    end_when_told()
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
 def told(number: signal.Signals) -> int:
     """This process, as from outside; the handler is run before the next line is reached."""
     signal.raise_signal(number)
@@ -45,17 +57,40 @@ def test_an_end_from_outside_is_one_line_and_a_status(
         told(number)
         return run
 
-    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
-    end_when_told()
-    try:
+    with handlers_of_ours():
         assert (start(load, [], {}), capsys.readouterr().err) == (status, f"{word}; nothing was begun\n")
         assert (start(lambda: run, [], {}), capsys.readouterr().err) == (
             status,
             f"{word}; nothing half-written was left behind\n",
         )
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "word"),
+    [(signal.SIGINT, EXIT_INTERRUPTED, "interrupted"), (signal.SIGTERM, EXIT_ENDED, "ended")],
+)
+def test_an_end_while_a_compiled_module_is_imported_is_no_missing_module(
+    number: signal.Signals, status: int, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """pybind11 raises an ImportError where the import of a module is interrupted."""
+
+    def load() -> NoReturn:
+        try:
+            told(number)
+        except BaseException as error:
+            raise ImportError("initialization failed") from error
+        raise AssertionError
+
+    with handlers_of_ours():
+        assert (start(load, [], {}), capsys.readouterr().err) == (status, f"{word}; nothing was begun\n")
+
+
+def test_a_module_that_cannot_be_imported_keeps_its_error() -> None:
+    def load() -> NoReturn:
+        raise ImportError("libgomp.so.1: cannot open shared object file")
+
+    with pytest.raises(ImportError, match="libgomp"):
+        start(load, [], {})
 
 
 def test_an_option_is_not_shortened(capsys: pytest.CaptureFixture[str]) -> None:

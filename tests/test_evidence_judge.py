@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 
 from evaluation.comparison import UNNAMED, ModelFigures, ModelPredictions, compare, rows_of_kinds
-from evaluation.money import BY_AMOUNT, FLAG_NOTHING, NO_SCORE, Accounting
+from evaluation.money import (
+    BEST_IN_TEST,
+    BREAK_EVEN,
+    BY_AMOUNT,
+    FLAG_NOTHING,
+    IN_USE,
+    MEDIUM,
+    NO_SCORE,
+    Accounting,
+)
 from evaluation.ranking import areas
 from evaluation.result import Costs, Evaluation
 from risk.errors import EngineError
@@ -70,14 +79,32 @@ OF_0_1 = {
 }  # fmt: skip
 
 
-def test_the_shape_is_that_of_0_1(figures):
-    """Programs read metrics.json, and `models` reads the bundles of 0.1: what is new must be optional."""
-    found = {name: figures[name] for name in OF_0_1 if name} | {"": figures}
-    first = {name: value[0] if isinstance(value, list) else value for name, value in found.items()}
-    assert {name: set(value) for name, value in first.items()} == OF_0_1
-    assert set(figures["models"][0]["money"]) == {*COUNTED, "gain"}
-    assert set(figures["models"][0]["metrics"]) == {
-        "average_precision", "roc_auc", "brier", "precision", "recall", "f1", "accuracy", "card_precision"}  # fmt: skip
+OF_MONEY = {*COUNTED, "gain"}
+OF_METRICS = {"average_precision", "roc_auc", "brier", "precision", "recall", "f1", "accuracy",
+              "card_precision"}  # fmt: skip
+
+
+def only(value, names):
+    """Without what 0.1 did not write."""
+    if isinstance(value, list):
+        return [only(each, names) for each in value]
+    assert names <= set(value)
+    return {name: value[name] for name in names}
+
+
+def test_what_0_1_wrote_can_still_be_read(figures):
+    """Programs read metrics.json, and `models` reads the bundles of 0.1: all that they had is there, and what is new
+    is optional."""
+    old = only(figures, OF_0_1[""])
+    for name in OF_0_1.keys() - {""}:
+        old[name] = only(figures[name], OF_0_1[name])
+    for model in old["models"]:
+        model["money"], model["metrics"] = only(model["money"], OF_MONEY), only(model["metrics"], OF_METRICS)
+    for policy in old["policies"]:
+        policy["money"] = only(policy["money"], OF_MONEY)
+    again = msgspec.convert(old, Evaluation)
+    assert again.winner.on_validation is None
+    assert again.gains == ()
 
 
 def test_models_come_first_then_baselines(figures):
@@ -117,9 +144,45 @@ def test_what_is_drawn_is_what_is_said():
         figures_of_it.evaluated({"customers": {**drawn, **areas_not_drawn}}, None, is_baseline=False)
     )
     figures = [each for each in intervals(said) if each["low"] is not None]
-    assert len(figures) == 6 + 5 + len(KINDS)
+    assert len(figures) == 6 + 6 + len(KINDS)
     for each in figures:
         assert each["value"] == pytest.approx(each["low"], rel=1e-12)
+
+
+def test_validation_stands_beside_the_test(figures):
+    """Of each model and baseline, by the same formulas and at the same threshold."""
+    for each, lift in zip(figures["models"], (1.5, 4.0, 0.2), strict=True):
+        validation = thrown(1, lift=lift)
+        found, on_validation = areas(validation.scores, validation.is_fraud), each["on_validation"]
+        assert on_validation["average_precision"] == found.average_precision
+        assert on_validation["roc_auc"] == found.roc_auc
+        flagged = validation.scores >= each["threshold"]
+        assert on_validation["precision"] == validation.is_fraud[flagged].mean()
+        assert on_validation["recall"] == flagged[validation.is_fraud].mean()
+
+
+def test_the_share_of_the_value_is_what_was_saved(figures):
+    """At the threshold with an interval, by level, and for any other threshold."""
+    weak = figures["models"][0]["money"]
+    share = weak["value_recall"]
+    assert share["value"] == weak["saved"] / (weak["saved"] + weak["lost"])
+    assert 0 < share["low"] < share["value"] < share["high"] <= 1
+    for each in (*figures["levels"], *figures["sweep"], *figures["marked"]):
+        assert each["value_recall"] == pytest.approx(each["saved"] / (each["saved"] + each["lost"]))
+
+
+def test_the_marked_thresholds_are_the_extremes_of_the_curve(figures):
+    """No threshold saves more than the best, and none below the break-even does not lose."""
+    test = thrown(2, lift=4.0)
+    accounting = Accounting(test, review_cost=5, loss_rate=1)
+    gains = {at: accounting.at(at).gain for at in accounting.candidates}
+    named = {each["name"]: each for each in figures["marked"]}
+    assert named[IN_USE]["threshold"] == figures["models"][1]["threshold"]
+    assert named[MEDIUM]["threshold"] == figures["models"][1]["medium"]
+    assert named[BEST_IN_TEST]["gain"] == max(gains.values()) >= named[IN_USE]["gain"]
+    break_even = named[BREAK_EVEN]["threshold"]
+    assert gains[break_even] >= 0
+    assert all(gain < 0 for at, gain in gains.items() if at < break_even)
 
 
 def test_kinds_add_up_to_all_frauds(figures):

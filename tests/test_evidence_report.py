@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from sklearn.metrics import classification_report
 
 from evaluation.comparison import compare
-from evaluation.result import Costs, Fold
+from evaluation.result import Costs, Fold, Trial, TrialRound
 from risk.clock import to_text
 from tests.evidence_cases import contender, evaluation_of, thrown
 from trainer.families import ENSEMBLE, FAMILIES
@@ -32,7 +32,8 @@ ABOUT = {
     "rows": 12345,
     "options": {"label_delay": "7 days", "model": ["strong", "weak"]},
 }
-PLOTS = {"roc", "precision_recall", "calibration", "confusion", "importances", "scores", "cost", "alerts_recall"}
+PLOTS = {"roc", "precision_recall", "calibration", "confusion", "importances", "scores", "profit", "alerts_recall",
+         "gain"}  # fmt: skip
 IMPORTANCES = (("amount", 0.2), ("count_1h", 0.05), ("country", -0.001))
 ALONE = {"meta", "br", "path", "use", "img", "hr", "link"}
 
@@ -188,9 +189,16 @@ def test_the_page_says_what_a_head_of_risk_asks(written):
     for words in ("Report on strong-0a1b2c3d", "probability × amount", "flag nothing", "cards <&> more.csv", "12,345",  # noqa: RUF001
                   "7 days", "takeover", "Of what is possible", "CP@100", "95 % interval"):  # fmt: skip
         assert words in read
-    # A team works cases. The word alert is left to where a case is said to be made of them.
+    # A team works cases: an alert is one transaction, and nobody counts them by day.
     assert "cases a day" in read
-    assert read.count("alert") == 2
+    assert "alerts a day" not in read
+    # Precision and recall are of transactions wherever they stand; what a team sees of its cases has other names.
+    heads = re.findall(r"<th scope=col>([^<]*(?:precision|recall)[^<]*)", text)
+    heads = {head for head in heads if "average precision" not in head}
+    assert heads == {"precision of transactions", "recall of transactions"}
+    assert f"with {100 * money.value_recall.value:.1f} % of their value" in read
+    assert [row for row in evaluation.gains if f"{100 * row.frauds_so_far:.1f} %" not in read] == []
+    assert all(point.name in read for point in evaluation.marked)
     assert "cards &lt;&amp;&gt; more.csv" in text
 
 
@@ -289,6 +297,26 @@ def test_folds_and_another_source_have_their_tables(written, tmp_path):
     assert "too <few>" in read
     assert "777" in read
     assert "On data of another source" in read
+
+
+def test_what_a_search_tried_has_a_table_for_each_model(written, tmp_path):
+    _, evaluation, everyone = written
+    rounds = (TrialRound(7, 350, 0.123456), TrialRound(28, 1400, 0.25))
+    trials = (
+        Trial("logistic", {"C": 1.0}, rounds, False),
+        Trial("logistic", {"C": 0.0012345}, rounds[:1], False),
+        Trial(
+            "random-forest", {"max_features": "sqrt"}, (TrialRound(None, 350, 0.5), TrialRound(None, 700, 0.6)), True
+        ),
+    )
+    write_report(tmp_path, replace(evaluation, trials=trials), everyone[:2], everyone[2:], ABOUT, with_plots=False)
+    read = re.sub(r"\s+", " ", " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text))
+    assert "Search trials" in read
+    assert "logistic C 7 days 350 all 1,400 asked for 1 0.123 0.250 1 0.00123 0.123 –" in read  # noqa: RUF001
+    assert "random-forest max_features some 350 all 700 asked for chosen sqrt 0.500 0.600" in read
+    assert json.loads((tmp_path / "metrics.json").read_text())["trials"][1]["parameters"] == {"C": 0.0012345}
+    write_report(tmp_path, evaluation, everyone[:2], everyone[2:], ABOUT, with_plots=False)
+    assert "Search trials" not in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 ODD = ["$x", "$\\frac", "<script>alert(1)</script>", "a & b", "\"quoted\" 'name'", "two\nlines", "=1+1", "%s {0}",

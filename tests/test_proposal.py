@@ -105,6 +105,7 @@ def test_a_file_like_sparkov(world: World, tmp_path: Path) -> None:
         event_time = "trans_date_trans_time"
         amount = "amt"
         is_fraud = "is_fraud"
+        sensitive = ["gender", "zip"]
         [attributes]
         gender = "category"
         city = "category"
@@ -188,11 +189,12 @@ def test_our_own_names_map_to_themselves(world: World, tmp_path: Path, ending: s
             frame.to_csv(path, index=False)
         else:
             frame.to_json(path, orient="records", lines=True)
+    last_lines = '\nsensitive = ["age"]\n[attributes]\nage = "number"'
     names = (
         "transaction_id", "customer_id", "currency", "merchant_id", "merchant_category", "channel", "device_id",
         "country", "event_time", "amount", "is_fraud", "labelled_at", "fraud_kind",
     )  # fmt: skip
-    assert_proposes(path, "\n".join(f'{name} = "{name}"' for name in names) + '\n[attributes]\nage = "number"')
+    assert_proposes(path, "\n".join(f'{name} = "{name}"' for name in names) + last_lines)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from risk.clock import DAY
 from risk.dataset import open_dataset
 from risk.dataset.column_map import AmountColumn, Attribute, LabelColumn, TextColumn, TimeColumn
 from tests.foreign_files import ROWS, World, german_bank, own, proposed, saved, world
-from trainer.inspection.words import names_a_person, words_of
+from trainer.inspection.words import names_a_person, sensitive_by_name, words_of
 
 __all__ = ["world"]  # a fixture is used by its name
 
@@ -324,3 +324,30 @@ def test_words_are_found_in_names() -> None:
         assert names_a_person(name), name
     for name in ("seconds_since_last", "first_use", "product_name", "email_domain", "ip_address", "lasting"):
         assert not names_a_person(name), name
+
+
+@pytest.mark.parametrize(
+    ("what", "names"),
+    [
+        ("age", ["age", "age_band", "customerAge", "Alter", "birth_year", "edad"]),
+        ("gender", ["gender", "SEX", "Geschlecht", "kunde_geschlecht", "sexe"]),
+        ("nationality", ["nationality", "Nationalität", "Staatsangehörigkeit", "citizenship"]),
+        ("religion", ["religion", "Konfession"]),
+        ("marital status", ["marital_status", "Familienstand", "estado_civil"]),
+        ("postcode", ["postcode", "zip", "customer_zip", "PLZ", "code_postal"]),
+        (None, ["account_age_days", "merchant_zip", "merch_zipcode", "card_age", "zip_count_4w", "amount", "average",
+                "usage", "device_age", "email_domain_age", "message", "page"]),
+    ],
+)  # fmt: skip
+def test_names_say_what_is_sensitive(what: str | None, names: list[str]) -> None:
+    """Of a person, not of an account, a card or a shop."""
+    assert {name: sensitive_by_name(words_of(name)) for name in names} == dict.fromkeys(names, what)
+
+
+def test_a_postcode_of_the_customer_is_not_the_customer(world: World, tmp_path: Path) -> None:
+    columns = own(world, customer_postcode=[f"AB{x % 40}" for x in world.customer], age=1)
+    del columns["customer_id"]
+    made = proposed(saved(tmp_path, **columns)).column_map
+    assert made is not None
+    assert "customer_id" not in made.texts
+    assert made.sensitive == ("customer_postcode",)

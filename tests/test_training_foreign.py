@@ -29,8 +29,10 @@ country = "Land"
 amount = { column = "Betrag", decimal = "," }
 currency = "Währung"
 is_fraud = { column = "Betrug", fraud = ["ja"], genuine = ["nein"] }
+sensitive = ["Geschlecht"]
 
 [attributes]
+Geschlecht = "category"
 Kontostand = { kind = "number", decimal = "," }
 """
 
@@ -55,7 +57,9 @@ def run(*words: object) -> None:
 
 def test_from_a_foreign_csv_to_a_backtest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """train, report, models, promote and backtest, all with the one map; and the frauds are found."""
-    file, columns = saved(tmp_path, separator=";", **german_bank(Quarter())), tmp_path / "map.toml"
+    world = Quarter()
+    exported = {**german_bank(world), "Geschlecht": np.where(world.customer % 3, "m", "w")}
+    file, columns = saved(tmp_path, separator=";", **exported), tmp_path / "map.toml"
     columns.write_text(MAP, encoding="utf-8")
     models, reports = tmp_path / "models", tmp_path / "reports"
     folders = ("--models", models, "--reports", reports)
@@ -69,8 +73,8 @@ def test_from_a_foreign_csv_to_a_backtest(tmp_path: Path, capsys: pytest.Capture
     manifest = read_bundle(models / first).manifest
     assert (manifest.currency, manifest.training_data.transactions) == ("EUR", ROWS)
     assert set(manifest.fields) == {"customer_id", "merchant_id", "country"}
-    assert manifest.number_attributes == ("Kontostand",)
-    capsys.readouterr()
+    assert (manifest.number_attributes, manifest.category_attributes) == (("Kontostand",), ())
+    assert "file.csv: sensitive, so no model learns from it: Geschlecht" in capsys.readouterr().err
 
     run("report", first, file, "--columns", columns, *folders, "--folds", 2, *QUICK)
     figures = json.loads((reports / first / "metrics.json").read_text())

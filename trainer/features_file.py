@@ -26,6 +26,7 @@ from trainer.replay import (
     check_labels_in_time,
     check_something_scored,
     currency_of,
+    notices_of,
     warn_of_left_out,
     warn_of_unlabelled_days,
 )
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     target = checked_target("--out", options.out, ".parquet", force=options.force, inputs=inputs)
     column_map = load_map(options.columns) if options.columns else None
     dataset = open_dataset(options.file, column_map, chunk_rows=settings.chunk_rows)
-    for text in dataset.notices:
+    for text in notices_of(dataset):
         notice(text)
     currency = options.currency or currency_of(dataset)
     replay = Replay(dataset, EngineTerms(currency, settings.label_delay, settings.bucket, settings.max_lateness))

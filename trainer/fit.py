@@ -10,25 +10,27 @@ import numpy as np
 
 from console.terminal import notice, say
 from evaluation.ranking import areas
+from evaluation.result import Trial
 from risk.bundle import LearnedCategory, ScoredBy
 from risk.codes import Array
 from risk.model import Model, quickest
 from risk.scorer import Preparation
-from trainer.calibrate import FEW_FRAUDS, Calibrated, calibrate, has_few_frauds
-from trainer.families import CLASS_WEIGHT, ENSEMBLE, SMOTE, UNDERSAMPLE
+from trainer.calibrate import FEW_FRAUDS, Calibrated, calibrate
+from trainer.families import CLASS_WEIGHT, ENSEMBLE, HYBRID, SMOTE, UNDERSAMPLE
 from trainer.families.ensemble import WEIGHTS, are_chosen, is_settled, settled, shares_in_words, weights_of
-from trainer.families.family import Rows, family_of, fitted
-from trainer.families.parameters import draws
+from trainer.families.family import Parameters, Rows, family_of, fitted
+from trainer.families.hybrid import with_detectors
+from trainer.families.search import Round, draws, rounds_of, search
 from trainer.matrix import Matrix
 from trainer.onnx_model import serialized
-from trainer.preprocess import Features
-from trainer.printing import Stages
-from trainer.splits import Part, Parts
+from trainer.preprocess import Features, learn
+from trainer.printing import Stages, say_search
+from trainer.splits import Part, Parts, refit_part
 from trainer.train_options import Plan
 
 
 class Fit(NamedTuple):
-    """What a family made of the fit period, in both its forms: a search compares several."""
+    """What a family made of the fit period, or of its latest days, in both its forms: a search compares several."""
 
     family: str
     parameters: dict[str, Any]
@@ -39,6 +41,7 @@ class Fit(NamedTuple):
     model: Model
     raw: Array  # of validation
     average_precision: float  # of raw, on validation
+    trials: tuple[Trial, ...] = ()  # of the search that found it
 
     def raw_scores(self, prepared: Array) -> Array:
         whole = len(self.columns) == prepared.shape[1]
@@ -53,6 +56,31 @@ class FittedModel(NamedTuple):
     calibrated: Calibrated
 
 
+OF_FEW_FRAUDS = {
+    "fit": "what models learn of them is uncertain",
+    "validation": "the scores become probabilities by a simpler curve, and thresholds are uncertain",
+    "test": "its figures have wide intervals",
+}
+
+
+def say_what_is_weak(parts: Parts, plan: Plan) -> None:
+    """Before anything is fitted: where the data are too few for what was asked."""
+    for name, part in zip(parts._fields, parts, strict=True):
+        frauds = int(part.is_fraud.sum())
+        if 0 < frauds < FEW_FRAUDS:
+            notice(f"{name} has {frauds} frauds, fewer than {FEW_FRAUDS}: {OF_FEW_FRAUDS[name]}")
+    if plan.balance in (UNDERSAMPLE, SMOTE) and has_enough(parts.fit.is_fraud):
+        notice(f"--balance {plan.balance} changes nothing: it brings frauds to 1 for each {1 / WANTED_RATIO:.0f} "
+               f"genuine rows, and {parts.fit.is_fraud.mean():.1%} of the fit rows are frauds already")  # fmt: skip
+
+
+class Served(NamedTuple):
+    """The model that goes into the bundle, and the session whose rows and preparation are its own."""
+
+    session: "Session"
+    model: FittedModel
+
+
 class Session:
     """One training: the rows as the models see them, and what is done with them."""
 
@@ -63,15 +91,10 @@ class Session:
         self._categories = [
             column for column, feature in enumerate(features.learned) if isinstance(feature, LearnedCategory)
         ]
-        if has_few_frauds(parts.validation.is_fraud):
-            notice(f"validation has {int(parts.validation.is_fraud.sum())} frauds, fewer than {FEW_FRAUDS}: the scores "
-                   "become probabilities by a simpler curve, and thresholds are uncertain")  # fmt: skip
-        if plan.balance in (UNDERSAMPLE, SMOTE) and has_enough(parts.fit.is_fraud):
-            notice(f"--balance {plan.balance} changes nothing: it brings frauds to 1 for each {1 / WANTED_RATIO:.0f} "
-                   f"genuine rows, and {parts.fit.is_fraud.mean():.1%} of the fit rows are frauds already")  # fmt: skip
         with stages.stage("prepare"):
             self._fit = self.prepared(parts.fit)
             self.validation = self.prepared(parts.validation)
+        self._hybrid_rows: Rows | None = None  # the fit period with what the detectors say, once they are fitted
 
     def prepared(self, part: Part) -> Array:
         return self.matrix.prepared(self.preparation, part.rows)
@@ -80,7 +103,7 @@ class Session:
         """The best of each family that was asked for."""
         fits: list[Fit] = []
         for kind in self.plan.kinds:  # an ensemble comes behind its members
-            fits.append(self._ensemble_of(fits) if kind == ENSEMBLE else self._best_of_search(kind))
+            fits.append(self._ensemble_of(fits) if kind == ENSEMBLE else self._searched(kind))
         return [self.calibrated(fit.family, fit) for fit in fits]
 
     def calibrated(self, name: str, fit: Fit) -> FittedModel:
@@ -94,24 +117,39 @@ class Session:
         """Raw scores of the fit rows, evenly thinned to so many."""
         return fit.raw_scores(self._fit[:: -(-len(self._fit) // most)])
 
-    def fit(self, kind: str, parameters: dict[str, Any], columns: Sequence[int], name: str) -> Fit:
-        """On these columns of the prepared rows; `name` is for people."""
+    def fit(
+        self, kind: str, parameters: Parameters, columns: Sequence[int], name: str, rows: slice = slice(None)
+    ) -> Fit:
+        """On these columns of the prepared rows, and these rows of the fit period; `name` is for people."""
+        family, seed, width = family_of(kind), self.plan.seed, len(columns)
+        seen = self._rows(columns, is_hybrid=kind.startswith(HYBRID))
+        with self.stages.stage(f"fit {name}"):
+            some = seen._replace(values=seen.values[rows], is_fraud=seen.is_fraud[rows])
+            estimator = fitted(family, parameters, balanced(self.plan.balance, some, seed), seed)
+            onnx = serialized(family.to_onnx(estimator, width))
+        validation = self.validation if width == len(self.names) else self.validation[:, columns]
+        return self._served(kind, parameters, columns, estimator, onnx, np.ascontiguousarray(validation))
+
+    def _rows(self, columns: Sequence[int], *, is_hybrid: bool) -> Rows:
+        """The fit period in these columns; for a hybrid with what the detectors say, which is the same in a search."""
+        is_all = len(columns) == len(self.names)
+        if is_hybrid and is_all and self._hybrid_rows is not None:
+            return self._hybrid_rows
         places = {column: place for place, column in enumerate(columns)}
         categories = [places[column] for column in self._categories if column in places]
-        family, seed, is_all = family_of(kind), self.plan.seed, len(columns) == len(self.names)
-        fit, validation = (
-            values if is_all else np.ascontiguousarray(values[:, columns]) for values in (self._fit, self.validation)
-        )
-        with self.stages.stage(f"fit {name}"):
-            rows = balanced(self.plan.balance, Rows(fit, self.parts.fit.is_fraud, None, categories), seed)
-            estimator = fitted(family, parameters, rows, seed)
-            onnx = serialized(family.to_onnx(estimator, len(columns)))
-        return self._served(kind, parameters, columns, estimator, onnx, validation)
+        values = self._fit if is_all else np.ascontiguousarray(self._fit[:, columns])
+        rows = Rows(values, self.parts.fit.is_fraud, None, categories)
+        if is_hybrid:
+            with self.stages.stage("fit detectors"):
+                rows = with_detectors(rows, self.plan.parameters, self.plan.seed)
+            if is_all:
+                self._hybrid_rows = rows
+        return rows
 
     def _served(
         self,
         kind: str,
-        parameters: dict[str, Any],
+        parameters: Parameters,
         columns: Sequence[int],
         estimator: Any,
         onnx: bytes,
@@ -120,7 +158,7 @@ class Session:
         scored_by, model = quickest(onnx, len(columns), kind)
         raw = model.raw_scores(validation)
         reached = areas(raw, self.parts.validation.is_fraud).average_precision
-        return Fit(kind, parameters, tuple(columns), estimator, onnx, scored_by, model, raw, reached)
+        return Fit(kind, dict(parameters), tuple(columns), estimator, onnx, scored_by, model, raw, reached)
 
     def _ensemble_of(self, fits: Sequence[Fit]) -> Fit:
         """Of the models that are there already; where its members were settled by an earlier training, of new ones."""
@@ -139,12 +177,33 @@ class Session:
             say(f"ensemble    validation chose {shares_in_words(parameters)}")
         return self._served(ENSEMBLE, parameters, columns, estimator, onnx, self.validation)
 
-    def _best_of_search(self, kind: str) -> Fit:
-        tried = (
-            self.fit(kind, parameters, range(len(self.names)), kind)
-            for parameters in draws(family_of(kind), self.plan.parameters[kind], self.plan.search, self.plan.seed)
-        )
-        return max(tried, key=_reached)
+    def _searched(self, kind: str) -> Fit:
+        """The best of a search, which without --search is what was asked for."""
+        family, columns, plan = family_of(kind), range(len(self.names)), self.plan
+        settings = list(draws(family, plan.parameters[kind], plan.search, plan.seed))
+        rounds = rounds_of(self.parts.fit, self.matrix.event_times, plan.search)
+
+        def fit(parameters: Parameters, on: Round) -> Fit:
+            return self.fit(kind, parameters, columns, kind, on.rows)
+
+        found, trials = search(family, settings, rounds, fit)
+        if len(settings) == 1:
+            return found
+        say_search(trials)
+        return found._replace(trials=trials)
+
+
+def served(session: Session, champion: FittedModel) -> Served:
+    """The champion, fitted again on fit and validation together, where that is wanted: newer days, and more frauds.
+    What is learned of rows is learned anew, medians and vocabularies too. What was chosen stays: hyper-parameters, and
+    the calibration and thresholds, for which no rows are left that the new model has not seen."""
+    if not session.plan.refit:
+        return Served(session, champion)
+    matrix, parts = session.matrix, session.parts
+    parts = parts._replace(fit=refit_part(matrix, parts))
+    again = Session(matrix, parts, learn(matrix, parts.fit.rows), session.plan, session.stages)
+    fit = again.fit(champion.fit.family, champion.fit.parameters, range(len(again.names)), f"{champion.name} again")
+    return Served(again, champion._replace(fit=fit))
 
 
 def best(models: Iterable[FittedModel]) -> FittedModel:

@@ -28,6 +28,7 @@ from trainer.replay import (
     check_labels_in_time,
     check_something_scored,
     currency_of,
+    notices_of,
     warn_of_left_out,
     warn_of_unlabelled_days,
 )
@@ -83,8 +84,8 @@ class History(NamedTuple):
 def open_history(train_options: TrainOptions) -> Opened:
     stamp = stamp_of(train_options.file)
     dataset = opened(train_options.file, train_options.columns, train_options.settings)
-    feature_set = dataset.feature_set
-    if train_options.is_random:
+    feature_set = dataset.learnable
+    if train_options.split.is_random:
         notice("--split random: history and ledger features are left out, because they need times that mean something")
         feature_set = FeatureSet(
             feature_set.fields - WITHOUT_CLOCK, feature_set.number_attributes, feature_set.category_attributes
@@ -107,7 +108,7 @@ def read_history(file: Opened) -> History:
 
 def opened(path: Path, column_map: ColumnMap | None, settings: Settings) -> Dataset:
     dataset = open_dataset(path, column_map, chunk_rows=settings.chunk_rows)
-    for text in dataset.notices:
+    for text in notices_of(dataset):
         notice(text)
     if dataset.column_map.is_fraud is None:
         raise DatasetError(f"{path}: got no label column, expected one that says which transactions were frauds. "

@@ -1,16 +1,16 @@
 """What train prints: periods at the start, stages as they run, figures and the places of the files at the end."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 
 from console.terminal import Advance, err, progress, say, say_table, warn
-from evaluation.result import Evaluation, Figure
+from evaluation.result import Evaluation, Figure, Trial
 from risk.bundle import Manifest
 from trainer.matrix import Matrix
-from trainer.report.wording import FLAGS_NOTHING, caution
+from trainer.report.wording import FLAGS_NOTHING, caution, setting
 from trainer.splits import Parts
 from trainer.train_options import TrainOptions
 
@@ -19,12 +19,24 @@ def say_start(parts: Parts, matrix: Matrix) -> None:
     for name, part in zip(parts._fields, parts, strict=True):
         where = f"{part.period}" if part.period else "drawn at random"
         say(f"{name:11} {where}: {len(part.rows):,} transactions, {int(part.is_fraud.sum()):,} frauds")
-    first, until = parts.fit.period, parts.test.period
-    if first is not None and until is not None:
-        times = matrix.event_times
-        within = int(np.count_nonzero((times >= first.first_ms) & (times < until.until_ms) & (matrix.is_fraud >= 0)))
+    periods = [part.period for part in parts if part.period is not None]
+    if periods:
+        times, first, until = matrix.event_times, min(each.first_ms for each in periods), periods[-1].until_ms
+        within = int(np.count_nonzero((times >= first) & (times < until) & (matrix.is_fraud >= 0)))
         between = within - sum(len(part.rows) for part in parts)
         say(f"gaps        {between:,} transactions between the periods are history only: labels need time to come")
+
+
+def say_search(trials: Sequence[Trial]) -> None:
+    """What a model's search came to, beside what was asked for: the first of its trials."""
+    [chosen] = (each for each in trials if each.is_chosen)
+    asked, reached = (each.rounds[-1].average_precision for each in (trials[0], chosen))
+    if chosen is trials[0]:
+        found = f"of {len(trials) - 1} other settings none was better on validation than what was asked for"
+    else:
+        settings = ", ".join(f"{name} = {setting(value)}" for name, value in chosen.parameters.items())
+        found = f"average precision {reached:.3f} on validation, where what was asked for has {asked:.3f}: {settings}"
+    say(f"search      {chosen.model}: {found}")
 
 
 def say_end(train_options: TrainOptions, manifest: Manifest, evaluation: Evaluation, was_written: bool) -> None:
@@ -34,6 +46,9 @@ def say_end(train_options: TrainOptions, manifest: Manifest, evaluation: Evaluat
     thresholds = manifest.thresholds
     say()
     say(f"champion    {evaluation.champion}, by average precision on validation")
+    if evaluation.refit is not None:
+        say("served      as fitted again on fit, validation and the days between; calibration and thresholds are those "
+            "of its first fit")  # fmt: skip
     nothing = evaluation.flags_nothing
     if nothing:
         say(f"thresholds  none: this model flags nothing, because {FLAGS_NOTHING[nothing]}")
@@ -46,6 +61,8 @@ def say_end(train_options: TrainOptions, manifest: Manifest, evaluation: Evaluat
     doubt = caution(evaluation)
     if doubt is not None:
         warn(doubt)
+    for text in () if evaluation.refit is None else evaluation.refit.drifted:
+        warn(text)
 
 
 def say_figures(evaluation: Evaluation, currency: str) -> None:
@@ -53,7 +70,7 @@ def say_figures(evaluation: Evaluation, currency: str) -> None:
     titles = ("model", "average precision", "ROC-AUC", "cases/day", "of these right", "frauds caught",
               f"{currency} saved less reviews")  # fmt: skip
     lines: list[tuple[str, ...]] = [titles]
-    for model in evaluation.models:
+    for model in evaluation.with_first_fit:
         metrics, money = model.metrics, model.money
         lines.append(
             (

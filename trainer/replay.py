@@ -44,7 +44,7 @@ class Replay:
         terms: EngineTerms,
         feature_set: FeatureSet | None = None,
     ) -> None:
-        """`feature_set`: where not everything that the dataset has is wanted."""
+        """`feature_set`: where not everything is wanted that a model may learn from."""
         self.dataset = dataset
         self.verdicts: Counter[Verdict] = Counter()
         self.other_currencies: Counter[str] = Counter()
@@ -54,7 +54,7 @@ class Replay:
         self.labelled = LabelledDays(terms.label_delay_days)
         self._delay = terms.label_delay_days
         self._days = SeenDays(terms.ledger_terms)
-        self._engine = Engine(dataset.feature_set if feature_set is None else feature_set, terms, self._days)
+        self._engine = Engine(dataset.learnable if feature_set is None else feature_set, terms, self._days)
 
     @property
     def feature_set(self) -> FeatureSet:
@@ -89,6 +89,20 @@ class Replay:
         when = rows.labelled_at[reported]
         unseen = (when < days * DAY) | (when >= label_cutoff(days, self._delay))
         self.frauds_unseen += int(np.count_nonzero(unseen))
+
+
+def notices_of(dataset: Dataset) -> list[str]:
+    """What a person should know of a file before models learn from it."""
+    kept, column_map = dataset.column_map.not_learned, dataset.column_map
+    said = list(dataset.notices)
+    if kept:
+        said.append(f"{dataset.path}: sensitive, so no model learns from it: {', '.join(kept)}")
+    if column_map.learn_sensitive:
+        said.append(
+            f"{dataset.path}: models learn from {', '.join(column_map.learn_sensitive)}, which is sensitive, because "
+            f"{column_map.path} says so (learn_sensitive)"
+        )
+    return said
 
 
 def currency_of(dataset: Dataset) -> str:

@@ -36,6 +36,9 @@ TEXT_FIELDS = (
 LABEL_FIELDS = ("is_fraud", "labelled_at", "fraud_kind")
 ALL_NAMES = (*TEXT_FIELDS, "event_time", "amount", *LABEL_FIELDS)
 REQUIRED = ("transaction_id", "event_time", "currency")
+# Fields that say something of a person, maybe: they may be declared as sensitive, as attributes may.
+CATEGORY_FIELDS = ("merchant_category", "channel", "country")
+NAME_LISTS = ("sensitive", "learn_sensitive")
 DECIMAL_MARKS = (".", ",")
 
 
@@ -107,7 +110,14 @@ class ColumnMap(Struct, frozen=True):
     labelled_at: TimeColumn | None = None
     fraud_kind: str | None = None
     attributes: tuple[Attribute, ...] = ()
+    sensitive: tuple[str, ...] = ()  # attributes and fields that are measured by group
+    learn_sensitive: tuple[str, ...] = ()  # those of them that models may learn from all the same
     path: str = "the column map"  # for messages: where it was written down
+
+    @property
+    def not_learned(self) -> tuple[str, ...]:
+        """Attributes and fields that no model learns from."""
+        return tuple(name for name in self.sensitive if name not in self.learn_sensitive)
 
     def columns_by_key(self) -> Iterator[tuple[str, str]]:
         """Each key of the map that reads a column, with that column."""

@@ -1,7 +1,7 @@
 """The column map out of TOML. docs/datasets.md explains its forms."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from risk.catalogue import Kind
 from risk.clock import to_ms
 from risk.dataset.column_map import (
     ALL_NAMES,
+    CATEGORY_FIELDS,
     DECIMAL_MARKS,
+    NAME_LISTS,
     REQUIRED,
     TEXT_FIELDS,
     UNITS,
@@ -53,20 +55,27 @@ def parse_map(text: str, path: str = "the column map") -> ColumnMap:
         table = read_toml(text)
     except ValueError as error:
         raise DatasetError(f'{path}: is not TOML ({error}): expected lines such as amount = "Amount".') from error
+    known = (*ALL_NAMES, *NAME_LISTS, "attributes")
     for key, value in table.items():
-        if key != "attributes" and key not in ALL_NAMES:
-            raise mistake(path, key, value, f"one of {', '.join(ALL_NAMES)}, attributes", near_matches(key, ALL_NAMES))
+        if key not in known:
+            raise mistake(path, key, value, f"one of {', '.join(known)}", near_matches(key, known))
     for key in REQUIRED:
         if key not in table:
             raise DatasetError(f"{path}: {key} is missing: expected {_example(key)}. Add it.")
+    texts = {key: _text_source(path, key, table[key]) for key in TEXT_FIELDS if key in table}
+    attributes = _attributes(path, table.get("attributes", {}))
+    may_be_sensitive = [*(one.name for one in attributes), *(name for name in CATEGORY_FIELDS if name in texts)]
+    sensitive = _names(path, "sensitive", table.get("sensitive", []), may_be_sensitive, _ADD_ATTRIBUTE)
     made = ColumnMap(
-        texts={key: _text_source(path, key, table[key]) for key in TEXT_FIELDS if key in table},
+        texts=texts,
         event_time=_time_column(path, "event_time", table["event_time"]),
         amount=_amount(path, "amount", table["amount"]) if "amount" in table else None,
         is_fraud=_label(path, "is_fraud", table["is_fraud"]) if "is_fraud" in table else None,
         labelled_at=_time_column(path, "labelled_at", table["labelled_at"]) if "labelled_at" in table else None,
         fraud_kind=_column(path, "fraud_kind", table.get("fraud_kind")),
-        attributes=_attributes(path, table.get("attributes", {})),
+        attributes=attributes,
+        sensitive=sensitive,
+        learn_sensitive=_names(path, "learn_sensitive", table.get("learn_sensitive", []), sensitive, _ADD_SENSITIVE),
         path=path,
     )
     return check_labels_apart(made)
@@ -243,6 +252,23 @@ def _origin(path: str, key: str, value: object) -> int:
     return to_ms(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
 
 
+_ADD_ATTRIBUTE = ' Add it below [attributes], such as age_band = "category".'
+_ADD_SENSITIVE = " Add it to sensitive."
+
+
+def _names(path: str, key: str, value: object, known: Sequence[str], advice: str) -> tuple[str, ...]:
+    """Of attributes and fields that the map has."""
+    if not isinstance(value, list):
+        raise mistake(path, key, value, 'a list of names, such as ["age_band"]')
+    for name in value:
+        if name not in known:
+            near = near_matches(name, known) if isinstance(name, str) else ""
+            listed = ", ".join(known)
+            expected = f"one of {listed}" if listed else "the name of an attribute, and there is none"
+            raise mistake(path, key, name, expected, near or advice)
+    return tuple(dict.fromkeys(value))
+
+
 def _attributes(path: str, table: object) -> tuple[Attribute, ...]:
     if not isinstance(table, dict):
         raise mistake(path, "attributes", table, 'a table of lines such as age = "number"')
@@ -254,6 +280,8 @@ def _attribute(path: str, name: str, value: object) -> Attribute:
     column, kind, decimal = name, value, "."
     if not name:
         raise mistake(path, key, value, "an attribute with a name")
+    if name in NAME_LISTS and isinstance(value, list):
+        raise mistake(path, key, value, "it above the line [attributes]", " What follows that line is an attribute.")
     if isinstance(value, dict):
         _keys(path, key, value, ("column", "kind", "decimal"))
         column = _named(path, f"{key}.column", value.get("column", name), "the name of a column")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from risk.clock import to_text
 from risk.dataset.column_map import (
     ALL_NAMES,
+    NAME_LISTS,
     TEXT_FIELDS,
     AmountColumn,
     Attribute,
@@ -24,7 +25,8 @@ Comments = Mapping[str, Sequence[str]]
 def write_map(column_map: ColumnMap, comments: Comments | None = None) -> str:
     """Comments are by the key that they are about; a key that the map does not have may have some too."""
     fields = {
-        key: column_map.texts.get(key) if key in TEXT_FIELDS else getattr(column_map, key, None) for key in ALL_NAMES
+        key: column_map.texts.get(key) if key in TEXT_FIELDS else getattr(column_map, key)
+        for key in (*ALL_NAMES, *NAME_LISTS)
     }
     return write_fields(fields, column_map.attributes, comments or {})
 
@@ -32,9 +34,9 @@ def write_map(column_map: ColumnMap, comments: Comments | None = None) -> str:
 def write_fields(fields: Mapping[str, object], attributes: Sequence[Attribute], comments: Comments) -> str:
     """The same for a map that still lacks a field."""
     lines = []
-    for key in ALL_NAMES:
+    for key in (*ALL_NAMES, *NAME_LISTS):
         lines += [_comment(text) for text in comments.get(key, ())]
-        if fields.get(key) is not None:
+        if fields.get(key) not in (None, ()):
             lines.append(f"{key} = {written(fields[key])}")
     notes = [_comment(text) for text in comments.get("attributes", ())]
     if notes or attributes:
@@ -62,6 +64,8 @@ def written(value: object) -> str:
     match value:
         case str():
             return _quoted(value)
+        case tuple():
+            return _list(value)
         case Constant(value=constant):
             return _table({"constant": _quoted(constant)})
         case RowNumber():

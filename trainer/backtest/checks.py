@@ -16,6 +16,7 @@ from trainer.backtest.passing import Passing
 from trainer.backtest.period import day_of_time
 from trainer.backtest.run import Backtest
 from trainer.backtest.unseen import features_without
+from trainer.promotion import learned_days
 
 NAMED = 8  # features or columns in one warning
 
@@ -61,6 +62,19 @@ def warn_of_lacking_columns(dataset: Dataset, bundles: Iterable[Bundle]) -> None
             )
 
 
+def warn_of_sensitive_features(dataset: Dataset, bundles: Iterable[Bundle]) -> None:
+    """A bundle may be older than what the map says of these columns."""
+    kept = dataset.column_map.not_learned
+    for manifest in (bundle.manifest for bundle in bundles):
+        learned = [name for name in kept if name in (*manifest.number_attributes, *manifest.category_attributes)]
+        learned += [name for name in kept if name in manifest.fields]
+        if learned:
+            warn(
+                f"{manifest.version} has learned from {_listed(learned)}, of which {dataset.column_map.path} says that "
+                "no model may (sensitive). Train again with that map, or let it say learn_sensitive"
+            )
+
+
 def warn_of_training_data(bundles: Iterable[Bundle], counted: tuple[int, int]) -> None:
     """What a model has learned from, it knows by heart."""
     first, last = counted
@@ -92,11 +106,12 @@ def warn_of_cold_start(bundles: Iterable[Bundle], ends: tuple[int, int], counted
 def _learned(manifest: Manifest) -> tuple[int, int, int]:
     """Where what was learned from begins and ends, and from when on the data is new to the model."""
     data, training = manifest.training_data, manifest.training
-    if training.fit is None or training.validation is None or training.test is None:
+    learned = learned_days(training)
+    if learned is None or training.test is None:
         after = (data.last_event // DAY + 1) * DAY  # rows drawn at random: from all of it
         return data.first_event, after, after
-    end = date_ms(training.validation.until)
-    return date_ms(training.fit.first), end, max(end, date_ms(training.test.first))
+    end = date_ms(learned.until)
+    return date_ms(learned.first), end, max(end, date_ms(training.test.first))
 
 
 def warn_of_what_was_seen(dataset: Dataset, backtest: Backtest) -> None:

@@ -14,6 +14,7 @@ from trainer.backtest.checks import (
     check_two,
     warn_of_cold_start,
     warn_of_lacking_columns,
+    warn_of_sensitive_features,
     warn_of_training_data,
     warn_of_what_was_seen,
 )
@@ -43,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
     ends = check_period(dataset, period)
     check_currency(dataset, bundles)
     warn_of_lacking_columns(dataset, bundles)
+    warn_of_sensitive_features(dataset, bundles)
     warn_of_training_data(bundles, period.within(ends))
     warn_of_cold_start(bundles, ends, period.within(ends))
     labels = None if options.labels is None else labels_beside(dataset, options.labels)

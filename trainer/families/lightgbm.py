@@ -27,7 +27,7 @@ class LightGBM:
         Parameter("n_estimators", 200, 1, 10_000, Searched(100, 400)),
         Parameter("learning_rate", 0.05, TINY, 10, Searched(0.02, 0.1, is_logarithmic=True)),
         Parameter("num_leaves", 31, 2, 131_072, Searched(7, 63, is_logarithmic=True)),
-        Parameter("min_child_samples", 100, 0, HUGE, Searched(20, 500, is_logarithmic=True)),
+        Parameter("min_child_samples", 100, 0, HUGE, Searched(20, 500, is_logarithmic=True), is_of_rows=True),
         Parameter("max_depth", -1, -1, 1000),
         Parameter("colsample_bytree", 0.6, TINY, 1, Searched(0.4, 1.0)),
         Parameter("subsample", 1.0, TINY, 1),

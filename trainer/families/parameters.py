@@ -1,11 +1,8 @@
-"""Hyper-parameters: what each may be, what --params says of them, and what --search draws."""
+"""Hyper-parameters: what each may be, and what --params says of them."""
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from risk.errors import OptionError
 from risk.small_file import read_small, read_toml
@@ -37,14 +34,6 @@ def read_parameters(path: Path | None, names: Iterable[str] = USUAL_FAMILIES) ->
     return chosen
 
 
-def draws(family: Family, base: Mapping[str, Any], number: int, seed: int) -> Iterator[dict[str, Any]]:
-    """What was asked for first, then so many others."""
-    yield dict(base)
-    dice = np.random.default_rng([seed, list(FAMILIES).index(family.name)])
-    for _ in range(number):
-        yield {**base, **{each.name: _drawn(each, dice) for each in family.parameters if each.searched is not None}}
-
-
 def _defaults(family: Family) -> dict[str, Any]:
     return {parameter.name: parameter.default for parameter in family.parameters}
 
@@ -69,13 +58,3 @@ def _check(said: str, parameter: Parameter, value: object) -> None:
     kind = "a whole number" if parameter.is_whole else "a number"
     words = "".join(f" or {word!r}" for word in parameter.words)
     raise OptionError(f"{said}, expected {kind} from {parameter.least:g} to {parameter.most:g}{words}")
-
-
-def _drawn(parameter: Parameter, dice: np.random.Generator) -> float:
-    assert parameter.searched is not None
-    low, high, is_logarithmic = parameter.searched
-    if is_logarithmic:
-        drawn = math.exp(dice.uniform(math.log(low), math.log(high)))
-        drawn = float(f"{drawn:.6g}")  # the last bits of exp depend on the processor
-        return round(drawn) if parameter.is_whole else drawn
-    return int(dice.integers(int(low), int(high) + 1)) if parameter.is_whole else float(dice.uniform(low, high))

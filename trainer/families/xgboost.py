@@ -29,7 +29,7 @@ class XGBoost:
         Parameter("n_estimators", 200, 1, 10_000, Searched(100, 400)),
         Parameter("learning_rate", 0.05, TINY, 10, Searched(0.02, 0.1, is_logarithmic=True)),
         Parameter("max_depth", 6, 1, 30, Searched(3, 6)),
-        Parameter("min_child_weight", 5.0, 0, HUGE, Searched(0.5, 50, is_logarithmic=True)),
+        Parameter("min_child_weight", 5.0, 0, HUGE, Searched(0.5, 50, is_logarithmic=True), is_of_rows=True),
         Parameter("colsample_bytree", 0.6, TINY, 1, Searched(0.4, 1.0)),
         Parameter("subsample", 1.0, TINY, 1),
         Parameter("reg_alpha", 0.0, 0, HUGE),

@@ -117,11 +117,11 @@ def _stops_train(
     """The very checks of train, with its usual split, on all readable rows."""
     times, is_fraud, labelled_at = (np.concatenate(parts) for parts in zip(*labels, strict=True))
     nothing = np.zeros((len(times), 0))
-    matrix = Matrix(dataset.feature_set, nothing, {}, times, times, times, is_fraud, labelled_at, None, ())
+    matrix = Matrix(dataset.learnable, nothing, {}, times, times, times, is_fraud, labelled_at, None, ())
     try:
         check_rows(matrix, dataset.path)
         check_labels(matrix, dataset.path)
-        check_parts(parts_by_time(matrix, split_days(*matrix.days, label_delay)), dataset.path)
+        check_parts(parts_by_time(matrix, split_days(*matrix.days, label_delay), label_delay), dataset.path)
     except DatasetError as error:
         return str(error).removeprefix(f"{dataset.path}: ")
     return None

@@ -12,7 +12,18 @@ from risk.dataset.values import Bad, as_amounts, as_texts, is_text
 from risk.money import EXPONENTS
 from trainer.inspection.labels import LabelLook, look_at_label
 from trainer.inspection.times import TimeLook, look_at_clock, look_at_time
-from trainer.inspection.words import CUSTOMER, ID, INDEX, MERCHANT, PROPERTY, TIME, TRANSACTION, squeezed, words_of
+from trainer.inspection.words import (
+    CUSTOMER,
+    ID,
+    INDEX,
+    MERCHANT,
+    PROPERTY,
+    TIME,
+    TRANSACTION,
+    sensitive_by_name,
+    squeezed,
+    words_of,
+)
 
 LOOKED_AT = 50_000
 LEAST_SHARE_OF_IDS = 0.9  # different values of a column that is named as the transaction's id
@@ -137,6 +148,7 @@ def fitness_as_transaction(look: Look) -> float:
 
 def fitness_as_party(look: Look, words: frozenset[str]) -> float:
     """How well it would do as the id of a customer or merchant, whose words these are; 0 is not at all."""
-    if not look.words & words or look.words & PROPERTY or not (look.is_id or look.is_name):
+    is_property = look.words & PROPERTY or sensitive_by_name(look.words)
+    if not look.words & words or is_property or not (look.is_id or look.is_name):
         return 0.0
     return 1.0 + bool(look.words & (ID | {"name"}))

@@ -46,6 +46,7 @@ from trainer.inspection.words import (
     TIME_NOT,
     currency_in,
     knows_of_fraud,
+    sensitive_by_name,
     words_of,
 )
 
@@ -106,6 +107,7 @@ class _Proposer:
             decimals[amount.column] = amount.decimal
         future = known_afterwards(self._sample, self._free, amount.column if amount else None, decimals)
         attributes = self._attributes(found, future, label is not None)
+        sensitive = self._sensitive(attributes)
         fields: dict[str, object] = {
             **{name: texts[name] for name in TEXT_FIELDS if name in texts},
             "event_time": time,
@@ -113,11 +115,12 @@ class _Proposer:
             "is_fraud": label,
             "labelled_at": labelled_at,
             "fraud_kind": kind,
+            "sensitive": sensitive,
         }
         made = None
         if time is not None:
             ordered = {name: texts[name] for name in TEXT_FIELDS if name in texts}
-            made = ColumnMap(ordered, time, amount, label, labelled_at, kind, attributes, self._path)
+            made = ColumnMap(ordered, time, amount, label, labelled_at, kind, attributes, sensitive, path=self._path)
         return Proposal(made, fields, attributes, self._remarks, self._comments, found, future)
 
     def _remark(self, key: str, text: str) -> None:
@@ -310,7 +313,11 @@ class _Proposer:
         for field in ("customer_id", "merchant_id"):
             if field in texts:
                 continue
-            scores = {name: float(look.different) for name, look in self._free.items() if look.is_repeated_id}
+            scores = {
+                name: float(look.different)
+                for name, look in self._free.items()
+                if look.is_repeated_id and sensitive_by_name(look.words) is None
+            }
             found = self._best(scores, 1)
             if found is not None:
                 self._free.pop(found)
@@ -331,3 +338,16 @@ class _Proposer:
             else:
                 attributes.append(Attribute(name, name, kind, look.decimal if kind is Kind.NUMBER else "."))
         return tuple(attributes)
+
+    def _sensitive(self, attributes: Sequence[Attribute]) -> tuple[str, ...]:
+        """Nothing is learned of a person's age or religion because nobody looked."""
+        found = {one.name: sensitive_by_name(words_of(one.column)) for one in attributes}
+        for name, what in found.items():
+            if what is not None:
+                self._remark(
+                    "sensitive",
+                    f"{name}: sensitive, for its name says {what}: it is measured by group, and no model learns from"
+                    f" it. If models shall, write learn_sensitive = [{written(name)}]; if the name misleads, take it"
+                    " out of this list",
+                )
+        return tuple(name for name, what in found.items() if what is not None)

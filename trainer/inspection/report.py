@@ -8,12 +8,13 @@ from risk.dataset import Dataset
 from risk.dataset.column_map import ColumnMap
 from risk.dataset.names import counts_rows
 from risk.dataset.values import as_labels
-from risk.dataset.written_map import write_fields, write_map
+from risk.dataset.written_map import write_fields, write_map, written
 from risk.words import counted
 from trainer.inspection.facts import Survey, column_of
 from trainer.inspection.findings import Findings, facts, warnings
 from trainer.inspection.future import parting_differences
 from trainer.inspection.proposal import Proposal
+from trainer.inspection.words import sensitive_by_name, words_of
 
 
 class Report(NamedTuple):
@@ -108,6 +109,12 @@ def from_columns(report: Report, dataset: Dataset) -> list[str]:
             said.append(
                 f"the column {attribute.column} only counts the rows, and no message of a stream has it; it is mapped"
                 f" as attributes.{attribute.name}: take it out"
+            )
+        what = sensitive_by_name(words_of(attribute.column))
+        if what is not None and attribute.name not in column_map.sensitive:
+            said.append(
+                f"the column {attribute.column} says {what} by its name, and models learn from it: write sensitive ="
+                f" [{written(attribute.name)}], unless the name misleads"
             )
     for column, how in report.proposal.giveaways.items():
         place = "it is not in the map"

@@ -94,6 +94,24 @@ _PERSONAL_ALONE = frozenset({"first", "last", "name", "nom", "nombre", "nome"})
 _OF_A_PERSON = frozenset({"first", "last", "full", "given", "family", "middle"})
 _NOT_OF_A_PERSON = frozenset({"domain", "ip", "verified", "country", "age", "days", "count"})
 
+# What says of a person what must not count against them, by what it says; and the words that make it say it of a thing.
+_SENSITIVE = {
+    "age": {"age", "dob", "yob", "birth", "birthday", "birthyear", "alter", "geburt", "geburtsjahr", "edad", "eta",
+            "idade", "leeftijd", "wiek", "naissance", "nacimiento", "nascita"},
+    "gender": {"gender", "sex", "geschlecht", "sexe", "sexo", "genero", "sesso", "genere", "geslacht", "plec"},
+    "nationality": {"nationality", "citizenship", "nationalitaet", "staatsangehoerigkeit", "nationalite",
+                    "nacionalidad", "nazionalita", "nacionalidade", "nationaliteit", "narodowosc"},
+    "religion": {"religion", "konfession", "religione", "religiao", "religie", "wyznanie"},
+    "ethnicity": {"ethnicity", "ethnic", "race", "ethnie", "etnia", "herkunft"},
+    "marital status": {"marital", "familienstand", "familiale", "civil", "familiestand"},
+    "disability": {"disability", "behinderung", "handicap", "discapacidad", "disabilita"},
+    "postcode": {"postcode", "zip", "zipcode", "postal", "postalcode", "plz", "postleitzahl"},
+}  # fmt: skip
+_OF_A_THING = MERCHANT | {
+    "merch", "account", "acct", "card", "device", "email", "domain", "phone", "ip", "session", "transaction", "konto",
+    "days", "months", "hours", "minutes", "seconds", "count", "match", "compte", "cuenta", "conto",
+}  # fmt: skip
+
 UNITS = {
     "nanoseconds": {"ns", "nanos", "nanoseconds"},
     "microseconds": {"us", "micros", "microseconds"},
@@ -150,6 +168,13 @@ def names_a_person(name: str) -> bool:
         return False
     is_name = "name" in words and bool(words & (CUSTOMER | _OF_A_PERSON))
     return is_name or squeezed(name) in _PERSONAL_ALONE or bool(words & _PERSONAL)
+
+
+def sensitive_by_name(words: frozenset[str]) -> str | None:
+    """What a column of these words says of a person, such as the age: not account_age_days, nor merchant_zip."""
+    if words & _OF_A_THING:
+        return None
+    return next((what for what, names in _SENSITIVE.items() if words & names), None)
 
 
 def unit_of(words: frozenset[str]) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from evaluation.money import BY_AMOUNT
+from evaluation.money import BY_AMOUNT, IN_USE
 from evaluation.result import Evaluation
 from risk.clock import to_text
 from trainer.report import wording
@@ -53,12 +53,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     forms = (wording.share, wording.decimal, wording.fine, wording.count, wording.per_day, wording.milliseconds,
-             wording.threshold, wording.probability_threshold, wording.signed, wording.caution)  # fmt: skip
+             wording.threshold, wording.probability_threshold, wording.signed, wording.lift, wording.setting,
+             wording.caution)  # fmt: skip
     environment.globals |= {form.__name__: form for form in forms}
     environment.globals |= {
         "NOTHING": wording.NOTHING,
         "FLAGS_NOTHING": wording.FLAGS_NOTHING,
         "FOLDS_AFTER_CHOICE": wording.FOLDS_AFTER_CHOICE,
+        "IN_USE": IN_USE,
         "POLICIES": POLICIES,
         "NAMED": NAMED,
         "better_in_test": _better_in_test,

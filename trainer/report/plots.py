@@ -10,9 +10,10 @@ from matplotlib.ticker import FuncFormatter, LogFormatter, PercentFormatter
 
 from console.terminal import harmless
 from evaluation.comparison import ModelPredictions
+from evaluation.gain import gain_curves
 from evaluation.money import Accounting, spread
 from evaluation.ranking import calibration, confusion, precision_recall, roc_curve
-from evaluation.result import Evaluation
+from evaluation.result import Evaluation, MarkedThreshold
 from trainer.report.plot_style import BLUE, GREEN, INK, MUTED, ORANGE, Line, Plot, drawing, legend, lines, panel
 
 LONGEST_NAME = 48  # characters of a feature's
@@ -27,6 +28,7 @@ class Scene(NamedTuple):
     review_cost: float
     loss_rate: float
     currency: str
+    marked: Sequence[MarkedThreshold]
 
     @property
     def champion(self) -> Line:
@@ -41,11 +43,12 @@ def draw_plots(
 ) -> tuple[list[Plot], list[str]]:
     """What could be drawn, and what could not, with the reason: a report is worth more than any plot in it."""
     costs = evaluation.costs
-    scene = Scene(lines(models, baselines, evaluation.champion), costs.review_cost, costs.loss_rate, currency)
+    scene = Scene(lines(models, baselines, evaluation.champion), costs.review_cost, costs.loss_rate, currency,
+                  evaluation.marked)  # fmt: skip
     drawn = [("scores", _scores), ("calibration", _calibration), ("confusion", _confusion)]
     if scene.champion.model.test.is_fraud.any():
         drawn = [("roc", _roc), ("precision_recall", _precision_recall), *drawn,
-                 ("cost", _cost), ("alerts_recall", _alerts_recall)]  # fmt: skip
+                 ("profit", _profit), ("alerts_recall", _alerts_recall), ("gain", _gain)]  # fmt: skip
     if scene.champion.model.importances:
         drawn.append(("importances", _importances))
     plots, failed = [], []
@@ -188,31 +191,50 @@ def _scores(scene: Scene) -> Figure:
     return figure
 
 
-def _cost(scene: Scene) -> Figure:
-    figure, axes = panel()
-    each, accounting = scene.champion.model, scene.accounting(scene.champion)
+def _profit(scene: Scene) -> Figure:
+    """What each threshold saves and costs, with the points that a reader looks for."""
+    figure, axes = panel(width=11.9, height=4.4)
+    accounting = scene.accounting(scene.champion)
     thresholds = spread(accounting)[:-1]
     thresholds = thresholds[thresholds > 0]
-    review = accounting.alerts(thresholds) * scene.review_cost
-    total = accounting.costs(thresholds)
     nothing = float(accounting.costs(accounting.candidates[-1:])[0])
-    axes.axhline(nothing, color=MUTED, linewidth=1.2, linestyle=(0, (2, 3)), label="flag nothing")
-    axes.plot(thresholds, review, color=GREEN, linewidth=1.5, linestyle=(0, (4, 2)), label="reviews")
-    axes.plot(thresholds, total - review, color=ORANGE, linewidth=1.5, linestyle="-.", label="frauds missed")
-    axes.plot(thresholds, total, color=BLUE, linewidth=2.6, label="cost: both together")
-    cost = accounting.at(each.threshold).cost
-    axes.plot([each.threshold], [cost], marker="o", markersize=8, color=BLUE, markeredgecolor=INK, linestyle="none",
-              label="the threshold in use")  # fmt: skip
+    review = accounting.alerts(thresholds) * scene.review_cost
+    net = nothing - accounting.costs(thresholds)
+    axes.axhline(0, color=MUTED, linewidth=1)
+    axes.axhline(nothing, color=MUTED, linewidth=1.2, linestyle=(0, (2, 3)), label="all that frauds cost")
+    axes.plot(thresholds, review, color=ORANGE, linewidth=1.5, linestyle="-.", label="reviews")
+    axes.plot(thresholds, net + review, color=GREEN, linewidth=1.5, linestyle=(0, (4, 2)), label="loss prevented")
+    axes.plot(thresholds, net, color=BLUE, linewidth=2.6, label="saved, net of review costs")
+    for number, point in enumerate(scene.marked, 1):
+        axes.plot([point.threshold], [point.gain], marker="o", markersize=8, color=BLUE, markeredgecolor=INK,
+                  linestyle="none")  # fmt: skip
+        axes.annotate(str(number), (point.threshold, point.gain), xytext=(0, -15), textcoords="offset points",
+                      ha="center", fontweight="bold", color=INK)  # fmt: skip
     axes.set(xscale="log", xlabel="threshold", ylabel=f"{scene.currency} in the test period".strip(),
-             ylim=(0, 1.5 * nothing or None))  # fmt: skip
+             ylim=(-0.35 * nothing, 1.15 * nothing) if nothing else None)  # fmt: skip
     _write_marks(axes.xaxis, _probability)
     axes.yaxis.set_major_formatter(FuncFormatter(_count))
     legend(figure, axes)
     return figure
 
 
+def _gain(scene: Scene) -> Figure:
+    figure, axes = panel(width=11.9, height=4.0)
+    looked_at, frauds, value = gain_curves(scene.champion.model.test)
+    axes.plot(looked_at, frauds, color=BLUE, linewidth=2.6, label="of the frauds")
+    axes.plot(looked_at, value, color=GREEN, linewidth=1.8, linestyle=(0, (4, 2)), label="of their amount")
+    chance = np.geomspace(looked_at[0], 1, 50)
+    axes.plot(chance, chance, color=MUTED, linewidth=1, linestyle=(0, (2, 3)), label="chance")
+    axes.set(xscale="log", xlabel="transactions looked at, from the highest score down (log scale)",
+             ylabel="found", ylim=(0, 1.02), xlim=(None, 1))  # fmt: skip
+    _write_marks(axes.xaxis, _small_percent)
+    _percent(axes.yaxis)
+    legend(figure, axes)
+    return figure
+
+
 def _alerts_recall(scene: Scene) -> Figure:
-    figure, axes = panel()
+    figure, axes = panel(width=11.9, height=4.0)
     for line in scene.lines:
         each, accounting = line.model, scene.accounting(line)
         thresholds = spread(accounting)[:-1]

@@ -37,6 +37,10 @@ def per_day(value: float) -> str:
     return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
+def lift(value: float) -> str:
+    return f"{value:.1f} ×" if value < 10 else f"{value:.0f} ×"  # noqa: RUF001  the sign that is meant
+
+
 def threshold(value: float) -> str:
     """Four places, or two digits where that would be nothing; never an exponent."""
     if value >= 10:
@@ -52,6 +56,11 @@ def probability_threshold(value: float) -> str:
 
 def signed(value: float) -> str:
     return ("+" if value > 0 else "") + count(value)
+
+
+def setting(value: object) -> str:
+    """A hyper-parameter: what a search drew has more digits than anybody reads."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def money(currency: str) -> Format:
