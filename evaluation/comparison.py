@@ -25,6 +25,7 @@ from evaluation.money import (
     sweep,
 )
 from evaluation.ranking import Confusion, Predictions, Ranking, areas, brier, confusion, ratio
+from evaluation.refit import refit_of
 from evaluation.result import (
     AreaFigures,
     Cells,
@@ -82,9 +83,11 @@ def compare(
     seed: int,
     resamples: int,
     context: Context = NO_CONTEXT,
+    first_fit: ModelPredictions | None = None,
 ) -> Evaluation:
-    """`truth`: the true probability of each test row, where the data comes with it."""
-    everyone = (*models, *baselines)
+    """`truth`: the true probability of each test row, where the data comes with it. `first_fit`: the champion as it was
+    before it was fitted again."""
+    everyone = (*models, *baselines, *(() if first_fit is None else (first_fit,)))
     first = _place_of(models, champion)
     winner = models[first]
     test = winner.test
@@ -106,6 +109,8 @@ def compare(
         return {unit: answers[place] for unit, answers in draws.items()}
 
     best = None if truth is None else BestPossible(truth, test, drawn(len(samples) - 1))
+    evaluated = [each.evaluated(drawn(place), best, is_baseline=place >= len(models)) for place, each in enumerate(own)]
+    again = None if first_fit is None else refit_of(winner.test, evaluated[first], first_fit.test, evaluated.pop())
     return Evaluation(
         champion=champion,
         costs=costs,
@@ -115,9 +120,7 @@ def compare(
         seed=seed,
         test=period_facts(test),
         validation=period_facts(winner.validation),
-        models=tuple(
-            each.evaluated(drawn(place), best, is_baseline=place >= len(models)) for place, each in enumerate(own)
-        ),
+        models=tuple(evaluated),
         best_possible=best.areas if best else None,
         policies=(
             _evaluated_policy(main.policy, drawn(first), None),
@@ -133,6 +136,7 @@ def compare(
         course=course_of(test, winner.validation.scores, winner.threshold, main.policy.columns, context.unlabelled),
         is_random=context.is_random,
         contributions=contributions_of(winner.contributions),
+        refit=again,
         gains=gain_rows(test),
         marked=marked(main.scored.accounting, winner.threshold, winner.medium),
     )
