@@ -23,7 +23,7 @@ class RandomForest:
         Parameter("n_estimators", 200, 1, 10_000),
         Parameter("max_depth", 8, 1, 1000, Searched(5, 12)),
         Parameter("min_samples_leaf", 5, 1, HUGE, Searched(1, 50, is_logarithmic=True), is_of_rows=True),
-        Parameter("max_features", "sqrt", TINY, 1, Searched(0.1, 0.5), words=("sqrt", "log2")),
+        Parameter("max_features", "sqrt", TINY, 1, Searched(0.1, 0.3), words=("sqrt", "log2")),
         Parameter("max_samples", 100_000, 1, HUGE),  # rows a tree sees at most: more take minutes and change little
     )
     balances: tuple[str, ...] = BALANCES
