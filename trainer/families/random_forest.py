@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier
 from risk.codes import Array
 from trainer.families import BALANCES
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
-from trainer.onnx_model import Trees, tree_ensemble
+from trainer.onnx_model import WrittenTrees, tree_ensemble
 
 THREADS = 2  # its trees are the same whichever thread grows them
 
@@ -41,7 +41,7 @@ class RandomForest:
 
     def to_onnx(self, model: Any, width: int) -> onnx.ModelProto:
         """Each tree's leaves hold shares of frauds; the forest's answer is their mean."""
-        trees = Trees()
+        trees = WrittenTrees()
         for number, estimator in enumerate(model.estimators_):
             tree = estimator.tree_
             of_class = tree.value[:, 0, :]
