@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -31,8 +31,21 @@ from risk.events import Transaction
 ENGINE_ROWS = 200_000
 
 
+class Usage(NamedTuple):
+    """Of a command of its own process."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_gb: float
+
+
 def timed(command: list[str], said: int | IO[bytes] = subprocess.DEVNULL) -> tuple[float, float]:
-    """Seconds, and the peak of memory in GB, of a command of its own process; what it prints goes to `said`."""
+    """Seconds, and the peak of memory in GB; what the command prints goes to `said`."""
+    usage = measured(command, said)
+    return usage.seconds, usage.peak_gb
+
+
+def measured(command: list[str], said: int | IO[bytes] = subprocess.DEVNULL) -> Usage:
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=said, stderr=subprocess.DEVNULL)
     try:
@@ -44,7 +57,7 @@ def timed(command: list[str], said: int | IO[bytes] = subprocess.DEVNULL) -> tup
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return time.perf_counter() - began, usage.ru_maxrss / 1e6
+    return Usage(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e6)
 
 
 def commands(rows: int, repeat: int, folder: Path) -> None:

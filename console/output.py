@@ -51,9 +51,13 @@ def writing(target: Path, *more: Path) -> Iterator[None]:
         ) from error
 
 
+# A spreadsheet would run a text that begins with one of these.
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+
+
 def spreadsheet_cell(value: object) -> object:
     """A text out of a dataset for a CSV of ours: a spreadsheet would run what begins like a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_SIGNS) else value
 
 
 # In the folder under another name: that we made it, and for what.

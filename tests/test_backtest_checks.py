@@ -16,7 +16,8 @@ from risk.events import Transaction
 from tests.backtests import backtest, history, make_home, trained_on
 from trainer.backtest.checks import warn_of_training_data
 from trainer.backtest.figures import compared
-from trainer.backtest.passing import Batch, Passing
+from trainer.backtest.passing import Passing
+from trainer.passage import Batch
 
 HEADER = "transaction_id,event_time,customer_id,amount,currency,is_fraud\n"
 
@@ -132,8 +133,8 @@ def test_each_bundle_counts_money_in_its_own_currency(home: Path) -> None:
     ]
     passings = [Passing(each, [0.2]) for each in (bundle, other)]
     for passing in passings:
-        batch = Batch(np.arange(3), block_of(sales), np.ones(3, bool), np.ones(3, np.int8))
-        passing.count(batch, passing.decide(passing.features(batch)))
+        batch, lane = Batch(np.arange(3), block_of(sales), np.ones(3, np.int8)), passing.lane
+        passing.count(batch, np.ones(3, bool), lane.decide(lane.features(batch)))
         passing.calendar.finish()
     lost = [passing.total.lost for passing in passings]
     assert lost == [15.75, 700]

@@ -1,9 +1,11 @@
 """The column map: TOML in and out, and what it says to a mistake."""
 
 import json
+import re
 from contextlib import suppress
 from datetime import date, timedelta, timezone
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from hypothesis import example, given
@@ -262,13 +264,21 @@ def test_every_example_of_the_docs_is_a_map() -> None:
     """docs/datasets.md shows nothing that would be refused."""
     page = (Path(__file__).parent.parent / "docs" / "datasets.md").read_text(encoding="utf-8")
     section = page.split("## The map\n")[1].split("\n## ")[0]
-    examples = [line.strip() for line in section.splitlines() if line.startswith("    ")]
-    head, table = examples[: examples.index("[attributes]")], examples[examples.index("[attributes]") :]
-    assert len(head) >= 12
-    for line in head:
-        label = 'is_fraud = "f"\n' if line.startswith(("labelled_at", "fraud_kind")) else ""
-        map_with(f"{line}\n{label}")
-    assert len(map_with("\n".join(["", *table])).attributes) == len(table) - 1
+    examples = [dedent(lines) for lines in re.findall(r"(?:^    .*\n|^\n(?=    ))+", section, re.MULTILINE)]
+    with_attributes = [each for each in examples if "[attributes]" in each]
+    singles = [line for each in examples if each not in with_attributes for line in each.strip().splitlines()]
+    assert len(with_attributes) == 2
+    assert len(singles) >= 13
+    needed = {
+        "labelled_at": 'is_fraud = "f"\n',
+        "fraud_kind": 'is_fraud = "f"\n',
+        "learn_sensitive": next(each for each in with_attributes if "sensitive" in each),
+    }
+    for line in singles:
+        map_with(f"{line}\n{needed.get(line.split()[0], '')}")
+    for each in with_attributes:
+        table = each.split("[attributes]\n")[1].strip().splitlines()
+        assert len(map_with(f"\n{each}").attributes) == len(table)
 
 
 # Whatever a map says

@@ -36,7 +36,10 @@ def each_family() -> list[object]:
     return [
         pytest.param(kind, ("--model", kind), marks=() if kind == IN_THE_QUICK_RUN else pytest.mark.proof)
         for kind in FAMILIES
-    ] + [pytest.param("ensemble", ("--ensemble", "logistic,lightgbm,isolation-forest"), marks=pytest.mark.proof)]
+    ] + [
+        pytest.param("ensemble", ("--ensemble", "logistic,lightgbm,isolation-forest"), marks=pytest.mark.proof),
+        pytest.param("hybrid-logistic", ("--model", "logistic", "--hybrid"), marks=pytest.mark.proof),
+    ]
 
 
 @pytest.fixture(scope="module")

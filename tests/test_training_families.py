@@ -137,6 +137,27 @@ def test_a_served_model_that_says_something_else_than_the_fitted_one_is_no_bundl
     assert not (tmp_path / "models").exists()
 
 
+def test_a_baseline_that_cannot_be_fitted_is_said_and_loses_no_training(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a library refuses the few columns that are left."""
+    truth, widths = DecisionTree.fit, []
+
+    def narrow_minded(self: DecisionTree, parameters: Parameters, rows: Rows, seed: int) -> DecisionTreeClassifier:
+        widths.append(rows.values.shape[1])
+        if widths[-1] < widths[0]:
+            raise ValueError("all columns are constant")
+        return truth(self, parameters, rows, seed)
+
+    monkeypatch.setattr(DecisionTree, "fit", narrow_minded)
+    assert train(file, tmp_path) == EXIT_OK
+    metrics = the_bundle(tmp_path).manifest.metrics
+    assert [each["name"] for each in metrics["models"]] == ["decision-tree", "amount alone"]
+    [why] = [each for each in metrics["missing"] if "without history and ledger" in each]
+    assert "because it could not be fitted: [decision-tree]: got max_depth = 4" in why
+    assert "(all columns are constant)" in why
+
+
 def test_a_balance_that_a_family_cannot_bear_is_refused(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

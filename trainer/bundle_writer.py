@@ -39,8 +39,10 @@ from risk.dataset.written_map import write_map
 from risk.errors import BundleError, OptionError
 from risk.model import Model, OnnxModel
 from trainer.families.family import family_of
+from trainer.families.hybrid import HybridModel
 from trainer.fit import Fit, FittedModel, Session
 from trainer.load import Opened
+from trainer.onnx_model import serialized
 from trainer.options import BY_TIME, RANDOM
 from trainer.splits import Period, day_text
 from trainer.train_options import TrainOptions
@@ -118,7 +120,7 @@ def _training(train_options: TrainOptions, session: Session, fit: Fit) -> Traini
         models=plan.kinds,
         balance=plan.balance,
         search=plan.search,
-        parameters={kind: plan.parameters[kind] for kind in plan.kinds},
+        parameters=plan.parameters,
         chosen=fit.parameters,
         columns=None if train_options.columns is None else write_map(train_options.columns),
     )
@@ -183,7 +185,15 @@ BATCHED_ROWS = 20_000  # in batches of two a validation period would take minute
 
 
 def prove(fit: Fit, values: Array) -> Proof:
-    """On the prepared rows of validation. Raises BundleError that says where the two differ."""
+    """On the prepared rows of validation. Raises BundleError that says where the two differ. What a hybrid's detectors
+    say is proved as well: a last bit of it could lead a row to another leaf, which few rows would show."""
+    if isinstance(fit.estimator, HybridModel):
+        for kind, detector in fit.estimator.detectors.items():
+            onnx = serialized(family_of(kind).to_onnx(detector, values.shape[1]))
+            model = OnnxModel(onnx, values.shape[1], kind)
+            prove_served(
+                kind, family_of(kind).own_scores(detector, values), onnx, model, values, model.raw_scores(values)
+            )
     own = family_of(fit.family).own_scores(fit.estimator, values)
     return prove_served(fit.family, own, fit.onnx, fit.model, values, fit.raw)
 

@@ -11,6 +11,7 @@ from evaluation.result import Costs, Evaluation
 from risk.bundle import LearnedNumber
 from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES
 from risk.codes import Array
+from risk.errors import OptionError
 from risk.model import Model
 from trainer.calibrate import Calibrated, predictions_of
 from trainer.fit import FittedModel, Session
@@ -19,10 +20,6 @@ from trainer.promotion import AMOUNT_ALONE
 from trainer.splits import Part
 
 WITHOUT_PAST = "{} without history and ledger"
-_WHY_ABSENT = {
-    AMOUNT_ALONE: "There is no baseline by amount alone, because no amount is known in the fit period.",
-    WITHOUT_PAST: "There is no baseline without history and ledger, because the champion has no feature of either.",
-}
 _PAST = frozenset(feature.name for feature in (*HISTORY_FEATURES, *LEDGER_FEATURES))
 
 
@@ -63,19 +60,26 @@ class Evaluated(NamedTuple):
 def candidates_of(session: Session, models: list[FittedModel], champion: FittedModel) -> Candidates:
     """With baselines: what anybody could do, by amount alone and by the transaction alone."""
     baselines: list[FittedModel | AmountAlone] = []
+    absent = []
     medians = {each.name: each.median for each in session.features.learned if isinstance(each, LearnedNumber)}
     if "amount" in medians:
         usual = medians["amount"]
         raw = _amount_odds(session.matrix, session.parts.validation, usual)
         baselines.append(AmountAlone(usual, session.calibrate(raw)))
+    else:
+        absent.append("There is no baseline by amount alone, because no amount is known in the fit period.")
     columns = [column for column, name in enumerate(session.names) if name not in _PAST]
     if 0 < len(columns) < len(session.names):
         name = WITHOUT_PAST.format(champion.name)
-        fit = session.fit(champion.fit.family, champion.fit.parameters, columns, name)
-        baselines.append(session.calibrated(name, fit))
-    there = {each.name for each in baselines}
-    absent = tuple(why for name, why in _WHY_ABSENT.items() if name.format(champion.name) not in there)
-    return Candidates(models, champion, baselines, absent)
+        try:
+            fit = session.fit(champion.fit.family, champion.fit.parameters, columns, name)
+            baselines.append(session.calibrated(name, fit))
+        except OptionError as error:  # the champion is as good as it was
+            absent.append(f"There is no baseline without history and ledger, because it could not be fitted: {error}")
+    else:
+        which = "no feature of either" if columns else "no other feature"
+        absent.append(f"There is no baseline without history and ledger, because the champion has {which}.")
+    return Candidates(models, champion, baselines, tuple(absent))
 
 
 def sample_of(session: Session, matrix: Matrix, part: Part, truth: Array | None) -> Sample:

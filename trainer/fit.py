@@ -16,9 +16,10 @@ from risk.codes import Array
 from risk.model import Model, quickest
 from risk.scorer import Preparation
 from trainer.calibrate import FEW_FRAUDS, Calibrated, calibrate, has_few_frauds
-from trainer.families import CLASS_WEIGHT, ENSEMBLE, SMOTE, UNDERSAMPLE
+from trainer.families import CLASS_WEIGHT, ENSEMBLE, HYBRID, SMOTE, UNDERSAMPLE
 from trainer.families.ensemble import WEIGHTS, are_chosen, is_settled, settled, shares_in_words, weights_of
 from trainer.families.family import Parameters, Rows, family_of, fitted
+from trainer.families.hybrid import with_detectors
 from trainer.families.search import Round, draws, rounds_of, search
 from trainer.matrix import Matrix
 from trainer.onnx_model import serialized
@@ -75,6 +76,8 @@ class Session:
             self._fit = self.prepared(parts.fit)
             self.validation = self.prepared(parts.validation)
 
+        self._hybrid_rows: Rows | None = None  # the fit period with what the detectors say, once they are fitted
+
     def prepared(self, part: Part) -> Array:
         return self.matrix.prepared(self.preparation, part.rows)
 
@@ -100,17 +103,30 @@ class Session:
         self, kind: str, parameters: Parameters, columns: Sequence[int], name: str, rows: slice = slice(None)
     ) -> Fit:
         """On these columns of the prepared rows, and these rows of the fit period; `name` is for people."""
+        family, seed, width = family_of(kind), self.plan.seed, len(columns)
+        seen = self._rows(columns, is_hybrid=kind.startswith(HYBRID))
+        with self.stages.stage(f"fit {name}"):
+            some = seen._replace(values=seen.values[rows], is_fraud=seen.is_fraud[rows])
+            estimator = fitted(family, parameters, balanced(self.plan.balance, some, seed), seed)
+            onnx = serialized(family.to_onnx(estimator, width))
+        validation = self.validation if width == len(self.names) else self.validation[:, columns]
+        return self._served(kind, parameters, columns, estimator, onnx, np.ascontiguousarray(validation))
+
+    def _rows(self, columns: Sequence[int], *, is_hybrid: bool) -> Rows:
+        """The fit period in these columns; for a hybrid with what the detectors say, which is the same in a search."""
+        is_all = len(columns) == len(self.names)
+        if is_hybrid and is_all and self._hybrid_rows is not None:
+            return self._hybrid_rows
         places = {column: place for place, column in enumerate(columns)}
         categories = [places[column] for column in self._categories if column in places]
-        family, seed, is_all = family_of(kind), self.plan.seed, len(columns) == len(self.names)
-        fit, validation = (
-            values if is_all else np.ascontiguousarray(values[:, columns]) for values in (self._fit, self.validation)
-        )
-        with self.stages.stage(f"fit {name}"):
-            some = Rows(fit[rows], self.parts.fit.is_fraud[rows], None, categories)
-            estimator = fitted(family, parameters, balanced(self.plan.balance, some, seed), seed)
-            onnx = serialized(family.to_onnx(estimator, len(columns)))
-        return self._served(kind, parameters, columns, estimator, onnx, validation)
+        values = self._fit if is_all else np.ascontiguousarray(self._fit[:, columns])
+        rows = Rows(values, self.parts.fit.is_fraud, None, categories)
+        if is_hybrid:
+            with self.stages.stage("fit detectors"):
+                rows = with_detectors(rows, self.plan.parameters, self.plan.seed)
+            if is_all:
+                self._hybrid_rows = rows
+        return rows
 
     def _served(
         self,

@@ -102,6 +102,11 @@ def _register_train(commands: "argparse._SubParsersAction[argparse.ArgumentParse
         metavar="MODELS",
         help="a weighted mean too, such as catboost=0.6,lightgbm=0.4; without weights, validation chooses them",
     )
+    add(
+        "--hybrid",
+        action="store_true",
+        help="each model once more, with what detectors of strange rows say as features",
+    )
     add("--train", metavar="FROM..UNTIL", help="dates, UNTIL excluded; the last 15 %% of it is validation")
     add("--test", metavar="FROM..UNTIL", help="dates, UNTIL excluded (default: the last 20 %% of the days)")
     add("--split", choices=SPLITS, default=BY_TIME, help="random is for data whose times mean nothing")

@@ -10,7 +10,7 @@ from risk.dataset.map_file import load_map
 from risk.errors import OptionError
 from risk.money import EXPONENTS
 from risk.settings import Settings
-from trainer.families import ENSEMBLE, USUAL_FAMILIES
+from trainer.families import DETECTORS, ENSEMBLE, HYBRID, USUAL_FAMILIES
 from trainer.families.ensemble import read_members
 from trainer.families.family import family_of
 from trainer.families.parameters import read_parameters
@@ -99,7 +99,14 @@ def _plan(options: argparse.Namespace) -> Plan:
                 f"--balance {options.balance}: {kind} cannot be fitted so, expected one of "
                 f"{', '.join(family_of(kind).balances)}; leave --balance out, or this model"
             )
-    parameters: dict[str, dict[str, Any]] = read_parameters(options.params, kinds)
+    detectors = DETECTORS if options.hybrid else ()
+    parameters: dict[str, dict[str, Any]] = read_parameters(options.params, dict.fromkeys((*kinds, *detectors)))
+    if options.hybrid:
+        hybrids = {HYBRID + kind: parameters[kind] for kind in kinds if kind not in DETECTORS}
+        if not hybrids:
+            raise OptionError(f"--hybrid: got no model but {', '.join(kinds)}, expected one that is no detector: what "
+                              "detectors say becomes its features. Name one with --model.")  # fmt: skip
+        kinds, parameters = (*kinds, *hybrids), {**parameters, **hybrids}
     if ensemble:
         kinds, parameters = (*kinds, ENSEMBLE), {**parameters, ENSEMBLE: ensemble}
     return Plan(

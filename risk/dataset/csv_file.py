@@ -33,9 +33,9 @@ class CsvSource:
 
     def __init__(self, path: Path, block_bytes: int = BLOCK_BYTES) -> None:
         self._path, self._block_bytes = path, block_bytes
-        delimiter, self.columns = _read_head(path)
+        self.delimiter, self.columns = _read_head(path)
         check_width(path, len(self.columns))
-        self._quoting = Quoting(delimiter, len(self.columns))
+        self._quoting = Quoting(self.delimiter, len(self.columns))
         self.types = dict.fromkeys(self.columns, "text")
 
     def pieces(self, columns: Sequence[str]) -> Iterator[Piece]:

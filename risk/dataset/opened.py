@@ -67,8 +67,9 @@ class Dataset:
         self.learnable = _feature_set(column_map, without=column_map.not_learned)  # what a model may learn from
         self.row_count = order.row_count
         self.bad = BadRows()
-        self._source, self._order, self._chunk_rows = source, order, chunk_rows
-        self._on_bad, self._scratch = on_bad, scratch
+        self.source = source  # the file as it is, in its own order
+        self._order, self._chunk_rows = order, chunk_rows
+        self.on_bad, self._scratch = on_bad, scratch
         self._mapped = list(dict.fromkeys(column for _, column in column_map.columns_by_key()))
 
     @property
@@ -88,7 +89,7 @@ class Dataset:
             raise DatasetError(f"{self.path}: got a currency that is no column, expected a column to count")
         counts: Counter[str] = Counter()
         rest = CURRENCY_ROWS
-        for piece in self._source.pieces([source.column]):
+        for piece in self.source.pieces([source.column]):
             values = piece.table.column(0).slice(0, rest)
             counts.update(text for text in as_texts(values) if text is not None)
             rest -= len(values)
@@ -102,8 +103,8 @@ class Dataset:
 
         def note(row: BadRow) -> None:
             bad.add(row)
-            if self._on_bad is not None:
-                self._on_bad(row)
+            if self.on_bad is not None:
+                self.on_bad(row)
 
         for piece in self._pieces(note):
             waiting = piece.bad
@@ -124,13 +125,13 @@ class Dataset:
         """Who has a label, and from when on: quick, because nothing else is read."""
         keys = {"event_time", "is_fraud", "labelled_at", *(("transaction_id", "customer_id") if with_ids else ())}
         columns = dict.fromkeys(column for key, column in self.column_map.columns_by_key() if key in keys)
-        for piece in self._source.pieces(list(columns)):
+        for piece in self.source.pieces(list(columns)):
             yield read_marks(piece, self.column_map, with_ids=with_ids)
 
     def _pieces(self, note: Callable[[BadRow], None]) -> Iterator[Piece]:
         if self._order.ranks is None:
-            return self._source.pieces(self._mapped)
-        return sorted_pieces(self._source, self._mapped, self._order.ranks, note, self._scratch)
+            return self.source.pieces(self._mapped)
+        return sorted_pieces(self.source, self._mapped, self._order.ranks, note, self._scratch)
 
 
 def open_dataset(

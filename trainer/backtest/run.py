@@ -1,50 +1,28 @@
 """The backtest itself: chunks through one pipeline, or through two side by side, and what is counted on the way."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from risk.block import LabelBlock
 from risk.bundle import Bundle
 from risk.dataset import Dataset, Rows
 from risk.dataset.labels_file import LabelsFile
-from risk.decision import Scored
 from risk.engine import Verdict
 from risk.errors import DatasetError
-from trainer.ahead import ahead
 from trainer.backtest.labels import Missing
-from trainer.backtest.passing import Answer, Batch, Passing, batches
+from trainer.backtest.passing import Answer, Passing
 from trainer.backtest.period import Period, day_of_time
 from trainer.backtest.scores_file import ScoresFile
 from trainer.backtest.side_by_side import SideBySide
 from trainer.backtest.unseen import Unseen
-
-# Scoring takes half of the time, so that two cores are busy; memory holds the features of so many batches.
-SCORING_THREADS = 2
-BATCHES_AHEAD = 4
-
-
-class _Chunk(NamedTuple):
-    """A part of the file."""
-
-    rows: Rows
-    is_counted: np.ndarray  # bool: which rows lie in the period
-    labels: LabelBlock
-
-
-class _Scored(NamedTuple):
-    """A batch of a chunk, and its scores by each bundle."""
-
-    batch: Batch
-    scored: list[Future[Scored]]
+from trainer.passage import Chunk, passed
 
 
 class _Counted(NamedTuple):
-    """A batch, and what it came to with each bundle."""
+    """What a batch came to with each bundle."""
 
-    batch: Batch
+    is_counted: np.ndarray  # bool: which of its rows lie in the period
     answers: list[Answer]
 
 
@@ -70,27 +48,24 @@ class Backtest:
         self._period = period
 
     def run(self, dataset: Dataset, scores: ScoresFile | None, advance: Callable[[int], None]) -> None:
-        """Steps side by side: reading, features, scores of several batches, and what is counted of them in order."""
-        with (
-            ThreadPoolExecutor(SCORING_THREADS) as scoring,
-            ahead(self._chunks(dataset), at_most=1) as chunks,
-            ahead(self._scored(chunks, scoring), at_most=BATCHES_AHEAD) as steps,
-        ):
+        """What is scored of each batch is counted, in order."""
+        with passed(self._chunks(dataset), [passing.lane for passing in self.passings]) as steps:
             counted: list[_Counted] = []
             for step in steps:
-                if isinstance(step, _Chunk):
-                    self._finish(step, counted, scores)
+                if isinstance(step, Chunk):
+                    self._finish(step.rows, counted, scores)
                     counted = []
                     advance(len(step.rows.block))
                 else:
+                    is_counted = self._period.holds(step.batch.block.event_time)
                     each = zip(self.passings, step.scored, strict=True)
-                    answers = [passing.count(step.batch, scored.result()) for passing, scored in each]
-                    counted.append(_Counted(step.batch, answers))
+                    answers = [passing.count(step.batch, is_counted, scored) for passing, scored in each]
+                    counted.append(_Counted(is_counted, answers))
         for passing in self.passings:
             passing.calendar.finish()
             self._check_something_scored(dataset, passing)
 
-    def _chunks(self, dataset: Dataset) -> Generator[_Chunk, None, None]:
+    def _chunks(self, dataset: Dataset) -> Generator[Chunk, None, None]:
         """Up to the end of the period. What lies before the period is history for it: passed on, not counted."""
         for rows in dataset.rows():
             times = rows.block.event_time
@@ -99,32 +74,20 @@ class Backtest:
             if self.labels is not None:
                 rows = self.labels.on(rows)
             labels = rows.labels() if self.labels is None else self.labels.labels(rows)
-            yield _Chunk(rows, self._period.holds(times), labels)
+            yield Chunk(rows, labels)
 
-    def _scored(self, chunks: Iterator[_Chunk], scoring: Executor) -> Generator[_Scored | _Chunk, None, None]:
-        """The batches of each chunk, and then the chunk. Features know the past, so they come in order; a score is made
-        of its features alone."""
-        for chunk in chunks:
-            for passing in self.passings:
-                passing.learn(chunk.labels)
-            for batch in batches(chunk.rows, chunk.is_counted):
-                each = [(passing, passing.features(batch)) for passing in self.passings]
-                yield _Scored(batch, [scoring.submit(passing.decide, features) for passing, features in each])
-            for passing in self.passings:
-                passing.forget_old_days()
-            yield chunk
-
-    def _finish(self, chunk: _Chunk, counted: Sequence[_Counted], scores: ScoresFile | None) -> None:
+    def _finish(self, rows: Rows, counted: Sequence[_Counted], scores: ScoresFile | None) -> None:
         """All batches of the chunk are counted."""
-        rows = chunk.rows
-        self.unseen.look(rows.block.select(chunk.is_counted))
-        arrived = sum(int(np.count_nonzero(batch.counted)) for batch, _ in counted)
-        self.too_large += int(np.count_nonzero(chunk.is_counted)) - arrived
+        is_counted = self._period.holds(rows.block.event_time)
+        self.unseen.look(rows.block.select(is_counted))
+        arrived = sum(int(np.count_nonzero(batch.is_counted)) for batch in counted)
+        self.too_large += int(np.count_nonzero(is_counted)) - arrived
         if self.side_by_side is not None:
-            for _, (mine, theirs) in counted:
-                self.side_by_side.add(rows, mine, theirs, chunk.is_counted)
+            for batch in counted:
+                mine, theirs = batch.answers
+                self.side_by_side.add(rows, mine, theirs, is_counted)
         if scores is not None:
-            scores.write(rows, chunk.is_counted, [answers[0] for _, answers in counted])
+            scores.write(rows, is_counted, [batch.answers[0] for batch in counted])
 
     def about_labels(self, version: str) -> dict[str, Any]:
         """What every result of this bundle says at its head."""

@@ -17,6 +17,10 @@ FAMILIES = {
 # Made of models of other families, as --ensemble says: nobody names it alone.
 ENSEMBLE = "ensemble"
 MADE_OF_OTHERS = {ENSEMBLE: "trainer.families.ensemble"}
+# Fitted without labels: what they say may be a feature of the others, which --hybrid asks for. So hybrid-lightgbm is
+# lightgbm with these features.
+DETECTORS = ("isolation-forest", "one-class-svm", "autoencoder")
+HYBRID = "hybrid-"
 # Trained where none is named, in this order: of equal ones the first wins.
 USUAL_FAMILIES = ("logistic", "random-forest", "lightgbm")
 

@@ -1,22 +1,24 @@
 """An autoencoder: a detector, fitted without labels. A small network learns to give back the rows that it is given
 through fewer numbers than they have; what it gives back badly is strange."""
 
-import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
-from sklearn.pipeline import make_pipeline
 
 from risk.codes import Array
 from trainer.families import NONE
-from trainer.families.columns import Graph, columns_of
+from trainer.families.columns import Columns, Graph, columns_of
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
+from trainer.families.network import ROWS_AT_ONCE, WEIGHT_DIGITS, fitted_network
 from trainer.reproducible import rounded
 
-WEIGHT_DIGITS = 6  # as the network's of trainer/families/mlp.py
+
+class Fitted(NamedTuple):
+    columns: Columns
+    network: MLPRegressor
+    usual_error: float  # of a row in the middle, which the scores are measured by
 
 
 class Autoencoder:
@@ -35,49 +37,42 @@ class Autoencoder:
     libraries: tuple[str, ...] = ("scikit-learn",)
     refusals: tuple[type[Exception], ...] = (ValueError,)
 
-    def fit(self, parameters: Parameters, rows: Rows, seed: int) -> Any:
-        values = rows.values.astype(np.float64)
-        columns = columns_of(values, rows.categories)
-        others = {name: value for name, value in parameters.items() if name != "hidden"}
-        network = MLPRegressor(
-            hidden_layer_sizes=(parameters["hidden"],),
-            **{**others, "batch_size": min(others["batch_size"], len(values))},
-            random_state=seed,
-        )
-        table = columns.transform(values)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # so many passes were asked for
-            network.fit(table, table if table.shape[1] > 1 else table.ravel())
-        for arrays in (network.coefs_, network.intercepts_):
-            arrays[:] = [rounded(array, WEIGHT_DIGITS) for array in arrays]
-        model = make_pipeline(columns, network)
-        # The error of a usual row, which the scores are measured by.
-        [model.usual_error_] = rounded(np.median(_errors(model, values), keepdims=True), WEIGHT_DIGITS)
-        return model
+    def fit(self, parameters: Parameters, rows: Rows, seed: int) -> Fitted:
+        columns = columns_of(rows.values, rows.categories)
+
+        def learn(network: MLPRegressor, table: Array, _: Array) -> None:
+            network.partial_fit(table, table if table.shape[1] > 1 else table.ravel())
+
+        network = fitted_network(MLPRegressor, parameters, columns, rows.values, learn, seed)
+        errors = [
+            _errors(columns, network, rows.values[first : first + ROWS_AT_ONCE])
+            for first in range(0, len(rows.values), ROWS_AT_ONCE)
+        ]
+        usual = rounded(np.median(np.concatenate(errors), keepdims=True), WEIGHT_DIGITS)
+        return Fitted(columns, network, float(usual[0]))
 
     def to_onnx(self, model: Any, width: int) -> onnx.ModelProto:
         """A row's error as a share of itself and a usual one: sums, products and a quotient in float64, and so no
         logarithm, whose bits could depend on the place of a row."""
-        columns, network = model
+        columns, network, usual_error = model
         graph = Graph()
         table = graph.table(columns)
         ((first, second), (before, after)) = network.coefs_, network.intercepts_
         hidden = graph.add("Relu", graph.add("Add", graph.add("MatMul", table, first), before))
         missed = graph.add("Sub", graph.add("Add", graph.add("MatMul", hidden, second), after), table)
         error = graph.add("MatMul", graph.add("Mul", missed, missed), np.ones((second.shape[1], 1)))
-        both = graph.add("Add", error, np.array([[model.usual_error_]]))
+        both = graph.add("Add", error, np.array([[usual_error]]))
         return graph.finished(graph.add("Div", error, both), width, "NONE")
 
     def own_scores(self, model: Any, values: Array) -> Array:
-        error = _errors(model, values.astype(np.float64))
-        return np.asarray(error / (error + model.usual_error_))
+        error = _errors(model.columns, model.network, values)
+        return np.asarray(error / (error + model.usual_error))
 
 
 FAMILY: Family = Autoencoder()
 
 
-def _errors(model: Any, values: Array) -> Array:
+def _errors(columns: Columns, network: MLPRegressor, values: Array) -> Array:
     """For each row the sum of its squares."""
-    columns, network = model
     table = columns.transform(values)
     return np.asarray(((network.predict(table).reshape(table.shape) - table) ** 2).sum(axis=1))

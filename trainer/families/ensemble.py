@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import defs
 
 from risk.codes import Array
-from risk.errors import EngineError, OptionError
+from risk.errors import OptionError
 from trainer.families import BALANCES, ENSEMBLE, FAMILIES
 from trainer.families.columns import Graph
 from trainer.families.family import Family, Parameter, Parameters, Rows, family_of, fitted
-from trainer.onnx_model import OPSET, TREES_DOMAIN, TREES_OPSET
 
 WEIGHTS, MEMBERS = "weights", "members"
 LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1e6
@@ -41,9 +39,8 @@ class Ensemble:
         graph = Graph()
         shares = []
         for kind, (weight, estimator) in model.items():
-            alone = family_of(kind).to_onnx(estimator, width)
-            _check_operators(kind, alone)
-            shares.append(graph.add("Mul", graph.joined(alone, kind), np.array([[weight]])))
+            alone = graph.joined(family_of(kind).to_onnx(estimator, width), kind)
+            shares.append(graph.add("Mul", alone, np.array([[weight]])))
         mean, *others = shares
         for share in others:
             mean = graph.add("Add", mean, share)
@@ -128,16 +125,3 @@ def weights_of(
         if values[kind] > best:
             best, best_counts = values[kind], dict(counts)
     return {kind: float(count) for kind, count in best_counts.items()}
-
-
-def _check_operators(kind: str, model: onnx.ModelProto) -> None:
-    """In one graph all operators are of one version: EngineError where that is another than the member's."""
-    ours = {"": OPSET, TREES_DOMAIN: TREES_OPSET}
-    own = {opset.domain: opset.version for opset in model.opset_import}
-    for node in model.graph.node:
-        versions = [defs.get_schema(node.op_type, of[node.domain], node.domain).since_version for of in (own, ours)]
-        if versions[0] != versions[1]:
-            raise EngineError(
-                f"{ENSEMBLE}: got {node.op_type} of {kind} in version {versions[0]}, expected {versions[1]}: in "
-                "the one graph of an ensemble it could score otherwise than alone. Leave this member out."
-            )

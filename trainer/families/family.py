@@ -10,7 +10,7 @@ import onnx
 
 from risk.codes import Array
 from risk.errors import OptionError
-from trainer.families import FAMILIES, MADE_OF_OTHERS
+from trainer.families import FAMILIES, HYBRID, MADE_OF_OTHERS
 from trainer.reproducible import one_thread
 
 Parameters = Mapping[str, Any]
@@ -49,6 +49,7 @@ class Rows(NamedTuple):
     is_fraud: Array  # bool
     weights: Array | None  # how much each row counts; None: all the same
     categories: Sequence[int]  # the columns that hold codes
+    detectors: Mapping[str, Any] | None = None  # of a hybrid: fitted, by family; what they say are the last columns
 
     @property
     def labels(self) -> Array:
@@ -75,6 +76,9 @@ class Family(Protocol):
 
 def family_of(name: str) -> Family:
     """Loaded when it is first asked for. OptionError where it is not known, or what it needs is not installed."""
+    if name.startswith(HYBRID):
+        hybrid: Family = import_module("trainer.families.hybrid").Hybrid(family_of(name.removeprefix(HYBRID)))
+        return hybrid
     module = {**FAMILIES, **MADE_OF_OTHERS}.get(name)
     if module is None:
         raise OptionError(f"got the model {name!r}, expected one of {', '.join(FAMILIES)}")

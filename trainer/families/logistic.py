@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import onnx
 from skl2onnx import to_onnx
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from risk.codes import Array
 from trainer.families import BALANCES
-from trainer.families.columns import unfitted_columns
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
 from trainer.onnx_model import GRAPH_NAME, OPSET, TREES_DOMAIN, TREES_OPSET
 from trainer.reproducible import rounded
@@ -31,7 +32,12 @@ class Logistic:
     refusals: tuple[type[Exception], ...] = (ValueError,)
 
     def fit(self, parameters: Parameters, rows: Rows, seed: int) -> Any:
-        columns = unfitted_columns(rows.values.shape[1], rows.categories)
+        categories = list(rows.categories)
+        numbers = [column for column in range(rows.values.shape[1]) if column not in set(categories)]
+        codes = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+        columns = ColumnTransformer(
+            [("numbers", StandardScaler(), numbers), ("categories", codes, categories)], sparse_threshold=0.0
+        )
         regression = LogisticRegression(**parameters, solver="lbfgs", random_state=seed)
         model = make_pipeline(columns, regression)
         model.fit(rows.values, rows.labels, logisticregression__sample_weight=rows.weights)

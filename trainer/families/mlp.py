@@ -1,22 +1,16 @@
 """A small neural network: one hidden layer on standardised numbers and a column for each category."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 import onnx
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
 
 from risk.codes import Array
 from trainer.families import BALANCES
-from trainer.families.columns import Graph, columns_of
+from trainer.families.columns import Columns, Graph, columns_of
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
-from trainer.reproducible import rounded
-
-# What lies beyond depends on the processor: after 600 steps weights differed by 1e-15.
-WEIGHT_DIGITS = 6
+from trainer.families.network import fitted_network
 
 
 class MLP:
@@ -35,21 +29,14 @@ class MLP:
     libraries: tuple[str, ...] = ("scikit-learn",)
     refusals: tuple[type[Exception], ...] = (ValueError,)
 
-    def fit(self, parameters: Parameters, rows: Rows, seed: int) -> Any:
-        values = rows.values.astype(np.float64)
-        columns = columns_of(values, rows.categories)
-        others = {name: value for name, value in parameters.items() if name != "hidden"}
-        network = MLPClassifier(
-            hidden_layer_sizes=(parameters["hidden"],),
-            **{**others, "batch_size": min(others["batch_size"], len(values))},
-            random_state=seed,
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # so many passes were asked for
-            network.fit(columns.transform(values), rows.labels, sample_weight=rows.weights)
-        for arrays in (network.coefs_, network.intercepts_):
-            arrays[:] = [rounded(array, WEIGHT_DIGITS) for array in arrays]
-        return make_pipeline(columns, network)
+    def fit(self, parameters: Parameters, rows: Rows, seed: int) -> tuple[Columns, MLPClassifier]:
+        columns, labels = columns_of(rows.values, rows.categories), rows.labels
+
+        def learn(network: MLPClassifier, table: Array, some: Array) -> None:
+            weights = None if rows.weights is None else rows.weights[some]
+            network.partial_fit(table, labels[some], sample_weight=weights, classes=(0, 1))
+
+        return columns, fitted_network(MLPClassifier, parameters, columns, rows.values, learn, seed)
 
     def to_onnx(self, model: Any, width: int) -> onnx.ModelProto:
         """In float64 up to the log odds: the bits of its products were the same in batches of 1 to 4,096 rows."""
@@ -61,7 +48,8 @@ class MLP:
         return graph.finished(graph.add("Add", graph.add("MatMul", hidden, second), after), width)
 
     def own_scores(self, model: Any, values: Array) -> Array:
-        return np.asarray(model.predict_proba(values.astype(np.float64))[:, 1])
+        columns, network = model
+        return np.asarray(network.predict_proba(columns.transform(values))[:, 1])
 
 
 FAMILY: Family = MLP()

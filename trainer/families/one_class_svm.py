@@ -10,7 +10,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import SGDOneClassSVM
 from sklearn.metrics.pairwise import rbf_kernel
-from sklearn.pipeline import make_pipeline
 
 from risk.codes import Array
 from trainer.families import NONE
@@ -44,7 +43,7 @@ class OneClassSVM:
     refusals: tuple[type[Exception], ...] = (ValueError,)
 
     def fit(self, parameters: Parameters, rows: Rows, seed: int) -> Any:
-        values = rows.values[:: -(-len(rows.values) // parameters["max_samples"])].astype(np.float64)
+        values = rows.values[:: -(-len(rows.values) // parameters["max_samples"])]
         columns = columns_of(values, rows.categories)
         table = columns.transform(values)
         nearness = Nystroem(
@@ -61,7 +60,7 @@ class OneClassSVM:
             warnings.simplefilter("ignore", ConvergenceWarning)  # so many passes were asked for
             border.fit(near)
         border.coef_, border.offset_ = rounded(border.coef_, WEIGHT_DIGITS), rounded(border.offset_, WEIGHT_DIGITS)
-        return make_pipeline(columns, nearness, border)
+        return columns, nearness, border
 
     def to_onnx(self, model: Any, width: int) -> onnx.ModelProto:
         """With the weights of the border taken back to the landmarks, in float64."""
@@ -83,7 +82,8 @@ class OneClassSVM:
         return graph.finished(graph.add("Add", odds, _scale(border) * border.offset_), width)
 
     def own_scores(self, model: Any, values: Array) -> Array:
-        odds = -_scale(model[-1]) * model.decision_function(values.astype(np.float64))
+        columns, nearness, border = model
+        odds = -_scale(border) * border.decision_function(nearness.transform(columns.transform(values)))
         return np.asarray(1 / (1 + np.exp(-odds)))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from evaluation.result import Trial, TrialRound
 from risk.clock import DAY
 from risk.codes import Array
-from trainer.families import FAMILIES
+from trainer.families import FAMILIES, HYBRID
 from trainer.families.family import Family, Parameter
 from trainer.splits import LEAST_FRAUDS, Part
 
@@ -40,9 +40,9 @@ Tried = TypeVar("Tried", bound=Reached)
 
 
 def draws(family: Family, base: Mapping[str, Any], number: int, seed: int) -> Iterator[dict[str, Any]]:
-    """What was asked for first, then so many others."""
+    """What was asked for first, then so many others; a hybrid's are its family's."""
     yield dict(base)
-    dice = np.random.default_rng([seed, list(FAMILIES).index(family.name)])
+    dice = np.random.default_rng([seed, list(FAMILIES).index(family.name.removeprefix(HYBRID))])
     for _ in range(number):
         yield {**base, **{each.name: _drawn(each, dice) for each in _searched(family)}}
 

@@ -16,7 +16,7 @@ from evaluation.ranking import Confusion, confusion, ratio
 from evaluation.result import Evaluation, Proof
 from risk.bundle import Manifest
 from risk.clock import SECOND, to_text
-from trainer.families import ENSEMBLE
+from trainer.families import DETECTORS, ENSEMBLE, HYBRID
 from trainer.families.ensemble import shares_in_words
 from trainer.fit import FittedModel, Session
 from trainer.load import External
@@ -136,14 +136,25 @@ def about_training(
         **({} if external is None else {"external data": about_external(external)}),
         **({} if evaluation.proof is None else {"proof": _proof(evaluation.proof)}),
         "hyper-parameters": {
-            each.name: shares_in_words(each.fit.parameters)
-            if each.name == ENSEMBLE
-            else ", ".join(f"{name} = {value}" for name, value in each.fit.parameters.items())
-            for each in models
+            **{
+                each.name: shares_in_words(each.fit.parameters)
+                if each.name == ENSEMBLE
+                else _in_words(each.fit.parameters)
+                for each in models
+            },
+            **{
+                f"{kind}, as a feature": _in_words(plan.parameters[kind])
+                for kind in DETECTORS
+                if any(one.startswith(HYBRID) for one in plan.kinds)
+            },
         },
         "seconds that each stage took": {name: round(seconds, 2) for name, seconds in manifest.timings.items()},
         "libraries": manifest.libraries,
     }
+
+
+def _in_words(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in parameters.items())
 
 
 def _proof(proof: Proof) -> str:

@@ -1,0 +1,131 @@
+"""A file through the pipelines of bundles, steps side by side: what `backtest` counts and `score` writes."""
+
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+
+from risk.block import Block, LabelBlock
+from risk.bundle import Bundle
+from risk.codec import encode_transaction
+from risk.dataset import Rows
+from risk.decision import Scored
+from risk.diagnosis import MAX_BYTES
+from risk.engine import FeatureBlock
+from risk.ledger import SeenDays
+from risk.pipeline import Pipeline
+from trainer.ahead import ahead
+
+# Rows that are scored at once: any other number would give the same bits, and fewer cost more each.
+BATCH = 4096
+# Scoring takes half of the time, so that two cores are busy; memory holds the features of so many batches.
+SCORING_THREADS = 2
+BATCHES_AHEAD = 4
+# What the fields of a message can have at most besides its attributes: seven texts of 1,000 characters, six bytes each.
+FIELDS_BYTES = 45_000
+
+
+class Chunk(NamedTuple):
+    """A part of the file, and the labels that the merchant ledger learns before it."""
+
+    rows: Rows
+    labels: LabelBlock
+
+
+class Batch(NamedTuple):
+    """What arrives of a part of a chunk."""
+
+    places: np.ndarray  # of its rows in the chunk
+    block: Block
+    labels: np.ndarray  # of its rows: 1, 0, -1 not known
+
+
+class ScoredBatch(NamedTuple):
+    """A batch of a chunk, and its scores by each bundle."""
+
+    batch: Batch
+    scored: list[Scored]
+
+
+class Lane:
+    """One bundle's pipeline, with a merchant ledger of what came by."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.manifest = bundle.manifest
+        self._days = SeenDays(self.manifest.terms.ledger_terms)
+        self._pipeline = Pipeline(bundle, self._days)
+
+    def forget_old_days(self) -> None:
+        """A file is one partition, so nothing older can come."""
+        self._pipeline.engine.forget_old_days()
+
+    def learn(self, labels: LabelBlock) -> None:
+        """Before the transactions of the same chunk."""
+        self._days.learn(labels)
+
+    def features(self, batch: Batch) -> FeatureBlock:
+        """Batch after batch. The engine is nobody else's, so the next batch may come while this one is scored."""
+        return self._pipeline.features(batch.block)
+
+    def decide(self, features: FeatureBlock) -> Scored:
+        """In any thread."""
+        return self._pipeline.decide(features)
+
+
+@contextmanager
+def passed(chunks: Generator[Chunk, None, None], lanes: Sequence[Lane]) -> Iterator[Iterator[ScoredBatch | Chunk]]:
+    """The batches of each chunk, scored, and then the chunk. Reading, features and the scores of several batches go on
+    side by side."""
+    with (
+        ThreadPoolExecutor(SCORING_THREADS) as scoring,
+        ahead(chunks, at_most=1) as read,
+        ahead(_steps(read, lanes, scoring), at_most=BATCHES_AHEAD) as steps,
+    ):
+        yield (
+            step if isinstance(step, Chunk) else ScoredBatch(step.batch, [one.result() for one in step.scored])
+            for step in steps
+        )
+
+
+class _Step(NamedTuple):
+    batch: Batch
+    scored: list[Future[Scored]]
+
+
+def _steps(chunks: Iterator[Chunk], lanes: Sequence[Lane], scoring: Executor) -> Generator[_Step | Chunk, None, None]:
+    """Features know the past, so they come in order; a score is made of its features alone."""
+    for chunk in chunks:
+        for lane in lanes:
+            lane.learn(chunk.labels)
+        for batch in batches(chunk.rows):
+            each = [(lane, lane.features(batch)) for lane in lanes]
+            yield _Step(batch, [scoring.submit(lane.decide, features) for lane, features in each])
+        for lane in lanes:
+            lane.forget_old_days()
+        yield chunk
+
+
+def batches(rows: Rows) -> Iterator[Batch]:
+    """All but what is too large for a message: a row of a file is what a worker would read."""
+    fits = _fits_into_a_message(rows.block)
+    for first in range(0, len(rows.block), BATCH):
+        last = first + BATCH
+        places = first + np.flatnonzero(fits[first:last])
+        yield Batch(places, rows.block.cut(first, last).select(fits[first:last]), rows.is_fraud[places])
+
+
+def _fits_into_a_message(block: Block) -> np.ndarray:
+    fits = np.ones(len(block), bool)
+    if not any(block.attributes):
+        return fits
+    for row, attributes in enumerate(block.attributes):
+        if attributes and FIELDS_BYTES + sum(map(_most_bytes, attributes.items())) > MAX_BYTES:
+            fits[row] = len(encode_transaction(block[row])) <= MAX_BYTES
+    return fits
+
+
+def _most_bytes(attribute: tuple[str, float | str]) -> int:
+    name, value = attribute
+    return 6 * (len(name) + (len(value) if isinstance(value, str) else 5)) + 6

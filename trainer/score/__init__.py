@@ -1,0 +1,1 @@
+"""score: a file in, the same file with scores, levels and reasons out."""

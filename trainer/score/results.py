@@ -1,0 +1,133 @@
+"""What each row of a file came to: a few bytes a row in memory, and texts, which few rows have, in a temporary file."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from threading import Lock
+from typing import NamedTuple, Self
+
+import msgspec
+import numpy as np
+
+from risk.bundle import Manifest
+from risk.clock import DAY
+from risk.dataset import BadRow, Rows
+from risk.decision import LEVELS, Scored
+from risk.digest import Digest, canonical_rows
+from risk.engine import Verdict
+from risk.errors import DatasetError
+from risk.events import Level, Reason
+from risk.warming_up import LogStart, history_days_of
+from trainer.passage import Batch
+
+LABELS = "labels"  # what every score lacks where the merchant ledger should have known frauds
+TOO_LARGE = ("too_large", "it would be larger than a message may be")
+NOT_SCORED = {
+    Verdict.DUPLICATE: ("duplicate", "the customer had a transaction with this id before"),
+    Verdict.LATE: ("late", "too far behind the newest event time"),
+}
+NONE = -1
+
+
+class Texts(NamedTuple):
+    """Of one row; empty where there is nothing to say."""
+
+    reasons: str = ""
+    missing: str = ""
+    not_scored: str = ""
+
+
+class Results:
+    """By the row's place in the file; filled in event-time order, and read in the file's."""
+
+    def __init__(self, row_count: int, manifest: Manifest, *, lacks_labels: bool) -> None:
+        self.manifest = manifest
+        self.digest = Digest()
+        self.not_scored: Counter[str] = Counter()  # by the first word of why
+        self.scores = np.full(row_count, np.nan)
+        self.levels = np.full(row_count, NONE, np.int8)  # places in LEVELS
+        self.history_days = np.full(row_count, NONE, np.int16)
+        self._texts_at = np.full(row_count, NONE, np.int64)
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - `__exit__` closes it
+        self._writing = Lock()  # the thread that reads notes what cannot be read
+        self._start = LogStart()
+        self._lacks_labels = lacks_labels
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def refuse(self, bad: BadRow) -> None:
+        """A row that cannot be read."""
+        self._refuse(bad.row - 1, bad.reason.value, bad.detail)
+
+    def add(self, rows: Rows, batches: Sequence[tuple[Batch, Scored]]) -> None:
+        """A chunk of the file, all batches of which are scored."""
+        arrived = np.zeros(len(rows.block), bool)
+        for batch, scored in batches:
+            arrived[batch.places] = True
+            self._add(rows.row_numbers[batch.places] - 1, batch, scored)
+        for place in (rows.row_numbers[~arrived] - 1).tolist():
+            self._refuse(place, *TOO_LARGE)
+
+    def texts(self, places: np.ndarray) -> list[Texts]:
+        """Of these rows of the file."""
+        return [Texts() if at == NONE else self._texts_in(at) for at in self._texts_at[places].tolist()]
+
+    def count(self, level: Level) -> int:
+        return int(np.count_nonzero(self.levels == LEVELS.index(level)))
+
+    def _add(self, places: np.ndarray, batch: Batch, scored: Scored) -> None:
+        is_scored = scored.verdicts == Verdict.SCORED
+        block = batch.block.select(is_scored)
+        self.digest.add(
+            *canonical_rows(
+                block.transaction_id, scored.scores, scored.levels, scored.reasons, scored.imputed, scored.ledger_days
+            )
+        )
+        for row in np.flatnonzero(~is_scored).tolist():
+            self._refuse(int(places[row]), *NOT_SCORED[Verdict(scored.verdicts[row])])
+        places = places[is_scored]
+        self.scores[places] = scored.scores
+        self.levels[places] = [LEVELS.index(level) for level in scored.levels]
+        self.history_days[places] = self._days_seen(block.event_time.tolist(), block.merchant_id, scored)
+        lacking = (LABELS,) if self._lacks_labels else ()
+        for place, reasons, imputed in zip(places.tolist(), scored.reasons, scored.imputed, strict=True):
+            if reasons or imputed or lacking:
+                self._note(place, Texts(_sentences(reasons), ", ".join((*lacking, *imputed))))
+
+    def _days_seen(self, times: list[int], merchants: Sequence[str | None], scored: Scored) -> list[int]:
+        """As a worker says it of these rows, if its log begins where the file does."""
+        if self._start.first_event is None and times:
+            self._start = self._start._replace(first_event=times[0])
+        if self._start.first_ledger_day is None:
+            days = (time // DAY for time, merchant in zip(times, merchants, strict=True) if merchant is not None)
+            self._start = self._start._replace(first_ledger_day=next(days, None))
+        found = history_days_of(self.manifest.horizon, self._start, times, scored.ledger_days)
+        return [NONE if days is None else days for days in found]
+
+    def _refuse(self, place: int, kind: str, why: str) -> None:
+        self.not_scored[kind] += 1
+        self._note(place, Texts(not_scored=f"{kind}: {why}"))
+
+    def _note(self, place: int, texts: Texts) -> None:
+        raw = msgspec.json.encode(tuple(texts)) + b"\n"
+        try:
+            with self._writing:
+                self._texts_at[place] = self._file.seek(0, 2)
+                self._file.write(raw)
+        except OSError as error:
+            raise DatasetError(
+                f"{tempfile.gettempdir()}: got no room for reasons in a temporary file ({error.strerror}), expected a "
+                "folder that may be written, with some; make room, or set TMPDIR to another"
+            ) from error
+
+    def _texts_in(self, at: int) -> Texts:
+        self._file.seek(at)
+        return Texts(*msgspec.json.decode(self._file.readline(), type=tuple[str, str, str]))
+
+
+def _sentences(reasons: Sequence[Reason]) -> str:
+    return " | ".join(reason.sentence for reason in reasons)

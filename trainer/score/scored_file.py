@@ -1,0 +1,192 @@
+"""A file once more, row by row in its own order, with what its rows came to: as CSV, Parquet or NDJSON."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from console.output import FORMULA_SIGNS, unfinished, writing
+from risk.dataset.csv_file import CsvSource
+from risk.dataset.names import is_nested_name
+from risk.dataset.ndjson_file import NdjsonSource
+from risk.dataset.source import Piece, Source
+from risk.dataset.values import as_texts, is_text
+from risk.decision import LEVELS
+from trainer.parquet_columns import number_column, text_column
+from trainer.score.results import NONE, Results
+
+NEW_COLUMNS = pa.schema(
+    [
+        ("score", pa.float64()),
+        ("level", pa.string()),
+        ("reasons", pa.string()),
+        ("history_days", pa.int16()),
+        ("missing", pa.string()),
+        ("not_scored", pa.string()),
+        ("bundle_version", pa.string()),
+    ]
+)
+ENDINGS = (".csv", ".parquet", ".ndjson")
+LINES_AT_ONCE = 16_384
+_LEVELS = np.array([*(level.value for level in LEVELS), None], object)  # NONE is the last
+_FORMULA = f"^[{''.join(map(re.escape, FORMULA_SIGNS))}]"
+# A plain number may begin with its sign: no spreadsheet runs it.
+_NUMBER = r"^[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?$"
+
+
+def columns_kept(source: Source) -> tuple[list[str], list[str]]:
+    """The columns that can be written again, and the others: those that hold lists, and names that several have."""
+    names = list(dict.fromkeys(source.columns))
+    lost = [name for name in names if source.columns.count(name) > 1 or is_nested_name(source.types[name])]
+    return [name for name in names if name not in lost], lost
+
+
+def new_columns(results: Results, places: np.ndarray) -> list[pa.Array]:
+    """Those of NEW_COLUMNS, of these rows of the file."""
+    scores, days, texts = results.scores[places], results.history_days[places], results.texts(places)
+    reasons, missing, not_scored = ([text or None for text in column] for column in zip(*texts, strict=True))
+    return [
+        number_column(scores, pa.float64(), known=~np.isnan(scores)),
+        text_column(_LEVELS[results.levels[places]].tolist()),
+        text_column(reasons),
+        number_column(days, pa.int16(), known=days != NONE),
+        text_column(missing),
+        text_column(not_scored),
+        text_column([results.manifest.version] * len(places)),
+    ]
+
+
+def write_scored(source: Source, results: Results, target: Path, prefix: str, advance: Callable[[int], None]) -> None:
+    """Whole, or what was there before."""
+    names, _ = columns_kept(source)
+    added = [prefix + name for name in NEW_COLUMNS.names]
+    ending = target.suffix.lower()
+    with unfinished(target) as (temporary,):
+        if ending == ".parquet":
+            types = next(_rows(source, names, results)).schema.types
+            schema = pa.schema(list(zip([*names, *added], types, strict=True)))
+            with writing(target):
+                writer = pq.ParquetWriter(temporary, schema)
+            try:
+                for batch in _rows(source, names, results):
+                    with writing(target):
+                        writer.write_batch(batch.rename_columns(schema.names))
+                    advance(len(batch))
+            finally:
+                with writing(target):
+                    writer.close()
+            return
+        if ending == ".csv":
+            parts = _csv(source, names, added, results)
+        elif isinstance(source, NdjsonSource):
+            parts = _ndjson_again(source, added, results)
+        else:
+            parts = _ndjson(source, names, added, results)
+        with writing(target):
+            file = temporary.open("wb")
+        with file:
+            for count, raw in parts:
+                with writing(target):
+                    file.write(raw)
+                advance(count)
+            with writing(target):
+                file.flush()
+
+
+_Parts = Iterator[tuple[int, bytes]]  # how many rows, and their bytes
+
+
+def _rows(source: Source, names: Sequence[str], results: Results) -> Iterator[pa.RecordBatch]:
+    """The file in its order, with rows that cannot be read, and the new columns behind its own."""
+    for piece in source.pieces(names):
+        whole, places = _with_bad_rows(piece)
+        columns = [*whole.columns, *new_columns(results, places)]
+        yield pa.RecordBatch.from_arrays(columns, names=[str(place) for place in range(len(columns))])
+
+
+def _with_bad_rows(piece: Piece) -> tuple[pa.RecordBatch, np.ndarray]:
+    """With what a row that has other columns than the file still says of them; and the place of each row in the file.
+    Only files of texts have such rows."""
+    if not piece.bad:
+        return piece.table, piece.rows - 1
+    texts = [text_column([bad.values.get(name) for bad in piece.bad]) for name in piece.table.schema.names]
+    arrays = [pa.concat_arrays(both) for both in zip(piece.table.columns, texts, strict=True)]
+    numbers = np.concatenate([piece.rows, [bad.row for bad in piece.bad]])
+    order = np.argsort(numbers)
+    taken = pa.RecordBatch.from_arrays(arrays, names=piece.table.schema.names).take(number_column(order, pa.int64()))
+    return taken, numbers[order] - 1
+
+
+def _csv(source: Source, names: Sequence[str], added: Sequence[str], results: Results) -> _Parts:
+    """With the delimiter of the file that was read, if it is one of texts."""
+    delimiter = source.delimiter if isinstance(source, CsvSource) else ","
+    yield 0, _lines([text_column([name]) for name in (*names, *added)], delimiter)
+    for batch in _rows(source, names, results):
+        yield len(batch), _lines(batch.columns, delimiter)
+
+
+def _lines(columns: Sequence[pa.Array], delimiter: str) -> bytes:
+    """All of them by Arrow: cell by cell in Python, they would take as long as the scores."""
+    cells = [_cells(column, delimiter) for column in columns]
+    rows = pc.binary_join_element_wise(*cells, delimiter)
+    ended = pc.binary_join_element_wise(rows, "\n", "")
+    _, offsets, data = ended.buffers()
+    return memoryview(data)[: np.frombuffer(offsets, np.int32)[len(ended)]].tobytes()
+
+
+def _cells(column: pa.Array, delimiter: str) -> pa.Array:
+    """Quoted where they must be; what a spreadsheet would run begins with an apostrophe."""
+    texts = pc.coalesce(column if is_text(column) else text_column(as_texts(column)), "")
+    if is_text(column):
+        is_formula = pc.match_substring_regex(texts, _FORMULA)
+        if pc.any(is_formula).as_py():
+            is_formula = pc.and_not(is_formula, pc.match_substring_regex(texts, _NUMBER))
+            texts = pc.if_else(is_formula, pc.binary_join_element_wise("'", texts, ""), texts)
+    is_quoted = pc.match_substring_regex(texts, f'["\r\n{re.escape(delimiter)}]')
+    if not pc.any(is_quoted).as_py():
+        return texts
+    quoted = pc.binary_join_element_wise('"', pc.replace_substring(texts, '"', '""'), '"', "")
+    return pc.if_else(is_quoted, quoted, texts)
+
+
+def _ndjson(source: Source, names: Sequence[str], added: Sequence[str], results: Results) -> _Parts:
+    """Numbers and booleans as they are, everything else as text."""
+    keys = [*names, *added]
+    for batch in _rows(source, names, results):
+        rows = zip(*map(_values, batch.columns), strict=True)
+        yield len(batch), b"".join(msgspec.json.encode(dict(zip(keys, row, strict=True))) + b"\n" for row in rows)
+
+
+def _values(column: pa.Array) -> list[object]:
+    type_ = column.type
+    is_plain = pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_boolean(type_)
+    return column.to_pylist() if is_plain else list(as_texts(column))
+
+
+def _ndjson_again(source: NdjsonSource, added: Sequence[str], results: Results) -> _Parts:
+    """Each object as it stands in the file, with more keys; a line that is none as a text."""
+    lines, first = source.lines(), 0
+    while some := list(islice(lines, LINES_AT_ONCE)):
+        places = np.arange(first, first + len(some))
+        first += len(some)
+        values = zip(*(column.to_pylist() for column in new_columns(results, places)), strict=True)
+        new = (msgspec.json.encode(dict(zip(added, row, strict=True))) for row in values)
+        yield len(some), b"".join(_longer(line, more) for line, more in zip(some, new, strict=True))
+
+
+def _longer(line: bytes, more: bytes) -> bytes:
+    line = line.strip()
+    try:
+        is_object = isinstance(msgspec.json.decode(line), dict)
+    except (ValueError, RecursionError, OverflowError):
+        is_object = False
+    if not is_object:
+        line = msgspec.json.encode({"line": line.decode(errors="backslashreplace")})
+    begin = line[:-1].rstrip()
+    return begin + (b"" if begin.endswith(b"{") else b",") + more[1:] + b"\n"
