@@ -128,7 +128,7 @@ def session_on(path: Path) -> Session:
     dataset = open_dataset(path)
     replay = Replay(dataset, EngineTerms(currency_of(dataset), LABEL_DELAY))
     matrix = read_matrix(replay)
-    parts = parts_by_time(matrix, split_days(*matrix.days, LABEL_DELAY))
+    parts = parts_by_time(matrix, split_days(*matrix.days, LABEL_DELAY), LABEL_DELAY)
     plan = Plan((), {}, "none", 0, 5.0, 1.0, None, 42)
     return Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
 

@@ -23,6 +23,7 @@ from evaluation.money import (
     sweep,
 )
 from evaluation.ranking import Confusion, Predictions, Ranking, areas, brier, confusion, ratio
+from evaluation.refit import refit_of
 from evaluation.result import (
     AreaFigures,
     Cells,
@@ -66,9 +67,11 @@ def compare(
     *,
     seed: int,
     resamples: int,
+    first_fit: ModelPredictions | None = None,
 ) -> Evaluation:
-    """`truth`: the true probability of each test row, where the data comes with it."""
-    everyone = (*models, *baselines)
+    """`truth`: the true probability of each test row, where the data comes with it. `first_fit`: the champion as it was
+    before it was fitted again."""
+    everyone = (*models, *baselines, *(() if first_fit is None else (first_fit,)))
     first = _place_of(models, champion)
     winner = models[first]
     test = winner.test
@@ -90,6 +93,8 @@ def compare(
         return {unit: answers[place] for unit, answers in draws.items()}
 
     best = None if truth is None else BestPossible(truth, test, drawn(len(samples) - 1))
+    evaluated = [each.evaluated(drawn(place), best, is_baseline=place >= len(models)) for place, each in enumerate(own)]
+    again = None if first_fit is None else refit_of(winner.test, evaluated[first], first_fit.test, evaluated.pop())
     return Evaluation(
         champion=champion,
         costs=costs,
@@ -99,9 +104,7 @@ def compare(
         seed=seed,
         test=period_facts(test),
         validation=period_facts(winner.validation),
-        models=tuple(
-            each.evaluated(drawn(place), best, is_baseline=place >= len(models)) for place, each in enumerate(own)
-        ),
+        models=tuple(evaluated),
         best_possible=best.areas if best else None,
         policies=(
             _evaluated_policy(main.policy, drawn(first), None),
@@ -113,6 +116,7 @@ def compare(
         levels=levels(main.scored.accounting, winner.threshold, winner.medium),
         missing=missing(test, tuple(draws), has_importances=bool(winner.importances)),
         sweep=sweep(main.scored.accounting, winner.threshold),
+        refit=again,
         gains=gain_rows(test),
         marked=marked(main.scored.accounting, winner.threshold, winner.medium),
     )

@@ -226,6 +226,16 @@ class Fold(Struct, frozen=True):
     note: str | None
 
 
+class Refit(Struct, frozen=True):
+    """The champion was fitted again before it was served, and stands among the models so. Its calibration and
+    thresholds were chosen for its first fit: what that did in the test, and whether they still fit."""
+
+    first_fit: ModelEvaluation
+    expected_frauds: float  # as many as the served scores promise in the test: their sum
+    first_expected_frauds: float
+    drifted: tuple[str, ...]  # sentences
+
+
 class TrialRound(Struct, frozen=True):
     """A setting fitted on the latest days of the fit period, and judged on validation."""
 
@@ -262,6 +272,7 @@ class Evaluation(Struct, frozen=True, omit_defaults=True):
     sweep: tuple[SweepRow, ...] = ()
     proof: Proof | None = None
     external: "Evaluation | None" = None  # the same models on data of another source
+    refit: Refit | None = None
     folds: tuple[Fold, ...] | None = None  # of a report that was made again
     folds_follow_a_search: bool | None = None  # or another choice on validation, which no fold makes again
     gains: tuple[GainRow, ...] = ()  # of the champion; none in a test without fraud
@@ -270,6 +281,14 @@ class Evaluation(Struct, frozen=True, omit_defaults=True):
 
     def model(self, name: str) -> ModelEvaluation | None:
         return next((each for each in self.models if each.name == name), None)
+
+    @property
+    def with_first_fit(self) -> tuple[ModelEvaluation, ...]:
+        """For tables: the champion's first fit right behind what is served."""
+        models = list(self.models)
+        if self.refit is not None:
+            models.insert(models.index(self.winner) + 1, self.refit.first_fit)
+        return tuple(models)
 
     @property
     def winner(self) -> ModelEvaluation:

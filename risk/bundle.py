@@ -72,9 +72,7 @@ Learned = LearnedNumber | LearnedCategory
 
 class Calibration(Struct, frozen=True):
     """From a model's raw score to a probability: knots; between two of them the line, outside of them the nearest.
-
-    A step function would collapse the scores to a few dozen values and take the fine choice of a threshold away.
-    """
+    A step function would collapse the scores to a few dozen values and take the fine choice of a threshold away."""
 
     raw: tuple[float, ...]
     probability: tuple[float, ...]
@@ -116,7 +114,7 @@ class Days(Struct, frozen=True):
     until: str
 
 
-class Training(Struct, frozen=True):
+class Training(Struct, frozen=True, omit_defaults=True):
     """What was asked of the training: enough to train the same bundle once more."""
 
     split: str
@@ -129,6 +127,7 @@ class Training(Struct, frozen=True):
     parameters: dict[str, dict[str, Any]]  # of each model, before any search
     chosen: dict[str, Any]  # of the champion, after it
     columns: str | None  # the column map, as TOML; None where the file has TrustLens' own names
+    refit: bool = False  # of the champion, with validation; left out where not, as before there was a choice
 
 
 class Drift(Struct, frozen=True):

@@ -35,7 +35,7 @@ def refused(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *mo
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--split", "random", "--test", "2024-12-08.."], "--split random: got --train or --test"),
+        (["--split", "random", "--test", "2024-12-08.."], "--split random: got --train, --validation or"),
         (["--train", "yesterday"], "--train: got 'yesterday'"),
         (["--review-cost", "-1"], "--review-cost: got -1.0"),
         (["--loss-rate", "nan"], "--loss-rate: got nan"),

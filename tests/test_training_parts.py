@@ -6,9 +6,21 @@ import pytest
 from risk.clock import DAY
 from risk.errors import DatasetError
 from tests.training_rows import made_matrix
+from trainer.fit import say_what_is_weak
 from trainer.matrix import Matrix
 from trainer.report_command import drawn_folds
-from trainer.splits import Parts, check_labels, check_parts, known_frauds, parts_at_random, parts_by_time, split_days
+from trainer.splits import (
+    Given,
+    Part,
+    Parts,
+    check_labels,
+    check_parts,
+    known_frauds,
+    parts_at_random,
+    parts_by_time,
+    split_days,
+)
+from trainer.train_options import Plan
 
 DELAY = 7
 DAYS = 120  # fit until day 64, validation 71 to 88, test from day 96
@@ -25,7 +37,7 @@ def history(seed: int = 1, labelled_after: int = 3 * DAY) -> Matrix:
 
 
 def in_time(matrix: Matrix) -> Parts:
-    return parts_by_time(matrix, split_days(*matrix.days, DELAY))
+    return parts_by_time(matrix, split_days(*matrix.days, DELAY), DELAY)
 
 
 def test_a_label_is_known_before_a_moment_and_not_at_it() -> None:
@@ -58,6 +70,29 @@ def test_a_fraud_that_was_never_reported_teaches_as_genuine_and_is_judged_as_fra
     assert not parts.fit.is_fraud.any()
     assert not parts.validation.is_fraud.any()
     assert np.array_equal(parts.test.is_fraud, matrix.is_fraud[parts.test.rows] == 1)
+
+
+@pytest.mark.parametrize("validation", [Given(65, 67), Given(53, 60)])
+def test_without_a_whole_gap_fit_knows_what_is_known_when_the_test_begins(validation: Given) -> None:
+    """Frauds are reported on the sixth day: by the first day of validation hardly one of the week's would be known."""
+    matrix = history(labelled_after=6 * DAY)
+    parts = parts_by_time(matrix, split_days(*matrix.days, DELAY, Given(60, 67), Given(74, 81), validation), DELAY)
+    for part in (parts.fit, parts.validation):
+        assert np.array_equal(part.is_fraud, matrix.is_fraud[part.rows] == 1)
+        assert part.is_fraud.any()
+    late = matrix._replace(labelled_at=np.full(ROWS, 74 * DAY))
+    again = parts_by_time(late, split_days(*matrix.days, DELAY, Given(60, 67), Given(74, 81), validation), DELAY)
+    assert not again.fit.is_fraud.any()
+
+
+@pytest.mark.parametrize(("frauds", "is_said"), [(99, True), (100, False)])
+def test_few_frauds_are_said_of_each_period(capsys: pytest.CaptureFixture[str], frauds: int, is_said: bool) -> None:
+    rows = np.arange(1000)
+    part = Part(rows, rows < frauds, 7, None)
+    say_what_is_weak(Parts(part, part, part), Plan((), {}, "none", 0, 5.0, 1.0, None, 1))
+    said = capsys.readouterr().err
+    for name in ("fit", "validation", "test"):
+        assert (f"{name} has {frauds} frauds, fewer than 100" in said) == is_said
 
 
 def test_rows_lie_in_their_period_and_rows_of_the_gaps_in_none() -> None:

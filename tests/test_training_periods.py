@@ -4,7 +4,7 @@ import pytest
 
 from risk.clock import DAY, date_ms
 from risk.errors import DatasetError, OptionError
-from trainer.splits import NOT_GIVEN, Given, parsed_period, split_days, warn_of_short_gap
+from trainer.splits import NOT_GIVEN, Given, parsed_period, split_days, warn_of_short_gaps
 
 
 def day(text: str) -> int:
@@ -27,7 +27,7 @@ def test_shares_are_rounded_up(days: int, test: int, validation: int) -> None:
     assert (periods.test.days, periods.validation.days) == (test, validation)
 
 
-@pytest.mark.parametrize("days", range(24, 200, 11))
+@pytest.mark.parametrize("days", range(30, 200, 11))
 @pytest.mark.parametrize("delay", [1, 7])
 def test_every_day_is_in_one_period_or_in_a_gap_of_the_label_delay(days: int, delay: int) -> None:
     fit, validation, test = split_days(100, 100 + days - 1, delay)
@@ -55,14 +55,82 @@ def test_periods_reach_no_further_than_the_data() -> None:
     assert split_days(0, 99, 7, Given(-50, 80), Given(87, 500)).test == (87, 100)
 
 
-def test_23_days_are_too_few_and_24_are_enough_for_a_label_delay_of_7() -> None:
+def test_days_that_have_no_room_for_the_gap_before_validation_are_split_without_it() -> None:
+    """The gap stays where fit is as long as validation with it: of 29 days fit would have 4, validation 5."""
+    assert split_days(0, 28, 7) == ((0, 11), (11, 16), (23, 29))
+    assert split_days(0, 29, 7) == ((0, 5), (12, 17), (24, 30))
+
+
+def test_12_days_are_too_few_and_13_are_enough_for_a_label_delay_of_7() -> None:
     """The words say which days there are, and how many it takes."""
     with pytest.raises(DatasetError) as caught:
-        split_days(day("2024-01-01"), day("2024-01-23"), 7)
+        split_days(day("2024-01-01"), day("2024-01-12"), 7)
     text = str(caught.value)
-    assert "2024-01-01 to 2024-01-23 (23 days)" in text
-    assert "at least 24 days" in text
-    assert split_days(0, 23, 7).fit.days == 1
+    assert "2024-01-01 to 2024-01-12 (12 days)" in text
+    assert "at least 13 days" in text
+    assert split_days(0, 12, 7).fit.days == 1
+
+
+def test_a_week_to_train_a_delay_of_a_week_and_a_week_to_test() -> None:
+    """The last 15 % of the week, two days, are validation, with nothing between it and the five before it."""
+    assert split_days(0, 199, 7, Given(100, 107), Given(114, 121)) == ((100, 105), (105, 107), (114, 121))
+
+
+@pytest.mark.parametrize(
+    ("validation", "fit", "chosen"),
+    [
+        (Given(105, 107), (100, 105), (105, 107)),  # at the end of the week
+        (Given(105, None), (100, 105), (105, 107)),
+        (Given(100, 102), (102, 107), (100, 102)),  # at its beginning
+        (Given(93, 100), (100, 107), (93, 100)),  # the week before
+        (Given(None, 100), (100, 107), (0, 100)),
+        (Given(98, 103), (103, 107), (98, 103)),  # reaching into it
+        (Given(107, 112), (100, 107), (107, 112)),  # after it
+    ],
+)
+def test_validation_may_lie_in_the_training_period_before_it_or_after_it(
+    validation: Given, fit: tuple[int, int], chosen: tuple[int, int]
+) -> None:
+    found = split_days(0, 199, 7, Given(100, 107), Given(114, 121), validation)
+    assert (found.fit, found.validation, found.test) == (fit, chosen, (114, 121))
+
+
+def test_with_validation_given_and_no_training_period_that_ends_where_validation_does() -> None:
+    """And keeps the gap before it: there is room."""
+    assert split_days(0, 199, 7, test=Given(150, 170), validation=Given(120, 140)) == ((0, 113), (120, 140), (150, 170))
+
+
+def test_validation_that_cuts_the_training_period_in_two_is_refused() -> None:
+    with pytest.raises(
+        OptionError, match=r"--validation: got 1970-04-13\.\.1970-04-15, which cuts the training period"
+    ):
+        split_days(0, 199, 7, Given(100, 107), Given(114, 121), Given(102, 104))
+
+
+def test_validation_on_days_of_the_test_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"--validation: .*before the test begins on 1970-04-25"):
+        split_days(0, 199, 7, Given(100, 107), Given(114, 121), Given(110, 115))
+
+
+@pytest.mark.parametrize(
+    ("validation", "words"),
+    [
+        (NOT_GIVEN, "warning: got 0 days between fit and validation, expected 7"),
+        (Given(90, 97), "validation lies before the fit period"),
+    ],
+)
+def test_a_validation_that_is_no_rehearsal_of_the_test_is_said(
+    capsys: pytest.CaptureFixture[str], validation: Given, words: str
+) -> None:
+    warn_of_short_gaps(split_days(0, 199, 7, Given(100, 107), Given(114, 121), validation), 7)
+    said = capsys.readouterr().err
+    assert words in said
+    assert "and test" not in said
+
+
+def test_the_gap_before_the_test_is_that_of_whichever_comes_last(capsys: pytest.CaptureFixture[str]) -> None:
+    warn_of_short_gaps(split_days(0, 199, 7, Given(100, 107), Given(110, 117), Given(90, 97)), 7)
+    assert "got 3 days between fit and test, expected 7" in capsys.readouterr().err
 
 
 def test_training_on_days_of_the_test_is_refused() -> None:
@@ -71,7 +139,7 @@ def test_training_on_days_of_the_test_is_refused() -> None:
 
 
 @pytest.mark.parametrize("given", [Given(150, 160), Given(None, 0), Given(100, None)])
-@pytest.mark.parametrize("option", ["train", "test"])
+@pytest.mark.parametrize("option", ["train", "validation", "test"])
 def test_a_period_outside_the_data_is_refused_with_the_days_that_there_are(option: str, given: Given) -> None:
     with pytest.raises(
         OptionError, match=rf"--{option}: got .* outside the data.* 1970-01-01 to 1970-04-10 \(100 days"
@@ -83,7 +151,7 @@ def test_a_period_outside_the_data_is_refused_with_the_days_that_there_are(optio
 def test_a_gap_shorter_than_the_label_delay_is_said_with_both_numbers(
     capsys: pytest.CaptureFixture[str], test_from: int, is_short: bool
 ) -> None:
-    warn_of_short_gap(split_days(0, 99, 7, Given(0, 50), Given(test_from, 99)), 7)
+    warn_of_short_gaps(split_days(0, 99, 7, Given(0, 50), Given(test_from, 99)), 7)
     words = f"warning: got {test_from - 50} days between validation and test, expected 7"
     assert (words in capsys.readouterr().err) == is_short
 

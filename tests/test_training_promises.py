@@ -22,11 +22,11 @@ from risk.dataset import open_dataset
 from tests.training_rows import made_matrix
 from tests.trainings import QUICK
 from trainer.__main__ import main
-from trainer.evaluate import candidates_of, evaluate, sample_of
+from trainer.evaluate import Sample, candidates_of, evaluate
 from trainer.families import CLASS_WEIGHT, NONE, SMOTE, UNDERSAMPLE
 from trainer.families.family import Rows, family_of
 from trainer.families.parameters import read_parameters
-from trainer.fit import Session, best
+from trainer.fit import Session, best, served
 from trainer.matrix import Matrix, read_matrix
 from trainer.preprocess import learn
 from trainer.printing import Stages
@@ -80,9 +80,10 @@ def test_the_bundle_carries_the_proof_that_it_serves_what_was_trained(place: Pat
     assert proof["batch_sizes"] == [1, 2, 3, 7, 64, 512, 1000]
 
 
-def test_medians_clip_points_and_vocabularies_are_of_the_fit_period_alone(place: Path) -> None:
+def test_medians_clip_points_and_vocabularies_are_of_what_the_served_model_learned(place: Path) -> None:
+    """From the first day of fit to the last of validation; nothing of the gap before the test, or of the test."""
     bundle, matrix = read_bundle(place / "models"), matrix_of(place / "cards.parquet")
-    first, until = days_of(bundle, "fit")
+    (first, _), (_, until) = days_of(bundle, "fit"), days_of(bundle, "validation")
     fit = np.flatnonzero((matrix.event_times >= first) & (matrix.event_times < until))
     found = learn(matrix, fit)
     assert bundle.manifest.features == found.learned
@@ -90,9 +91,9 @@ def test_medians_clip_points_and_vocabularies_are_of_the_fit_period_alone(place:
     assert learn(matrix, np.arange(matrix.row_count)).learned != found.learned
 
 
-def test_the_score_histogram_is_of_the_fit_period(place: Path) -> None:
+def test_the_score_histogram_is_of_what_the_served_model_learned(place: Path) -> None:
     bundle, matrix = read_bundle(place / "models"), matrix_of(place / "cards.parquet")
-    first, until = days_of(bundle, "fit")
+    (first, _), (_, until) = days_of(bundle, "fit"), days_of(bundle, "validation")
     histogram = bundle.manifest.score_histogram
     assert sum(histogram.counts) == np.count_nonzero((matrix.event_times >= first) & (matrix.event_times < until))
     assert list(histogram.edges) == sorted(histogram.edges)
@@ -195,15 +196,16 @@ def telling(name: str, lift: float = 3.0) -> Matrix:
 
 def session_of(matrix: Matrix, **train_options: Any) -> Session:
     plan = Plan(("logistic",), read_parameters(None), "none", 0, 5.0, 1.0, None, 1)._replace(**train_options)
-    parts = parts_by_time(matrix, split_days(*matrix.days, DELAY))
+    parts = parts_by_time(matrix, split_days(*matrix.days, DELAY), DELAY)
     return Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
 
 
 def evaluation_on(matrix: Matrix) -> Evaluation:
     session = session_of(matrix)
     models = session.fit_all()
-    sample = sample_of(session, matrix, session.parts.test, None)
-    return evaluate(session, candidates_of(session, models, best(models)), sample, with_measures=False).evaluation
+    champion = best(models)
+    candidates = candidates_of(session, models, champion, served(session, champion))
+    return evaluate(session, candidates, Sample(matrix, session.parts.test, None), with_measures=False).evaluation
 
 
 def average_precisions(matrix: Matrix) -> list[float | None]:

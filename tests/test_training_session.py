@@ -13,9 +13,7 @@ from trainer.families import CLASS_WEIGHT, FAMILIES, NONE, SMOTE, UNDERSAMPLE
 from trainer.families.family import Rows, family_of, fitted
 from trainer.families.parameters import read_parameters
 from trainer.families.search import draws
-from trainer.fit import Fit, FittedModel, Session, balanced, best
-from trainer.preprocess import learn
-from trainer.printing import Stages
+from trainer.fit import Fit, FittedModel, balanced, best, say_what_is_weak
 from trainer.splits import parts_by_time, split_days
 from trainer.train_options import Plan
 
@@ -77,9 +75,9 @@ def test_a_balance_that_changes_nothing_says_so(
 ) -> None:
     times = np.arange(ROWS) * (60 * DAY // ROWS)
     matrix = made_matrix(times, np.arange(ROWS) % every == 0, times + 1, amounts=np.arange(ROWS))
-    parts = parts_by_time(matrix, split_days(*matrix.days, 3))
+    parts = parts_by_time(matrix, split_days(*matrix.days, 3), 3)
     plan = Plan((), read_parameters(None), balance, 0, 5.0, 1.0, None, 1)
-    Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
+    say_what_is_weak(parts, plan)
     assert (f"--balance {balance} changes nothing: " in capsys.readouterr().err) == is_said
 
 

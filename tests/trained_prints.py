@@ -37,7 +37,7 @@ def history(seed: int = 5) -> Matrix:
 
 def prints() -> dict[str, list[str]]:
     matrix = history()
-    parts = parts_by_time(matrix, split_days(*matrix.days, DELAY))
+    parts = parts_by_time(matrix, split_days(*matrix.days, DELAY), DELAY)
     parameters = read_parameters(None, FAMILIES)
     for table in parameters.values():
         table.update((name, 20) for name in ("n_estimators", "iterations") if name in table)

@@ -40,7 +40,7 @@ from risk.errors import BundleError, OptionError
 from risk.model import Model, OnnxModel
 from trainer.families.family import family_of
 from trainer.families.hybrid import HybridModel
-from trainer.fit import Fit, FittedModel, Session
+from trainer.fit import Fit, Served, Session
 from trainer.load import Opened
 from trainer.onnx_model import serialized
 from trainer.options import BY_TIME, RANDOM
@@ -60,20 +60,20 @@ def manifest_of(
     file: Opened,
     train_options: TrainOptions,
     session: Session,
-    champion: FittedModel,
+    served: Served,
     timings: dict[str, float],
     metrics: dict[str, Any],
 ) -> Manifest:
     """With its version, still without the hashes of the files."""
-    fit, settings = champion.fit, train_options.settings
-    calibration, thresholds, _ = champion.calibrated
+    fit, features, settings = served.model.fit, served.session.features, train_options.settings
+    calibration, thresholds, _ = served.model.calibrated
     feature_set, times = session.matrix.feature_set, session.matrix.event_times
-    fit_scores = calibration.apply(session.fit_scores(fit, HISTOGRAM_ROWS))
+    fit_scores = calibration.apply(served.session.fit_scores(fit, HISTOGRAM_ROWS))
     manifest = Manifest(
         manifest_version=MANIFEST_VERSION,
         version="",
         model=fit.family,
-        features=session.features.learned,
+        features=features.learned,
         fields=tuple(sorted(feature_set.fields)),
         number_attributes=feature_set.number_attributes,
         category_attributes=feature_set.category_attributes,
@@ -88,7 +88,7 @@ def manifest_of(
         training_data=TrainingData(len(times), int(times.min()), int(times.max()), file.stamp.sha256),
         training=_training(train_options, session, fit),
         seed=session.plan.seed,
-        drift=session.features.drift,
+        drift=features.drift,
         score_histogram=_histogram(fit_scores),
         libraries=_libraries(session.plan.kinds),
         timings=timings,
@@ -113,7 +113,7 @@ def bundle_files(manifest: Manifest, fit: Fit) -> dict[str, bytes]:
 def _training(train_options: TrainOptions, session: Session, fit: Fit) -> Training:
     plan, parts = session.plan, session.parts
     return Training(
-        split=RANDOM if train_options.is_random else BY_TIME,
+        split=RANDOM if train_options.split.is_random else BY_TIME,
         fit=_days(parts.fit.period),
         validation=_days(parts.validation.period),
         test=_days(parts.test.period),
@@ -123,6 +123,7 @@ def _training(train_options: TrainOptions, session: Session, fit: Fit) -> Traini
         parameters=plan.parameters,
         chosen=fit.parameters,
         columns=None if train_options.columns is None else write_map(train_options.columns),
+        refit=plan.refit,
     )
 
 

@@ -14,21 +14,21 @@ from risk.codes import Array
 from risk.errors import OptionError
 from risk.model import Model
 from trainer.calibrate import Calibrated, predictions_of
-from trainer.fit import FittedModel, Session
+from trainer.fit import FittedModel, Served, Session
 from trainer.matrix import Matrix
 from trainer.promotion import AMOUNT_ALONE
 from trainer.splits import Part
 
+FIRST_FIT = "{}, first fit"
 WITHOUT_PAST = "{} without history and ledger"
 _PAST = frozenset(feature.name for feature in (*HISTORY_FEATURES, *LEDGER_FEATURES))
 
 
 class Sample(NamedTuple):
-    """Rows to evaluate on, as the models see them."""
+    """Rows to evaluate on."""
 
     matrix: Matrix
     part: Part
-    values: Array  # prepared
     truth: Array | None  # the true probability of each row, where the data comes with it
 
 
@@ -44,7 +44,8 @@ class Candidates(NamedTuple):
     """Who is evaluated: always with what validation chose."""
 
     models: list[FittedModel]
-    champion: FittedModel
+    champion: FittedModel  # as it was when calibration and thresholds were chosen
+    served: Served
     baselines: list[FittedModel | AmountAlone]
     absent: tuple[str, ...]  # sentences: baselines that there cannot be
 
@@ -57,7 +58,7 @@ class Evaluated(NamedTuple):
     baselines: list[ModelPredictions]
 
 
-def candidates_of(session: Session, models: list[FittedModel], champion: FittedModel) -> Candidates:
+def candidates_of(session: Session, models: list[FittedModel], champion: FittedModel, serving: Served) -> Candidates:
     """With baselines: what anybody could do, by amount alone and by the transaction alone."""
     baselines: list[FittedModel | AmountAlone] = []
     absent = []
@@ -79,18 +80,26 @@ def candidates_of(session: Session, models: list[FittedModel], champion: FittedM
     else:
         which = "no feature of either" if columns else "no other feature"
         absent.append(f"There is no baseline without history and ledger, because the champion has {which}.")
-    return Candidates(models, champion, baselines, tuple(absent))
-
-
-def sample_of(session: Session, matrix: Matrix, part: Part, truth: Array | None) -> Sample:
-    return Sample(matrix, part, matrix.prepared(session.preparation, part.rows), truth)
+    return Candidates(models, champion, serving, baselines, tuple(absent))
 
 
 def evaluate(session: Session, candidates: Candidates, sample: Sample, *, with_measures: bool) -> Evaluated:
-    """Side by side. `with_measures`: importances and speed too, which take longer than all the rest."""
-    plan = session.plan
-    models = [_predicted(session, each, sample, with_measures) for each in candidates.models]
-    baselines = [_predicted(session, each, sample, with_measures=False) for each in candidates.baselines]
+    """Side by side, the champion as it is served. `with_measures`: importances, speed and the champion's first fit too,
+    which take longer than all the rest."""
+    plan, champion, serving = session.plan, candidates.champion, candidates.served
+    values = sample.matrix.prepared(session.preparation, sample.part.rows)
+    models = [
+        _predicted(session, each, sample, values, with_measures) for each in candidates.models if each is not champion
+    ]
+    baselines = [_predicted(session, each, sample, values, with_measures=False) for each in candidates.baselines]
+    first_fit = None
+    if serving.model is not champion:
+        if with_measures:
+            named = champion._replace(name=FIRST_FIT.format(champion.name))
+            first_fit = _predicted(session, named, sample, values, with_measures=False)
+        values = sample.matrix.prepared(serving.session.preparation, sample.part.rows)
+    served = _predicted(serving.session, serving.model, sample, values, with_measures)
+    models.insert(candidates.models.index(champion), served)
     with session.stages.stage("judge"):
         evaluation = compare(
             models,
@@ -100,12 +109,13 @@ def evaluate(session: Session, candidates: Candidates, sample: Sample, *, with_m
             Costs(plan.review_cost, plan.loss_rate, plan.alerts_per_day),
             seed=plan.seed,
             resamples=plan.resamples,
+            first_fit=first_fit,
         )
     return Evaluated(evaluation, models, baselines)
 
 
 def _predicted(
-    session: Session, model: FittedModel | AmountAlone, sample: Sample, with_measures: bool
+    session: Session, model: FittedModel | AmountAlone, sample: Sample, values: Array, with_measures: bool
 ) -> ModelPredictions:
     important: tuple[tuple[str, float], ...] = ()
     speed = None
@@ -113,11 +123,11 @@ def _predicted(
         if isinstance(model, AmountAlone):
             raw = _amount_odds(sample.matrix, sample.part, model.usual)
         else:
-            raw = model.fit.raw_scores(sample.values)
+            raw = model.fit.raw_scores(values)
             if with_measures:
                 served, is_fraud = model.fit.model, sample.part.is_fraud
-                important = importances(served, session.names, sample.values, is_fraud, session.plan.seed)
-                speed = milliseconds_per_1000_rows(served, sample.values)
+                important = importances(served, session.names, values, is_fraud, session.plan.seed)
+                speed = milliseconds_per_1000_rows(served, values)
     calibration, thresholds, validation = model.calibrated
     return ModelPredictions(
         model.name,

@@ -15,7 +15,7 @@ from risk.bundle import LearnedCategory, ScoredBy
 from risk.codes import Array
 from risk.model import Model, quickest
 from risk.scorer import Preparation
-from trainer.calibrate import FEW_FRAUDS, Calibrated, calibrate, has_few_frauds
+from trainer.calibrate import FEW_FRAUDS, Calibrated, calibrate
 from trainer.families import CLASS_WEIGHT, ENSEMBLE, HYBRID, SMOTE, UNDERSAMPLE
 from trainer.families.ensemble import WEIGHTS, are_chosen, is_settled, settled, shares_in_words, weights_of
 from trainer.families.family import Parameters, Rows, family_of, fitted
@@ -23,9 +23,9 @@ from trainer.families.hybrid import with_detectors
 from trainer.families.search import Round, draws, rounds_of, search
 from trainer.matrix import Matrix
 from trainer.onnx_model import serialized
-from trainer.preprocess import Features
+from trainer.preprocess import Features, learn
 from trainer.printing import Stages, say_search
-from trainer.splits import Part, Parts
+from trainer.splits import Part, Parts, refit_part
 from trainer.train_options import Plan
 
 
@@ -56,6 +56,31 @@ class FittedModel(NamedTuple):
     calibrated: Calibrated
 
 
+OF_FEW_FRAUDS = {
+    "fit": "what models learn of them is uncertain",
+    "validation": "the scores become probabilities by a simpler curve, and thresholds are uncertain",
+    "test": "its figures have wide intervals",
+}
+
+
+def say_what_is_weak(parts: Parts, plan: Plan) -> None:
+    """Before anything is fitted: where the data are too few for what was asked."""
+    for name, part in zip(parts._fields, parts, strict=True):
+        frauds = int(part.is_fraud.sum())
+        if 0 < frauds < FEW_FRAUDS:
+            notice(f"{name} has {frauds} frauds, fewer than {FEW_FRAUDS}: {OF_FEW_FRAUDS[name]}")
+    if plan.balance in (UNDERSAMPLE, SMOTE) and has_enough(parts.fit.is_fraud):
+        notice(f"--balance {plan.balance} changes nothing: it brings frauds to 1 for each {1 / WANTED_RATIO:.0f} "
+               f"genuine rows, and {parts.fit.is_fraud.mean():.1%} of the fit rows are frauds already")  # fmt: skip
+
+
+class Served(NamedTuple):
+    """The model that goes into the bundle, and the session whose rows and preparation are its own."""
+
+    session: "Session"
+    model: FittedModel
+
+
 class Session:
     """One training: the rows as the models see them, and what is done with them."""
 
@@ -66,16 +91,9 @@ class Session:
         self._categories = [
             column for column, feature in enumerate(features.learned) if isinstance(feature, LearnedCategory)
         ]
-        if has_few_frauds(parts.validation.is_fraud):
-            notice(f"validation has {int(parts.validation.is_fraud.sum())} frauds, fewer than {FEW_FRAUDS}: the scores "
-                   "become probabilities by a simpler curve, and thresholds are uncertain")  # fmt: skip
-        if plan.balance in (UNDERSAMPLE, SMOTE) and has_enough(parts.fit.is_fraud):
-            notice(f"--balance {plan.balance} changes nothing: it brings frauds to 1 for each {1 / WANTED_RATIO:.0f} "
-                   f"genuine rows, and {parts.fit.is_fraud.mean():.1%} of the fit rows are frauds already")  # fmt: skip
         with stages.stage("prepare"):
             self._fit = self.prepared(parts.fit)
             self.validation = self.prepared(parts.validation)
-
         self._hybrid_rows: Rows | None = None  # the fit period with what the detectors say, once they are fitted
 
     def prepared(self, part: Part) -> Array:
@@ -173,6 +191,19 @@ class Session:
             return found
         say_search(trials)
         return found._replace(trials=trials)
+
+
+def served(session: Session, champion: FittedModel) -> Served:
+    """The champion, fitted again on fit and validation together, where that is wanted: newer days, and more frauds.
+    What is learned of rows is learned anew, medians and vocabularies too. What was chosen stays: hyper-parameters, and
+    the calibration and thresholds, for which no rows are left that the new model has not seen."""
+    if not session.plan.refit:
+        return Served(session, champion)
+    matrix, parts = session.matrix, session.parts
+    parts = parts._replace(fit=refit_part(matrix, parts))
+    again = Session(matrix, parts, learn(matrix, parts.fit.rows), session.plan, session.stages)
+    fit = again.fit(champion.fit.family, champion.fit.parameters, range(len(again.names)), f"{champion.name} again")
+    return Served(again, champion._replace(fit=fit))
 
 
 def best(models: Iterable[FittedModel]) -> FittedModel:

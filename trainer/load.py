@@ -85,7 +85,7 @@ def open_history(train_options: TrainOptions) -> Opened:
     stamp = stamp_of(train_options.file)
     dataset = opened(train_options.file, train_options.columns, train_options.settings)
     feature_set = dataset.learnable
-    if train_options.is_random:
+    if train_options.split.is_random:
         notice("--split random: history and ledger features are left out, because they need times that mean something")
         feature_set = FeatureSet(
             feature_set.fields - WITHOUT_CLOCK, feature_set.number_attributes, feature_set.category_attributes

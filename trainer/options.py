@@ -86,6 +86,7 @@ def _register_train(commands: "argparse._SubParsersAction[argparse.ArgumentParse
             "python -m trainer train cards.parquet",
             "python -m trainer train mine.csv --columns map.toml --model lightgbm --alerts-per-day 50 --review-cost 8",
             "python -m trainer train cards.parquet --train 2024-01-01..2024-05-01 --test 2024-05-08..",
+            "python -m trainer train cards.parquet --train 2024-03-01..2024-03-08 --test 2024-03-15..2024-03-22",
             "python -m trainer train cards.parquet --external other.csv --external-columns other.toml",
             notes=TRAIN_NOTES,
             done="bundle and report are written; whether the bundle is in use, is said",
@@ -107,7 +108,12 @@ def _register_train(commands: "argparse._SubParsersAction[argparse.ArgumentParse
         action="store_true",
         help="each model once more, with what detectors of strange rows say as features",
     )
-    add("--train", metavar="FROM..UNTIL", help="dates, UNTIL excluded; the last 15 %% of it is validation")
+    add(
+        "--train",
+        metavar="FROM..UNTIL",
+        help="dates, UNTIL excluded; without --validation its last 15 %% is validation",
+    )
+    add("--validation", metavar="FROM..UNTIL", help="dates, UNTIL excluded; in the training period, or before it")
     add("--test", metavar="FROM..UNTIL", help="dates, UNTIL excluded (default: the last 20 %% of the days)")
     add("--split", choices=SPLITS, default=BY_TIME, help="random is for data whose times mean nothing")
     add("--balance", choices=BALANCES, default=NONE, help="how the few frauds are given weight (default: none)")
@@ -125,6 +131,7 @@ def _register_train(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     )
     SEED.add(command)
     _add_evidence(command)
+    add("--no-refit", action="store_true", help="serve the champion as it was fitted before validation")
     add("--no-promote", action="store_true", help="write the bundle, and leave the one in use as it is")
     command.set_defaults(run=_train)
 

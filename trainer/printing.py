@@ -19,10 +19,10 @@ def say_start(parts: Parts, matrix: Matrix) -> None:
     for name, part in zip(parts._fields, parts, strict=True):
         where = f"{part.period}" if part.period else "drawn at random"
         say(f"{name:11} {where}: {len(part.rows):,} transactions, {int(part.is_fraud.sum()):,} frauds")
-    first, until = parts.fit.period, parts.test.period
-    if first is not None and until is not None:
-        times = matrix.event_times
-        within = int(np.count_nonzero((times >= first.first_ms) & (times < until.until_ms) & (matrix.is_fraud >= 0)))
+    periods = [part.period for part in parts if part.period is not None]
+    if periods:
+        times, first, until = matrix.event_times, min(each.first_ms for each in periods), periods[-1].until_ms
+        within = int(np.count_nonzero((times >= first) & (times < until) & (matrix.is_fraud >= 0)))
         between = within - sum(len(part.rows) for part in parts)
         say(f"gaps        {between:,} transactions between the periods are history only: labels need time to come")
 
@@ -46,6 +46,9 @@ def say_end(train_options: TrainOptions, manifest: Manifest, evaluation: Evaluat
     thresholds = manifest.thresholds
     say()
     say(f"champion    {evaluation.champion}, by average precision on validation")
+    if evaluation.refit is not None:
+        say("served      as fitted again on fit, validation and the days between; calibration and thresholds are those "
+            "of its first fit")  # fmt: skip
     nothing = evaluation.flags_nothing
     if nothing:
         say(f"thresholds  none: this model flags nothing, because {FLAGS_NOTHING[nothing]}")
@@ -58,6 +61,8 @@ def say_end(train_options: TrainOptions, manifest: Manifest, evaluation: Evaluat
     doubt = caution(evaluation)
     if doubt is not None:
         warn(doubt)
+    for text in () if evaluation.refit is None else evaluation.refit.drifted:
+        warn(text)
 
 
 def say_figures(evaluation: Evaluation, currency: str) -> None:
@@ -65,7 +70,7 @@ def say_figures(evaluation: Evaluation, currency: str) -> None:
     titles = ("model", "average precision", "ROC-AUC", "cases/day", "of these right", "frauds caught",
               f"{currency} saved less reviews")  # fmt: skip
     lines: list[tuple[str, ...]] = [titles]
-    for model in evaluation.models:
+    for model in evaluation.with_first_fit:
         metrics, money = model.metrics, model.money
         lines.append(
             (

@@ -10,7 +10,18 @@ from console.help import epilog
 from console.output import replaced, synced
 from console.terminal import complain, notice, say, say_table
 from evaluation.result import Evaluation, ModelEvaluation
-from risk.bundle import CURRENT, JOBLIB, MANIFEST, ONNX, Bundle, Days, Manifest, bundle_of_version, current_bundle
+from risk.bundle import (
+    CURRENT,
+    JOBLIB,
+    MANIFEST,
+    ONNX,
+    Bundle,
+    Days,
+    Manifest,
+    Training,
+    bundle_of_version,
+    current_bundle,
+)
 from risk.clock import DAY, date_ms, to_datetime
 from risk.errors import BundleError, OptionError
 from trainer.options import add_models
@@ -122,18 +133,29 @@ def named_bundle(models: Path, version: str) -> Bundle:
 
 
 def _cells(manifest: Manifest) -> tuple[str, ...]:
-    thresholds = manifest.thresholds
+    thresholds, training = manifest.thresholds, manifest.training
     tested = _champion(manifest)
     return (
         manifest.version,
         f"{manifest.training_data.transactions:,}",
-        _days(manifest.training.fit),
-        _days(manifest.training.test),
+        _days(learned_days(training) if training.refit else training.fit),
+        _days(training.test),
         _figure(tested, "average_precision"),
         _figure(tested, "roc_auc"),
         f"{thresholds.medium:.4g}",
         f"{thresholds.high:.4g}",
     )
+
+
+def learned_days(training: Training) -> Days | None:
+    """From the first day to the last on which anything was learned or chosen; None where rows were drawn."""
+    if training.fit is None or training.validation is None:
+        return None
+    first, until = (
+        min(training.fit.first, training.validation.first),
+        max(training.fit.until, training.validation.until),
+    )
+    return Days(first, until)
 
 
 def _days(days: Days | None) -> str:

@@ -10,16 +10,12 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 
-from console.options import settings_of
 from console.output import whole_folder
 from console.terminal import notice, say, say_table
 from evaluation.ranking import areas
 from evaluation.result import Fold
-from risk.bundle import Days, Manifest
-from risk.clock import DAY, date_ms
+from risk.bundle import Manifest
 from risk.codes import Array
-from risk.dataset.column_map import ColumnMap
-from risk.dataset.map_file import load_map, parse_map
 from risk.errors import OptionError, TrustLensError
 from trainer.bundle_writer import prepare_folder
 from trainer.families import ENSEMBLE
@@ -28,29 +24,27 @@ from trainer.families.family import family_of
 from trainer.fit import Session
 from trainer.load import stamp_of
 from trainer.matrix import Matrix
-from trainer.options import MOST_FOLDS, RANDOM, RESAMPLES
+from trainer.options import MOST_FOLDS, RESAMPLES
 from trainer.preprocess import learn
 from trainer.printing import Stages, say_external, say_figures
 from trainer.promotion import named_bundle
 from trainer.report.wording import FOLDS_AFTER_CHOICE
 from trainer.reproducible import one_thread
 from trainer.splits import (
-    NOT_GIVEN,
     VALIDATION_PERCENT,
     Given,
     Part,
     Parts,
-    Period,
-    Periods,
     check_parts,
     day_text,
     known_frauds,
     parts_by_time,
+    refit_part,
     split_days,
     true_frauds,
 )
 from trainer.train import TrainingResult, learn_and_evaluate, manifest_of_result, write_evidence
-from trainer.train_options import Plan, TrainOptions, external_map
+from trainer.train_options import Plan, TrainOptions, as_trained
 
 # The first fold needs a past to learn from; the rest of the days is divided among the folds.
 FIRST_PAST = 0.4
@@ -72,7 +66,7 @@ def folds_in_time(matrix: Matrix, plan: Plan, delay: int, count: int, path: obje
         name = f"{day_text(begin)} to {day_text(end - 1)}"
         try:
             periods = split_days(*matrix.days, delay, Given(None, begin - delay), Given(begin, end))
-            parts = parts_by_time(matrix, periods)
+            parts = parts_by_time(matrix, periods, delay)
             check_parts(parts, path)
             found.append(_fold(name, matrix, parts, plan))
         except TrustLensError as error:
@@ -116,6 +110,8 @@ def drawn_folds(matrix: Matrix, seed: int, count: int) -> Iterator[tuple[Array, 
 
 
 def _fold(name: str, matrix: Matrix, parts: Parts, plan: Plan) -> Fold:
+    if plan.refit:  # nothing is chosen in a fold, so the first fit can be left out
+        parts = parts._replace(fit=refit_part(matrix, parts))
     session = Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
     (model,) = session.fit_all()
     raw, truth = model.fit.raw_scores(session.prepared(parts.test)), parts.test.is_fraud
@@ -133,7 +129,7 @@ def report_again(options: argparse.Namespace) -> int:
         raise OptionError(f"--folds: got {folds}, expected 0 for none, or a number from 2 to {MOST_FOLDS}")
     RESAMPLES.check(options)
     manifest = named_bundle(options.models, options.version).manifest
-    train_options = _asked_as_then(options, manifest)
+    train_options = as_trained(options, manifest)
     for kind in train_options.plan.kinds:
         family_of(kind)  # what is not installed is said before the file is read
     _check_file(train_options, manifest)
@@ -158,53 +154,6 @@ def report_again(options: argparse.Namespace) -> int:
     say()
     say(f"report      {folder / 'report.html'}")
     return 0
-
-
-def _asked_as_then(options: argparse.Namespace, manifest: Manifest) -> TrainOptions:
-    """What the bundle remembers of its training; only how the columns are called may be said anew."""
-    training, thresholds = manifest.training, manifest.thresholds
-    columns = _columns(options, manifest)
-    return TrainOptions(
-        file=options.file,
-        columns=columns,
-        external=options.external,
-        external_columns=external_map(options, columns),
-        models=options.models,
-        reports=options.reports,
-        settings=settings_of(options)._replace(
-            label_delay=manifest.label_delay_days, bucket=manifest.bucket_ms, max_lateness=manifest.max_lateness_ms
-        ),
-        currency=manifest.currency,
-        is_random=training.split == RANDOM,
-        train=NOT_GIVEN,
-        test=NOT_GIVEN,
-        periods=_periods(training.fit, training.validation, training.test),
-        plan=Plan(
-            kinds=training.models,
-            parameters=training.parameters,
-            balance=training.balance,
-            search=training.search,
-            review_cost=thresholds.review_cost,
-            loss_rate=thresholds.loss_rate,
-            alerts_per_day=thresholds.alerts_per_day,
-            seed=manifest.seed,
-            resamples=options.resamples,
-        ),
-        with_plots=not options.no_plots,
-        may_promote=False,
-    )
-
-
-def _columns(options: argparse.Namespace, manifest: Manifest) -> ColumnMap | None:
-    if options.columns is not None:
-        return load_map(options.columns)
-    text = manifest.training.columns
-    return None if text is None else parse_map(text, f"the column map of {manifest.version}")
-
-
-def _periods(*three: Days | None) -> Periods | None:
-    found = [Period(date_ms(days.first) // DAY, date_ms(days.until) // DAY) for days in three if days is not None]
-    return Periods(*found) if found else None
 
 
 def _check_file(train_options: TrainOptions, manifest: Manifest) -> None:
@@ -235,7 +184,7 @@ def _folds(result: TrainingResult, train_options: TrainOptions, model: str, coun
     matrix, plan = result.session.matrix, train_options.plan._replace(kinds=(model,), search=0)
     # Chosen once, by a search or as an ensemble's weights; a fold does not choose again.
     plan = plan._replace(parameters={**plan.parameters, model: result.candidates.champion.fit.parameters})
-    if train_options.is_random:
+    if train_options.split.is_random:
         return folds_at_random(matrix, plan, count, train_options.file)
     return folds_in_time(matrix, plan, train_options.settings.label_delay, count, train_options.file)
 

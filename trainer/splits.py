@@ -1,7 +1,8 @@
 """Which rows are learned from, which choose, and which judge; and the labels as they were known at each time.
 
 By days: fit, a gap, validation, a gap, test. Cuts are UTC midnights. The gaps are as long as the label delay, so that
-what is learned from has had its labels before what comes next begins.
+what is learned from has had its labels before what comes next begins. A short history has no room for the gap between
+fit and validation: then both have the labels that are known when the test begins, which is when a training would run.
 """
 
 import re
@@ -48,7 +49,7 @@ class Periods(NamedTuple):
 
 
 class Given(NamedTuple):
-    """What --train or --test says; None where it is left to the data."""
+    """What --train, --validation or --test says; None where it is left to the data."""
 
     first: int | None
     until: int | None
@@ -81,11 +82,18 @@ def parsed_period(option: str, text: str | None) -> Given:
     return given
 
 
-def split_days(first: int, last: int, delay: int, train: Given = NOT_GIVEN, test: Given = NOT_GIVEN) -> Periods:
+def split_days(
+    first: int,
+    last: int,
+    delay: int,
+    train: Given = NOT_GIVEN,
+    test: Given = NOT_GIVEN,
+    validation: Given = NOT_GIVEN,
+) -> Periods:
     """The periods of data that has events from day `first` to day `last`, with gaps of `delay` days."""
     data = Period(first, last + 1)
-    _check_inside("--train", train, data)
-    _check_inside("--test", test, data)
+    for option, given in (("--train", train), ("--validation", validation), ("--test", test)):
+        _check_inside(option, given, data)
     tested = _test_period(data, delay, train, test)
     outer_until = tested.first - delay if train.until is None else train.until
     outer = Period(max(first, _or(train.first, first)), min(outer_until, data.until))
@@ -94,26 +102,71 @@ def split_days(first: int, last: int, delay: int, train: Given = NOT_GIVEN, test
             f"--train: got days until {day_text(outer.until - 1)}, expected an end before the test begins on "
             f"{day_text(tested.first)}; a model must not be judged on days that it learned from"
         )
-    # A share of all the days, unless the train period was given; then of that period.
-    whole = outer.days if train != NOT_GIVEN or test != NOT_GIVEN else data.days
-    validation = Period(outer.until - _share(whole, VALIDATION_PERCENT), outer.until)
-    fit = Period(outer.first, validation.first - delay)
-    if fit.days < 1 or tested.days < 1 or validation.days < 1:
+    if validation == NOT_GIVEN:
+        # A share of all the days, unless the train period was given; then of that period.
+        whole = outer.days if train != NOT_GIVEN or test != NOT_GIVEN else data.days
+        chosen = Period(outer.until - _share(whole, VALIDATION_PERCENT), outer.until)
+    else:
+        chosen = _validation_period(validation, data, outer, tested, is_open=train.until is None)
+    fit = _fit_period(outer, chosen, delay)
+    if fit.days < 1 or tested.days < 1 or chosen.days < 1:
         raise DatasetError(
             f"too few days to split: got data from {data}, of which {max(outer.days, 0)} to train on and "
             f"{max(tested.days, 0)} to test on, with a label delay of {delay} days; expected {_needed(delay)}. "
             "Bring a longer history, give a shorter --label-delay, or use --split random if the times mean nothing."
         )
-    return Periods(fit, validation, tested)
+    return Periods(fit, chosen, tested)
 
 
-def warn_of_short_gap(periods: Periods, delay: int) -> None:
-    """Between fit and validation the gap is always whole; only given periods can make the other one shorter."""
-    gap = periods.test.first - periods.validation.until
+def _validation_period(given: Given, data: Period, outer: Period, tested: Period, *, is_open: bool) -> Period:
+    """`is_open`: the training period has no end of its own, and ends with validation."""
+    first, until = max(_or(given.first, data.first), data.first), _or(given.until, max(outer.until, data.first))
+    if until > tested.first:
+        raise OptionError(
+            f"--validation: got days until {day_text(until - 1)}, expected an end before the test begins on "
+            f"{day_text(tested.first)}; what is chosen there must not have seen the test"
+        )
+    if outer.first < first and until < outer.until and not is_open:
+        raise OptionError(
+            f"--validation: got {day_text(first)}..{day_text(until)}, which cuts the training period {outer} in two; "
+            "expected it before that period, at its beginning, at its end, or after it"
+        )
+    return Period(first, until)
+
+
+def _fit_period(outer: Period, validation: Period, delay: int) -> Period:
+    """What is left of the training period: behind validation where that comes first, or else before it. The gap
+    between them is whole where the fit period stays as long as validation with it, and otherwise there is none."""
+    if validation.first <= outer.first:
+        return Period(max(outer.first, validation.until), outer.until)
+    with_gap = Period(outer.first, min(outer.until, validation.first - delay))
+    return with_gap if with_gap.days >= validation.days else Period(outer.first, min(outer.until, validation.first))
+
+
+def has_whole_gap(periods: Periods, delay: int) -> bool:
+    """Whether all labels of the fit period were there when validation began."""
+    return periods.validation.first - periods.fit.until >= delay
+
+
+def warn_of_short_gaps(periods: Periods, delay: int) -> None:
+    fit, validation, test = periods
+    if validation.first < fit.first:
+        notice(
+            "validation lies before the fit period: thresholds, calibration and the champion are chosen by scores of "
+            "days that are older than what the models learned from"
+        )
+    elif not has_whole_gap(periods, delay):
+        warn(
+            f"got {validation.first - fit.until} days between fit and validation, expected {delay}, the label delay: "
+            "validation follows what the models learned from more closely than the test will, so what it chooses may "
+            "look better there than it is"
+        )
+    gap = test.first - max(fit.until, validation.until)
     if gap < delay:
         warn(
-            f"got {gap} days between validation and test, expected {delay}, the label delay: frauds of the last "
-            "validation days that were not reported yet when the test begins count as genuine"
+            f"got {gap} days between {'validation' if validation.until >= fit.until else 'fit'} and test, expected "
+            f"{delay}, the label delay: frauds of the last days before the test that were not reported yet when it "
+            "begins count as genuine"
         )
 
 
@@ -136,13 +189,11 @@ def _check_inside(option: str, given: Given, data: Period) -> None:
 
 def _needed(delay: int) -> str:
     days = next(n for n in range(1, 10_000) if _fit_days(n, delay) >= 1)
-    return (
-        f"at least {days} days in all (fit, {delay} days, validation, {delay} days, test), or periods that leave room"
-    )
+    return f"at least {days} days in all (fit, validation, {delay} days, test), or periods that leave room"
 
 
 def _fit_days(days: int, delay: int) -> int:
-    return days - _share(days, TEST_PERCENT) - _share(days, VALIDATION_PERCENT) - 2 * delay
+    return days - _share(days, TEST_PERCENT) - _share(days, VALIDATION_PERCENT) - delay
 
 
 def _share(days: int, percent: int) -> int:
@@ -186,14 +237,27 @@ class Parts(NamedTuple):
     test: Part
 
 
-def parts_by_time(matrix: Matrix, periods: Periods) -> Parts:
-    """Fit knows what was known when validation starts, validation what was known when the test starts."""
+def parts_by_time(matrix: Matrix, periods: Periods, delay: int) -> Parts:
+    """Validation knows what was known when the test starts. Fit knows what was known when validation starts, or where
+    no whole label delay lies between them, when the test starts: without labels nothing could be learned."""
     fit, validation, tested = (_labelled(matrix, _rows_of(matrix, period)) for period in periods)
+    fitted_on = periods.validation.first_ms if has_whole_gap(periods, delay) else periods.test.first_ms
     return Parts(
-        _part(fit, known_frauds(matrix, fit, periods.validation.first_ms), periods.fit),
+        _part(fit, known_frauds(matrix, fit, fitted_on), periods.fit),
         _part(validation, known_frauds(matrix, validation, periods.test.first_ms), periods.validation),
         _part(tested, true_frauds(matrix, tested), periods.test),
     )
+
+
+def refit_part(matrix: Matrix, parts: Parts) -> Part:
+    """Fit and validation as one, with the days between them: their labels are those known when the test begins."""
+    fit, validation, test = (part.period for part in parts)
+    if fit is None or validation is None or test is None:
+        rows = np.sort(np.concatenate([parts.fit.rows, parts.validation.rows]))
+        return Part(rows, known_frauds(matrix, rows, None), parts.fit.days + parts.validation.days, None)
+    period = Period(min(fit.first, validation.first), max(fit.until, validation.until))
+    rows = _labelled(matrix, _rows_of(matrix, period))
+    return _part(rows, known_frauds(matrix, rows, test.first_ms), period)
 
 
 def parts_at_random(matrix: Matrix, seed: int) -> Parts:
@@ -231,8 +295,8 @@ def check_parts(parts: Parts, path: object) -> None:
         if frauds < LEAST_FRAUDS:
             raise DatasetError(
                 f"{path}: got {frauds} known frauds among {len(part.rows):,} transactions in the {where}, expected at "
-                f"least {LEAST_FRAUDS}. Bring a longer history, choose other periods with --train and --test, or check "
-                "the label and labelled_at."
+                f"least {LEAST_FRAUDS}. Bring a longer history, choose other periods with --train, --validation and "
+                "--test, or check the label and labelled_at."
             )
     if not len(parts.test.rows):
         raise DatasetError(

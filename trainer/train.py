@@ -12,8 +12,8 @@ from console.terminal import say, warn
 from evaluation.result import Evaluation
 from risk.bundle import Manifest
 from trainer.bundle_writer import bundle_files, manifest_of, prepare_folder, prove, write_bundle
-from trainer.evaluate import Candidates, Evaluated, candidates_of, evaluate, sample_of
-from trainer.fit import Session, best
+from trainer.evaluate import Candidates, Evaluated, Sample, candidates_of, evaluate
+from trainer.fit import Session, best, say_what_is_weak, served
 from trainer.load import External, Opened, open_external, open_history, read_external, read_history, truth_of
 from trainer.matrix import Matrix
 from trainer.preprocess import learn, warn_of_dropped
@@ -21,7 +21,7 @@ from trainer.printing import Stages, say_end, say_start
 from trainer.promotion import make_current, why_not
 from trainer.report.write import about_training, write_report
 from trainer.reproducible import one_thread
-from trainer.splits import Parts, check_parts, parts_at_random, parts_by_time, split_days, warn_of_short_gap
+from trainer.splits import Parts, check_parts, parts_at_random, parts_by_time, split_days, warn_of_short_gaps
 from trainer.train_options import TrainOptions, train_options_of
 
 
@@ -62,9 +62,10 @@ def learn_and_evaluate(train_options: TrainOptions, stages: Stages) -> TrainingR
         matrix, truth = read_history(file)
 
     # 2. Split, with the labels as they were known when the next period began.
-    parts = _split(matrix, train_options)
+    parts = _parts(matrix, train_options)
     check_parts(parts, train_options.file)
     say_start(parts, matrix)
+    say_what_is_weak(parts, plan)
     external = None
     if external_file is not None:
         with stages.stage("external"):
@@ -80,13 +81,14 @@ def learn_and_evaluate(train_options: TrainOptions, stages: Stages) -> TrainingR
     models = session.fit_all()
     champion = best(models)
 
-    # 5. Prove that the champion is served as it was fitted.
+    # 5. Refit the champion on fit and validation together, and prove that it is served as it was fitted.
+    serving = served(session, champion)
     with stages.stage("proof"):
-        proof = prove(champion.fit, session.validation)
+        proof = prove(serving.model.fit, serving.session.validation)
 
     # 6. Evaluate all models and the baselines: on the test period, and on data of another source.
-    candidates = candidates_of(session, models, champion)
-    test = sample_of(session, matrix, parts.test, truth_of(truth, matrix, parts.test))
+    candidates = candidates_of(session, models, champion, serving)
+    test = Sample(matrix, parts.test, truth_of(truth, matrix, parts.test))
     tested = evaluate(session, candidates, test, with_measures=True)
     evaluation = msgspec.structs.replace(
         tested.evaluation,
@@ -95,25 +97,25 @@ def learn_and_evaluate(train_options: TrainOptions, stages: Stages) -> TrainingR
         trials=tuple(trial for model in models for trial in model.fit.trials),
     )
     if external is not None:
-        sample = sample_of(session, external.matrix, external.part, external.truth)
+        sample = Sample(external.matrix, external.part, external.truth)
         elsewhere = evaluate(session, candidates, sample, with_measures=False)
         evaluation = msgspec.structs.replace(evaluation, external=elsewhere.evaluation)
     return TrainingResult(file, session, candidates, tested, external, evaluation)
 
 
-def _split(matrix: Matrix, train_options: TrainOptions) -> Parts:
-    if train_options.is_random:
+def _parts(matrix: Matrix, train_options: TrainOptions) -> Parts:
+    split, delay = train_options.split, train_options.settings.label_delay
+    if split.is_random:
         return parts_at_random(matrix, train_options.plan.seed)
-    delay = train_options.settings.label_delay
-    periods = train_options.periods or split_days(*matrix.days, delay, train_options.train, train_options.test)
-    warn_of_short_gap(periods, delay)
-    return parts_by_time(matrix, periods)
+    periods = split.periods or split_days(*matrix.days, delay, split.train, split.test, split.validation)
+    warn_of_short_gaps(periods, delay)
+    return parts_by_time(matrix, periods, delay)
 
 
 def manifest_of_result(
     train_options: TrainOptions, result: TrainingResult, stages: Stages, metrics: dict[str, Any]
 ) -> Manifest:
-    return manifest_of(result.file, train_options, result.session, result.candidates.champion, stages.seconds, metrics)
+    return manifest_of(result.file, train_options, result.session, result.candidates.served, stages.seconds, metrics)
 
 
 def write_evidence(
@@ -124,7 +126,7 @@ def write_evidence(
         evaluation,
         result.tested.models,
         result.tested.baselines,
-        about_training(train_options, manifest, result.session, result.candidates.models, result.external, evaluation),
+        about_training(train_options, manifest, result.session, result.candidates, result.external, evaluation),
         with_plots=train_options.with_plots,
     )
 
@@ -144,7 +146,7 @@ def _write(train_options: TrainOptions, result: TrainingResult, stages: Stages) 
         is_new = report_then_bundle(
             write_staged_evidence,
             lambda: write_bundle(
-                train_options.models, manifest.version, bundle_files(manifest, result.candidates.champion.fit)
+                train_options.models, manifest.version, bundle_files(manifest, result.candidates.served.model.fit)
             ),
             f"{manifest.version} is in {train_options.models} and was NOT put in use, because its report failed",
         )

@@ -1,12 +1,14 @@
-"""What a training does, read from its options and checked before a row is read."""
+"""What a training does, checked before a row is read: from its own options, or as a bundle remembers it."""
 
 import argparse
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from console.options import settings_of
+from risk.bundle import Days, Manifest
+from risk.clock import DAY, date_ms
 from risk.dataset.column_map import ColumnMap
-from risk.dataset.map_file import load_map
+from risk.dataset.map_file import load_map, parse_map
 from risk.errors import OptionError
 from risk.money import EXPONENTS
 from risk.settings import Settings
@@ -15,7 +17,7 @@ from trainer.families.ensemble import read_members
 from trainer.families.family import family_of
 from trainer.families.parameters import read_parameters
 from trainer.options import DEFAULT_RESAMPLES, NUMBERS, RANDOM
-from trainer.splits import Given, Periods, parsed_period
+from trainer.splits import NOT_GIVEN, Given, Period, Periods, parsed_period
 
 
 class Plan(NamedTuple):
@@ -30,6 +32,17 @@ class Plan(NamedTuple):
     alerts_per_day: float | None
     seed: int
     resamples: int = DEFAULT_RESAMPLES
+    refit: bool = False  # the champion, before it is served
+
+
+class Split(NamedTuple):
+    """Which rows teach, choose and judge."""
+
+    is_random: bool
+    periods: Periods | None = None  # those of an earlier training, instead of what is given
+    train: Given = NOT_GIVEN
+    validation: Given = NOT_GIVEN
+    test: Given = NOT_GIVEN
 
 
 class TrainOptions(NamedTuple):
@@ -41,42 +54,107 @@ class TrainOptions(NamedTuple):
     reports: Path
     settings: Settings
     currency: str | None
-    is_random: bool
-    train: Given
-    test: Given
-    periods: Periods | None  # those of an earlier training, instead of train and test
+    split: Split
     plan: Plan
     with_plots: bool
     may_promote: bool
 
 
 def train_options_of(options: argparse.Namespace) -> TrainOptions:
-    is_random = options.split == RANDOM
-    if is_random and (options.train or options.test):
-        raise OptionError("--split random: got --train or --test beside it, expected neither; rows are drawn, not days")
+    """Of train."""
     if options.currency is not None and options.currency not in EXPONENTS:
         raise OptionError(f"--currency: got {options.currency!r}, expected an ISO 4217 code such as EUR")
     columns = load_map(options.columns) if options.columns else None
-    return TrainOptions(
-        file=options.file,
-        columns=columns,
-        external=options.external,
-        external_columns=external_map(options, columns),
-        models=options.models,
-        reports=options.reports,
-        settings=settings_of(options),
-        currency=options.currency,
-        is_random=is_random,
-        train=parsed_period("--train", options.train),
-        test=parsed_period("--test", options.test),
-        periods=None,
-        plan=_plan(options),
-        with_plots=not options.no_plots,
+    return _train_options(
+        options,
+        columns,
+        settings_of(options),
+        options.currency,
+        _split(options),
+        _plan(options),
         may_promote=not options.no_promote,
     )
 
 
-def external_map(options: argparse.Namespace, of_file: ColumnMap | None) -> ColumnMap | None:
+def as_trained(options: argparse.Namespace, manifest: Manifest) -> TrainOptions:
+    """Of report: what the bundle remembers of its training; only how the columns are called may be said anew."""
+    training, thresholds = manifest.training, manifest.thresholds
+    return _train_options(
+        options,
+        _columns(options, manifest),
+        settings_of(options)._replace(
+            label_delay=manifest.label_delay_days, bucket=manifest.bucket_ms, max_lateness=manifest.max_lateness_ms
+        ),
+        manifest.currency,
+        Split(training.split == RANDOM, _periods(training.fit, training.validation, training.test)),
+        Plan(
+            kinds=training.models,
+            parameters=training.parameters,
+            balance=training.balance,
+            search=training.search,
+            review_cost=thresholds.review_cost,
+            loss_rate=thresholds.loss_rate,
+            alerts_per_day=thresholds.alerts_per_day,
+            seed=manifest.seed,
+            resamples=options.resamples,
+            refit=training.refit,
+        ),
+        may_promote=False,
+    )
+
+
+def _train_options(
+    options: argparse.Namespace,
+    columns: ColumnMap | None,
+    settings: Settings,
+    currency: str | None,
+    split: Split,
+    plan: Plan,
+    *,
+    may_promote: bool,
+) -> TrainOptions:
+    return TrainOptions(
+        file=options.file,
+        columns=columns,
+        external=options.external,
+        external_columns=_external_map(options, columns),
+        models=options.models,
+        reports=options.reports,
+        settings=settings,
+        currency=currency,
+        split=split,
+        plan=plan,
+        with_plots=not options.no_plots,
+        may_promote=may_promote,
+    )
+
+
+def _split(options: argparse.Namespace) -> Split:
+    is_random = options.split == RANDOM
+    if is_random and (options.train or options.validation or options.test):
+        raise OptionError("--split random: got --train, --validation or --test beside it, expected none of them; rows "
+                          "are drawn, not days")  # fmt: skip
+    return Split(
+        is_random,
+        train=parsed_period("--train", options.train),
+        validation=parsed_period("--validation", options.validation),
+        test=parsed_period("--test", options.test),
+    )
+
+
+def _columns(options: argparse.Namespace, manifest: Manifest) -> ColumnMap | None:
+    if options.columns is not None:
+        return load_map(options.columns)
+    text = manifest.training.columns
+    return None if text is None else parse_map(text, f"the column map of {manifest.version}")
+
+
+def _periods(*three: Days | None) -> Periods | None:
+    found = [Period(date_ms(days.first) // DAY, date_ms(days.until) // DAY) for days in three if days is not None]
+    return Periods(*found) if found else None
+
+
+def _external_map(options: argparse.Namespace, of_file: ColumnMap | None) -> ColumnMap | None:
     """Its own map, or else the one of FILE."""
     file, external, own = options.file, options.external, options.external_columns
     if external is None and own is not None:
@@ -119,4 +197,5 @@ def _plan(options: argparse.Namespace) -> Plan:
         alerts_per_day=options.alerts_per_day,
         seed=options.seed,
         resamples=options.resamples,
+        refit=not options.no_refit,
     )

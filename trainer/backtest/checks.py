@@ -16,6 +16,7 @@ from trainer.backtest.passing import Passing
 from trainer.backtest.period import day_of_time
 from trainer.backtest.run import Backtest
 from trainer.backtest.unseen import features_without
+from trainer.promotion import learned_days
 
 NAMED = 8  # features or columns in one warning
 
@@ -24,8 +25,8 @@ def check_two(bundles: Sequence[Bundle]) -> None:
     versions = [bundle.manifest.version for bundle in bundles]
     if len(set(versions)) < len(versions):
         raise OptionError(
-            f"--against: got {bundles[1].folder}, which is {versions[1]} as --bundle is, expected another; the same "
-            "model scores the same. Name another version, or leave --against out."
+            f"B: got {bundles[1].folder}, which is {versions[1]} as A is, expected another; the same model scores the "
+            "same. Name another version."
         )
 
 
@@ -105,11 +106,12 @@ def warn_of_cold_start(bundles: Iterable[Bundle], ends: tuple[int, int], counted
 def _learned(manifest: Manifest) -> tuple[int, int, int]:
     """Where what was learned from begins and ends, and from when on the data is new to the model."""
     data, training = manifest.training_data, manifest.training
-    if training.fit is None or training.validation is None or training.test is None:
+    learned = learned_days(training)
+    if learned is None or training.test is None:
         after = (data.last_event // DAY + 1) * DAY  # rows drawn at random: from all of it
         return data.first_event, after, after
-    end = date_ms(training.validation.until)
-    return date_ms(training.fit.first), end, max(end, date_ms(training.test.first))
+    end = date_ms(learned.until)
+    return date_ms(learned.first), end, max(end, date_ms(training.test.first))
 
 
 def warn_of_what_was_seen(dataset: Dataset, backtest: Backtest) -> None:

@@ -121,7 +121,7 @@ def _stops_train(
     try:
         check_rows(matrix, dataset.path)
         check_labels(matrix, dataset.path)
-        check_parts(parts_by_time(matrix, split_days(*matrix.days, label_delay)), dataset.path)
+        check_parts(parts_by_time(matrix, split_days(*matrix.days, label_delay), label_delay), dataset.path)
     except DatasetError as error:
         return str(error).removeprefix(f"{dataset.path}: ")
     return None

@@ -16,13 +16,15 @@ from evaluation.ranking import Confusion, confusion, ratio
 from evaluation.result import Evaluation, Proof
 from risk.bundle import Manifest
 from risk.clock import SECOND, to_text
+from trainer.evaluate import Candidates
 from trainer.families import DETECTORS, ENSEMBLE, HYBRID
 from trainer.families.ensemble import shares_in_words
-from trainer.fit import FittedModel, Session
+from trainer.fit import Served, Session
 from trainer.load import External
 from trainer.report.page import page
 from trainer.report.plot_style import Plot, write_png
 from trainer.report.plots import draw_plots
+from trainer.splits import Part, Parts
 from trainer.train_options import TrainOptions
 
 MONEY = ("saved", "lost", "review", "cost", "gain", "champion_better_by", "amount", "fraud_amount")
@@ -107,7 +109,7 @@ def about_training(
     train_options: TrainOptions,
     manifest: Manifest,
     session: Session,
-    models: Sequence[FittedModel],
+    candidates: Candidates,
     external: External | None,
     evaluation: Evaluation,
 ) -> dict[str, Any]:
@@ -127,11 +129,11 @@ def about_training(
         "search": plan.search,
         "seed": plan.seed,
         "features": len(manifest.features),
-        "dropped": "; ".join(session.features.dropped) or "none",
+        "dropped": "; ".join(candidates.served.session.features.dropped) or "none",
         "periods": {
             name: f"{part.period or 'drawn at random'}: {len(part.rows):,} transactions, {int(part.is_fraud.sum()):,} "
             "frauds" + ("" if name == "test" else " known then")
-            for name, part in zip(session.parts._fields, session.parts, strict=True)
+            for name, part in _periods(session.parts, candidates.served)
         },
         **({} if external is None else {"external data": about_external(external)}),
         **({} if evaluation.proof is None else {"proof": _proof(evaluation.proof)}),
@@ -140,7 +142,7 @@ def about_training(
                 each.name: shares_in_words(each.fit.parameters)
                 if each.name == ENSEMBLE
                 else _in_words(each.fit.parameters)
-                for each in models
+                for each in candidates.models
             },
             **{
                 f"{kind}, as a feature": _in_words(plan.parameters[kind])
@@ -151,6 +153,12 @@ def about_training(
         "seconds that each stage took": {name: round(seconds, 2) for name, seconds in manifest.timings.items()},
         "libraries": manifest.libraries,
     }
+
+
+def _periods(parts: Parts, served: Served) -> list[tuple[str, Part]]:
+    refit = served.session.parts.fit
+    again = [] if refit is parts.fit else [("fitted again, and served", refit)]
+    return [*zip(parts._fields, parts, strict=True), *again]
 
 
 def _in_words(parameters: Mapping[str, Any]) -> str:
