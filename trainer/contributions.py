@@ -9,7 +9,7 @@ from trainer.families.family import Explaining, family_of
 from trainer.fit import FittedModel, Session
 from trainer.reproducible import one_thread
 
-ROWS = 500  # of each class; exact contributions of a row take about as long as its score a thousand times
+ROWS = 250  # of each class; exact contributions of a row take about as long as its score a thousand times
 
 
 def contribution_sample(
