@@ -39,7 +39,6 @@ KEPT = {
     "columns_sha256": "compared as a whole tuple",
     "labels_topic": "compared as a whole tuple",
     "peek": "for answers to what-if over HTTP, which no program gives yet",
-    "paired": "for promotion and for a comparison of two bundles on a file, which no command makes yet",
     "confidence": "in metrics.json, for those who read it",
     # Called by the libraries that they belong to.
     "extra_template_vars": "Datasette",

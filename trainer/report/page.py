@@ -59,6 +59,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "NOTHING": wording.NOTHING,
         "FLAGS_NOTHING": wording.FLAGS_NOTHING,
+        "beside_in_use": wording.beside_in_use,
         "FOLDS_AFTER_CHOICE": wording.FOLDS_AFTER_CHOICE,
         "IN_USE": IN_USE,
         "POLICIES": POLICIES,
