@@ -17,6 +17,7 @@ from risk.clock import DAY
 from risk.codes import Array
 
 PLACES = 100
+FEWEST_CUSTOMERS = 5  # of a day, for each place on its list
 
 
 class CardPrecision(NamedTuple):
@@ -25,6 +26,13 @@ class CardPrecision(NamedTuple):
     listed: Array  # for each row, whether it is the one that put its customer on a list
     hits: Array  # of these, whether the customer had a fraud that day
     days: int
+    customers_per_day: float
+    places: int
+
+    @property
+    def says_nothing(self) -> bool:
+        """A list of every other customer of a day is no list of the most suspicious."""
+        return self.customers_per_day < FEWEST_CUSTOMERS * self.places
 
 
 def card_precision(predictions: Predictions, places: int = PLACES) -> CardPrecision:
@@ -58,6 +66,8 @@ def card_precision(predictions: Predictions, places: int = PLACES) -> CardPrecis
         listed=listed,
         hits=hits,
         days=count,
+        customers_per_day=by_day.size / count if count else 0.0,
+        places=places,
     )
 
 

@@ -7,6 +7,8 @@ import numpy as np
 
 from evaluation.bootstrap import CONFIDENCE, Draws, Formula, Sampled, draw_all, figure, units_of
 from evaluation.card_precision import PLACES, CardPrecision, card_precision
+from evaluation.contributions import ContributionSample, contributions_of
+from evaluation.course import course_of
 from evaluation.facts import missing, on_validation, period_facts, plain
 from evaluation.gain import gain_rows
 from evaluation.money import (
@@ -38,6 +40,7 @@ from evaluation.result import (
     PairedComparison,
     PolicyEvaluation,
 )
+from evaluation.segments import Grouping, segments_of
 from risk.codes import Array
 from risk.errors import EngineError
 
@@ -56,6 +59,18 @@ class ModelPredictions(NamedTuple):
     medium: float
     importances: tuple[tuple[str, float], ...]  # permutation, top 12; () for baselines
     milliseconds_per_1000_rows: float | None
+    contributions: ContributionSample | None = None  # of a champion whose family can say them
+
+
+class Context(NamedTuple):
+    """What is known of the test beside its predictions."""
+
+    groupings: Sequence[Grouping] = ()
+    unlabelled: Array = np.empty(0, np.int64)  # times of transactions of the period that have no label
+    is_random: bool = False  # rows were drawn, whatever their times
+
+
+NO_CONTEXT = Context()
 
 
 def compare(
@@ -67,6 +82,7 @@ def compare(
     *,
     seed: int,
     resamples: int,
+    context: Context = NO_CONTEXT,
     first_fit: ModelPredictions | None = None,
 ) -> Evaluation:
     """`truth`: the true probability of each test row, where the data comes with it. `first_fit`: the champion as it was
@@ -114,8 +130,12 @@ def compare(
             ),
         ),
         levels=levels(main.scored.accounting, winner.threshold, winner.medium),
-        missing=missing(test, tuple(draws), has_importances=bool(winner.importances)),
+        missing=missing(test, tuple(draws), main.cards, has_importances=bool(winner.importances)),
         sweep=sweep(main.scored.accounting, winner.threshold),
+        segments=tuple(segments_of(test, winner.threshold, grouping) for grouping in context.groupings),
+        course=course_of(test, winner.validation.scores, winner.threshold, main.policy.columns, context.unlabelled),
+        is_random=context.is_random,
+        contributions=contributions_of(winner.contributions),
         refit=again,
         gains=gain_rows(test),
         marked=marked(main.scored.accounting, winner.threshold, winner.medium),
@@ -196,7 +216,7 @@ class ModelFigures:
         self._brier = brier(test.scores, test.is_fraud)
         self._ranking = Ranking(test.scores, test.is_fraud)
         self._areas = self._ranking.areas(np.ones(len(test.scores), np.int64))
-        self._cards: CardPrecision = card_precision(test)
+        self.cards: CardPrecision = card_precision(test)
         self._kinds = rows_of_kinds(test)
 
     def sampled(self) -> Sampled:
@@ -207,12 +227,12 @@ class ModelFigures:
             "flagged": flagged,
             "flagged_frauds": flagged & test.is_fraud,
             "distance": (test.scores - test.is_fraud) ** 2,
-            "listed": self._cards.listed,
-            "hits": self._cards.hits,
+            "listed": self.cards.listed,
+            "hits": self.cards.hits,
         }
         formulas: dict[str, Formula] = {**money_formulas(self._costs, test.days), **_CONFUSION_FORMULAS}
         formulas["brier"] = lambda sums: ratio(sums["distance"], sums["rows"])
-        filled = float(ratio(self._cards.listed.sum(), PLACES * self._cards.days))
+        filled = float(ratio(self.cards.listed.sum(), PLACES * self.cards.days))
         formulas["card_precision"] = lambda sums: filled * ratio(sums["hits"], sums["listed"])
         for place, mask in enumerate(self._kinds.values()):
             columns[f"kind {place}"] = mask
@@ -230,7 +250,7 @@ class ModelFigures:
             "recall": cells.recall,
             "f1": cells.f1,
             "accuracy": cells.accuracy,
-            "card_precision": self._cards.value,
+            "card_precision": np.nan if self.cards.says_nothing else self.cards.value,
         }
         return ModelEvaluation(
             name=model.name,
@@ -238,7 +258,7 @@ class ModelFigures:
             threshold=model.threshold,
             medium=model.medium,
             metrics=Metrics(**{name: drawn_figure(value, draws, name) for name, value in values.items()}),
-            card_precision_possible=plain(self._cards.possible),
+            card_precision_possible=None if self.cards.says_nothing else plain(self.cards.possible),
             share_of_best=best.shares(self._areas._asdict(), draws) if best else None,
             confusion=Cells(**cells._asdict()),
             money=money_figures(self.policy.money, draws),

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from evaluation.card_precision import FEWEST_CUSTOMERS, CardPrecision
 from evaluation.ranking import NO_MERCHANT, Predictions, areas, brier, confusion, ratio
 from evaluation.result import OnValidation, PeriodFacts
 
@@ -28,7 +29,9 @@ def period_facts(predictions: Predictions) -> PeriodFacts:
     )
 
 
-def missing(test: Predictions, units: tuple[str, ...], *, has_importances: bool) -> tuple[str, ...]:
+def missing(
+    test: Predictions, units: tuple[str, ...], cards: CardPrecision, *, has_importances: bool
+) -> tuple[str, ...]:
     """What the reader may look for in vain, and why."""
     said = []
     if not test.is_fraud.any():
@@ -38,6 +41,10 @@ def missing(test: Predictions, units: tuple[str, ...], *, has_importances: bool)
         said.append("The data does not say which kind each fraud was, so there is no recall by kind.")
     if "merchants" not in units:
         said.append("The test has too few merchants to draw from them; all intervals draw customers.")
+    if cards.says_nothing:
+        said.append(f"CP@{cards.places} is left out: on an average day of the test there are "
+                    f"{cards.customers_per_day:,.0f} customers, and a list of {cards.places} of them says little. From "
+                    f"{FEWEST_CUSTOMERS * cards.places} on it is there.")  # fmt: skip
     if not has_importances:
         said.append("The importance of the champion's features was not measured.")
     return tuple(said)

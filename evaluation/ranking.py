@@ -181,27 +181,43 @@ def calibration(scores: Array, is_fraud: Array, customers: Array, bins: int = BI
     if not len(starts):
         return CalibrationCurve(*(np.zeros(0) for _ in CalibrationCurve._fields))
     rows = np.diff(np.append(starts, len(order)))
-    frauds = np.add.reduceat(is_fraud[order].astype(np.int64), starts)
-    share = frauds / rows
-    alone = rows / _design_effect(np.repeat(np.arange(len(rows)), rows), is_fraud[order], customers[order], share)
-    middle = (share + Z * Z / (2 * alone)) / (1 + Z * Z / alone)
-    half = Z * np.sqrt(share * (1 - share) / alone + Z * Z / (4 * alone * alone)) / (1 + Z * Z / alone)
-    return CalibrationCurve(np.add.reduceat(scores[order], starts) / rows, share, middle - half, middle + half, rows)
+    bins_of_rows = np.repeat(np.arange(len(rows)), rows)
+    observed = shares_of_groups(bins_of_rows, len(rows), is_fraud[order], customers[order])
+    return CalibrationCurve(np.add.reduceat(scores[order], starts) / rows, observed.value, observed.low, observed.high,
+                            rows)  # fmt: skip
 
 
-def _design_effect(bins: Array, is_fraud: Array, customers: Array, share: Array) -> Array:
+class Shares(NamedTuple):
+    """For each group the share of its rows that hit, and Wilson's 95 % interval of it; NaN where it has no row."""
+
+    value: Array
+    low: Array
+    high: Array
+    rows: Array
+
+
+def shares_of_groups(groups: Array, count: int, hits: Array, customers: Array) -> Shares:
+    """As wide as whole customers make them. Drawing customers anew, as a bootstrap does, would give no width to a group
+    in which all rows hit, or none."""
+    rows = np.bincount(groups, minlength=count)
+    share = ratio(np.bincount(groups, weights=hits, minlength=count), rows)
+    alone = rows / _design_effect(groups, count, hits, customers, share)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        middle = (share + Z * Z / (2 * alone)) / (1 + Z * Z / alone)
+        half = Z * np.sqrt(share * (1 - share) / alone + Z * Z / (4 * alone * alone)) / (1 + Z * Z / alone)
+    return Shares(share, np.maximum(middle - half, 0), np.minimum(middle + half, 1), rows)
+
+
+def _design_effect(groups: Array, count: int, hits: Array, customers: Array, share: Array) -> Array:
     """By how much whole customers vary more than rows that know nothing of each other: frauds come in bursts.
 
-    At least that of all bins together: a bin with one burst, or none, cannot say it of itself. Drawing customers anew
-    would give such a bin no width at all.
+    At least that of all groups together: a group with one burst, or none, cannot say it of itself.
     """
     _, known = np.unique(customers, return_inverse=True)
-    _, unit = np.unique(bins * (known.max(initial=0) + 1) + known, return_inverse=True)
-    bin_of_unit = np.zeros(unit.max() + 1, np.int64)
-    bin_of_unit[unit] = bins
-    beyond = np.bincount(unit, weights=is_fraud - share[bins])
-    varies = np.bincount(bin_of_unit, weights=beyond * beyond)
-    alone = np.bincount(bins) * share * (1 - share)
+    units, unit = np.unique(groups * (known.max(initial=0) + 1) + known, return_inverse=True)
+    beyond = np.bincount(unit, weights=hits - share[groups], minlength=len(units))
+    varies = np.bincount(units // (known.max(initial=0) + 1), weights=beyond * beyond, minlength=count)
+    alone = np.bincount(groups, minlength=count) * np.nan_to_num(share) * (1 - np.nan_to_num(share))
     effect: Array = np.fmax(np.fmax(ratio(varies, alone), ratio(varies.sum(), alone.sum())), 1.0)  # NaN gives way
     return effect
 

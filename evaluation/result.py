@@ -271,6 +271,89 @@ class Trial(Struct, frozen=True):
     is_chosen: bool
 
 
+class Ratios(Struct, frozen=True):
+    """A group's figures, divided by those of the largest group."""
+
+    alert_rate: float | None
+    precision: float | None
+    recall: float | None
+    false_positive_rate: float | None
+
+
+class Segment(Struct, frozen=True):
+    """Some of the test's transactions at the champion's threshold. A share of too few is missing."""
+
+    name: str
+    transactions: int
+    frauds: int
+    alerts: int
+    alert_rate: Figure
+    precision: Figure  # of transactions
+    recall: Figure
+    false_positive_rate: Figure
+    note: str  # what there is too little of
+    ratios: Ratios | None = None  # of groups of a sensitive attribute
+
+
+class Segments(Struct, frozen=True):
+    """The test's transactions by one attribute."""
+
+    name: str
+    segments: tuple[Segment, ...]
+    is_sensitive: bool = False
+    is_learned_from: bool = True
+
+
+class Stretch(Struct, frozen=True):
+    """A day or a week of the test, at the champion's threshold."""
+
+    first: str  # date
+    days: int
+    transactions: int  # with a label
+    unlabelled: int  # which no figure looks at
+    frauds: int
+    alerts: int  # transactions flagged
+    cases: int
+    right_cases: int
+    frauds_caught: int
+    value: float  # of the frauds, as a loss
+    saved: float
+    drift: float | None = None  # of the score: population stability index against validation; None of too few
+
+
+class Course(Struct, frozen=True):
+    """The test in the order of time."""
+
+    days: tuple[Stretch, ...]
+    weeks: tuple[Stretch, ...]
+    drift: float | None  # of the whole test
+
+
+class Effect(Struct, frozen=True):
+    """What values of a feature add to the log odds, on average."""
+
+    values: str
+    rows: int
+    mean: float
+
+
+class Contribution(Struct, frozen=True):
+    """One feature of the champion, on the sample."""
+
+    name: str
+    meaning: str
+    mean_absolute: float  # in log odds
+    effects: tuple[Effect, ...]  # of the strongest
+
+
+class Contributions(Struct, frozen=True):
+    """Exact contributions to the champion's log odds, on a sample of test rows; the strongest features first."""
+
+    rows: int
+    frauds: int
+    features: tuple[Contribution, ...]
+
+
 class Evaluation(Struct, frozen=True, omit_defaults=True):
     """Models and baselines side by side, on one set of rows."""
 
@@ -294,6 +377,10 @@ class Evaluation(Struct, frozen=True, omit_defaults=True):
     in_use: InUse | None = None  # none where nothing was in use
     folds: tuple[Fold, ...] | None = None  # of a report that was made again
     folds_follow_a_search: bool | None = None  # or another choice on validation, which no fold makes again
+    is_random: bool = False  # the rows of the test were drawn, whatever their times
+    contributions: Contributions | None = None  # None where the champion's family has no exact ones
+    segments: tuple[Segments, ...] = ()
+    course: Course | None = None
     gains: tuple[GainRow, ...] = ()  # of the champion; none in a test without fraud
     marked: tuple[MarkedThreshold, ...] = ()
     trials: tuple[Trial, ...] = ()  # of a search

@@ -17,6 +17,9 @@ FIRST_SERIES = 1024
 FIRST_PLACES = 4096
 # Rather than ask for more memory, blocks are moved together when one place in so many is in nobody's.
 WASTE = 16
+# Until they are moved together again, there is room for so many batches like the last one, and so many places at most
+# beyond that: histories are put back in batches that are far larger than those that come later.
+BATCHES, MOST_SPARE = 4, 65_536
 _NOBODY = np.empty(0, np.int64)
 
 
@@ -54,8 +57,10 @@ class Arena:
         if self._end + needed > self.limit:
             if self._unused() * WASTE >= self._end:
                 shifted = self._close_ranks()
-            # Also where they were moved together: they would be again with the next batch.
-            self.limit = max(self.limit, (self._end + needed) * 9 // 8)
+            # Also where they were moved together: they would be again with the next batch. An eighth of a small arena
+            # is less than one batch needs where many series grow.
+            spare = min((BATCHES - 1) * needed, MOST_SPARE)
+            self.limit = max(self.limit, (self._end + needed + spare) * 9 // 8)
             if self.limit > len(self.times):
                 self._grow(self.limit * 3 // 2)
         made = windows.Moves.at_most(len(series))

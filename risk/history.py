@@ -4,7 +4,7 @@ Merchants, devices and ids are compared by codes that mean something in this pro
 ordered, never sent.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,8 +45,7 @@ class Histories:
         self._max_lateness = terms.max_lateness_ms
         self._merchants = merchants
         self._countries = countries
-        self._customers: dict[str, int] = {}
-        self._spare: list[int] = []
+        self._customers = Codes()  # the series of each in the arena
         self._sweep_at = SWEEP_AFTER
         self._seen = np.zeros(1024, np.int64)
         columns = (np.int64, np.int64, np.int64, np.int32, np.int32, np.int64, np.int32)
@@ -80,7 +79,7 @@ class Histories:
         empty.newest = self.newest
         known = [customer for customer in dict.fromkeys(customers) if customer in self._customers]
         series = np.array([self._customers[customer] for customer in known], np.int64)
-        copies = np.array([empty._series_of(customer) for customer in known], np.int64)
+        copies = empty._series_of(known)
         mine, theirs = self._arena, empty._arena
         lengths = mine.hi[series] - mine.lo[series]
         owners = np.repeat(copies, lengths)
@@ -157,7 +156,7 @@ class Histories:
     def _coded(self, block: Block) -> windows.Rows:
         """The rows as arrays of numbers."""
         count = len(block)
-        series = np.fromiter(map(self._series_of, block.customer_id), np.int64, count)
+        series = self._series_of(block.customer_id)
         amounts = block.amount
         if block.currency.count(self._currency) != count:
             ours = np.fromiter(map(self._currency.__eq__, block.currency), bool, count)
@@ -176,12 +175,9 @@ class Histories:
             self._seen = np.concatenate([self._seen, more])
         return rows
 
-    def _series_of(self, customer: str) -> int:
-        series = self._customers.get(customer)
-        if series is None:
-            series = self._spare.pop() if self._spare else len(self._customers)
-            self._customers[customer] = series
-            self._arena.have_series(series + 1)
+    def _series_of(self, customers: Sequence[str]) -> Array:
+        series = np.fromiter(map(self._customers.__getitem__, customers), np.int64, len(customers))
+        self._arena.have_series(self._customers.bound)
         return series
 
     def _forget_idle(self) -> None:
@@ -189,9 +185,9 @@ class Histories:
         coded and not between that and their joining the past: until then their series must stay theirs."""
         if len(self._customers) < self._sweep_at:
             return
-        idle = set(self._arena.drop_idle(self.horizon).tolist())
-        self._customers = {name: series for name, series in self._customers.items() if series not in idle}
-        self._spare.extend(idle)
+        active = np.ones(self._customers.bound, bool)
+        active[self._arena.drop_idle(self.horizon)] = False
+        self._customers.keep(active)
         self._sweep_at = max(SWEEP_AFTER, 2 * len(self._customers))
 
 

@@ -36,6 +36,12 @@ def backtest(home: Path, *words: str, settings: dict[str, str] | None = None, fi
     return main(["backtest", str(file or home / "cards.parquet"), "--bundle", str(home / "a"), *words], settings or {})
 
 
+def compare(home: Path, *words: str, second: str = "b") -> int:
+    """Of the bundles a and b."""
+    bundles = [str(home / "a"), str(home / second)]
+    return main(["compare", *bundles, str(home / "cards.parquet"), "--resamples", "50", *words], {})
+
+
 def history(home: Path) -> pa.Table:
     return pq.read_table(home / "cards.parquet")
 

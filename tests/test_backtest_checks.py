@@ -13,7 +13,7 @@ from risk.block import block_of
 from risk.bundle import Bundle, Days, TrainingData, read_bundle
 from risk.clock import date_ms
 from risk.events import Transaction
-from tests.backtests import backtest, history, make_home, trained_on
+from tests.backtests import backtest, compare, history, make_home, trained_on
 from trainer.backtest.checks import warn_of_training_data
 from trainer.backtest.figures import compared
 from trainer.backtest.passing import Passing
@@ -189,7 +189,7 @@ def test_what_a_bundle_learned_from_is_no_test_of_it(
     home: Path, trained: Path, words: tuple[str, ...], counted: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The command says so of the bundle that did, and from which day on its figures are honest."""
-    assert backtest(home, "--against", str(trained), "--thresholds", "0.5", *words) == EXIT_OK
+    assert backtest(home, "--bundle", str(trained), "--thresholds", "0.5", *words) == EXIT_OK
     said = capsys.readouterr().err
     version = read_bundle(trained).manifest.version
     warned = f"{version} was fitted and its thresholds were chosen on data from 2024-11-02 to 2024-12-04" in said
@@ -214,7 +214,8 @@ def test_of_rows_drawn_at_random_nothing_is_new_before_the_last(home: Path, caps
 
 def test_the_same_model_twice_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     version = read_bundle(home / "a").manifest.version
-    assert f"which is {version} as --bundle is, expected another" in refused(capsys, home, "--against", str(home / "a"))
+    assert compare(home, second="a") == EXIT_FAILED
+    assert f"which is {version} as A is, expected another" in capsys.readouterr().err
 
 
 def test_tables_that_are_there_are_replaced_only_by_force(
@@ -222,7 +223,7 @@ def test_tables_that_are_there_are_replaced_only_by_force(
 ) -> None:
     """And as a whole: nothing of an earlier backtest stays among the new files."""
     out = tmp_path / "tables"
-    assert backtest(home, "--out", str(out), "--against", str(home / "b")) == EXIT_OK
+    assert compare(home, "--out", str(out)) == EXIT_OK
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     assert len(before) == 5
     capsys.readouterr()

@@ -108,7 +108,8 @@ def test_a_bundle_that_reads_no_labels_needs_none(home: Path, capsys: pytest.Cap
     words = ["backtest", str(home / "unlabelled.parquet"), "--bundle", str(home / "bare")]
     assert main(words, {}) == EXIT_OK
     assert "LABELS ARE MISSING" not in capsys.readouterr().out
-    assert main([*words, "--against", str(home / "a")], {}) == EXIT_FAILED
+    two = ["compare", str(home / "bare"), str(home / "a"), str(home / "unlabelled.parquet")]
+    assert main(two, {}) == EXIT_FAILED
     assert f"{READS}, which {read_bundle(home / 'a').manifest.version} reads" in capsys.readouterr().err
 
 

@@ -14,7 +14,7 @@ from risk.bundle import read_bundle
 from risk.dataset import Rows
 from risk.decision import Scored
 from risk.events import Level, Transaction
-from tests.backtests import backtest, make_home
+from tests.backtests import compare, make_home
 from trainer.backtest.passing import Answer
 from trainer.backtest.side_by_side import MOST_EXAMPLES, SideBySide
 
@@ -83,7 +83,7 @@ def test_examples_are_the_same_whatever_the_chunks() -> None:
 def test_figures_stand_side_by_side_with_their_difference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And the frauds that one, the other, both or neither caught add up to what each caught and missed."""
     home, out = make_home(tmp_path), tmp_path / "tables"
-    assert backtest(home, "--against", str(home / "b"), "--out", str(out), "--thresholds", "0.1,0.5") == EXIT_OK
+    assert compare(home, "--out", str(out)) == EXIT_OK
     said = capsys.readouterr().out
     whole = json.loads((out / "backtest.json").read_text())
     first, second = (read_bundle(home / name).manifest.version for name in "ab")

@@ -144,7 +144,7 @@ def test_what_is_drawn_is_what_is_said():
         figures_of_it.evaluated({"customers": {**drawn, **areas_not_drawn}}, None, is_baseline=False)
     )
     figures = [each for each in intervals(said) if each["low"] is not None]
-    assert len(figures) == 6 + 6 + len(KINDS)
+    assert len(figures) == 5 + 6 + len(KINDS)  # CP@100 is left out of so few customers
     for each in figures:
         assert each["value"] == pytest.approx(each["low"], rel=1e-12)
 
@@ -288,6 +288,19 @@ def test_a_test_without_fraud_has_missing_figures_not_zeros():
     assert told["models"][0]["money"]["recall"]["value"] is None
     assert metrics["brier"]["value"] > 0
     assert "no fraud" in told["missing"][0]
+
+
+def test_a_list_of_every_other_customer_is_left_out_and_said():
+    """Of 200 customers, 100 places a day say nothing; of thousands, they do."""
+    few, _ = rivals_of_one_world(rows=500)
+    told = judge(few[:1], [], "weak", None, **QUICK)
+    assert told["models"][0]["metrics"]["card_precision"]["value"] is None
+    assert told["models"][0]["card_precision_possible"] is None
+    assert any("CP@100 is left out: on an average day" in sentence for sentence in told["missing"])
+    many, _ = rivals_of_one_world(rows=3000, days=2, customers=100_000)
+    told = judge(many[:1], [], "weak", None, **QUICK)
+    assert told["models"][0]["metrics"]["card_precision"]["value"] > 0
+    assert not any("CP@100" in sentence for sentence in told["missing"])
 
 
 def test_a_champion_that_is_not_there_is_refused():

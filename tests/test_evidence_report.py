@@ -33,7 +33,7 @@ ABOUT = {
     "options": {"label_delay": "7 days", "model": ["strong", "weak"]},
 }
 PLOTS = {"roc", "precision_recall", "calibration", "confusion", "importances", "scores", "profit", "alerts_recall",
-         "gain"}  # fmt: skip
+         "gain", "course"}  # fmt: skip
 IMPORTANCES = (("amount", 0.2), ("count_1h", 0.05), ("country", -0.001))
 ALONE = {"meta", "br", "path", "use", "img", "hr", "link"}
 
@@ -384,6 +384,6 @@ def test_a_plot_that_fails_is_named_and_the_rest_is_there(tmp_path, written, cap
         name="strong", importances=(("amount", "much"), ("hour", 0.2))
     )
     write_report(tmp_path, evaluation, [broken], [], ABOUT)
-    assert {path.stem for path in tmp_path.glob("*.png")} == {"scores", "calibration", "confusion"}
+    assert {path.stem for path in tmp_path.glob("*.png")} == {"scores", "calibration", "confusion", "course"}
     assert "warning: not in the report: the plot importances, which could not be drawn (" in capsys.readouterr().err
     assert "the plot importances, which could not be drawn (" in (tmp_path / "report.html").read_text(encoding="utf-8")

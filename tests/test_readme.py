@@ -37,7 +37,8 @@ def run(commands: list[str], folder: Path) -> None:
 @pytest.mark.proof
 def test_from_a_world_to_a_report_and_a_second_model(tmp_path: Path) -> None:
     run(typed(README, "Train"), tmp_path)
-    run(typed(RECIPES, "Compare two models by a backtest"), tmp_path)
+    run(typed(RECIPES, "Compare two models"), tmp_path)
+    run(typed(RECIPES, "Score a file"), tmp_path)
 
 
 @pytest.mark.proof

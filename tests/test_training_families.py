@@ -15,7 +15,7 @@ from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.families import CLASS_WEIGHT, FAMILIES, NONE
 from trainer.families.family import Family, Parameter, Parameters, Rows, Searched, family_of
-from trainer.onnx_model import Trees, tree_ensemble
+from trainer.onnx_model import WrittenTrees, tree_ensemble
 
 
 class DecisionTree:
@@ -33,7 +33,7 @@ class DecisionTree:
         return model.fit(rows.values, rows.labels, rows.weights)
 
     def to_onnx(self, model: Any, width: int) -> onnx.ModelProto:
-        tree, trees = model.tree_, Trees()
+        tree, trees = model.tree_, WrittenTrees()
         for node in range(tree.node_count):
             if tree.children_left[node] < 0:
                 genuine, fraud = tree.value[node, 0]

@@ -87,14 +87,16 @@ def test_from_a_foreign_csv_to_a_backtest(tmp_path: Path, capsys: pytest.Capture
     run("models", "--models", models)
     assert re.search(rf"^\* +{first} ", capsys.readouterr().out, re.MULTILINE)
 
-    run("backtest", file, "--columns", columns, "--bundle", models, "--against", models / second,
-        "--from", "2023-07-04", "--out", tmp_path / "tables")  # fmt: skip
+    run("backtest", file, "--columns", columns, "--bundle", models, "--from", "2023-07-04",
+        "--out", tmp_path / "tables")  # fmt: skip
     assert "digest" in capsys.readouterr().out
     tested = json.loads((tmp_path / "tables" / "backtest.json").read_text())["bundles"][first]
     high = read_bundle(models).manifest.thresholds.high
     alerts = next(row["alerts"] for row in tested["sweep"] if row["threshold"] == high)
     assert tested["transactions"] == figures["test"]["transactions"]
     assert alerts == figures["models"][0]["money"]["alerts"] > 0
+    run("compare", models, models / second, file, "--columns", columns, "--from", "2023-07-04", "--resamples", 20)
+    assert "cannot be told apart with" in capsys.readouterr().out  # the same model, by another cost of reviews
 
 
 @pytest.mark.parametrize("name", ["pipe.csv", "zeros.csv", "parts/part-0.parquet"])

@@ -12,7 +12,7 @@ from risk.errors import BundleError, EngineError
 from risk.model import Model, OnnxModel, quickest
 from risk.trees import Trees
 from trainer.bundle_writer import prove_agreement, prove_batches, prove_served
-from trainer.families import CLASS_WEIGHT, FAMILIES, NONE, SMOTE, UNDERSAMPLE
+from trainer.families import CLASS_WEIGHT, DETECTORS, FAMILIES, NONE, SMOTE, UNDERSAMPLE
 from trainer.families.catboost import trees_of as tables_of
 from trainer.families.family import Rows, family_of, fitted
 from trainer.families.lightgbm import trees_of
@@ -33,7 +33,6 @@ SMALL: dict[str, dict[str, Any]] = {
     "isolation-forest": {"n_estimators": 60},
     "autoencoder": {"max_iter": 5},
 }
-DETECTORS = ("isolation-forest", "one-class-svm", "autoencoder")
 ONE_LEAF: dict[str, dict[str, Any]] = {
     "lightgbm": {"min_child_samples": 300},
     "xgboost": {"gamma": 1e6},

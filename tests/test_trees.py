@@ -16,8 +16,7 @@ from risk.errors import BundleError
 from risk.model import OnnxModel, model_of, quickest
 from risk.onnx_graph import read_graph
 from risk.trees import MOST_LEAVES, PIECE, Trees, _exponential
-from trainer.onnx_model import Trees as Written
-from trainer.onnx_model import tree_ensemble
+from trainer.onnx_model import WrittenTrees, tree_ensemble
 
 WIDTH = 4
 Tree = float | tuple[int, float, Any, Any]  # a leaf, or a feature, a threshold, what is at or below it, what is above
@@ -33,7 +32,7 @@ def some_tree(dice: np.random.Generator, leaves: int) -> Tree:
 
 
 def written(trees: list[Tree]) -> bytes:
-    made = Written()
+    made = WrittenTrees()
     for number, tree in enumerate(trees):
         count = 1
         waiting = [(tree, 0)]
@@ -240,7 +239,7 @@ CHANGES: dict[str, Change] = {
 
 
 def changed(change: Change) -> bytes:
-    made = Written()
+    made = WrittenTrees()
     made.split(0, 0, 1, 0.5, 1, 2)
     made.leaf(0, 1, -1.0)
     made.leaf(0, 2, 1.0)

@@ -16,6 +16,8 @@ COMMANDS = (
     Command("promote", "put another bundle in use", "trainer.promotion"),
     Command("score", "score every row of a file, and write it again with scores", "trainer.score.options"),
     Command("backtest", "replay a file through the worker's pipeline", "trainer.backtest.options"),
+    Command("compare", "say which of two bundles is better on a file, and how sure that is", "trainer.compare.options"),
+    Command("sample-size", "say how many days a live comparison needs", "trainer.sample_size"),
 )
 
 

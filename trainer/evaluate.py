@@ -18,7 +18,9 @@ from risk.errors import OptionError
 from risk.model import Model, model_of
 from risk.scorer import Preparation
 from trainer.calibrate import Calibrated, predictions_of
+from trainer.contributions import contribution_sample
 from trainer.fit import FittedModel, Served, Session
+from trainer.groupings import context_of
 from trainer.matrix import Matrix
 from trainer.promotion import AMOUNT_ALONE, learned_days
 from trainer.splits import Part
@@ -104,6 +106,10 @@ def evaluate(session: Session, candidates: Candidates, sample: Sample, *, with_m
             first_fit = _predicted(session, named, sample, values, with_measures=False)
         values = sample.matrix.prepared(serving.session.preparation, sample.part.rows)
     served = _predicted(serving.session, serving.model, sample, values, with_measures)
+    if with_measures:
+        with session.stages.stage("contributions"):
+            found = contribution_sample(serving.session, serving.model, values, sample.part.is_fraud)
+        served = served._replace(contributions=found)
     models.insert(candidates.models.index(champion), served)
     with session.stages.stage("judge"):
         evaluation = compare(
@@ -114,6 +120,7 @@ def evaluate(session: Session, candidates: Candidates, sample: Sample, *, with_m
             Costs(plan.review_cost, plan.loss_rate, plan.alerts_per_day),
             seed=plan.seed,
             resamples=plan.resamples,
+            context=context_of(sample.matrix, sample.part),
             first_fit=first_fit,
         )
     return Evaluated(evaluation, models, baselines)

@@ -1,6 +1,7 @@
 """A file through the engine into arrays, in one pass: everything that learning and judging look at afterwards."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from console.terminal import progress
 from risk.catalogue import FeatureSet
 from risk.clock import DAY
 from risk.codes import Array
+from risk.dataset.column_map import CATEGORY_FIELDS
 from risk.engine import FeatureBlock, Verdict
 from risk.ledger import NO_DAY
 from risk.scorer import Preparation
@@ -38,6 +40,7 @@ class Matrix(NamedTuple):
     labelled_at: Array  # int64 ms, -1 never
     kinds: Words | None
     ids: tuple[str, ...]  # transaction ids; none unless they were asked for
+    sensitive: Mapping[str, Words] = MappingProxyType({})  # what rates are measured by; numbers as text
 
     @property
     def row_count(self) -> int:
@@ -105,6 +108,8 @@ def read_matrix(replay: Replay, *, keep_ids: bool = False) -> Matrix:
     coders = {name: _Coder() for name in ("customer", "merchant", "kind", *(f.name for f in feature_set.categories))}
     codes = {name: _Column(np.int32) for name in coders}
     columns = {"event_times": _Column(np.int64), "is_fraud": _Column(np.int8), "labelled_at": _Column(np.int64)}
+    sensitive = {name: _Coder() for name in dataset.column_map.sensitive}
+    groups = {name: _Column(np.int32) for name in sensitive}
     ids: list[str] = []
     count = 0
     with progress("features", dataset.row_count) as advance:
@@ -116,6 +121,8 @@ def read_matrix(replay: Replay, *, keep_ids: bool = False) -> Matrix:
                 codes[name].add(np.array(coders[name].codes(words), np.int32)[scored])
             for name, column in _arrays(passed).items():
                 columns[name].add(column[scored])
+            for name, coder in sensitive.items():
+                groups[name].add(np.array(coder.codes(_of_each(passed, name)), np.int32)[scored])
             if keep_ids:
                 ids += [passed.rows.block.transaction_id[row] for row in scored.tolist()]
             advance(len(passed.rows.block))
@@ -129,6 +136,7 @@ def read_matrix(replay: Replay, *, keep_ids: bool = False) -> Matrix:
         merchants=whole["merchant"].astype(np.int64),
         kinds=kinds,
         ids=tuple(ids),
+        sensitive={name: Words(coder.words, groups[name].whole()) for name, coder in sensitive.items()},
         **{name: column.whole() for name, column in columns.items()},
     )
 
@@ -141,6 +149,15 @@ def _texts(passed: Passed) -> dict[str, Iterable[str | None]]:
         "kind": passed.rows.fraud_kind,
     }
     return {**own, **passed.batch.categories}
+
+
+def _of_each(passed: Passed, name: str) -> Iterable[str | None]:
+    """An attribute or a field, as text."""
+    block = passed.rows.block
+    if name in CATEGORY_FIELDS:
+        return list(getattr(block, name))
+    values = (attributes.get(name) for attributes in block.attributes)
+    return [f"{value:g}" if isinstance(value, float | int) else value for value in values]
 
 
 def _arrays(passed: Passed) -> dict[str, Array]:

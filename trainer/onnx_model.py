@@ -21,7 +21,7 @@ OPSET, TREES_OPSET, IR_VERSION = 17, 3, 8
 TREES_DOMAIN = "ai.onnx.ml"
 
 
-class Trees:
+class WrittenTrees:
     """An entry for each node, and one for each leaf. Node 0 of a tree is its root."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ def largest_float32_not_above(threshold: float) -> float:
     return float(narrow)
 
 
-def tree_ensemble(trees: Trees, post_transform: str, width: int) -> onnx.ModelProto:
+def tree_ensemble(trees: WrittenTrees, post_transform: str, width: int) -> onnx.ModelProto:
     """The leaves of a row added up; with LOGISTIC they are log odds, with NONE shares."""
     widen = helper.make_node("Cast", [INPUT], ["wide"], name="widen", to=TensorProto.DOUBLE)
     ensemble = helper.make_node(

@@ -14,6 +14,7 @@ from risk.dataset import Rows
 from risk.decision import Scored
 from risk.diagnosis import MAX_BYTES
 from risk.engine import FeatureBlock
+from risk.events import Reason
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from trainer.ahead import ahead
@@ -72,6 +73,14 @@ class Lane:
     def decide(self, features: FeatureBlock) -> Scored:
         """In any thread."""
         return self._pipeline.decide(features)
+
+    def explain(self, features: FeatureBlock, chosen: np.ndarray) -> list[tuple[Reason, ...]]:
+        """Of these scored rows of a batch (bool for each row), whatever their level is."""
+        scorer = self._pipeline.scorer
+        prepared = scorer.prepare(features)
+        kept = chosen[prepared.rows]
+        values = prepared.values[kept]
+        return scorer.explain(features, prepared.rows[kept], values, scorer.scores(values))
 
 
 @contextmanager

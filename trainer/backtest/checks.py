@@ -25,8 +25,8 @@ def check_two(bundles: Sequence[Bundle]) -> None:
     versions = [bundle.manifest.version for bundle in bundles]
     if len(set(versions)) < len(versions):
         raise OptionError(
-            f"--against: got {bundles[1].folder}, which is {versions[1]} as --bundle is, expected another; the same "
-            "model scores the same. Name another version, or leave --against out."
+            f"B: got {bundles[1].folder}, which is {versions[1]} as A is, expected another; the same model scores the "
+            "same. Name another version."
         )
 
 

@@ -1,17 +1,18 @@
 """backtest: the command and its options."""
 
 import argparse
+from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
 
 from console.options import checked_target, settings_of
 from console.terminal import notice, progress, say
-from risk.bundle import read_bundle
-from risk.dataset import open_dataset
+from risk.bundle import Bundle, read_bundle
+from risk.dataset import Dataset, open_dataset
 from risk.dataset.map_file import load_map
 from risk.errors import OptionError
 from trainer.backtest.checks import (
     check_currency,
-    check_two,
     warn_of_cold_start,
     warn_of_lacking_columns,
     warn_of_sensitive_features,
@@ -21,7 +22,7 @@ from trainer.backtest.checks import (
 from trainer.backtest.labels import check_labels, labels_beside
 from trainer.backtest.period import asked_period, check_period
 from trainer.backtest.run import Backtest
-from trainer.backtest.said import say_bundle, say_side_by_side
+from trainer.backtest.said import say_bundle, say_what_is_missing
 from trainer.backtest.scores_file import scores_file
 from trainer.backtest.tables import checked_out, write_tables
 
@@ -30,13 +31,36 @@ SWEEP = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.
 
 def run(options: argparse.Namespace) -> int:
     thresholds = _thresholds(options.thresholds)
-    period = asked_period(options.since, options.until)
-    inputs = [path for path in (options.file, options.columns, options.labels) if path is not None]
     if options.scores_out is not None:
-        checked_target("--scores-out", options.scores_out, ".parquet", force=options.force, inputs=inputs)
+        force, inputs = options.force, read_files(options)
+        checked_target("--scores-out", options.scores_out, ".parquet", force=force, inputs=inputs)
     out = None if options.out is None else checked_out(options.out, options.scores_out, force=options.force)
-    bundles = [read_bundle(folder) for folder in (options.bundle, options.against) if folder is not None]
-    check_two(bundles)
+    bundles = [read_bundle(options.bundle)]
+    dataset, backtest = opened(options, bundles, thresholds)
+    target, version = options.scores_out, bundles[0].manifest.version
+    about = backtest.about_labels(version)
+    scores_out = scores_file(target, version, about, in_file_order=dataset.is_sorted) if target else nullcontext()
+    with scores_out as scores, progress("backtest", dataset.row_count) as advance:
+        backtest.run(dataset, scores, advance)
+    say_what_is_missing(backtest)
+    for passing in backtest.passings:
+        say_bundle(passing)
+    warn_of_what_was_seen(dataset, backtest)
+    if out is not None:
+        write_tables(out, backtest)
+        say(f"tables: {out}")
+    return 0
+
+
+def read_files(options: argparse.Namespace) -> list[Path]:
+    return [path for path in (options.file, options.columns, options.labels) if path is not None]
+
+
+def opened(
+    options: argparse.Namespace, bundles: Sequence[Bundle], thresholds: Sequence[float]
+) -> tuple[Dataset, Backtest]:
+    """Everything that is asked before anything is scored; `compare` has the same options of a file."""
+    period = asked_period(options.since, options.until)
     column_map = load_map(options.columns) if options.columns else None
     dataset = open_dataset(options.file, column_map, chunk_rows=settings_of(options).chunk_rows)
     for text in dataset.notices:
@@ -49,24 +73,7 @@ def run(options: argparse.Namespace) -> int:
     warn_of_cold_start(bundles, ends, period.within(ends))
     labels = None if options.labels is None else labels_beside(dataset, options.labels)
     missing = check_labels(dataset, bundles, labels, period.within(ends), may_lack=options.without_labels)
-    backtest = Backtest(bundles, thresholds, period, labels, missing)
-    target, version = options.scores_out, bundles[0].manifest.version
-    about = backtest.about_labels(version)
-    opened = scores_file(target, version, about, in_file_order=dataset.is_sorted) if target else nullcontext()
-    with opened as scores, progress("backtest", dataset.row_count) as advance:
-        backtest.run(dataset, scores, advance)
-    for each in missing:
-        say(each.headline)
-        say()
-    for passing in backtest.passings:
-        say_bundle(passing)
-    warn_of_what_was_seen(dataset, backtest)
-    if backtest.side_by_side is not None:
-        say_side_by_side(backtest.passings, backtest.side_by_side)
-    if out is not None:
-        write_tables(out, backtest)
-        say(f"tables: {out}")
-    return 0
+    return dataset, Backtest(bundles, thresholds, period, labels, missing)
 
 
 def _thresholds(text: str | None) -> tuple[float, ...]:

@@ -25,7 +25,6 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         description="Replay a file through the worker's pipeline, and say what would have come of it.",
         epilog=epilog(
             "python -m trainer backtest cards.parquet --bundle models --from 2024-12-08",
-            "python -m trainer backtest cards.parquet --bundle models --against models/logistic-1a2b3c4d",
             "python -m trainer backtest mine.csv --columns map.toml --bundle models --scores-out scores.parquet",
             "python -m trainer backtest live.parquet --bundle models --labels chargebacks.csv",
             notes=NOTES,
@@ -33,7 +32,6 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     )
     command.add_argument("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
     add_bundle(command)
-    command.add_argument("--against", type=Path, metavar="DIR2", help="another bundle, side by side")
     command.add_argument("--columns", type=Path, metavar="MAP.toml", help="which column is what; see inspect")
     command.add_argument("--labels", type=Path, metavar="FILE", help="labels from another file, instead of FILE's own")
     command.add_argument("--without-labels", action="store_true", help="go on where labels are missing")

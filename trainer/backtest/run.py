@@ -11,6 +11,7 @@ from risk.dataset.labels_file import LabelsFile
 from risk.engine import Verdict
 from risk.errors import DatasetError
 from trainer.backtest.labels import Missing
+from trainer.backtest.pairs import Pairs
 from trainer.backtest.passing import Answer, Passing
 from trainer.backtest.period import Period, day_of_time
 from trainer.backtest.scores_file import ScoresFile
@@ -27,7 +28,7 @@ class _Counted(NamedTuple):
 
 
 class Backtest:
-    """The first bundle is the one in question, the second the one that it is held against, if any."""
+    """Of one bundle, or of two that `compare` sets side by side."""
 
     def __init__(
         self,
@@ -41,10 +42,11 @@ class Backtest:
         wanted = sorted({*thresholds, *(bundle.manifest.thresholds.high for bundle in bundles)})
         self.passings = [Passing(bundle, wanted) for bundle in bundles]
         self.side_by_side = SideBySide() if len(bundles) > 1 else None
+        self.pairs = Pairs(bundles[0].manifest.currency) if len(bundles) > 1 else None
         self.unseen = Unseen(bundle.manifest.feature_set for bundle in bundles)
         self.too_large = 0
         self.labels = labels
-        self._missing = {each.version: each for each in missing}
+        self.missing = list(missing)
         self._period = period
 
     def run(self, dataset: Dataset, scores: ScoresFile | None, advance: Callable[[int], None]) -> None:
@@ -82,16 +84,17 @@ class Backtest:
         self.unseen.look(rows.block.select(is_counted))
         arrived = sum(int(np.count_nonzero(batch.is_counted)) for batch in counted)
         self.too_large += int(np.count_nonzero(is_counted)) - arrived
-        if self.side_by_side is not None:
-            for batch in counted:
-                mine, theirs = batch.answers
-                self.side_by_side.add(rows, mine, theirs, is_counted)
+        for two in (self.side_by_side, self.pairs):
+            if two is not None:
+                for batch in counted:
+                    mine, theirs = batch.answers
+                    two.add(rows, mine, theirs, is_counted)
         if scores is not None:
             scores.write(rows, is_counted, [batch.answers[0] for batch in counted])
 
     def about_labels(self, version: str) -> dict[str, Any]:
         """What every result of this bundle says at its head."""
-        missing = self._missing.get(version)
+        missing = next((each for each in self.missing if each.version == version), None)
         return {
             "from": "the file itself" if self.labels is None else self.labels.path.name,
             "missing": None if missing is None else missing.gaps.reason,

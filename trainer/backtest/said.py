@@ -8,8 +8,16 @@ from risk.words import counted
 from trainer.backtest.figures import compared, figures_of
 from trainer.backtest.passing import Passing
 from trainer.backtest.period import day_of_time
+from trainer.backtest.run import Backtest
 from trainer.backtest.side_by_side import Example, SideBySide
 from trainer.backtest.tally import Outcome
+
+
+def say_what_is_missing(backtest: Backtest) -> None:
+    """At the head, before any figure."""
+    for each in backtest.missing:
+        say(each.headline)
+        say()
 
 
 def say_bundle(passing: Passing) -> None:

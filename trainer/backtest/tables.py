@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from console.output import spreadsheet_cell, whole_folder
+from evaluation.result import PairedComparison
 from risk.clock import DAY
 from risk.errors import OptionError
 from trainer.backtest.figures import compared
@@ -51,13 +54,16 @@ def checked_out(folder: Path, scores: Path | None, *, force: bool) -> Path:
     return folder
 
 
-def write_tables(folder: Path, backtest: Backtest) -> None:
+def write_tables(folder: Path, backtest: Backtest, paired: PairedComparison | None = None) -> None:
+    """`paired`: of two bundles, what came of them at equal work."""
     bundles = {
         passing.manifest.version: {"labels": backtest.about_labels(passing.manifest.version), **_bundle(passing)}
         for passing in backtest.passings
     }
     found = backtest.side_by_side
     whole = {"bundles": bundles, "side_by_side": None if found is None else _side_by_side(backtest.passings, found)}
+    if paired is not None:
+        whole["paired"] = msgspec.to_builtins(paired)
     with whole_folder(folder) as temporary:
         (temporary / WHOLE).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         for version, tables in bundles.items():

@@ -9,7 +9,7 @@ from sklearn.neural_network import MLPRegressor
 
 from risk.codes import Array
 from trainer.families import NONE
-from trainer.families.columns import Columns, Graph, columns_of
+from trainer.families.columns import Columns, WrittenGraph, columns_of
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
 from trainer.families.network import ROWS_AT_ONCE, WEIGHT_DIGITS, fitted_network
 from trainer.reproducible import rounded
@@ -55,7 +55,7 @@ class Autoencoder:
         """A row's error as a share of itself and a usual one: sums, products and a quotient in float64, and so no
         logarithm, whose bits could depend on the place of a row."""
         columns, network, usual_error = model
-        graph = Graph()
+        graph = WrittenGraph()
         table = graph.table(columns)
         ((first, second), (before, after)) = network.coefs_, network.intercepts_
         hidden = graph.add("Relu", graph.add("Add", graph.add("MatMul", table, first), before))

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-from catboost import CatBoostClassifier, CatBoostError
+from catboost import CatBoostClassifier, CatBoostError, Pool
 
 from risk.codes import Array
 from trainer.families import BALANCES
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
-from trainer.onnx_model import Trees, tree_ensemble
+from trainer.onnx_model import WrittenTrees, tree_ensemble
 
 
 class CatBoost:
@@ -61,15 +61,18 @@ class CatBoost:
     def own_scores(self, model: Any, values: Array) -> Array:
         return np.asarray(model.predict_proba(values, thread_count=1)[:, 1])
 
+    def contributions(self, model: Any, values: Array) -> Array:
+        return np.asarray(model.get_feature_importance(Pool(values), type="ShapValues", thread_count=1))[:, :-1]
+
 
 FAMILY: Family = CatBoost()
 
 
-def trees_of(saved: dict[str, Any]) -> Trees:
+def trees_of(saved: dict[str, Any]) -> WrittenTrees:
     """CatBoost's own description of a model. A row's leaf is a number of as many bits as there are splits, the first
     being the lowest; a bit is set where the value is above the border. So the last split stands at the root. Leaves add
     up to log odds, once they are scaled and the bias is added, here a tree of one leaf."""
-    trees = Trees()
+    trees = WrittenTrees()
     scale, (bias,) = saved["scale_and_bias"]
     trees.leaf(0, 0, bias)
     for number, tree in enumerate(saved["oblivious_trees"], 1):

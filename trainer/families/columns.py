@@ -43,7 +43,7 @@ def columns_of(values: Array, categories: Sequence[int]) -> Columns:
     return Columns(numbers, means, scales, {column: np.unique(values[:, column]) for column in categories})
 
 
-class Graph:
+class WrittenGraph:
     """Nodes in the order of their making; arrays among what one takes become constants."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ import onnx
 from risk.codes import Array
 from risk.errors import OptionError
 from trainer.families import BALANCES, ENSEMBLE, FAMILIES
-from trainer.families.columns import Graph
+from trainer.families.columns import WrittenGraph
 from trainer.families.family import Family, Parameter, Parameters, Rows, family_of, fitted
 
 WEIGHTS, MEMBERS = "weights", "members"
@@ -36,7 +36,7 @@ class Ensemble:
 
     def to_onnx(self, model: dict[str, tuple[float, Any]], width: int) -> onnx.ModelProto:
         """The members' graphs side by side, and the mean in float64: sums and products alone, each row by itself."""
-        graph = Graph()
+        graph = WrittenGraph()
         shares = []
         for kind, (weight, estimator) in model.items():
             alone = graph.joined(family_of(kind).to_onnx(estimator, width), kind)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import onnx
@@ -72,6 +72,14 @@ class Family(Protocol):
 
     def own_scores(self, model: Any, values: Array) -> Array:
         """The probability of fraud as the fitted model itself says it, to check the served one against."""
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A family whose library computes exact contributions."""
+
+    def contributions(self, model: Any, values: Array) -> Array:
+        """What each column adds to the log odds of each row (TreeSHAP)."""
 
 
 def family_of(name: str) -> Family:

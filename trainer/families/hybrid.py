@@ -15,7 +15,7 @@ from onnx import TensorProto
 from risk.codes import Array
 from risk.model import OnnxModel
 from trainer.families import DETECTORS, HYBRID
-from trainer.families.columns import Graph
+from trainer.families.columns import WrittenGraph
 from trainer.families.family import Family, Parameters, Rows, family_of, fitted
 from trainer.onnx_model import INPUT, serialized
 
@@ -43,7 +43,7 @@ class Hybrid:
 
     def to_onnx(self, model: HybridModel, width: int) -> onnx.ModelProto:
         """The detectors' graphs side by side, and the model's behind them."""
-        graph = Graph()
+        graph = WrittenGraph()
         said = [graph.joined(family_of(kind).to_onnx(each, width), kind) for kind, each in model.detectors.items()]
         narrow = [graph.add("Cast", each, to=TensorProto.FLOAT) for each in said]  # as it was before it was joined
         table = graph.add("Concat", INPUT, *narrow, axis=1)

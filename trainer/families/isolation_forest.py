@@ -10,7 +10,7 @@ from sklearn.ensemble import IsolationForest as Forest
 from risk.codes import Array
 from trainer.families import NONE
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
-from trainer.onnx_model import Trees, tree_ensemble
+from trainer.onnx_model import WrittenTrees, tree_ensemble
 from trainer.reproducible import rounded
 
 # Log odds of a row that is parted as late as a random one are 0, and of one that is parted at once this. Only the order
@@ -41,7 +41,7 @@ class IsolationForest:
     def to_onnx(self, model: Any, width: int) -> onnx.ModelProto:
         """Each leaf takes off its depth and what its rows would still have taken to part, as a share of what random
         rows take in all trees."""
-        trees = Trees()
+        trees = WrittenTrees()
         whole = _expected_splits(np.array([model.max_samples_]))[0] * len(model.estimators_)
         trees.leaf(0, 0, STEEPNESS)
         for number, (estimator, features) in enumerate(

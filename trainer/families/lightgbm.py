@@ -11,7 +11,7 @@ from risk.codes import Array
 from risk.errors import EngineError
 from trainer.families import BALANCES
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
-from trainer.onnx_model import Trees, tree_ensemble
+from trainer.onnx_model import WrittenTrees, tree_ensemble
 
 
 class LightGBM:
@@ -53,24 +53,27 @@ class LightGBM:
     def own_scores(self, model: Any, values: Array) -> Array:
         return np.asarray(model.booster_.predict(values, num_threads=1))
 
+    def contributions(self, model: Any, values: Array) -> Array:
+        return np.asarray(model.booster_.predict(values, pred_contrib=True, num_threads=1))[:, :-1]
+
 
 FAMILY: Family = LightGBM()
 
 
-def trees_of(dump: dict[str, Any]) -> Trees:
+def trees_of(dump: dict[str, Any]) -> WrittenTrees:
     """LightGBM's own description of a binary model: leaves add up to log odds."""
     objective = dump["objective"].split()
     if objective[0] != "binary" or "sigmoid:1" not in objective or dump.get("average_output"):
         raise EngineError(
             f"objective: got {dump['objective']!r}, expected 'binary sigmoid:1', boosted and not averaged"
         )
-    trees = Trees()
+    trees = WrittenTrees()
     for number, tree in enumerate(dump["tree_info"]):
         _add(trees, number, tree["tree_structure"])
     return trees
 
 
-def _add(trees: Trees, tree: int, root: dict[str, Any]) -> None:
+def _add(trees: WrittenTrees, tree: int, root: dict[str, Any]) -> None:
     """Every pair of children takes the next two numbers."""
     waiting: list[tuple[dict[str, Any], int]] = [(root, 0)]
     count = 1

@@ -8,7 +8,7 @@ from sklearn.neural_network import MLPClassifier
 
 from risk.codes import Array
 from trainer.families import BALANCES
-from trainer.families.columns import Columns, Graph, columns_of
+from trainer.families.columns import Columns, WrittenGraph, columns_of
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
 from trainer.families.network import fitted_network
 
@@ -41,7 +41,7 @@ class MLP:
     def to_onnx(self, model: Any, width: int) -> onnx.ModelProto:
         """In float64 up to the log odds: the bits of its products were the same in batches of 1 to 4,096 rows."""
         columns, network = model
-        graph = Graph()
+        graph = WrittenGraph()
         table = graph.table(columns)
         ((first, second), (before, after)) = network.coefs_, network.intercepts_
         hidden = graph.add("Relu", graph.add("Add", graph.add("MatMul", table, first), before))

@@ -13,7 +13,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 
 from risk.codes import Array
 from trainer.families import NONE
-from trainer.families.columns import Graph, columns_of
+from trainer.families.columns import WrittenGraph, columns_of
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
 from trainer.reproducible import rounded
 
@@ -73,7 +73,7 @@ class OneClassSVM:
         landmarks = np.pad(nearness.components_, ((0, missing), (0, 0)))
         weights = np.pad(weights, (0, missing))
         squares = rounded(-gamma * (landmarks**2).sum(axis=1), PRODUCT_DIGITS)
-        graph = Graph()
+        graph = WrittenGraph()
         table = graph.table(columns)
         own = graph.add("MatMul", graph.add("Mul", table, table), np.full((landmarks.shape[1], 1), -gamma))
         shared = graph.add("MatMul", table, 2 * gamma * landmarks.T)

@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier
 from risk.codes import Array
 from trainer.families import BALANCES
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
-from trainer.onnx_model import Trees, tree_ensemble
+from trainer.onnx_model import WrittenTrees, tree_ensemble
 
 THREADS = 2  # its trees are the same whichever thread grows them
 
@@ -23,7 +23,7 @@ class RandomForest:
         Parameter("n_estimators", 200, 1, 10_000),
         Parameter("max_depth", 8, 1, 1000, Searched(5, 12)),
         Parameter("min_samples_leaf", 5, 1, HUGE, Searched(1, 50, is_logarithmic=True), is_of_rows=True),
-        Parameter("max_features", "sqrt", TINY, 1, Searched(0.1, 0.5), words=("sqrt", "log2")),
+        Parameter("max_features", "sqrt", TINY, 1, Searched(0.1, 0.3), words=("sqrt", "log2")),
         Parameter("max_samples", 100_000, 1, HUGE),  # rows a tree sees at most: more take minutes and change little
     )
     balances: tuple[str, ...] = BALANCES
@@ -41,7 +41,7 @@ class RandomForest:
 
     def to_onnx(self, model: Any, width: int) -> onnx.ModelProto:
         """Each tree's leaves hold shares of frauds; the forest's answer is their mean."""
-        trees = Trees()
+        trees = WrittenTrees()
         for number, estimator in enumerate(model.estimators_):
             tree = estimator.tree_
             of_class = tree.value[:, 0, :]

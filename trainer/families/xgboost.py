@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-from xgboost import XGBClassifier
+from xgboost import DMatrix, XGBClassifier
 from xgboost.core import XGBoostError
 
 from risk.codes import Array
 from trainer.families import BALANCES
 from trainer.families.family import HUGE, TINY, Family, Parameter, Parameters, Rows, Searched
-from trainer.onnx_model import Trees, tree_ensemble
+from trainer.onnx_model import WrittenTrees, tree_ensemble
 from trainer.reproducible import rounded
 
 BASE_DIGITS = 12  # the last bits of a logarithm depend on the processor
@@ -60,16 +60,19 @@ class XGBoost:
             odds += booster.inplace_predict(values, iteration_range=which, predict_type="margin", base_margin=nothing)
         return np.asarray(1 / (1 + np.exp(-odds)))
 
+    def contributions(self, model: Any, values: Array) -> Array:
+        return np.asarray(model.get_booster().predict(DMatrix(values, nthread=1), pred_contribs=True))[:, :-1]
+
 
 FAMILY: Family = XGBoost()
 
 
-def trees_of(saved: dict[str, Any]) -> Trees:
+def trees_of(saved: dict[str, Any]) -> WrittenTrees:
     """XGBoost's own description of a model. It begins with the log odds of a base score, here a tree of one leaf, and
     adds the leaves up in float32. A row goes left where its value is below the threshold: at or below the float32
     before it."""
     learner = saved["learner"]
-    trees = Trees()
+    trees = WrittenTrees()
     trees.leaf(0, 0, _log_odds(float(learner["learner_model_param"]["base_score"].strip("[]"))))
     for number, tree in enumerate(learner["gradient_booster"]["model"]["trees"], 1):
         lefts, rights, features = tree["left_children"], tree["right_children"], tree["split_indices"]

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from console.terminal import harmless
 from evaluation.comparison import ModelPredictions
 
 # The page swaps each of these for a variable of its style sheet, so that plots follow light and dark.
@@ -69,6 +70,9 @@ SETTINGS: Any = {
 }
 
 
+LONGEST_NAME = 48  # characters of a feature's
+
+
 @contextmanager
 def drawing(**more: Any) -> Iterator[None]:
     """Our look, and nothing of a name taken for markup. A sign that the font lacks is a box, and no warning."""
@@ -103,6 +107,12 @@ def lines(models: Sequence[ModelPredictions], baselines: Sequence[ModelPredictio
 def panel(width: float = 5.8, height: float = 4.3) -> tuple[Figure, Any]:
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
+
+
+def one_line(name: str) -> str:
+    """In one line, and leaving room for the bars."""
+    plain = harmless(name)
+    return plain if len(plain) <= LONGEST_NAME else f"{plain[: LONGEST_NAME - 1]}…"
 
 
 def legend(figure: Figure, axes: Any) -> None:

@@ -8,15 +8,27 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogFormatter, PercentFormatter
 
-from console.terminal import harmless
 from evaluation.comparison import ModelPredictions
 from evaluation.gain import gain_curves
 from evaluation.money import Accounting, spread
 from evaluation.ranking import calibration, confusion, precision_recall, roc_curve
-from evaluation.result import Evaluation, MarkedThreshold
-from trainer.report.plot_style import BLUE, GREEN, INK, MUTED, ORANGE, Line, Plot, drawing, legend, lines, panel
+from evaluation.result import Evaluation, MarkedThreshold, Stretch
+from trainer.report.contribution_plots import effects, swarms
+from trainer.report.plot_style import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    Line,
+    Plot,
+    drawing,
+    legend,
+    lines,
+    one_line,
+    panel,
+)
 
-LONGEST_NAME = 48  # characters of a feature's
 MOST_BESIDE = 5  # confusion matrices: of more, the page could only show numbers that nobody can read
 PROBABILITIES = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 
@@ -29,6 +41,7 @@ class Scene(NamedTuple):
     loss_rate: float
     currency: str
     marked: Sequence[MarkedThreshold]
+    days: Sequence[Stretch]  # of the test
 
     @property
     def champion(self) -> Line:
@@ -44,12 +57,21 @@ def draw_plots(
     """What could be drawn, and what could not, with the reason: a report is worth more than any plot in it."""
     costs = evaluation.costs
     scene = Scene(lines(models, baselines, evaluation.champion), costs.review_cost, costs.loss_rate, currency,
-                  evaluation.marked)  # fmt: skip
-    drawn = [("scores", _scores), ("calibration", _calibration), ("confusion", _confusion)]
+                  evaluation.marked, evaluation.course.days if evaluation.course else ())  # fmt: skip
+    drawn: list[tuple[str, Callable[[Scene], Figure]]] = [
+        ("scores", _scores),
+        ("calibration", _calibration),
+        ("confusion", _confusion),
+    ]
     if scene.champion.model.test.is_fraud.any():
         drawn = [("roc", _roc), ("precision_recall", _precision_recall), *drawn,
                  ("profit", _profit), ("alerts_recall", _alerts_recall), ("gain", _gain)]  # fmt: skip
-    if scene.champion.model.importances:
+    if len(scene.days) > 1:
+        drawn.append(("course", _course))
+    sample = scene.champion.model.contributions
+    if sample is not None:
+        drawn += [("contributions", lambda _: swarms(sample)), ("effects", lambda _: effects(sample))]
+    elif scene.champion.model.importances:
         drawn.append(("importances", _importances))
     plots, failed = [], []
     with drawing():
@@ -156,7 +178,7 @@ def _importances(scene: Scene) -> Figure:
     ranked = sorted(scene.champion.model.importances, key=lambda pair: pair[1])
     names, values = [name for name, _ in ranked], [value for _, value in ranked]
     axes.barh(range(len(names)), values, color=BLUE, height=0.66)
-    axes.set_yticks(range(len(names)), [_short(name) for name in names])
+    axes.set_yticks(range(len(names)), [one_line(name) for name in names])
     axes.axvline(0, color=MUTED, linewidth=0.8)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
@@ -252,6 +274,28 @@ def _alerts_recall(scene: Scene) -> Figure:
     return figure
 
 
+def _course(scene: Scene) -> Figure:
+    """Frauds of each day and how many of them were caught, over the share that was flagged."""
+    figure, axes = panel(width=11.9, height=3.6)
+    days = scene.days
+    places = np.arange(len(days))
+    axes.bar(places, [day.frauds for day in days], color=ORANGE, alpha=0.45, width=0.8, label="frauds missed")
+    axes.bar(places, [day.frauds_caught for day in days], color=GREEN, width=0.8, label="frauds caught")
+    shown = np.unique(np.linspace(0, len(days) - 1, min(len(days), 12)).astype(int))
+    axes.set_xticks(shown, [days[place].first for place in shown])
+    axes.set(ylabel="frauds")
+    axes.grid(visible=False, axis="x")
+    rate = axes.twinx()
+    rate.plot(places, [day.alerts / day.transactions if day.transactions else np.nan for day in days], color=BLUE,
+              linewidth=1.8, marker="o", markersize=3)  # fmt: skip
+    axes.plot([], [], color=BLUE, linewidth=1.8, marker="o", markersize=3, label="alert rate (right)")
+    rate.set_ylim(bottom=0)
+    rate.grid(visible=False)
+    _percent(rate.yaxis)
+    legend(figure, axes)
+    return figure
+
+
 def _percent(*axes: Any) -> None:
     for axis in axes:
         axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
@@ -272,12 +316,6 @@ def _count(value: float, _: int) -> str:
 def _log_odds(probabilities: Any) -> Any:
     inside = np.clip(probabilities, 1e-6, 1 - 1e-6)
     return np.log(inside / (1 - inside))
-
-
-def _short(name: str) -> str:
-    """In one line, and leaving room for the bars."""
-    plain = harmless(name)
-    return plain if len(plain) <= LONGEST_NAME else f"{plain[: LONGEST_NAME - 1]}…"
 
 
 class _Between(LogFormatter):

@@ -12,12 +12,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from console.output import FORMULA_SIGNS, unfinished, writing
+from console.terminal import warn
+from risk.dataset import Dataset
 from risk.dataset.csv_file import CsvSource
 from risk.dataset.names import is_nested_name
 from risk.dataset.ndjson_file import NdjsonSource
 from risk.dataset.source import Piece, Source
 from risk.dataset.values import as_texts, is_text
 from risk.decision import LEVELS
+from risk.errors import OptionError
 from trainer.parquet_columns import number_column, text_column
 from trainer.score.results import NONE, Results
 
@@ -47,6 +50,19 @@ def columns_kept(source: Source) -> tuple[list[str], list[str]]:
     return [name for name in names if name not in lost], lost
 
 
+def check_names(dataset: Dataset, prefix: str) -> None:
+    """Before anything is scored."""
+    kept, lost = columns_kept(dataset.source)
+    taken = [prefix + name for name in NEW_COLUMNS.names if prefix + name in kept]
+    if taken:
+        raise OptionError(
+            f"--prefix: got {prefix!r}, but {dataset.path} has the column {taken[0]!r} already, expected a text that "
+            f"makes other names, such as --prefix new_{prefix}"
+        )
+    if lost:
+        warn(f"not written again, for they hold lists or have a name that is there twice: {', '.join(lost)}")
+
+
 def new_columns(results: Results, places: np.ndarray) -> list[pa.Array]:
     """Those of NEW_COLUMNS, of these rows of the file."""
     scores, days, texts = results.scores[places], results.history_days[places], results.texts(places)
@@ -60,6 +76,13 @@ def new_columns(results: Results, places: np.ndarray) -> list[pa.Array]:
         text_column(not_scored),
         text_column([results.manifest.version] * len(places)),
     ]
+
+
+def scored_rows(source: Source, results: Results, prefix: str) -> pa.Table:
+    """All of it in memory."""
+    names, _ = columns_kept(source)
+    table = pa.Table.from_batches(_rows(source, names, results))
+    return table.rename_columns([*names, *(prefix + name for name in NEW_COLUMNS.names)])
 
 
 def write_scored(source: Source, results: Results, target: Path, prefix: str, advance: Callable[[int], None]) -> None:

@@ -1,0 +1,78 @@
+"""The names for notebooks: the scores of `trainer score`, in memory; and the example notebook."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from console.start import EXIT_OK
+from risk.errors import DatasetError, OptionError
+from tests.backtests import make_home
+from trainer.__main__ import main
+from trainer.notebook import explain, read_bundle, score_file, score_frame
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "scores.ipynb"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With the scores that the command writes."""
+    home = make_home(tmp_path_factory.mktemp("notebook"))
+    words = ["score", str(home / "cards.parquet"), "--bundle", str(home / "a"), "--out", str(home / "scored.parquet")]
+    assert main(words, {}) == EXIT_OK
+    return home
+
+
+def test_files_and_frames_have_the_scores_of_the_command(home: Path) -> None:
+    """A DataFrame in, its columns and index as they were; an Arrow table in, one out."""
+    bundle, expected = read_bundle(home / "a"), pq.read_table(home / "scored.parquet")
+    pd.testing.assert_frame_equal(score_file(home / "cards.parquet", bundle), expected.to_pandas())
+    frame = pd.read_parquet(home / "cards.parquet")
+    frame.index += 1_000
+    scored = score_frame(frame, bundle)
+    pd.testing.assert_frame_equal(scored[frame.columns], frame)
+    assert scored["score"].tolist() == expected["score"].to_pylist()
+    assert scored["reasons"].fillna("").tolist() == [text or "" for text in expected["reasons"].to_pylist()]
+    table = pq.read_table(home / "cards.parquet")
+    again = score_frame(table, bundle, prefix="new_")
+    assert again.column_names == [*table.column_names, *(f"new_{name}" for name in expected.column_names[-7:])]
+    assert again["new_score"].to_pylist() == expected["score"].to_pylist()
+    with pytest.raises(OptionError, match="has the column 'score' already"):
+        score_frame(scored, bundle)
+
+
+def test_reasons_are_those_of_the_alert_and_others_have_some_too(home: Path) -> None:
+    bundle, frame = read_bundle(home / "a"), pd.read_parquet(home / "cards.parquet")
+    scored = pq.read_table(home / "scored.parquet").to_pandas()
+    high, low = (scored[scored["level"] == level].iloc[-1] for level in ("high", "low"))
+    found = explain(frame, bundle, [high["transaction_id"], low["transaction_id"]])
+    of_high = found[found["transaction_id"] == high["transaction_id"]]
+    assert " | ".join(of_high["sentence"]) == high["reasons"]
+    assert of_high["contribution"].is_monotonic_decreasing
+    assert set(found["transaction_id"]) <= {high["transaction_id"], low["transaction_id"]}
+    medium = scored[scored["level"] == "medium"].iloc[-1]["transaction_id"]
+    assert len(explain(pa.Table.from_pandas(frame), bundle, [medium]))
+
+
+def test_a_column_of_several_types_is_named(home: Path) -> None:
+    frame = pd.DataFrame({"amount": ["a", 1]})
+    with pytest.raises(DatasetError, match=r"the frame: got a column that is of no one type .*amount"):
+        score_frame(frame, read_bundle(home / "a"))
+
+
+def test_the_example_notebook_runs(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cell by cell, in the folder that the README leaves; what its last cells show is there."""
+    shutil.copyfile(home / "cards.parquet", tmp_path / "cards.parquet")
+    shutil.copytree(home / "a", tmp_path / "models")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for cell in json.loads(EXAMPLE.read_text())["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), str(EXAMPLE), "exec"), names)
+    assert len(names["alerts"])
+    assert names["changed"]["amount"].iloc[-1] == 10 * names["cards"]["amount"].iloc[-1]

@@ -1,0 +1,82 @@
+"""The parts of a report that look closer: segments, groups, weeks, contributions, and cautions in its headline."""
+
+import numpy as np
+from msgspec.structs import replace
+
+from evaluation.comparison import Context, compare
+from evaluation.contributions import ContributionSample
+from evaluation.segments import Grouping
+from risk.clock import DAY
+from tests.evidence_cases import contender, evaluation_of, thrown
+from tests.test_evidence_report import ABOUT, COSTS, QUICK, Page
+from trainer.report.page import page
+from trainer.report.plots import draw_plots
+from trainer.report.write import write_report
+
+
+def test_a_test_that_was_drawn_is_a_caution_in_the_headline():
+    one = evaluation_of("m", 0.4, 0.9)
+    assert "drawn at random" not in page(one, ABOUT, [])
+    assert "<p class=lead><b>Caution:</b> the test was drawn at random" in page(replace(one, is_random=True), ABOUT, [])
+
+
+def test_segments_and_weeks_are_on_the_page(tmp_path):
+    """With what is too small for a figure, what other data lack, and days of which nothing is known."""
+    validation, test = thrown(1, lift=4.0, rows=3000), thrown(2, lift=4.0, rows=3000)
+    one = contender("only", validation, test)
+    codes = (test.amounts > 20).astype(int) + (np.arange(3000) % 100 == 0)
+    silent = np.array([test.event_times.max() + DAY])
+    context = Context((Grouping("way <in>", ("small", "large", "odd"), codes),), silent)
+    evaluation = compare([one], [], "only", None, COSTS, **QUICK, context=context)
+    evaluation = replace(evaluation, external=replace(evaluation, missing=("nothing of the other source",)))
+    write_report(tmp_path, evaluation, [one], [], ABOUT, with_plots=False)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    read = " ".join(" ".join(Page(text).text).split())
+    assert "Way &lt;in&gt;" in text
+    for segment in evaluation.segments[0].segments:
+        assert segment.name in read
+        assert segment.note in read
+    assert "1 of 11 days have transactions and not one label" in read
+    assert evaluation.course.weeks[1].first in read
+    assert "nothing of the other source" in read
+
+
+def test_groups_of_a_sensitive_attribute_have_a_part_of_their_own():
+    """With the ratios to the largest group, and whether the model learns from it."""
+    test = thrown(2, lift=2.0, rows=3000, fraud_share=0.1)
+    one = contender("only", thrown(1, lift=2.0, rows=3000, fraud_share=0.1), test)
+    codes = (np.arange(3000) % 3 == 0).astype(int)
+    said = {}
+    for is_learned in (False, True):
+        grouping = Grouping("age band", ("old", "young"), codes, is_sensitive=True, is_learned_from=is_learned)
+        evaluation = compare([one], [], "only", None, COSTS, **QUICK, context=Context((grouping,)))
+        said[is_learned] = " ".join(" ".join(Page(page(evaluation, ABOUT, [])).text).split())
+    assert "Age band no model learns from it." in said[False]
+    assert "Age band the models learn from it." in said[True]
+    young = evaluation.segments[0].segments[1]
+    assert young.name == "young"
+    assert f"{100 * young.false_positive_rate.value:.1f} %" in said[True]
+    assert f"{young.ratios.recall:.2f}" in said[True]
+
+
+def test_contributions_are_drawn_with_what_features_mean():
+    """Instead of importances; whatever values a feature has."""
+    random = np.random.default_rng(1)
+    names = ("amount", "constant", "<channel>")
+    values = np.column_stack([random.random(60), np.ones(60), random.integers(0, 3, 60)])
+    sample = ContributionSample(names, {"amount": "amount of it"}, {"<channel>": ("(none)", "a", "b")}, values,
+                                values - values.mean(axis=0), np.arange(60) < 5)  # fmt: skip
+    one = contender("only", thrown(1, rows=400), thrown(2, rows=400), (("amount", 0.1),))._replace(contributions=sample)
+    evaluation = compare([one], [], "only", None, COSTS, **QUICK)
+    plots, failed = draw_plots(evaluation, [one], [], "EUR")
+    assert failed == []
+    assert {"contributions", "effects"} < {plot.name for plot in plots}
+    assert "importances" not in {plot.name for plot in plots}
+    text = page(evaluation, ABOUT, [plot for plot in plots if plot.name in ("contributions", "effects")])
+    found = Page(text)
+    assert found.open == []
+    assert len(found.ids) == len(set(found.ids))
+    read = " ".join(" ".join(found.text).split())
+    assert "on 60 test transactions, 5 of them frauds" in read
+    assert "amount amount of it" in read
+    assert "<channel>" in read

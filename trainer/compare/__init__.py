@@ -1,0 +1,1 @@
+"""compare: two bundles on one file, at equal work."""

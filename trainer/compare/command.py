@@ -1,0 +1,131 @@
+"""compare: the command."""
+
+import argparse
+
+import numpy as np
+
+from console.terminal import progress, say, say_table, warn
+from evaluation.comparison import paired
+from evaluation.money import Scored, scored
+from evaluation.ranking import Predictions
+from evaluation.result import Costs, Figure, PairedComparison
+from risk.bundle import Bundle, read_bundle
+from risk.dataset import Dataset
+from risk.errors import DatasetError, OptionError
+from risk.words import counted
+from trainer.backtest.checks import check_two, warn_of_what_was_seen
+from trainer.backtest.command import SWEEP, opened
+from trainer.backtest.said import say_side_by_side, say_what_is_missing
+from trainer.backtest.tables import checked_out, write_tables
+from trainer.compare.words import FEW_FRAUDS, verdict
+
+
+def run(options: argparse.Namespace) -> int:
+    out = None if options.out is None else checked_out(options.out, None, force=options.force)
+    bundles = [read_bundle(folder) for folder in (options.first, options.second)]
+    check_two(bundles)
+    _check_options(options, bundles)
+    dataset, backtest = opened(options, bundles, SWEEP)
+    with progress("compare", dataset.row_count) as advance:
+        backtest.run(dataset, None, advance)
+    say_what_is_missing(backtest)
+    assert backtest.pairs is not None
+    assert backtest.side_by_side is not None
+    found = _paired(options, bundles, backtest.pairs.predictions(), dataset)
+    say_side_by_side(backtest.passings, backtest.side_by_side)
+    for passing in backtest.passings:
+        say(f"digest of {passing.manifest.version}: {passing.digest}")
+    warn_of_what_was_seen(dataset, backtest)
+    if out is not None:
+        write_tables(out, backtest, found)
+        say(f"tables: {out}")
+    return 0
+
+
+def _check_options(options: argparse.Namespace, bundles: list[Bundle]) -> None:
+    first, second = (bundle.manifest for bundle in bundles)
+    if first.currency != second.currency:
+        raise OptionError(
+            f"B: got {second.version}, trained with {second.currency}, expected {first.currency} as {first.version}; "
+            "money of two currencies cannot be compared"
+        )
+    if options.cases_per_day is not None and options.cases_per_day <= 0:
+        raise OptionError(f"--cases-per-day: got {options.cases_per_day:g}, expected more than 0, such as 20")
+    if not 20 <= options.resamples <= 100_000:
+        raise OptionError(f"--resamples: got {options.resamples}, expected 20 to 100000")
+
+
+def _paired(
+    options: argparse.Namespace, bundles: list[Bundle], both: tuple[Predictions, Predictions], dataset: Dataset
+) -> PairedComparison:
+    """At equal work; said at once, with what both caught there."""
+    first, second = (bundle.manifest for bundle in bundles)
+    test, frauds = both[0], int(np.count_nonzero(both[0].is_fraud))
+    if not frauds:
+        raise DatasetError(
+            f"{dataset.path}: got no transaction known as a fraud in the period, expected some: without any nobody "
+            "knows which model is better. Bring labels with --labels FILE, or choose other days."
+        )
+    costs = Costs(first.thresholds.review_cost, first.thresholds.loss_rate, first.thresholds.alerts_per_day)
+    sides = [scored(one, costs) for one in both]
+    cases = options.cases_per_day
+    if cases is None:
+        cases = float(sides[0].accounting.alerts(first.thresholds.high)) / test.days
+        if not cases:
+            raise OptionError(
+                f"--cases-per-day: got none, and {first.version} raises no case here at its own threshold, expected "
+                "how many cases a day a team works, such as 20"
+            )
+    found = paired(
+        (first.version, both[0]),
+        (second.version, both[1]),
+        costs,
+        cases,
+        seed=options.seed,
+        resamples=options.resamples,
+    )
+    alone = [_caught(side, cases) for side in sides]
+    _say_paired(found, test, frauds, first.currency, alone)
+    return found
+
+
+def _caught(side: Scored, cases_per_day: float) -> np.ndarray:
+    """Of the frauds, those that a model catches with so many cases."""
+    threshold = side.accounting.threshold_for_alerts(cases_per_day * side.predictions.days + 1e-9)
+    caught: np.ndarray = side.by_day.running_max[side.predictions.is_fraud] >= threshold
+    return caught
+
+
+def _say_paired(
+    found: PairedComparison, test: Predictions, frauds: int, currency: str, alone: list[np.ndarray]
+) -> None:
+    days = counted(test.days, "day", "days")
+    say(f"{len(test.scores):,} labelled transactions, {days}, {counted(frauds, 'fraud', 'frauds')}")
+    for text in verdict(found, frauds, currency):
+        say(text)
+    say()
+    say(f"at equal work, {found.cases_per_day:,.4g} cases a day each; the difference is the first less the second")
+    one, other = found.money, found.other_money
+    lines = [
+        ("cases/day", f"{one.alerts_per_day:,.2f}", f"{other.alerts_per_day:,.2f}", "", ""),
+        ("frauds caught", f"{one.frauds_caught:,}", f"{other.frauds_caught:,}",
+         *_difference(found.frauds_caught, frauds, ",.1f")),
+        (f"saved, {currency}", f"{one.saved:,.0f}", f"{other.saved:,.0f}", *_difference(found.saved, 1, ",.0f")),
+        ("avg precision", "", "", *_difference(found.average_precision, 1, ".4f")),
+    ]  # fmt: skip
+    say_table([("", found.name, found.other, "difference", "95 % interval"), *lines])
+    mine, theirs = alone
+    only = int(np.count_nonzero(mine != theirs))
+    say(f"caught by one of the two alone: {only:,} of {frauds:,} frauds ({only / frauds:.1%}: sample-size --only-one)")
+    if frauds < FEW_FRAUDS:
+        warn(f"{frauds} frauds are few: the intervals are rough themselves")
+    say()
+
+
+def _difference(figure: Figure, scale: float, form: str) -> tuple[str, str]:
+    if figure.value is None:
+        return "-", "-"
+    value = format(figure.value * scale, f"+{form}")
+    if figure.low is None or figure.high is None:
+        return value, "-"
+    return value, f"{format(figure.low * scale, f'+{form}')} to {format(figure.high * scale, f'+{form}')}"

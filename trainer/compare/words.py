@@ -1,0 +1,57 @@
+"""What a comparison comes to, in words: which bundle is better, by how much, how sure; or that nobody can say."""
+
+from collections.abc import Callable
+
+from evaluation.result import Figure, PairedComparison
+from risk.words import counted
+
+FEW_FRAUDS = 20  # of fewer, the intervals are rough themselves
+
+
+def verdict(found: PairedComparison, frauds: int, currency: str) -> list[str]:
+    caught = _sentence(
+        found, found.frauds_caught, "catches", lambda share: f"{share * frauds:,.1f} frauds", f"of {frauds:,} frauds"
+    )
+    saved = _sentence(found, found.saved, "saves", lambda money: f"{money:,.0f} {currency}", "in money saved")
+    said = [text for text in (caught, saved) if text is not None]
+    if not said:
+        return [
+            f"they cannot be told apart with {counted(frauds, 'fraud', 'frauds')}: {_both(found, frauds, currency)}"
+        ]
+    if caught is None:
+        said.append(f"in frauds caught they cannot be told apart with {counted(frauds, 'fraud', 'frauds')}")
+    if saved is None:
+        said.append("in money saved they cannot be told apart")
+    return said
+
+
+def _sentence(
+    found: PairedComparison, difference: Figure, verb: str, shown: Callable[[float], str], of: str
+) -> str | None:
+    """None where the interval holds 0, or where there is none."""
+    if difference.value is None or difference.low is None or difference.high is None:
+        return None
+    if difference.low <= 0 <= difference.high:
+        return None
+    better = found.name if difference.low > 0 else found.other
+    low, high = sorted((abs(difference.low), abs(difference.high)))
+    return (
+        f"{better} is better: it {verb} {shown(abs(difference.value))} more {of} "
+        f"(95 % interval: {shown(low)} to {shown(high)} more)"
+    )
+
+
+def _both(found: PairedComparison, frauds: int, currency: str) -> str:
+    """How far apart they may be."""
+    each = [
+        _between(found, found.frauds_caught, "frauds caught", lambda share: f"{share * frauds:+,.1f}"),
+        _between(found, found.saved, "money saved", lambda money: f"{money:+,.0f} {currency}"),
+    ]
+    return "; ".join(text for text in each if text) or "neither catches any"
+
+
+def _between(found: PairedComparison, difference: Figure, what: str, shown: Callable[[float], str]) -> str:
+    if difference.value is None or difference.low is None or difference.high is None:
+        return ""
+    interval = f"between {shown(difference.low)} and {shown(difference.high)}"
+    return f"{what} by {found.name} less by {found.other}: {shown(difference.value)}, {interval}"

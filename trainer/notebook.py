@@ -1,0 +1,122 @@
+"""A few names for notebooks and scripts: the scores of `trainer score`, in memory. docs/recipes.md shows them at work.
+
+Frames are pandas DataFrames or Arrow tables; what goes in comes out, with more columns.
+"""
+
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from risk.bundle import Bundle, read_bundle
+from risk.engine import Verdict
+from risk.errors import DatasetError
+from trainer.passage import Lane, batches
+from trainer.score.scored_file import NEW_COLUMNS, check_names, new_columns, scored_rows
+from trainer.score.scoring import chunks, opened, scored
+
+__all__ = ["Bundle", "explain", "read_bundle", "score_file", "score_frame"]
+
+Frame = TypeVar("Frame", pd.DataFrame, pa.Table)
+NAME = "frame.parquet"  # in messages, where there is no file
+
+
+def score_file(
+    file: Path | str,
+    bundle: Bundle,
+    *,
+    columns: Path | str | None = None,
+    labels: Path | str | None = None,
+    without_labels: bool = False,
+    prefix: str = "",
+) -> pd.DataFrame:
+    """Every row of a file, in its order, with the columns of `trainer score` behind its own."""
+    ready = opened(Path(file), bundle, _path(columns), _path(labels), without_labels=without_labels)
+    check_names(ready.dataset, prefix)
+    with scored(ready, bundle, _nobody) as results:
+        return scored_rows(ready.dataset.source, results, prefix).to_pandas()
+
+
+def score_frame(
+    frame: Frame,
+    bundle: Bundle,
+    *,
+    columns: Path | str | None = None,
+    labels: Path | str | None = None,
+    without_labels: bool = False,
+    prefix: str = "",
+) -> Frame:
+    """The frame with the columns of `trainer score`; its own stay as they are."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = _written(frame, Path(folder))
+        ready = opened(path, bundle, _path(columns), _path(labels), without_labels=without_labels)
+        check_names(ready.dataset, prefix)
+        with scored(ready, bundle, _nobody) as results:
+            new = new_columns(results, np.arange(len(frame)))
+    named = {prefix + name: column for name, column in zip(NEW_COLUMNS.names, new, strict=True)}
+    if isinstance(frame, pd.DataFrame):
+        return frame.assign(**{name: column.to_pandas().to_numpy() for name, column in named.items()})
+    for name, column in named.items():
+        frame = frame.append_column(name, column)
+    return frame
+
+
+def explain(
+    frame: pd.DataFrame | pa.Table,
+    bundle: Bundle,
+    transaction_ids: Collection[str],
+    *,
+    columns: Path | str | None = None,
+    labels: Path | str | None = None,
+    without_labels: bool = False,
+) -> pd.DataFrame:
+    """Why these transactions scored as they did, whatever their level is: a row for each reason, the weightiest first.
+    The frame is their past, too."""
+    found: list[tuple[object, ...]] = []
+    wanted, lane = set(transaction_ids), Lane(bundle)
+    with tempfile.TemporaryDirectory() as folder:
+        path = _written(frame, Path(folder))
+        ready = opened(path, bundle, _path(columns), _path(labels), without_labels=without_labels)
+        for chunk in chunks(ready):
+            lane.learn(chunk.labels)
+            for batch in batches(chunk.rows):
+                features = lane.features(batch)
+                ids = batch.block.transaction_id
+                chosen = np.array([one in wanted for one in ids], bool) & (features.verdicts == Verdict.SCORED)
+                if chosen.any():
+                    each = zip(np.flatnonzero(chosen).tolist(), lane.explain(features, chosen), strict=True)
+                    found += [
+                        (ids[row], reason.feature, reason.value, reason.reference, reason.contribution, reason.sentence)
+                        for row, reasons in each
+                        for reason in reasons
+                    ]
+            lane.forget_old_days()
+    names = ["transaction_id", "feature", "value", "reference", "contribution", "sentence"]
+    return pd.DataFrame(found, columns=names)
+
+
+def _written(frame: pd.DataFrame | pa.Table, folder: Path) -> Path:
+    """As the file that a command would read: one way in for all."""
+    path = folder / NAME
+    try:
+        table = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DatasetError(
+            f"the frame: got a column that is of no one type ({error}), expected numbers, texts or times in each. "
+            "Convert it, for instance by .astype(str)."
+        ) from None
+    pq.write_table(table, path)
+    return path
+
+
+def _path(path: Path | str | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def _nobody(_rows: int) -> None:
+    """Nobody watches the progress."""
