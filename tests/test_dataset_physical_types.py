@@ -311,9 +311,9 @@ def test_a_folder_of_part_files_is_read_as_one_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("day=1/part.parquet", "holds the folder day=1: expected Parquet files alone"),
-        ("part.csv", "holds part.csv: expected Parquet files alone"),
-        ("_SUCCESS", "is a folder without Parquet files"),
+        ("day=1/part.parquet", "holds the folder day=1: expected CSV, Parquet or NDJSON files alone"),
+        ("book.xlsx", "holds book.xlsx: expected CSV, Parquet or NDJSON files alone"),
+        ("_SUCCESS", "is a folder without CSV, Parquet or NDJSON files"),
     ],
 )
 def test_other_folders_are_refused_with_what_to_do(name: str, message: str, tmp_path: Path) -> None:

@@ -272,20 +272,6 @@ def test_a_mapped_column_that_only_counts_the_rows_is_warned_of(world: World, tm
     assert f"{words} attributes.number: take it out" in inspect(path, "--columns", columns)
 
 
-def test_what_is_sensitive_by_its_name_is_never_learned_silently(
-    world: World, tmp_path: Path, inspect: Inspect
-) -> None:
-    """Proposed as sensitive, with what to write; and warned of in a map that says nothing of it."""
-    path, columns = saved(tmp_path, **own(world)), tmp_path / "map.toml"
-    said = inspect(path, "--write", columns)
-    assert "age: sensitive, for its name says age: it is measured by group, and no model learns from it" in said
-    assert load_map(columns).not_learned == ("age",)
-    words = 'the column age says age by its name, and models learn from it: write sensitive = ["age"]'
-    assert words not in inspect(path, "--columns", columns)
-    columns.write_text("".join(f"{x}\n" for x in columns.read_text().splitlines() if not x.startswith("sensitive")))
-    assert words in inspect(path, "--columns", columns)
-
-
 @pytest.mark.parametrize(
     ("pattern", "source"),
     [

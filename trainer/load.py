@@ -18,7 +18,7 @@ from risk.catalogue import EngineTerms, FeatureSet
 from risk.codes import Array
 from risk.dataset import Dataset, open_dataset
 from risk.dataset.column_map import ColumnMap
-from risk.dataset.parquet_file import part_files
+from risk.dataset.folder import part_files
 from risk.errors import DatasetError
 from risk.settings import Settings
 from trainer.generate import TRUTH_SUFFIX

@@ -19,6 +19,7 @@ from trainer.matrix import Matrix
 from trainer.preprocess import learn, warn_of_dropped
 from trainer.printing import Stages, say_end, say_start
 from trainer.promotion import bundle_in_use, make_current, why_not
+from trainer.quality import quality_of
 from trainer.report.write import about_training, write_report
 from trainer.reproducible import one_thread
 from trainer.splits import Parts, check_parts, parts_at_random, parts_by_time, split_days, warn_of_short_gaps
@@ -35,6 +36,12 @@ class TrainingResult(NamedTuple):
     tested: Evaluated
     external: External | None
     evaluation: Evaluation  # of the test, with the proof, and with what data of another source say
+
+
+# Belongs to a report: what looks closer at the same test.
+NOT_IN_A_BUNDLE: dict[str, Any] = {
+    "sweep": (), "marked": (), "gains": (), "segments": (), "course": None, "contributions": None, "quality": None,
+}  # fmt: skip
 
 
 def train(options: argparse.Namespace) -> int:
@@ -95,6 +102,7 @@ def learn_and_evaluate(train_options: TrainOptions, stages: Stages) -> TrainingR
         tested.evaluation,
         missing=(*tested.evaluation.missing, *candidates.absent),
         proof=proof,
+        quality=quality_of(file.replay, session),
         trials=tuple(trial for model in models for trial in model.fit.trials),
     )
     if external is not None:
@@ -139,7 +147,7 @@ def _write(train_options: TrainOptions, result: TrainingResult, stages: Stages) 
         result.evaluation, in_use=_beside_in_use(train_options, result, manifest.version, stages)
     )
     # A sweep belongs to a report and not to a bundle, and data of another source may be others next time.
-    kept = msgspec.structs.replace(evaluation, sweep=(), external=None)
+    kept = msgspec.structs.replace(evaluation, external=None, **NOT_IN_A_BUNDLE)
     manifest = msgspec.structs.replace(manifest, metrics=msgspec.to_builtins(kept))
     result.file.check_unchanged()
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from console.output import replaced
 from producer.delivery.already import Place
 from producer.replay.tally import Tally
-from risk.dataset.parquet_file import part_files
+from risk.dataset.folder import part_files
 from risk.errors import OptionError
 from risk.small_file import read_small
 

@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+from risk.dataset.folder import part_files
 from risk.dataset.lines import is_packed, read_blocks
 from risk.errors import DatasetError
 
@@ -11,10 +12,11 @@ NO_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 
 def encoding_notice(path: Path, rows_not_utf8: int) -> str | None:
     """What to say of a text file with rows that are not UTF-8; None where there is nothing to say."""
-    if not rows_not_utf8 or not _is_windows_1252(path):
+    odd = next(filter(_is_windows_1252, part_files(path)), None) if rows_not_utf8 else None
+    if odd is None:
         return None
     what = "1 row is" if rows_not_utf8 == 1 else f"{rows_not_utf8:,} rows are"
-    return f"{path}: the file looks like Windows-1252 ({what} not UTF-8); convert it: {_command(path)}"
+    return f"{odd}: the file looks like Windows-1252 ({what} not UTF-8); convert it: {_command(odd)}"
 
 
 def not_utf8_header(path: Path) -> DatasetError:

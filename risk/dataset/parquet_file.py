@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from risk.dataset.content import check_content
+from risk.dataset.folder import part_files
 from risk.dataset.source import LONGEST_TEXT_BYTES, Piece, check_once, check_width
 from risk.errors import DatasetError
 
@@ -71,37 +72,6 @@ class ParquetSource:
                 raise DatasetError(
                     f"{part}: cannot be read after row {rows} ({error}): expected a whole Parquet file. Get it again."
                 ) from error
-
-
-def part_files(path: Path) -> list[Path]:
-    """The file itself; of a folder its Parquet files by name, without what Spark and Hadoop put beside them."""
-    if not path.is_dir():
-        _check_plain(path)
-        return [path]
-    found = sorted(one for one in path.iterdir() if not one.name.startswith(("_", ".")))
-    for one in found:
-        if one.is_dir():
-            raise DatasetError(
-                f"{path}: holds the folder {one.name}: expected Parquet files alone. Write it without partitions, or"
-                " name one of the folders."
-            )
-        if one.suffix.lower() not in (".parquet", ".pq"):
-            raise DatasetError(
-                f"{path}: holds {one.name}: expected Parquet files alone. Name one file, or move the others away."
-            )
-        _check_plain(one)
-    if not found:
-        raise DatasetError(
-            f"{path}: is a folder without Parquet files: expected a CSV, Parquet or NDJSON file, or a folder of"
-            " Parquet files."
-        )
-    return found
-
-
-def _check_plain(path: Path) -> None:
-    """Who reads a pipe waits for somebody who writes, and a device may never end."""
-    if path.exists() and not path.is_file():
-        raise DatasetError(f"{path}: is not a file: expected a CSV, Parquet or NDJSON file.")
 
 
 def plain_type(type_: pa.DataType) -> pa.DataType:

@@ -11,7 +11,7 @@ import msgspec
 from console.options import settings_of
 from console.output import replaced, unfinished, writing
 from console.terminal import harmless, progress, say
-from risk.dataset import BadRow, open_dataset
+from risk.dataset import BadRow, Dataset, open_dataset
 from risk.dataset.encoding import encoding_notice
 from risk.dataset.kinds import open_source
 from risk.dataset.map_file import load_map
@@ -33,7 +33,9 @@ def run(options: argparse.Namespace) -> int:
         if report.dataset is None:
             print_incomplete(report)
             raise DatasetError(f"{options.file}: {_why_no_map(report)}")
-    print_report(report)
+        print_report(report)
+        if not report.dataset.row_count > report.dataset.bad.count:
+            raise DatasetError(f"{options.file}: {_why_none(report.dataset)}")
     if options.rejects:
         say()
         say(f"wrote {options.rejects}: {counted(report.dataset.bad.count, 'row', 'rows')} that cannot be used")
@@ -98,6 +100,14 @@ def _why_no_map(report: Report) -> str:
     if not report.looked.rows:
         return "has no rows: expected some below the names of the columns."
     return f"no map can be proposed: {'; '.join(report.proposal.comments['event_time'])}."
+
+
+def _why_none(dataset: Dataset) -> str:
+    reason, count = dataset.bad.by_reason.most_common(1)[0]
+    return (
+        f"no row can be read with this map ({count:,} of {dataset.row_count:,} have the reason {reason.value}): "
+        "expected some; no map is written. Correct the file, or write a map by hand: docs/datasets.md shows how."
+    )
 
 
 def _check_options(options: argparse.Namespace) -> None:

@@ -1,8 +1,10 @@
 """What reading a whole file with a map brings to light: counts, times, repeated ids, bad rows."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from itertools import compress
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -145,6 +147,13 @@ def facts(found: Findings, file_rows: int) -> list[tuple[str, str]]:
 def warnings(found: Findings, dataset: Dataset) -> list[str]:
     """What a person should know before trusting a model made from this."""
     said = []
+    alike = named_alike(dataset.path)
+    if alike:
+        are = counted(len(alike), "file is", "files are")
+        said.append(
+            f"one file of several: {are} named like it, such as {alike[0].name}; if they are one history, put them"
+            " into a folder and name the folder, which is read as one file"
+        )
     if found.rows < FEW_ROWS:
         rows = counted(found.rows, "readable row", "readable rows")
         said.append(f"very small: {rows}; below {FEW_ROWS:,} any result is mostly chance")
@@ -190,6 +199,14 @@ def warnings(found: Findings, dataset: Dataset) -> list[str]:
     if found.stops_train is not None and dataset.column_map.is_fraud is not None:
         said.append(f"train would refuse this file: {found.stops_train}")
     return said + [notice.removeprefix(f"{dataset.path}: ") for notice in dataset.notices]
+
+
+def named_alike(path: Path) -> list[Path]:
+    """Files beside it whose names differ from its own in digits alone: 2024-01.csv and 2024-02.csv."""
+    if path.is_dir() or not re.search(r"\d", path.name):
+        return []
+    pattern = re.compile(r"\d+".join(map(re.escape, re.split(r"\d+", path.name))))
+    return sorted(one for one in path.parent.iterdir() if one.name != path.name and pattern.fullmatch(one.name))
 
 
 def _shown(row: BadRow) -> str:
