@@ -85,7 +85,9 @@ def written(tmp_path_factory):
 def test_all_files_are_there(written):
     folder, _, _ = written
     names = {path.name for path in folder.iterdir()}
-    assert names == {"metrics.json", "classification_report.csv", "report.html"} | {f"{name}.png" for name in PLOTS}
+    assert names == {"metrics.json", "classification_report.csv", "report.html", "model-card.md"} | {
+        f"{name}.png" for name in PLOTS
+    }
 
 
 def test_metrics_are_the_figures_and_what_they_are_about(written):

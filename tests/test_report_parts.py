@@ -5,11 +5,12 @@ from msgspec.structs import replace
 
 from evaluation.comparison import Context, compare
 from evaluation.contributions import ContributionSample
+from evaluation.data_quality import DataQuality, FeatureQuality
 from evaluation.segments import Grouping
 from risk.clock import DAY
 from tests.evidence_cases import contender, evaluation_of, thrown
 from tests.test_evidence_report import ABOUT, COSTS, QUICK, Page
-from trainer.report.page import page
+from trainer.report.page import model_card, page
 from trainer.report.plots import draw_plots
 from trainer.report.write import write_report
 
@@ -80,3 +81,30 @@ def test_contributions_are_drawn_with_what_features_mean():
     assert "on 60 test transactions, 5 of them frauds" in read
     assert "amount amount of it" in read
     assert "<channel>" in read
+
+
+QUALITY = DataQuality(1200, 1000, {"bad_time": 170, "refund": 7}, 20, 3, 5, 11, (
+    FeatureQuality("amount", 0.0, 0.125, 0.0123, None), FeatureQuality("channel", 0.0, 0.0, None, 0.321)), 50_000,
+)  # fmt: skip
+
+
+def test_what_the_data_lack_is_on_the_page():
+    evaluation = replace(evaluation_of("m", 0.4, 0.9), quality=QUALITY)
+    read = " ".join(" ".join(Page(page(evaluation, ABOUT, [])).text).split())
+    for words in ("Could not be read 177", "bad_time 170", "refund 7", "amount 0.0 % 12.5 % 1.2 %", "32.1 %"):
+        assert words in read
+
+
+def test_the_model_card_says_what_a_reviewer_asks():
+    """Data, period, figures, limits, groups; a name from the data is no markup."""
+    evaluation = replace(evaluation_of("m", 0.4, 0.9), quality=QUALITY, missing=("No <kind> was *given*.",))
+    about = {**ABOUT, "periods": {"test": "2024-01-01 to 2024-02-01"}, "transactions": 4711}
+    card = model_card(evaluation, about)
+    gain = evaluation.winner.money.gain
+    for words in ("# Model card: strong-0a1b2c3d", "- transactions: 4,711", "- test: 2024-01-01 to 2024-02-01",
+                  "1,200 in the file, 1,000 used, 177 that could not be read", "- file: cards \\<&\\> more.csv",
+                  "- No \\<kind\\> was \\*given\\*.", "| average precision | 0.400 |", "No attribute was declared",
+                  f"| saved, net of review costs | EUR {gain.value:,.2f} |"):  # fmt: skip
+        assert words in card, words
+    assert "{{" not in card
+    assert "drawn at random" in model_card(replace(evaluation, is_random=True), about)

@@ -19,6 +19,7 @@ from trainer.matrix import Matrix
 from trainer.preprocess import learn, warn_of_dropped
 from trainer.printing import Stages, say_end, say_start
 from trainer.promotion import make_current, why_not
+from trainer.quality import quality_of
 from trainer.report.write import about_training, write_report
 from trainer.reproducible import one_thread
 from trainer.splits import Parts, check_parts, parts_at_random, parts_by_time, split_days, warn_of_short_gaps
@@ -34,6 +35,12 @@ class TrainingResult(NamedTuple):
     tested: Evaluated
     external: External | None
     evaluation: Evaluation  # of the test, with the proof, and with what data of another source say
+
+
+# Belongs to a report: what looks closer at the same test.
+NOT_IN_A_BUNDLE: dict[str, Any] = {
+    "sweep": (), "marked": (), "gains": (), "segments": (), "course": None, "contributions": None, "quality": None,
+}  # fmt: skip
 
 
 def train(options: argparse.Namespace) -> int:
@@ -94,6 +101,7 @@ def learn_and_evaluate(train_options: TrainOptions, stages: Stages) -> TrainingR
         tested.evaluation,
         missing=(*tested.evaluation.missing, *candidates.absent),
         proof=proof,
+        quality=quality_of(file.replay, session),
         trials=tuple(trial for model in models for trial in model.fit.trials),
     )
     if external is not None:
@@ -134,7 +142,7 @@ def write_evidence(
 def _write(train_options: TrainOptions, result: TrainingResult, stages: Stages) -> tuple[Manifest, bool]:
     """Report and bundle; whether the bundle is new."""
     # A sweep belongs to a report and not to a bundle, and data of another source may be others next time.
-    kept = msgspec.structs.replace(result.evaluation, sweep=(), external=None)
+    kept = msgspec.structs.replace(result.evaluation, external=None, **NOT_IN_A_BUNDLE)
     manifest = manifest_of_result(train_options, result, stages, msgspec.to_builtins(kept))
     result.file.check_unchanged()
 

@@ -21,11 +21,16 @@ def swarms(sample: ContributionSample) -> Figure:
         values, added = sample.values[rows, column], sample.contributions[rows, column]
         ranks = np.searchsorted(np.sort(values), values, side="left") / len(values)
         heights = place + _spread_apart(added)
-        low, high = ranks < 1 / 3, ranks >= 2 / 3
+        is_number = sample.names[column] not in sample.words  # of a category no value is high
+        low, high = (ranks < 1 / 3) & is_number, (ranks >= 2 / 3) & is_number
         for colour, mine in ((BLUE, low), (MUTED, ~low & ~high), (ORANGE, high)):
             axes.plot(added[mine], heights[mine], marker="o", markersize=2.6, color=colour, alpha=0.75,
                       linestyle="none", markeredgewidth=0)  # fmt: skip
-    for colour, name in ((ORANGE, "highest third of its values"), (MUTED, "middle"), (BLUE, "lowest third")):
+    for colour, name in (
+        (ORANGE, "highest third of its values"),
+        (MUTED, "middle, or a category"),
+        (BLUE, "lowest third"),
+    ):
         axes.plot([], [], marker="o", markersize=5, color=colour, linestyle="none", label=name)
     axes.set_yticks(range(len(strongest)), [one_line(sample.names[column]) for column in strongest])
     axes.tick_params(axis="y", length=0)

@@ -3,6 +3,7 @@
 Its sentences and tables are in `templates/`, over an Evaluation; what a template cannot say well is here.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -41,6 +42,32 @@ def page(evaluation: Evaluation, about: Mapping[str, Any], plots: Sequence[Plot]
             sections={name: rows for name, rows in sections.items() if rows},
         )
     )
+
+
+CARD_FACTS = ("file", "SHA-256 of the file", "transactions", "from", "to", "currency", "label delay", "features")
+
+
+def model_card(evaluation: Evaluation, about: Mapping[str, Any]) -> str:
+    """In Markdown: what a reviewer of models asks first."""
+    environment = _environment()
+    environment.autoescape = False
+    environment.filters["plain"] = _markdown
+    text = environment.get_template("model-card.md").render(
+        name=_markdown(about.get("version", evaluation.champion)),
+        evaluation=evaluation,
+        champion=evaluation.winner,
+        about=about,
+        money=wording.money(str(about.get("currency", ""))),
+        doubt=wording.caution(evaluation),
+        FACTS=CARD_FACTS,
+        said=lambda figure, form: wording.NOTHING if figure.value is None else form(figure.value),
+    )
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _markdown(value: Any) -> str:
+    """Names come from data: shown as they are, and no markup."""
+    return re.sub(r"([\\`*_{}\[\]<>#|!])", r"\\\1", " ".join(_plain_value(value).split()))
 
 
 def _environment() -> Environment:

@@ -1,5 +1,5 @@
-"""A report's files: metrics.json, classification_report.csv, report.html and a PNG of each plot. And what they say of
-the data and the run.
+"""A report's files: metrics.json, classification_report.csv, report.html, model-card.md and a PNG of each plot. And
+what they say of the data and the run.
 """
 
 import csv
@@ -21,7 +21,7 @@ from trainer.families import DETECTORS, ENSEMBLE, HYBRID
 from trainer.families.ensemble import shares_in_words
 from trainer.fit import Served, Session
 from trainer.load import External
-from trainer.report.page import page
+from trainer.report.page import model_card, page
 from trainer.report.plot_style import Plot, write_png
 from trainer.report.plots import draw_plots
 from trainer.splits import Part, Parts
@@ -62,6 +62,7 @@ def write_report(
     for plot in plots:
         write_png(plot, folder)
     _write(folder / "report.html", page(evaluation, about, plots))
+    _write(folder / "model-card.md", model_card(evaluation, about))
 
 
 def _write(path: Path, text: str) -> None:
