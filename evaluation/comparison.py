@@ -68,6 +68,7 @@ class Context(NamedTuple):
     groupings: Sequence[Grouping] = ()
     unlabelled: Array = np.empty(0, np.int64)  # times of transactions of the period that have no label
     is_random: bool = False  # rows were drawn, whatever their times
+    is_refit: bool = False  # the champion was fitted again: its validation is that of its first fit
 
 
 NO_CONTEXT = Context()
@@ -111,6 +112,9 @@ def compare(
     best = None if truth is None else BestPossible(truth, test, drawn(len(samples) - 1))
     evaluated = [each.evaluated(drawn(place), best, is_baseline=place >= len(models)) for place, each in enumerate(own)]
     again = None if first_fit is None else refit_of(winner.test, evaluated[first], first_fit.test, evaluated.pop())
+    # Scores of another fit would look like a drift.
+    of_test = first_fit.test.scores if first_fit else None if context.is_refit else test.scores
+    drifted = winner.validation.scores, of_test
     return Evaluation(
         champion=champion,
         costs=costs,
@@ -133,8 +137,9 @@ def compare(
         missing=missing(test, tuple(draws), main.cards, has_importances=bool(winner.importances)),
         sweep=sweep(main.scored.accounting, winner.threshold),
         segments=tuple(segments_of(test, winner.threshold, grouping) for grouping in context.groupings),
-        course=course_of(test, winner.validation.scores, winner.threshold, main.policy.columns, context.unlabelled),
+        course=course_of(test, drifted, winner.threshold, main.policy.columns, context.unlabelled),
         is_random=context.is_random,
+        is_refit=context.is_refit,
         contributions=contributions_of(winner.contributions),
         refit=again,
         gains=gain_rows(test),

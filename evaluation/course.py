@@ -15,15 +15,21 @@ FEWEST_ROWS = 200  # a drift of fewer is mostly chance
 
 
 def course_of(
-    test: Predictions, validation: Array, threshold: float, columns: Mapping[str, Array], unlabelled: Array
+    test: Predictions,
+    drifted: tuple[Array, Array | None],
+    threshold: float,
+    columns: Mapping[str, Array],
+    unlabelled: Array,
 ) -> Course | None:
-    """`validation`: the scores there. `columns`: what each row adds to the sums of cases (evaluation.money).
-    `unlabelled`: the times of the period's transactions that have no label, so that they are not taken for genuine."""
+    """`drifted`: the scores of validation, and those of the test by the same fit. `columns`: what each row adds to the
+    sums of cases (evaluation.money). `unlabelled`: the times of the period's transactions that have no label, so that
+    they are not taken for genuine."""
     if not len(test.event_times):
         return None
     days, unlabelled_days = test.event_times // DAY, unlabelled // DAY
     every = np.concatenate([days, unlabelled_days])
     first, last = int(every.min()), int(every.max())
+    before, after = drifted
     flagged = test.scores >= threshold
 
     def stretches(length: int, *, with_drift: bool) -> tuple[Stretch, ...]:
@@ -49,13 +55,13 @@ def course_of(
                 frauds_caught=int(caught[place]),
                 value=saved[place] + lost[place],
                 saved=saved[place],
-                drift=stability(validation, test.scores[places == place]) if with_drift else None,
+                drift=stability(before, after[places == place]) if with_drift and after is not None else None,
             )
             for place in range(count)
         )
 
     weeks = stretches(WEEK, with_drift=True)
-    return Course(stretches(1, with_drift=False), weeks, stability(validation, test.scores))
+    return Course(stretches(1, with_drift=False), weeks, None if after is None else stability(before, after))
 
 
 def stability(before: Array, after: Array) -> float | None:

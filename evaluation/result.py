@@ -380,6 +380,7 @@ class Evaluation(Struct, frozen=True, omit_defaults=True):
     folds: tuple[Fold, ...] | None = None  # of a report that was made again
     folds_follow_a_search: bool | None = None  # or another choice on validation, which no fold makes again
     is_random: bool = False  # the rows of the test were drawn, whatever their times
+    is_refit: bool = False  # the champion was fitted again after validation chose
     quality: DataQuality | None = None
     contributions: Contributions | None = None  # None where the champion's family has no exact ones
     segments: tuple[Segments, ...] = ()

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from evaluation.comparison import Context, compare
 from evaluation.course import course_of, stability
 from evaluation.money import of_probability, scored
 from evaluation.result import Costs
 from risk.clock import DAY
-from tests.evidence_cases import FIRST_DAY, thrown
+from tests.evidence_cases import FIRST_DAY, contender, thrown
 
 TEST = thrown(2, lift=3.0, days=10)
 THRESHOLD = 0.2
@@ -15,9 +16,8 @@ THRESHOLD = 0.2
 
 def course(test=TEST, unlabelled=()):
     policy = of_probability("one", scored(test, Costs(5, 1, None)), THRESHOLD)
-    return course_of(
-        test, thrown(1, lift=3.0).scores, THRESHOLD, policy.columns, np.array(unlabelled, np.int64)
-    ), policy
+    drifted, silent = (thrown(1, lift=3.0).scores, test.scores), np.array(unlabelled, np.int64)
+    return course_of(test, drifted, THRESHOLD, policy.columns, silent), policy
 
 
 def test_days_and_weeks_add_up_to_the_test():
@@ -59,3 +59,22 @@ def test_the_week_whose_scores_moved_is_the_one_that_drifts():
     moved = TEST._replace(scores=np.where(late, np.minimum(TEST.scores * 3, 1), TEST.scores))
     first, second = course(moved)[0].weeks
     assert second.drift > 10 * first.drift
+
+
+def test_a_second_fit_is_no_drift():
+    """Its scores are others than its first fit's, which validation knows: drift is of the first, or is not said."""
+    validation, test = thrown(1, lift=3.0), thrown(2, lift=3.0)
+    first = contender("one", validation, test)
+    again = first._replace(test=test._replace(scores=np.minimum(test.scores * 3, 1)))
+    said = {}
+    for name, first_fit, context in (
+        ("first", None, Context()),
+        ("again", first, Context(is_refit=True)),
+        ("elsewhere", None, Context(is_refit=True)),
+    ):  # fmt: skip
+        winner = first if name == "first" else again
+        evaluation = compare([winner], [], "one", None, Costs(5, 1, None), seed=1, resamples=20, first_fit=first_fit,
+                             context=context)  # fmt: skip
+        said[name] = evaluation.course.drift
+    assert said["again"] == said["first"]
+    assert said["elsewhere"] is None

@@ -120,7 +120,7 @@ def evaluate(session: Session, candidates: Candidates, sample: Sample, *, with_m
             Costs(plan.review_cost, plan.loss_rate, plan.alerts_per_day),
             seed=plan.seed,
             resamples=plan.resamples,
-            context=context_of(sample.matrix, sample.part),
+            context=context_of(sample.matrix, sample.part)._replace(is_refit=serving.model is not champion),
             first_fit=first_fit,
         )
     return Evaluated(evaluation, models, baselines)
