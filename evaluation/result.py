@@ -208,6 +208,24 @@ class PairedComparison(Struct, frozen=True):
     average_precision: Figure
 
 
+class InUse(Struct, frozen=True):
+    """The champion beside the bundle that was in use when it was trained, on the rows of the test."""
+
+    version: str
+    margin: float  # the share of all frauds by which the champion may catch fewer
+    comparison: PairedComparison | None
+    not_compared: str | None = None  # why there is none
+    caution: str | None = None  # why it is not quite fair
+
+    @property
+    def is_as_good(self) -> bool:
+        """It caught no fewer frauds at equal work, or not so many fewer that the interval reaches beyond the margin."""
+        more = None if self.comparison is None else self.comparison.frauds_caught
+        if more is None or more.value is None:
+            return False
+        return more.value >= 0 or (more.value if more.low is None else more.low) >= -self.margin
+
+
 class Proof(Struct, frozen=True):
     """That the served model is the trained one: what was compared, and came out right."""
 
@@ -358,6 +376,7 @@ class Evaluation(Struct, frozen=True, omit_defaults=True):
     proof: Proof | None = None
     external: "Evaluation | None" = None  # the same models on data of another source
     refit: Refit | None = None
+    in_use: InUse | None = None  # none where nothing was in use
     folds: tuple[Fold, ...] | None = None  # of a report that was made again
     folds_follow_a_search: bool | None = None  # or another choice on validation, which no fold makes again
     is_random: bool = False  # the rows of the test were drawn, whatever their times

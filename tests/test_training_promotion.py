@@ -4,14 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from console.start import EXIT_OK
-from evaluation.result import Evaluation
+from console.start import EXIT_FAILED, EXIT_OK
+from evaluation.comparison import paired
+from evaluation.result import Costs, Evaluation, Figure, InUse
 from risk.clock import DAY, to_text
-from tests.evidence_cases import evaluation_of
+from tests.evidence_cases import evaluation_of, thrown
 from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.promotion import why_not
+from trainer.report.wording import beside_in_use
 
 
 def figures(champion: float | None, amount: float | None = None, fraud_share: float = 0.01) -> Evaluation:
@@ -19,18 +22,58 @@ def figures(champion: float | None, amount: float | None = None, fraud_share: fl
 
 
 def test_a_champion_must_beat_chance_and_the_amount() -> None:
-    assert why_not(figures(0.3, 0.2)) is None
-    assert why_not(figures(0.3)) is None
-    assert why_not(figures(0.2, 0.2)) is None
-    assert why_not(figures(0.2, 0.3)) == "its average precision in the test is 0.2000, and amount alone reached 0.3000"
-    assert why_not(figures(0.01, 0.001)) is not None, "what is constant ranks as chance does"
-    assert why_not(figures(0.009, 0.001)) == (
+    assert why_not(figures(0.3, 0.2), None) is None
+    assert why_not(figures(0.3), None) is None
+    assert why_not(figures(0.2, 0.2), None) is None
+    amount = "its average precision in the test is 0.2000, and amount alone reached 0.3000"
+    assert why_not(figures(0.2, 0.3), None) == amount
+    assert why_not(figures(0.01, 0.001), None) is not None, "what is constant ranks as chance does"
+    assert why_not(figures(0.009, 0.001), "old") == (
         "its average precision in the test is 0.0090, and chance (the share of fraud) reached 0.0100"
     )
 
 
-def test_where_the_test_has_no_fraud_nothing_speaks_against_it() -> None:
-    assert why_not(figures(None, None, 0.0)) is None
+def test_where_the_test_has_no_fraud_nothing_that_is_in_use_is_replaced() -> None:
+    assert why_not(figures(None, None, 0.0), None) is None
+    assert why_not(figures(None, None, 0.0), "old") == (
+        "its test has no fraud, so nothing says that it is as good as old, which is in use"
+    )
+
+
+def beside(value: float, low: float, high: float, margin: float = 0.02) -> InUse:
+    one = thrown(1, rows=300)
+    both = paired(("new", one), ("old", one), Costs(5, 1, None), 5, seed=1, resamples=20)
+    return InUse("old", margin, replace(both, frauds_caught=Figure(value, low, high)))
+
+
+@pytest.mark.parametrize(
+    ("in_use", "is_as_good"),
+    [
+        (beside(0.05, 0.01, 0.09), True),
+        (beside(0.0, -0.09, 0.09), True),  # no worse here, whatever the luck of a small test
+        (beside(-0.01, -0.02, 0.0), True),  # worse by no more than the margin
+        (beside(-0.01, -0.021, 0.0), False),
+        (beside(-0.01, -0.021, 0.0, margin=0.03), True),
+        (InUse("old", 0.02, None, "its currency is USD and not EUR"), False),
+    ],
+)
+def test_it_must_be_as_good_as_what_is_in_use(in_use: InUse, is_as_good: bool) -> None:
+    """Of a comparison with another bundle than the one in use now nothing follows."""
+    found = replace(figures(0.3, 0.2), in_use=in_use)
+    assert in_use.is_as_good == is_as_good
+    assert (why_not(found, "old") is None) == is_as_good
+    assert why_not(found, "another") is None
+    assert why_not(found, None) is None
+
+
+def test_what_is_said_of_the_bundle_in_use_has_both_shares_and_the_interval() -> None:
+    (said, verdict) = beside_in_use(beside(-0.01, -0.021, 0.0), "EUR")
+    assert "a difference of \N{MINUS SIGN}1.0 % (\N{MINUS SIGN}2.1 % to +0.0 %)" in said
+    assert "at most 5.0 cases a day" in said
+    assert verdict == "So it is worse by perhaps more than the margin of 2.0 % of the frauds."
+    assert beside_in_use(beside(0.01, -0.1, 0.1), "EUR")[1] == "So it is at least as good."
+    caution = beside_in_use(replace(beside(0.01, -0.1, 0.1), caution="it knows them"), "EUR")[2]
+    assert caution == "Not quite fair: it knows them."
 
 
 def turned(folder: Path) -> Path:
@@ -59,7 +102,11 @@ def test_a_model_that_is_worse_than_chance_is_written_and_not_put_in_use(
     (bundle,) = (tmp_path / "models").iterdir()
     assert f"warning: {bundle.name} was NOT put in use: its average precision in the test is 0.0" in said.err
     assert "chance (the share of fraud) reached" in said.err
-    assert main(["promote", bundle.name, "--models", str(tmp_path / "models")], {}) == EXIT_OK
+    assert main(["promote", bundle.name, "--models", str(tmp_path / "models")], {}) == EXIT_FAILED
+    said = capsys.readouterr().err
+    assert f"VERSION: got {bundle.name}, expected a bundle that its evaluation does not speak against" in said
+    assert not (tmp_path / "models" / "current").exists()
+    assert main(["promote", bundle.name, "--models", str(tmp_path / "models"), "--force"], {}) == EXIT_OK
     assert (tmp_path / "models" / "current").read_text() == f"{bundle.name}\n"
 
 
@@ -77,3 +124,74 @@ def test_a_bundle_that_is_not_to_be_promoted_leaves_the_one_in_use(
     assert main([*command, "--review-cost", "9", "--no-promote"], {}) == EXIT_OK
     assert (tmp_path / "models" / "current").read_text() == in_use
     assert "not in use  `python -m trainer promote logistic-" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A history, and a good bundle of it in use."""
+    folder = tmp_path_factory.mktemp("in_use")
+    command = ["generate", "cards", str(folder / "c.parquet"), "--customers", "120", "--days", "110"]
+    assert main(command, {}) == EXIT_OK
+    (folder / "few.toml").write_text("[lightgbm]\nn_estimators = 40\n")
+    assert main(training(folder, "--model", "lightgbm", "--params", str(folder / "few.toml")), {}) == EXIT_OK
+    return folder
+
+
+def training(place: Path, *more: str) -> list[str]:
+    return ["train", str(place / "c.parquet"), "--models", str(place / "models"), "--reports", str(place / "reports"),
+            *QUICK, *more]  # fmt: skip
+
+
+def newest(place: Path, kind: str) -> str:
+    (version,) = (path.name for path in (place / "models").glob(f"{kind}-*"))
+    return version
+
+
+def test_what_is_worse_than_the_bundle_in_use_is_not_put_in_use_and_promote_says_so(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An isolation forest knows no frauds. Its report says the same."""
+    in_use = (place / "models" / "current").read_text().strip()
+    assert main(training(place, "--model", "isolation-forest", "--alerts-per-day", "2"), {}) == EXIT_OK
+    said, version = capsys.readouterr(), newest(place, "isolation-forest")
+    assert f"Beside {in_use}, which was in use, each with at most 2.0 cases a day in the test" in said.out
+    assert f"warning: {version} was NOT put in use: " in said.err
+    assert (place / "models" / "current").read_text().strip() == in_use
+    assert f"Beside {in_use}" in (place / "reports" / version / "report.html").read_text()
+
+    promotion = ["promote", version, "--models", str(place / "models")]
+    assert main(promotion, {}) == EXIT_FAILED
+    assert f"VERSION: got {version}, expected a bundle that its evaluation does not" in capsys.readouterr().err
+    assert main([*promotion, "--force"], {}) == EXIT_OK
+    assert main(["promote", in_use, "--models", str(place / "models")], {}) == EXIT_OK
+    assert f"{in_use} was never compared with {version}" in capsys.readouterr().err
+
+
+def test_trained_again_it_is_in_use_already_and_compared_with_nothing(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_use = (place / "models" / "current").read_text().strip()
+    assert main(training(place, "--model", "lightgbm", "--params", str(place / "few.toml")), {}) == EXIT_OK
+    said = capsys.readouterr()
+    assert "Beside" not in said.out
+    assert f"in use      {in_use} is the current one" in said.out
+
+
+def test_a_bundle_of_another_label_delay_cannot_be_compared_and_is_not_replaced(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_use = (place / "models" / "current").read_text().strip()
+    assert main(training(place, "--model", "logistic", "--label-delay", "5d"), {}) == EXIT_OK
+    said = capsys.readouterr()
+    assert f"{in_use}, which was in use, could not be compared: its label delay days is 7 and not 5." in said.out
+    assert f"it cannot be compared with {in_use}, which is in use" in said.err
+    assert (place / "models" / "current").read_text().strip() == in_use
+
+
+def test_a_bundle_in_use_that_learned_from_the_days_of_the_test_is_said_to_be_flattered(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was fitted until validation ended on 2024-11-30; the test here begins before that."""
+    periods = ["--train", "..2024-11-10", "--test", "2024-11-17..2024-12-10"]
+    assert main(training(place, "--model", "random-forest", "--no-promote", *periods), {}) == EXIT_OK
+    assert "Not quite fair: lightgbm-" in capsys.readouterr().out

@@ -3,23 +3,28 @@
 import time
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
-from evaluation.comparison import ModelPredictions, compare
-from evaluation.ranking import areas
-from evaluation.result import Costs, Evaluation
-from risk.bundle import LearnedNumber
-from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES
+from evaluation.comparison import ModelPredictions, compare, paired
+from evaluation.money import scored
+from evaluation.ranking import Predictions, areas
+from evaluation.result import Costs, Evaluation, InUse
+from risk.bundle import Bundle, LearnedNumber, Manifest
+from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES, EngineTerms, FeatureSet
+from risk.clock import date_ms, to_text
 from risk.codes import Array
 from risk.errors import OptionError
-from risk.model import Model
+from risk.model import Model, model_of
+from risk.scorer import Preparation
 from trainer.calibrate import Calibrated, predictions_of
 from trainer.contributions import contribution_sample
 from trainer.fit import FittedModel, Served, Session
 from trainer.groupings import context_of
 from trainer.matrix import Matrix
-from trainer.promotion import AMOUNT_ALONE
+from trainer.promotion import AMOUNT_ALONE, learned_days
 from trainer.splits import Part
+from trainer.train_options import Plan
 
 FIRST_FIT = "{}, first fit"
 WITHOUT_PAST = "{} without history and ledger"
@@ -144,6 +149,60 @@ def _predicted(
         thresholds.medium,
         important,
         speed,
+    )
+
+
+def beside_in_use(
+    bundle: Bundle, terms: EngineTerms, tested: Evaluated, sample: Sample, plan: Plan, margin: float
+) -> InUse:
+    """The champion and the bundle in use on the test rows, each by its own preparation, at equal work: as many cases a
+    day as the cap allows, or else as the bundle in use raises there, which is what the team is used to."""
+    manifest, test, evaluation = bundle.manifest, sample.part, tested.evaluation
+    why = _why_not_compared(manifest, terms, sample.matrix.feature_set)
+    if why is not None:
+        return InUse(manifest.version, margin, None, why)
+    model = model_of(bundle.onnx, len(manifest.features), str(bundle.folder), manifest.scored_by)
+    raw = model.raw_scores(sample.matrix.prepared(Preparation(manifest.features), test.rows))
+    theirs = predictions_of(sample.matrix, test, raw, manifest.calibration)
+    (ours,) = (each.test for each in tested.models if each.name == evaluation.champion)
+    raised = int(scored(theirs, evaluation.costs).accounting.alerts(manifest.thresholds.high))
+    cases = max(raised / test.days, 1.0) if plan.alerts_per_day is None else plan.alerts_per_day
+    comparison = paired(
+        (evaluation.champion, ours),
+        (manifest.version, theirs),
+        evaluation.costs,
+        cases,
+        seed=plan.seed,
+        resamples=plan.resamples,
+    )
+    return InUse(manifest.version, margin, comparison, None, _why_unfair(manifest, ours))
+
+
+def _why_not_compared(manifest: Manifest, terms: EngineTerms, features: FeatureSet) -> str | None:
+    other = [
+        f"its {name.removesuffix('_ms').replace('_', ' ')} is {value} and not {getattr(terms, name)}"
+        for name, value in msgspec.structs.asdict(manifest.terms).items()
+        if value != getattr(terms, name)
+    ]
+    there = {feature.name for feature in (*features.numbers, *features.categories)}
+    lacking = [feature.name for feature in manifest.features if feature.name not in there]
+    if lacking:
+        other.append(f"it wants {', '.join(lacking)}, which cannot be computed from this history")
+    return "; ".join(other) or None
+
+
+def _why_unfair(manifest: Manifest, test: Predictions) -> str | None:
+    days = learned_days(manifest.training)
+    first, until = (
+        (manifest.training_data.first_event, manifest.training_data.last_event + 1)
+        if days is None
+        else (date_ms(days.first), date_ms(days.until))
+    )
+    if not len(test.event_times) or first > test.event_times.max() or until <= test.event_times.min():
+        return None
+    return (
+        f"{manifest.version} learned from days of this test ({to_text(first)[:10]} to {to_text(until - 1)[:10]}): if "
+        "they are of the same data, it knows them by heart, and the comparison flatters it"
     )
 
 

@@ -63,8 +63,17 @@ RESAMPLES = Number(
 )
 REVIEW_COST = Number("--review-cost", number, 5.0, 0, 1e12, "COST", "of one case, in the data's currency (5)")
 LOSS_RATE = Number("--loss-rate", number, 1.0, 0, 1e6, "SHARE", "of a missed fraud's amount that is lost (1)")
+MARGIN = Number(
+    "--margin",
+    number,
+    0.02,
+    0,
+    1,
+    "SHARE",
+    "of frauds: how many fewer than the bundle in use it may catch (0.02)",
+)
 ALERTS_PER_DAY = Number("--alerts-per-day", number, None, 0, 1e12, "N", "more cases than these cannot be worked")
-NUMBERS = (SEARCH, SEED, RESAMPLES, REVIEW_COST, LOSS_RATE, ALERTS_PER_DAY)
+NUMBERS = (SEARCH, SEED, RESAMPLES, REVIEW_COST, LOSS_RATE, ALERTS_PER_DAY, MARGIN)
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -132,6 +141,7 @@ def _register_train(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     SEED.add(command)
     _add_evidence(command)
     add("--no-refit", action="store_true", help="serve the champion as it was fitted before validation")
+    MARGIN.add(command)
     add("--no-promote", action="store_true", help="write the bundle, and leave the one in use as it is")
     command.set_defaults(run=_train)
 

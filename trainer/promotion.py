@@ -48,12 +48,13 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         description="Make a bundle the current one, after it was read and checked.",
         epilog=epilog(
             "python -m trainer promote lightgbm-1a2b3c4d",
-            notes="Workers take it at their next start.",
+            notes="Workers take it at their next start. What its test speaks against is refused without --force.",
             done="it is in use",
             failed="the one that was in use still is; the last line says why",
         ),
     )
     promotion.add_argument("version", metavar="VERSION", help="as models lists it")
+    promotion.add_argument("--force", action="store_true", help="even if its evaluation speaks against it")
     add_models(promotion)
     promotion.set_defaults(run=run_promote)
 
@@ -96,9 +97,17 @@ def run_promote(options: argparse.Namespace) -> int:
     except BundleError as error:
         before = None
         notice(f"{error} It is replaced.")
-    version = named_bundle(options.models, options.version).manifest.version
+    manifest = named_bundle(options.models, options.version).manifest
+    version, evaluation = manifest.version, evaluation_of(manifest)
+    other = before if before != version else None
+    against = None if evaluation is None else why_not(evaluation, other)
+    if against is not None and not options.force:
+        raise OptionError(f"VERSION: got {version}, expected a bundle that its evaluation does not speak against: "
+                          f"{against}. --force puts it in use all the same")  # fmt: skip
+    if other and (evaluation is None or evaluation.in_use is None or evaluation.in_use.version != other):
+        notice(f"{version} was never compared with {other}, which was in use until now")
     make_current(options.models, version)
-    say(f"{version} is in use now" + (f"; before: {before}" if before and before != version else ""))
+    say(f"{version} is in use now" + (f"; before: {before}" if other else ""))
     return 0
 
 
@@ -111,6 +120,17 @@ def make_current(models: Path, version: str) -> None:
 
 def current_version(models: Path) -> str | None:
     return current_bundle(models).name if os.path.lexists(models / CURRENT) else None
+
+
+def bundle_in_use(models: Path, *, is_said: bool = False) -> Bundle | None:
+    """None where nothing is in use, or nothing that can be used, which may be said."""
+    try:
+        version = current_version(models)
+        return None if version is None else bundle_of_version(models, version)
+    except BundleError as error:
+        if is_said:
+            notice(f"{error} It counts as if nothing were in use.")
+        return None
 
 
 def versions(models: Path) -> list[str]:
@@ -134,7 +154,8 @@ def named_bundle(models: Path, version: str) -> Bundle:
 
 def _cells(manifest: Manifest) -> tuple[str, ...]:
     thresholds, training = manifest.thresholds, manifest.training
-    tested = _champion(manifest)
+    evaluation = evaluation_of(manifest)
+    tested = None if evaluation is None else evaluation.model(manifest.model)
     return (
         manifest.version,
         f"{manifest.training_data.transactions:,}",
@@ -169,26 +190,35 @@ def _figure(champion: ModelEvaluation | None, name: str) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _champion(manifest: Manifest) -> ModelEvaluation | None:
-    """Its own figures; None of a bundle that somebody made without any."""
+def evaluation_of(manifest: Manifest) -> Evaluation | None:
+    """None of a bundle that somebody made without any."""
     try:
-        return msgspec.convert(manifest.metrics, Evaluation).model(manifest.model)
+        return msgspec.convert(manifest.metrics, Evaluation)
     except msgspec.ValidationError:
         return None
 
 
-def why_not(evaluation: Evaluation) -> str | None:
-    """What speaks against the champion in the test; None where nothing does, or where nothing can be said."""
+def why_not(evaluation: Evaluation, in_use: str | None) -> str | None:
+    """What speaks against the champion, where `in_use` would be replaced by it; None where nothing does."""
     reached = _average_precision(evaluation, evaluation.champion)
     if reached is None:
-        return None
+        if in_use is None:
+            return None
+        return f"its test has no fraud, so nothing says that it is as good as {in_use}, which is in use"
     chance, amount = evaluation.test.fraud_share, _average_precision(evaluation, AMOUNT_ALONE)
     better = []
     if chance is not None and chance >= reached:
         better.append(f"chance (the share of fraud) reached {chance:.4f}")
     if amount is not None and amount > reached:
         better.append(f"{AMOUNT_ALONE} reached {amount:.4f}")
-    return f"its average precision in the test is {reached:.4f}, and {' and '.join(better)}" if better else None
+    if better:
+        return f"its average precision in the test is {reached:.4f}, and {' and '.join(better)}"
+    beside = evaluation.in_use
+    if beside is None or beside.version != in_use or beside.is_as_good:
+        return None
+    if beside.comparison is None:
+        return f"it cannot be compared with {in_use}, which is in use: {beside.not_compared}"
+    return f"it is worse than {in_use}, which is in use, by more than the margin of {beside.margin:.1%} of the frauds"
 
 
 def _average_precision(evaluation: Evaluation, name: str) -> float | None:

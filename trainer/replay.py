@@ -50,7 +50,7 @@ class Replay:
         self.other_currencies: Counter[str] = Counter()
         self.reported_frauds = 0
         self.frauds_unseen = 0
-        self.currency = terms.currency
+        self.terms, self.currency = terms, terms.currency
         self.labelled = LabelledDays(terms.label_delay_days)
         self._delay = terms.label_delay_days
         self._days = SeenDays(terms.ledger_terms)

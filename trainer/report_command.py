@@ -27,7 +27,7 @@ from trainer.matrix import Matrix
 from trainer.options import MOST_FOLDS, RESAMPLES
 from trainer.preprocess import learn
 from trainer.printing import Stages, say_external, say_figures
-from trainer.promotion import named_bundle
+from trainer.promotion import evaluation_of, named_bundle
 from trainer.report.wording import FOLDS_AFTER_CHOICE
 from trainer.reproducible import one_thread
 from trainer.splits import (
@@ -142,7 +142,13 @@ def report_again(options: argparse.Namespace) -> int:
         found = _folds(result, train_options, manifest.model, folds) if folds else []
     result.file.check_unchanged()
     is_chosen = _is_chosen_by_validation(train_options.plan, manifest.model)
-    evaluation = msgspec.structs.replace(result.evaluation, folds=tuple(found), folds_follow_a_search=is_chosen)
+    then = evaluation_of(manifest)
+    evaluation = msgspec.structs.replace(
+        result.evaluation,
+        in_use=None if then is None else then.in_use,  # what is in use now was not in use then
+        folds=tuple(found),
+        folds_follow_a_search=is_chosen,
+    )
     folder = train_options.reports / manifest.version
     with whole_folder(folder) as temporary:
         write_evidence(temporary, train_options, again, result, evaluation)

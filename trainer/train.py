@@ -9,16 +9,16 @@ import msgspec
 
 from console.output import whole_folder
 from console.terminal import say, warn
-from evaluation.result import Evaluation
+from evaluation.result import Evaluation, InUse
 from risk.bundle import Manifest
 from trainer.bundle_writer import bundle_files, manifest_of, prepare_folder, prove, write_bundle
-from trainer.evaluate import Candidates, Evaluated, Sample, candidates_of, evaluate
+from trainer.evaluate import Candidates, Evaluated, Sample, beside_in_use, candidates_of, evaluate
 from trainer.fit import Session, best, say_what_is_weak, served
 from trainer.load import External, Opened, open_external, open_history, read_external, read_history, truth_of
 from trainer.matrix import Matrix
 from trainer.preprocess import learn, warn_of_dropped
 from trainer.printing import Stages, say_end, say_start
-from trainer.promotion import make_current, why_not
+from trainer.promotion import bundle_in_use, make_current, why_not
 from trainer.quality import quality_of
 from trainer.report.write import about_training, write_report
 from trainer.reproducible import one_thread
@@ -32,6 +32,7 @@ class TrainingResult(NamedTuple):
     file: Opened
     session: Session
     candidates: Candidates
+    test: Sample
     tested: Evaluated
     external: External | None
     evaluation: Evaluation  # of the test, with the proof, and with what data of another source say
@@ -51,9 +52,9 @@ def train(options: argparse.Namespace) -> int:
     stages = Stages()
     with one_thread():
         result = learn_and_evaluate(train_options, stages)
-        manifest, is_new = _write(train_options, result, stages)
-    say_end(train_options, manifest, result.evaluation, is_new)
-    _promote(train_options, manifest.version, result.evaluation)
+        manifest, evaluation, is_new = _write(train_options, result, stages)
+    say_end(train_options, manifest, evaluation, is_new)
+    _promote(train_options, manifest.version, evaluation)
     return 0
 
 
@@ -108,7 +109,7 @@ def learn_and_evaluate(train_options: TrainOptions, stages: Stages) -> TrainingR
         sample = Sample(external.matrix, external.part, external.truth)
         elsewhere = evaluate(session, candidates, sample, with_measures=False)
         evaluation = msgspec.structs.replace(evaluation, external=elsewhere.evaluation)
-    return TrainingResult(file, session, candidates, tested, external, evaluation)
+    return TrainingResult(file, session, candidates, test, tested, external, evaluation)
 
 
 def _parts(matrix: Matrix, train_options: TrainOptions) -> Parts:
@@ -139,16 +140,20 @@ def write_evidence(
     )
 
 
-def _write(train_options: TrainOptions, result: TrainingResult, stages: Stages) -> tuple[Manifest, bool]:
-    """Report and bundle; whether the bundle is new."""
+def _write(train_options: TrainOptions, result: TrainingResult, stages: Stages) -> tuple[Manifest, Evaluation, bool]:
+    """Report and bundle, with what the bundle in use reached in the test; whether the bundle is new."""
+    manifest = manifest_of_result(train_options, result, stages, {})
+    evaluation = msgspec.structs.replace(
+        result.evaluation, in_use=_beside_in_use(train_options, result, manifest.version, stages)
+    )
     # A sweep belongs to a report and not to a bundle, and data of another source may be others next time.
-    kept = msgspec.structs.replace(result.evaluation, external=None, **NOT_IN_A_BUNDLE)
-    manifest = manifest_of_result(train_options, result, stages, msgspec.to_builtins(kept))
+    kept = msgspec.structs.replace(evaluation, external=None, **NOT_IN_A_BUNDLE)
+    manifest = msgspec.structs.replace(manifest, metrics=msgspec.to_builtins(kept))
     result.file.check_unchanged()
 
     def write_staged_evidence() -> None:
         with stages.stage("report"):
-            write_evidence(temporary, train_options, manifest, result, result.evaluation)
+            write_evidence(temporary, train_options, manifest, result, evaluation)
 
     with whole_folder(train_options.reports / manifest.version) as temporary:
         is_new = report_then_bundle(
@@ -158,7 +163,16 @@ def _write(train_options: TrainOptions, result: TrainingResult, stages: Stages) 
             ),
             f"{manifest.version} is in {train_options.models} and was NOT put in use, because its report failed",
         )
-    return manifest, is_new
+    return manifest, evaluation, is_new
+
+
+def _beside_in_use(train_options: TrainOptions, result: TrainingResult, version: str, stages: Stages) -> InUse | None:
+    bundle = bundle_in_use(train_options.models)
+    if bundle is None or bundle.manifest.version == version:
+        return None
+    with stages.stage("beside the bundle in use"):
+        terms = result.file.replay.terms
+        return beside_in_use(bundle, terms, result.tested, result.test, train_options.plan, train_options.margin)
 
 
 def report_then_bundle(write_report: Callable[[], None], write_bundle: Callable[[], bool], without: str) -> bool:
@@ -176,12 +190,15 @@ def report_then_bundle(write_report: Callable[[], None], write_bundle: Callable[
 
 
 def _promote(train_options: TrainOptions, version: str, evaluation: Evaluation) -> None:
-    against = why_not(evaluation)
-    how = f"`python -m trainer promote {version} --models {train_options.models}` puts it in use"
+    bundle = bundle_in_use(train_options.models, is_said=True)
+    before = None if bundle is None else bundle.manifest.version
+    against = why_not(evaluation, before if before != version else None)
+    how = f"`python -m trainer promote {version} --models {train_options.models}"
     if against is not None:
-        warn(f"{version} was NOT put in use: {against}. {how} all the same")
+        warn(f"{version} was NOT put in use: {against}. {how} --force` puts it in use all the same")
     elif not train_options.may_promote:
-        say(f"not in use  {how}")
+        say(f"not in use  {how}` puts it in use")
     else:
         make_current(train_options.models, version)
-        say(f"in use      {version} is the current one of {train_options.models} now")
+        say(f"in use      {version} is the current one of {train_options.models} now"
+            + (f"; before: {before}" if before not in (None, version) else ""))  # fmt: skip

@@ -58,6 +58,7 @@ class TrainOptions(NamedTuple):
     plan: Plan
     with_plots: bool
     may_promote: bool
+    margin: float  # the share of all frauds by which a bundle may be worse than the one in use, and replace it
 
 
 def train_options_of(options: argparse.Namespace) -> TrainOptions:
@@ -73,6 +74,7 @@ def train_options_of(options: argparse.Namespace) -> TrainOptions:
         _split(options),
         _plan(options),
         may_promote=not options.no_promote,
+        margin=options.margin,
     )
 
 
@@ -100,6 +102,7 @@ def as_trained(options: argparse.Namespace, manifest: Manifest) -> TrainOptions:
             refit=training.refit,
         ),
         may_promote=False,
+        margin=0.0,
     )
 
 
@@ -112,6 +115,7 @@ def _train_options(
     plan: Plan,
     *,
     may_promote: bool,
+    margin: float,
 ) -> TrainOptions:
     return TrainOptions(
         file=options.file,
@@ -126,6 +130,7 @@ def _train_options(
         plan=plan,
         with_plots=not options.no_plots,
         may_promote=may_promote,
+        margin=margin,
     )
 
 

@@ -86,6 +86,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "NOTHING": wording.NOTHING,
         "FLAGS_NOTHING": wording.FLAGS_NOTHING,
+        "beside_in_use": wording.beside_in_use,
         "DRAWN_AT_RANDOM": wording.DRAWN_AT_RANDOM,
         "FOLDS_AFTER_CHOICE": wording.FOLDS_AFTER_CHOICE,
         "IN_USE": IN_USE,

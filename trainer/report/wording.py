@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from evaluation.result import Evaluation
+from evaluation.result import Evaluation, Figure, InUse
 from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES
 
 NOTHING = "–"  # noqa: RUF001  what cannot be said
@@ -87,6 +87,47 @@ DRAWN_AT_RANDOM = (
     "the test was drawn at random from the same days and customers that the models learned from. Live, a model meets "
     "days that it has not seen, so expect less than these figures."
 )
+
+
+def beside_in_use(in_use: InUse, currency: str) -> list[str]:
+    """Sentences: the champion beside the bundle that was in use, at equal work."""
+    if in_use.comparison is None:
+        return [f"{in_use.version}, which was in use, could not be compared: {in_use.not_compared}."]
+    both, more = in_use.comparison, in_use.comparison.frauds_caught
+    ours, theirs = (_percent(money.recall) for money in (both.money, both.other_money))
+    said = [
+        f"Beside {in_use.version}, which was in use, each with at most {per_day(both.cases_per_day)} cases a day in "
+        f"the test: it catches {ours} of the frauds and not {theirs}, a difference of {_between(more, _points)}; it "
+        f"stops {currency} {_between(both.saved, signed)} more of losses, and its average precision is higher by "
+        f"{_between(both.average_precision, _signed_decimal)}."
+    ]
+    margin = f"the margin of {_percent(in_use.margin)} of the frauds"
+    if more.value is not None and more.value >= 0:
+        said.append("So it is at least as good.")
+    elif more.value is not None:
+        said.append(f"So it is worse by {'no more than' if in_use.is_as_good else 'perhaps more than'} {margin}.")
+    return [*said, *([f"Not quite fair: {in_use.caution}."] if in_use.caution else [])]
+
+
+def _percent(value: float | None) -> str:
+    return NOTHING if value is None else share(value)
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f} %".replace("-", MINUS)
+
+
+def _signed_decimal(value: float) -> str:
+    return f"{value:+.3f}".replace("-", MINUS)
+
+
+def _between(figure: Figure, form: Format) -> str:
+    if figure.value is None:
+        return NOTHING
+    if figure.low is None or figure.high is None:
+        return form(figure.value)
+    return f"{form(figure.value)} ({form(figure.low)} to {form(figure.high)})"
+
 
 TOO_GOOD_AUC = 0.99
 OF_THE_PAST = frozenset(feature.name for feature in (*HISTORY_FEATURES, *LEDGER_FEATURES))

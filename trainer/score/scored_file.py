@@ -165,7 +165,7 @@ def _lines(columns: Sequence[pa.Array], delimiter: str) -> bytes:
 
 def _cells(column: pa.Array, delimiter: str) -> pa.Array:
     """Quoted where they must be; what a spreadsheet would run begins with an apostrophe."""
-    texts = pc.coalesce(column if is_text(column) else text_column(as_texts(column)), "")
+    texts = pc.coalesce(_texts(column), "")
     if is_text(column):
         is_formula = pc.match_substring_regex(texts, _FORMULA)
         if pc.any(is_formula).as_py():
@@ -176,6 +176,16 @@ def _cells(column: pa.Array, delimiter: str) -> pa.Array:
         return texts
     quoted = pc.binary_join_element_wise('"', pc.replace_substring(texts, '"', '""'), '"', "")
     return pc.if_else(is_quoted, quoted, texts)
+
+
+def _texts(column: pa.Array) -> pa.Array:
+    """Floats so that the same bits are read back, and times in UTC, by Arrow: value by value in Python they would take
+    as long as the features."""
+    if is_text(column):
+        return column
+    if pa.types.is_floating(column.type) or pa.types.is_timestamp(column.type):
+        return column.cast(pa.string())
+    return text_column(as_texts(column))
 
 
 def _ndjson(source: Source, names: Sequence[str], added: Sequence[str], results: Results) -> _Parts:
@@ -189,7 +199,7 @@ def _ndjson(source: Source, names: Sequence[str], added: Sequence[str], results:
 def _values(column: pa.Array) -> list[object]:
     type_ = column.type
     is_plain = pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_boolean(type_)
-    return column.to_pylist() if is_plain else list(as_texts(column))
+    return (column if is_plain else _texts(column)).to_pylist()  # type: ignore[no-any-return]
 
 
 def _ndjson_again(source: NdjsonSource, added: Sequence[str], results: Results) -> _Parts:
