@@ -198,6 +198,16 @@ def test_what_a_bundle_learned_from_is_no_test_of_it(
     assert f"of which {counted} is counted here" in said or counted is None
 
 
+@pytest.mark.parametrize("is_refit", [False, True])
+def test_the_days_between_fit_and_validation_are_learned_from_by_a_model_that_was_fitted_again(
+    trained: Path, is_refit: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = read_bundle(trained).manifest
+    manifest = msgspec.structs.replace(manifest, training=msgspec.structs.replace(manifest.training, refit=is_refit))
+    warn_of_training_data([Bundle(trained, manifest, b"")], (date_ms("2024-11-21"), date_ms("2024-11-26")))
+    assert ("of which 2024-11-21 to 2024-11-26 is counted here" in capsys.readouterr().err) == is_refit
+
+
 def test_of_rows_drawn_at_random_nothing_is_new_before_the_last(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = read_bundle(home / "a").manifest
     drawn = msgspec.structs.replace(

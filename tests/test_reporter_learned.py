@@ -22,6 +22,7 @@ from tests.kpi_stores import manifest, read
 FIRST = NEW_YEAR // DAY
 FIT = {"first": "2024-01-01", "until": "2024-01-03"}
 VALIDATION = {"first": "2024-01-03", "until": "2024-01-05"}
+AFTER_A_GAP = {"first": "2024-01-05", "until": "2024-01-07"}
 DRAWN = {"training": {"fit": None, "validation": None, "test": None},
          "training_data": {"first_event": NEW_YEAR + 1, "last_event": NEW_YEAR + 2 * DAY}}  # fmt: skip
 
@@ -30,14 +31,21 @@ def said(**more: Any) -> bytes:
     return msgspec.json.encode(msgspec.json.decode(manifest(1, "EUR", 5.0, 0.8)) | more)
 
 
-def trained(fit: Mapping[str, str] = FIT, validation: Mapping[str, str] = VALIDATION) -> dict[str, Any]:
-    return {"training": {"fit": fit, "validation": validation, "test": None}}
+def trained(fit: Mapping[str, str] = FIT, validation: Mapping[str, str] = VALIDATION, **more: bool) -> dict[str, Any]:
+    return {"training": {"fit": fit, "validation": validation, "test": None, **more}}
 
 
 @pytest.mark.parametrize(
     ("more", "days"),
-    [(trained(), [0, 1, 2, 3]), (DRAWN, [0, 1, 2]), ({}, [])],
-    ids=["by time", "rows drawn at random", "nothing said"],
+    [
+        (trained(), [0, 1, 2, 3]),
+        (trained(validation=AFTER_A_GAP), [0, 1, 4, 5]),
+        (trained(validation=AFTER_A_GAP, refit=True), [0, 1, 2, 3, 4, 5]),
+        (trained(fit=AFTER_A_GAP, validation=FIT, refit=True), [0, 1, 2, 3, 4, 5]),
+        (DRAWN, [0, 1, 2]),
+        ({}, []),
+    ],
+    ids=["by time", "with a gap", "fitted again", "validation first", "rows drawn at random", "nothing said"],
 )
 def test_a_manifest_tells_the_days_that_were_learned_from(more: dict[str, Any], days: list[int]) -> None:
     terms = terms_of(said(**more))

@@ -183,7 +183,10 @@ def test_a_bundle_of_another_label_delay_cannot_be_compared_and_is_not_replaced(
     in_use = (place / "models" / "current").read_text().strip()
     assert main(training(place, "--model", "logistic", "--label-delay", "5d"), {}) == EXIT_OK
     said = capsys.readouterr()
-    assert f"{in_use}, which was in use, could not be compared: its label delay days is 7 and not 5." in said.out
+    assert (
+        f"{in_use}, which was in use, could not be compared: its label delay is 7 days, and here it is 5 days."
+        in said.out
+    )
     assert f"it cannot be compared with {in_use}, which is in use" in said.err
     assert (place / "models" / "current").read_text().strip() == in_use
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risk.words import number_text
+from risk.clock import DAY, HOUR, SECOND
+from risk.words import duration_in_words, number_text
 
 
 @pytest.mark.parametrize(
@@ -24,3 +25,14 @@ def test_a_number_is_written_one_way(value: float, text: str) -> None:
 def test_every_number_comes_back(value: float) -> None:
     """So that two different numbers are never one category."""
     assert float(number_text(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (7 * DAY, "7 days"), (DAY, "1 day"), (25 * HOUR, "25 hours"), (90 * SECOND, "90 seconds"),
+        (1_500, "1,500 milliseconds"), (0, "0 days"),
+    ],
+)  # fmt: skip
+def test_a_duration_is_said_in_the_largest_unit_that_says_it_exactly(ms: int, text: str) -> None:
+    assert duration_in_words(ms) == text

@@ -3,7 +3,6 @@
 import time
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from evaluation.comparison import ModelPredictions, compare, paired
@@ -12,17 +11,18 @@ from evaluation.ranking import Predictions, areas
 from evaluation.result import Costs, Evaluation, InUse
 from risk.bundle import Bundle, LearnedNumber, Manifest
 from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES, EngineTerms, FeatureSet
-from risk.clock import date_ms, to_text
+from risk.clock import DAY, day_of, to_date
 from risk.codes import Array
 from risk.errors import OptionError
 from risk.model import Model, model_of
 from risk.scorer import Preparation
+from risk.words import duration_in_words
 from trainer.calibrate import Calibrated, predictions_of
 from trainer.contributions import contribution_sample
 from trainer.fit import FittedModel, Served, Session
 from trainer.groupings import context_of
 from trainer.matrix import Matrix
-from trainer.promotion import AMOUNT_ALONE, learned_days
+from trainer.promotion import AMOUNT_ALONE
 from trainer.splits import Part
 from trainer.train_options import Plan
 
@@ -179,10 +179,9 @@ def beside_in_use(
 
 
 def _why_not_compared(manifest: Manifest, terms: EngineTerms, features: FeatureSet) -> str | None:
+    theirs, ours = _terms_in_words(manifest.terms), _terms_in_words(terms)
     other = [
-        f"its {name.removesuffix('_ms').replace('_', ' ')} is {value} and not {getattr(terms, name)}"
-        for name, value in msgspec.structs.asdict(manifest.terms).items()
-        if value != getattr(terms, name)
+        f"its {name} is {theirs[name]}, and here it is {here}" for name, here in ours.items() if theirs[name] != here
     ]
     there = {feature.name for feature in (*features.numbers, *features.categories)}
     lacking = [feature.name for feature in manifest.features if feature.name not in there]
@@ -191,18 +190,29 @@ def _why_not_compared(manifest: Manifest, terms: EngineTerms, features: FeatureS
     return "; ".join(other) or None
 
 
+def _terms_in_words(terms: EngineTerms) -> dict[str, str]:
+    return {
+        "currency": terms.currency,
+        "label delay": duration_in_words(terms.label_delay_days * DAY),
+        "bucket of the merchant ledger": duration_in_words(terms.bucket_ms),
+        "greatest lateness": duration_in_words(terms.max_lateness_ms),
+    }
+
+
 def _why_unfair(manifest: Manifest, test: Predictions) -> str | None:
-    days = learned_days(manifest.training)
-    first, until = (
-        (manifest.training_data.first_event, manifest.training_data.last_event + 1)
-        if days is None
-        else (date_ms(days.first), date_ms(days.until))
-    )
-    if not len(test.event_times) or first > test.event_times.max() or until <= test.event_times.min():
+    if not len(test.event_times):
+        return None
+    first, last = day_of(int(test.event_times.min())), day_of(int(test.event_times.max()))
+    known = [
+        f"{to_date(days.start)} to {to_date(days.stop - 1)}"
+        for days in manifest.learned_days
+        if first < days.stop and last >= days.start
+    ]
+    if not known:
         return None
     return (
-        f"{manifest.version} learned from days of this test ({to_text(first)[:10]} to {to_text(until - 1)[:10]}): if "
-        "they are of the same data, it knows them by heart, and the comparison flatters it"
+        f"{manifest.version} learned from days of this test ({' and '.join(known)}): if they are of the same data, it "
+        "knows them by heart, and the comparison flatters it"
     )
 
 

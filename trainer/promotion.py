@@ -16,13 +16,11 @@ from risk.bundle import (
     MANIFEST,
     ONNX,
     Bundle,
-    Days,
     Manifest,
-    Training,
     bundle_of_version,
     current_bundle,
 )
-from risk.clock import DAY, date_ms, to_datetime
+from risk.clock import to_date
 from risk.errors import BundleError, OptionError
 from trainer.options import add_models
 
@@ -159,8 +157,8 @@ def _cells(manifest: Manifest) -> tuple[str, ...]:
     return (
         manifest.version,
         f"{manifest.training_data.transactions:,}",
-        _days(learned_days(training) if training.refit else training.fit),
-        _days(training.test),
+        _days(None if training.fit is None else manifest.learned_days[0]),
+        _days(None if training.test is None else training.test.numbers),
         _figure(tested, "average_precision"),
         _figure(tested, "roc_auc"),
         f"{thresholds.medium:.4g}",
@@ -168,21 +166,8 @@ def _cells(manifest: Manifest) -> tuple[str, ...]:
     )
 
 
-def learned_days(training: Training) -> Days | None:
-    """From the first day to the last on which anything was learned or chosen; None where rows were drawn."""
-    if training.fit is None or training.validation is None:
-        return None
-    first, until = (
-        min(training.fit.first, training.validation.first),
-        max(training.fit.until, training.validation.until),
-    )
-    return Days(first, until)
-
-
-def _days(days: Days | None) -> str:
-    if days is None:
-        return "at random"
-    return f"{days.first} to {to_datetime(date_ms(days.until) - DAY).date().isoformat()}"
+def _days(days: range | None) -> str:
+    return "at random" if days is None else f"{to_date(days.start)} to {to_date(days.stop - 1)}"
 
 
 def _figure(champion: ModelEvaluation | None, name: str) -> str:

@@ -1,12 +1,12 @@
 """What a bundle's manifest says of labels, of costs and of what it was made from."""
 
-from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
+from risk.bundle import learned_days
 from risk.clock import day_of, day_of_date
 from risk.money import EXPONENTS
 
@@ -20,10 +20,15 @@ class _Days(Struct):
     first: date
     until: date
 
+    @property
+    def numbers(self) -> range:
+        return range(day_of_date(self.first), day_of_date(self.until))
+
 
 class _Training(Struct):
     fit: _Days | None
     validation: _Days | None
+    refit: bool = False
 
 
 class _TrainingData(Struct):
@@ -62,13 +67,13 @@ def terms_of(manifest: str) -> Terms | None:
     if said.currency not in EXPONENTS:
         return None
     costs = said.thresholds
-    return Terms(said.label_delay_days, said.currency, costs.review_cost, costs.loss_rate, tuple(_learned(said)))
+    return Terms(said.label_delay_days, said.currency, costs.review_cost, costs.loss_rate, _learned(said))
 
 
-def _learned(said: _Manifest) -> Iterator[range]:
-    periods = () if said.training is None else (said.training.fit, said.training.validation)
-    for period in periods:
-        if period is not None:
-            yield range(day_of_date(period.first), day_of_date(period.until))
-        elif said.training_data is not None:  # rows were drawn at random, from all of the days
-            yield range(day_of(said.training_data.first_event), day_of(said.training_data.last_event) + 1)
+def _learned(said: _Manifest) -> tuple[range, ...]:
+    if said.training is None:
+        return ()
+    fit, validation = (None if one is None else one.numbers for one in (said.training.fit, said.training.validation))
+    data = said.training_data
+    whole = range(0) if data is None else range(day_of(data.first_event), day_of(data.last_event) + 1)
+    return learned_days(fit, validation, whole, is_refit=said.training.refit)

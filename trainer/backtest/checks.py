@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from console.terminal import warn
 from risk.bundle import Bundle, Manifest
-from risk.clock import DAY, date_ms, day_of
+from risk.clock import DAY, day_of
 from risk.dataset import Dataset
 from risk.dataset.column_map import Constant
 from risk.engine import Verdict
@@ -16,7 +16,6 @@ from trainer.backtest.passing import Passing
 from trainer.backtest.period import day_of_time
 from trainer.backtest.run import Backtest
 from trainer.backtest.unseen import features_without
-from trainer.promotion import learned_days
 
 NAMED = 8  # features or columns in one warning
 
@@ -79,8 +78,8 @@ def warn_of_training_data(bundles: Iterable[Bundle], counted: tuple[int, int]) -
     """What a model has learned from, it knows by heart."""
     first, last = counted
     for manifest in (bundle.manifest for bundle in bundles):
-        begin, end, honest = _learned(manifest)
-        if first < end and last >= begin:
+        if any(first < days.stop * DAY and last >= days.start * DAY for days in manifest.learned_days):
+            begin, end, honest = _learned(manifest)
             warn(
                 f"{manifest.version} was fitted and its thresholds were chosen on data from {day_of_time(begin)} to "
                 f"{day_of_time(end - 1)}, of which {day_of_time(max(first, begin))} to "
@@ -105,13 +104,9 @@ def warn_of_cold_start(bundles: Iterable[Bundle], ends: tuple[int, int], counted
 
 def _learned(manifest: Manifest) -> tuple[int, int, int]:
     """Where what was learned from begins and ends, and from when on the data is new to the model."""
-    data, training = manifest.training_data, manifest.training
-    learned = learned_days(training)
-    if learned is None or training.test is None:
-        after = (data.last_event // DAY + 1) * DAY  # rows drawn at random: from all of it
-        return data.first_event, after, after
-    end = date_ms(learned.until)
-    return date_ms(learned.first), end, max(end, date_ms(training.test.first))
+    learned, test = manifest.learned_days, manifest.training.test
+    begin, end = min(days.start for days in learned), max(days.stop for days in learned)
+    return begin * DAY, end * DAY, (end if test is None else max(end, test.numbers.start)) * DAY
 
 
 def warn_of_what_was_seen(dataset: Dataset, backtest: Backtest) -> None:
