@@ -244,6 +244,7 @@ class Fold(Struct, frozen=True):
     average_precision: float | None
     roc_auc: float | None
     note: str | None
+    learned_from: str | None = None  # the days; None where rows were drawn
 
 
 class Refit(Struct, frozen=True):

@@ -16,7 +16,8 @@ from tests.training_rows import made_matrix
 from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.families.parameters import read_parameters
-from trainer.report_command import folds_at_random, folds_in_time
+from trainer.matrix import Matrix
+from trainer.report_command import folds_at_random, folds_in_time, prequential_folds
 from trainer.train_options import Plan
 
 COSTS = (*QUICK, "--review-cost", "7", "--alerts-per-day", "12", "--seed", "3", "--label-delay", "5d")
@@ -42,17 +43,23 @@ def version_in(place: Path) -> str:
     return (place / "models" / "current").read_text().strip()
 
 
-def test_the_report_is_made_again_with_folds(place: Path) -> None:
-    """Costs, seed and delay come from the bundle; all figures of the first report are the same."""
+def test_the_report_is_made_again_with_folds(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Costs, seed and delay come from the bundle; all figures of the first report are the same. Of 110 days the bundle
+    learned from the first 83 and the last 22 were its test: windows have 44, and tests a third of what is left."""
     version = version_in(place)
     path = place / "reports" / version / "metrics.json"
     before = json.loads(path.read_text())
     path.unlink()
-    assert (
-        main(["report", version, str(place / "cards.parquet"), *folders(place), "--folds", "3", *QUICK], {}) == EXIT_OK
+    again = ["report", version, str(place / "cards.parquet"), *folders(place), "--folds", "3", "--prequential", *QUICK]
+    assert main(again, {}) == EXIT_OK
+    said = (
+        "prequential 3 tests of 20 days; each model learns from 44 days that end 5 days before its test (the bundle: 83"
     )
+    assert said in capsys.readouterr().out
     after = json.loads(path.read_text())
-    assert len(after["folds"]) == 3
+    assert [fold["name"][:10] for fold in after["folds"]] == ["2024-11-02", "2024-11-22", "2024-12-12"]
+    assert after["folds"][-1]["learned_from"] == "2024-10-24 to 2024-12-06"
+    assert "2024-10-24 to 2024-12-06" in path.with_name("report.html").read_text()
     assert after["resamples"] == 20
     assert not list(path.parent.glob("*.png"))
     assert "<svg" not in path.with_name("report.html").read_text()
@@ -136,7 +143,7 @@ def test_all_that_was_asked_of_the_training_is_asked_again(
     assert main([*named_otherwise, "--folds", "0", *QUICK], {}) == EXIT_OK
 
 
-def test_a_random_split_is_drawn_again(place: Path, tmp_path: Path) -> None:
+def test_a_random_split_is_drawn_again(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [
         "train",
         str(place / "cards.parquet"),
@@ -150,6 +157,13 @@ def test_a_random_split_is_drawn_again(place: Path, tmp_path: Path) -> None:
     assert main(arguments, {}) == EXIT_OK
     again = ["report", version_in(tmp_path), str(place / "cards.parquet"), *folders(tmp_path), "--folds", "2", *QUICK]
     assert main(again, {}) == EXIT_OK
+    assert main([*again, "--prequential"], {}) == EXIT_FAILED
+    assert "which was trained with --split random, expected a bundle of days" in capsys.readouterr().err
+
+
+def test_a_past_that_slides_needs_folds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "any", "any.csv", "--folds", "0", "--prequential"], {}) == EXIT_FAILED
+    assert "--prequential: got it with --folds 0, expected folds" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("folds", ["1", "-2", "101"])
@@ -160,10 +174,11 @@ def test_a_number_of_folds_that_means_nothing_is_refused(
     assert f"--folds: got {folds}, expected 0" in capsys.readouterr().err
 
 
-def matrix_of(days: int, per_day: int = 60, frauds_from: int = 0):
+def matrix_of(days: int, per_day: int = 60, frauds_from: int = 0, frauds_until: int = 1000):
     """Every tenth transaction a fraud, with a large amount, reported at once."""
     times = np.sort(np.random.default_rng(1).integers(0, days * DAY, days * per_day)) + 19_000 * DAY
-    is_fraud = ((np.arange(len(times)) % 10 == 0) & (times >= (19_000 + frauds_from) * DAY)).astype(np.int8)
+    is_within = (times >= (19_000 + frauds_from) * DAY) & (times < (19_000 + frauds_until) * DAY)
+    is_fraud = ((np.arange(len(times)) % 10 == 0) & is_within).astype(np.int8)
     labelled = np.where(is_fraud == 1, times + 1000, -1)
     amounts = np.random.default_rng(2).random(len(times)) + 2 * is_fraud
     return made_matrix(times, is_fraud, labelled, amounts=amounts)
@@ -208,6 +223,60 @@ def test_a_fold_ends_its_past_the_label_delay_before_its_test(frauds_from: int, 
     """Test from day 40, validation days 31 to 36, fit until day 27: four days of frauds are enough, one is not."""
     first = folds_in_time(matrix_of(100, frauds_from=frauds_from), PLAN, 3, 4, "file")[0]
     assert (first.average_precision is not None) == is_trained
+
+
+def slid(matrix: Matrix, count: int, window: int, length: int) -> list[tuple[str, ...]]:
+    """First and last days of what each fold learned from and was tested on, without the year; the label delay is 3."""
+    found = prequential_folds(matrix, PLAN, 3, count, "file", window, length)
+    return [
+        tuple(each.replace("2022-", "").replace(" to ", "..") for each in (fold.learned_from or "", fold.name))
+        for fold in found
+    ]
+
+
+def test_prequential_folds_have_the_lengths_of_the_bundle_and_slide_to_the_end() -> None:
+    """The data ends on 2022-04-17."""
+    assert slid(matrix_of(100), 3, window=20, length=7) == [
+        ("03-05..03-24", "03-28..04-03"),
+        ("03-12..03-31", "04-04..04-10"),
+        ("03-19..04-07", "04-11..04-17"),
+    ]
+
+
+def test_where_there_is_no_room_for_so_much_windows_and_tests_are_shorter(capsys: pytest.CaptureFixture[str]) -> None:
+    """40 of the 100 days, and a third of the 57 that the label delay leaves."""
+    assert slid(matrix_of(100), 3, window=70, length=20) == [
+        ("01-08..02-16", "02-20..03-10"),
+        ("01-27..03-07", "03-11..03-29"),
+        ("02-15..03-26", "03-30..04-17"),
+    ]
+    assert "(the bundle: 70 days, and 20 of test)" in capsys.readouterr().out
+
+
+def test_a_prequential_fold_learns_from_nothing_before_its_window() -> None:
+    """Frauds end on day 40: enough in the past, and none in the window."""
+    matrix = matrix_of(100, frauds_until=40)
+    (fold,) = prequential_folds(matrix, PLAN, 3, 1, "file", 20, 7)
+    assert "got 0 known frauds" in (fold.note or "")
+    assert folds_in_time(matrix, PLAN, 3, 2, "file")[-1].note is None
+
+
+@pytest.mark.parametrize("is_refit", [True, False])
+def test_a_fold_that_is_fitted_again_needs_no_frauds_in_validation(is_refit: bool) -> None:
+    """The window is days 60 to 89, its last five are validation, and its frauds end before them."""
+    plan = PLAN._replace(refit=is_refit)
+    (fold,) = prequential_folds(matrix_of(100, frauds_until=84), plan, 3, 1, "file", 30, 7)
+    assert (fold.note is None) == is_refit
+
+
+@pytest.mark.parametrize(("days", "made"), [(20, 9), (5, 0)])
+def test_fewer_prequential_folds_than_asked_for_are_said(
+    days: int, made: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert len(prequential_folds(matrix_of(days), PLAN, 3, 12, "file", 60, 7)) == made
+    said = capsys.readouterr().err
+    assert f"--folds: got 12, and {made} days to test on" in said
+    assert f"{made} were made" in said
 
 
 def test_random_folds_test_every_row_once_with_the_frauds_spread() -> None:

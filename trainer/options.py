@@ -152,7 +152,7 @@ def _register_report(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         description="Make the report of a bundle again, and train its model anew on several parts of the file.",
         epilog=epilog(
             "python -m trainer report lightgbm-1a2b3c4d cards.parquet",
-            "python -m trainer report logistic-5e6f7a8b mine.csv --folds 8",
+            "python -m trainer report logistic-5e6f7a8b mine.csv --folds 8 --prequential",
             notes=REPORT_NOTES,
             done="the report is written",
         ),
@@ -161,6 +161,7 @@ def _register_report(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     add("version", metavar="VERSION", help="as models lists it")
     add("file", metavar="FILE", type=Path, help="the file that it was trained on")
     add("--folds", type=option_of(whole), default=DEFAULT_FOLDS, metavar="N", help="0 for none (default 5)")
+    add("--prequential", action="store_true", help="folds whose past has a fixed length and slides with the test")
     _add_evidence(command)
     _add_folders(command)
     _add_maps(

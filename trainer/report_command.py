@@ -17,6 +17,7 @@ from evaluation.result import Fold
 from risk.bundle import Manifest
 from risk.codes import Array
 from risk.errors import OptionError, TrustLensError
+from risk.words import counted
 from trainer.bundle_writer import prepare_folder
 from trainer.families import ENSEMBLE
 from trainer.families.ensemble import are_chosen
@@ -24,7 +25,7 @@ from trainer.families.family import family_of
 from trainer.fit import Session
 from trainer.load import stamp_of
 from trainer.matrix import Matrix
-from trainer.options import MOST_FOLDS, RESAMPLES
+from trainer.options import MOST_FOLDS, RANDOM, RESAMPLES
 from trainer.preprocess import learn
 from trainer.printing import Stages, say_external, say_figures
 from trainer.promotion import evaluation_of, named_bundle
@@ -35,6 +36,7 @@ from trainer.splits import (
     Given,
     Part,
     Parts,
+    Period,
     check_parts,
     day_text,
     known_frauds,
@@ -61,17 +63,50 @@ def folds_in_time(matrix: Matrix, plan: Plan, delay: int, count: int, path: obje
             f"--folds: got {count}, and {until - cuts[0]} days to divide, expected at most a fold a day: "
             f"{len(cuts) - 1} were made"
         )
-    found = []
-    for begin, end in pairwise(cuts):
-        name = f"{day_text(begin)} to {day_text(end - 1)}"
-        try:
-            periods = split_days(*matrix.days, delay, Given(None, begin - delay), Given(begin, end))
-            parts = parts_by_time(matrix, periods, delay)
-            check_parts(parts, path)
-            found.append(_fold(name, matrix, parts, plan))
-        except TrustLensError as error:
-            found.append(Fold(name, None, None, None, None, str(error)))
-    return found
+    return [
+        _fold_in_time(Period(first, begin - delay), Period(begin, end), matrix, plan, delay, path)
+        for begin, end in pairwise(cuts)
+    ]
+
+
+def prequential_folds(
+    matrix: Matrix, plan: Plan, delay: int, count: int, path: object, window: int, length: int
+) -> list[Fold]:
+    """Each learns from a window of as many days, up to the label delay before its test, and the tests follow each other
+    until the data ends: `window` and `length` are those of the bundle, where there is room for so much."""
+    first, last = matrix.days
+    until = last + 1
+    days = min(window, int(FIRST_PAST * (until - first)))
+    room = max(until - first - days - delay, 0)
+    tested = max(min(length, room // count), 1)
+    made = min(count, room // tested)
+    if made < count:
+        notice(
+            f"--folds: got {count}, and {room} days to test on behind the first window of {days} days and the label "
+            f"delay of {delay} days, expected at most a fold a day: {made} were made"
+        )
+    tests, each, gap = counted(made, "test", "tests"), counted(tested, "day", "days"), counted(delay, "day", "days")
+    say(f"prequential {tests} of {each}; each model learns from {counted(days, 'day', 'days')} that end {gap} "
+        f"before its test (the bundle: {window} days, and {length} of test)")  # fmt: skip
+    return [
+        _fold_in_time(
+            Period(begin - delay - days, begin - delay), Period(begin, begin + tested), matrix, plan, delay, path
+        )
+        for begin in range(until - made * tested, until, tested)
+    ]
+
+
+def _fold_in_time(past: Period, test: Period, matrix: Matrix, plan: Plan, delay: int, path: object) -> Fold:
+    try:
+        parts = parts_by_time(matrix, split_days(*matrix.days, delay, Given(*past), Given(*test)), delay)
+        found = _fold(_dates(test), matrix, parts, plan, path)
+    except TrustLensError as error:
+        found = Fold(_dates(test), None, None, None, None, str(error))
+    return msgspec.structs.replace(found, learned_from=_dates(past))
+
+
+def _dates(period: Period) -> str:
+    return f"{day_text(period.first)} to {day_text(period.until - 1)}"
 
 
 def folds_at_random(matrix: Matrix, plan: Plan, count: int, path: object) -> list[Fold]:
@@ -86,8 +121,7 @@ def folds_at_random(matrix: Matrix, plan: Plan, count: int, path: object) -> lis
         )
         name = f"fold {place + 1} of {count}"
         try:
-            check_parts(parts, path)
-            found.append(_fold(name, matrix, parts, plan))
+            found.append(_fold(name, matrix, parts, plan, path))
         except TrustLensError as error:
             found.append(Fold(name, None, None, None, None, str(error)))
     return found
@@ -109,12 +143,17 @@ def drawn_folds(matrix: Matrix, seed: int, count: int) -> Iterator[tuple[Array, 
         yield rows[chosen == FIT], rows[chosen == VALIDATION], rows[chosen == TEST]
 
 
-def _fold(name: str, matrix: Matrix, parts: Parts, plan: Plan) -> Fold:
-    if plan.refit:  # nothing is chosen in a fold, so the first fit can be left out
-        parts = parts._replace(fit=refit_part(matrix, parts))
+def _fold(name: str, matrix: Matrix, parts: Parts, plan: Plan, path: object) -> Fold:
+    """One fit, as of what is served. Nothing is chosen in a fold, so where that was fitted again, validation is no more
+    than a part of what is learned from, and needs no frauds of its own."""
+    if plan.refit:
+        learned = refit_part(matrix, parts)
+        parts = Parts(learned, learned, parts.test)
+    check_parts(parts, path)
     session = Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
-    (model,) = session.fit_all()
-    raw, truth = model.fit.raw_scores(session.prepared(parts.test)), parts.test.is_fraud
+    (kind,) = plan.kinds
+    fit = session.fit(kind, plan.parameters[kind], range(len(session.names)), kind)
+    raw, truth = fit.raw_scores(session.prepared(parts.test)), parts.test.is_fraud
     found = areas(raw, truth)
     return Fold(name, len(truth), int(truth.sum()), _said(found.average_precision), _said(found.roc_auc), None)
 
@@ -127,8 +166,15 @@ def report_again(options: argparse.Namespace) -> int:
     folds: int = options.folds
     if not (folds == 0 or 2 <= folds <= MOST_FOLDS):
         raise OptionError(f"--folds: got {folds}, expected 0 for none, or a number from 2 to {MOST_FOLDS}")
+    if options.prequential and not folds:
+        raise OptionError("--prequential: got it with --folds 0, expected folds that it can divide the days into")
     RESAMPLES.check(options)
     manifest = named_bundle(options.models, options.version).manifest
+    if options.prequential and manifest.training.split == RANDOM:
+        raise OptionError(
+            f"--prequential: got {manifest.version}, which was trained with --split random, expected a bundle of days: "
+            "where times mean nothing, no fold comes before another. Leave --prequential out."
+        )
     train_options = as_trained(options, manifest)
     for kind in train_options.plan.kinds:
         family_of(kind)  # what is not installed is said before the file is read
@@ -139,7 +185,7 @@ def report_again(options: argparse.Namespace) -> int:
         result = learn_and_evaluate(train_options, stages)
         again = manifest_of_result(train_options, result, stages, metrics={})
         _check_same(again, manifest)
-        found = _folds(result, train_options, manifest.model, folds) if folds else []
+        found = _folds(result, train_options, manifest, folds, is_prequential=options.prequential) if folds else []
     result.file.check_unchanged()
     is_chosen = _is_chosen_by_validation(train_options.plan, manifest.model)
     then = evaluation_of(manifest)
@@ -186,13 +232,20 @@ def _check_same(again: Manifest, manifest: Manifest) -> None:
     )
 
 
-def _folds(result: TrainingResult, train_options: TrainOptions, model: str, count: int) -> list[Fold]:
+def _folds(
+    result: TrainingResult, train_options: TrainOptions, manifest: Manifest, count: int, *, is_prequential: bool
+) -> list[Fold]:
+    model, test = manifest.model, manifest.training.test
     matrix, plan = result.session.matrix, train_options.plan._replace(kinds=(model,), search=0)
     # Chosen once, by a search or as an ensemble's weights; a fold does not choose again.
     plan = plan._replace(parameters={**plan.parameters, model: result.candidates.champion.fit.parameters})
-    if train_options.split.is_random:
+    if test is None:
         return folds_at_random(matrix, plan, count, train_options.file)
-    return folds_in_time(matrix, plan, train_options.settings.label_delay, count, train_options.file)
+    delay, learned = manifest.label_delay_days, manifest.learned_days
+    if is_prequential:
+        window = max(days.stop for days in learned) - min(days.start for days in learned)
+        return prequential_folds(matrix, plan, delay, count, train_options.file, window, len(test.numbers))
+    return folds_in_time(matrix, plan, delay, count, train_options.file)
 
 
 def _is_chosen_by_validation(plan: Plan, model: str) -> bool:
@@ -204,12 +257,12 @@ def _say_folds(folds: list[Fold]) -> None:
     if not folds:
         return
     say()
-    lines: list[tuple[str, ...]] = [("fold", "transactions", "frauds", "average precision", "ROC-AUC")]
+    lines: list[tuple[str, ...]] = [("test", "learned from", "transactions", "frauds", "average precision", "ROC-AUC")]
     for fold in folds:
         numbers = ("-" if value is None else f"{value:.3f}" for value in (fold.average_precision, fold.roc_auc))
         counts = ("-" if count is None else f"{count:,}" for count in (fold.transactions, fold.frauds))
-        lines.append((fold.name, *counts, *numbers))
-    say_table(lines)
+        lines.append((fold.name, fold.learned_from or "the other folds", *counts, *numbers))
+    say_table(lines, left=2)
     for fold in folds:
         if fold.note:
             say(f"{fold.name}: {fold.note}")
