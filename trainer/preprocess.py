@@ -1,20 +1,26 @@
-"""What is learned of each feature before any model: medians, clip points, vocabularies, references, drift."""
+"""What is learned of each feature before any model: medians, clip points, vocabularies, references, drift; and what the
+data lack: rows that were left out, values that are missing."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from console.terminal import warn
+from evaluation.data_quality import DataQuality, FeatureQuality
 from risk.bundle import Drift, Learned, LearnedCategory, LearnedNumber
 from risk.catalogue import Feature
 from risk.codes import Array
+from risk.engine import Verdict
 from trainer.matrix import NO_WORD, Matrix, Words
+from trainer.replay import Replay
+from trainer.splits import Parts
 
 # Of the known values of the fit period. What lies beyond is rarer than 1 in 1,000 and would only stretch the scale.
 CLIP_QUANTILES = (0.001, 0.999)
 LEAST_SEEN = 20  # times, for a word to enter the vocabulary
 MOST_WORDS = 100
 BOUNDED_UNITS = ("0 or 1", "share", "hour")
+MOST_ROWS = 50_000  # of fit and of test, for what is missing: enough for a share of one in a thousand
 
 
 class Features(NamedTuple):
@@ -85,3 +91,44 @@ def _counted(column: Words, rows: Array) -> tuple[list[tuple[str, int]], int]:
     counts = np.bincount(codes[codes != NO_WORD], minlength=len(column.words)).tolist()
     seen = [(word, count) for word, count in zip(column.words, counts, strict=True) if count]
     return sorted(seen, key=lambda pair: (-pair[1], pair[0])), int((codes == NO_WORD).sum())
+
+
+def quality_of(replay: Replay, matrix: Matrix, parts: Parts, features: Features) -> DataQuality:
+    bad = replay.dataset.bad
+    fit, test = _thinned(parts.fit.rows), _thinned(parts.test.rows)
+    return DataQuality(
+        rows=bad.count + replay.verdicts.total(),
+        used=matrix.row_count,
+        rejected={reason.value: count for reason, count in bad.by_reason.most_common()},
+        duplicates=replay.verdicts[Verdict.DUPLICATE],
+        late=replay.verdicts[Verdict.LATE],
+        other_currencies=replay.other_currencies.total(),
+        without_label=int(np.count_nonzero(matrix.is_fraud < 0)),
+        features=tuple(_feature_quality(features.learned, matrix, fit, test)),
+        sampled=MOST_ROWS,
+    )
+
+
+def _feature_quality(features: tuple[Learned, ...], matrix: Matrix, fit: Array, test: Array) -> list[FeatureQuality]:
+    found = []
+    for learned in features:
+        if isinstance(learned, LearnedNumber):
+            values = matrix.number(learned.name)
+            before, after = np.isnan(values[fit]), np.isnan(values[test])
+            beyond = (values[test] < learned.clip_low) | (values[test] > learned.clip_high)
+            found.append(FeatureQuality(learned.name, _share(before), _share(after), _share(beyond), None))
+        else:
+            column = matrix.categories[learned.name]
+            before, after = column.codes[fit] == NO_WORD, column.codes[test] == NO_WORD
+            known = {place for place, word in enumerate(column.words) if word in set(learned.vocabulary)}
+            unseen = ~after & ~np.isin(column.codes[test], list(known))
+            found.append(FeatureQuality(learned.name, _share(before), _share(after), None, _share(unseen)))
+    return found
+
+
+def _share(rows: Array) -> float:
+    return float(rows.mean()) if len(rows) else 0.0
+
+
+def _thinned(rows: Array) -> Array:
+    return rows[:: max(1, -(-len(rows) // MOST_ROWS))]

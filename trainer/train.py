@@ -16,10 +16,9 @@ from trainer.evaluate import Candidates, Evaluated, Sample, beside_in_use, candi
 from trainer.fit import Session, best, say_what_is_weak, served
 from trainer.load import External, Opened, open_external, open_history, read_external, read_history, truth_of
 from trainer.matrix import Matrix
-from trainer.preprocess import learn, warn_of_dropped
+from trainer.preprocess import learn, quality_of, warn_of_dropped
 from trainer.printing import Stages, say_end, say_start
 from trainer.promotion import bundle_in_use, make_current, why_not
-from trainer.quality import quality_of
 from trainer.report.write import about_training, write_report
 from trainer.reproducible import one_thread
 from trainer.splits import Parts, check_parts, parts_at_random, parts_by_time, split_days, warn_of_short_gaps
@@ -102,7 +101,7 @@ def learn_and_evaluate(train_options: TrainOptions, stages: Stages) -> TrainingR
         tested.evaluation,
         missing=(*tested.evaluation.missing, *candidates.absent),
         proof=proof,
-        quality=quality_of(file.replay, session),
+        quality=quality_of(file.replay, matrix, parts, features),
         trials=tuple(trial for model in models for trial in model.fit.trials),
     )
     if external is not None:
