@@ -29,7 +29,13 @@ def part_files(path: Path) -> list[Path]:
     if not path.is_dir():
         _check_plain(path)
         return [path]
-    found = sorted(one for one in path.iterdir() if not one.name.startswith(("_", ".")))
+    try:
+        found = sorted(one for one in path.iterdir() if not one.name.startswith(("_", ".")))
+    except OSError as error:
+        raise DatasetError(
+            f"{path}: its files cannot be listed ({error.strerror}): expected a folder that may be read. Check its"
+            " rights."
+        ) from error
     kinds = [kind for kind in map(kind_of_file, found) if kind is not None]
     kind = kinds[0] if kinds else "CSV, Parquet or NDJSON"
     for one in found:
