@@ -102,7 +102,8 @@ def test_only_what_both_scored_and_somebody_labelled_is_compared() -> None:
     ("words", "expected"),
     [
         (("--cases-per-day", "0"), "--cases-per-day: got 0, expected more than 0"),
-        (("--resamples", "3"), "--resamples: got 3, expected 20 to 100000"),
+        (("--resamples", "3"), "--resamples: got 3, expected a number from 20 to 100,000"),
+        (("--seed", "-1"), "--seed: got -1, expected a number from 0 to"),
         (("--until", "2024-11-03"), "got no transaction known as a fraud in the period, expected some"),
     ],
 )
@@ -140,3 +141,7 @@ def test_sample_size_says_how_many_days(capsys: pytest.CaptureFixture[str]) -> N
     ):
         assert main([*words, *more], {}) == EXIT_FAILED
         assert expected in capsys.readouterr().err
+    for option in ("--frauds-per-day", "--per-customer"):
+        with pytest.raises(SystemExit):
+            main([*words, option, "nan"], {})
+        assert f"{option}: got 'nan', expected a number such as 0.4" in capsys.readouterr().err
