@@ -68,13 +68,13 @@ class FolderSource:
 
     def __init__(self, path: Path, open_file: Callable[[Path], Source]) -> None:
         parts = part_files(path)
-        self._sources = [open_file(part) for part in parts]
-        first = self._sources[0]
-        self.columns = list(dict.fromkeys(name for source in self._sources for name in source.columns))
-        self.types = {name: type_ for source in self._sources for name, type_ in source.types.items()}
+        self.files = [open_file(part) for part in parts]
+        first = self.files[0]
+        self.columns = list(dict.fromkeys(name for source in self.files for name in source.columns))
+        self.types = {name: type_ for source in self.files for name, type_ in source.types.items()}
         if kind_of_file(parts[0]) == "CSV":  # an object of NDJSON may leave keys away
             self.columns = first.columns  # a name that is there twice is so in all of them
-            for part, source in zip(parts, self._sources, strict=True):
+            for part, source in zip(parts, self.files, strict=True):
                 if sorted(source.columns) != sorted(first.columns):
                     odd = sorted({*source.columns} ^ {*first.columns}) or sorted(source.columns)
                     raise DatasetError(
@@ -84,7 +84,7 @@ class FolderSource:
 
     def pieces(self, columns: Sequence[str]) -> Iterator[Piece]:
         before = 0
-        for source in self._sources:
+        for source in self.files:
             count = 0
             for piece in source.pieces(columns):
                 count += piece.table.num_rows + len(piece.bad)
