@@ -70,15 +70,15 @@ def test_both_have_equal_work_and_the_figures_can_be_counted_again(
     ("caught", "saved", "words"),
     [
         ((0.05, 0.01, 0.10), (300.0, 100.0, 500.0), [
-            "a is better: it catches 10.0 frauds more of 200 frauds (95 % interval: 2.0 frauds to 20.0 frauds more)",
-            "a is better: it saves 300 EUR more in money saved (95 % interval: 100 EUR to 500 EUR more)"]),
+            "a is better: it catches 10.0 more of 200 frauds (95 % interval: 2.0 to 20.0)",
+            "a is better: it saves 300 EUR more (95 % interval: 100 EUR to 500 EUR)"]),
         ((-0.05, -0.10, -0.01), (-300.0, -500.0, 100.0), [
-            "b is better: it catches 10.0 frauds more of 200 frauds (95 % interval: 2.0 frauds to 20.0 frauds more)",
+            "b is better: it catches 10.0 more of 200 frauds (95 % interval: 2.0 to 20.0)",
             "in money saved they cannot be told apart"]),
         ((0.05, -0.01, 0.10), (300.0, -100.0, 500.0), [
-            "they cannot be told apart with 200 frauds: frauds caught by a less by b: +10.0, between -2.0 and +20.0; "
-            "money saved by a less by b: +300 EUR, between -100 EUR and +500 EUR"]),
-        ((0.0, None, None), (0.0, None, None), ["they cannot be told apart with 200 frauds: neither catches any"]),
+            "they cannot be told apart with 200 frauds: a compared with b: frauds caught +10.0 "
+            "(95 % interval: -2.0 to +20.0); money saved +300 EUR (95 % interval: -100 EUR to +500 EUR)"]),
+        ((0.0, None, None), (0.0, None, None), ["they cannot be told apart with 200 frauds: no interval can be given"]),
     ],
 )  # fmt: skip
 def test_the_verdict_names_the_better_one_only_where_the_interval_leaves_out_0(
@@ -102,7 +102,8 @@ def test_only_what_both_scored_and_somebody_labelled_is_compared() -> None:
     ("words", "expected"),
     [
         (("--cases-per-day", "0"), "--cases-per-day: got 0, expected more than 0"),
-        (("--resamples", "3"), "--resamples: got 3, expected 20 to 100000"),
+        (("--resamples", "3"), "--resamples: got 3, expected a number from 20 to 100,000"),
+        (("--seed", "-1"), "--seed: got -1, expected a number from 0 to"),
         (("--until", "2024-11-03"), "got no transaction known as a fraud in the period, expected some"),
     ],
 )
@@ -140,3 +141,7 @@ def test_sample_size_says_how_many_days(capsys: pytest.CaptureFixture[str]) -> N
     ):
         assert main([*words, *more], {}) == EXIT_FAILED
         assert expected in capsys.readouterr().err
+    for option in ("--frauds-per-day", "--per-customer"):
+        with pytest.raises(SystemExit):
+            main([*words, option, "nan"], {})
+        assert f"{option}: got 'nan', expected a number such as 0.4" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from trainer.backtest.command import SWEEP, opened
 from trainer.backtest.said import say_side_by_side, say_what_is_missing
 from trainer.backtest.tables import checked_out, write_tables
 from trainer.compare.words import FEW_FRAUDS, verdict
+from trainer.options import RESAMPLES, SEED
 
 
 def run(options: argparse.Namespace) -> int:
@@ -51,8 +52,8 @@ def _check_options(options: argparse.Namespace, bundles: list[Bundle]) -> None:
         )
     if options.cases_per_day is not None and options.cases_per_day <= 0:
         raise OptionError(f"--cases-per-day: got {options.cases_per_day:g}, expected more than 0, such as 20")
-    if not 20 <= options.resamples <= 100_000:
-        raise OptionError(f"--resamples: got {options.resamples}, expected 20 to 100000")
+    RESAMPLES.check(options)
+    SEED.check(options)
 
 
 def _paired(
