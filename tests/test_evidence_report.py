@@ -294,7 +294,7 @@ def test_folds_and_another_source_have_their_tables(written, tmp_path):
     write_report(tmp_path, poor, everyone[:2], everyone[2:], ABOUT, with_plots=False)
     poor_page = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
     assert "was chosen once" in poor_page
-    assert re.search(r"too <few>\s+–\s+–\s+0\.500", poor_page)  # noqa: RUF001
+    assert re.search(r"too <few>\s+the other folds\s+–\s+–\s+0\.500", poor_page)  # noqa: RUF001
     assert "trained again on other parts" in read
     assert "too <few>" in read
     assert "777" in read
