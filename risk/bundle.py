@@ -22,7 +22,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from risk.catalogue import CATALOGUE_VERSION, EngineTerms, FeatureSet
-from risk.clock import DAY, SECOND, date_ms, day_of
+from risk.clock import DAY, SECOND
 from risk.codes import Array
 from risk.errors import BundleError
 from risk.ledger_day import LONGEST_DELAY_DAYS
@@ -113,11 +113,6 @@ class Days(Struct, frozen=True):
     first: str
     until: str
 
-    @property
-    def numbers(self) -> range:
-        """The days, counted from 1970-01-01."""
-        return range(day_of(date_ms(self.first)), day_of(date_ms(self.until)))
-
 
 class Training(Struct, frozen=True, omit_defaults=True):
     """What was asked of the training: enough to train the same bundle once more."""
@@ -198,25 +193,6 @@ class Manifest(Struct, frozen=True, omit_defaults=True):
     @property
     def horizon(self) -> Horizon:
         return horizon_of((feature.name for feature in self.features), self.terms.ledger_terms)
-
-    @property
-    def learned_days(self) -> tuple[range, ...]:
-        """Those of fit come first."""
-        fit, validation = (
-            None if one is None else one.numbers for one in (self.training.fit, self.training.validation)
-        )
-        whole = range(day_of(self.training_data.first_event), day_of(self.training_data.last_event) + 1)
-        return learned_days(fit, validation, whole, is_refit=self.training.refit)
-
-
-def learned_days(fit: range | None, validation: range | None, whole: range, *, is_refit: bool) -> tuple[range, ...]:
-    """The days, counted from 1970-01-01, that a model was fitted or its thresholds chosen on. A model that was fitted
-    again learned from those between fit and validation, too; where rows were drawn, they are of all days (`whole`)."""
-    if fit is None or validation is None:
-        return (whole,)
-    if is_refit:
-        return (range(min(fit.start, validation.start), max(fit.stop, validation.stop)),)
-    return fit, validation
 
 
 # What says how a bundle came about, but not what it computes: the same model must have the same name everywhere.

@@ -255,10 +255,10 @@ def test_where_there_is_no_room_for_so_much_windows_and_tests_are_shorter(capsys
 
 def test_a_prequential_fold_learns_from_nothing_before_its_window() -> None:
     """Frauds end on day 40: enough in the past, and none in the window."""
-    matrix = matrix_of(100, frauds_until=40)
-    (fold,) = prequential_folds(matrix, PLAN, 3, 1, "file", 20, 7)
+    matrix, plan = matrix_of(100, frauds_until=40), PLAN._replace(refit=True)
+    (fold,) = prequential_folds(matrix, plan, 3, 1, "file", 20, 7)
     assert "got 0 known frauds" in (fold.note or "")
-    assert folds_in_time(matrix, PLAN, 3, 2, "file")[-1].note is None
+    assert folds_in_time(matrix, plan, 3, 2, "file")[-1].note is None
 
 
 @pytest.mark.parametrize("is_refit", [True, False])

@@ -15,6 +15,7 @@ from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES, EngineTerms, Featu
 from risk.clock import DAY, day_of, to_date
 from risk.codes import Array
 from risk.errors import OptionError
+from risk.learned_days import learned_days_of
 from risk.model import Model, model_of
 from risk.scorer import Preparation
 from risk.words import duration_in_words
@@ -207,7 +208,7 @@ def _why_unfair(manifest: Manifest, test: Predictions) -> str | None:
     first, last = day_of(int(test.event_times.min())), day_of(int(test.event_times.max()))
     known = [
         f"{to_date(days.start)} to {to_date(days.stop - 1)}"
-        for days in manifest.learned_days
+        for days in learned_days_of(manifest)
         if first < days.stop and last >= days.start
     ]
     if not known:

@@ -22,6 +22,7 @@ from risk.bundle import (
 )
 from risk.clock import to_date
 from risk.errors import BundleError, OptionError
+from risk.learned_days import days_of, learned_days_of
 from trainer.options import add_models
 
 AMOUNT_ALONE = "amount alone"  # the baseline that every champion must beat
@@ -157,8 +158,8 @@ def _cells(manifest: Manifest) -> tuple[str, ...]:
     return (
         manifest.version,
         f"{manifest.training_data.transactions:,}",
-        _days(None if training.fit is None else manifest.learned_days[0]),
-        _days(None if training.test is None else training.test.numbers),
+        _days(None if training.fit is None else learned_days_of(manifest)[0]),
+        _days(None if training.test is None else days_of(training.test)),
         _figure(tested, "average_precision"),
         _figure(tested, "roc_auc"),
         f"{thresholds.medium:.4g}",

@@ -17,6 +17,7 @@ from evaluation.result import Fold
 from risk.bundle import Manifest
 from risk.codes import Array
 from risk.errors import OptionError, TrustLensError
+from risk.learned_days import days_of, learned_days_of
 from risk.words import counted
 from trainer.bundle_writer import prepare_folder
 from trainer.families import ENSEMBLE
@@ -241,10 +242,10 @@ def _folds(
     plan = plan._replace(parameters={**plan.parameters, model: result.candidates.champion.fit.parameters})
     if test is None:
         return folds_at_random(matrix, plan, count, train_options.file)
-    delay, learned = manifest.label_delay_days, manifest.learned_days
+    delay, learned = manifest.label_delay_days, learned_days_of(manifest)
     if is_prequential:
         window = max(days.stop for days in learned) - min(days.start for days in learned)
-        return prequential_folds(matrix, plan, delay, count, train_options.file, window, len(test.numbers))
+        return prequential_folds(matrix, plan, delay, count, train_options.file, window, len(days_of(test)))
     return folds_in_time(matrix, plan, delay, count, train_options.file)
 
 

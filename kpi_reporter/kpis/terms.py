@@ -6,8 +6,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from risk.bundle import learned_days
 from risk.clock import day_of, day_of_date
+from risk.learned_days import learned_days
 from risk.money import EXPONENTS
 
 

@@ -15,6 +15,7 @@ from risk.dataset.map_file import load_map
 from risk.dataset.opened import CHUNK_ROWS
 from risk.engine import Verdict
 from risk.errors import DatasetError, OptionError
+from risk.learned_days import days_of, learned_days_of
 from risk.warming_up import LogStart, warm_from
 from risk.words import counted
 from trainer.backtest.labels import Missing, check_labels, labels_beside
@@ -116,7 +117,7 @@ def warn_of_training_data(bundles: Iterable[Bundle], counted: tuple[int, int]) -
     """What a model has learned from, it knows by heart."""
     first, last = counted
     for manifest in (bundle.manifest for bundle in bundles):
-        if any(first < days.stop * DAY and last >= days.start * DAY for days in manifest.learned_days):
+        if any(first < days.stop * DAY and last >= days.start * DAY for days in learned_days_of(manifest)):
             begin, end, honest = _learned(manifest)
             warn(
                 f"{manifest.version} was fitted and its thresholds were chosen on data from {day_of_time(begin)} to "
@@ -142,9 +143,9 @@ def warn_of_cold_start(bundles: Iterable[Bundle], ends: tuple[int, int], counted
 
 def _learned(manifest: Manifest) -> tuple[int, int, int]:
     """Where what was learned from begins and ends, and from when on the data is new to the model."""
-    learned, test = manifest.learned_days, manifest.training.test
+    learned, test = learned_days_of(manifest), manifest.training.test
     begin, end = min(days.start for days in learned), max(days.stop for days in learned)
-    return begin * DAY, end * DAY, (end if test is None else max(end, test.numbers.start)) * DAY
+    return begin * DAY, end * DAY, (end if test is None else max(end, days_of(test).start)) * DAY
 
 
 def warn_of_what_was_seen(dataset: Dataset, backtest: Backtest) -> None:
