@@ -98,8 +98,8 @@ def beside_in_use(in_use: InUse, currency: str) -> list[str]:
     said = [
         f"Beside {in_use.version}, which was in use, each with at most {per_day(both.cases_per_day)} cases a day in "
         f"the test: it catches {ours} of the frauds and not {theirs}, a difference of {with_interval(more, _points)} "
-        f"points; it stops {currency} {with_interval(both.saved, signed)} more of losses, and its average precision is higher by "
-        f"{with_interval(both.average_precision, _signed_decimal)}."
+        f"points; it stops {currency} {with_interval(both.saved, signed)} more of losses, and its average precision is "
+        f"higher by {with_interval(both.average_precision, _signed_decimal)}."
     ]
     margin = f"the margin of {_percent(in_use.margin)} of the frauds"
     if more.value is not None and more.value >= 0:
