@@ -9,7 +9,7 @@ import pytest
 
 from console.start import EXIT_FAILED, EXIT_OK
 from evaluation.result import Figure, NetMoney, PairedComparison
-from evaluation.sample_size import days_needed, frauds_needed
+from evaluation.sample_size import days_needed, frauds_needed, together
 from risk.bundle import read_bundle
 from tests.backtests import backtest, compare, history, make_home
 from tests.test_backtest_side_by_side import HIGH, LOW, answer, rows
@@ -59,6 +59,8 @@ def test_both_have_equal_work_and_the_figures_can_be_counted_again(
     only = (caught[0].to_numpy() != caught[1].to_numpy()).sum()
     assert f"caught by one of the two alone: {only} of {frauds} frauds ({only / frauds:.1%}" in said
     assert f"{days} days, {frauds} frauds" in said
+    sizes = table[counted & (table["is_fraud"] == 1)].groupby("customer_id").size()
+    assert f"--only-one {only / frauds:.3g} --per-customer {(sizes**2).sum() / frauds:.3g}\n" in said
     for name in "ab":
         assert backtest(home, "--bundle", str(home / name), "--from", "2024-11-20", "--thresholds", "0.5") == EXIT_OK
         digest = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("digest "))
@@ -130,6 +132,7 @@ def test_sample_size_says_how_many_days(capsys: pytest.CaptureFixture[str]) -> N
     """Worked out by hand: (1.960 √0.12 + 0.842 √(0.12 - 0.0025))² / 0.0025 = 375.2 frauds."""
     assert frauds_needed(0.05, 0.12, power=0.8, confidence=0.95) == 375
     assert days_needed(375, 12, 2.5) == 79
+    assert together(np.array([*range(90), *np.repeat(range(100, 110), 10)])) == pytest.approx(1090 / 190)
     words = ["sample-size", "--frauds-per-day", "12", "--difference", "0.05", "--only-one", "0.12"]
     assert main([*words, "--per-customer", "2.5"], {}) == EXIT_OK
     assert capsys.readouterr().out.startswith("79 days: 375 frauds of different customers find a difference of 5.0% of")

@@ -101,7 +101,7 @@ def learn_and_evaluate(train_options: TrainOptions, stages: Stages) -> TrainingR
         tested.evaluation,
         missing=(*tested.evaluation.missing, *candidates.absent),
         proof=proof,
-        quality=quality_of(file.replay, matrix, parts, features),
+        quality=quality_of(file.replay, matrix, serving.session.parts, serving.session.features),
         trials=tuple(trial for model in models for trial in model.fit.trials),
     )
     if external is not None:

@@ -9,6 +9,7 @@ from evaluation.comparison import paired
 from evaluation.money import Scored, scored
 from evaluation.ranking import Predictions
 from evaluation.result import Costs, Figure, PairedComparison
+from evaluation.sample_size import together
 from risk.bundle import Bundle, read_bundle
 from risk.dataset import Dataset
 from risk.errors import DatasetError, OptionError
@@ -117,7 +118,10 @@ def _say_paired(
     say_table([("", found.name, found.other, "difference", "95 % interval"), *lines])
     mine, theirs = alone
     only = int(np.count_nonzero(mine != theirs))
-    say(f"caught by one of the two alone: {only:,} of {frauds:,} frauds ({only / frauds:.1%}: sample-size --only-one)")
+    say(
+        f"caught by one of the two alone: {only:,} of {frauds:,} frauds ({only / frauds:.1%}); for sample-size: "
+        f"--only-one {only / frauds:.3g} --per-customer {together(test.customers[test.is_fraud]):.3g}"
+    )
     if frauds < FEW_FRAUDS:
         warn(f"{frauds} frauds are few: the intervals are rough themselves")
     say()
