@@ -5,7 +5,7 @@ import pytest
 
 from evaluation.contributions import ContributionSample, contributions_of
 from tests.test_training_parts import history, in_time
-from trainer.contributions import contribution_sample
+from trainer.evaluate import contribution_sample
 from trainer.families.family import Explaining, Rows, family_of, fitted
 from trainer.families.parameters import read_parameters
 from trainer.fit import Session, served
