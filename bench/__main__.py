@@ -62,7 +62,7 @@ def main() -> int:
 
 def _check(options: argparse.Namespace, chosen: Sequence[str]) -> None:
     """What would be found out only after minutes."""
-    checked_target("--page", options.page, ".md", force=True, inputs=[])
+    checked_target("--page", options.page, ".md", force=True)
     with writing(options.results):
         options.results.mkdir(parents=True, exist_ok=True)
     check_installed(CONTESTANTS if "stream" in chosen else (), is_kafka_needed=bool({"stream", "growth"} & {*chosen}))

@@ -2,6 +2,8 @@
 
 import argparse
 import difflib
+import math
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -73,9 +75,12 @@ def whole(text: str) -> int:
 
 def number(text: str) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        raise ValueError("a number such as 0.4; 40 % is 0.4") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError("a number such as 0.4; 40 % is 0.4")
+    return value
 
 
 def day(text: str) -> int:
@@ -107,18 +112,26 @@ def add_bundle(command: argparse.ArgumentParser) -> None:
     )
 
 
-def checked_target(option: str, path: Path, suffix: str | tuple[str, ...], *, force: bool, inputs: list[Path]) -> Path:
-    """A file to write, refused before any work is done: another suffix, no folder, something there, or an input."""
+def checked_target(
+    option: str, path: Path, suffix: str | tuple[str, ...] = (), *, force: bool, inputs: Sequence[Path] = ()
+) -> Path:
+    """A file to write, refused before any work is done: another suffix, no folder or one that cannot be written,
+    something there, an input, or a place in a folder that is read."""
     try:
-        return _checked(option, path, (suffix,) if isinstance(suffix, str) else suffix, force, inputs)
+        _check_target(option, path, (suffix,) if isinstance(suffix, str) else suffix, force, inputs)
+        # Tried, not asked: rights, a full disk or a read-only place have many causes.
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            pass
     except OSError as error:
         raise OptionError(
-            f"{option}: got {path}, expected a name that files can have here ({error.strerror})"
+            f"{option}: got {path}, which cannot be written ({error.strerror}), expected a place where files may be "
+            "written; name another"
         ) from None
+    return path
 
 
-def _checked(option: str, path: Path, suffixes: tuple[str, ...], force: bool, inputs: list[Path]) -> Path:
-    if path.suffix.lower() not in suffixes:
+def _check_target(option: str, path: Path, suffixes: tuple[str, ...], force: bool, inputs: Sequence[Path]) -> None:
+    if suffixes and path.suffix.lower() not in suffixes:
         raise OptionError(f"{option}: got {path}, expected a name that ends in {' or '.join(suffixes)}")
     if path.is_dir():
         raise OptionError(f"{option}: got {path}, which is a folder, expected a file; name one in it")
@@ -127,6 +140,10 @@ def _checked(option: str, path: Path, suffixes: tuple[str, ...], force: bool, in
     for other in inputs:
         if path.exists() and other.exists() and path.samefile(other):
             raise OptionError(f"{option}: got {path}, which is the file to read, expected another name")
+        if other.is_dir() and path.parent.samefile(other):
+            raise OptionError(
+                f"{option}: got {path}, which is in the folder to read, expected another place: all files of {other} "
+                "are read as one"
+            )
     if path.exists() and not force:
         raise OptionError(f"{option}: got {path}, which is there already; name another, or add --force to replace it")
-    return path

@@ -85,7 +85,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     folder: Path = options.folder.absolute()
     port = read_settings(options.environment).reporter_port
     if options.picture is not None:
-        checked_target("--picture", options.picture, ".svg", force=True, inputs=[])
+        checked_target("--picture", options.picture, ".svg", force=True)
     _check(options, folder, port, typed(arguments))
     teller = Teller(Console(highlight=False), record=options.picture is not None)
     with (

@@ -3,6 +3,10 @@
 import math
 from statistics import NormalDist
 
+import numpy as np
+
+from risk.codes import Array
+
 # Of two models that have nothing in common and catch half of the frauds each, one alone catches half of the frauds.
 NOTHING_IN_COMMON = 0.5
 
@@ -20,5 +24,13 @@ def frauds_needed(difference: float, only_one: float, *, power: float, confidenc
 
 
 def days_needed(frauds: int, frauds_per_day: float, per_customer: float = 1.0) -> int:
-    """`per_customer`: how many frauds of a customer are caught or missed together, and count as one."""
+    """`per_customer`: see `together`."""
     return math.ceil(frauds * per_customer / frauds_per_day)
+
+
+def together(customers: Array) -> float:
+    """How many frauds a fraud's customer has, on average over frauds: so many times the variance is larger than that of
+    as many independent ones, if those of a customer are caught or missed together. The mean over customers would be
+    too few where a few of them have many. `customers`: of each fraud."""
+    counts = np.unique(customers, return_counts=True)[1]
+    return float((counts**2).sum() / counts.sum())

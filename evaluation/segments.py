@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from evaluation.ranking import Predictions, Shares, shares_of_groups
 from evaluation.result import Figure, Ratios, Segment, Segments
 from risk.codes import Array
+from risk.words import counted
 
 MOST = 10  # segments of one attribute; the rest together are one more
 FEWEST_ROWS = 100  # smaller ones are put together
@@ -28,7 +29,7 @@ class Grouping(NamedTuple):
 
 def segments_of(test: Predictions, threshold: float, grouping: Grouping) -> Segments:
     """Small segments are put together, and said to be small."""
-    names, groups = _segments(grouping)
+    names, groups, named = _segments(grouping)
     flagged, is_fraud = test.scores >= threshold, test.is_fraud
     everything = np.ones(len(flagged), bool)
 
@@ -57,12 +58,13 @@ def segments_of(test: Predictions, threshold: float, grouping: Grouping) -> Segm
         for place, name in enumerate(names)
     ]
     if grouping.is_sensitive:
-        made = _beside_the_largest(made)
+        made = _beside_the_largest(made, named)
     return Segments(grouping.name, tuple(made), grouping.is_sensitive, grouping.is_learned_from)
 
 
-def _segments(grouping: Grouping) -> tuple[list[str], Array]:
-    """The names that are shown, and the place among them of each row."""
+def _segments(grouping: Grouping) -> tuple[list[str], Array, list[int]]:
+    """The names that are shown, the place among them of each row, and which of the names are one group: neither those
+    of whom it is not known, nor several together."""
     codes = np.where(grouping.codes == NOT_GIVEN, len(grouping.words), grouping.codes)
     words = [*grouping.words, "(not given)"]
     counts = np.bincount(codes, minlength=len(words))
@@ -76,7 +78,8 @@ def _segments(grouping: Grouping) -> tuple[list[str], Array]:
     places = np.full(len(words), len(shown))
     places[shown] = np.arange(len(shown))
     names = [words[place] for place in shown.tolist()]
-    return [*names, f"{len(rest)} others"] if len(rest) else names, places[codes]
+    named = np.flatnonzero(shown < len(grouping.words)).tolist()
+    return [*names, f"{len(rest)} others"] if len(rest) else names, places[codes], named
 
 
 def _figure(shares: Shares, place: int) -> Figure:
@@ -86,15 +89,18 @@ def _figure(shares: Shares, place: int) -> Figure:
 
 
 def _note(rows: int, frauds: int, alerts: int) -> str:
-    few = [f"{count} {name}" for count, name in ((frauds, "frauds"), (alerts, "alerts")) if count < FEWEST]
-    return f"small: {rows} transactions" if rows < FEWEST_ROWS else f"few: {' and '.join(few)}" if few else ""
+    counts = ((frauds, "fraud"), (alerts, "alert"))
+    few = [counted(count, name, f"{name}s") for count, name in counts if count < FEWEST]
+    if rows < FEWEST_ROWS:
+        return f"small: {counted(rows, 'transaction', 'transactions')}"
+    return f"few: {' and '.join(few)}" if few else ""
 
 
-def _beside_the_largest(segments: list[Segment]) -> list[Segment]:
-    largest = max(segments, key=lambda segment: segment.transactions)
+def _beside_the_largest(segments: list[Segment], named: list[int]) -> list[Segment]:
+    largest = max((segments[place] for place in named), key=lambda segment: segment.transactions, default=None)
 
     def ratio_of(segment: Segment, name: str) -> float | None:
-        value, other = getattr(segment, name).value, getattr(largest, name).value
+        value, other = (None if one is None else getattr(one, name).value for one in (segment, largest))
         return value / other if value is not None and other else None
 
     return [

@@ -195,6 +195,14 @@ def test_an_origin_is_a_date_or_a_time(origin: str) -> None:
             'sensitive = ["a"]\nlearn_sensitive = ["b"]\nattributes = { a = "number", b = "number" }',
             ["learn_sensitive = 'b'", "expected one of a", "Add it to sensitive"],
         ),
+        (
+            'sensitive = ["a"]\nattributes = { a = "number", b = { column = "a", kind = "number" } }',
+            ["attributes.b = 'a'", "expected a column that is not sensitive, as attributes.a is. A model would"],
+        ),
+        (
+            'sensitive = ["zip"]\ncustomer_id = "zip"\nattributes = { zip = "category" }',
+            ["customer_id = 'zip'", "expected a column that is not sensitive, as attributes.zip is"],
+        ),
         ('attributes = { sensitive = ["a"] }', ["attributes.sensitive = ['a']", "above the line [attributes]"]),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from console.start import EXIT_FAILED, EXIT_OK
 from evaluation.result import Figure, NetMoney, PairedComparison
-from evaluation.sample_size import days_needed, frauds_needed
+from evaluation.sample_size import days_needed, frauds_needed, together
 from risk.bundle import read_bundle
 from tests.backtests import backtest, compare, history, make_home
 from tests.test_backtest_side_by_side import HIGH, LOW, answer, rows
@@ -59,6 +59,8 @@ def test_both_have_equal_work_and_the_figures_can_be_counted_again(
     only = (caught[0].to_numpy() != caught[1].to_numpy()).sum()
     assert f"caught by one of the two alone: {only} of {frauds} frauds ({only / frauds:.1%}" in said
     assert f"{days} days, {frauds} frauds" in said
+    sizes = table[counted & (table["is_fraud"] == 1)].groupby("customer_id").size()
+    assert f"--only-one {only / frauds:.3g} --per-customer {(sizes**2).sum() / frauds:.3g}\n" in said
     for name in "ab":
         assert backtest(home, "--bundle", str(home / name), "--from", "2024-11-20", "--thresholds", "0.5") == EXIT_OK
         digest = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("digest "))
@@ -70,15 +72,15 @@ def test_both_have_equal_work_and_the_figures_can_be_counted_again(
     ("caught", "saved", "words"),
     [
         ((0.05, 0.01, 0.10), (300.0, 100.0, 500.0), [
-            "a is better: it catches 10.0 frauds more of 200 frauds (95 % interval: 2.0 frauds to 20.0 frauds more)",
-            "a is better: it saves 300 EUR more in money saved (95 % interval: 100 EUR to 500 EUR more)"]),
+            "a is better: it catches 10.0 more of 200 frauds (95 % interval: 2.0 to 20.0)",
+            "a is better: it saves 300 EUR more (95 % interval: 100 EUR to 500 EUR)"]),
         ((-0.05, -0.10, -0.01), (-300.0, -500.0, 100.0), [
-            "b is better: it catches 10.0 frauds more of 200 frauds (95 % interval: 2.0 frauds to 20.0 frauds more)",
+            "b is better: it catches 10.0 more of 200 frauds (95 % interval: 2.0 to 20.0)",
             "in money saved they cannot be told apart"]),
         ((0.05, -0.01, 0.10), (300.0, -100.0, 500.0), [
-            "they cannot be told apart with 200 frauds: frauds caught by a less by b: +10.0, between -2.0 and +20.0; "
-            "money saved by a less by b: +300 EUR, between -100 EUR and +500 EUR"]),
-        ((0.0, None, None), (0.0, None, None), ["they cannot be told apart with 200 frauds: neither catches any"]),
+            "they cannot be told apart with 200 frauds: a compared with b: frauds caught +10.0 "
+            "(95 % interval: -2.0 to +20.0); money saved +300 EUR (95 % interval: -100 EUR to +500 EUR)"]),
+        ((0.0, None, None), (0.0, None, None), ["they cannot be told apart with 200 frauds: no interval can be given"]),
     ],
 )  # fmt: skip
 def test_the_verdict_names_the_better_one_only_where_the_interval_leaves_out_0(
@@ -102,7 +104,8 @@ def test_only_what_both_scored_and_somebody_labelled_is_compared() -> None:
     ("words", "expected"),
     [
         (("--cases-per-day", "0"), "--cases-per-day: got 0, expected more than 0"),
-        (("--resamples", "3"), "--resamples: got 3, expected 20 to 100000"),
+        (("--resamples", "3"), "--resamples: got 3, expected a number from 20 to 100,000"),
+        (("--seed", "-1"), "--seed: got -1, expected a number from 0 to"),
         (("--until", "2024-11-03"), "got no transaction known as a fraud in the period, expected some"),
     ],
 )
@@ -129,6 +132,7 @@ def test_sample_size_says_how_many_days(capsys: pytest.CaptureFixture[str]) -> N
     """Worked out by hand: (1.960 √0.12 + 0.842 √(0.12 - 0.0025))² / 0.0025 = 375.2 frauds."""
     assert frauds_needed(0.05, 0.12, power=0.8, confidence=0.95) == 375
     assert days_needed(375, 12, 2.5) == 79
+    assert together(np.array([*range(90), *np.repeat(range(100, 110), 10)])) == pytest.approx(1090 / 190)
     words = ["sample-size", "--frauds-per-day", "12", "--difference", "0.05", "--only-one", "0.12"]
     assert main([*words, "--per-customer", "2.5"], {}) == EXIT_OK
     assert capsys.readouterr().out.startswith("79 days: 375 frauds of different customers find a difference of 5.0% of")
@@ -140,3 +144,7 @@ def test_sample_size_says_how_many_days(capsys: pytest.CaptureFixture[str]) -> N
     ):
         assert main([*words, *more], {}) == EXIT_FAILED
         assert expected in capsys.readouterr().err
+    for option in ("--frauds-per-day", "--per-customer"):
+        with pytest.raises(SystemExit):
+            main([*words, option, "nan"], {})
+        assert f"{option}: got 'nan', expected a number such as 0.4" in capsys.readouterr().err

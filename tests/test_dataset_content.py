@@ -94,6 +94,16 @@ def test_windows_1252_is_recognised_and_says_how_to_convert_it(tmp_path: Path) -
     assert f"gunzip -c {packed} | iconv -f WINDOWS-1252 -t UTF-8 > {tmp_path / 'packed.utf8.csv'}" in notice
 
 
+def test_of_a_folder_the_file_with_the_odd_rows_is_named(tmp_path: Path) -> None:
+    """And not one before it, which is ASCII alone and needs nothing."""
+    written(tmp_path, own_rows("T,2024-01-01,C,1,EUR,0"), "a.csv")
+    odd = written(tmp_path, umlauts(), "b.csv")
+    (notice,) = open_dataset(tmp_path).notices
+    assert notice.startswith(f"{odd}: the file looks like Windows-1252 (2 rows are not UTF-8)")
+    odd.write_bytes(umlauts(mixed=True))
+    assert open_dataset(tmp_path).notices == []
+
+
 @pytest.mark.parametrize("octets", [umlauts(mixed=True), umlauts() + b"\x81,2024-01-22,C,1,EUR,0\n"])
 def test_dirt_is_not_taken_for_windows_1252(tmp_path: Path, octets: bytes) -> None:
     """Not where other rows are UTF-8, and not where a byte has no meaning there: converting would spoil the file."""

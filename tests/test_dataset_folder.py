@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from console.start import EXIT_OK
+from console.start import EXIT_FAILED, EXIT_OK
 from risk.dataset import open_dataset
 from risk.errors import DatasetError
 from risk.events import RejectReason
@@ -81,3 +81,17 @@ def test_inspect_says_that_a_file_is_one_of_several(folder: Path, capsys: pytest
     assert main(["inspect", str(folder / "2024-01.csv")], {}) == EXIT_OK
     said = capsys.readouterr().out
     assert "one file of several: 1 file is named like it, such as 2024-02.csv; if they are one history" in said
+
+
+@pytest.mark.parametrize(
+    "words", [("features", "--out", "f.parquet"), ("score", "--out", "2024-01.csv"), ("inspect", "--write", "map.toml")]
+)
+def test_nothing_is_written_into_the_folder_that_is_read(
+    folder: Path, words: tuple[str, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would take the place of one of the files, or be read as one of them the next time."""
+    command, option, name = words
+    before = sorted(path.read_bytes() for path in folder.iterdir())
+    assert main([command, str(folder), option, str(folder / name), "--force"], {}) == EXIT_FAILED
+    assert f"{option}: got {folder / name}, which is in the folder to read" in capsys.readouterr().err
+    assert sorted(path.read_bytes() for path in folder.iterdir()) == before

@@ -77,6 +77,18 @@ def test_groups_of_a_sensitive_attribute_are_beside_the_largest():
     assert other.ratios.recall == pytest.approx(other.recall.value / largest.recall.value)
 
 
+def test_groups_are_not_held_against_those_of_whom_nothing_is_known():
+    """Nor against many small ones that stand together, however many they are."""
+    codes = np.full(len(TEST.scores), NOT_GIVEN)
+    codes[:300], codes[300:800] = 0, 1
+    unknown, largest, other = by(codes, is_sensitive=True).segments
+    assert [one.name for one in (unknown, largest, other)] == ["(not given)", "b", "a"]
+    assert largest.ratios.alert_rate == 1
+    assert unknown.ratios.alert_rate == pytest.approx(unknown.alert_rate.value / largest.alert_rate.value)
+    nobody = by(np.full(len(TEST.scores), NOT_GIVEN), is_sensitive=True).segments
+    assert nobody[0].ratios.alert_rate is None
+
+
 def test_bursts_of_one_customer_widen_an_interval():
     """A hundred rows of ten customers that all do alike say as much as ten."""
     hits = np.repeat(np.arange(10) < 5, 10)
@@ -86,6 +98,26 @@ def test_bursts_of_one_customer_widen_an_interval():
     ten = shares_of_groups(np.zeros(10, int), 1, np.arange(10) < 5, np.arange(10))
     assert together.high[0] - together.low[0] == pytest.approx(ten.high[0] - ten.low[0])
     assert together.high[0] - together.low[0] > 2 * (apart.high[0] - apart.low[0])
+
+
+@pytest.mark.parametrize("customers", [3, 6, 12])
+def test_intervals_cover_where_few_customers_make_up_a_group(customers):
+    """Frauds of a customer come in bursts, which are caught whole, or all but the first, or not at all."""
+    covered = 0
+    for seed in range(300):
+        random = np.random.default_rng(seed)
+        bursts = random.integers(2, 12, customers)
+        tendency = random.choice([0.95, 0.65, 0.05], customers, p=[0.4, 0.4, 0.2])
+        hits = random.random(bursts.sum()) < tendency.repeat(bursts)
+        shares = shares_of_groups(np.zeros(len(hits), int), 1, hits, np.arange(customers).repeat(bursts))
+        covered += shares.low[0] <= 0.65 <= shares.high[0]
+    assert covered / 300 >= 0.92
+
+
+def test_one_customer_tells_nothing_of_others():
+    shares = shares_of_groups(np.zeros(50, int), 1, np.arange(50) < 20, np.zeros(50, int))
+    assert shares.low[0] == pytest.approx(0, abs=1e-3)
+    assert shares.high[0] == pytest.approx(1, abs=1e-3)
 
 
 def test_a_group_that_always_hits_has_an_interval_all_the_same():
@@ -109,6 +141,17 @@ def test_sensitive_attributes_are_measured_whether_learned_from_or_not():
     assert age.words[0].startswith("below ")
     assert (by_channel.name, by_channel.is_sensitive, by_channel.is_learned_from) == ("channel", True, True)
     assert "channel" not in [each.name for each in others]
+
+
+def test_bands_of_large_amounts_are_written_as_people_write_them():
+    """Where a currency has no cents, a usual amount is in the thousands, and a large one in the millions."""
+    count = 400
+    zeros = np.zeros(count, int)
+    matrix = made_matrix(np.arange(count), zeros, zeros, amounts=np.arange(count) * 10_000.0)
+    *_, amount = context_of(matrix, Part(np.arange(count), zeros > 0, 1, None)).groupings
+    assert amount.name == "amount"
+    assert amount.words[0] == "below 800,000"
+    assert amount.words[-1] == "3,800,000 or more"
 
 
 def test_a_matrix_is_divided_by_what_it_has():

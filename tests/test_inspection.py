@@ -116,7 +116,7 @@ def test_a_written_map_works_and_is_not_overwritten(world: World, tmp_path: Path
     assert sum(len(rows.block) for rows in dataset.rows()) == ROWS
     assert dataset.bad.count == 0
     before = target.read_text()
-    with pytest.raises(OptionError, match=r"map\.toml: the file exists.*--force"):
+    with pytest.raises(OptionError, match=r"map\.toml, which is there already.*--force"):
         inspect(path, "--write", target)
     target.write_text("mine")
     inspect(path, "--write", target, "--force")
@@ -236,7 +236,7 @@ def test_rejects_overwrite_neither_the_data_nor_the_map(world: World, tmp_path: 
     path, columns = saved(tmp_path, **own(world)), tmp_path / "map.toml"
     inspect(path, "--write", columns)
     for target in (path, columns):
-        with pytest.raises(OptionError, match=r"--rejects .*: is a file to be read, which is never overwritten"):
+        with pytest.raises(OptionError, match=r"--rejects: got .*, which is the file to read"):
             inspect(path, "--columns", columns, "--rejects", target, "--force")
 
 
@@ -322,16 +322,16 @@ def test_write_is_refused_before_the_work(world: World, tmp_path: Path, inspect:
     link = tmp_path / "link.toml"
     link.symlink_to(path)
     for target, words in [
-        (tmp_path, "is a folder"),
-        (path, "is a file to be read, which is never overwritten"),
-        (link, "is a file to be read, which is never overwritten"),
-        (tmp_path / "none" / "map.toml", "there is no folder"),
+        (tmp_path, "which is a folder"),
+        (path, "which is the file to read"),
+        (link, "which is the file to read"),
+        (tmp_path / "none" / "map.toml", "expected a folder that is there"),
         (tmp_path / ("x" * 300), "cannot be written"),
     ]:
-        with pytest.raises(OptionError, match=f"--write .*: {words}"):
+        with pytest.raises(OptionError, match=f"--write: got .* {words}"):
             inspect(path, "--write", target, "--force")
     # Before the data file is even looked at: one that is not there is not missed.
-    with pytest.raises(OptionError, match=r"--write .*: is a folder"):
+    with pytest.raises(OptionError, match=r"--write: .* is a folder"):
         inspect(tmp_path / "absent.csv", "--write", tmp_path)
     assert path.read_bytes() == before
     assert sorted(one.name for one in tmp_path.iterdir()) == ["file.csv", "link.toml"]

@@ -55,13 +55,15 @@ def test_reasons_are_those_of_the_alert_and_others_have_some_too(home: Path) -> 
     assert " | ".join(of_high["sentence"]) == high["reasons"]
     assert of_high["contribution"].is_monotonic_decreasing
     assert set(found["transaction_id"]) <= {high["transaction_id"], low["transaction_id"]}
+    with pytest.raises(DatasetError, match="1 of the 2 transactions to explain have no score there, such as 'T-none'"):
+        explain(frame, bundle, [high["transaction_id"], "T-none"])
     medium = scored[scored["level"] == "medium"].iloc[-1]["transaction_id"]
     assert len(explain(pa.Table.from_pandas(frame), bundle, [medium]))
 
 
 def test_a_column_of_several_types_is_named(home: Path) -> None:
     frame = pd.DataFrame({"amount": ["a", 1]})
-    with pytest.raises(DatasetError, match=r"the frame: got a column that is of no one type .*amount"):
+    with pytest.raises(DatasetError, match=r"the frame: it is no table .*amount"):
         score_frame(frame, read_bundle(home / "a"))
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from console.start import EXIT_FAILED, EXIT_OK
+from risk.bundle import read_bundle
 from risk.clock import DAY
+from risk.dataset import BadRow
+from risk.errors import DatasetError
+from risk.events import RejectReason
 from tests.backtests import backtest, history, make_home
 from trainer.__main__ import main
+from trainer.score.results import Results
 
 MAP = """\
 transaction_id = "id"
@@ -117,6 +123,9 @@ def test_every_row_comes_out_in_the_files_order_with_what_is_wrong(
     )
     out = tmp_path / "out.csv"
     assert score(home, file, out, "--columns", columns) == EXIT_OK
+    assert "the column not_scored says why" in capsys.readouterr().out
+    assert score(home, file, tmp_path / "p.csv", "--columns", columns, "--prefix", "x_") == EXIT_OK
+    assert "the column x_not_scored says why" in (said := capsys.readouterr().out)
     rows = read_csv(out)
     assert [row["note"] for row in rows] == ["z", "y", "x", "w", "v", "\\xe4", "u\nu"]
     assert [row["id"] for row in rows] == ["T3", "T1", "T2", "T2", "T1", "T4", "T5"]
@@ -126,7 +135,6 @@ def test_every_row_comes_out_in_the_files_order_with_what_is_wrong(
     ]  # fmt: skip
     assert "event_time: got 'yesterday'" in rows[2]["not_scored"]
     assert [row["missing"] for row in rows] == ["", "amount", "", "", "", "", ""]
-    said = capsys.readouterr().out
     assert "7 rows, 3 scored" in said
     assert "not scored: 1 bad_time, 1 not_an_object" in said or "not scored: 1 not_an_object" in said
 
@@ -162,6 +170,53 @@ def test_objects_of_ndjson_stay_as_they_are(home: Path, tmp_path: Path) -> None:
     assert json.loads(written[2]).keys() == {*NEW}
     reasons = [(json.loads(line)["not_scored"] or "").partition(":")[0] for line in written]
     assert reasons == ["", "not_json", "missing_field", "not_an_object"]
+
+
+def test_a_folder_is_written_again_as_one_file_of_it_would_be(home: Path, tmp_path: Path) -> None:
+    """Objects as they stand; of CSVs the delimiter stays."""
+    line = (
+        '{"transaction_id": "T%d", "event_time": "2024-01-0%dT10:00:00Z", "amount": 5.0, "currency": "EUR", "n": [1]}'
+    )
+    objects, out = tmp_path / "objects", tmp_path / "out.ndjson"
+    objects.mkdir()
+    for day in (1, 2):
+        (objects / f"{day}.ndjson").write_text(line % (day, day) + "\n")
+    assert score(home, objects, out) == EXIT_OK
+    for day, written in zip((1, 2), out.read_text().splitlines(), strict=True):
+        assert written.startswith((line % (day, day)).removesuffix("}") + ',"score":0.')
+    file, columns = foreign(tmp_path, "x;T1;2024-01-01T10:00:00Z;C1;M1;5.00;online;0", delimiter=";")
+    rows = tmp_path / "rows"
+    rows.mkdir()
+    file.rename(rows / "a.csv")
+    out = tmp_path / "out.csv"
+    assert score(home, rows, out, "--columns", columns) == EXIT_OK
+    assert read_csv(out, ";")[0]["note"] == "x"
+
+
+def test_a_time_of_any_zone_is_written_in_utc(home: Path, tmp_path: Path) -> None:
+    table, file, out = history(home).slice(0, 50), tmp_path / "berlin.parquet", tmp_path / "out.csv"
+    place, times = table.schema.get_field_index("event_time"), table["event_time"]
+    pq.write_table(table.set_column(place, "event_time", times.cast(pa.timestamp("ms", "Europe/Berlin"))), file)
+    assert score(home, file, out, "--without-labels") == EXIT_OK
+    assert [row["event_time"] for row in read_csv(out)] == times.cast(pa.string()).to_pylist()
+
+
+def test_no_room_for_reasons_is_an_error_in_words(home: Path) -> None:
+    """A limit on files plays the disk; what was not written yet stops nothing when it is closed."""
+    bad = BadRow(1, None, RejectReason.BAD_TIME, "x" * 5_000, {})
+
+    def fill() -> None:
+        with Results(1, read_bundle(home / "a").manifest, lacks_labels=False) as results:
+            for _ in range(10):
+                results.refuse(bad)
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(DatasetError, match=r"got no room for reasons in a temporary file .*set TMPDIR"):
+            fill()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_what_a_score_could_not_see_is_said_in_its_row(
@@ -212,6 +267,14 @@ def test_labels_of_another_file_are_learned(home: Path, tmp_path: Path, capsys: 
     pq.write_table(table.drop_columns(["is_fraud", "labelled_at", "fraud_kind"]), bare)
     pq.write_table(table.select(["transaction_id", "customer_id", "is_fraud", "labelled_at"]), labels)
     assert score(home, bare, tmp_path / "out.csv", "--labels", str(labels)) == EXIT_OK
-    with_labels = digest(capsys.readouterr().out)
+    said = capsys.readouterr()
+    with_labels = digest(said.out)
+    assert "it names were not in" not in said.err
     assert score(home, home / "cards.parquet", tmp_path / "own.csv") == EXIT_OK
     assert digest(capsys.readouterr().out) == with_labels
+    more = pa.table(
+        {"transaction_id": ["T-none"], "customer_id": ["C"], "is_fraud": [1], "labelled_at": table["labelled_at"][:1]}
+    )
+    pq.write_table(pa.concat_tables([pq.read_table(labels), more.cast(pq.read_schema(labels))]), labels)
+    assert score(home, bare, tmp_path / "more.csv", "--labels", str(labels)) == EXIT_OK
+    assert "transactions that it names were not in" in capsys.readouterr().err

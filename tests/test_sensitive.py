@@ -11,6 +11,7 @@ from risk.dataset import open_dataset
 from risk.dataset.map_file import load_map
 from tests.backtests import backtest, make_home
 from trainer.__main__ import main
+from trainer.matrix import read_matrix
 from trainer.replay import Replay
 
 MAP = """\
@@ -53,6 +54,15 @@ def test_a_dataset_has_it_and_a_model_may_not_learn_from_it(columns: Path, tmp_p
     assert dataset.feature_set == FeatureSet(frozenset({*fields, "country"}), ("limit",), ("age_band", "gender"))
     assert dataset.learnable == FeatureSet(frozenset(fields), ("limit",), ("gender",))
     assert Replay(dataset, EngineTerms("EUR")).feature_set == dataset.learnable
+
+
+def test_groups_are_told_apart_to_the_last_digit(columns: Path, tmp_path: Path) -> None:
+    """Numbers of seven digits, such as postcodes, are not rounded into one group."""
+    columns.write_text(MAP.replace('sensitive = ["country",', 'sensitive = ["limit", "country",'))
+    path = tmp_path / "rows.csv"
+    path.write_text(HEADER + ROW.replace(",100", ",1234567") + ROW.replace("T1", "T2").replace(",100", ",1234568"))
+    matrix = read_matrix(Replay(open_dataset(path, load_map(columns)), EngineTerms("EUR")))
+    assert matrix.sensitive["limit"].words == ("1234567", "1234568")
 
 
 def test_features_are_without_it(columns: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,7 +97,7 @@ def test_a_detector_that_is_served_otherwise_than_it_was_fitted_is_no_hybrid(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     matrix = history()
-    parts = parts_by_time(matrix, split_days(*matrix.days, DELAY))
+    parts = parts_by_time(matrix, split_days(*matrix.days, DELAY), DELAY)
     parameters = {kind: small(kind) for kind in (*DETECTORS, "logistic")}
     parameters[HYBRID + "logistic"] = parameters["logistic"]
     plan = Plan((HYBRID + "logistic",), parameters, "none", 2, 5.0, 1.0, None, 1)
@@ -131,7 +131,8 @@ def test_a_hybrid_trains_beside_its_family_is_backtested_and_reported_again(
     folders = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "reports")]
     asked = ["--model", "logistic", "--hybrid", "--params", str(tmp_path / "few.toml")]
     assert main(["train", str(file), *folders, *QUICK, *asked], {}) == EXIT_OK
-    assert capsys.readouterr().err.count("fit detectors") == 2  # once more for the baseline without history
+    # Once more for the baseline without history, and once for the model that is served.
+    assert capsys.readouterr().err.count("fit detectors") == 3
     manifest = read_bundle(tmp_path / "models").manifest
     assert manifest.model == "hybrid-logistic"
     assert manifest.training.models == ("logistic", "hybrid-logistic")

@@ -38,8 +38,6 @@ def refused(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *mo
         (["--split", "random", "--test", "2024-12-08.."], "--split random: got --train, --validation or"),
         (["--train", "yesterday"], "--train: got 'yesterday'"),
         (["--review-cost", "-1"], "--review-cost: got -1.0"),
-        (["--loss-rate", "nan"], "--loss-rate: got nan"),
-        (["--alerts-per-day", "inf"], "--alerts-per-day: got inf"),
         (["--seed", "-5"], "--seed: got -5, expected a number from 0 to 2,147,483,647"),
         (["--resamples", "19"], "--resamples: got 19, expected a number from 20 to 100,000"),
         (["--currency", "COINS"], "--currency: got 'COINS'"),
@@ -58,6 +56,8 @@ def test_options_that_cannot_be_used_are_refused(
     ("more", "words"),
     [
         (["--seed", "abc"], "argument --seed: got 'abc', expected a whole number such as 42"),
+        (["--loss-rate", "nan"], "argument --loss-rate: got 'nan', expected a number such as 0.4"),
+        (["--alerts-per-day", "inf"], "argument --alerts-per-day: got 'inf', expected a number such as 0.4"),
         (["--loss-rate", "40%"], "argument --loss-rate: got '40%', expected a number such as 0.4; 40 % is 0.4"),
         (["--search", "2.5"], "argument --search: got '2.5', expected a whole number"),
     ],

@@ -85,10 +85,10 @@ def test_a_training_replaces_nothing_that_it_was_not_compared_with() -> None:
 
 def test_what_is_said_of_the_bundle_in_use_has_both_shares_and_the_interval() -> None:
     (said, verdict) = beside_in_use(beside(-0.01, -0.021, 0.0), "EUR")
-    assert "a difference of \N{MINUS SIGN}1.0 % (\N{MINUS SIGN}2.1 % to +0.0 %)" in said
+    assert "a difference of \N{MINUS SIGN}1.0 (\N{MINUS SIGN}2.1 to +0.0) points;" in said
     assert "at most 5.0 cases a day" in said
     assert verdict == "So it is worse by perhaps more than the margin of 2.0 % of the frauds."
-    assert beside_in_use(beside(0.01, -0.1, 0.1), "EUR")[1] == "So it is at least as good."
+    assert beside_in_use(beside(0.01, -0.1, 0.1), "EUR")[1] == "So it caught no fewer of them."
     caution = beside_in_use(replace(beside(0.01, -0.1, 0.1), caution="it knows them"), "EUR")[2]
     assert caution == "Not quite fair: it knows them."
 

@@ -126,7 +126,7 @@ def test_rows_that_were_drawn_at_random_have_no_latest_days() -> None:
 
 def found_by(seed: int, tried: int) -> Fit:
     matrix = history()
-    parts = parts_by_time(matrix, split_days(*matrix.days, DELAY))
+    parts = parts_by_time(matrix, split_days(*matrix.days, DELAY), DELAY)
     plan = Plan(("logistic",), read_parameters(None, ["logistic"]), "none", tried, 5.0, 1.0, None, seed)
     (model,) = Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages()).fit_all()
     return model.fit

@@ -73,9 +73,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def generate(world: World, out: Path, sizes: dict[str, int], seed: int, *, force: bool = False) -> Written:
-    target = checked_target("OUT", out, tuple(FORMATS), force=force, inputs=[])
+    target = checked_target("OUT", out, tuple(FORMATS), force=force)
     # Also where this world writes none: the one of another history must not stand beside this.
-    truth = checked_target("OUT", out.with_name(out.name + TRUTH_SUFFIX), ".parquet", force=force, inputs=[])
+    truth = checked_target("OUT", out.with_name(out.name + TRUTH_SUFFIX), ".parquet", force=force)
     targets = [truth, target] if world.truth else [target]
     with replaced(*targets) as temporary:
         batches = world.history(sizes, seed, progress)

@@ -65,8 +65,9 @@ def _bands(name: str, values: Array, edges: Sequence[float], words: tuple[str, .
 
 
 def _words(edges: Sequence[float]) -> tuple[str, ...]:
-    between = [f"{low:,g} to below {high:,g}" for low, high in pairwise(edges)]
-    return (f"below {edges[0]:,g}", *between, f"{edges[-1]:,g} or more")
+    said = [f"{edge:,.0f}" if edge.is_integer() else f"{edge:g}" for edge in edges]
+    between = [f"{low} to below {high}" for low, high in pairwise(said)]
+    return (f"below {said[0]}", *between, f"{said[-1]} or more")
 
 
 def _two_digits(value: float) -> float:

@@ -14,6 +14,7 @@ from risk.dataset.column_map import CATEGORY_FIELDS
 from risk.engine import FeatureBlock, Verdict
 from risk.ledger import NO_DAY
 from risk.scorer import Preparation
+from risk.words import number_text
 from trainer.replay import Passed, Replay
 
 NO_WORD = -1
@@ -157,7 +158,7 @@ def _of_each(passed: Passed, name: str) -> Iterable[str | None]:
     if name in CATEGORY_FIELDS:
         return list(getattr(block, name))
     values = (attributes.get(name) for attributes in block.attributes)
-    return [f"{value:g}" if isinstance(value, float | int) else value for value in values]
+    return [value if value is None or isinstance(value, str) else number_text(value) for value in values]
 
 
 def _arrays(passed: Passed) -> dict[str, Array]:

@@ -5,6 +5,7 @@ Frames are pandas DataFrames or Arrow tables; what goes in comes out, with more 
 
 import tempfile
 from collections.abc import Collection
+from itertools import compress
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,9 +17,10 @@ import pyarrow.parquet as pq
 from risk.bundle import Bundle, read_bundle
 from risk.engine import Verdict
 from risk.errors import DatasetError
+from trainer.backtest.checks import opened
 from trainer.passage import Lane, batches
-from trainer.score.scored_file import NEW_COLUMNS, check_names, new_columns, scored_rows
-from trainer.score.scoring import chunks, opened, scored
+from trainer.score.scored_file import NEW_COLUMNS, check_names, new_columns, scored_rows, warn_of_lost_columns
+from trainer.score.scoring import chunks, scored
 
 __all__ = ["Bundle", "explain", "read_bundle", "score_file", "score_frame"]
 
@@ -36,8 +38,9 @@ def score_file(
     prefix: str = "",
 ) -> pd.DataFrame:
     """Every row of a file, in its order, with the columns of `trainer score` behind its own."""
-    ready = opened(Path(file), bundle, _path(columns), _path(labels), without_labels=without_labels)
+    ready = opened(Path(file), [bundle], _path(columns), _path(labels), without_labels=without_labels)
     check_names(ready.dataset, prefix)
+    warn_of_lost_columns(ready.dataset)
     with scored(ready, bundle, _nobody) as results:
         return scored_rows(ready.dataset.source, results, prefix).to_pandas()
 
@@ -54,7 +57,7 @@ def score_frame(
     """The frame with the columns of `trainer score`; its own stay as they are."""
     with tempfile.TemporaryDirectory() as folder:
         path = _written(frame, Path(folder))
-        ready = opened(path, bundle, _path(columns), _path(labels), without_labels=without_labels)
+        ready = opened(path, [bundle], _path(columns), _path(labels), without_labels=without_labels)
         check_names(ready.dataset, prefix)
         with scored(ready, bundle, _nobody) as results:
             new = new_columns(results, np.arange(len(frame)))
@@ -76,18 +79,20 @@ def explain(
     without_labels: bool = False,
 ) -> pd.DataFrame:
     """Why these transactions scored as they did, whatever their level is: a row for each reason, the weightiest first.
-    The frame is their past, too."""
+    The frame is their past, too. `transaction_ids`: as texts, each of which must be scored."""
     found: list[tuple[object, ...]] = []
     wanted, lane = set(transaction_ids), Lane(bundle)
+    lacking = set(wanted)
     with tempfile.TemporaryDirectory() as folder:
         path = _written(frame, Path(folder))
-        ready = opened(path, bundle, _path(columns), _path(labels), without_labels=without_labels)
+        ready = opened(path, [bundle], _path(columns), _path(labels), without_labels=without_labels)
         for chunk in chunks(ready):
             lane.learn(chunk.labels)
             for batch in batches(chunk.rows):
                 features = lane.features(batch)
                 ids = batch.block.transaction_id
                 chosen = np.array([one in wanted for one in ids], bool) & (features.verdicts == Verdict.SCORED)
+                lacking.difference_update(compress(ids, chosen.tolist()))
                 if chosen.any():
                     each = zip(np.flatnonzero(chosen).tolist(), lane.explain(features, chosen), strict=True)
                     found += [
@@ -96,6 +101,12 @@ def explain(
                         for reason in reasons
                     ]
             lane.forget_old_days()
+    if lacking:
+        first = next(one for one in transaction_ids if one in lacking)
+        raise DatasetError(
+            f"the frame: {len(lacking):,} of the {len(wanted):,} transactions to explain have no score there, such as "
+            f"{first!r}: expected a list of the texts in its transaction_id. Why a row has none, score_frame says."
+        )
     names = ["transaction_id", "feature", "value", "reference", "contribution", "sentence"]
     return pd.DataFrame(found, columns=names)
 
@@ -105,10 +116,10 @@ def _written(frame: pd.DataFrame | pa.Table, folder: Path) -> Path:
     path = folder / NAME
     try:
         table = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (pa.ArrowException, ValueError) as error:
         raise DatasetError(
-            f"the frame: got a column that is of no one type ({error}), expected numbers, texts or times in each. "
-            "Convert it, for instance by .astype(str)."
+            f"the frame: it is no table ({error}): expected numbers, texts or times in each column, and a name "
+            "once. Convert a column of several types, for instance by .astype(str)."
         ) from None
     pq.write_table(table, path)
     return path

@@ -4,7 +4,6 @@ What trains is loaded when a training begins: it takes seconds, and every other 
 """
 
 import argparse
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -48,7 +47,7 @@ class Number(NamedTuple):
 
     def check(self, options: argparse.Namespace) -> None:
         value = getattr(options, self.name.removeprefix("--").replace("-", "_"))
-        if value is not None and not (math.isfinite(value) and self.least <= value <= self.most):
+        if value is not None and not self.least <= value <= self.most:
             raise OptionError(f"{self.name}: got {value}, expected a number from {self.least:,.0f} to {self.most:,.0f}")
 
 

@@ -10,9 +10,9 @@ from risk.errors import OptionError
 
 NOTES = """\
 For two models that score the same transactions, each allowed as many cases a day, as compare counts them.
-docs/metrics.md has the formula. --only-one is what compare prints as caught by one alone; without it, 0.5 is taken: as
-if the two had nothing in common and caught half of the frauds each. The labels of the last day must be in before the
-result is read.
+docs/metrics.md has the formula. compare prints --only-one and --per-customer of two bundles. Without the first, 0.5 is
+taken, as if the two had nothing in common and caught half of the frauds each; without the second, frauds are taken to
+be of different customers. The labels of the last day must be in before the result is read.
 """
 
 
@@ -30,7 +30,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         ("--frauds-per-day", None, "N", "frauds that become known of one day"),
         ("--difference", None, "SHARE", "of frauds that one model catches more, to be found: 0.05 is 5 of 100"),
         ("--only-one", NOTHING_IN_COMMON, "SHARE", "of frauds that only one of the two catches (0.5)"),
-        ("--per-customer", 1.0, "N", "frauds of one customer, which are caught or missed together (1)"),
+        ("--per-customer", 1.0, "N", "frauds of a fraud's customer, on average over frauds (1)"),
         ("--power", 0.8, "SHARE", "how likely such a difference is to be found (0.8)"),
         ("--confidence", 0.95, "SHARE", "how unlikely one is to be found where there is none: 1 less this (0.95)"),
     ):

@@ -102,7 +102,7 @@ def learn_and_evaluate(train_options: TrainOptions, stages: Stages) -> TrainingR
         tested.evaluation,
         missing=(*tested.evaluation.missing, *candidates.absent),
         proof=proof,
-        quality=quality_of(file.replay, session),
+        quality=quality_of(file.replay, serving.session),
         trials=tuple(trial for model in models for trial in model.fit.trials),
     )
     if external is not None:

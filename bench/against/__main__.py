@@ -74,7 +74,7 @@ def main() -> int:
     parts = [part for part in PARTS if options.only in (None, part)]
     commit = commit_named(options.commit)
     if options.results is not None:
-        checked_target("--results", options.results, ".json", force=True, inputs=[])
+        checked_target("--results", options.results, ".json", force=True)
     check_installed((), is_kafka_needed=not OF_A_WORKER.isdisjoint(parts))
     say = partial(print, file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as name:

@@ -166,7 +166,30 @@ def near_matches(word: str, words: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(near)}?" if near else ""
 
 
-def check_labels_apart(column_map: ColumnMap) -> ColumnMap:
+def check_apart(column_map: ColumnMap) -> ColumnMap:
+    """Neither a label nor what is sensitive comes in under another name."""
+    _check_labels_apart(column_map)
+    _check_sensitive_apart(column_map)
+    return column_map
+
+
+def _check_sensitive_apart(column_map: ColumnMap) -> None:
+    """What no model learns from may not be learned from by way of another name of the same column."""
+    read = list(column_map.columns_by_key())
+    kept = {*column_map.not_learned, *(f"attributes.{name}" for name in column_map.not_learned)}
+    secret = {column: key for key, column in read if key in kept}
+    for key, column in read:
+        if key not in kept and column in secret:
+            raise mistake(
+                column_map.path,
+                key,
+                column,
+                f"a column that is not sensitive, as {secret[column]} is",
+                f" A model would learn from it as {key}. Leave {key} away, or say learn_sensitive.",
+            )
+
+
+def _check_labels_apart(column_map: ColumnMap) -> None:
     """The label may teach and judge; as a part of the transaction it would give the answer away."""
     labels = list(column_map.label_columns())
     if column_map.is_fraud is None and labels:
@@ -188,4 +211,3 @@ def check_labels_apart(column_map: ColumnMap) -> ColumnMap:
                 f"a column that does not hold {told}",
                 f" The label, labelled_at and fraud_kind can never be an attribute or a field. Leave {key} away.",
             )
-    return column_map

@@ -37,15 +37,20 @@ def _command(path: Path) -> str:
 
 
 def _is_windows_1252(path: Path) -> bool:
-    """A line that is UTF-8 with more than ASCII in it shows that the others are dirt, not another encoding."""
+    """A line that is UTF-8 with more than ASCII in it shows that the others are dirt, not another encoding. A file of
+    ASCII alone, as one of a folder may be, shows nothing."""
+    is_odd = False
     for block in read_blocks(path, None):
         if block.data.isascii():
             continue
         for index in range(len(block.starts)):
             line = block.record(index)
-            if not line.isascii() and (_can_be(line, "utf-8") or not _can_be(line, "cp1252")):
+            if line.isascii():
+                continue
+            if _can_be(line, "utf-8") or not _can_be(line, "cp1252"):
                 return False
-    return True
+            is_odd = True
+    return is_odd
 
 
 def _can_be(line: bytes, encoding: str) -> bool:

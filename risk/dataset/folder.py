@@ -29,7 +29,13 @@ def part_files(path: Path) -> list[Path]:
     if not path.is_dir():
         _check_plain(path)
         return [path]
-    found = sorted(one for one in path.iterdir() if not one.name.startswith(("_", ".")))
+    try:
+        found = sorted(one for one in path.iterdir() if not one.name.startswith(("_", ".")))
+    except OSError as error:
+        raise DatasetError(
+            f"{path}: its files cannot be listed ({error.strerror}): expected a folder that may be read. Check its"
+            " rights."
+        ) from error
     kinds = [kind for kind in map(kind_of_file, found) if kind is not None]
     kind = kinds[0] if kinds else "CSV, Parquet or NDJSON"
     for one in found:
@@ -62,13 +68,13 @@ class FolderSource:
 
     def __init__(self, path: Path, open_file: Callable[[Path], Source]) -> None:
         parts = part_files(path)
-        self._sources = [open_file(part) for part in parts]
-        first = self._sources[0]
-        self.columns = list(dict.fromkeys(name for source in self._sources for name in source.columns))
-        self.types = {name: type_ for source in self._sources for name, type_ in source.types.items()}
+        self.files = [open_file(part) for part in parts]
+        first = self.files[0]
+        self.columns = list(dict.fromkeys(name for source in self.files for name in source.columns))
+        self.types = {name: type_ for source in self.files for name, type_ in source.types.items()}
         if kind_of_file(parts[0]) == "CSV":  # an object of NDJSON may leave keys away
             self.columns = first.columns  # a name that is there twice is so in all of them
-            for part, source in zip(parts, self._sources, strict=True):
+            for part, source in zip(parts, self.files, strict=True):
                 if sorted(source.columns) != sorted(first.columns):
                     odd = sorted({*source.columns} ^ {*first.columns}) or sorted(source.columns)
                     raise DatasetError(
@@ -78,7 +84,7 @@ class FolderSource:
 
     def pieces(self, columns: Sequence[str]) -> Iterator[Piece]:
         before = 0
-        for source in self._sources:
+        for source in self.files:
             count = 0
             for piece in source.pieces(columns):
                 count += piece.table.num_rows + len(piece.bad)

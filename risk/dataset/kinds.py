@@ -18,7 +18,8 @@ def open_source(path: Path) -> Source:
     if path == Path():
         # A path does not know which of the two was written.
         raise DatasetError(
-            "got no path, or only '.': expected a CSV, Parquet or NDJSON file, or a folder of Parquet files. Name it."
+            "got no path, or only '.': expected a CSV, Parquet or NDJSON file, or a folder of files of one kind. Name"
+            " it."
         )
     try:
         mode = path.stat().st_mode

@@ -35,12 +35,14 @@ class LabelsFile:
 
     def labels(self, rows: Rows) -> LabelBlock:
         """Every label of these transactions, corrected ones too."""
-        found = [
-            Label(identity, customer, is_fraud, at, LABELS_FILE)
-            for identity, customer in zip(rows.block.transaction_id, rows.block.customer_id, strict=True)
-            for at, is_fraud in self._known.get((customer, identity), ())
-            if at != UNKNOWN
-        ]
+        found = []
+        for customer, identity in zip(rows.block.customer_id, rows.block.transaction_id, strict=True):
+            known = self._known.get((customer, identity))
+            if known is not None:
+                self._found.add((customer, identity))
+                found += [
+                    Label(identity, customer, is_fraud, at, LABELS_FILE) for at, is_fraud in known if at != UNKNOWN
+                ]
         return label_block_of(found, LABELS_FILE)
 
     def newest(

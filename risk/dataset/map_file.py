@@ -25,7 +25,7 @@ from risk.dataset.column_map import (
     TextColumn,
     TextSource,
     TimeColumn,
-    check_labels_apart,
+    check_apart,
     mistake,
     near_matches,
 )
@@ -78,7 +78,7 @@ def parse_map(text: str, path: str = "the column map") -> ColumnMap:
         learn_sensitive=_names(path, "learn_sensitive", table.get("learn_sensitive", []), sensitive, _ADD_SENSITIVE),
         path=path,
     )
-    return check_labels_apart(made)
+    return check_apart(made)
 
 
 def _example(key: str) -> str:

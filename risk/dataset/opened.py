@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Generator, Iterator
 from pathlib import Path
 
 from risk.catalogue import ALL_FIELDS, FeatureSet, Kind
-from risk.dataset.column_map import ColumnMap, TextColumn, check_labels_apart
+from risk.dataset.column_map import ColumnMap, TextColumn, check_apart
 from risk.dataset.encoding import encoding_notice
 from risk.dataset.kinds import open_source
 from risk.dataset.names import own_map
@@ -157,7 +157,7 @@ def open_dataset(
         if column_map.attributes:
             listed = ", ".join(f"{one.name} ({one.kind.value})" for one in column_map.attributes)
             notices.append(f"{path}: columns that are not TrustLens' own became attributes: {listed}")
-    check_labels_apart(column_map)
+    check_apart(column_map)
     column_map.check_columns(source.columns, str(path))
     _check_types(source, column_map)
     order = find_order(source, column_map.event_time)

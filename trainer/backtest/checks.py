@@ -2,23 +2,61 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
-from console.terminal import warn
+from console.terminal import notice, warn
 from risk.bundle import Bundle, Manifest
 from risk.clock import DAY, date_ms, day_of
-from risk.dataset import Dataset
+from risk.dataset import Dataset, open_dataset
 from risk.dataset.column_map import Constant
+from risk.dataset.labels_file import LabelsFile
+from risk.dataset.map_file import load_map
+from risk.dataset.opened import CHUNK_ROWS
 from risk.engine import Verdict
 from risk.errors import DatasetError, OptionError
 from risk.warming_up import LogStart, warm_from
 from risk.words import counted
+from trainer.backtest.labels import Missing, check_labels, labels_beside
 from trainer.backtest.passing import Passing
-from trainer.backtest.period import day_of_time
+from trainer.backtest.period import ALWAYS, Period, check_period, day_of_time
 from trainer.backtest.run import Backtest
 from trainer.backtest.unseen import features_without
 from trainer.promotion import learned_days
 
 NAMED = 8  # features or columns in one warning
+
+
+class Ready(NamedTuple):
+    """A file that may be scored."""
+
+    dataset: Dataset
+    labels: LabelsFile | None  # instead of the dataset's own
+    missing: list[Missing]  # what is wrong with every score, for want of labels
+
+
+def opened(
+    file: Path,
+    bundles: Sequence[Bundle],
+    columns: Path | None,
+    labels: Path | None,
+    *,
+    without_labels: bool,
+    period: Period = ALWAYS,
+    chunk_rows: int = CHUNK_ROWS,
+) -> Ready:
+    """Everything that is asked before anything is scored."""
+    dataset = open_dataset(file, None if columns is None else load_map(columns), chunk_rows=chunk_rows)
+    for text in dataset.notices:
+        notice(text)
+    ends = check_period(dataset, period)
+    within = period.within(ends)
+    check_currency(dataset, bundles)
+    warn_of_lacking_columns(dataset, bundles)
+    warn_of_sensitive_features(dataset, bundles)
+    warn_of_cold_start(bundles, ends, within)
+    beside = None if labels is None else labels_beside(dataset, labels)
+    return Ready(dataset, beside, check_labels(dataset, bundles, beside, within, may_lack=without_labels))
 
 
 def check_two(bundles: Sequence[Bundle]) -> None:
@@ -119,17 +157,21 @@ def warn_of_what_was_seen(dataset: Dataset, backtest: Backtest) -> None:
     for passing in backtest.passings:
         _warn_of_empty_columns(dataset, passing.manifest, backtest)
         _warn_of_rows(passing)
-    labels = backtest.labels
-    if labels is not None and labels.without_transaction:
-        warn(
-            f"--labels {labels.path}: {labels.without_transaction:,} of the {labels.transactions:,} transactions that "
-            f"it names were not in {dataset.path}"
-        )
+    warn_of_labels(dataset, backtest.labels)
     if backtest.too_large:
         warn(f"not scored, too large for a message: {counted(backtest.too_large, 'transaction', 'transactions')}")
     if dataset.bad.count:
         rows = counted(dataset.bad.count, "row", "rows")
         warn(f"{rows} could not be read; `python -m trainer inspect {shlex.quote(str(dataset.path))}` tells why")
+
+
+def warn_of_labels(dataset: Dataset, labels: LabelsFile | None) -> None:
+    """Those that belong to nothing: their frauds, if the ids are wrong, are not known to the merchant ledger."""
+    if labels is not None and labels.without_transaction:
+        warn(
+            f"--labels {labels.path}: {labels.without_transaction:,} of the {labels.transactions:,} transactions that "
+            f"it names were not in {dataset.path}"
+        )
 
 
 def _warn_of_empty_columns(dataset: Dataset, manifest: Manifest, backtest: Backtest) -> None:

@@ -6,20 +6,11 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from console.options import checked_target, settings_of
-from console.terminal import notice, progress, say
+from console.terminal import progress, say
 from risk.bundle import Bundle, read_bundle
-from risk.dataset import Dataset, open_dataset
-from risk.dataset.map_file import load_map
+from risk.dataset import Dataset
 from risk.errors import OptionError
-from trainer.backtest.checks import (
-    check_currency,
-    warn_of_cold_start,
-    warn_of_lacking_columns,
-    warn_of_sensitive_features,
-    warn_of_training_data,
-    warn_of_what_was_seen,
-)
-from trainer.backtest.labels import check_labels, labels_beside
+from trainer.backtest import checks
 from trainer.backtest.period import asked_period, check_period
 from trainer.backtest.run import Backtest
 from trainer.backtest.said import say_bundle, say_what_is_missing
@@ -45,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     say_what_is_missing(backtest)
     for passing in backtest.passings:
         say_bundle(passing)
-    warn_of_what_was_seen(dataset, backtest)
+    checks.warn_of_what_was_seen(dataset, backtest)
     if out is not None:
         write_tables(out, backtest)
         say(f"tables: {out}")
@@ -61,19 +52,17 @@ def opened(
 ) -> tuple[Dataset, Backtest]:
     """Everything that is asked before anything is scored; `compare` has the same options of a file."""
     period = asked_period(options.since, options.until)
-    column_map = load_map(options.columns) if options.columns else None
-    dataset = open_dataset(options.file, column_map, chunk_rows=settings_of(options).chunk_rows)
-    for text in dataset.notices:
-        notice(text)
-    ends = check_period(dataset, period)
-    check_currency(dataset, bundles)
-    warn_of_lacking_columns(dataset, bundles)
-    warn_of_sensitive_features(dataset, bundles)
-    warn_of_training_data(bundles, period.within(ends))
-    warn_of_cold_start(bundles, ends, period.within(ends))
-    labels = None if options.labels is None else labels_beside(dataset, options.labels)
-    missing = check_labels(dataset, bundles, labels, period.within(ends), may_lack=options.without_labels)
-    return dataset, Backtest(bundles, thresholds, period, labels, missing)
+    ready = checks.opened(
+        options.file,
+        bundles,
+        options.columns,
+        options.labels,
+        without_labels=options.without_labels,
+        period=period,
+        chunk_rows=settings_of(options).chunk_rows,
+    )
+    checks.warn_of_training_data(bundles, period.within(check_period(ready.dataset, period)))
+    return ready.dataset, Backtest(bundles, thresholds, period, ready.labels, ready.missing)
 
 
 def _thresholds(text: str | None) -> tuple[float, ...]:

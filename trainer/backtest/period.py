@@ -35,6 +35,9 @@ class Period(NamedTuple):
         )
 
 
+ALWAYS = Period(None, None)
+
+
 def asked_period(since: str | None, until: str | None) -> Period:
     period = Period(_date("--from", since), _date("--until", until))
     if period.since is not None and period.until is not None and period.since >= period.until:

@@ -9,6 +9,7 @@ from evaluation.comparison import paired
 from evaluation.money import Scored, scored
 from evaluation.ranking import Predictions
 from evaluation.result import Costs, Figure, PairedComparison
+from evaluation.sample_size import together
 from risk.bundle import Bundle, read_bundle
 from risk.dataset import Dataset
 from risk.errors import DatasetError, OptionError
@@ -18,6 +19,7 @@ from trainer.backtest.command import SWEEP, opened
 from trainer.backtest.said import say_side_by_side, say_what_is_missing
 from trainer.backtest.tables import checked_out, write_tables
 from trainer.compare.words import FEW_FRAUDS, verdict
+from trainer.options import RESAMPLES, SEED
 
 
 def run(options: argparse.Namespace) -> int:
@@ -51,8 +53,8 @@ def _check_options(options: argparse.Namespace, bundles: list[Bundle]) -> None:
         )
     if options.cases_per_day is not None and options.cases_per_day <= 0:
         raise OptionError(f"--cases-per-day: got {options.cases_per_day:g}, expected more than 0, such as 20")
-    if not 20 <= options.resamples <= 100_000:
-        raise OptionError(f"--resamples: got {options.resamples}, expected 20 to 100000")
+    RESAMPLES.check(options)
+    SEED.check(options)
 
 
 def _paired(
@@ -116,7 +118,10 @@ def _say_paired(
     say_table([("", found.name, found.other, "difference", "95 % interval"), *lines])
     mine, theirs = alone
     only = int(np.count_nonzero(mine != theirs))
-    say(f"caught by one of the two alone: {only:,} of {frauds:,} frauds ({only / frauds:.1%}: sample-size --only-one)")
+    say(
+        f"caught by one of the two alone: {only:,} of {frauds:,} frauds ({only / frauds:.1%}); for sample-size: "
+        f"--only-one {only / frauds:.3g} --per-customer {together(test.customers[test.is_fraud]):.3g}"
+    )
     if frauds < FEW_FRAUDS:
         warn(f"{frauds} frauds are few: the intervals are rough themselves")
     say()

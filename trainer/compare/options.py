@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from console.help import epilog
-from console.options import number, option_of, whole
+from console.options import number, option_of
+from trainer.options import RESAMPLES, SEED
 
 NOTES = """\
 Both bundles score FILE as backtest does, and both are allowed as many cases a day: those that A raises at its own
@@ -40,10 +41,8 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command.add_argument(
         "--cases-per-day", type=option_of(number), metavar="N", help="cases that each may raise (default: as A does)"
     )
-    command.add_argument(
-        "--resamples", type=option_of(whole), default=1000, metavar="N", help="draws behind each interval (1000)"
-    )
-    command.add_argument("--seed", type=option_of(whole), default=42, metavar="N", help="of what is drawn (42)")
+    RESAMPLES.add(command)
+    SEED.add(command)
     command.add_argument("--out", type=Path, metavar="DIR", help="a new folder for the tables: JSON and CSV")
     command.add_argument("--force", action="store_true", help="replace what --out names")
     command.set_defaults(run=run)

@@ -10,9 +10,9 @@ FEW_FRAUDS = 20  # of fewer, the intervals are rough themselves
 
 def verdict(found: PairedComparison, frauds: int, currency: str) -> list[str]:
     caught = _sentence(
-        found, found.frauds_caught, "catches", lambda share: f"{share * frauds:,.1f} frauds", f"of {frauds:,} frauds"
+        found, found.frauds_caught, "catches", f"more of {frauds:,} frauds", lambda share: f"{share * frauds:,.1f}"
     )
-    saved = _sentence(found, found.saved, "saves", lambda money: f"{money:,.0f} {currency}", "in money saved")
+    saved = _sentence(found, found.saved, "saves", "more", lambda money: f"{money:,.0f} {currency}")
     said = [text for text in (caught, saved) if text is not None]
     if not said:
         return [
@@ -26,7 +26,7 @@ def verdict(found: PairedComparison, frauds: int, currency: str) -> list[str]:
 
 
 def _sentence(
-    found: PairedComparison, difference: Figure, verb: str, shown: Callable[[float], str], of: str
+    found: PairedComparison, difference: Figure, verb: str, more: str, shown: Callable[[float], str]
 ) -> str | None:
     """None where the interval holds 0, or where there is none."""
     if difference.value is None or difference.low is None or difference.high is None:
@@ -36,22 +36,24 @@ def _sentence(
     better = found.name if difference.low > 0 else found.other
     low, high = sorted((abs(difference.low), abs(difference.high)))
     return (
-        f"{better} is better: it {verb} {shown(abs(difference.value))} more {of} "
-        f"(95 % interval: {shown(low)} to {shown(high)} more)"
+        f"{better} is better: it {verb} {shown(abs(difference.value))} {more} "
+        f"(95 % interval: {shown(low)} to {shown(high)})"
     )
 
 
 def _both(found: PairedComparison, frauds: int, currency: str) -> str:
     """How far apart they may be."""
     each = [
-        _between(found, found.frauds_caught, "frauds caught", lambda share: f"{share * frauds:+,.1f}"),
-        _between(found, found.saved, "money saved", lambda money: f"{money:+,.0f} {currency}"),
+        _between(found.frauds_caught, "frauds caught", lambda share: f"{share * frauds:+,.1f}"),
+        _between(found.saved, "money saved", lambda money: f"{money:+,.0f} {currency}"),
     ]
-    return "; ".join(text for text in each if text) or "neither catches any"
+    differences = [text for text in each if text]
+    if not differences:
+        return "no interval can be given"
+    return f"{found.name} compared with {found.other}: {'; '.join(differences)}"
 
 
-def _between(found: PairedComparison, difference: Figure, what: str, shown: Callable[[float], str]) -> str:
+def _between(difference: Figure, what: str, shown: Callable[[float], str]) -> str:
     if difference.value is None or difference.low is None or difference.high is None:
         return ""
-    interval = f"between {shown(difference.low)} and {shown(difference.high)}"
-    return f"{what} by {found.name} less by {found.other}: {shown(difference.value)}, {interval}"
+    return f"{what} {shown(difference.value)} (95 % interval: {shown(difference.low)} to {shown(difference.high)})"

@@ -1,14 +1,13 @@
 """inspect: what is in a file, what its columns may mean, and what to beware of."""
 
 import argparse
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from console.options import settings_of
+from console.options import checked_target, settings_of
 from console.output import replaced, unfinished, writing
 from console.terminal import harmless, progress, say
 from risk.dataset import BadRow, Dataset, open_dataset
@@ -117,34 +116,9 @@ def _check_options(options: argparse.Namespace) -> None:
         raise OptionError(
             f"--rejects {options.rejects}: is the file of --write, too: each needs its own. Name another."
         )
-    for option, target, example in (
-        ("--write", options.write, "map.toml"),
-        ("--rejects", options.rejects, "rejects.ndjson"),
-    ):
+    for option, target in (("--write", options.write), ("--rejects", options.rejects)):
         if target is not None:
-            _check_target(option, target, example, options)
-
-
-def _check_target(option: str, target: Path, example: str, options: argparse.Namespace) -> None:
-    try:
-        if target.is_dir():
-            raise OptionError(
-                f"{option} {target}: is a folder: expected the name of a file, such as {target / example}."
-            )
-        if not target.resolve().parent.is_dir():
-            raise OptionError(f"{option} {target}: there is no folder {target.parent}. Make it, or name another.")
-        if target.exists() and any(read.exists() and target.samefile(read) for read in _read(options)):
-            raise OptionError(f"{option} {target}: is a file to be read, which is never overwritten. Name another.")
-        if target.exists() and not options.force:
-            raise OptionError(f"{option} {target}: the file exists. Name another, or add --force to replace it.")
-        # Tried, not asked: rights, a full disk or a read-only place have many causes.
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}."):
-            pass
-    except OSError as error:
-        raise OptionError(
-            f"{option} {target}: cannot be written ({error.strerror}): expected a place where files may be written."
-            " Name another."
-        ) from error
+            checked_target(option, target, force=options.force, inputs=_read(options))
 
 
 def _read(options: argparse.Namespace) -> list[Path]:

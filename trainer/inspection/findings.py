@@ -206,7 +206,10 @@ def named_alike(path: Path) -> list[Path]:
     if path.is_dir() or not re.search(r"\d", path.name):
         return []
     pattern = re.compile(r"\d+".join(map(re.escape, re.split(r"\d+", path.name))))
-    return sorted(one for one in path.parent.iterdir() if one.name != path.name and pattern.fullmatch(one.name))
+    try:
+        return sorted(one for one in path.parent.iterdir() if one.name != path.name and pattern.fullmatch(one.name))
+    except OSError:  # a folder may let its files be read and not be listed
+        return []
 
 
 def _shown(row: BadRow) -> str:

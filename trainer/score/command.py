@@ -9,10 +9,11 @@ from risk.bundle import read_bundle
 from risk.dataset import Dataset
 from risk.decision import LEVELS
 from risk.words import counted
+from trainer.backtest.checks import opened
 from trainer.backtest.labels import Missing
 from trainer.score.results import Results
-from trainer.score.scored_file import ENDINGS, NEW_COLUMNS, check_names, write_scored
-from trainer.score.scoring import opened, scored
+from trainer.score.scored_file import ENDINGS, check_names, warn_of_lost_columns, write_scored
+from trainer.score.scoring import scored
 
 
 def run(options: argparse.Namespace) -> int:
@@ -22,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     chunk_rows = settings_of(options).chunk_rows
     ready = opened(
         options.file,
-        bundle,
+        [bundle],
         options.columns,
         options.labels,
         without_labels=options.without_labels,
@@ -30,17 +31,18 @@ def run(options: argparse.Namespace) -> int:
     )
     dataset = ready.dataset
     check_names(dataset, options.prefix)
+    warn_of_lost_columns(dataset)
     with ExitStack() as stack:
         with progress("scores", dataset.row_count) as advance:
             results = stack.enter_context(scored(ready, bundle, advance))
         with progress("writing", dataset.row_count) as advance:
             write_scored(dataset.source, results, target, options.prefix, advance)
-        _say(dataset, results, ready.missing)
+        _say(dataset, results, ready.missing, options.prefix)
     say(f"wrote {target}")
     return 0
 
 
-def _say(dataset: Dataset, results: Results, missing: list[Missing]) -> None:
+def _say(dataset: Dataset, results: Results, missing: list[Missing], prefix: str) -> None:
     for each in missing:
         say(each.headline)
         say()
@@ -49,8 +51,8 @@ def _say(dataset: Dataset, results: Results, missing: list[Missing]) -> None:
     say(f"{version}: {rows}, {results.digest.count:,} scored: {levels}")
     if results.digest.count < dataset.row_count:
         reasons = ", ".join(f"{count:,} {why}" for why, count in results.not_scored.most_common())
-        say(f"not scored: {reasons}; the column {NEW_COLUMNS.names[5]} says why of each")
+        say(f"not scored: {reasons}; the column {prefix}not_scored says why of each")
     few = int((results.history_days >= 0).sum())
     if few:
-        say(f"with less of the past than the bundle looks at (history_days): {few:,}")
+        say(f"with less of the past than the bundle looks at ({prefix}history_days): {few:,}")
     say(f"digest {results.digest}")

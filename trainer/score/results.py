@@ -2,7 +2,8 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import NamedTuple, Self
 
@@ -48,7 +49,8 @@ class Results:
         self.levels = np.full(row_count, NONE, np.int8)  # places in LEVELS
         self.history_days = np.full(row_count, NONE, np.int16)
         self._texts_at = np.full(row_count, NONE, np.int64)
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - `__exit__` closes it
+        with _room():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - `__exit__` closes it
         self._writing = Lock()  # the thread that reads notes what cannot be read
         self._start = LogStart()
         self._lacks_labels = lacks_labels
@@ -57,7 +59,8 @@ class Results:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # what is not written yet, nobody will read
+            self._file.close()
 
     def refuse(self, bad: BadRow) -> None:
         """A row that cannot be read."""
@@ -74,7 +77,8 @@ class Results:
 
     def texts(self, places: np.ndarray) -> list[Texts]:
         """Of these rows of the file."""
-        return [Texts() if at == NONE else self._texts_in(at) for at in self._texts_at[places].tolist()]
+        with _room():
+            return [Texts() if at == NONE else self._texts_in(at) for at in self._texts_at[places].tolist()]
 
     def count(self, level: Level) -> int:
         return int(np.count_nonzero(self.levels == LEVELS.index(level)))
@@ -114,19 +118,25 @@ class Results:
 
     def _note(self, place: int, texts: Texts) -> None:
         raw = msgspec.json.encode(tuple(texts)) + b"\n"
-        try:
-            with self._writing:
-                self._texts_at[place] = self._file.seek(0, 2)
-                self._file.write(raw)
-        except OSError as error:
-            raise DatasetError(
-                f"{tempfile.gettempdir()}: got no room for reasons in a temporary file ({error.strerror}), expected a "
-                "folder that may be written, with some; make room, or set TMPDIR to another"
-            ) from error
+        with _room(), self._writing:
+            self._texts_at[place] = self._file.seek(0, 2)
+            self._file.write(raw)
 
     def _texts_in(self, at: int) -> Texts:
         self._file.seek(at)
         return Texts(*msgspec.json.decode(self._file.readline(), type=tuple[str, str, str]))
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """What the disk says of the temporary file, in words."""
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError(
+            f"got no room for reasons in a temporary file ({error.strerror or error}), expected a folder that may be "
+            "written, with some; make room, or set TMPDIR to another"
+        ) from error
 
 
 def _sentences(reasons: Sequence[Reason]) -> str:

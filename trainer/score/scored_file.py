@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import msgspec
@@ -15,6 +15,7 @@ from console.output import FORMULA_SIGNS, unfinished, writing
 from console.terminal import warn
 from risk.dataset import Dataset
 from risk.dataset.csv_file import CsvSource
+from risk.dataset.folder import FolderSource
 from risk.dataset.names import is_nested_name
 from risk.dataset.ndjson_file import NdjsonSource
 from risk.dataset.source import Piece, Source
@@ -52,13 +53,17 @@ def columns_kept(source: Source) -> tuple[list[str], list[str]]:
 
 def check_names(dataset: Dataset, prefix: str) -> None:
     """Before anything is scored."""
-    kept, lost = columns_kept(dataset.source)
+    kept, _ = columns_kept(dataset.source)
     taken = [prefix + name for name in NEW_COLUMNS.names if prefix + name in kept]
     if taken:
         raise OptionError(
             f"--prefix: got {prefix!r}, but {dataset.path} has the column {taken[0]!r} already, expected a text that "
             f"makes other names, such as --prefix new_{prefix}"
         )
+
+
+def warn_of_lost_columns(dataset: Dataset) -> None:
+    _, lost = columns_kept(dataset.source)
     if lost:
         warn(f"not written again, for they hold lists or have a name that is there twice: {', '.join(lost)}")
 
@@ -107,7 +112,7 @@ def write_scored(source: Source, results: Results, target: Path, prefix: str, ad
             return
         if ending == ".csv":
             parts = _csv(source, names, added, results)
-        elif isinstance(source, NdjsonSource):
+        elif all(isinstance(one, NdjsonSource) for one in files_of(source)):
             parts = _ndjson_again(source, added, results)
         else:
             parts = _ndjson(source, names, added, results)
@@ -120,6 +125,11 @@ def write_scored(source: Source, results: Results, target: Path, prefix: str, ad
                 advance(count)
             with writing(target):
                 file.flush()
+
+
+def files_of(source: Source) -> Sequence[Source]:
+    """Those of a folder of text files, or the file itself."""
+    return source.files if isinstance(source, FolderSource) else [source]
 
 
 _Parts = Iterator[tuple[int, bytes]]  # how many rows, and their bytes
@@ -147,8 +157,9 @@ def _with_bad_rows(piece: Piece) -> tuple[pa.RecordBatch, np.ndarray]:
 
 
 def _csv(source: Source, names: Sequence[str], added: Sequence[str], results: Results) -> _Parts:
-    """With the delimiter of the file that was read, if it is one of texts."""
-    delimiter = source.delimiter if isinstance(source, CsvSource) else ","
+    """With the delimiter of the CSV that was read, of a folder of the first one."""
+    first = files_of(source)[0]
+    delimiter = first.delimiter if isinstance(first, CsvSource) else ","
     yield 0, _lines([text_column([name]) for name in (*names, *added)], delimiter)
     for batch in _rows(source, names, results):
         yield len(batch), _lines(batch.columns, delimiter)
@@ -183,6 +194,8 @@ def _texts(column: pa.Array) -> pa.Array:
     as long as the features."""
     if is_text(column):
         return column
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        column = column.cast(pa.timestamp(column.type.unit, "UTC"))
     if pa.types.is_floating(column.type) or pa.types.is_timestamp(column.type):
         return column.cast(pa.string())
     return text_column(as_texts(column))
@@ -202,9 +215,10 @@ def _values(column: pa.Array) -> list[object]:
     return (column if is_plain else _texts(column)).to_pylist()  # type: ignore[no-any-return]
 
 
-def _ndjson_again(source: NdjsonSource, added: Sequence[str], results: Results) -> _Parts:
+def _ndjson_again(source: Source, added: Sequence[str], results: Results) -> _Parts:
     """Each object as it stands in the file, with more keys; a line that is none as a text."""
-    lines, first = source.lines(), 0
+    files = [one for one in files_of(source) if isinstance(one, NdjsonSource)]
+    lines, first = chain.from_iterable(one.lines() for one in files), 0
     while some := list(islice(lines, LINES_AT_ONCE)):
         places = np.arange(first, first + len(some))
         first += len(some)
