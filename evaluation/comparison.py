@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 
 from evaluation.bootstrap import CONFIDENCE, Draws, Formula, Sampled, draw_all, figure, units_of
 from evaluation.card_precision import PLACES, CardPrecision, card_precision
@@ -110,11 +111,16 @@ def compare(
         return {unit: answers[place] for unit, answers in draws.items()}
 
     best = None if truth is None else BestPossible(truth, test, drawn(len(samples) - 1))
-    evaluated = [each.evaluated(drawn(place), best, is_baseline=place >= len(models)) for place, each in enumerate(own)]
+    are_baselines = [False] * len(models) + [True] * len(baselines) + [False] * (first_fit is not None)
+    evaluated = [
+        each.evaluated(drawn(place), best, is_baseline=is_baseline)
+        for place, (each, is_baseline) in enumerate(zip(own, are_baselines, strict=True))
+    ]
+    if context.is_refit:  # no rows are left that it has not seen: validation is its first fit's
+        evaluated[first] = replace(evaluated[first], on_validation=None)
     again = None if first_fit is None else refit_of(winner.test, evaluated[first], first_fit.test, evaluated.pop())
     # Scores of another fit would look like a drift.
     of_test = first_fit.test.scores if first_fit else None if context.is_refit else test.scores
-    drifted = winner.validation.scores, of_test
     return Evaluation(
         champion=champion,
         costs=costs,
@@ -137,7 +143,7 @@ def compare(
         missing=missing(test, tuple(draws), main.cards, has_importances=bool(winner.importances)),
         sweep=sweep(main.scored.accounting, winner.threshold),
         segments=tuple(segments_of(test, winner.threshold, grouping) for grouping in context.groupings),
-        course=course_of(test, drifted, winner.threshold, main.policy.columns, context.unlabelled),
+        course=course_of(test, winner.validation, of_test, winner.threshold, main.policy.columns, context.unlabelled),
         is_random=context.is_random,
         is_refit=context.is_refit,
         contributions=contributions_of(winner.contributions),

@@ -7,6 +7,8 @@ blame, and not the refit.
 
 import math
 
+import numpy as np
+
 from evaluation.ranking import Predictions
 from evaluation.result import ModelEvaluation, Refit
 
@@ -18,7 +20,7 @@ def refit_of(served: Predictions, evaluated: ModelEvaluation, first: Predictions
     expected, first_expected = float(served.scores.sum()), float(first.scores.sum())
     frauds, cases, first_cases = int(served.is_fraud.sum()), evaluated.money.alerts, first_fit.money.alerts
     drifted = []
-    if has_drifted(expected, frauds):
+    if has_drifted(expected, frauds, _luck(served)):
         drifted.append(
             f"calibration: the served scores promise {expected:,.0f} frauds in the test, and there were {frauds:,}; "
             f"those of the first fit promise {first_expected:,.0f}"
@@ -31,7 +33,14 @@ def refit_of(served: Predictions, evaluated: ModelEvaluation, first: Predictions
     return Refit(first_fit, expected, first_expected, tuple(drifted))
 
 
-def has_drifted(found: float, wanted: float) -> bool:
-    """Further apart than a quarter, and than luck makes a count."""
+def has_drifted(found: float, wanted: float, luck: float = 0.0) -> bool:
+    """Further apart than a quarter, and than luck makes a count, or than its own deviation where that is larger."""
     is_apart = max(found, wanted) > MOST_APART * min(found, wanted)
-    return is_apart and abs(found - wanted) > LUCK * math.sqrt(max(wanted, 1))
+    return is_apart and abs(found - wanted) > LUCK * max(luck, math.sqrt(max(wanted, 1)))
+
+
+def _luck(served: Predictions) -> float:
+    """The standard deviation of the number of frauds about the promised one: those of a customer come in bursts."""
+    _, who = np.unique(served.customers, return_inverse=True)
+    beyond = np.bincount(who, weights=served.scores - served.is_fraud)
+    return math.sqrt(float((beyond**2).sum()))

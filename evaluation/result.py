@@ -318,9 +318,10 @@ class Stretch(Struct, frozen=True):
     cases: int
     right_cases: int
     frauds_caught: int
-    value: float  # of the frauds, as a loss
+    fraud_loss: float  # what the frauds could cost
     saved: float
     drift: float | None = None  # of the score: population stability index against validation; None of too few
+    drift_by_chance: float | None = None  # what it stays below in 19 of 20 periods in which nothing changes
 
 
 class Course(Struct, frozen=True):
@@ -329,6 +330,7 @@ class Course(Struct, frozen=True):
     days: tuple[Stretch, ...]
     weeks: tuple[Stretch, ...]
     drift: float | None  # of the whole test
+    drift_by_chance: float | None = None
 
 
 class Effect(Struct, frozen=True):

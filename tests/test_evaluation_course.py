@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.comparison import Context, compare
-from evaluation.course import course_of, stability
+from evaluation.course import Sample, by_chance, course_of, stability
 from evaluation.money import of_probability, scored
 from evaluation.result import Costs
 from risk.clock import DAY
@@ -16,8 +16,8 @@ THRESHOLD = 0.2
 
 def course(test=TEST, unlabelled=()):
     policy = of_probability("one", scored(test, Costs(5, 1, None)), THRESHOLD)
-    drifted, silent = (thrown(1, lift=3.0).scores, test.scores), np.array(unlabelled, np.int64)
-    return course_of(test, drifted, THRESHOLD, policy.columns, silent), policy
+    silent = np.array(unlabelled, np.int64)
+    return course_of(test, thrown(1, lift=3.0), test.scores, THRESHOLD, policy.columns, silent), policy
 
 
 def test_days_and_weeks_add_up_to_the_test():
@@ -54,11 +54,26 @@ def test_drift_is_zero_of_the_same_and_the_textbooks_of_others():
     assert stability(before, after[:199]) is None
 
 
+@pytest.mark.parametrize("rows_of_a_customer", [1, 20])
+def test_chance_makes_no_more_drift_than_is_said(rows_of_a_customer):
+    """Whether each row is drawn alone, or customers score much alike and make the index ten times as large."""
+    above = 0
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        customers = np.arange(60_00 // rows_of_a_customer).repeat(rows_of_a_customer)
+        scores = random.normal(size=int(customers.max()) + 1)[customers] + 0.3 * random.normal(size=len(customers))
+        before, after = (Sample(scores[part], customers[part]) for part in (slice(4000), slice(4000, None)))
+        above += stability(before.scores, after.scores) > by_chance(before, after)
+    assert 1 <= above <= 10
+
+
 def test_the_week_whose_scores_moved_is_the_one_that_drifts():
     late = TEST.event_times >= FIRST_DAY + 7 * DAY
     moved = TEST._replace(scores=np.where(late, np.minimum(TEST.scores * 3, 1), TEST.scores))
     first, second = course(moved)[0].weeks
     assert second.drift > 10 * first.drift
+    assert second.drift > second.drift_by_chance
+    assert first.drift < 2 * first.drift_by_chance
 
 
 def test_a_second_fit_is_no_drift():
@@ -76,5 +91,11 @@ def test_a_second_fit_is_no_drift():
         evaluation = compare([winner], [], "one", None, Costs(5, 1, None), seed=1, resamples=20, first_fit=first_fit,
                              context=context)  # fmt: skip
         said[name] = evaluation.course.drift
+        said[name, "validation"] = evaluation.winner.on_validation
+        if evaluation.refit:
+            beside = evaluation.refit.first_fit
     assert said["again"] == said["first"]
+    assert said["first", "validation"] == beside.on_validation
+    assert said["again", "validation"] is said["elsewhere", "validation"] is None
+    assert not beside.is_baseline
     assert said["elsewhere"] is None

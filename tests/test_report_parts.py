@@ -88,6 +88,30 @@ QUALITY = DataQuality(1200, 1000, {"bad_time": 170, "refund": 7}, 20, 3, 5, 11, 
 )  # fmt: skip
 
 
+def test_the_page_begins_with_what_is_on_it():
+    text = page(evaluation_of("m", 0.4, 0.9), ABOUT, [])
+    found = Page(text)
+    assert found.addresses[:2] == ["#about-money", "#about-models"]
+    assert {address.removeprefix("#") for address in found.addresses} == set(found.ids)
+
+
+def test_a_model_card_says_what_has_drifted_and_what_groups_and_thresholds_are_not_known():
+    test = thrown(2, lift=2.0, rows=3000, fraud_share=0.1)
+    one = contender("only", thrown(1, lift=2.0, rows=3000, fraud_share=0.1), test)
+    again = one._replace(test=test._replace(scores=np.minimum(test.scores * 9, 1)))
+    grouping = Grouping("age", ("~a~ & b", "$1$"), (np.arange(3000) % 3 == 0).astype(int), is_sensitive=True)
+    context = Context((grouping,), np.array([test.event_times.max()]), is_refit=True)
+    evaluation = compare([again], [], "only", None, COSTS, **QUICK, context=context, first_fit=one)
+    card = model_card(evaluation, ABOUT)
+    recall = evaluation.segments[0].segments[0].recall
+    assert "- Drifted, calibration: " in card
+    assert "- 1 more transactions of these days have no label." in card
+    assert "\n| \\~a\\~ \\& b | 2,000 | " in card
+    assert f"| {100 * recall.value:.1f} % ({100 * recall.low:.1f} % to {100 * recall.high:.1f} %) |" in card
+    nothing = model_card(replace(evaluation, flags_nothing="cost"), ABOUT)
+    assert "It flags nothing: on the validation period no case was worth its review. All alerts" in nothing
+
+
 def test_what_the_data_lack_is_on_the_page():
     evaluation = replace(evaluation_of("m", 0.4, 0.9), quality=QUALITY)
     read = " ".join(" ".join(Page(page(evaluation, ABOUT, [])).text).split())
@@ -102,7 +126,7 @@ def test_the_model_card_says_what_a_reviewer_asks():
     card = model_card(evaluation, about)
     gain = evaluation.winner.money.gain
     for words in ("# Model card: strong-0a1b2c3d", "- transactions: 4,711", "- test: 2024-01-01 to 2024-02-01",
-                  "1,200 in the file, 1,000 used, 177 that could not be read", "- file: cards \\<&\\> more.csv",
+                  "1,200 in the file, 1,000 used, 177 that could not be read", "- file: cards \\<\\&\\> more.csv",
                   "- No \\<kind\\> was \\*given\\*.", "| average precision | 0.400 |", "No attribute was declared",
                   f"| saved, net of review costs | EUR {gain.value:,.2f} |"):  # fmt: skip
         assert words in card, words

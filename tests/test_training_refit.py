@@ -91,8 +91,9 @@ def test_the_served_model_is_the_one_that_is_judged_and_its_first_fit_stands_bes
     assert beside["metrics"] == own["metrics"]
     assert model["metrics"]["average_precision"] != own["metrics"]["average_precision"]
     assert "refit" not in alone
+    assert (model["on_validation"], beside["on_validation"]) == (None, own["on_validation"])
     page = (place / "again" / "reports" / served.folder.name / "report.html").read_text()
-    assert "logistic, first fit" in page
+    assert page.count("<th scope=row>logistic, first fit") == 3  # by cases, by transaction, and on validation
     assert "was fitted again on the fit period" in page
 
 
@@ -145,6 +146,18 @@ def test_the_summary_has_the_first_fit_and_says_what_is_served(
 )  # fmt: skip
 def test_drift_is_more_than_a_quarter_and_more_than_luck(found: float, wanted: float, is_drift: bool) -> None:
     assert has_drifted(found, wanted) == is_drift
+
+
+def test_one_customers_burst_is_no_drift() -> None:
+    """40 frauds where 20 were promised are a drift if they are of 40 customers, and not if they are of one."""
+    alone = thrown(1, rows=4000, customers=4000)
+    few = alone._replace(
+        scores=np.full(4000, 0.005), is_fraud=np.arange(4000) < 40, customers=np.arange(4000, dtype=np.int64)
+    )
+    model = evaluation_of("m", 0.5).winner
+    assert refit_of(few, model, few, model).drifted
+    burst = few._replace(customers=np.maximum(few.customers, 40))
+    assert not refit_of(burst, model, burst, model).drifted
 
 
 def test_scores_that_promise_twice_the_frauds_are_said_to_have_drifted() -> None:

@@ -14,6 +14,7 @@ MOST_ROWS = 50_000  # of fit and of test: enough for a share of one in a thousan
 
 
 def quality_of(replay: Replay, session: Session) -> DataQuality:
+    """`session`: that of the model that is served, whose clip points and vocabularies the test meets."""
     matrix, parts, bad = session.matrix, session.parts, replay.dataset.bad
     fit, test = _thinned(parts.fit.rows), _thinned(parts.test.rows)
     return DataQuality(
@@ -40,8 +41,9 @@ def _features(session: Session, matrix: Matrix, fit: Array, test: Array) -> list
         else:
             column = matrix.categories[learned.name]
             before, after = column.codes[fit] == NO_WORD, column.codes[test] == NO_WORD
-            known = {place for place, word in enumerate(column.words) if word in set(learned.vocabulary)}
-            unseen = ~after & ~np.isin(column.codes[test], list(known))
+            vocabulary = set(learned.vocabulary)
+            is_known = np.array([word in vocabulary for word in column.words], bool)
+            unseen = ~after & ~is_known[column.codes[test]]
             found.append(FeatureQuality(learned.name, _share(before), _share(after), None, _share(unseen)))
     return found
 

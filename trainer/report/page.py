@@ -28,7 +28,7 @@ def page(evaluation: Evaluation, about: Mapping[str, Any], plots: Sequence[Plot]
     by_name = {plot.name: plot for plot in plots}
     currency = str(about.get("currency", ""))
     sections = {name: value for name, value in about.items() if isinstance(value, Mapping)}
-    return (
+    return _with_contents(
         _environment()
         .get_template("report.html")
         .render(
@@ -42,6 +42,15 @@ def page(evaluation: Evaluation, about: Mapping[str, Any], plots: Sequence[Plot]
             sections={name: rows for name, rows in sections.items() if rows},
         )
     )
+
+
+CONTENTS = "<nav></nav>"  # where the list of sections stands, once it is known which there are
+
+
+def _with_contents(text: str) -> str:
+    sections = re.findall(r"<h2 id=([\w-]+)>(.*?)</h2>", text)
+    links = "".join(f'<a href="#{place}">{heading}</a>' for place, heading in sections)
+    return text.replace(CONTENTS, f"<nav>{links}</nav>", 1)
 
 
 CARD_FACTS = ("file", "SHA-256 of the file", "transactions", "from", "to", "currency", "label delay", "features")
@@ -60,14 +69,14 @@ def model_card(evaluation: Evaluation, about: Mapping[str, Any]) -> str:
         money=wording.money(str(about.get("currency", ""))),
         doubt=wording.caution(evaluation),
         FACTS=CARD_FACTS,
-        said=lambda figure, form: wording.NOTHING if figure.value is None else form(figure.value),
+        said=wording.with_interval,
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def _markdown(value: Any) -> str:
     """Names come from data: shown as they are, and no markup."""
-    return re.sub(r"([\\`*_{}\[\]<>#|!])", r"\\\1", " ".join(_plain_value(value).split()))
+    return re.sub(r"([\\`*_{}\[\]<>#|!~$&])", r"\\\1", " ".join(_plain_value(value).split()))
 
 
 def _environment() -> Environment:
@@ -92,6 +101,7 @@ def _environment() -> Environment:
         "IN_USE": IN_USE,
         "POLICIES": POLICIES,
         "NAMED": NAMED,
+        "CONTENTS": CONTENTS,
         "better_in_test": _better_in_test,
         "better_than_amount": _better_than_amount,
         "date": lambda when: to_text(when)[:10],

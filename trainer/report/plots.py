@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, LogFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator, PercentFormatter
 
 from evaluation.comparison import ModelPredictions
 from evaluation.gain import gain_curves
@@ -17,6 +17,7 @@ from trainer.report.contribution_plots import effects, swarms
 from trainer.report.plot_style import (
     BLUE,
     GREEN,
+    GRID,
     INK,
     MUTED,
     ORANGE,
@@ -281,8 +282,12 @@ def _course(scene: Scene) -> Figure:
     places = np.arange(len(days))
     axes.bar(places, [day.frauds for day in days], color=ORANGE, alpha=0.45, width=0.8, label="frauds missed")
     axes.bar(places, [day.frauds_caught for day in days], color=GREEN, width=0.8, label="frauds caught")
-    shown = np.unique(np.linspace(0, len(days) - 1, min(len(days), 12)).astype(int))
+    for place, day in enumerate(days):
+        if day.unlabelled and not day.transactions:
+            axes.axvspan(place - 0.5, place + 0.5, color=GRID, linewidth=0)
+    shown = places[:: -(-len(days) // 10)]
     axes.set_xticks(shown, [days[place].first for place in shown])
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(ylabel="frauds")
     axes.grid(visible=False, axis="x")
     rate = axes.twinx()

@@ -97,13 +97,13 @@ def beside_in_use(in_use: InUse, currency: str) -> list[str]:
     ours, theirs = (_percent(money.recall) for money in (both.money, both.other_money))
     said = [
         f"Beside {in_use.version}, which was in use, each with at most {per_day(both.cases_per_day)} cases a day in "
-        f"the test: it catches {ours} of the frauds and not {theirs}, a difference of {_between(more, _points)}; it "
-        f"stops {currency} {_between(both.saved, signed)} more of losses, and its average precision is higher by "
-        f"{_between(both.average_precision, _signed_decimal)}."
+        f"the test: it catches {ours} of the frauds and not {theirs}, a difference of {with_interval(more, _points)} "
+        f"points; it stops {currency} {with_interval(both.saved, signed)} more of losses, and its average precision is "
+        f"higher by {with_interval(both.average_precision, _signed_decimal)}."
     ]
     margin = f"the margin of {_percent(in_use.margin)} of the frauds"
     if more.value is not None and more.value >= 0:
-        said.append("So it is at least as good.")
+        said.append("So it caught no fewer of them.")
     elif more.value is not None:
         said.append(f"So it is worse by {'no more than' if in_use.is_as_good else 'perhaps more than'} {margin}.")
     return [*said, *([f"Not quite fair: {in_use.caution}."] if in_use.caution else [])]
@@ -114,14 +114,14 @@ def _percent(value: float | None) -> str:
 
 
 def _points(value: float) -> str:
-    return f"{100 * value:+.1f} %".replace("-", MINUS)
+    return f"{100 * value:+.1f}".replace("-", MINUS)
 
 
 def _signed_decimal(value: float) -> str:
     return f"{value:+.3f}".replace("-", MINUS)
 
 
-def _between(figure: Figure, form: Format) -> str:
+def with_interval(figure: Figure, form: Format) -> str:
     if figure.value is None:
         return NOTHING
     if figure.low is None or figure.high is None:

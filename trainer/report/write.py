@@ -27,7 +27,8 @@ from trainer.report.plots import draw_plots
 from trainer.splits import Part, Parts
 from trainer.train_options import TrainOptions
 
-MONEY = ("saved", "lost", "review", "cost", "gain", "champion_better_by", "amount", "fraud_amount")
+MONEY = ("saved", "lost", "review", "cost", "gain", "champion_better_by", "amount", "fraud_amount",
+         "fraud_loss")  # fmt: skip
 MONEY_PLACES = 3  # as many as any currency has
 TIMES = ("first", "last")
 REPORT_COLUMNS = ("model", "class", "precision", "recall", "f1", "support")
