@@ -238,6 +238,7 @@ def test_what_is_going_on_is_said_where_there_is_no_terminal(
                           "prepare", "fit logistic again", "proof"]  # fmt: skip
     assert stages[-2:] == ["judge", "report"]
     assert re.search(r"^gaps +[1-9][\d,]* transactions between the periods are history only", said.out, re.MULTILINE)
+    assert re.search(r"^refit +[1-9][\d,]* of them have their labels when the test begins", said.out, re.MULTILINE)
     assert "too good to be true" not in said.err
 
 

@@ -100,6 +100,17 @@ def test_with_validation_given_and_no_training_period_that_ends_where_validation
     assert split_days(0, 199, 7, test=Given(150, 170), validation=Given(120, 140)) == ((0, 113), (120, 140), (150, 170))
 
 
+def test_an_open_validation_behind_the_training_period_ends_the_label_delay_before_the_test() -> None:
+    found = split_days(0, 199, 7, Given(100, 107), Given(124, 131), Given(108, None))
+    assert found == ((100, 107), (108, 117), (124, 131))
+
+
+@pytest.mark.parametrize("train", [NOT_GIVEN, Given(100, 107)])
+def test_an_open_validation_for_which_no_day_is_left_is_refused(train: Given) -> None:
+    with pytest.raises(OptionError, match=r"--validation: got 1970-04-28 as its first day, expected one that is more"):
+        split_days(0, 199, 7, train, Given(124, 131), Given(117, None))
+
+
 def test_validation_that_cuts_the_training_period_in_two_is_refused() -> None:
     with pytest.raises(
         OptionError, match=r"--validation: got 1970-04-13\.\.1970-04-15, which cuts the training period"

@@ -1,7 +1,11 @@
 """Which bundle is put in use: none that ranks worse than chance or the amount, and none where it was not wanted."""
 
+import re
+import shutil
+from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -9,11 +13,12 @@ from msgspec.structs import replace
 from console.start import EXIT_FAILED, EXIT_OK
 from evaluation.comparison import paired
 from evaluation.result import Costs, Evaluation, Figure, InUse
+from risk.bundle import MANIFEST, ONNX, read_bundle, sealed, version_of
 from risk.clock import DAY, to_text
 from tests.evidence_cases import evaluation_of, thrown
 from tests.trainings import QUICK
 from trainer.__main__ import main
-from trainer.promotion import why_not
+from trainer.promotion import make_current, why_not, why_not_unasked
 from trainer.report.wording import beside_in_use
 
 
@@ -64,6 +69,18 @@ def test_it_must_be_as_good_as_what_is_in_use(in_use: InUse, is_as_good: bool) -
     assert (why_not(found, "old") is None) == is_as_good
     assert why_not(found, "another") is None
     assert why_not(found, None) is None
+
+
+def test_a_training_replaces_nothing_that_it_was_not_compared_with() -> None:
+    """As where two run at once, and the other was done first. A person may."""
+    found = replace(figures(0.3, 0.2), in_use=beside(0.05, 0.01, 0.09))
+    assert why_not_unasked(found, None) is None
+    assert why_not_unasked(found, "old") is None
+    assert why_not_unasked(found, "another") == (
+        "another was put in use while it was trained, and they were never compared"
+    )
+    assert why_not_unasked(figures(0.3, 0.2), "another") is not None
+    assert why_not_unasked(figures(0.1, 0.2), "another") == why_not(figures(0.1, 0.2), "another")
 
 
 def test_what_is_said_of_the_bundle_in_use_has_both_shares_and_the_interval() -> None:
@@ -163,6 +180,7 @@ def test_what_is_worse_than_the_bundle_in_use_is_not_put_in_use_and_promote_says
     assert main(promotion, {}) == EXIT_FAILED
     assert f"VERSION: got {version}, expected a bundle that its evaluation does not" in capsys.readouterr().err
     assert main([*promotion, "--force"], {}) == EXIT_OK
+    assert f"warning: {version} is put in use against its evaluation, because of --force: " in capsys.readouterr().err
     assert main(["promote", in_use, "--models", str(place / "models")], {}) == EXIT_OK
     assert f"{in_use} was never compared with {version}" in capsys.readouterr().err
 
@@ -198,3 +216,64 @@ def test_a_bundle_in_use_that_learned_from_the_days_of_the_test_is_said_to_be_fl
     periods = ["--train", "..2024-11-10", "--test", "2024-11-17..2024-12-10"]
     assert main(training(place, "--model", "random-forest", "--no-promote", *periods), {}) == EXIT_OK
     assert "Not quite fair: lightgbm-" in capsys.readouterr().out
+
+
+def test_where_no_case_is_allowed_all_are_equal_and_nothing_is_replaced_but_what_is_damaged(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_use = (place / "models" / "current").read_text().strip()
+    assert main(training(place, "--model", "logistic", "--alerts-per-day", "0"), {}) == EXIT_OK
+    said = capsys.readouterr()
+    assert "with at most 0 cases a day neither raises one in the test, and without a case all are equal" in said.out
+    (version,) = re.findall(
+        rf"(\S+) was NOT put in use: it cannot be compared with {in_use}, which is in use", said.err
+    )
+    assert (place / "models" / "current").read_text().strip() == in_use
+
+    models = tmp_path / "models"
+    shutil.copytree(place / "models", models)
+    assert main(["promote", version, "--models", str(models)], {}) == EXIT_FAILED
+    (models / in_use / ONNX).write_bytes(b"half")
+    assert main(["promote", version, "--models", str(models)], {}) == EXIT_OK
+    said = capsys.readouterr()
+    assert "It counts as if nothing were in use." in said.err
+    assert said.out == f"{version} is in use now\n"
+
+
+def test_a_bundle_in_use_that_cannot_score_loses_no_training(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every file of it is as it was written."""
+    manifest, onnx = read_bundle(place / "models").manifest, b"of another library"
+    manifest = replace(manifest, version=version_of(manifest, onnx), files={ONNX: sha256(onnx).hexdigest()})
+    folder = tmp_path / "models" / manifest.version
+    folder.mkdir(parents=True)
+    (folder / ONNX).write_bytes(onnx)
+    (folder / MANIFEST).write_bytes(msgspec.json.encode(sealed(manifest)))
+    make_current(tmp_path / "models", manifest.version)
+    folders = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "reports")]
+    assert main(["train", str(place / "c.parquet"), *folders, *QUICK, "--model", "logistic"], {}) == EXIT_OK
+    assert "could not be compared: it cannot score the rows of the test (" in capsys.readouterr().out
+    assert (tmp_path / "models" / "current").read_text().strip() == manifest.version
+    assert len(list((tmp_path / "reports").iterdir())) == 1
+
+
+def test_an_attribute_that_was_text_and_is_a_number_now_cannot_be_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dice = np.random.default_rng(3)
+    frauds = dice.random(2000) < 0.1
+    lines = [
+        f"T{row},{to_text((19_000 + row // 40) * DAY + row)},C{row % 300},{dice.uniform(1, 100):.2f},EUR,"
+        f"{1 + 8 * is_fraud},{int(is_fraud)}"
+        for row, is_fraud in enumerate(frauds)
+    ]
+    names = ("transaction_id", "event_time", "customer_id", "amount", "currency", "band", "is_fraud")
+    (tmp_path / "c.csv").write_text(",".join(names) + "\n" + "\n".join(lines) + "\n")
+    folders = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "reports")]
+    for kind in ("category", "number"):
+        known = "".join(f'{name} = "{name}"\n' for name in names if name != "band")
+        (tmp_path / "map.toml").write_text(f'{known}[attributes]\nband = "{kind}"\n')
+        more = ["--columns", str(tmp_path / "map.toml"), "--model", "logistic", *QUICK]
+        assert main(["train", str(tmp_path / "c.csv"), *folders, *more], {}) == EXIT_OK
+    assert "it wants attribute_band, which this history does not have, or not in that form" in capsys.readouterr().err

@@ -120,6 +120,17 @@ def test_a_search_begins_with_what_was_asked_for_and_draws_what_the_model_knows(
             assert {type(value) for value in drawn} == {int if parameter.is_whole else float}
 
 
+@pytest.mark.parametrize("kind", ["mlp", "autoencoder"])
+def test_a_network_is_fitted_without_a_word_whatever_is_left_over_of_the_rows(
+    kind: str, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Of 3,000 rows in batches of 64, which are also all at once, 56."""
+    monkeypatch.setattr("trainer.families.network.ROWS_AT_ONCE", 64)
+    parameters = {**read_parameters(None, [kind])[kind], "batch_size": 64, "max_iter": 1}
+    fitted(family_of(kind), parameters, rare(), 1)
+    assert [str(each.message) for each in recwarn] == []
+
+
 def test_the_highest_average_precision_wins_and_of_equal_ones_the_first() -> None:
     def one(kind: str, average_precision: float) -> FittedModel:
         fit = Fit(kind, {}, (), None, b"", ONNX_RUNTIME, None, np.empty(0), average_precision)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from risk.bundle import Bundle, LearnedCategory, LearnedNumber, Manifest
 from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES, EngineTerms, FeatureSet
 from risk.clock import DAY, day_of, to_date
 from risk.codes import Array
-from risk.errors import OptionError
+from risk.errors import BundleError, EngineError, OptionError
 from risk.learned_days import learned_days_of
 from risk.model import Model, model_of
 from risk.scorer import Preparation
@@ -164,11 +164,14 @@ def beside_in_use(
     why = _why_not_compared(manifest, terms, sample.matrix.feature_set)
     if why is not None:
         return InUse(manifest.version, margin, None, why)
-    model = model_of(bundle.onnx, len(manifest.features), str(bundle.folder), manifest.scored_by)
-    raw = model.raw_scores(sample.matrix.prepared(Preparation(manifest.features), test.rows))
-    theirs = predictions_of(sample.matrix, test, raw, manifest.calibration)
+    try:
+        model = model_of(bundle.onnx, len(manifest.features), str(bundle.folder), manifest.scored_by)
+        raw = model.raw_scores(sample.matrix.prepared(Preparation(manifest.features), test.rows))
+        theirs = predictions_of(sample.matrix, test, raw, manifest.calibration)
+        raised = int(scored(theirs, evaluation.costs).accounting.alerts(manifest.thresholds.high))
+    except (BundleError, EngineError) as error:  # the training is as good as it was
+        return InUse(manifest.version, margin, None, f"it cannot score the rows of the test ({error})")
     (ours,) = (each.test for each in tested.models if each.name == evaluation.champion)
-    raised = int(scored(theirs, evaluation.costs).accounting.alerts(manifest.thresholds.high))
     cases = max(raised / test.days, 1.0) if plan.alerts_per_day is None else plan.alerts_per_day
     comparison = paired(
         (evaluation.champion, ours),
@@ -178,6 +181,9 @@ def beside_in_use(
         seed=plan.seed,
         resamples=plan.resamples,
     )
+    if not comparison.money.alerts and not comparison.other_money.alerts:
+        why = f"with at most {cases:g} cases a day neither raises one in the test, and without a case all are equal"
+        return InUse(manifest.version, margin, None, why)
     return InUse(manifest.version, margin, comparison, None, _why_unfair(manifest, ours))
 
 
@@ -186,10 +192,12 @@ def _why_not_compared(manifest: Manifest, terms: EngineTerms, features: FeatureS
     other = [
         f"its {name} is {theirs[name]}, and here it is {here}" for name, here in ours.items() if theirs[name] != here
     ]
-    there = {feature.name for feature in (*features.numbers, *features.categories)}
-    lacking = [feature.name for feature in manifest.features if feature.name not in there]
+    there: dict[str, type] = dict.fromkeys((feature.name for feature in features.numbers), LearnedNumber)
+    there |= dict.fromkeys((feature.name for feature in features.categories), LearnedCategory)
+    # An attribute keeps its name where it was text and is a number now.
+    lacking = [feature.name for feature in manifest.features if there.get(feature.name) is not type(feature)]
     if lacking:
-        other.append(f"it wants {', '.join(lacking)}, which cannot be computed from this history")
+        other.append(f"it wants {', '.join(lacking)}, which this history does not have, or not in that form")
     return "; ".join(other) or None
 
 

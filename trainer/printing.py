@@ -11,11 +11,11 @@ from evaluation.result import Evaluation, Figure, Trial
 from risk.bundle import Manifest
 from trainer.matrix import Matrix
 from trainer.report.wording import FLAGS_NOTHING, beside_in_use, caution, setting
-from trainer.splits import Parts
+from trainer.splits import Parts, refit_part
 from trainer.train_options import TrainOptions
 
 
-def say_start(parts: Parts, matrix: Matrix) -> None:
+def say_start(parts: Parts, matrix: Matrix, *, is_refit: bool) -> None:
     for name, part in zip(parts._fields, parts, strict=True):
         where = f"{part.period}" if part.period else "drawn at random"
         say(f"{name:11} {where}: {len(part.rows):,} transactions, {int(part.is_fraud.sum()):,} frauds")
@@ -25,6 +25,9 @@ def say_start(parts: Parts, matrix: Matrix) -> None:
         within = int(np.count_nonzero((times >= first) & (times < until) & (matrix.is_fraud >= 0)))
         between = within - sum(len(part.rows) for part in parts)
         say(f"gaps        {between:,} transactions between the periods are history only: labels need time to come")
+        again = len(refit_part(matrix, parts).rows) - len(parts.fit.rows) - len(parts.validation.rows)
+        if is_refit and again:
+            say(f"refit       {again:,} of them have their labels when the test begins: the refit learns from them")
 
 
 def say_search(trials: Sequence[Trial]) -> None:

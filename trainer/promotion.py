@@ -8,7 +8,7 @@ import msgspec
 
 from console.help import epilog
 from console.output import replaced, synced
-from console.terminal import complain, notice, say, say_table
+from console.terminal import complain, notice, say, say_table, warn
 from evaluation.result import Evaluation, ModelEvaluation
 from risk.bundle import (
     CURRENT,
@@ -91,11 +91,8 @@ def run_models(options: argparse.Namespace) -> int:
 
 
 def run_promote(options: argparse.Namespace) -> int:
-    try:
-        before = current_version(options.models)
-    except BundleError as error:
-        before = None
-        notice(f"{error} It is replaced.")
+    bundle = bundle_in_use(options.models, is_said=True)
+    before = None if bundle is None else bundle.manifest.version
     manifest = named_bundle(options.models, options.version).manifest
     version, evaluation = manifest.version, evaluation_of(manifest)
     other = before if before != version else None
@@ -103,7 +100,9 @@ def run_promote(options: argparse.Namespace) -> int:
     if against is not None and not options.force:
         raise OptionError(f"VERSION: got {version}, expected a bundle that its evaluation does not speak against: "
                           f"{against}. --force puts it in use all the same")  # fmt: skip
-    if other and (evaluation is None or evaluation.in_use is None or evaluation.in_use.version != other):
+    if against is not None:
+        warn(f"{version} is put in use against its evaluation, because of --force: {against}")
+    if other is not None and not _is_compared(evaluation, other):
         notice(f"{version} was never compared with {other}, which was in use until now")
     make_current(options.models, version)
     say(f"{version} is in use now" + (f"; before: {before}" if other else ""))
@@ -205,6 +204,19 @@ def why_not(evaluation: Evaluation, in_use: str | None) -> str | None:
     if beside.comparison is None:
         return f"it cannot be compared with {in_use}, which is in use: {beside.not_compared}"
     return f"it is worse than {in_use}, which is in use, by more than the margin of {beside.margin:.1%} of the frauds"
+
+
+def why_not_unasked(evaluation: Evaluation, in_use: str | None) -> str | None:
+    """For a training, behind which nobody stands: it replaces nothing either that it was not compared with, such as
+    what another put in use while it ran."""
+    against = why_not(evaluation, in_use)
+    if against is not None or in_use is None or _is_compared(evaluation, in_use):
+        return against
+    return f"{in_use} was put in use while it was trained, and they were never compared"
+
+
+def _is_compared(evaluation: Evaluation | None, in_use: str) -> bool:
+    return evaluation is not None and evaluation.in_use is not None and evaluation.in_use.version == in_use
 
 
 def _average_precision(evaluation: Evaluation, name: str) -> float | None:

@@ -107,7 +107,7 @@ def split_days(
         whole = outer.days if train != NOT_GIVEN or test != NOT_GIVEN else data.days
         chosen = Period(outer.until - _share(whole, VALIDATION_PERCENT), outer.until)
     else:
-        chosen = _validation_period(validation, data, outer, tested, is_open=train.until is None)
+        chosen = _validation_period(validation, data, outer, tested, delay, is_open=train.until is None)
     fit = _fit_period(outer, chosen, delay)
     if fit.days < 1 or tested.days < 1 or chosen.days < 1:
         raise DatasetError(
@@ -118,9 +118,18 @@ def split_days(
     return Periods(fit, chosen, tested)
 
 
-def _validation_period(given: Given, data: Period, outer: Period, tested: Period, *, is_open: bool) -> Period:
-    """`is_open`: the training period has no end of its own, and ends with validation."""
-    first, until = max(_or(given.first, data.first), data.first), _or(given.until, max(outer.until, data.first))
+def _validation_period(
+    given: Given, data: Period, outer: Period, tested: Period, delay: int, *, is_open: bool
+) -> Period:
+    """Open, it ends with the training period, or behind that where the gap before the test begins. `is_open`: the
+    training period has no end of its own, and ends with validation."""
+    first = max(_or(given.first, data.first), data.first)
+    until = _or(given.until, outer.until if first < outer.until else tested.first - delay)
+    if until <= first:
+        raise OptionError(
+            f"--validation: got {day_text(first)} as its first day, expected one that is more than {delay} days, the "
+            f"label delay, before the test begins on {day_text(tested.first)}; begin earlier, or give UNTIL"
+        )
     if until > tested.first:
         raise OptionError(
             f"--validation: got days until {day_text(until - 1)}, expected an end before the test begins on "

@@ -18,7 +18,7 @@ from trainer.load import External, Opened, open_external, open_history, read_ext
 from trainer.matrix import Matrix
 from trainer.preprocess import learn, quality_of, warn_of_dropped
 from trainer.printing import Stages, say_end, say_start
-from trainer.promotion import bundle_in_use, make_current, why_not
+from trainer.promotion import bundle_in_use, make_current, why_not_unasked
 from trainer.report.write import about_training, write_report
 from trainer.reproducible import one_thread
 from trainer.splits import Parts, check_parts, parts_at_random, parts_by_time, split_days, warn_of_short_gaps
@@ -71,7 +71,7 @@ def learn_and_evaluate(train_options: TrainOptions, stages: Stages) -> TrainingR
     # 2. Split, with the labels as they were known when the next period began.
     parts = _parts(matrix, train_options)
     check_parts(parts, train_options.file)
-    say_start(parts, matrix)
+    say_start(parts, matrix, is_refit=plan.refit)
     say_what_is_weak(parts, plan)
     external = None
     if external_file is not None:
@@ -191,7 +191,7 @@ def report_then_bundle(write_report: Callable[[], None], write_bundle: Callable[
 def _promote(train_options: TrainOptions, version: str, evaluation: Evaluation) -> None:
     bundle = bundle_in_use(train_options.models, is_said=True)
     before = None if bundle is None else bundle.manifest.version
-    against = why_not(evaluation, before if before != version else None)
+    against = why_not_unasked(evaluation, before if before != version else None)
     how = f"`python -m trainer promote {version} --models {train_options.models}"
     if against is not None:
         warn(f"{version} was NOT put in use: {against}. {how} --force` puts it in use all the same")

@@ -42,6 +42,7 @@ def fitted_network(
         order, lost = dice.permutation(len(values)), 0.0
         for first in range(0, len(order), at_once):
             some = order[first : first + at_once]
+            network.batch_size = min(batch, len(some))  # it would warn where fewer are left over
             learn(network, columns.transform(values[some]), some)
             lost += network.loss_ * len(some) / len(order)
         poor = poor + 1 if lost > best - network.tol else 0
