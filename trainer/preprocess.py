@@ -94,6 +94,7 @@ def _counted(column: Words, rows: Array) -> tuple[list[tuple[str, int]], int]:
 
 
 def quality_of(replay: Replay, matrix: Matrix, parts: Parts, features: Features) -> DataQuality:
+    """Of the model that is served, whose clip points and vocabularies the test meets."""
     bad = replay.dataset.bad
     fit, test = _thinned(parts.fit.rows), _thinned(parts.test.rows)
     return DataQuality(
@@ -120,8 +121,9 @@ def _feature_quality(features: tuple[Learned, ...], matrix: Matrix, fit: Array, 
         else:
             column = matrix.categories[learned.name]
             before, after = column.codes[fit] == NO_WORD, column.codes[test] == NO_WORD
-            known = {place for place, word in enumerate(column.words) if word in set(learned.vocabulary)}
-            unseen = ~after & ~np.isin(column.codes[test], list(known))
+            vocabulary = set(learned.vocabulary)
+            is_known = np.array([word in vocabulary for word in column.words], bool)
+            unseen = ~after & ~is_known[column.codes[test]]
             found.append(FeatureQuality(learned.name, _share(before), _share(after), None, _share(unseen)))
     return found
 
