@@ -255,7 +255,7 @@ def test_a_file_that_cannot_be_scored_leaves_what_was_there(
     assert score(home, file, out, "--columns", columns) == EXIT_FAILED
     assert "which is there already; name another, or add --force" in capsys.readouterr().err
     assert score(home, file, out, "--columns", columns, "--force") == EXIT_FAILED
-    assert "got no row that can be scored" in capsys.readouterr().err
+    assert "got no row that can be scored, expected transactions; 1 missing_field. " in capsys.readouterr().err
     assert out.read_text() == "before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["map.toml", "mine.csv", "out.csv"]
 

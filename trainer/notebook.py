@@ -19,8 +19,8 @@ from risk.engine import Verdict
 from risk.errors import DatasetError
 from trainer.backtest.checks import opened
 from trainer.passage import Lane, batches
+from trainer.score.results import chunks, scored
 from trainer.score.scored_file import NEW_COLUMNS, check_names, new_columns, scored_rows, warn_of_lost_columns
-from trainer.score.scoring import chunks, scored
 
 __all__ = ["Bundle", "explain", "read_bundle", "score_file", "score_frame"]
 

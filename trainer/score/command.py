@@ -11,9 +11,8 @@ from risk.decision import LEVELS
 from risk.words import counted
 from trainer.backtest.checks import opened
 from trainer.backtest.labels import Missing
-from trainer.score.results import Results
+from trainer.score.results import Results, scored
 from trainer.score.scored_file import ENDINGS, check_names, warn_of_lost_columns, write_scored
-from trainer.score.scoring import scored
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,8 +49,7 @@ def _say(dataset: Dataset, results: Results, missing: list[Missing], prefix: str
     version, rows = results.manifest.version, counted(dataset.row_count, "row", "rows")
     say(f"{version}: {rows}, {results.digest.count:,} scored: {levels}")
     if results.digest.count < dataset.row_count:
-        reasons = ", ".join(f"{count:,} {why}" for why, count in results.not_scored.most_common())
-        say(f"not scored: {reasons}; the column {prefix}not_scored says why of each")
+        say(f"not scored: {results.why_not_scored}; the column {prefix}not_scored says why of each")
     few = int((results.history_days >= 0).sum())
     if few:
         say(f"with less of the past than the bundle looks at ({prefix}history_days): {few:,}")

@@ -1,8 +1,9 @@
-"""What each row of a file came to: a few bytes a row in memory, and texts, which few rows have, in a temporary file."""
+"""Every row of a file through one bundle's pipeline, and what each came to: a few bytes a row in memory, and texts,
+which few rows have, in a temporary file."""
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import NamedTuple, Self
@@ -10,7 +11,7 @@ from typing import NamedTuple, Self
 import msgspec
 import numpy as np
 
-from risk.bundle import Manifest
+from risk.bundle import Bundle, Manifest
 from risk.clock import DAY
 from risk.dataset import BadRow, Rows
 from risk.decision import LEVELS, Scored
@@ -19,7 +20,8 @@ from risk.engine import Verdict
 from risk.errors import DatasetError
 from risk.events import Level, Reason
 from risk.warming_up import LogStart, history_days_of
-from trainer.passage import Batch
+from trainer.backtest.checks import Ready, warn_of_labels
+from trainer.passage import Batch, Chunk, Lane, passed
 
 LABELS = "labels"  # what every score lacks where the merchant ledger should have known frauds
 TOO_LARGE = ("too_large", "it would be larger than a message may be")
@@ -79,6 +81,10 @@ class Results:
         """Of these rows of the file."""
         with _room():
             return [Texts() if at == NONE else self._texts_in(at) for at in self._texts_at[places].tolist()]
+
+    @property
+    def why_not_scored(self) -> str:
+        return ", ".join(f"{count:,} {why}" for why, count in self.not_scored.most_common())
 
     def count(self, level: Level) -> int:
         return int(np.count_nonzero(self.levels == LEVELS.index(level)))
@@ -141,3 +147,33 @@ def _room() -> Iterator[None]:
 
 def _sentences(reasons: Sequence[Reason]) -> str:
     return " | ".join(reason.sentence for reason in reasons)
+
+
+@contextmanager
+def scored(ready: Ready, bundle: Bundle, advance: Callable[[int], None]) -> Iterator[Results]:
+    """What the rows came to."""
+    dataset = ready.dataset
+    with Results(dataset.row_count, bundle.manifest, lacks_labels=bool(ready.missing)) as results:
+        dataset.on_bad = results.refuse
+        batches: list[tuple[Batch, Scored]] = []
+        with passed(chunks(ready), [Lane(bundle)]) as steps:
+            for step in steps:
+                if isinstance(step, Chunk):
+                    results.add(step.rows, batches)
+                    batches = []
+                    advance(len(step.rows.block))
+                else:
+                    (answer,) = step.scored
+                    batches.append((step.batch, answer))
+        if not results.digest.count:
+            raise DatasetError(
+                f"{dataset.path}: got no row that can be scored, expected transactions; "
+                f"{results.why_not_scored}. `python -m trainer inspect` with the same --columns tells why."
+            )
+        warn_of_labels(dataset, ready.labels)
+        yield results
+
+
+def chunks(ready: Ready) -> Generator[Chunk, None, None]:
+    for rows in ready.dataset.rows():
+        yield Chunk(rows, rows.labels() if ready.labels is None else ready.labels.labels(rows))
