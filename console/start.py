@@ -25,22 +25,22 @@ def start(load: Callable[[], Run], arguments: Sequence[str], environment: Mappin
         run = load()
         so_far = "nothing half-written was left behind"
         return run(arguments, environment)
-    except (_EndedError, KeyboardInterrupt, ImportError) as error:
+    except (_EndedError, KeyboardInterrupt, Exception) as error:
         why = _first_cause(error)
         if isinstance(why, _EndedError):
             return _say(f"ended; {so_far}", EXIT_ENDED)
         if isinstance(why, KeyboardInterrupt):
             return _say(f"interrupted; {so_far}", EXIT_INTERRUPTED)
-        if not isinstance(why, ModuleNotFoundError) or why.name is None or _is_ours(why.name):
+        if not isinstance(error, ModuleNotFoundError) or error.name is None or _is_ours(error.name):
             raise
         return _say(
-            f"error: {why.name} is not installed here; run `make setup`, then `. .venv/bin/activate`", EXIT_FAILED
+            f"error: {error.name} is not installed here; run `make setup`, then `. .venv/bin/activate`", EXIT_FAILED
         )
 
 
 def _first_cause(error: BaseException) -> BaseException:
-    """A compiled module that is interrupted while it is imported says that it cannot be imported, because of that."""
-    while isinstance(error, ImportError) and error.__cause__ is not None:
+    """What interrupts the import of a compiled module, or the making of a class, comes out as the cause of an error."""
+    while error.__cause__ is not None:
         error = error.__cause__
     return error
 
@@ -53,6 +53,18 @@ def end_when_told() -> None:
     """SIGTERM and a closed terminal end the program like an interrupt: what is open is closed on the way out."""
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
+    sys.unraisablehook = _ask_again
+
+
+def _ask_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Python drops what is raised in callbacks that nobody called, of which importing has thousands: whoever is told to
+    end just then would go on for ever. So the same signal comes again, once the callback is over."""
+    if not issubclass(lost.exc_type, _EndedError | KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
+        return
+    number = signal.SIGTERM if issubclass(lost.exc_type, _EndedError) else signal.SIGINT
+    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(number))
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
 
 
 class _EndedError(BaseException):

@@ -1,8 +1,10 @@
 """How every program starts and ends: to load its commands may fail or be interrupted, as they may themselves."""
 
 import signal
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from select import select
 from typing import NoReturn
 
 import pytest
@@ -28,11 +30,13 @@ def test_a_module_of_ours_that_is_not_there_is_a_mistake_and_no_missing_library(
 
 @contextmanager
 def handlers_of_ours() -> Iterator[None]:
-    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)}
+    hook = sys.unraisablehook
     end_when_told()
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for each, handler in before.items():
             signal.signal(each, handler)
 
@@ -69,17 +73,44 @@ def test_an_end_from_outside_is_one_line_and_a_status(
     ("number", "status", "word"),
     [(signal.SIGINT, EXIT_INTERRUPTED, "interrupted"), (signal.SIGTERM, EXIT_ENDED, "ended")],
 )
-def test_an_end_while_a_compiled_module_is_imported_is_no_missing_module(
+def test_an_end_that_comes_out_as_another_error_is_an_end(
     number: signal.Signals, status: int, word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """pybind11 raises an ImportError where the import of a module is interrupted."""
+    """pybind11 raises an ImportError where the import of a module is interrupted, Python 3.11 a RuntimeError where the
+    making of a class is."""
 
     def load() -> NoReturn:
         try:
             told(number)
         except BaseException as error:
-            raise ImportError("initialization failed") from error
+            raise RuntimeError("Error calling __set_name__") from error
         raise AssertionError
+
+    with handlers_of_ours():
+        assert (start(load, [], {}), capsys.readouterr().err) == (status, f"{word}; nothing was begun\n")
+
+
+class Told:
+    """Is told to end where Python drops what is raised."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        told(self.number)
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "word"),
+    [(signal.SIGINT, EXIT_INTERRUPTED, "interrupted"), (signal.SIGTERM, EXIT_ENDED, "ended")],
+)
+def test_an_end_that_python_drops_comes_again(
+    number: signal.Signals, status: int, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load() -> NoReturn:
+        Told(number)
+        select([], [], [], 60)
+        raise AssertionError("was told to end, and goes on")
 
     with handlers_of_ours():
         assert (start(load, [], {}), capsys.readouterr().err) == (status, f"{word}; nothing was begun\n")
