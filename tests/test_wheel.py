@@ -14,7 +14,16 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = {"risk", "evaluation", "console", "worlds", "trainer", "producer", "scorer", "kpi_reporter"}
 COMMANDS = ("trustlens-trainer", "trustlens-producer", "trustlens-scorer", "trustlens-reporter")
-NOT_CODE = {".html", ".css", ".js", ".svg", ".sql", ".json", ".toml"}  # what a package might read beside its code
+NOT_CODE = {
+    ".html",
+    ".css",
+    ".js",
+    ".svg",
+    ".sql",
+    ".json",
+    ".toml",
+    ".md",
+}  # what a package might read beside its code
 
 
 @pytest.fixture(scope="module")

@@ -53,4 +53,5 @@ def prints() -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
-    json.dump(prints(), sys.stdout)
+    found_here = prints()  # a search says what it found before that
+    sys.stdout.write(json.dumps(found_here) + "\n")
