@@ -24,6 +24,7 @@ ROWS, WIDTH = 6_000, 8
 CODES = 6  # the column that holds category codes
 BOOSTED = ("lightgbm", "xgboost", "catboost")
 BY_THE_LOOP = (*BOOSTED, "isolation-forest")
+WITHOUT_TREES = ("logistic", "mlp", "one-class-svm", "autoencoder")
 SMALL: dict[str, dict[str, Any]] = {
     "random-forest": {"n_estimators": 30, "max_samples": 2_000},
     "lightgbm": {"n_estimators": 60, "min_child_samples": 20},
@@ -97,7 +98,7 @@ def test_what_depends_on_the_processor_is_rounded_away_from_the_coefficients(tra
     assert numbers == [float(f"{number:.5e}") for number in numbers]
 
 
-@pytest.mark.parametrize("kind", ["random-forest", *BY_THE_LOOP])
+@pytest.mark.parametrize("kind", [kind for kind in FAMILIES if kind not in WITHOUT_TREES])
 def test_rows_on_a_threshold_and_a_step_beside_it_go_the_way_they_went_in_training(
     kind: str, trained: dict[str, Any]
 ) -> None:
