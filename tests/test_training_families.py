@@ -91,7 +91,7 @@ def test_a_family_of_ones_own_trains_is_proved_scores_and_is_reported_again(
     assert manifest.training.parameters == {"decision-tree": {"max_depth": 4, "min_samples_leaf": 20}}
     assert manifest.metrics["proof"]["rows"] > 1000
     assert manifest.metrics["models"][0]["metrics"]["roc_auc"]["value"] > 0.6
-    assert {"scikit-learn", "threadpoolctl"} <= manifest.libraries.keys()
+    assert "scikit-learn" in manifest.libraries
     assert "lightgbm" not in manifest.libraries
     assert main(["backtest", str(file), "--bundle", str(bundle.folder), "--from", "2024-12-08"], {}) == EXIT_OK
     folders = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "again")]
