@@ -1,5 +1,7 @@
 """How a worker ends when it cannot go on: at once, so that nothing half-done is committed on the way out."""
 
+import asyncio
+import io
 import logging
 import os
 import sys
@@ -54,9 +56,13 @@ def stalled(seconds: float) -> NoReturn:
 
 def end_within(seconds: float) -> None:
     """A stop that hangs is cut short: what was not committed is repeated by whoever comes next."""
+    loop = asyncio.get_running_loop()
 
     def cut_short() -> None:
-        log.critical("did not stop in %g s; ends now. What was not stored is repeated at the next start", seconds)
+        log.critical(
+            "did not stop in %g s; ends now. What was not stored is repeated at the next start. What it waited for: %s",
+            seconds, _waits(loop),
+        )  # fmt: skip
         end_now(EXIT_FAILED)
 
     timer = threading.Timer(seconds, cut_short)
@@ -69,6 +75,14 @@ def end_now(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _waits(loop: asyncio.AbstractEventLoop) -> str:
+    """Where each task stands."""
+    text = io.StringIO()
+    for task in asyncio.all_tasks(loop):
+        task.print_stack(limit=4, file=text)
+    return text.getvalue()
 
 
 def _stacks() -> str:
