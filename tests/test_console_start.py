@@ -12,6 +12,11 @@ import pytest
 from console.options import Parser
 from console.start import EXIT_ENDED, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, Run, end_when_told, start
 
+EACH_END = pytest.mark.parametrize(
+    ("number", "status", "word"),
+    [(signal.SIGINT, EXIT_INTERRUPTED, "interrupted"), (signal.SIGTERM, EXIT_ENDED, "ended")],
+)
+
 
 def lacking(module: str) -> NoReturn:
     raise ModuleNotFoundError(f"No module named {module!r}", name=module)
@@ -47,10 +52,7 @@ def told(number: signal.Signals) -> int:
     return 0
 
 
-@pytest.mark.parametrize(
-    ("number", "status", "word"),
-    [(signal.SIGINT, EXIT_INTERRUPTED, "interrupted"), (signal.SIGTERM, EXIT_ENDED, "ended")],
-)
+@EACH_END
 def test_an_end_from_outside_is_one_line_and_a_status(
     number: signal.Signals, status: int, word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,10 +71,7 @@ def test_an_end_from_outside_is_one_line_and_a_status(
         )
 
 
-@pytest.mark.parametrize(
-    ("number", "status", "word"),
-    [(signal.SIGINT, EXIT_INTERRUPTED, "interrupted"), (signal.SIGTERM, EXIT_ENDED, "ended")],
-)
+@EACH_END
 def test_an_end_that_comes_out_as_another_error_is_an_end(
     number: signal.Signals, status: int, word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,10 +99,7 @@ class Told:
         told(self.number)
 
 
-@pytest.mark.parametrize(
-    ("number", "status", "word"),
-    [(signal.SIGINT, EXIT_INTERRUPTED, "interrupted"), (signal.SIGTERM, EXIT_ENDED, "ended")],
-)
+@EACH_END
 def test_an_end_that_python_drops_comes_again(
     number: signal.Signals, status: int, word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

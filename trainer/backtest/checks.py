@@ -33,6 +33,7 @@ class Ready(NamedTuple):
     dataset: Dataset
     labels: LabelsFile | None  # instead of the dataset's own
     missing: list[Missing]  # what is wrong with every score, for want of labels
+    within: tuple[int, int]  # the first and the last time of the data that may be in the period
 
 
 def opened(
@@ -56,7 +57,7 @@ def opened(
     warn_of_sensitive_features(dataset, bundles)
     warn_of_cold_start(bundles, ends, within)
     beside = None if labels is None else labels_beside(dataset, labels)
-    return Ready(dataset, beside, check_labels(dataset, bundles, beside, within, may_lack=without_labels))
+    return Ready(dataset, beside, check_labels(dataset, bundles, beside, within, may_lack=without_labels), within)
 
 
 def check_two(bundles: Sequence[Bundle]) -> None:

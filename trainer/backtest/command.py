@@ -11,7 +11,7 @@ from risk.bundle import Bundle, read_bundle
 from risk.dataset import Dataset
 from risk.errors import OptionError
 from trainer.backtest import checks
-from trainer.backtest.period import asked_period, check_period
+from trainer.backtest.period import asked_period
 from trainer.backtest.run import Backtest
 from trainer.backtest.said import say_bundle, say_what_is_missing
 from trainer.backtest.scores_file import scores_file
@@ -61,7 +61,7 @@ def opened(
         period=period,
         chunk_rows=settings_of(options).chunk_rows,
     )
-    checks.warn_of_training_data(bundles, period.within(check_period(ready.dataset, period)))
+    checks.warn_of_training_data(bundles, ready.within)
     return ready.dataset, Backtest(bundles, thresholds, period, ready.labels, ready.missing)
 
 
