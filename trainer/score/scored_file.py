@@ -97,12 +97,13 @@ def write_scored(source: Source, results: Results, target: Path, prefix: str, ad
     ending = target.suffix.lower()
     with unfinished(target) as (temporary,):
         if ending == ".parquet":
-            types = next(_rows(source, names, results)).schema.types
-            schema = pa.schema(list(zip([*names, *added], types, strict=True)))
+            batches = _rows(source, names, results)
+            first = next(batches)
+            schema = pa.schema(list(zip([*names, *added], first.schema.types, strict=True)))
             with writing(target):
                 writer = pq.ParquetWriter(temporary, schema)
             try:
-                for batch in _rows(source, names, results):
+                for batch in chain([first], batches):
                     with writing(target):
                         writer.write_batch(batch.rename_columns(schema.names))
                     advance(len(batch))
