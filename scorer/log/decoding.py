@@ -17,7 +17,7 @@ from risk.events import Label, Rejected, RejectReason
 
 
 class Record(Protocol):
-    """What a consumer gives; aiokafka's ConsumerRecord is one."""
+    """What a consumer gives; a record of aiokafka's batches is one."""
 
     @property
     def offset(self) -> int: ...
