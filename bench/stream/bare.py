@@ -20,7 +20,7 @@ from risk.settings import Settings, read_settings
 from risk.store import Outputs, open_store
 from risk.topics import group_of, topics_of
 from scorer.log.decoding import MOST_IN_A_CHUNK, Place, transaction_reader
-from scorer.log.outputs import outgoing
+from scorer.log.outputs import messages_of, outgoing
 from scorer.worker.process import collect_less, warm_up
 
 NOTHING = Outputs(0, 0, 0)
@@ -61,7 +61,7 @@ async def run(settings: Settings, folder: Path) -> None:
             scored = pipeline.score(block, partition)
             out = outgoing(manifest, Place(topic, partition), records, block, scored)
             for name, messages in ((topics.alerts, out.alerts), (topics.flags, out.flags)):
-                await send_all(producer, name, partition, [one.message for one in messages])
+                await send_all(producer, name, partition, messages_of(messages))
             after = records[-1].offset + 1
             newest = int(block.event_time.max())
             store.commit_flags(
