@@ -19,11 +19,10 @@ from risk.pipeline import Pipeline
 from risk.settings import Settings, read_settings
 from risk.store import Outputs, open_store
 from risk.topics import group_of, topics_of
-from scorer.log.decoding import Place, transaction_reader
+from scorer.log.decoding import MOST_IN_A_CHUNK, Place, transaction_reader
 from scorer.log.outputs import messages_of, outgoing
 from scorer.worker.process import collect_less, warm_up
 
-CHUNK = 1_000
 NOTHING = Outputs(0, 0, 0)
 
 
@@ -55,7 +54,7 @@ async def run(settings: Settings, folder: Path) -> None:
         for place in consumer.assignment()
     }
     while True:
-        fetched = await consumer.getmany(timeout_ms=200, max_records=CHUNK)
+        fetched = await consumer.getmany(timeout_ms=200, max_records=MOST_IN_A_CHUNK)
         for (topic, partition), records in fetched.items():
             held = taken[partition]
             block = read(records).block  # the topic holds nothing else

@@ -118,9 +118,10 @@ def outgoing(
     rows = zip(*(columns[name] for name in FlagRow._fields), strict=False)  # what is repeated has no end
     alerts: list[Out] = []
     values = []
+    high = Level.HIGH  # outside the loop, as Python 3.11 calls a function at each access
     for row, flag in enumerate(flags):
         values.append(encode(flag))
-        if flag.level is Level.HIGH:
+        if flag.level is high:
             alert = _alert(manifest, scored_block, row, flag)
             alerts.append(Out(flag.source_offset, Message(keys[row], encode(alert))))
     late = np.flatnonzero(scored.verdicts == Verdict.LATE).tolist()
