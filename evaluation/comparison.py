@@ -338,7 +338,8 @@ class ModelFigures:
         for place, name in enumerate(self._kinds):
             mine = kinds == place
             unit, shares = max(by_unit, key=lambda one: one[1].high[place] - one[1].low[place])
-            recall = Figure(*(float(each[place]) for each in (shares.value, shares.low, shares.high)), unit)
+            value, low, high = (float(each[place]) for each in (shares.value, shares.low, shares.high))
+            recall = Figure(value, low, high, unit)
             found.append(KindRecall(name, int(mine.sum()), int(caught[mine].sum()), recall, float(amounts[mine].sum())))
         return tuple(found)
 
