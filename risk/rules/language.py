@@ -15,6 +15,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -157,9 +158,17 @@ class ExpressionError(RuleError):
         self.offset = offset
 
 
-def parse(text: str, names: Names, *, is_canonical: bool = False) -> Condition:
-    """ExpressionError, and nothing else, where it is none. What `text_of` wrote may be longer than what people may."""
-    return _Parser(text, names, CANONICAL if is_canonical else WRITTEN).parsed()
+class Lists(Protocol):
+    """The lists that expressions may ask."""
+
+    def entities_of(self, name: str) -> frozenset[str]:
+        """Which names have values in a list; KeyError, with what is expected, where there is no such list."""
+
+
+def parse(text: str, names: Names, *, lists: Lists | None = None, is_canonical: bool = False) -> Condition:
+    """ExpressionError, and nothing else, where it is none. `lists`: where it is not known that they are there. What
+    `text_of` wrote may be longer than what people write."""
+    return _Parser(text, names, lists, CANONICAL if is_canonical else WRITTEN).parsed()
 
 
 _COMPARISONS: dict[type[ast.cmpop], str] = {
@@ -181,9 +190,10 @@ _QUOTED = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|#[^\n]*")
 
 
 class _Parser:
-    def __init__(self, text: str, names: Names, limits: Limits) -> None:
+    def __init__(self, text: str, names: Names, lists: Lists | None, limits: Limits) -> None:
         self._text = text
         self._names = names
+        self._lists = lists
         self._limits = limits
         self._lines = f"({text}\n)".split("\n")
 
@@ -278,6 +288,7 @@ class _Parser:
                 raise self._refused(
                     left, f"expected the name of a text before `{op}`, such as customer_id: lists hold texts"
                 )
+            self._check_list(left, value, right, name)
             return InList(value, name, (op == "not in") is not negated)
         for side in (left, right):
             if isinstance(side, ast.Name) and side.id == MISSING:
@@ -320,6 +331,16 @@ class _Parser:
             case _:
                 meant = ""
         raise self._refused(node, f'expected list("name"): what is looked for stands in a list{meant}')
+
+    def _check_list(self, left: ast.expr, value: Name, right: ast.expr, name: str) -> None:
+        if self._lists is None:
+            return
+        try:
+            entities = self._lists.entities_of(name)
+        except KeyError as error:
+            raise self._refused(right, f"expected {error.args[0]}") from None
+        if entities and value.name not in entities:
+            raise self._refused(left, f"expected {' or '.join(sorted(entities))}: list {name} holds no {value.name}")
 
     # Values
 
@@ -507,26 +528,21 @@ def comparisons_of(condition: Condition) -> Iterator[Comparison]:
 
 def names_in(condition: Condition) -> set[str]:
     """The features, fields and attributes that it asks for."""
-    found: set[str] = set()
-    left: list[Condition | Value] = [condition]
-    while left:
-        match left.pop():
-            case Name() as one:
-                found.add(one.name)
-            case Flag() as flag:
-                found.add(flag.name)
-            case Arithmetic() as both:
-                left += [both.left, both.right]
-            case Compared() as two:
-                left += [two.left, two.right]
-            case InList() as member:
-                left.append(member.of)
-            case IsMissing() as gap:
-                left.append(gap.of)
-            case Negative() as less:
-                left.append(less.of)
-            case AllOf() as every:
-                left += every.of
-            case AnyOf() as some:
-                left += some.of
-    return found
+    return {part.name for part in _parts_of(condition) if isinstance(part, Name | Flag)}
+
+
+def lists_in(condition: Condition) -> set[str]:
+    return {part.list for part in _parts_of(condition) if isinstance(part, InList)}
+
+
+def _parts_of(part: Condition | Value) -> Iterator[Condition | Value]:
+    yield part
+    match part:
+        case AllOf(of=parts) | AnyOf(of=parts):
+            for one in parts:
+                yield from _parts_of(one)
+        case Arithmetic(left=left, right=right) | Compared(left=left, right=right):
+            yield from _parts_of(left)
+            yield from _parts_of(right)
+        case InList(of=of) | IsMissing(of=of) | Negative(of=of):
+            yield from _parts_of(of)
