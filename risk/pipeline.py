@@ -11,10 +11,13 @@ from risk.scorer import Scorer
 class Pipeline:
     """An engine and the scorer of one bundle."""
 
-    def __init__(self, bundle: Bundle, days: DaySource | None, shared: Engine | None = None) -> None:
-        """`shared`: the engine of another pipeline, which has its own days."""
+    def __init__(
+        self, bundle: Bundle, days: DaySource | None, shared: Engine | None = None, scorer: Scorer | None = None
+    ) -> None:
+        """`shared`: the engine of another pipeline, which has its own days. `scorer`: of this bundle, where it was made
+        already."""
         manifest = self.manifest = bundle.manifest
-        self.scorer = Scorer(bundle)
+        self.scorer = scorer or Scorer(bundle)
         if shared is None:
             self.engine = Engine(manifest.feature_set, manifest.terms, days)
         else:
