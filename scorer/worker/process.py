@@ -210,6 +210,7 @@ def _show_metrics(options: Options, registry: CollectorRegistry, metrics: Metric
     metrics.build.labels(version_of_package("trustlens"), platform.python_version()).set(1)
     address, close = answer(registry, options.metrics_host, options.metrics_port)
     log.info("metrics at %s/metrics", address)
+    log.info("begins with bundle %s", options.bundle.manifest.version)
     return close
 
 
