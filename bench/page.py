@@ -64,7 +64,7 @@ KAFKA_STREAMS_TEXT = """\
 PROFILE = """\
 ## Where the time goes
 
-Processor time of each step by itself: one thread, chunks of 1,000, without Kafka (`bench/stream/steps.py`). What is
+Processor time of each step by itself: one thread, the largest chunks, without Kafka (`bench/stream/steps.py`). What is
 left of the worker's CPU is the client (fetching, sending, acknowledgements), Faust and the event loop, checks, and
 threads waiting for each other.
 """

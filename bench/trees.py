@@ -2,7 +2,7 @@
 
     python -m bench.trees [--repeat 5]
 
-Rows are the prepared features of a generated `cards` history, in a worker's chunks of a thousand; processor time.
+Rows are the prepared features of a generated `cards` history, in chunks of a thousand; processor time.
 """
 
 import argparse

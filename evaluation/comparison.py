@@ -1,5 +1,6 @@
 """Models and baselines side by side, on one set of rows: their figures, with intervals from the same draws."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from evaluation.money import (
     Accounting,
     Policy,
     Scored,
+    customer_days,
     levels,
     marked,
     of_probability,
@@ -26,7 +28,6 @@ from evaluation.money import (
     sweep,
 )
 from evaluation.ranking import Confusion, Predictions, Ranking, areas, brier, confusion, ratio
-from evaluation.refit import refit_of
 from evaluation.result import (
     AreaFigures,
     Cells,
@@ -40,6 +41,7 @@ from evaluation.result import (
     NetMoney,
     PairedComparison,
     PolicyEvaluation,
+    Refit,
 )
 from evaluation.segments import Grouping, segments_of
 from risk.codes import Array
@@ -61,6 +63,8 @@ class ModelPredictions(NamedTuple):
     importances: tuple[tuple[str, float], ...]  # permutation, top 12; () for baselines
     milliseconds_per_1000_rows: float | None
     contributions: ContributionSample | None = None  # of a champion whose family can say them
+    validation_work: Predictions | None = None  # validation with what has no label, where there is any
+    test_work: Predictions | None = None  # the test with what has no label, of the champion
 
 
 class Context(NamedTuple):
@@ -100,7 +104,8 @@ def compare(
 
     own = [ModelFigures(each, costs) for each in everyone]
     main = own[first]
-    others = rivals(winner.validation, test, main.policy.money.alerts, costs, seed)
+    work = winner.validation_work or winner.validation
+    others = rivals(winner.validation, work, test, main.policy.money.alerts, costs, seed)
     samples = [each.sampled() for each in own]
     samples += [Sampled(other.columns, money_formulas(costs, test.days), None) for other in others]
     if truth is not None:
@@ -150,7 +155,13 @@ def compare(
         refit=again,
         gains=gain_rows(test),
         marked=marked(main.scored.accounting, winner.threshold, winner.medium),
+        cases_per_day_of_all=None if winner.test_work is None else _cases_per_day(winner.test_work, winner.threshold),
     )
+
+
+def _cases_per_day(work: Predictions, threshold: float) -> float:
+    by_day = customer_days(work)
+    return int((by_day.peaks >= threshold).sum()) / work.days
 
 
 def paired(
@@ -191,6 +202,43 @@ def paired(
         saved=difference(money.saved, other_money.saved, "saved"),
         average_precision=difference(reached[0], reached[1], "average_precision"),
     )
+
+
+MOST_APART = 1.25  # as a ratio, either way: what is closer is no drift
+LUCK = 2  # standard deviations of a count; what lies within them is no drift either
+
+
+def refit_of(served: Predictions, evaluated: ModelEvaluation, first: Predictions, first_fit: ModelEvaluation) -> Refit:
+    """What became of a champion that was fitted again. Calibration and thresholds were chosen on rows that it has
+    learned from since, so they cannot be chosen anew: the test shows whether they carry over. Beside it stands the
+    first fit, on the same rows: where that is no better, the period is to blame, and not the refit."""
+    expected, first_expected = float(served.scores.sum()), float(first.scores.sum())
+    frauds, cases, first_cases = int(served.is_fraud.sum()), evaluated.money.alerts, first_fit.money.alerts
+    drifted = []
+    if has_drifted(expected, frauds, _luck(served)):
+        drifted.append(
+            f"calibration: the served scores promise {expected:,.0f} frauds in the test, and there were {frauds:,}; "
+            f"those of the first fit promise {first_expected:,.0f}"
+        )
+    if has_drifted(cases, first_cases):
+        drifted.append(
+            f"thresholds: the served model raises {cases:,} cases in the test, and the first fit, for which they were "
+            f"chosen, {first_cases:,}"
+        )
+    return Refit(first_fit, expected, first_expected, tuple(drifted))
+
+
+def has_drifted(found: float, wanted: float, luck: float = 0.0) -> bool:
+    """Further apart than a quarter, and than luck makes a count, or than its own deviation where that is larger."""
+    is_apart = max(found, wanted) > MOST_APART * min(found, wanted)
+    return is_apart and abs(found - wanted) > LUCK * max(luck, math.sqrt(max(wanted, 1)))
+
+
+def _luck(served: Predictions) -> float:
+    """The standard deviation of the number of frauds about the promised one: those of a customer come in bursts."""
+    _, who = np.unique(served.customers, return_inverse=True)
+    beyond = np.bincount(who, weights=served.scores - served.is_fraud)
+    return math.sqrt(float((beyond**2).sum()))
 
 
 class BestPossible:

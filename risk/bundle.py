@@ -9,13 +9,10 @@ Nothing is unpickled. A bundle that does not fit this program is refused with th
 
 import os
 import re
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -26,6 +23,7 @@ from risk.clock import DAY, SECOND
 from risk.codes import Array
 from risk.errors import BundleError
 from risk.ledger_day import LONGEST_DELAY_DAYS
+from risk.small_file import plain_file
 from risk.warming_up import Horizon, horizon_of
 
 MANIFEST_VERSION = 3
@@ -239,10 +237,11 @@ def is_version(text: str) -> bool:
 
 def sealed(manifest: Manifest) -> Manifest:
     """With the hash of everything it says, so that an edit is seen wherever it was made."""
-    return msgspec.structs.replace(manifest, seal=_seal_of(msgspec.to_builtins(manifest)))
+    return msgspec.structs.replace(manifest, seal=seal_of(msgspec.to_builtins(manifest)))
 
 
-def _seal_of(body: dict[str, Any]) -> str:
+def seal_of(body: dict[str, Any]) -> str:
+    """Of all that it says but the seal."""
     return sha256(msgspec.json.encode(_without(body, ("seal",)), order="sorted")).hexdigest()
 
 
@@ -291,7 +290,7 @@ def current_bundle(models: Path) -> Path:
     """The folder of the version in use."""
     path = models / CURRENT
     try:
-        with _opened(path, 1024, may_be_a_link=True) as file:
+        with plain_file(path, 1024, BundleError, may_be_a_link=True) as file:
             text = file.read().decode("utf-8", "backslashreplace").strip()
     except OSError as error:
         raise BundleError(
@@ -307,7 +306,7 @@ def current_bundle(models: Path) -> Path:
 def _read(folder: Path) -> Bundle:
     path = folder / MANIFEST
     try:
-        with _opened(path, MANIFEST_BYTES) as file:
+        with plain_file(path, MANIFEST_BYTES, BundleError) as file:
             raw = file.read()
     except OSError as error:
         raise BundleError(
@@ -337,9 +336,9 @@ def _read_manifest(path: Path, raw: bytes) -> Manifest:
                 f"{path}: got manifest_version {str(version)[:80]}, expected {MANIFEST_VERSION}; another version of "
                 "TrustLens wrote the bundle. Train it again, or use that version."
             )
-        if body.get("seal") != _seal_of(body):
+        if body.get("seal") != seal_of(body):
             raise BundleError(
-                f"{path}: got seal {str(body.get('seal'))[:80]}, expected {_seal_of(body)} for what is in it; the "
+                f"{path}: got seal {str(body.get('seal'))[:80]}, expected {seal_of(body)} for what is in it; the "
                 f"manifest was changed after training. {_delete(path.parent)}"
             )
         return msgspec.json.decode(raw, type=Manifest)
@@ -359,7 +358,7 @@ def _checked(folder: Path, manifest: Manifest) -> bytes:
     for name in names:
         path, expected, digest = folder / name, manifest.files[name], sha256()
         try:
-            with _opened(path, ONNX_BYTES if name == ONNX else FILE_BYTES) as file:
+            with plain_file(path, ONNX_BYTES if name == ONNX else FILE_BYTES, BundleError) as file:
                 if name == ONNX:
                     contents = file.read()
                     digest.update(contents)
@@ -379,20 +378,6 @@ def _checked(folder: Path, manifest: Manifest) -> bytes:
 
 def _is_plain(name: str) -> bool:
     return name not in ("", ".", "..") and "/" not in name and "\0" not in name
-
-
-@contextmanager
-def _opened(path: Path, most_bytes: int, *, may_be_a_link: bool = False) -> Iterator[BinaryIO]:
-    """A plain file: a device would never end, a pipe would wait for somebody to write, a link leads elsewhere."""
-    if not may_be_a_link and path.is_symlink():
-        raise BundleError(f"{path}: got a link, expected a plain file; put the file itself in its place")
-    follow = 0 if may_be_a_link else os.O_NOFOLLOW
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | follow), "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
-            what = f"{found.st_size:,} bytes" if stat.S_ISREG(found.st_mode) else "what is no plain file"
-            raise BundleError(f"{path}: got {what}, expected a plain file of at most {most_bytes:,} bytes")
-        yield file
 
 
 def _check_features(path: Path, manifest: Manifest) -> None:

@@ -81,7 +81,7 @@ class Crew:
             return
         # The second is of one that was told before it had begun, the third of one that could not even hear it.
         if status not in (EXIT_OK, EXIT_ENDED) and (status != TERMINATED or worker.said()):
-            raise StormError(f"a worker that was to leave ended with status {status}\n{worker.said()[-3000:]}")
+            raise StormError(f"a worker that was to leave ended with status {status}\n{worker.said()}")
 
     def until(
         self, is_so: Callable[[], bool], what: str, seconds: float = ENOUGH_SECONDS, *, restart: bool = False
@@ -173,7 +173,7 @@ class Crew:
             if status is None:
                 continue
             if not restart:
-                raise StormError(f"a worker ended by itself, with status {status}\n{worker.said()[-3000:]}")
+                raise StormError(f"a worker ended by itself, with status {status}\n{worker.said()}")
             self.workers.remove(worker)
             self.statuses.append(status)
             self.join()

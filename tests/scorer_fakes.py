@@ -1,12 +1,12 @@
 """What a batch sends to and stores in, as plain classes that note what they are asked for."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from risk.errors import StaleOwnerError
 from risk.events import Label
-from risk.kafka.sending import Message
+from risk.kafka.sending import MessageParts
 from risk.store import CommitStore, Outputs, Owner, RowValues
 
 Answer = TypeVar("Answer")
@@ -78,9 +78,10 @@ class FakeSend:
         self.fails: dict[str, Exception] = {}
         self._ends: dict[str, int] = {}
 
-    async def __call__(self, topic: str, partition: int, messages: Sequence[Message]) -> int:
+    async def __call__(self, topic: str, partition: int, messages: Iterable[MessageParts]) -> int:
         if topic in self.fails:
             raise self.fails[topic]
-        self.journal.append(f"send {len(messages)} to {topic}-{partition}")
-        self._ends[topic] = self._ends.get(topic, 0) + len(messages)
+        count = len(list(messages))
+        self.journal.append(f"send {count} to {topic}-{partition}")
+        self._ends[topic] = self._ends.get(topic, 0) + count
         return self._ends[topic]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from risk.block_codec import Decoded
 from scorer.worker.buffer import ENOUGH, TO_SCORE
-from tests.test_scorer_buffer import ONE, TWO, Bench, Given, at, decoded
+from tests.test_scorer_buffer import FIRST_DAY, ONE, TWO, Bench, Given, at, decoded
 
 
 def test_a_chunk_has_a_size() -> None:
@@ -44,21 +44,41 @@ def test_what_fills_no_chunk_grows_while_another_is_scored() -> None:
     assert bench.offsets() == [(ONE, [3, 4])]
 
 
-def test_what_comes_few_at_a_time_is_read_together() -> None:
-    """Once it may be its turn: to read a record by itself costs as much as to read ten."""
-    read: list[int] = []
+class Counted:
+    """Reads, and counts the records of each call."""
 
-    def counted(records: Sequence[Given]) -> Decoded:
-        read.append(len(records))
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+
+    def __call__(self, records: Sequence[Given]) -> Decoded:
+        self.calls += [len(records)] if records else []
         return decoded(records)
 
-    bench = Bench()
-    bench.buffer.begin(ONE, counted, 0, -1)
+
+def test_what_comes_few_at_a_time_is_read_together() -> None:
+    """Once it may be its turn: to read a record by itself costs as much as to read ten."""
+    bench, read = Bench(), Counted()
+    bench.buffer.begin(ONE, read, 0, -1)
     for offset in range(5):
         bench.fetch(ONE, at(offset, 0.5))
         assert bench.buffer.lags()[ONE] == offset + 1
     assert bench.offsets() == [(ONE, [0, 1, 2, 3, 4])]
-    assert [count for count in read if count] == [5]
+    assert read.calls == [5]
+
+
+def test_what_comes_at_once_is_read_chunk_by_chunk() -> None:
+    """The rest of one that was cut goes by itself if it is large, and is filled up if it is not."""
+    few, size = ENOUGH - 1, 2 * ENOUGH
+    bench, read = Bench(known=FIRST_DAY - 7, chunk=size), Counted()
+    bench.buffer.begin(ONE, read, 0, -1)
+    days = [0.5] * few + [1.5] * few + [2.5] * (2 * size)
+    bench.fetch(ONE, *(at(offset, day) for offset, day in enumerate(days)))
+    sizes = []
+    for closed in range(3):
+        bench.days.newest = FIRST_DAY - 7 + closed
+        sizes.append([len(offsets) for _, offsets in bench.offsets()])
+    assert sizes == [[few], [few], [size, size]]
+    assert read.calls == [size, size - 2, size]
 
 
 def test_a_partition_is_fetched_from_until_enough_of_it_waits() -> None:

@@ -21,7 +21,7 @@ from risk.store import FlagRow
 from risk.topics import REASON
 from risk.warming_up import LogStart, history_days
 from scorer.log.decoding import Place
-from scorer.log.outputs import outgoing
+from scorer.log.outputs import messages_of, outgoing
 from testing.bundles import write_bundle
 from tests.backtests import FIELDS, LEARNED
 from tests.events import TIME, TRANSACTIONS
@@ -67,11 +67,14 @@ def test_flags_alerts_and_rows_say_what_was_scored(manifest: Manifest, drawn: li
     assert [one.source_offset for one in out.flags] == [records[row].offset for row in rows]
     alerts = {one.source_offset: decode_alert(one.message.value) for one in out.alerts}
     assert sorted(alerts) == [records[row].offset for row, level in zip(rows, levels, strict=True) if level == "high"]
+    flags = list(out.flags)
+    assert len(out.flags) == len(flags)
+    assert list(messages_of(out.flags)) == [one.message for one in flags]
     for place, row in enumerate(rows):
         transaction, record, stored = transactions[row], records[row], FlagRow._make(out.rows[place])
-        flag = decode_flag(out.flags[place].message.value)
+        flag = decode_flag(flags[place].message.value)
         assert isinstance(flag, RiskFlag)
-        assert out.flags[place].message.key == record.key
+        assert flags[place].message.key == record.key
         assert (flag.transaction_id, flag.customer_id) == (transaction.transaction_id, transaction.customer_id)
         assert to_ms(flag.event_time) == transaction.event_time
         assert (flag.score, flag.level) == (row / 100, levels[place])

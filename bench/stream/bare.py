@@ -19,12 +19,11 @@ from risk.pipeline import Pipeline
 from risk.settings import Settings, read_settings
 from risk.store import Outputs, open_store
 from risk.topics import group_of, topics_of
-from scorer.log.decoding import Place, transaction_reader
-from scorer.log.outputs import outgoing
+from scorer.log.decoding import MOST_IN_A_CHUNK, Place, transaction_reader
+from scorer.log.outputs import messages_of, outgoing
 from scorer.worker.process import collect_less
 from scorer.worker.swap import ready_to_score
 
-CHUNK = 1_000
 NOTHING = Outputs(0, 0, 0)
 
 
@@ -56,14 +55,14 @@ async def run(settings: Settings, folder: Path) -> None:
         for place in consumer.assignment()
     }
     while True:
-        fetched = await consumer.getmany(timeout_ms=200, max_records=CHUNK)
+        fetched = await consumer.getmany(timeout_ms=200, max_records=MOST_IN_A_CHUNK)
         for (topic, partition), records in fetched.items():
             held = taken[partition]
             block = read(records).block  # the topic holds nothing else
             scored = pipeline.score(block, partition)
             out = outgoing(manifest, Place(topic, partition), records, block, scored)
             for name, messages in ((topics.alerts, out.alerts), (topics.flags, out.flags)):
-                await send_all(producer, name, partition, [one.message for one in messages])
+                await send_all(producer, name, partition, messages_of(messages))
             after = records[-1].offset + 1
             newest = int(block.event_time.max())
             store.commit_flags(

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,10 +124,11 @@ def now_ms() -> float:
 async def delay(run: Run, *, rate: float, since: float) -> Delay:
     """Out of the topics, when all is over. Transactions before `since` came while it started."""
     topics = topics_of(run.prefix)
-    sent = {(r.partition, r.offset): r.timestamp for r in await records_of(run, topics.transactions)}
+    transactions = await records_of(run, topics.transactions)
+    sent = {(number, one.offset): one.timestamp for number, records in transactions.items() for one in records}
     decoder = msgspec.json.Decoder(_Alert)
     waits = []
-    for record in await records_of(run, topics.alerts):
+    for record in chain.from_iterable((await records_of(run, topics.alerts)).values()):
         alert = decoder.decode(record.value)
         arrived = sent[alert.source_partition, alert.source_offset]
         if arrived >= since:
@@ -137,8 +139,8 @@ async def delay(run: Run, *, rate: float, since: float) -> Delay:
     return Delay(rate, len(waits), waits[len(waits) // 2], waits[int(len(waits) * 0.99)])
 
 
-async def records_of(run: Run, topic: str) -> list[Any]:
-    """All that is in a topic."""
+async def records_of(run: Run, topic: str) -> dict[int, list[Any]]:
+    """All that is in a topic, by partition."""
     partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
     consumer = AIOKafkaConsumer(bootstrap_servers=run.address, group_id=None, enable_auto_commit=False)
     await consumer.start()
@@ -146,10 +148,10 @@ async def records_of(run: Run, topic: str) -> list[Any]:
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         ends = await consumer.end_offsets(partitions)
-        records = []
+        records: dict[int, list[Any]] = {place.partition: [] for place in partitions}
         while any([await consumer.position(place) < ends[place] for place in partitions]):
-            for fetched in (await consumer.getmany(timeout_ms=500)).values():
-                records += fetched
+            for place, fetched in (await consumer.getmany(timeout_ms=500)).items():
+                records[place.partition] += fetched
         return records
     finally:
         await consumer.stop()

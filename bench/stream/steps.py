@@ -21,12 +21,12 @@ from risk.dataset import open_dataset
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from risk.store import Outputs, open_store
-from scorer.log.decoding import Place, transaction_reader
+from scorer.log.decoding import MOST_IN_A_CHUNK, Place, transaction_reader
 from scorer.log.outputs import outgoing
 from scorer.worker.process import collect_less
 from scorer.worker.swap import ready_to_score
 
-CHUNK, MOST_ROWS = 1_000, 200_000
+MOST_ROWS = 200_000
 PLACE = Place("transactions", 0)
 FEATURES, PREPARE, MODEL, DECIDE = "features", "prepare for the model", "model, calibration", "levels, reasons"
 DECODE, OUTPUTS, STORE = "decode", "flags, alerts and rows", "store (SQLite)"
@@ -59,8 +59,8 @@ def cpu_of_steps(history: History) -> dict[str, float]:
     collect_less()
     with TemporaryDirectory() as folder, open_store(Path(folder) / "risk.db") as store:
         owner = store.take_over(PLACE.topic, 0, first_offset=0).owner
-        for first in range(0, len(records), CHUNK):
-            chunk = records[first : first + CHUNK]
+        for first in range(0, len(records), MOST_IN_A_CHUNK):
+            chunk = records[first : first + MOST_IN_A_CHUNK]
             with clock.step(DECODE):
                 block = read(chunk).block
             with clock.step(FEATURES):

@@ -211,6 +211,11 @@ def is_aborted(record: Any) -> bool:
     return record.checksum is _ABORTED
 
 
+def committed(records: Sequence[Any]) -> Sequence[Any]:
+    """Without those of aborted transactions."""
+    return [record for record in records if record.checksum is not _ABORTED]
+
+
 class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
     """What a fetch brought of one partition, as records. The client's own would leave the aborted ones out."""
 
@@ -220,6 +225,16 @@ class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiok
         records.are_aborted(aborted or ())
         *others, _ = settings
         super().__init__(tp, records, None, *others, fetcher.READ_UNCOMMITTED)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Without a call of Python's for each record; it ends itself."""
+        iterator: Iterator[Any] = self._records_iterator
+        return iterator
+
+    def _consumer_record(self, _: Any, record: Any) -> Any:
+        """As it was in its batch. The client's own copy names the topic and the partition, too, by which fetches are
+        grouped already; making it took half the time of reading a record."""
+        return record
 
 
 def _behind_offset(record: Any) -> tuple[int, int, bytes | None, bytes | None, Any]:

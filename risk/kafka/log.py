@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from risk.errors import BrokerAwayError, BrokerError
-from risk.kafka.batches import MOST_RECORDS, is_aborted
+from risk.kafka.batches import MOST_RECORDS, committed
 from risk.kafka.connection import Connection, client_options, in_words
 
 FETCH_BYTES = 4 * 1024 * 1024
@@ -30,11 +30,6 @@ class Reads(Enum):
     ALL = "everything, whatever becomes of it"
     COMMITTED = "up to the last stable offset, and nothing that was aborted"
     MARKED = "up to the last stable offset; of what was aborted, `is_aborted` tells"
-
-
-def committed(records: Sequence[Any]) -> Sequence[Any]:
-    """Without those of aborted transactions."""
-    return [record for record in records if not is_aborted(record)]
 
 
 class Bounds(NamedTuple):

@@ -4,11 +4,12 @@ A client that keeps several batches of a partition on their way may let a later 
 for good; here nothing is behind a batch that could overtake it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from risk.errors import BrokerAwayError, BrokerError
 from risk.kafka.connection import is_away
@@ -26,35 +27,36 @@ class Message(NamedTuple):
     headers: Headers = ()
 
 
-async def send_all(producer: AIOKafkaProducer, topic: str, partition: int, messages: Sequence[Message]) -> int:
+# Of a message. Where there are many, nobody needs an object for each.
+MessageParts = tuple[bytes | None, bytes | None, Headers]
+
+
+async def send_all(producer: AIOKafkaProducer, topic: str, partition: int, messages: Iterable[MessageParts]) -> int:
     """The offset after the last message, once the broker has all of them; BrokerError where it may not have,
     BrokerAwayError where that may be tried again."""
-    place = 0
-    after = 0
-    while place < len(messages):
-        batch = producer.create_batch()
-        first = place
-        while place < len(messages):
-            message = messages[place]
-            if (
-                batch.append(key=message.key, value=message.value, timestamp=None, headers=list(message.headers))
-                is None
-            ):
-                break
-            place += 1
-        if place == first:
-            raise BrokerError(
-                f"{topic} partition {partition}: got a message of {len(messages[place].value or b''):,} bytes, "
-                "expected one that fits into a batch; raise the batch size"
-            )
-        batch.close()
-        try:
-            done = await (await producer.send_batch(batch, topic, partition=partition))
-        except KafkaError as error:
-            kind = BrokerAwayError if is_away(error) else BrokerError
-            raise kind(
-                f"{topic} partition {partition}: {place - first} messages were not acknowledged ({error!r}), expected "
-                "the broker to take them; look at the broker"
-            ) from error
-        after = done.offset + place - first
-    return after
+    after = count = 0
+    batch = producer.create_batch()
+    for key, value, headers in messages:
+        while batch.append(key=key, value=value, timestamp=None, headers=list(headers)) is None:
+            if not count:
+                raise BrokerError(
+                    f"{topic} partition {partition}: got a message of {len(value or b''):,} bytes, expected one that "
+                    "fits into a batch; raise the batch size"
+                )
+            after = await _send(producer, topic, partition, batch, count)
+            batch, count = producer.create_batch(), 0
+        count += 1
+    return await _send(producer, topic, partition, batch, count) if count else after
+
+
+async def _send(producer: AIOKafkaProducer, topic: str, partition: int, batch: BatchBuilder, count: int) -> int:
+    batch.close()
+    try:
+        done = await (await producer.send_batch(batch, topic, partition=partition))
+    except KafkaError as error:
+        kind = BrokerAwayError if is_away(error) else BrokerError
+        raise kind(
+            f"{topic} partition {partition}: {count} messages were not acknowledged ({error!r}), expected the broker "
+            "to take them; look at the broker"
+        ) from error
+    return int(done.offset) + count

@@ -20,7 +20,7 @@ from risk.outputs import HighRiskAlert, RiskFlag, bundle_of, decode_alert, decod
 from risk.rejects import read_reject_headers, shortened
 from risk.store import Outputs
 from scorer.log.decoding import Place, Record
-from scorer.log.outputs import Out, Outgoing
+from scorer.log.outputs import Out, Outgoing, Outs
 
 # Of one source offset at most so many different values are remembered: a worker leaves two or three.
 VALUES_OF_ONE = 8
@@ -200,7 +200,7 @@ class SentOutput(OutputReader):
         """What is there of this source offset, the newest first."""
         return self._values.get(source_offset, [])[::-1]
 
-    def sendable(self, wanted: Sequence[Out]) -> Sendable:
+    def sendable(self, wanted: Outs) -> Sendable:
         if not self._values:
             return Sendable(list(wanted), 0, 0)
         there = self._values
@@ -276,7 +276,7 @@ class AlreadySent:
         if not self._all:
             return False
         flags, alerts, rejects = self.flags, self.alerts, self.rejects
-        scored = _offsets(out.flags)
+        scored = out.flags.source_offsets
         # What was scored and is rejected now has a flag somewhere.
         lost = [offset for offset in _offsets(out.rejects) if rejects is None or not rejects.has(offset)]
         # A bundle that is gone had other alerts.

@@ -1,7 +1,8 @@
 """What goes out for a batch: alerts, flags and rejects as messages, and the store's rows. A function of the log and the
 bundle alone: no wall clock, no random id."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import compress, repeat
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from risk.decision import Scored
 from risk.diagnosis import rejected
 from risk.engine import Verdict
 from risk.events import Level, Rejected, RejectReason
-from risk.kafka.sending import Message
+from risk.kafka.sending import Message, MessageParts
 from risk.outputs import SCHEMA_VERSION, HighRiskAlert, RiskFlag, alert_id, date_of, encode
 from risk.rejects import reject_message
 from risk.store import FlagRow, RowValues
@@ -34,9 +35,28 @@ class Out(NamedTuple):
     message: Message
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Flags:
+    """The flags of a batch as columns: there is one for nearly every transaction. One becomes an `Out` only where one
+    is wanted."""
+
+    source_offsets: list[int]
+    keys: list[bytes | None]
+    values: list[bytes]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __iter__(self) -> Iterator[Out]:
+        return map(Out, self.source_offsets, map(Message, self.keys, self.values))
+
+
+Outs = Flags | Sequence[Out]
+
+
 class Outgoing(NamedTuple):
     alerts: list[Out]
-    flags: list[Out]
+    flags: Flags
     rejects: list[Out]
     rows: list[RowValues]
     history_days: Sequence[int | None]  # of each row
@@ -98,16 +118,24 @@ def outgoing(
     rows = zip(*(columns[name] for name in FlagRow._fields), strict=False)  # what is repeated has no end
     alerts: list[Out] = []
     values = []
+    high = Level.HIGH  # outside the loop, as Python 3.11 calls a function at each access
     for row, flag in enumerate(flags):
         values.append(encode(flag))
-        if flag.level is Level.HIGH:
+        if flag.level is high:
             alert = _alert(manifest, scored_block, row, flag)
             alerts.append(Out(flag.source_offset, Message(keys[row], encode(alert))))
     late = np.flatnonzero(scored.verdicts == Verdict.LATE).tolist()
     rejects = [
         reject(place, records[row], _too_late(int(block.event_time[row]), manifest.max_lateness_ms)) for row in late
     ]
-    return Outgoing(alerts, list(map(Out, offsets, map(Message, keys, values))), rejects, list(rows), past)
+    return Outgoing(alerts, Flags(offsets, keys, values), rejects, list(rows), past)
+
+
+def messages_of(outs: Outs) -> Iterable[MessageParts]:
+    """As they are sent."""
+    if isinstance(outs, Flags):
+        return zip(outs.keys, outs.values, repeat(()), strict=False)  # what is repeated has no end
+    return (out.message for out in outs)
 
 
 def reject(place: Place, record: Record, why: Rejected) -> Out:

@@ -15,7 +15,7 @@ A crash before 5 repeats the batch with the same bytes and ids; what was sent al
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
 from time import time
@@ -30,7 +30,7 @@ from risk.decision import LEVELS, Scored
 from risk.engine import Verdict
 from risk.errors import StoreError
 from risk.events import Label, Rejected, RejectReason
-from risk.kafka.sending import Message
+from risk.kafka.sending import MessageParts
 from risk.pipeline import Pipeline
 from risk.store import Outputs
 from risk.topics import Topics
@@ -38,7 +38,7 @@ from risk.warming_up import LogStart
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.already_sent import SentOutput
 from scorer.log.decoding import Chunk, Confirm, Content, Labels, Record, within_limits
-from scorer.log.outputs import Out, Outgoing, outgoing, reject
+from scorer.log.outputs import Outgoing, Outs, messages_of, outgoing, reject
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
 from scorer.worker.bundles import Pipelines
@@ -53,7 +53,7 @@ class Send(Protocol):
     """Sends messages to a partition of a topic, in order; returns the offset after the last one once the broker has all
     of them."""
 
-    async def __call__(self, topic: str, partition: int, messages: Sequence[Message]) -> int: ...
+    async def __call__(self, topic: str, partition: int, messages: Iterable[MessageParts]) -> int: ...
 
 
 class Batch(NamedTuple):
@@ -241,8 +241,13 @@ class Batches:
         partition.forget_scored()
 
     async def _send(
-        self, partition: Partition, kind: str, wanted: Sequence[Out], sent: SentOutput | None, known: int
-    ) -> tuple[int, Sequence[Out]]:
+        self,
+        partition: Partition,
+        kind: str,
+        wanted: Outs,
+        sent: SentOutput | None,
+        known: int,
+    ) -> tuple[int, Outs]:
         """The offset from which a successor must look for this output, `known` until now, and what was sent just now.
         The offset must not pass what was sent already and is still to be compared, or that would be sent again after
         the next crash. It never goes back, either."""
@@ -253,8 +258,7 @@ class Batches:
             self._metrics.different.labels(kind).inc(different)
         if not missing:
             return known, ()
-        messages = [out.message for out in missing]
-        after = await self._send_all(self._output_topics[kind], partition.place.partition, messages)
+        after = await self._send_all(self._output_topics[kind], partition.place.partition, messages_of(missing))
         self._metrics.sent.labels(kind).inc(len(missing))
         return after if sent is None else known, missing
 
@@ -346,7 +350,7 @@ class Counting:
         self._days = days
         self._missing = {manifest.version: MissingValues(manifest, metrics)}
 
-    def alerts_sent(self, alerts: Sequence[Out], records: Sequence[Record]) -> None:
+    def alerts_sent(self, alerts: Outs, records: Sequence[Record]) -> None:
         """Just now they were acknowledged; those that an earlier worker sent are none of them."""
         if not alerts:
             return

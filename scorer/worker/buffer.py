@@ -54,8 +54,9 @@ class Gap(NamedTuple):
 class _Queue:
     """The records of one partition, waiting."""
 
-    def __init__(self, read: Read[Any], offset: int, newest: int) -> None:
+    def __init__(self, read: Read[Any], offset: int, newest: int, most: int) -> None:
         self.read = read
+        self._most = most  # in a chunk
         self.expected = offset
         self.dispatched_to = offset
         self.newest = newest  # of what was dispatched; what is scored can only be less
@@ -92,7 +93,9 @@ class _Queue:
             self.first = records[0]
 
     def _read(self) -> None:
-        records, self._unread = self._unread, []
+        """A chunk and no more: of a whole fetch, columns would leave the processor's cache, and would be cut."""
+        room = self._most - self._read_count
+        records, self._unread = self._unread[:room], self._unread[room:]
         content: Any = self.read(records)
         if self._read_count:
             waiting: Any = self._content.cut(self._at, len(self._fetched))
@@ -118,11 +121,12 @@ class _Queue:
     def _set(self, records: Sequence[Record], content: Decoded | Labels) -> None:
         self._fetched, self._content, self._times, self._at = records, content, content.times, 0
 
-    def times(self, most: int) -> Array:
-        """Of the first that wait, so many or all."""
-        if self._unread and self._read_count < most:
+    @property
+    def times(self) -> Array:
+        """Of the first that wait, a chunk at most. What is large already gets no more: to join columns copies them."""
+        if self._unread and self._read_count < min(ENOUGH, self._most):
             self._read()
-        return self._times[self._at : self._at + most]
+        return self._times[self._at : self._at + self._most]
 
     @property
     def at_its_end(self) -> bool:
@@ -133,7 +137,7 @@ class _Queue:
     @property
     def oldest(self) -> int:
         """When the first record happened. What cannot be read waits for nothing, so it is older than all."""
-        return int(self.times(1)[0])
+        return int(self.times[0])
 
 
 class Buffer:
@@ -155,7 +159,7 @@ class Buffer:
         """A partition begins, or begins again, at the offset where its owner stands."""
         self._forget_under_way(place)
         self._given_up.clear()
-        self._queues[place] = _Queue(read, offset, newest)
+        self._queues[place] = _Queue(read, offset, newest, self._chunk)
 
     def drop(self, places: Iterable[Place]) -> None:
         for place in places:
@@ -257,7 +261,7 @@ class Buffer:
         labels = self._labels()
         if labels and self._has_room_for_labels():
             place, queue = min(labels, key=lambda entry: entry[1].turn)
-            return self._dispatch(place, queue, len(queue.times(self._chunk)))
+            return self._dispatch(place, queue, len(queue.times))
         if len(self._to_score) >= TO_SCORE:
             return None
         first = self._first()
@@ -312,7 +316,7 @@ class Buffer:
 
     def _cut(self, queue: _Queue) -> tuple[int, int | None]:
         """How many records can go now, and the day that the one behind them needs."""
-        times = queue.times(self._chunk)
+        times = queue.times
         most = len(times)
         if self._delay is None:
             return most, None

@@ -1,7 +1,7 @@
 """What a worker opens before it works: the store, and clients of Kafka. All of it is closed on the way out."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from risk.errors import BrokerError
 from risk.kafka.connection import Connection, check_reachable, client_options, in_words
 from risk.kafka.log import LogReader, Reads, open_reader
-from risk.kafka.sending import CODEC, Message, send_all
+from risk.kafka.sending import CODEC, MessageParts, send_all
 from risk.kafka.topic_problems import retention_warnings, topology_errors
 from risk.kafka.topic_states import identity, look
 from risk.kafka.topic_watch import TopicWatch
@@ -27,7 +27,8 @@ OTHER_LOG = (
     "and new topics; docs/runbook.md says how."
 )
 
-# A flag for every transaction of a chunk goes into one batch, which leaves at once.
+# The flags of a full chunk are three or four batches, acknowledged one by one. A batch that does not compress must stay
+# below a broker's default limit of 1 MB.
 LARGEST_BATCH = 512 * 1024
 LARGEST_REQUEST = 4 * 1024 * 1024
 # For one request of a send, and for a question about the topics. The producer repeats a send for as long as it takes,
@@ -76,7 +77,7 @@ class Clients:
         self.bounds = LogBounds(await self.reader(), await self.reader(Reads.COMMITTED), metrics)
         self._producer, self._alerting = await self._open_producer(), await self._open_producer()
 
-    async def send(self, topic: str, partition: int, messages: Sequence[Message]) -> int:
+    async def send(self, topic: str, partition: int, messages: Iterable[MessageParts]) -> int:
         """See `send_all`. A producer has one request on its way to a broker, and the next waits for its answer; so that
         alerts wait for no flags of other partitions, they have a producer of their own."""
         producer = self._alerting if topic == self.topics.alerts else self._producer

@@ -1,13 +1,15 @@
 """How a worker ends when it cannot go on: at once, so that nothing half-done is committed on the way out."""
 
 import asyncio
-import io
+import gc
+import inspect
 import logging
 import os
 import sys
 import threading
 import traceback
-from typing import NoReturn
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any, NamedTuple, NoReturn
 
 from aiokafka.errors import KafkaError
 
@@ -21,6 +23,23 @@ EXIT_STALE = 3  # a partition has another owner, or the store's file was exchang
 EXIT_STALLED = 4  # the watchdog: nothing got on; start again
 EXIT_AWAY = 5  # Kafka did not answer for too long: start again, as often as it takes
 EXIT_BUSY = 6  # another program kept the store locked for too long: start again, and see which one
+
+
+class _Kind(NamedTuple):
+    """By which names something that waits has its frame, and what it waits for."""
+
+    frame: str
+    inner: str
+
+
+KINDS = (_Kind("cr_frame", "cr_await"), _Kind("gi_frame", "gi_yieldfrom"), _Kind("ag_frame", "ag_await"))
+
+
+async def _nothing() -> AsyncGenerator[None, None]:
+    yield
+
+
+STEPS = (type(_nothing().__anext__()), type(_nothing().aclose()))
 
 
 def fatal(error: BaseException) -> NoReturn:
@@ -61,7 +80,7 @@ def end_within(seconds: float) -> None:
     def cut_short() -> None:
         log.critical(
             "did not stop in %g s; ends now. What was not stored is repeated at the next start. What it waited for: %s",
-            seconds, _waits(loop),
+            seconds, waits(loop),
         )  # fmt: skip
         end_now(EXIT_FAILED)
 
@@ -77,12 +96,23 @@ def end_now(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _waits(loop: asyncio.AbstractEventLoop) -> str:
-    """Where each task stands."""
-    text = io.StringIO()
-    for task in asyncio.all_tasks(loop):
-        task.print_stack(limit=4, file=text)
-    return text.getvalue()
+def waits(loop: asyncio.AbstractEventLoop) -> str:
+    """Where each task stands: every function that it is in, the innermost last. asyncio itself shows the outermost
+    alone, which says of most tasks that they wait for another."""
+    return "\n".join(f"{task.get_name()}:\n{''.join(_frames(task.get_coro()))}" for task in asyncio.all_tasks(loop))
+
+
+def _frames(waiting: Any) -> Iterator[str]:
+    while waiting is not None:
+        if isinstance(waiting, STEPS):  # they do not say of which generator they are
+            waiting = next(filter(inspect.isasyncgen, gc.get_referents(waiting)), None)
+        kind = next((kind for kind in KINDS if hasattr(waiting, kind.frame)), None)
+        frame = getattr(waiting, kind.frame) if kind is not None else None
+        if kind is None or frame is None:  # a future, or what has ended meanwhile
+            yield f"  {waiting!r}\n"
+            return
+        yield f"  {frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_qualname}\n"
+        waiting = getattr(waiting, kind.inner)
 
 
 def _stacks() -> str:

@@ -27,9 +27,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from risk.errors import BrokerAwayError
-from risk.kafka.batches import MOST_RECORDS
+from risk.kafka.batches import MOST_RECORDS, committed
 from risk.kafka.connection import Connection
-from risk.kafka.log import committed
 from risk.topics import Topics
 from scorer.log.decoding import Place
 from scorer.worker.ownership import Ownership

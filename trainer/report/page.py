@@ -90,12 +90,12 @@ def _environment() -> Environment:
     )
     forms = (wording.share, wording.decimal, wording.fine, wording.count, wording.per_day, wording.milliseconds,
              wording.threshold, wording.probability_threshold, wording.signed, wording.lift, wording.setting,
-             wording.caution)  # fmt: skip
+             wording.caution, wording.why_not_exact)  # fmt: skip
     environment.globals |= {form.__name__: form for form in forms}
     environment.globals |= {
         "NOTHING": wording.NOTHING,
         "FLAGS_NOTHING": wording.FLAGS_NOTHING,
-        "beside_in_use": wording.beside_in_use,
+        "in_use_sentences": wording.in_use_sentences,
         "DRAWN_AT_RANDOM": wording.DRAWN_AT_RANDOM,
         "FOLDS_AFTER_CHOICE": wording.FOLDS_AFTER_CHOICE,
         "IN_USE": IN_USE,

@@ -7,6 +7,7 @@ TOLERANCE: ONNX Runtime gives the trees' probability as float32, where a new bun
 
 import asyncio
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -106,7 +107,8 @@ def judge(run: Run, transactions: Sequence[Transaction]) -> Same:
 
 async def _outputs(run: Run) -> tuple[list[Any], list[Any]]:
     topics = topics_of(run.prefix)
-    return await records_of(run, topics.flags), await records_of(run, topics.alerts)
+    flags, alerts = [await records_of(run, topic) for topic in (topics.flags, topics.alerts)]
+    return list(chain.from_iterable(flags.values())), list(chain.from_iterable(alerts.values()))
 
 
 def _ours(run: Run, transactions: Sequence[Transaction]) -> dict[tuple[str, str], Ours]:
