@@ -193,6 +193,18 @@ class Manifest(Struct, frozen=True, omit_defaults=True):
         return horizon_of((feature.name for feature in self.features), self.terms.ledger_terms)
 
 
+def needs_a_restart(manifest: Manifest, begun_with: Manifest) -> str | None:
+    """Why a worker that began with one bundle cannot go on with another while it runs: its histories and its ledger are
+    of other terms, or it has no ledger. None where it can."""
+    for name in ("currency", "label_delay_days", "bucket_ms", "max_lateness_ms", "max_ahead_ms"):
+        got, expected = getattr(manifest, name), getattr(begun_with, name)
+        if got != expected:
+            return f"{name}: got {got}, expected {expected} as {begun_with.version} has it"
+    if manifest.feature_set.has_ledger and not begun_with.feature_set.has_ledger:
+        return f"fields: got merchant_id among them, expected none, for {begun_with.version} needs no merchant ledger"
+    return None
+
+
 # What says how a bundle came about, but not what it computes: the same model must have the same name everywhere.
 # How the columns were called decides nothing that is not seen elsewhere.
 NOT_IN_VERSION = ("version", "files", "timings", "libraries", "metrics", "seal")
@@ -248,11 +260,15 @@ class Bundle(Struct, frozen=True):
 def read_bundle(folder: Path) -> Bundle:
     """The bundle in a folder, or the one that its `current` names, or that this `current` names; BundleError if it is
     not whole or not ours."""
-    is_current = folder.name == CURRENT and not folder.is_dir()
-    models = folder.parent if is_current else folder
-    if is_current or os.path.lexists(models / CURRENT):
-        return bundle_of_version(models, current_bundle(models).name)
-    return _read(folder)
+    models = models_of(folder)
+    return _read(folder) if models is None else bundle_of_version(models, current_bundle(models).name)
+
+
+def models_of(path: Path) -> Path | None:
+    """The folder of models whose `current` decides what `read_bundle` reads here; None where one bundle is meant."""
+    if path.name == CURRENT and not path.is_dir():
+        return path.parent
+    return path if os.path.lexists(path / CURRENT) else None
 
 
 def bundle_of_version(models: Path, version: str) -> Bundle:

@@ -17,12 +17,14 @@ class Pipeline:
         bundle: Bundle,
         days: DaySource | None,
         shared: Engine | None = None,
+        scorer: Scorer | None = None,
         rules: CompiledRules | None = None,
     ) -> None:
-        """`shared`: the engine of another pipeline, which has its own days. `rules`: where some are in force."""
+        """`shared`: the engine of another pipeline, which has its own days. `scorer`: of this bundle, where it was made
+        already. `rules`: where some are in force."""
         manifest = self.manifest = bundle.manifest
         self.rules = rules
-        self.scorer = Scorer(bundle)
+        self.scorer = scorer or Scorer(bundle)
         if shared is None:
             self.engine = Engine(manifest.feature_set, manifest.terms, days)
         else:
