@@ -11,12 +11,14 @@ from risk.block import Block, LabelBlock
 from risk.bundle import Bundle
 from risk.codec import encode_transaction
 from risk.dataset import Rows
-from risk.decision import Scored
+from risk.decision import Scored, with_rules
 from risk.diagnosis import MAX_BYTES
 from risk.engine import FeatureBlock
 from risk.events import Reason
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
+from risk.rules.compiled import compiled_for
+from risk.rules.rule_set import RuleSet
 from trainer.ahead import ahead
 
 # Rows that are scored at once: any other number would give the same bits, and fewer cost more each.
@@ -44,7 +46,7 @@ class Batch(NamedTuple):
 
 
 class ScoredBatch(NamedTuple):
-    """A batch of a chunk, and its scores by each bundle."""
+    """A batch of a chunk, and its scores by each bundle, and by each rule set beside it."""
 
     batch: Batch
     scored: list[Scored]
@@ -53,10 +55,13 @@ class ScoredBatch(NamedTuple):
 class Lane:
     """One bundle's pipeline, with a merchant ledger of what came by."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, rules: RuleSet | None = None, beside: Sequence[RuleSet] = ()) -> None:
+        """`beside`: other rule sets that decide on the same scores."""
         self.manifest = bundle.manifest
         self._days = SeenDays(self.manifest.terms.ledger_terms)
-        self._pipeline = Pipeline(bundle, self._days)
+        compiled = None if rules is None else compiled_for(rules, self.manifest)
+        self._pipeline = Pipeline(bundle, self._days, rules=compiled)
+        self._beside = [compiled_for(other, self.manifest) for other in beside]
 
     def forget_old_days(self) -> None:
         """A file is one partition, so nothing older can come."""
@@ -70,9 +75,10 @@ class Lane:
         """Batch after batch. The engine is nobody else's, so the next batch may come while this one is scored."""
         return self._pipeline.features(batch.block)
 
-    def decide(self, features: FeatureBlock) -> Scored:
-        """In any thread."""
-        return self._pipeline.decide(features)
+    def decide(self, features: FeatureBlock, block: Block) -> list[Scored]:
+        """By each rule set; in any thread."""
+        scored = self._pipeline.decide(features, block)
+        return [scored, *(with_rules(scored, features, block, other) for other in self._beside)]
 
     def explain(self, features: FeatureBlock, chosen: np.ndarray) -> list[tuple[Reason, ...]]:
         """Of these scored rows of a batch (bool for each row), whatever their level is."""
@@ -92,15 +98,16 @@ def passed(chunks: Generator[Chunk, None, None], lanes: Sequence[Lane]) -> Itera
         ahead(chunks, at_most=1) as read,
         ahead(_steps(read, lanes, scoring), at_most=BATCHES_AHEAD) as steps,
     ):
-        yield (
-            step if isinstance(step, Chunk) else ScoredBatch(step.batch, [one.result() for one in step.scored])
-            for step in steps
-        )
+        yield (step if isinstance(step, Chunk) else _result_of(step) for step in steps)
 
 
 class _Step(NamedTuple):
     batch: Batch
-    scored: list[Future[Scored]]
+    scored: list[Future[list[Scored]]]
+
+
+def _result_of(step: _Step) -> ScoredBatch:
+    return ScoredBatch(step.batch, [scored for one in step.scored for scored in one.result()])
 
 
 def _steps(chunks: Iterator[Chunk], lanes: Sequence[Lane], scoring: Executor) -> Generator[_Step | Chunk, None, None]:
@@ -110,7 +117,7 @@ def _steps(chunks: Iterator[Chunk], lanes: Sequence[Lane], scoring: Executor) ->
             lane.learn(chunk.labels)
         for batch in batches(chunk.rows):
             each = [(lane, lane.features(batch)) for lane in lanes]
-            yield _Step(batch, [scoring.submit(lane.decide, features) for lane, features in each])
+            yield _Step(batch, [scoring.submit(lane.decide, features, batch.block) for lane, features in each])
         for lane in lanes:
             lane.forget_old_days()
         yield chunk

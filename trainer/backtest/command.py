@@ -10,12 +10,14 @@ from console.terminal import progress, say
 from risk.bundle import Bundle, read_bundle
 from risk.dataset import Dataset
 from risk.errors import OptionError
+from risk.rules.rule_set import RuleSet
 from trainer.backtest import checks
 from trainer.backtest.period import asked_period
 from trainer.backtest.run import Backtest
 from trainer.backtest.said import say_bundle, say_what_is_missing
 from trainer.backtest.scores_file import scores_file
 from trainer.backtest.tables import checked_out, write_tables
+from trainer.rules.kept import asked_rules
 
 SWEEP = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
@@ -26,11 +28,12 @@ def run(options: argparse.Namespace) -> int:
         force, inputs = options.force, read_files(options)
         checked_target("--scores-out", options.scores_out, ".parquet", force=force, inputs=inputs)
     out = None if options.out is None else checked_out(options.out, options.scores_out, force=options.force)
-    bundles = [read_bundle(options.bundle)]
-    dataset, backtest = opened(options, bundles, thresholds)
+    bundles, rules = [read_bundle(options.bundle)], asked_rules(options)
+    dataset, backtest = opened(options, bundles, thresholds, rules)
     target, version = options.scores_out, bundles[0].manifest.version
     about = backtest.about_labels(version)
-    scores_out = scores_file(target, version, about, in_file_order=dataset.is_sorted) if target else nullcontext()
+    columns = {"in_file_order": dataset.is_sorted, "has_rules": rules is not None}
+    scores_out = scores_file(target, version, about, **columns) if target else nullcontext()
     with scores_out as scores, progress("backtest", dataset.row_count) as advance:
         backtest.run(dataset, scores, advance)
     say_what_is_missing(backtest)
@@ -48,7 +51,7 @@ def read_files(options: argparse.Namespace) -> list[Path]:
 
 
 def opened(
-    options: argparse.Namespace, bundles: Sequence[Bundle], thresholds: Sequence[float]
+    options: argparse.Namespace, bundles: Sequence[Bundle], thresholds: Sequence[float], rules: RuleSet | None = None
 ) -> tuple[Dataset, Backtest]:
     """Everything that is asked before anything is scored; `compare` has the same options of a file."""
     period = asked_period(options.since, options.until)
@@ -62,7 +65,7 @@ def opened(
         chunk_rows=settings_of(options).chunk_rows,
     )
     checks.warn_of_training_data(bundles, ready.within)
-    return ready.dataset, Backtest(bundles, thresholds, period, ready.labels, ready.missing)
+    return ready.dataset, Backtest(bundles, thresholds, period, ready.labels, ready.missing, rules)
 
 
 def _thresholds(text: str | None) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ from risk.dataset import Dataset, Rows
 from risk.dataset.labels_file import LabelsFile
 from risk.engine import Verdict
 from risk.errors import DatasetError
+from risk.rules.rule_set import RuleSet
 from trainer.backtest.labels import Missing
 from trainer.backtest.pairs import Pairs
 from trainer.backtest.passing import Answer, Passing
@@ -37,10 +38,12 @@ class Backtest:
         period: Period,
         labels: LabelsFile | None = None,
         missing: Sequence[Missing] = (),
+        rules: RuleSet | None = None,
     ) -> None:
-        """`labels`: instead of the dataset's own; `missing`: what is known to be wrong for want of labels."""
+        """`labels`: instead of the dataset's own; `missing`: what is known to be wrong for want of labels; `rules`:
+        beside each bundle."""
         wanted = sorted({*thresholds, *(bundle.manifest.thresholds.high for bundle in bundles)})
-        self.passings = [Passing(bundle, wanted) for bundle in bundles]
+        self.passings = [Passing(bundle, wanted, rules) for bundle in bundles]
         self.side_by_side = SideBySide() if len(bundles) > 1 else None
         self.pairs = Pairs(bundles[0].manifest.currency) if len(bundles) > 1 else None
         self.unseen = Unseen(bundle.manifest.feature_set for bundle in bundles)
@@ -64,7 +67,7 @@ class Backtest:
                     answers = [passing.count(step.batch, is_counted, scored) for passing, scored in each]
                     counted.append(_Counted(is_counted, answers))
         for passing in self.passings:
-            passing.calendar.finish()
+            passing.finish()
             self._check_something_scored(dataset, passing)
 
     def _chunks(self, dataset: Dataset) -> Generator[Chunk, None, None]:
