@@ -340,7 +340,16 @@ class ModelFigures:
             unit, shares = max(by_unit, key=lambda one: one[1].high[place] - one[1].low[place])
             value, low, high = (float(each[place]) for each in (shares.value, shares.low, shares.high))
             recall = Figure(value, low, high, unit)
-            found.append(KindRecall(name, int(mine.sum()), int(caught[mine].sum()), recall, float(amounts[mine].sum())))
+            found.append(
+                KindRecall(
+                    kind=name,
+                    frauds=int(mine.sum()),
+                    caught=int(caught[mine].sum()),
+                    recall=recall,
+                    amount=float(amounts[mine].sum()),
+                    customers=len(np.unique(self.model.test.customers[rows[mine]])),
+                )
+            )
         return tuple(found)
 
 
