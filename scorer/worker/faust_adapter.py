@@ -43,11 +43,29 @@ SEEK_SECONDS = 60.0
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The client, in its thread."""
+
+    _is_joining = False
+
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
         consumer._isolation_level = "read_committed"
         return consumer
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        await super().on_partitions_revoked(revoked)
+        self._is_joining = True
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._is_joining = False
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Not while the group is joined. The broker reads the commit when that is done, and refuses it for its old
+        generation; at that, the client forgets which member it is and joins as a new one, and the group waits for the
+        one that it was until the session is over. What is assigned is committed anew after its seek."""
+        return not self._is_joining and await super()._commit(offsets)
 
 
 class Consumer(driver.Consumer):
