@@ -11,7 +11,9 @@ from risk.bundle import Bundle
 from risk.decision import Scored
 from risk.digest import Digest, canonical_rows
 from risk.engine import Verdict
+from risk.events import Level
 from risk.money import scale_of
+from risk.schedule import InForce
 from trainer.backtest.tally import Calendar, Costs, Outcome
 from trainer.passage import Batch, Lane
 
@@ -24,25 +26,43 @@ class Answer(NamedTuple):
     places: np.ndarray  # in the chunk
     scored: Scored
     has_alert: np.ndarray  # that customer has a high score by then, on that day of the period
+    versions: list[str] | None = None  # where a schedule says which bundle scored
+
+
+class Scheduled(NamedTuple):
+    """A lane by a schedule, and what goes along its answers: where the lane is, batches are ahead of them."""
+
+    lane: Lane
+    in_force: InForce
+
+
+# Where several bundles score, thresholds of scores would mix them: a score counts as 1 where its level is high.
+IS_HIGH = 0.5
 
 
 class Passing:
-    """One bundle's part in a backtest."""
+    """One bundle's part in a backtest, or that of several by a schedule."""
 
-    def __init__(self, bundle: Bundle, thresholds: Sequence[float]) -> None:
-        """The bundle's own threshold is one of them."""
+    def __init__(self, bundle: Bundle, thresholds: Sequence[float], scheduled: Scheduled | None = None) -> None:
+        """The bundle's own threshold is one of them. `scheduled`: then the bundle is the last of these, whose costs
+        count."""
         manifest = self.manifest = bundle.manifest
-        self.lane = Lane(bundle)
+        self.lane = Lane(bundle) if scheduled is None else scheduled.lane
+        self.in_force = None if scheduled is None else scheduled.in_force
+        self.name = manifest.version if scheduled is None else "schedule"
+        self.high = manifest.thresholds.high if scheduled is None else IS_HIGH  # the threshold that counts
+        thresholds = thresholds if scheduled is None else [IS_HIGH]
         self.digest = Digest()
         self.verdicts: Counter[Verdict] = Counter()
+        self.by_version: Counter[tuple[str, Level]] = Counter()  # by a schedule
         self.other_currencies: Counter[str] = Counter()
         self.calendar = Calendar(thresholds, Costs(manifest.thresholds.review_cost, manifest.thresholds.loss_rate))
-        self._place_of_high = sorted(thresholds).index(manifest.thresholds.high)
+        self._place_of_high = sorted(thresholds).index(self.high)
 
     @property
     def total(self) -> Outcome:
         """The whole period at the bundle's own threshold."""
-        return self.calendar.total.at(self.manifest.thresholds.high)
+        return self.calendar.total.at(self.high)
 
     def count(self, batch: Batch, is_counted: np.ndarray, scored: Scored) -> Answer:
         """Batch after batch: what lies in the period is counted and enters the digest. `is_counted` (bool): which rows
@@ -62,8 +82,13 @@ class Passing:
         for verdict in Verdict:
             self.verdicts[verdict] += int(np.count_nonzero(scored.verdicts[is_counted] == verdict))
         has_alert = np.zeros(len(rows), bool)
-        has_alert[kept] = self._count(batch, rows[kept], np.array(scored.scores)[kept]) > self._place_of_high
-        return Answer(batch.places[rows], scored, has_alert)
+        scores, versions = np.array(scored.scores), None
+        if self.in_force is not None:
+            scores = np.array([float(level is Level.HIGH) for level in scored.levels])
+            versions = [self.in_force.versions[number] for number in self.in_force.of(batch.block)[rows].tolist()]
+            self.by_version.update(zip(_some(versions, kept), _some(scored.levels, kept), strict=True))
+        has_alert[kept] = self._count(batch, rows[kept], scores[kept]) > self._place_of_high
+        return Answer(batch.places[rows], scored, has_alert, versions)
 
     def _count(self, batch: Batch, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
         block, currency = batch.block, self.manifest.currency

@@ -31,7 +31,7 @@ class ScoresFile:
     """Rows come in event-time order. Where that is not the file's, they are kept until the end and sorted: about a
     hundred bytes a row, said to the user by the dataset's own notice."""
 
-    def __init__(self, writer: pq.ParquetWriter, target: Path, version: str, *, in_file_order: bool) -> None:
+    def __init__(self, writer: pq.ParquetWriter, target: Path, version: str | None, *, in_file_order: bool) -> None:
         self._writer, self._target, self._version = writer, target, version
         self._kept: list[pa.Table] | None = None if in_file_order else []
 
@@ -40,16 +40,19 @@ class ScoresFile:
         count = len(rows.block)
         scores = np.full(count, np.nan)
         levels = np.full(count, None, object)
+        versions = np.full(count, self._version, object)
         for answer in answers:
             scores[answer.places] = answer.scored.scores
             levels[answer.places] = answer.scored.levels
+            if answer.versions is not None:
+                versions[answer.places] = answer.versions
         texts, times, scores = np.array(rows.block.transaction_id, object), rows.block.event_time, scores[chosen]
         columns = [
             text_column(texts[chosen].tolist()),
             number_column(times[chosen], SCHEMA.field("event_time").type),
             number_column(scores, pa.float64(), known=~np.isnan(scores)),
             text_column(levels[chosen].tolist()),
-            text_column([self._version] * len(scores)),
+            text_column(versions[chosen].tolist()),
         ]
         table = pa.Table.from_arrays(columns, schema=SCHEMA)
         if self._kept is None:
@@ -67,7 +70,9 @@ class ScoresFile:
 
 
 @contextmanager
-def scores_file(target: Path, version: str, labels: dict[str, Any], *, in_file_order: bool) -> Iterator[ScoresFile]:
+def scores_file(
+    target: Path, version: str | None, labels: dict[str, Any], *, in_file_order: bool
+) -> Iterator[ScoresFile]:
     """Whole, or what was there before. `labels`: what is known of them, into the metadata of the schema."""
     with unfinished(target) as (temporary,):
         with writing(target):
