@@ -189,14 +189,15 @@ def test_one_bundle_by_a_schedule_comes_to_its_own_digest_and_cases(
     assert told("--bundle", str(home / "models"), "--schedule", str(path)) == told()
 
 
-def test_a_schedule_and_thresholds_do_not_go_together(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("option", [("--thresholds", "0.1"), ("--rules", "rules-01234567")])
+def test_a_schedule_scores_with_bundles_alone_each_at_its_own_threshold(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: tuple[str, str]
 ) -> None:
     path = tmp_path / "schedule.json"
     path.write_text(json.dumps({"bundles": [{"version": read_bundle(home / "a").manifest.version}]}))
-    words = ("--bundle", str(home / "models"), "--schedule", str(path), "--thresholds", "0.1")
+    words = ("--bundle", str(home / "models"), "--schedule", str(path), *option)
     assert backtest(home, *words) == EXIT_FAILED
-    assert "each bundle is at its own threshold" in capsys.readouterr().err
+    assert f"{option[0]}: got {option[1]} with --schedule, expected none" in capsys.readouterr().err
 
 
 def filled(path: Path, customers: str = "abcdef") -> dict[str, str]:

@@ -12,12 +12,14 @@ from risk.block import Block, LabelBlock
 from risk.bundle import Bundle
 from risk.codec import encode_transaction
 from risk.dataset import Rows
-from risk.decision import Scored
+from risk.decision import Scored, with_rules
 from risk.diagnosis import MAX_BYTES
 from risk.engine import FeatureBlock
 from risk.events import Reason
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
+from risk.rules.compiled import compiled_for
+from risk.rules.rule_set import RuleSet
 from risk.schedule import InForce
 from trainer.ahead import ahead
 
@@ -48,7 +50,7 @@ class Batch(NamedTuple):
 
 
 class ScoredBatch(NamedTuple):
-    """A batch of a chunk, and its scores by each bundle."""
+    """A batch of a chunk, and its scores by each bundle, and by each rule set beside it."""
 
     batch: Batch
     scored: list[Scored]
@@ -57,10 +59,13 @@ class ScoredBatch(NamedTuple):
 class Lane:
     """One bundle's pipeline, with a merchant ledger of what came by."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, rules: RuleSet | None = None, beside: Sequence[RuleSet] = ()) -> None:
+        """`beside`: other rule sets that decide on the same scores."""
         self.manifest = bundle.manifest
         self._days = SeenDays(self.manifest.terms.ledger_terms)
-        self._pipeline = Pipeline(bundle, self._days)
+        compiled = None if rules is None else compiled_for(rules, self.manifest)
+        self._pipeline = Pipeline(bundle, self._days, rules=compiled)
+        self._beside = [compiled_for(other, self.manifest) for other in beside]
 
     def forget_old_days(self) -> None:
         """A file is one partition, so nothing older can come."""
@@ -74,13 +79,14 @@ class Lane:
         """Batch after batch. The engine is nobody else's, so the next batch may come while this one is scored."""
         return self._pipeline.features(batch.block)
 
-    def decide(self, features: FeatureBlock) -> Scored:
-        """In any thread."""
-        return self._pipeline.decide(features)
+    def decide(self, features: FeatureBlock, block: Block) -> list[Scored]:
+        """By each rule set; in any thread."""
+        scored = self._pipeline.decide(features, block)
+        return [scored, *(with_rules(scored, features, block, other) for other in self._beside)]
 
-    def begin(self, batch: Batch) -> Callable[[], Scored]:
+    def begin(self, batch: Batch) -> Callable[[], list[Scored]]:
         """Batch after batch. What is left to do, in any thread."""
-        return partial(self.decide, self.features(batch))
+        return partial(self.decide, self.features(batch), batch.block)
 
     def explain(self, features: FeatureBlock, chosen: np.ndarray) -> list[tuple[Reason, ...]]:
         """Of these scored rows of a batch (bool for each row), whatever their level is."""
@@ -103,30 +109,32 @@ class ScheduledLane(Lane):
         self._pipelines = [Pipeline(bundle, None, shared) for bundle in bundles]
         self._in_force = in_force
 
-    def begin(self, batch: Batch) -> Callable[[], Scored]:
-        return partial(self._decide, self.features(batch), self._in_force.of(batch.block))
+    def begin(self, batch: Batch) -> Callable[[], list[Scored]]:
+        return partial(self._in_turns, self.features(batch), batch.block, self._in_force.of(batch.block))
 
-    def _decide(self, features: FeatureBlock, numbers: np.ndarray) -> Scored:
+    def _in_turns(self, features: FeatureBlock, block: Block, numbers: np.ndarray) -> list[Scored]:
         by_number: dict[int, Scored] = {
-            number: self._pipelines[number].decide(features) for number in set(numbers.tolist())
+            number: self._pipelines[number].decide(features, block) for number in set(numbers.tolist())
         }
         one = next(iter(by_number.values()))
         if len(by_number) == 1:
-            return one
+            return [one]
         each = [by_number[number] for number in numbers[one.rows].tolist()]
 
         def of(column: Callable[[Scored], list[T]]) -> list[T]:
             return [column(scored)[place] for place, scored in enumerate(each)]
 
-        return Scored(
-            one.verdicts,
-            one.rows,
-            of(lambda scored: scored.scores),
-            of(lambda scored: scored.levels),
-            of(lambda scored: scored.reasons),
-            of(lambda scored: scored.imputed),
-            of(lambda scored: scored.ledger_days),
-        )
+        return [
+            Scored(
+                one.verdicts,
+                one.rows,
+                of(lambda scored: scored.scores),
+                of(lambda scored: scored.levels),
+                of(lambda scored: scored.reasons),
+                of(lambda scored: scored.imputed),
+                of(lambda scored: scored.ledger_days),
+            )
+        ]
 
 
 @contextmanager
@@ -138,15 +146,16 @@ def passed(chunks: Generator[Chunk, None, None], lanes: Sequence[Lane]) -> Itera
         ahead(chunks, at_most=1) as read,
         ahead(_steps(read, lanes, scoring), at_most=BATCHES_AHEAD) as steps,
     ):
-        yield (
-            step if isinstance(step, Chunk) else ScoredBatch(step.batch, [one.result() for one in step.scored])
-            for step in steps
-        )
+        yield (step if isinstance(step, Chunk) else _result_of(step) for step in steps)
 
 
 class _Step(NamedTuple):
     batch: Batch
-    scored: list[Future[Scored]]
+    scored: list[Future[list[Scored]]]
+
+
+def _result_of(step: _Step) -> ScoredBatch:
+    return ScoredBatch(step.batch, [scored for one in step.scored for scored in one.result()])
 
 
 def _steps(chunks: Iterator[Chunk], lanes: Sequence[Lane], scoring: Executor) -> Generator[_Step | Chunk, None, None]:

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from risk.block import Block
+from risk.bundle import Manifest
 from risk.catalogue import ATTRIBUTE_PREFIX, CATALOGUE, FeatureSet
 from risk.clock import DAY, EARLIEST, LATEST
 from risk.codes import Array
@@ -60,6 +61,11 @@ _COMPARE: dict[str, Callable[[Array, Array], Array]] = {
 _CALCULATE: dict[str, Callable[[Array, Array], Array]] = {
     "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide,
 }  # fmt: skip
+
+
+def compiled_for(rule_set: RuleSet, manifest: Manifest) -> "CompiledRules":
+    """RuleError where the bundle cannot serve them."""
+    return CompiledRules(rule_set, manifest.feature_set, manifest.version)
 
 
 class Judged(NamedTuple):

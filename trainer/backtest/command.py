@@ -10,6 +10,7 @@ from console.terminal import progress, say
 from risk.bundle import Bundle, bundle_of_version, models_of, read_bundle
 from risk.dataset import Dataset
 from risk.errors import OptionError
+from risk.rules.rule_set import RuleSet
 from risk.schedule import InForce, read_schedule
 from trainer.backtest import checks
 from trainer.backtest.passing import Scheduled
@@ -19,6 +20,7 @@ from trainer.backtest.said import say_bundle, say_what_is_missing
 from trainer.backtest.scores_file import scores_file
 from trainer.backtest.tables import checked_out, write_tables
 from trainer.passage import ScheduledLane
+from trainer.rules.kept import NO_RULES, asked_rules
 
 SWEEP = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
@@ -29,19 +31,12 @@ def run(options: argparse.Namespace) -> int:
         force, inputs = options.force, read_files(options)
         checked_target("--scores-out", options.scores_out, ".parquet", force=force, inputs=inputs)
     out = None if options.out is None else checked_out(options.out, options.scores_out, force=options.force)
-    bundles, scheduled = ([read_bundle(options.bundle)], None) if options.schedule is None else _scheduled(options)
-    if scheduled is not None and options.thresholds is not None:
-        raise OptionError("--thresholds: got some with --schedule, expected none: each bundle is at its own threshold")
-    dataset, backtest = opened(options, bundles, thresholds, scheduled)
+    bundles, rules, scheduled = _asked(options)
+    dataset, backtest = opened(options, bundles, thresholds, rules, scheduled)
     target, [passing] = options.scores_out, backtest.passings
-    about = backtest.about_labels(passing.name)
-    scores_out = (
-        scores_file(
-            target, passing.manifest.version if scheduled is None else None, about, in_file_order=dataset.is_sorted
-        )
-        if target
-        else nullcontext()
-    )
+    about, version = backtest.about_labels(passing.name), passing.manifest.version if scheduled is None else None
+    columns = {"in_file_order": dataset.is_sorted, "has_rules": rules is not None}
+    scores_out = scores_file(target, version, about, **columns) if target else nullcontext()
     with scores_out as scores, progress("backtest", dataset.row_count) as advance:
         backtest.run(dataset, scores, advance)
     say_what_is_missing(backtest)
@@ -54,7 +49,16 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _scheduled(options: argparse.Namespace) -> tuple[list[Bundle], Scheduled]:
+def _asked(options: argparse.Namespace) -> tuple[list[Bundle], RuleSet | None, Scheduled | None]:
+    if options.schedule is None:
+        return [read_bundle(options.bundle)], asked_rules(options), None
+    # It says nothing of rules.
+    for option, value in (("--thresholds", options.thresholds), ("--rules", options.rules)):
+        if value not in (None, NO_RULES):
+            raise OptionError(
+                f"{option}: got {value} with --schedule, expected none: a schedule scores with the bundles alone, each "
+                "at its own threshold"
+            )
     schedule = read_schedule(options.schedule)
     # Here, because it loads the Kafka client.
     from risk.kafka.partitions import partition_of
@@ -62,7 +66,7 @@ def _scheduled(options: argparse.Namespace) -> tuple[list[Bundle], Scheduled]:
     models = models_of(options.bundle) or options.bundle.parent
     bundles = [bundle_of_version(models, version) for version in schedule.versions]
     lane = ScheduledLane(bundles, InForce(schedule, partition_of))
-    return bundles, Scheduled(lane, InForce(schedule, partition_of))
+    return bundles, None, Scheduled(lane, InForce(schedule, partition_of))
 
 
 def read_files(options: argparse.Namespace) -> list[Path]:
@@ -74,6 +78,7 @@ def opened(
     options: argparse.Namespace,
     bundles: Sequence[Bundle],
     thresholds: Sequence[float],
+    rules: RuleSet | None = None,
     scheduled: Scheduled | None = None,
 ) -> tuple[Dataset, Backtest]:
     """Everything that is asked before anything is scored; `compare` has the same options of a file."""
@@ -88,7 +93,7 @@ def opened(
         chunk_rows=settings_of(options).chunk_rows,
     )
     checks.warn_of_training_data(bundles, ready.within)
-    return ready.dataset, Backtest(bundles, thresholds, period, ready.labels, ready.missing, scheduled)
+    return ready.dataset, Backtest(bundles, thresholds, period, ready.labels, ready.missing, rules, scheduled)
 
 
 def _thresholds(text: str | None) -> tuple[float, ...]:

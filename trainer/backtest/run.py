@@ -10,6 +10,7 @@ from risk.dataset import Dataset, Rows
 from risk.dataset.labels_file import LabelsFile
 from risk.engine import Verdict
 from risk.errors import DatasetError
+from risk.rules.rule_set import RuleSet
 from trainer.backtest.labels import Missing
 from trainer.backtest.pairs import Pairs
 from trainer.backtest.passing import Answer, Passing, Scheduled
@@ -37,13 +38,14 @@ class Backtest:
         period: Period,
         labels: LabelsFile | None = None,
         missing: Sequence[Missing] = (),
+        rules: RuleSet | None = None,
         scheduled: Scheduled | None = None,
     ) -> None:
-        """`labels`: instead of the dataset's own; `missing`: what is known to be wrong for want of labels. `scheduled`:
-        all bundles are one, in turns."""
+        """`labels`: instead of the dataset's own; `missing`: what is known to be wrong for want of labels; `rules`:
+        beside each bundle. `scheduled`: all bundles are one, in turns."""
         wanted = sorted({*thresholds, *(bundle.manifest.thresholds.high for bundle in bundles)})
         one_each = bundles if scheduled is None else bundles[-1:]
-        self.passings = [Passing(bundle, wanted, scheduled) for bundle in one_each]
+        self.passings = [Passing(bundle, wanted, rules, scheduled) for bundle in one_each]
         self.side_by_side = SideBySide() if len(one_each) > 1 else None
         self.pairs = Pairs(bundles[0].manifest.currency) if len(one_each) > 1 else None
         self.unseen = Unseen(bundle.manifest.feature_set for bundle in bundles)
@@ -67,7 +69,7 @@ class Backtest:
                     answers = [passing.count(step.batch, is_counted, scored) for passing, scored in each]
                     counted.append(_Counted(is_counted, answers))
         for passing in self.passings:
-            passing.calendar.finish()
+            passing.finish()
             self._check_something_scored(dataset, passing)
 
     def _chunks(self, dataset: Dataset) -> Generator[Chunk, None, None]:

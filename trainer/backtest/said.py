@@ -57,6 +57,11 @@ def say_bundle(passing: Passing) -> None:
             for version in passing.in_force.versions
         ]
         say_table([("bundle", *Level), *by_version])
+    if passing.rules is not None and passing.decided is not None:
+        say()
+        say(f"what the model and {passing.rules.version} decided together")
+        outcomes = zip(("alert or review", "alert alone"), passing.decided.total.outcomes(), strict=True)
+        say_table([("decision", *titles), *((name, *cells(one, calendar.days)) for name, one in outcomes)])
     say(f"digest {passing.digest}")
     say()
 

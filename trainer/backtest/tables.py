@@ -80,6 +80,7 @@ def _bundle(passing: Passing) -> dict[str, Any]:
     }
     return {
         **({"by_bundle": by_version} if by_version else {}),
+        **_decided(passing),
         "digest": str(passing.digest),
         "currency": manifest.currency,
         "days": calendar.days,
@@ -91,6 +92,19 @@ def _bundle(passing: Passing) -> dict[str, Any]:
             for week in calendar.weeks()
         ],
     }
+
+
+def _decided(passing: Passing) -> dict[str, Any]:
+    """Nothing of it without rules."""
+    if passing.rules is None or passing.decided is None:
+        return {}
+    both = zip(("alert or review", "alert alone"), passing.decided.total.outcomes(), strict=True)
+    decisions = [{"decision": name, **_without_threshold(_row(one))} for name, one in both]
+    return {"rules_version": passing.rules.version, "decisions": decisions}
+
+
+def _without_threshold(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "threshold"}
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:

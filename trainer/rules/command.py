@@ -4,19 +4,18 @@ import argparse
 from pathlib import Path
 
 from console.options import settings_of
-from console.output import replaced, synced, whole_folder
+from console.output import replaced, synced
 from console.start import EXIT_FAILED, EXIT_OK
-from console.terminal import complain, notice, say, say_table
-from risk.bundle import CURRENT, Bundle, read_bundle
+from console.terminal import complain, say, say_table
+from risk.bundle import CURRENT, read_bundle
 from risk.clock import to_text
-from risk.errors import OptionError, RuleError
-from risk.rules.compiled import CompiledRules
-from risk.rules.rule_set import SEALED, RuleSet, rules_of_version, sealed_bytes, version_in_force
-from risk.rules.rules_file import RulesError, RulesFile, read_rules_file
+from risk.errors import RuleError
+from risk.rules.compiled import compiled_for
+from risk.rules.rule_set import RuleSet, rules_of_version, version_in_force
+from risk.rules.rules_file import RulesError
 from risk.words import counted
+from trainer.rules.kept import NO_RULES, kept, named_rules, rules_beside, versions
 from trainer.rules.options import CHECK, PROMOTE
-
-NO_RULES = "none"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -31,17 +30,8 @@ def run(options: argparse.Namespace) -> int:
         return EXIT_FAILED
 
 
-def rules_beside(path: Path, bundle: Bundle) -> RulesFile:
-    """A file of rules for what a bundle computes."""
-    return read_rules_file(path, bundle.manifest.feature_set, bundle.manifest.version)
-
-
-def compiled_beside(rule_set: RuleSet, bundle: Bundle) -> CompiledRules:
-    return CompiledRules(rule_set, bundle.manifest.feature_set, bundle.manifest.version)
-
-
 def run_check(options: argparse.Namespace) -> int:
-    rule_set = rules_beside(options.file, read_bundle(options.bundle)).rule_set
+    rule_set = rules_beside(options.file, read_bundle(options.bundle).manifest).rule_set
     say_rules(rule_set)
     say(f"{options.file}: {_contents(rule_set)}; as a set, {rule_set.version}")
     return EXIT_OK
@@ -56,41 +46,23 @@ def say_rules(rule_set: RuleSet) -> None:
 
 
 def run_promote(options: argparse.Namespace, folder: Path) -> int:
-    before, bundle = version_in_force(folder), None
+    before = version_in_force(folder)
     if options.what == NO_RULES:
         (folder / CURRENT).unlink(missing_ok=True)
         say("no rules are in force now" + ("" if before is None else f"; before: {before}"))
         return EXIT_OK
-    bundle = read_bundle(options.bundle)
+    manifest = read_bundle(options.bundle).manifest
     if options.what.endswith(".toml"):
-        version = _kept(rules_beside(Path(options.what), bundle), folder)
+        version = kept(rules_beside(Path(options.what), manifest), folder)
     else:
         version = options.what
-        if version not in versions(folder):
-            known = ", ".join(versions(folder)) or "none: promote a file"
-            raise OptionError(f"FILE|VERSION: got {version!r}, expected a file that ends in .toml, or one of {known}")
-        compiled_beside(rules_of_version(folder, version), bundle)
+        compiled_for(named_rules(folder, version, "FILE|VERSION: ", "a file that ends in .toml, or "), manifest)
     with replaced(folder / CURRENT) as (temporary,):
         temporary.write_text(f"{version}\n")
         synced(temporary)
     synced(folder)
     say(f"{version} is in force now" + (f"; before: {before or NO_RULES}" if before != version else ""))
     return EXIT_OK
-
-
-def _kept(file: RulesFile, folder: Path) -> str:
-    """What is there already under its version says the same, and stays."""
-    version = file.rule_set.version
-    if (folder / version).exists():
-        rules_of_version(folder, version)
-        notice(f"{version} is kept already, as it was written first")
-        return version
-    with whole_folder(folder / version) as new:
-        for name, raw in file.files.items():
-            (new / name).parent.mkdir(exist_ok=True)
-            (new / name).write_bytes(raw)
-        (new / SEALED).write_bytes(sealed_bytes(file.rule_set, file.files))
-    return version
 
 
 def run_list(folder: Path) -> int:
@@ -118,13 +90,6 @@ def run_list(folder: Path) -> int:
     for text in damaged:
         complain(text)
     return EXIT_FAILED if damaged else EXIT_OK
-
-
-def versions(folder: Path) -> list[str]:
-    """What was never finished has a name that begins with a dot."""
-    if not folder.is_dir():
-        return []
-    return sorted(path.name for path in folder.iterdir() if not path.name.startswith(".") and (path / SEALED).is_file())
 
 
 def _cells(rule_set: RuleSet) -> tuple[str, ...]:

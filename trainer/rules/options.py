@@ -15,6 +15,14 @@ digest of what it says. TRUSTLENS_RULES names the folder where sets are kept.
 """
 
 
+def add_rules(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--rules",
+        metavar="VERSION|none",
+        help="a rule set beside the model (default: the one that is in force, of the folder TRUSTLENS_RULES)",
+    )
+
+
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     rules = commands.add_parser(
         "rules",
