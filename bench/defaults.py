@@ -7,9 +7,10 @@ takes more than an hour on 2 cores; the worlds have other seeds than the one tha
 """
 
 import argparse
+import statistics
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -124,6 +125,16 @@ class World(NamedTuple):
         return f"{self.name} {self.seed}"
 
 
+STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # the quantile of 0.975 for the mean of so many
+
+
+def mean_over_worlds(values: Sequence[float]) -> tuple[float, float, float]:
+    """With its 95 % interval (Student's t); one world alone has none but itself."""
+    mean = statistics.mean(values)
+    half = STUDENT[len(values)] * statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
+    return mean, mean - half, mean + half
+
+
 def session_on(path: Path) -> Session:
     dataset = open_dataset(path)
     replay = Replay(dataset, EngineTerms(currency_of(dataset), LABEL_DELAY))
@@ -179,7 +190,7 @@ def _print_table(worlds: list[World], found: dict[tuple[str, str], list[float]])
         own = [reached[place] for place in cards]
         others = [value for place, value in enumerate(reached) if place not in cards]
         figures = "".join(f"{value:>14.4f}" for value in reached)
-        print(f"{kind:<18}{name:<44}{figures}{sum(own) / len(own):>14.4f}{sum(others) / len(others):>16.4f}")
+        print(f"{kind:<18}{name:<44}{figures}{statistics.mean(own):>14.4f}{statistics.mean(others):>16.4f}")
 
 
 if __name__ == "__main__":

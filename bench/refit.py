@@ -11,10 +11,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from bench.alone import run_alone
-from bench.defaults import World, session_on
+from bench.defaults import World, mean_over_worlds, session_on
 from bench.stream.system import ROWS_OF_A_CUSTOMER
 from evaluation.comparison import paired
 from evaluation.ranking import areas
@@ -26,7 +24,6 @@ from trainer.fit import served
 from trainer.reproducible import one_thread
 
 CARDS_SEEDS, TRUSTLENS_SEEDS = (31, 32, 33), (31, 32)
-STUDENT = 2.776  # of a 95 % interval of the mean of five
 COSTS = Costs(5.0, 1.0, None)
 
 
@@ -69,9 +66,8 @@ def main() -> int:
                 flush=True,
             )
     for name in ("average_precision", "frauds_caught"):
-        values = np.array([getattr(each, name).value for each in found], float)
-        mean, half = values.mean(), STUDENT * values.std(ddof=1) / np.sqrt(len(values))
-        print(f"mean of {len(values)} worlds  {name:<18}{mean:+.4f} ({mean - half:+.4f} to {mean + half:+.4f})")
+        mean, low, high = mean_over_worlds([getattr(each, name).value for each in found])
+        print(f"mean of {len(found)} worlds  {name:<18}{mean:+.4f} ({low:+.4f} to {high:+.4f})")
     return 0
 
 

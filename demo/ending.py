@@ -68,9 +68,8 @@ def prove(teller: Teller, programs: Programs, ground: Ground, days: Days) -> Non
     """Both read all of it and count the live days, at the same time."""
     live = str(days.live)
     with teller.step("verify", "scoring everything again, from the log and from the file") as step:
-        backtest = programs.begin(
-            "backtest", "trainer", "backtest", str(ground.history), "--bundle", str(ground.models), "--from", live
-        )
+        words = [str(ground.history), "--bundle", str(ground.models), "--rules", "none", "--from", live]
+        backtest = programs.begin("backtest", "trainer", "backtest", *words)
         said = programs.finish("verify", "scorer", "verify", "--bundle", str(ground.models), "--from", live)
         programs.until_done(backtest)
         from_log, from_file = _digest("verify", said), _digest("backtest", backtest.said())

@@ -1,12 +1,13 @@
 """Models and baselines side by side, on one set of rows: their figures, with intervals from the same draws."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
 
-from evaluation.bootstrap import CONFIDENCE, Draws, Formula, Sampled, draw_all, figure, units_of
+from evaluation.bootstrap import CONFIDENCE, Draws, Formula, Sampled, Units, draw_all, figure, units_of
 from evaluation.card_precision import PLACES, CardPrecision, card_precision
 from evaluation.contributions import ContributionSample, contributions_of
 from evaluation.course import course_of
@@ -17,6 +18,7 @@ from evaluation.money import (
     Accounting,
     Policy,
     Scored,
+    customer_days,
     levels,
     marked,
     of_probability,
@@ -25,8 +27,7 @@ from evaluation.money import (
     scored,
     sweep,
 )
-from evaluation.ranking import Confusion, Predictions, Ranking, areas, brier, confusion, ratio
-from evaluation.refit import refit_of
+from evaluation.ranking import Confusion, Predictions, Ranking, areas, brier, confusion, ratio, shares_of_groups
 from evaluation.result import (
     AreaFigures,
     Cells,
@@ -40,6 +41,7 @@ from evaluation.result import (
     NetMoney,
     PairedComparison,
     PolicyEvaluation,
+    Refit,
 )
 from evaluation.segments import Grouping, segments_of
 from risk.codes import Array
@@ -61,6 +63,8 @@ class ModelPredictions(NamedTuple):
     importances: tuple[tuple[str, float], ...]  # permutation, top 12; () for baselines
     milliseconds_per_1000_rows: float | None
     contributions: ContributionSample | None = None  # of a champion whose family can say them
+    validation_work: Predictions | None = None  # validation with what has no label, where there is any
+    test_work: Predictions | None = None  # the test with what has no label, of the champion
 
 
 class Context(NamedTuple):
@@ -100,12 +104,14 @@ def compare(
 
     own = [ModelFigures(each, costs) for each in everyone]
     main = own[first]
-    others = rivals(winner.validation, test, main.policy.money.alerts, costs, seed)
+    work = winner.validation_work or winner.validation
+    others = rivals(winner.validation, work, test, main.policy.money.alerts, costs, seed)
     samples = [each.sampled() for each in own]
     samples += [Sampled(other.columns, money_formulas(costs, test.days), None) for other in others]
     if truth is not None:
         samples.append(Sampled({}, {}, Ranking(truth, test.is_fraud)))
-    draws = {units.name: draw_all(samples, units, seed=seed, resamples=resamples) for units in units_of(test)}
+    units = units_of(test)
+    draws = {each.name: draw_all(samples, each, seed=seed, resamples=resamples) for each in units}
 
     def drawn(place: int) -> DrawsByUnit:
         return {unit: answers[place] for unit, answers in draws.items()}
@@ -113,7 +119,7 @@ def compare(
     best = None if truth is None else BestPossible(truth, test, drawn(len(samples) - 1))
     are_baselines = [False] * len(models) + [True] * len(baselines) + [False] * (first_fit is not None)
     evaluated = [
-        each.evaluated(drawn(place), best, is_baseline=is_baseline)
+        each.evaluated(drawn(place), best, units, is_baseline=is_baseline)
         for place, (each, is_baseline) in enumerate(zip(own, are_baselines, strict=True))
     ]
     if context.is_refit:  # no rows are left that it has not seen: validation is its first fit's
@@ -150,7 +156,13 @@ def compare(
         refit=again,
         gains=gain_rows(test),
         marked=marked(main.scored.accounting, winner.threshold, winner.medium),
+        cases_per_day_of_all=None if winner.test_work is None else _cases_per_day(winner.test_work, winner.threshold),
     )
+
+
+def _cases_per_day(work: Predictions, threshold: float) -> float:
+    by_day = customer_days(work)
+    return int((by_day.peaks >= threshold).sum()) / work.days
 
 
 def paired(
@@ -191,6 +203,43 @@ def paired(
         saved=difference(money.saved, other_money.saved, "saved"),
         average_precision=difference(reached[0], reached[1], "average_precision"),
     )
+
+
+MOST_APART = 1.25  # as a ratio, either way: what is closer is no drift
+LUCK = 2  # standard deviations of a count; what lies within them is no drift either
+
+
+def refit_of(served: Predictions, evaluated: ModelEvaluation, first: Predictions, first_fit: ModelEvaluation) -> Refit:
+    """What became of a champion that was fitted again. Calibration and thresholds were chosen on rows that it has
+    learned from since, so they cannot be chosen anew: the test shows whether they carry over. Beside it stands the
+    first fit, on the same rows: where that is no better, the period is to blame, and not the refit."""
+    expected, first_expected = float(served.scores.sum()), float(first.scores.sum())
+    frauds, cases, first_cases = int(served.is_fraud.sum()), evaluated.money.alerts, first_fit.money.alerts
+    drifted = []
+    if has_drifted(expected, frauds, _luck(served)):
+        drifted.append(
+            f"calibration: the served scores promise {expected:,.0f} frauds in the test, and there were {frauds:,}; "
+            f"those of the first fit promise {first_expected:,.0f}"
+        )
+    if has_drifted(cases, first_cases):
+        drifted.append(
+            f"thresholds: the served model raises {cases:,} cases in the test, and the first fit, for which they were "
+            f"chosen, {first_cases:,}"
+        )
+    return Refit(first_fit, expected, first_expected, tuple(drifted))
+
+
+def has_drifted(found: float, wanted: float, luck: float = 0.0) -> bool:
+    """Further apart than a quarter, and than luck makes a count, or than its own deviation where that is larger."""
+    is_apart = max(found, wanted) > MOST_APART * min(found, wanted)
+    return is_apart and abs(found - wanted) > LUCK * max(luck, math.sqrt(max(wanted, 1)))
+
+
+def _luck(served: Predictions) -> float:
+    """The standard deviation of the number of frauds about the promised one: those of a customer come in bursts."""
+    _, who = np.unique(served.customers, return_inverse=True)
+    beyond = np.bincount(who, weights=served.scores - served.is_fraud)
+    return math.sqrt(float((beyond**2).sum()))
 
 
 class BestPossible:
@@ -245,13 +294,11 @@ class ModelFigures:
         formulas["brier"] = lambda sums: ratio(sums["distance"], sums["rows"])
         filled = float(ratio(self.cards.listed.sum(), PLACES * self.cards.days))
         formulas["card_precision"] = lambda sums: filled * ratio(sums["hits"], sums["listed"])
-        for place, mask in enumerate(self._kinds.values()):
-            columns[f"kind {place}"] = mask
-            columns[f"caught {place}"] = mask * self.policy.columns["caught"]
-            formulas[f"kind {place}"] = _recall_of_kind(place)
         return Sampled(columns, formulas, self._ranking)
 
-    def evaluated(self, draws: DrawsByUnit, best: BestPossible | None, *, is_baseline: bool) -> ModelEvaluation:
+    def evaluated(
+        self, draws: DrawsByUnit, best: BestPossible | None, units: Sequence[Units], *, is_baseline: bool
+    ) -> ModelEvaluation:
         cells, model = self._confusion, self.model
         values = {
             "average_precision": self._areas.average_precision,
@@ -273,18 +320,28 @@ class ModelFigures:
             share_of_best=best.shares(self._areas._asdict(), draws) if best else None,
             confusion=Cells(**cells._asdict()),
             money=money_figures(self.policy.money, draws),
-            kinds=tuple(self._kind(place, name, mask, draws) for place, (name, mask) in enumerate(self._kinds.items())),
+            kinds=self._recall_by_kind(units),
             importances=tuple((name, float(value)) for name, value in model.importances),
             milliseconds_per_1000_rows=model.milliseconds_per_1000_rows,
             on_validation=on_validation(model.validation, model.threshold),
         )
 
-    def _kind(self, place: int, name: str, mask: Array, draws: DrawsByUnit) -> KindRecall:
-        frauds, caught = int(mask.sum()), int((mask * self.policy.columns["caught"]).sum())
-        amounts = np.nan_to_num(self.model.test.amounts[mask])
-        return KindRecall(
-            name, frauds, caught, drawn_figure(caught / frauds, draws, f"kind {place}"), float(amounts.sum())
-        )
+    def _recall_by_kind(self, units: Sequence[Units]) -> tuple[KindRecall, ...]:
+        """With intervals that a kind has, too, of which all frauds were caught or none: no draw could give it one."""
+        if not self._kinds:
+            return ()
+        rows = np.flatnonzero(self.model.test.is_fraud)
+        kinds = np.argmax([mask[rows] for mask in self._kinds.values()], axis=0)
+        caught, amounts = self.policy.columns["caught"][rows], np.nan_to_num(self.model.test.amounts[rows])
+        by_unit = [(each.name, shares_of_groups(kinds, len(self._kinds), caught, each.of_row[rows])) for each in units]
+        found = []
+        for place, name in enumerate(self._kinds):
+            mine = kinds == place
+            unit, shares = max(by_unit, key=lambda one: one[1].high[place] - one[1].low[place])
+            value, low, high = (float(each[place]) for each in (shares.value, shares.low, shares.high))
+            recall = Figure(value, low, high, unit)
+            found.append(KindRecall(name, int(mine.sum()), int(caught[mine].sum()), recall, float(amounts[mine].sum())))
+        return tuple(found)
 
 
 def rows_of_kinds(predictions: Predictions) -> dict[str, Array]:
@@ -295,10 +352,6 @@ def rows_of_kinds(predictions: Predictions) -> dict[str, Array]:
     words, counts = np.unique(names[predictions.is_fraud], return_counts=True)
     order = np.lexsort((words, -counts))
     return {str(word): predictions.is_fraud & (names == word) for word in words[order]}
-
-
-def _recall_of_kind(place: int) -> Formula:
-    return lambda sums: ratio(sums[f"caught {place}"], sums[f"kind {place}"])
 
 
 def _of_cells(name: str) -> Formula:

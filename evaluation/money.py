@@ -40,12 +40,13 @@ class Accounting:
         """Every score that occurs, ascending, and one above them all, at which nothing is flagged."""
         return self._candidates
 
-    def best_threshold(self, alerts_per_day: float | None) -> float:
-        """The threshold of least cost with at most so many cases a day; of equal ones, that with the fewest cases."""
-        costs = self.costs(self._candidates)
+    def best_threshold(self, alerts_per_day: float | None, work: "Accounting | None" = None) -> float:
+        """The threshold of least cost with at most so many cases a day; of equal ones, that with the fewest cases.
+        `work`: the same days with what has no label, too, where there is any: a case takes as long without one."""
+        costs, work = self.costs(self._candidates), work or self
         if alerts_per_day is not None:
             # The rounding of the product must not take a case away that the cap allows.
-            costs[self.alerts(self._candidates) > alerts_per_day * self.days + 1e-9] = np.inf
+            costs[work.alerts(self._candidates) > alerts_per_day * work.days + 1e-9] = np.inf
         return float(self._candidates[len(costs) - 1 - np.argmin(costs[::-1])])
 
     def threshold_for_alerts(self, alerts: float) -> float:
@@ -172,10 +173,14 @@ def alert_columns(test: Scored, threshold: float) -> dict[str, Array]:
     }
 
 
-def rivals(validation: Predictions, test: Predictions, alerts: int, costs: Costs, seed: int) -> tuple[Policy, ...]:
-    """What the champion's threshold is compared with; `alerts` is how many cases it raised in the test."""
+def rivals(
+    validation: Predictions, work: Predictions, test: Predictions, alerts: int, costs: Costs, seed: int
+) -> tuple[Policy, ...]:
+    """What the champion's threshold is compared with; `alerts` is how many cases it raised in the test. `work`:
+    validation with what has no label."""
     expected = scored(_expected_loss(test), costs)
-    chosen = scored(_expected_loss(validation), costs).accounting.best_threshold(costs.alerts_per_day)
+    of_validation, of_work = (scored(_expected_loss(each), costs).accounting for each in (validation, work))
+    chosen = of_validation.best_threshold(costs.alerts_per_day, of_work)
     return (
         policy(FLAG_NOTHING, "every fraud is lost, nobody is disturbed", expected, None),
         _by_amount(test, alerts, costs, seed),

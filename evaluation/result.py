@@ -391,6 +391,7 @@ class Evaluation(Struct, frozen=True, omit_defaults=True):
     gains: tuple[GainRow, ...] = ()  # of the champion; none in a test without fraud
     marked: tuple[MarkedThreshold, ...] = ()
     trials: tuple[Trial, ...] = ()  # of a search
+    cases_per_day_of_all: float | None = None  # with what has no label and is not judged; None where all has one
 
     def model(self, name: str) -> ModelEvaluation | None:
         return next((each for each in self.models if each.name == name), None)

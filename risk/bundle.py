@@ -9,13 +9,10 @@ Nothing is unpickled. A bundle that does not fit this program is refused with th
 
 import os
 import re
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -26,6 +23,7 @@ from risk.clock import DAY, SECOND
 from risk.codes import Array
 from risk.errors import BundleError
 from risk.ledger_day import LONGEST_DELAY_DAYS
+from risk.small_file import plain_file
 from risk.warming_up import Horizon, horizon_of
 
 MANIFEST_VERSION = 3
@@ -195,6 +193,18 @@ class Manifest(Struct, frozen=True, omit_defaults=True):
         return horizon_of((feature.name for feature in self.features), self.terms.ledger_terms)
 
 
+def needs_a_restart(manifest: Manifest, begun_with: Manifest) -> str | None:
+    """Why a worker that began with one bundle cannot go on with another while it runs: its histories and its ledger are
+    of other terms, or it has no ledger. None where it can."""
+    for name in ("currency", "label_delay_days", "bucket_ms", "max_lateness_ms", "max_ahead_ms"):
+        got, expected = getattr(manifest, name), getattr(begun_with, name)
+        if got != expected:
+            return f"{name}: got {got}, expected {expected} as {begun_with.version} has it"
+    if manifest.feature_set.has_ledger and not begun_with.feature_set.has_ledger:
+        return f"fields: got merchant_id among them, expected none, for {begun_with.version} needs no merchant ledger"
+    return None
+
+
 # What says how a bundle came about, but not what it computes: the same model must have the same name everywhere.
 # How the columns were called decides nothing that is not seen elsewhere.
 NOT_IN_VERSION = ("version", "files", "timings", "libraries", "metrics", "seal")
@@ -227,10 +237,11 @@ def is_version(text: str) -> bool:
 
 def sealed(manifest: Manifest) -> Manifest:
     """With the hash of everything it says, so that an edit is seen wherever it was made."""
-    return msgspec.structs.replace(manifest, seal=_seal_of(msgspec.to_builtins(manifest)))
+    return msgspec.structs.replace(manifest, seal=seal_of(msgspec.to_builtins(manifest)))
 
 
-def _seal_of(body: dict[str, Any]) -> str:
+def seal_of(body: dict[str, Any]) -> str:
+    """Of all that it says but the seal."""
     return sha256(msgspec.json.encode(_without(body, ("seal",)), order="sorted")).hexdigest()
 
 
@@ -249,11 +260,15 @@ class Bundle(Struct, frozen=True):
 def read_bundle(folder: Path) -> Bundle:
     """The bundle in a folder, or the one that its `current` names, or that this `current` names; BundleError if it is
     not whole or not ours."""
-    is_current = folder.name == CURRENT and not folder.is_dir()
-    models = folder.parent if is_current else folder
-    if is_current or os.path.lexists(models / CURRENT):
-        return bundle_of_version(models, current_bundle(models).name)
-    return _read(folder)
+    models = models_of(folder)
+    return _read(folder) if models is None else bundle_of_version(models, current_bundle(models).name)
+
+
+def models_of(path: Path) -> Path | None:
+    """The folder of models whose `current` decides what `read_bundle` reads here; None where one bundle is meant."""
+    if path.name == CURRENT and not path.is_dir():
+        return path.parent
+    return path if os.path.lexists(path / CURRENT) else None
 
 
 def bundle_of_version(models: Path, version: str) -> Bundle:
@@ -275,7 +290,7 @@ def current_bundle(models: Path) -> Path:
     """The folder of the version in use."""
     path = models / CURRENT
     try:
-        with _opened(path, 1024, may_be_a_link=True) as file:
+        with plain_file(path, 1024, BundleError, may_be_a_link=True) as file:
             text = file.read().decode("utf-8", "backslashreplace").strip()
     except OSError as error:
         raise BundleError(
@@ -291,7 +306,7 @@ def current_bundle(models: Path) -> Path:
 def _read(folder: Path) -> Bundle:
     path = folder / MANIFEST
     try:
-        with _opened(path, MANIFEST_BYTES) as file:
+        with plain_file(path, MANIFEST_BYTES, BundleError) as file:
             raw = file.read()
     except OSError as error:
         raise BundleError(
@@ -321,9 +336,9 @@ def _read_manifest(path: Path, raw: bytes) -> Manifest:
                 f"{path}: got manifest_version {str(version)[:80]}, expected {MANIFEST_VERSION}; another version of "
                 "TrustLens wrote the bundle. Train it again, or use that version."
             )
-        if body.get("seal") != _seal_of(body):
+        if body.get("seal") != seal_of(body):
             raise BundleError(
-                f"{path}: got seal {str(body.get('seal'))[:80]}, expected {_seal_of(body)} for what is in it; the "
+                f"{path}: got seal {str(body.get('seal'))[:80]}, expected {seal_of(body)} for what is in it; the "
                 f"manifest was changed after training. {_delete(path.parent)}"
             )
         return msgspec.json.decode(raw, type=Manifest)
@@ -343,7 +358,7 @@ def _checked(folder: Path, manifest: Manifest) -> bytes:
     for name in names:
         path, expected, digest = folder / name, manifest.files[name], sha256()
         try:
-            with _opened(path, ONNX_BYTES if name == ONNX else FILE_BYTES) as file:
+            with plain_file(path, ONNX_BYTES if name == ONNX else FILE_BYTES, BundleError) as file:
                 if name == ONNX:
                     contents = file.read()
                     digest.update(contents)
@@ -363,20 +378,6 @@ def _checked(folder: Path, manifest: Manifest) -> bytes:
 
 def _is_plain(name: str) -> bool:
     return name not in ("", ".", "..") and "/" not in name and "\0" not in name
-
-
-@contextmanager
-def _opened(path: Path, most_bytes: int, *, may_be_a_link: bool = False) -> Iterator[BinaryIO]:
-    """A plain file: a device would never end, a pipe would wait for somebody to write, a link leads elsewhere."""
-    if not may_be_a_link and path.is_symlink():
-        raise BundleError(f"{path}: got a link, expected a plain file; put the file itself in its place")
-    follow = 0 if may_be_a_link else os.O_NOFOLLOW
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | follow), "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
-            what = f"{found.st_size:,} bytes" if stat.S_ISREG(found.st_mode) else "what is no plain file"
-            raise BundleError(f"{path}: got {what}, expected a plain file of at most {most_bytes:,} bytes")
-        yield file
 
 
 def _check_features(path: Path, manifest: Manifest) -> None:

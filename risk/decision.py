@@ -1,16 +1,44 @@
-"""From scores to levels and reasons: what a bundle's thresholds make of its scores."""
+"""From scores to levels and reasons, by a bundle's thresholds; and to decisions, by model and rules together."""
 
 from typing import NamedTuple
 
 import numpy as np
 
+from risk.block import Block
 from risk.codes import Array
 from risk.engine import FeatureBlock
-from risk.events import Level, Reason
+from risk.events import Decision, FiredRule, Level, Reason
 from risk.ledger import NO_DAY
+from risk.rules.compiled import ALERT, NONE, CompiledRules
 from risk.scorer import Scorer
 
 LEVELS = (Level.LOW, Level.MEDIUM, Level.HIGH)
+# By their strictness. What scores high is an alert, as it is where there are no rules, and nothing else of the model's
+# levels decides.
+DECISIONS = (Decision.NONE, Decision.REVIEW, Decision.ALERT)
+OF_LEVEL = {Level.LOW: NONE, Level.MEDIUM: NONE, Level.HIGH: ALERT}
+
+
+class Decided(NamedTuple):
+    """What model and rules come to together: one entry for each scored transaction."""
+
+    rules_version: str
+    decisions: list[Decision]
+    fired: list[tuple[FiredRule, ...]]  # those in the shadow too
+
+    def of(self, places: Array) -> "Decided":
+        """Of some of them."""
+        chosen = places.tolist()
+        return Decided(
+            self.rules_version,
+            [self.decisions[place] for place in chosen],
+            [self.fired[place] for place in chosen],
+        )
+
+    @property
+    def strictness(self) -> Array:
+        """Places in DECISIONS."""
+        return np.fromiter(map(DECISIONS.index, self.decisions), np.int64, len(self.decisions))
 
 
 class Scored(NamedTuple):
@@ -23,6 +51,16 @@ class Scored(NamedTuple):
     reasons: list[tuple[Reason, ...]]
     imputed: list[tuple[str, ...]]
     ledger_days: list[int | None]
+    decided: Decided | None = None  # None while no rule set is in force
+
+
+def with_rules(scored: Scored, features: FeatureBlock, block: Block, rules: CompiledRules) -> Scored:
+    """The strictest of what the model's level and the rules say; none where a rule allows."""
+    judged = rules.judge(features, block, np.array(scored.rows, np.int64), np.array(scored.scores))
+    model = np.fromiter(map(OF_LEVEL.__getitem__, scored.levels), np.int8, len(scored.levels))
+    strictest = np.where(judged.is_allowed, NONE, np.maximum(model, judged.strictest))
+    decisions = [DECISIONS[place] for place in strictest.tolist()]
+    return scored._replace(decided=Decided(rules.version, decisions, judged.fired))
 
 
 def decide(scorer: Scorer, features: FeatureBlock) -> Scored:

@@ -1,17 +1,22 @@
 """One number for a whole history of scores: equal digests, equal scores, to the last bit.
 
 The digest is how many rows there are, and the sum modulo 2^256 of the SHA-256 of each row's canonical bytes. A sum does
-not mind the order, and needs no memory: a backtest, a store and a topic can each compute it as they go.
+not mind the order, and needs no memory: a backtest, a store and a topic can each compute it as they go. Where a rule
+set is in force, a row has its version, the decision and the rules that fired as well; where none is, nothing of them.
 """
 
 import struct
 from collections.abc import Iterable, Sequence
 from functools import cache
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from risk.events import Level, Reason
+from risk.events import Decision, FiredRule, Level, Reason
+
+if TYPE_CHECKING:  # who compares digests loads no model
+    from risk.decision import Decided
 
 MODULUS = 1 << 256
 NO_LEDGER_DAY = -1
@@ -75,6 +80,29 @@ def canonical_rows(
         raw = identity.encode()
         rows.append(_begin_of(len(raw)).pack(len(raw), raw, score) + end)
     return rows
+
+
+def with_decisions(rows: list[bytes], decided: "Decided | None") -> list[bytes]:
+    """These rows as they are while a rule set is in force: with what it came to behind."""
+    if decided is None:
+        return rows
+    version = _text(decided.rules_version)
+    bare = {decision: version + canonical_decision(decision, ()) for decision in Decision}
+    each = zip(rows, decided.decisions, decided.fired, strict=True)
+    return [
+        row + (version + canonical_decision(decision, fired) if fired else bare[decision])
+        for row, decision, fired in each
+    ]
+
+
+def canonical_decision(decision: Decision, fired: Sequence[FiredRule]) -> bytes:
+    parts = [_text(decision), struct.pack(">I", len(fired))]
+    for one in fired:
+        parts += [_text(one.rule), _text(one.action), _text(one.mode), _text(one.sentence)]
+        parts.append(struct.pack(">I", len(one.comparisons)))
+        for seen in one.comparisons:
+            parts += [_text(seen.comparison), struct.pack(">?", seen.holds), _part(seen.value), _part(seen.other)]
+    return b"".join(parts)
 
 
 @cache  # at most as many as an id has characters

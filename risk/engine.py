@@ -213,7 +213,7 @@ class Engine:
         if self._attribute_columns:
             present = [taken.block.attributes[row] for row in scored.tolist()]
             for name, column in self._attribute_columns:
-                values[scored, column] = [_number(attributes.get(name)) for attributes in present]
+                values[scored, column] = [attribute_number(attributes.get(name)) for attributes in present]
 
     def _follow_days(self, features: FeatureBlock, scored: Array, needed: Array, taken: Taken) -> None:
         """Goes up to each row with which a new day comes into reach, takes the days in, and looks these rows up.
@@ -243,7 +243,7 @@ class Engine:
             feature.name: getattr(block, feature.name) for feature in CATEGORY_FEATURES if self.feature_set.has(feature)
         }
         attributes = {
-            ATTRIBUTE_PREFIX + name: [_text(present.get(name)) for present in block.attributes]
+            ATTRIBUTE_PREFIX + name: [attribute_text(present.get(name)) for present in block.attributes]
             for name in self.feature_set.category_attributes
         }
         return {**direct, **attributes}
@@ -255,11 +255,11 @@ def _columns(features: Sequence[Feature], place: dict[str, int]) -> tuple[list[i
     return [column for column, _ in present], [source for _, source in present]
 
 
-def _number(value: float | str | None) -> float:
+def attribute_number(value: float | str | None) -> float:
     """A number attribute; where a text stands instead, the number is missing."""
     return value if isinstance(value, (float, int)) else np.nan
 
 
-def _text(value: float | str | None) -> str | None:
+def attribute_text(value: float | str | None) -> str | None:
     """A category attribute; a number is the category that is written like it."""
     return value if isinstance(value, str) or value is None else number_text(value)

@@ -4,6 +4,7 @@ TrustLensError
 ├── SettingError     a setting has a value that cannot be used         stop; a person must act
 ├── DatasetError     a file or column map cannot be read as meant      stop; a person must act
 ├── BundleError      a bundle is not whole, or not for this program    stop; a person must act
+├── RuleError        a rule or a list cannot be used                   stop; a person must act
 ├── OptionError      an option of a command cannot be used             stop; a person must act
 ├── EngineError      the engine was handed what it cannot take         stop; options that do not fit, or a mistake
 ├── BrokerError      Kafka says no                                     stop; a person must act
@@ -32,6 +33,10 @@ class DatasetError(TrustLensError):
 
 class BundleError(TrustLensError):
     """A bundle is not whole, or not for this program."""
+
+
+class RuleError(TrustLensError):
+    """A rule or a list cannot be used."""
 
 
 class OptionError(TrustLensError):

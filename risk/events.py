@@ -14,6 +14,29 @@ class Level(StrEnum):
     HIGH = "high"
 
 
+class Decision(StrEnum):
+    """What becomes of a transaction, by model and rules together."""
+
+    NONE = "none"
+    REVIEW = "review"
+    ALERT = "alert"
+
+
+class Action(StrEnum):
+    """What a rule wants. `allow` is stronger than all others."""
+
+    ALERT = "alert"
+    REVIEW = "review"
+    ALLOW = "allow"
+
+
+class Mode(StrEnum):
+    """A rule in the shadow fires and is recorded, and decides nothing."""
+
+    ON = "on"
+    SHADOW = "shadow"
+
+
 class RejectReason(StrEnum):
     """The closed list of why a message is not scored."""
 
@@ -77,3 +100,24 @@ class Reason(Struct, frozen=True):
     reference: float | str | None
     contribution: float
     sentence: str
+
+
+class Seen(Struct, frozen=True):
+    """A comparison of a rule that fired, with what was compared. `value` and `other`: what stood on its left and on its
+    right, None where that was missing; of a constant on the right None, for the text shows it; of a list why the value
+    stands in it."""
+
+    comparison: str
+    holds: bool
+    value: float | str | None
+    other: float | str | None
+
+
+class FiredRule(Struct, frozen=True):
+    """A rule whose condition held, and why."""
+
+    rule: str
+    action: Action
+    mode: Mode
+    sentence: str
+    comparisons: tuple[Seen, ...]

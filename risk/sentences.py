@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 from risk.catalogue import ATTRIBUTE_PREFIX, WINDOWS
+from risk.events import FiredRule, Mode, Seen
+from risk.words import number_text
 
 Value = float | str | None
 
@@ -21,6 +23,22 @@ def sentence(feature: str, value: Value, reference: Value, currency: str, label_
     text = words.missing if value is None else words.seen
     shown = text.format(value=_in_unit(value, words.unit, currency), span=span)
     return f"{shown}; {among}: {_usual(reference, words.unit, currency)}"
+
+
+def rule_sentence(fired: FiredRule) -> str:
+    """Why a rule fired, with what it compared, in full: a rounded value might read as if it had not."""
+    shadow = ", in shadow" if fired.mode is Mode.SHADOW else ""
+    seen = "; ".join(map(_seen, fired.comparisons))
+    return f"{fired.rule} ({fired.action}{shadow}): {fired.sentence} [{seen}]"
+
+
+def _seen(seen: Seen) -> str:
+    other = "" if seen.other is None else f" and {_exact(seen.other)}"
+    return f"{seen.comparison}: {_exact(seen.value)}{other}{'' if seen.holds else ', does not hold'}"
+
+
+def _exact(value: Value) -> str:
+    return number_text(value) if isinstance(value, float) else _plain(value)
 
 
 _CUSTOMERS = "usual among all customers"

@@ -183,6 +183,7 @@ SETTINGS: tuple[Setting, ...] = (
         "TOPIC_PREFIX", "", "begins the names of topics and groups, so that systems can share a Kafka", topic_prefix
     ),
     Setting("DB", "risk.db", "the store: an SQLite file", path),
+    Setting("RULES", "rules", "the folder of rule sets; `current` in it names the one in force", path),
     Setting(
         "STATE",
         "",
@@ -223,6 +224,7 @@ class Settings(NamedTuple):
     kafka_ca_file: Path | None
     topic_prefix: str
     db: Path
+    rules: Path
     state: Path | None
     metrics_host: str
     metrics_port: int

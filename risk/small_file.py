@@ -1,12 +1,18 @@
-"""Small files that a person wrote, such as a column map: read whole, up to a limit.
+"""Files with a limit: small ones that a person wrote, such as a column map, and plain ones that a program wrote.
 
 A device never ends, and a data set that is named by mistake would fill memory before it is found to be no TOML.
 """
 
 import errno
+import os
+import stat
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from risk.errors import TrustLensError
 
 SMALL_BYTES = 16 * 1024**2  # far more than the map of as many columns as a file may have
 
@@ -26,3 +32,19 @@ def read_toml(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+@contextmanager
+def plain_file(
+    path: Path, most_bytes: int, error: type[TrustLensError], *, may_be_a_link: bool = False
+) -> Iterator[BinaryIO]:
+    """A plain file: a device would never end, a pipe would wait for somebody to write, a link leads elsewhere."""
+    if not may_be_a_link and path.is_symlink():
+        raise error(f"{path}: got a link, expected a plain file; put the file itself in its place")
+    follow = 0 if may_be_a_link else os.O_NOFOLLOW
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | follow), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
+            what = f"{found.st_size:,} bytes" if stat.S_ISREG(found.st_mode) else "what is no plain file"
+            raise error(f"{path}: got {what}, expected a plain file of at most {most_bytes:,} bytes")
+        yield file

@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from console.listener import Answer, address_of, answering, listener, listening, run
+from risk.bundle import Manifest
 from risk.clock import DAY, SECOND
 from risk.events import Level, RejectReason
 
@@ -101,6 +102,10 @@ class Metrics:
             "broker_answered_timestamp_seconds", "When a broker last told this worker where its partitions end."
         )
         self.bundle = gauge("bundle_info", "The bundle that scores; always 1.", ["version", "model"])
+        self.bundle_refused = gauge(
+            "bundle_refused", "1 while this worker does not take the promoted bundle and goes on with another."
+        )
+        self.bundle_refusals = counter("bundle_refusals", "Promoted bundles that this worker did not take.")
         self.build = gauge("build_info", "This program; always 1.", ["version", "python"])
         self.up = gauge("up", "1 while the worker runs.")
         self.ready = gauge("ready", "1 while the worker has its partitions and works on them.")
@@ -116,6 +121,13 @@ class Metrics:
         """All reasons of a topic begin at 0, so that the first reject is an increase."""
         for reason in RejectReason:
             self.rejects.labels(topic, reason.value)
+
+    def scores_with(self, manifest: Manifest, before: Manifest | None = None) -> None:
+        """From now on, in place of the one before."""
+        self.bundle.labels(manifest.version, manifest.model).set(1)
+        self.history_needed.set(manifest.horizon.longest * DAY / SECOND)
+        if before is not None:
+            self.bundle.remove(before.version, before.model)
 
 
 def answer(registry: CollectorRegistry, host: str, port: int) -> tuple[str, Callable[[], None]]:

@@ -18,11 +18,12 @@ from risk.kafka.connection import Connection, check_reachable, connection_of
 from risk.kafka.log import reading
 from risk.kafka.topic_problems import topology_errors
 from risk.kafka.topic_states import look
-from risk.store import KnownLedger, Position
+from risk.store import BundleStart, KnownLedger, Position
 from risk.topics import Topics, topics_of
 from risk.warming_up import LabelSilence, LogStart, WarmingUp, horizon_of_manifest, label_silence, warming_up_of
 from scorer.opening import store_to_read
 
+BUNDLE_TITLES = ("scored by", "partition", "from offset", "event time", "stored")
 TITLES = ("partition", "last owner", "epoch", "next offset", "end", "lag", "newest event", "waits with")
 
 
@@ -33,6 +34,7 @@ class Stored(NamedTuple):
     ledgers: list[KnownLedger]
     bundles: list[str]
     newest_bundles: list[str]
+    starts: list[BundleStart]  # of each partition the newest
     warming_up: WarmingUp | None
     label_silence: LabelSilence | None
 
@@ -42,7 +44,8 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "status",
         description="Partitions, the worker that took each over last (host:process) and how often one did (epoch), the "
         "next offset to be worked on, where the log ends, the newest event, the event that waits for a ledger day; the "
-        "newest closed day; the bundles; until when partitions warm up, and whether labels are overdue.",
+        "newest closed day; the bundles, and from where on each partition was scored by its newest one; workers that "
+        "do not take the promoted one; until when partitions warm up, and whether labels are overdue.",
         epilog=epilog(
             "python -m scorer status",
             done="all of it is known",
@@ -72,6 +75,8 @@ def _run(options: argparse.Namespace) -> int:
         say(f"bundles that scored: {', '.join(stored.bundles)}")
     if stored.newest_bundles:
         say(f"bundle of the newest flags: {', '.join(stored.newest_bundles)}")
+    if stored.starts:
+        say_table([BUNDLE_TITLES, *map(_start, stored.starts)], left=2)
     for notice in (stored.warming_up, stored.label_silence):
         if notice is not None:
             say(str(notice))
@@ -85,7 +90,7 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
         store = store_to_read(path)
     except StoreError as error:
         troubles.append(str(error))
-        return Stored([], [], [], [], None, None)
+        return Stored([], [], [], [], [], None, None)
     with store:
         bundles, positions = store.bundles(), store.positions()
         newest_bundles = sorted(set(store.newest_bundles().values()))
@@ -101,6 +106,7 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
             store.ledgers(),
             [bundle.version for bundle in bundles],
             newest_bundles,
+            list({start.partition: start for start in store.bundle_starts()}.values()),
             warming_up_of(
                 (horizon, LogStart(position.first_event_time, first_day), position.newest_event_time)
                 for horizon, (_, first_day, _) in zip(horizons, ledgers, strict=True)
@@ -113,6 +119,11 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
                 store.newest_label(),
             ),
         )
+        for refused in store.refused_bundles():
+            troubles.append(
+                f"worker {refused.owner} does not take bundle {refused.refused}, since {to_text(refused.refused_at)}: "
+                f"{refused.reason}. It goes on with the one it had"
+            )
     if not stored.positions:
         troubles.append(f"{path}: no worker has taken a partition yet; start one (`python -m scorer worker`)")
     return stored
@@ -157,6 +168,11 @@ def _line(place: tuple[str, int], position: Position | None, end: int | None) ->
         _time(position.newest_event_time),
         _time(position.waiting_head if waits else None),
     )
+
+
+def _start(start: BundleStart) -> tuple[str, ...]:
+    offset = f"{start.first_offset:,}"
+    return start.version, str(start.partition), offset, _time(start.event_time), _time(start.stored_at)
 
 
 def _time(moment: int | None) -> str:

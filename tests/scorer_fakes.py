@@ -39,6 +39,7 @@ class FakeStore:
         newest_event_time: int | None,  # noqa: ARG002
         outputs: Outputs,  # noqa: ARG002
         rows: Sequence[RowValues],
+        stored_at: int | None = None,  # noqa: ARG002
     ) -> None:
         self._note(f"commit {expected} to {next_offset}: {len(rows)} rows")
 

@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 
 from evaluation.contributions import ContributionSample, contributions_of
+from tests.evidence_cases import evaluation_of
+from tests.test_evidence_report import ABOUT
 from tests.test_training_parts import history, in_time
 from trainer.evaluate import contribution_sample
+from trainer.families import DETECTORS, ENSEMBLE, HYBRID
 from trainer.families.family import Explaining, Rows, family_of, fitted
+from trainer.families.hybrid import joined
 from trainer.families.parameters import read_parameters
 from trainer.fit import Session, served
 from trainer.preprocess import learn
 from trainer.printing import Stages
+from trainer.report.page import MEANINGS, page
 from trainer.train_options import Plan
 
 SMALL = {
@@ -56,8 +61,40 @@ def test_contributions_are_those_of_the_model_that_is_served(kind):
     assert spreads[0] < 1e-4 < spreads[1]
 
 
-def test_a_family_without_exact_ones_says_so():
-    assert not isinstance(family_of("random-forest"), Explaining)
+def test_contributions_of_a_hybrid_are_of_the_features_and_of_what_the_detectors_say():
+    kind, few = HYBRID + "lightgbm", {"isolation-forest": {"n_estimators": 10}, "one-class-svm": {"n_components": 10},
+                                      "autoencoder": {"hidden": 3, "max_iter": 2}}  # fmt: skip
+    parameters = {each: {**read_parameters(None, [each])[each], **few[each]} for each in DETECTORS}
+    parameters[kind] = {**read_parameters(None, ["lightgbm"])["lightgbm"], **SMALL["lightgbm"]}
+    matrix = history()
+    values = np.random.default_rng(1).lognormal(size=matrix.values.shape)
+    matrix = matrix._replace(values=values * np.where(matrix.is_fraud[:, None], 9.0, 1.0))
+    parts = in_time(matrix)
+    plan = Plan((kind,), parameters, "none", 0, 5, 1, None, 1)
+    session = Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
+    (model,) = session.fit_all()
+    sample = contribution_sample(session, model, session.prepared(parts.test), parts.test.is_fraud)
+    features = len(session.names)
+    assert sample.names == (*session.names, *DETECTORS)
+    assert "strange" in sample.meanings["autoencoder"]
+    assert np.array_equal(sample.values, joined(model.fit.estimator.detectors, sample.values[:, :features]))
+    assert np.abs(sample.contributions[:, features:]).max() > 0
+    raw = model.fit.raw_scores(np.ascontiguousarray(sample.values[:, :features]))
+    assert np.ptp(np.log(raw / (1 - raw)) - sample.contributions.sum(axis=1)) < 1e-4
+
+
+@pytest.mark.parametrize("kind", ["random-forest", HYBRID + "logistic", ENSEMBLE])
+def test_a_family_without_exact_ones_says_so(kind):
+    assert not isinstance(family_of(kind), Explaining)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("ensemble", "is the mean of what several models say"), ("mlp", "For this kind of model")]
+)
+def test_the_report_says_why_there_are_none_and_what_is_lost_without_a_feature(name, why):
+    text = page(evaluation_of(name, 0.4, 0.9, importances=(("amount", 0.125),)), ABOUT, [])
+    assert why in text
+    assert f"<th scope=row>amount<small>{MEANINGS['amount']}</small></th><td>0.125</td>" in text
 
 
 def test_the_strongest_are_first_with_what_their_values_add():

@@ -10,7 +10,7 @@ from risk.catalogue import FeatureSet
 from risk.clock import DAY
 from tests.evidence_cases import thrown
 from tests.training_rows import CHANNELS, made_matrix
-from trainer.groupings import NEW_AND_KNOWN, context_of
+from trainer.evaluate import NEW_AND_KNOWN, context_of
 from trainer.matrix import Words
 from trainer.splits import Part, Period
 
@@ -163,7 +163,8 @@ def test_a_matrix_is_divided_by_what_it_has():
                          feature_set=FeatureSet(frozenset({"channel", "customer_id"})))  # fmt: skip
     rows = np.flatnonzero((known >= 0) & (times >= 5 * DAY))
     period = Period(5, 10)
-    context = context_of(matrix, Part(rows, np.zeros(len(rows), bool), 5, period))
+    unlabelled = np.flatnonzero((known < 0) & (times >= 5 * DAY))
+    context = context_of(matrix, Part(rows, np.zeros(len(rows), bool), 5, period, unlabelled))
     channel, history, amount = context.groupings
     assert (channel.name, channel.words) == ("channel", CHANNELS)
     assert (history.name, set(history.codes.tolist())) == (NEW_AND_KNOWN, {0})
@@ -172,6 +173,6 @@ def test_a_matrix_is_divided_by_what_it_has():
         mine = np.arange(count)[rows][amount.codes == place]
         low = float(word.split(" ")[0].replace(",", "")) if place else 0.0
         assert mine.min() >= low
-    np.testing.assert_array_equal(context.unlabelled, times[(known < 0) & (times >= 5 * DAY)])
+    np.testing.assert_array_equal(context.unlabelled, times[unlabelled])
     assert not context.is_random
     assert context_of(matrix, Part(rows, np.zeros(len(rows), bool), 5, None)).is_random

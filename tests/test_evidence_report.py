@@ -156,9 +156,10 @@ def test_plots_follow_light_and_dark(written):
 
 
 def test_no_two_models_are_drawn_alike():
-    """All families and their ensemble, two baselines beside them."""
+    """All families and their ensemble, and families still to come; two baselines beside them."""
     predictions = thrown(1, rows=300)
-    models = [contender(name, predictions, predictions) for name in (*FAMILIES, ENSEMBLE)]
+    names = [*FAMILIES, ENSEMBLE, "the next", "another", "and another"]
+    models = [contender(name, predictions, predictions) for name in names]
     baselines = [contender(name, predictions, predictions) for name in ("amount alone", "without history")]
     drawn = lines(models, baselines, ENSEMBLE)
     assert len(drawn) == len(models) + len(baselines)
@@ -188,7 +189,7 @@ def test_the_page_says_what_a_head_of_risk_asks(written):
     missing = evaluation.test.amounts_missing
     assert missing
     assert f"{missing} of 3,000 transactions of the test have no amount in EUR; they count as 0" in read
-    for words in ("Report on strong-0a1b2c3d", "probability × amount", "flag nothing", "cards <&> more.csv", "12,345",  # noqa: RUF001
+    for words in ("Report on strong-0a1b2c3d", "probability × amount", "flag nothing", "cards <&> more.csv", "12,345",  # noqa: RUF001  the page's own signs
                   "7 days", "takeover", "Of what is possible", "CP@100", "95 % interval"):  # fmt: skip
         assert words in read
     # A team works cases: an alert is one transaction, and nobody counts them by day.
@@ -294,7 +295,7 @@ def test_folds_and_another_source_have_their_tables(written, tmp_path):
     write_report(tmp_path, poor, everyone[:2], everyone[2:], ABOUT, with_plots=False)
     poor_page = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
     assert "was chosen once" in poor_page
-    assert re.search(r"too <few>\s+the other folds\s+–\s+–\s+0\.500", poor_page)  # noqa: RUF001
+    assert re.search(r"too <few>\s+the other folds\s+–\s+–\s+0\.500", poor_page)  # noqa: RUF001  the page's own signs
     assert "trained again on other parts" in read
     assert "too <few>" in read
     assert "777" in read
@@ -314,7 +315,7 @@ def test_what_a_search_tried_has_a_table_for_each_model(written, tmp_path):
     write_report(tmp_path, replace(evaluation, trials=trials), everyone[:2], everyone[2:], ABOUT, with_plots=False)
     read = re.sub(r"\s+", " ", " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text))
     assert "Search trials" in read
-    assert "logistic C 7 days 350 all 1,400 asked for 1 0.123 0.250 1 0.00123 0.123 –" in read  # noqa: RUF001
+    assert "logistic C 7 days 350 all 1,400 asked for 1 0.123 0.250 1 0.00123 0.123 –" in read  # noqa: RUF001  the page's own signs
     assert "random-forest max_features some 350 all 700 asked for chosen sqrt 0.500 0.600" in read
     assert json.loads((tmp_path / "metrics.json").read_text())["trials"][1]["parameters"] == {"C": 0.0012345}
     write_report(tmp_path, evaluation, everyone[:2], everyone[2:], ABOUT, with_plots=False)

@@ -1,5 +1,6 @@
 """models and promote: which bundles there are, which is damaged, and which is in use."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest
 
 from console.start import EXIT_FAILED, EXIT_OK
 from risk.bundle import MANIFEST, ONNX
+from risk.catalogue import EngineTerms
+from testing.bundles import write_bundle as write_by_hand
+from testing.systems import FIELDS, LEARNED
 from tests.test_training_bundle_folder import files
 from trainer.__main__ import main
 from trainer.bundle_writer import write_bundle
@@ -131,3 +135,90 @@ def test_no_folder_and_an_empty_one(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "no bundles" in capsys.readouterr().out
     assert main(["models", "--models", str(tmp_path / "none")], {}) == EXIT_FAILED
     assert "expected a folder with bundles" in capsys.readouterr().err
+
+
+def record(models: Path) -> list[dict[str, object]]:
+    lines = [json.loads(line) for line in (models / "promotions.ndjson").read_text().splitlines()]
+    assert all(line.pop("at").endswith("Z") for line in lines)
+    return lines
+
+
+def test_every_promotion_is_recorded_and_back_is_what_was_in_use_before(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, (first, second) = two
+    for words in ([second], ["--back"], ["--back"]):
+        assert main(["promote", *words, "--models", str(models)], {}) == EXIT_OK
+    assert (models / "current").read_text() == f"{second}\n"
+    assert f"{first} is in use now; before: {second}" in capsys.readouterr().out
+    assert record(models) == [
+        {"version": first, "before": None, "by": "promote"},
+        {"version": second, "before": first, "by": "promote"},
+        {"version": first, "before": second, "by": "back"},
+        {"version": second, "before": first, "by": "back"},
+    ]
+
+
+def test_what_is_in_use_already_is_no_promotion(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, (first, _) = two
+    assert main(["promote", first, "--models", str(models)], {}) == EXIT_OK
+    assert capsys.readouterr().out == f"{first} is in use already\n"
+    assert len(record(models)) == 1
+
+
+def test_back_is_refused_where_nothing_is_known_of_before(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing was in use before the first; somebody wrote `current` by hand; there is no record."""
+    models, (first, second) = two
+    for current in (first, second):
+        (models / "current").write_text(current)
+        assert main(["promote", "--back", "--models", str(models)], {}) == EXIT_FAILED
+        assert f"knows of nothing that was in use before {current}" in capsys.readouterr().err
+    (models / "promotions.ndjson").unlink()
+    assert main(["promote", "--back", "--models", str(models)], {}) == EXIT_FAILED
+    assert (models / "current").read_text() == second
+
+
+def test_back_refuses_a_bundle_that_is_damaged_by_now(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, (first, second) = two
+    assert main(["promote", second, "--models", str(models)], {}) == EXIT_OK
+    (models / first / "model.onnx").write_bytes(b"half")
+    assert main(["promote", "--back", "--models", str(models)], {}) == EXIT_FAILED
+    assert "the file was changed" in capsys.readouterr().err
+    assert (models / "current").read_text() == f"{second}\n"
+
+
+def test_a_line_that_a_crash_cut_off_costs_no_other_line(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, (first, second) = two
+    with (models / "promotions.ndjson").open("a") as file:
+        file.write('{"at": "20')
+    assert main(["promote", second, "--models", str(models)], {}) == EXIT_OK
+    assert main(["promote", "--back", "--models", str(models)], {}) == EXIT_OK
+    assert "promotions.ndjson, line 2: cannot be read" in capsys.readouterr().err
+    assert (models / "current").read_text() == f"{first}\n"
+
+
+@pytest.mark.parametrize("words", [[], ["linear-01234567", "--back"]])
+def test_promote_wants_a_version_or_back(words: list[str], two: tuple[Path, list[str]]) -> None:
+    with pytest.raises(SystemExit):
+        main(["promote", *words, "--models", str(two[0])], {})
+
+
+def test_promote_says_where_workers_need_a_restart(
+    two: tuple[Path, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, (first, _) = two
+    terms = EngineTerms("EUR", label_delay_days=8)
+    manifest = write_by_hand(tmp_path / "by-hand", FIELDS, LEARNED, [0.5] * len(LEARNED), terms=terms)
+    (tmp_path / "by-hand").rename(models / manifest.version)
+    assert main(["promote", manifest.version, "--models", str(models)], {}) == EXIT_OK
+    said = capsys.readouterr().err
+    assert f"workers that run with {first} go on with it until they are stopped, all of them, and started" in said
+    assert "label_delay_days: got 8, expected 7" in said

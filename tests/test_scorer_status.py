@@ -9,11 +9,11 @@ from risk.kafka.sending import Message
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 from risk.settings import PREFIX
-from risk.store import Outputs, open_store
+from risk.store import Outputs, RefusedBundle, open_store
 from risk.topics import topics_of
 from scorer.__main__ import main
 from testing.brokers import TestKafka
-from testing.stores import flag
+from testing.stores import NEW_YEAR, flag
 from testing.systems import System
 from tests.kafka_tampering import send
 
@@ -27,7 +27,13 @@ def some_work(path: Path, prefix: str) -> None:
     store.take_over(topics.transactions, 0, first_offset=0)
     owner = store.take_over(topics.transactions, 0, first_offset=0, owner="box:17").owner
     store.commit_flags(
-        owner, expected=0, next_offset=2, newest_event_time=NOON, outputs=Outputs(2, 0, 0), rows=[flag(0), flag(1)]
+        owner,
+        expected=0,
+        next_offset=2,
+        newest_event_time=NOON,
+        outputs=Outputs(2, 0, 0),
+        rows=[flag(0), flag(1)],
+        stored_at=NOON,
     )
     store.publish_heads([(owner, 2, NOON + DAY)])
     store.take_over(topics.labels, 0, first_offset=0)
@@ -70,6 +76,19 @@ def test_it_says_how_far_each_partition_is(made: System) -> None:
     assert "newest closed day 2024-03-08, the first is 2024-03-08 (label delay 7 d, bucket 3600 s)" in said.out
     assert "bundles that scored: lightgbm-01234567" in said.out
     assert "bundle of the newest flags: v1" in said.out
+    assert cells(said.out, "v1") == ["0", "0", to_text(NEW_YEAR), to_text(NOON)]
+
+
+def test_a_worker_that_does_not_take_the_promoted_bundle_is_an_error(made: System) -> None:
+    some_work(made.store, made.prefix)
+    with open_store(made.store) as store:
+        store.refuse_bundle(RefusedBundle("box:17", "linear-01234567", "the file was changed", NOON))
+    said = made.scorer("status")
+    assert said.code == 1
+    assert (
+        f"error: worker box:17 does not take bundle linear-01234567, since {to_text(NOON)}: the file was changed. It "
+        "goes on with the one it had" in said.err
+    )
 
 
 def test_a_head_that_waited_before_its_partition_moved_is_not_shown(made: System) -> None:

@@ -24,6 +24,7 @@ DEFAULTS = Settings(
     kafka_ca_file=None,
     topic_prefix="",
     db=Path("risk.db"),
+    rules=Path("rules"),
     state=None,
     metrics_host="127.0.0.1",
     metrics_port=9108,
@@ -43,7 +44,7 @@ def test_settings_come_from_the_mapping() -> None:
     given = {"LABEL_DELAY": "2d", "BUCKET": "1s", "MAX_LATENESS": "90m", "CHUNK_ROWS": "10", "METRICS_PORT": "0"}
     given |= {"BROKERS": "one.example:9092, [::1]:9093", "KAFKA_SECURITY": "SASL_SSL", "KAFKA_MECHANISM": "PLAIN"}
     given |= {"KAFKA_USER": "risk", "KAFKA_PASSWORD": "p w", "KAFKA_CA_FILE": "ca.pem", "TOPIC_PREFIX": "shop1."}
-    given |= {"DB": "/data/risk.db", "STATE": "/data/state", "LOG_LEVEL": "debug"}
+    given |= {"DB": "/data/risk.db", "STATE": "/data/state", "RULES": "/data/rules", "LOG_LEVEL": "debug"}
     given |= {"REPORTER_HOST": "0.0.0.0", "REPORTER_PORT": "80", "REPORTER_TOKEN": "let me see"}
     assert read_settings({PREFIX + name: text for name, text in given.items()}) == Settings(
         label_delay=2,
@@ -58,6 +59,7 @@ def test_settings_come_from_the_mapping() -> None:
         kafka_ca_file=Path("ca.pem"),
         topic_prefix="shop1.",
         db=Path("/data/risk.db"),
+        rules=Path("/data/rules"),
         state=Path("/data/state"),
         metrics_host="127.0.0.1",
         metrics_port=0,

@@ -5,7 +5,7 @@ import sqlite3
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -277,3 +277,29 @@ def test_a_store_of_version_0_1_knows_where_a_partition_begins_only_by_the_log_s
         )
         [position] = store.positions()
         assert position.first_event_time == begins
+
+
+def test_an_older_store_learns_which_bundle_scored_from_when_by_its_flags(tmp_path: Path) -> None:
+    """As one that is rebuilt from the log has it, but for when it was stored."""
+    versions = {0: "aabbba", 1: "b"}
+    rows = [
+        flag(offset, NEW_YEAR + offset, partition=partition)._replace(bundle_version=version)
+        for partition, each in versions.items()
+        for offset, version in enumerate(each, 7)
+    ]
+    path = tmp_path / "risk.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("begin immediate")
+        migrate(Database(connection), 0, STEPS[:4])
+        for row in rows:
+            connection.execute(f"insert into risk_flags values ({', '.join('?' * len(row))})", row)
+        connection.execute("commit")
+    with open_store(tmp_path / "rebuilt.db") as rebuilt:
+        for partition in versions:
+            store_flags(rebuilt, [row for row in rows if row.source_partition == partition], partition=partition)
+        expected = rebuilt.bundle_starts()
+    with open_store(path) as store:
+        assert store.bundle_starts() == expected
+    assert [(start.partition, start.first_offset, start.version, start.stored_at) for start in expected] == [
+        (0, 7, "a", None), (0, 9, "b", None), (0, 12, "a", None), (1, 7, "b", None),
+    ]  # fmt: skip

@@ -48,7 +48,7 @@ def test_a_bundle_is_written_under_its_version_and_can_be_read(tmp_path: Path) -
     models.mkdir()
     assert write_bundle(models, version, contents)
     make_current(models, version)
-    assert names(models) == ["current", version]
+    assert names(models) == ["current", version, "promotions.ndjson"]
     assert read_bundle(models).manifest.version == version
 
 

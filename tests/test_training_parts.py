@@ -114,6 +114,24 @@ def test_a_row_without_a_label_neither_teaches_nor_judges() -> None:
     assert all((is_fraud[part.rows] >= 0).all() for part in parts)
 
 
+def test_days_without_a_label_are_no_quiet_days() -> None:
+    """They count in no figure per day; days with some labels do, and days without a transaction, too."""
+    matrix = history()
+    days, is_fraud = matrix.event_times // DAY, matrix.is_fraud.copy()
+    is_fraud[(days >= 71) & (days < 76)] = -1
+    is_fraud[np.flatnonzero(days == 80)[::2]] = -1
+    is_kept = days != 85
+    matrix = matrix._replace(is_fraud=is_fraud)
+    fit, validation, test = in_time(kept(matrix, is_kept))
+    assert (fit.days, validation.days, test.days) == (64, 13, 24)
+    assert np.array_equal(np.unique((days[is_kept])[validation.unlabelled]), [71, 72, 73, 74, 75, 80])
+    assert not len(test.unlabelled)
+
+
+def kept(matrix: Matrix, rows: np.ndarray) -> Matrix:
+    return made_matrix(matrix.event_times[rows], matrix.is_fraud[rows], matrix.labelled_at[rows])
+
+
 def test_rows_without_a_label_are_said_to_be_history_only(capsys: pytest.CaptureFixture[str]) -> None:
     matrix = history()
     is_fraud = matrix.is_fraud.copy()

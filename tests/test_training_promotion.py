@@ -19,7 +19,7 @@ from tests.evidence_cases import evaluation_of, thrown
 from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.promotion import make_current, why_not, why_not_unasked
-from trainer.report.wording import beside_in_use
+from trainer.report.wording import in_use_sentences
 
 
 def figures(champion: float | None, amount: float | None = None, fraud_share: float = 0.01) -> Evaluation:
@@ -84,12 +84,12 @@ def test_a_training_replaces_nothing_that_it_was_not_compared_with() -> None:
 
 
 def test_what_is_said_of_the_bundle_in_use_has_both_shares_and_the_interval() -> None:
-    (said, verdict) = beside_in_use(beside(-0.01, -0.021, 0.0), "EUR")
+    (said, verdict) = in_use_sentences(beside(-0.01, -0.021, 0.0), "EUR")
     assert "a difference of \N{MINUS SIGN}1.0 (\N{MINUS SIGN}2.1 to +0.0) points;" in said
     assert "at most 5.0 cases a day" in said
     assert verdict == "So it is worse by perhaps more than the margin of 2.0 % of the frauds."
-    assert beside_in_use(beside(0.01, -0.1, 0.1), "EUR")[1] == "So it caught no fewer of them."
-    caution = beside_in_use(replace(beside(0.01, -0.1, 0.1), caution="it knows them"), "EUR")[2]
+    assert in_use_sentences(beside(0.01, -0.1, 0.1), "EUR")[1] == "So it caught no fewer of them."
+    caution = in_use_sentences(replace(beside(0.01, -0.1, 0.1), caution="it knows them"), "EUR")[2]
     assert caution == "Not quite fair: it knows them."
 
 

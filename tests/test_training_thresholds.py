@@ -7,7 +7,16 @@ import pytest
 
 from evaluation.ranking import Predictions
 from risk.clock import DAY
+from tests.training_rows import made_matrix
 from trainer.calibrate import thresholds_of
+from trainer.evaluate import Sample, candidates_of, evaluate
+from trainer.families.parameters import read_parameters
+from trainer.fit import Served, Session
+from trainer.preprocess import learn
+from trainer.printing import Stages
+from trainer.report.page import model_card, page
+from trainer.splits import Part, parts_by_time, split_days
+from trainer.train_options import Plan
 
 COUNT, DAYS = 60, 5
 
@@ -32,7 +41,7 @@ def worked(predictions: Predictions, threshold: float) -> tuple[int, float]:
     """Alerts, and what is lost, transaction by transaction: an alert stops what its customer does that day after it."""
     alerted: set[tuple[int, int]] = set()
     lost = 0.0
-    for row in range(COUNT):
+    for row in range(len(predictions.scores)):
         day = (int(predictions.customers[row]), int(predictions.event_times[row]) // DAY)
         if predictions.scores[row] >= threshold:
             alerted.add(day)
@@ -66,6 +75,58 @@ def test_medium_begins_where_there_are_three_times_the_high_alerts(seed: int) ->
     assert thresholds.medium < thresholds.high
     assert worked(predictions, thresholds.medium)[0] <= 3 * alerts
     assert worked(predictions, max(lower))[0] > 3 * alerts
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_cap_counts_the_cases_of_what_has_no_label_too(seed: int) -> None:
+    """Which save nothing that is known, and take a review each."""
+    whole = small(seed)
+    is_labelled = whole.event_times >= 2 * DAY
+    labelled = Predictions(*(each[is_labelled] if isinstance(each, np.ndarray) else each for each in whole))
+    labelled = labelled._replace(days=DAYS - 2)
+    asked = {"review_cost": 0.1, "loss_rate": 1.0, "alerts_per_day": 3.0}
+    thresholds = thresholds_of(labelled, **asked, work=whole)
+    assert 0 < worked(whole, thresholds.high)[0] <= 3 * DAYS
+    allowed = [score for score in labelled.scores.tolist() if worked(whole, score)[0] <= 3 * DAYS]
+    best = min(worked_cost(labelled, score, 0.1) for score in allowed)
+    assert worked_cost(labelled, thresholds.high, 0.1) == pytest.approx(best)
+
+
+def test_a_training_keeps_the_cap_with_what_has_no_label_and_says_how_many_cases_there_are() -> None:
+    """Two of three transactions have no label; each customer has one, so a case is one transaction."""
+    count, days, cap = 6000, 60, 4.0
+    dice = np.random.default_rng(1)
+    times, amounts = np.arange(count) * (days * DAY // count), dice.exponential(50, count)
+    is_fraud = dice.random(count) < np.minimum(amounts / 400, 0.9)
+    known = np.where(np.arange(count) % 3 == 0, is_fraud, -1)
+    matrix = made_matrix(times, known, times + 1, amounts=amounts)
+    parts = parts_by_time(matrix, split_days(*matrix.days, 3), 3)
+    plan = Plan(("logistic",), read_parameters(None, ["logistic"]), "none", 0, 0.01, 1.0, cap, 1, resamples=20)
+    session = Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
+    (model,) = session.fit_all()
+    high = model.calibrated.thresholds.high
+
+    def cases_a_day(part: Part) -> float:
+        rows = np.concatenate([part.rows, part.unlabelled])
+        scores = model.calibrated.calibration.apply(
+            model.fit.raw_scores(session.matrix.prepared(session.preparation, rows))
+        )
+        return float((scores >= high).sum()) / part.days
+
+    assert cap / 2 < cases_a_day(parts.validation) <= cap
+    served = Served(session, model)
+    candidates = candidates_of(session, [model], model, served)
+    evaluation = evaluate(session, candidates, Sample(matrix, parts.test, None), with_measures=False).evaluation
+    assert evaluation.cases_per_day_of_all == pytest.approx(cases_a_day(parts.test))
+    assert evaluation.winner.money.alerts_per_day.value < cap / 2
+    said = f"figure here looks at them. With them the model raises {cases_a_day(parts.test):.1f} cases a day"
+    assert said in " ".join(page(evaluation, {}, []).split())
+    assert said in model_card(evaluation, {})
+
+
+def worked_cost(predictions: Predictions, threshold: float, review_cost: float) -> float:
+    alerts, lost = worked(predictions, threshold)
+    return alerts * review_cost + lost
 
 
 @pytest.mark.parametrize("changed", [{"is_fraud": np.zeros(COUNT, bool)}, {"amounts": np.full(COUNT, np.nan)}])

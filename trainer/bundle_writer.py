@@ -66,7 +66,7 @@ def manifest_of(
 ) -> Manifest:
     """With its version, still without the hashes of the files."""
     fit, features, settings = served.model.fit, served.session.features, train_options.settings
-    calibration, thresholds, _ = served.model.calibrated
+    calibration, thresholds, *_ = served.model.calibrated
     feature_set, times = session.matrix.feature_set, session.matrix.event_times
     fit_scores = calibration.apply(served.session.fit_scores(fit, HISTOGRAM_ROWS))
     manifest = Manifest(

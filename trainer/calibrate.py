@@ -43,16 +43,34 @@ class Calibrated(NamedTuple):
     calibration: Calibration
     thresholds: Thresholds
     validation: Predictions
+    work: Predictions | None  # validation with what has no label, where there is any
 
 
-def calibrate(matrix: Matrix, validation: Part, raw: Array, plan: Plan) -> Calibrated:
-    """`raw`: the scores of the validation rows."""
+def calibrate(matrix: Matrix, validation: Part, raw: Array, unlabelled: Array, plan: Plan) -> Calibrated:
+    """`raw`: the scores of the validation rows; `unlabelled`: those of the rows of these days without a label, which
+    are no evidence, and raise cases like any other."""
     calibration = calibration_of(raw, validation.is_fraud)
     predictions = predictions_of(matrix, validation, raw, calibration)
+    work = work_of(matrix, validation, raw, unlabelled, calibration)
     thresholds = thresholds_of(
-        predictions, review_cost=plan.review_cost, loss_rate=plan.loss_rate, alerts_per_day=plan.alerts_per_day
+        predictions,
+        review_cost=plan.review_cost,
+        loss_rate=plan.loss_rate,
+        alerts_per_day=plan.alerts_per_day,
+        work=work,
     )
-    return Calibrated(calibration, thresholds, predictions)
+    return Calibrated(calibration, thresholds, predictions, work)
+
+
+def work_of(matrix: Matrix, part: Part, raw: Array, unlabelled: Array, calibration: Calibration) -> Predictions | None:
+    """All transactions of the period, for the number of cases; None where all have a label."""
+    if part.period is None or not len(part.unlabelled):
+        return None
+    rows = np.concatenate([part.rows, part.unlabelled])
+    order = np.argsort(rows)
+    is_fraud = np.concatenate([part.is_fraud, np.zeros(len(part.unlabelled), bool)])
+    every = Part(rows[order], is_fraud[order], part.period.days, part.period)
+    return predictions_of(matrix, every, np.concatenate([raw, unlabelled])[order], calibration)
 
 
 def calibration_of(raw: Array, is_fraud: Array) -> Calibration:
@@ -125,13 +143,20 @@ MEDIUM_ALERTS = 3  # times the high ones
 
 
 def thresholds_of(
-    predictions: Predictions, *, review_cost: float, loss_rate: float, alerts_per_day: float | None
+    predictions: Predictions,
+    *,
+    review_cost: float,
+    loss_rate: float,
+    alerts_per_day: float | None,
+    work: Predictions | None = None,
 ) -> Thresholds:
     """High where it costs least on validation, medium where there are three times the alerts. Where no alert is within
     the cap, or worth its review, both lie where no score can be: just above the highest that validation saw, the next
     transaction might reach them."""
     accounting = Accounting(predictions, review_cost=review_cost, loss_rate=loss_rate)
-    high = accounting.best_threshold(alerts_per_day)
+    high = accounting.best_threshold(
+        alerts_per_day, None if work is None else Accounting(work, review_cost=review_cost, loss_rate=loss_rate)
+    )
     if not accounting.at(high).alerts:
         return Thresholds(NO_SCORE, NO_SCORE, review_cost, loss_rate, alerts_per_day)
     medium = accounting.threshold_for_alerts(MEDIUM_ALERTS * accounting.at(high).alerts)

@@ -14,6 +14,7 @@ COMMANDS = (
     Command("report", "make a bundle's report again, with cross-validation", "trainer.options"),
     Command("models", "list bundles, and which one is in use", "trainer.promotion"),
     Command("promote", "put another bundle in use", "trainer.promotion"),
+    Command("rules", "check rules beside the model, and put them in force", "trainer.rules.options"),
     Command("score", "score every row of a file, and write it again with scores", "trainer.score.options"),
     Command("backtest", "replay a file through the worker's pipeline", "trainer.backtest.options"),
     Command("compare", "say which of two bundles is better on a file, and how sure that is", "trainer.compare.options"),

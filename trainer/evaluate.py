@@ -1,17 +1,20 @@
 """Models and baselines on rows that nothing was learned from: their predictions, what they look at, their speed."""
 
 import time
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from evaluation.comparison import ModelPredictions, compare, paired
+from evaluation.comparison import Context, ModelPredictions, compare, paired
 from evaluation.contributions import ContributionSample
 from evaluation.money import scored
 from evaluation.ranking import Predictions, areas
 from evaluation.result import Costs, Evaluation, InUse
+from evaluation.segments import MOST, NOT_GIVEN, Grouping
 from risk.bundle import Bundle, LearnedCategory, LearnedNumber, Manifest
-from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES, EngineTerms, FeatureSet
+from risk.catalogue import ATTRIBUTE_PREFIX, HISTORY_FEATURES, LEDGER_FEATURES, EngineTerms, FeatureSet
 from risk.clock import DAY, day_of, to_date
 from risk.codes import Array
 from risk.errors import BundleError, EngineError, OptionError
@@ -19,10 +22,10 @@ from risk.learned_days import learned_days_of
 from risk.model import Model, model_of
 from risk.scorer import Preparation
 from risk.words import duration_in_words
-from trainer.calibrate import Calibrated, predictions_of
+from trainer.calibrate import Calibrated, predictions_of, work_of
 from trainer.families.family import Explaining, family_of
+from trainer.families.hybrid import HybridModel, joined
 from trainer.fit import FittedModel, Served, Session
-from trainer.groupings import context_of
 from trainer.matrix import Matrix
 from trainer.promotion import AMOUNT_ALONE
 from trainer.reproducible import one_thread
@@ -75,8 +78,11 @@ def candidates_of(session: Session, models: list[FittedModel], champion: FittedM
     medians = {each.name: each.median for each in session.features.learned if isinstance(each, LearnedNumber)}
     if "amount" in medians:
         usual = medians["amount"]
-        raw = _amount_odds(session.matrix, session.parts.validation, usual)
-        baselines.append(AmountAlone(usual, session.calibrate(raw)))
+        validation = session.parts.validation
+        raw, unlabelled = (
+            _amount_odds(session.matrix, rows, usual) for rows in (validation.rows, validation.unlabelled)
+        )
+        baselines.append(AmountAlone(usual, session.calibrate(raw, unlabelled)))
     else:
         absent.append("There is no baseline by amount alone, because no amount is known in the fit period.")
     columns = [column for column, name in enumerate(session.names) if name not in _PAST]
@@ -109,6 +115,9 @@ def evaluate(session: Session, candidates: Candidates, sample: Sample, *, with_m
             first_fit = _predicted(session, named, sample, values, with_measures=False)
         values = sample.matrix.prepared(serving.session.preparation, sample.part.rows)
     served = _predicted(serving.session, serving.model, sample, values, with_measures)
+    unlabelled = serving.session.unlabelled_scores(serving.model.fit, sample.matrix, sample.part)
+    calibration = serving.model.calibrated.calibration
+    served = served._replace(test_work=work_of(sample.matrix, sample.part, served.test.raw, unlabelled, calibration))
     if with_measures:
         with session.stages.stage("contributions"):
             found = contribution_sample(serving.session, serving.model, values, sample.part.is_fraud)
@@ -136,14 +145,14 @@ def _predicted(
     speed = None
     with session.stages.stage(f"test {model.name}"):
         if isinstance(model, AmountAlone):
-            raw = _amount_odds(sample.matrix, sample.part, model.usual)
+            raw = _amount_odds(sample.matrix, sample.part.rows, model.usual)
         else:
             raw = model.fit.raw_scores(values)
             if with_measures:
                 served, is_fraud = model.fit.model, sample.part.is_fraud
                 important = importances(served, session.names, values, is_fraud, session.plan.seed)
                 speed = milliseconds_per_1000_rows(served, values)
-    calibration, thresholds, validation = model.calibrated
+    calibration, thresholds, validation, work = model.calibrated
     return ModelPredictions(
         model.name,
         validation,
@@ -152,6 +161,7 @@ def _predicted(
         thresholds.medium,
         important,
         speed,
+        validation_work=work,
     )
 
 
@@ -227,15 +237,16 @@ def _why_unfair(manifest: Manifest, test: Predictions) -> str | None:
     )
 
 
-def _amount_odds(matrix: Matrix, part: Part, usual: float) -> Array:
+def _amount_odds(matrix: Matrix, rows: Array, usual: float) -> Array:
     """Amounts as raw scores: in (0, 1), in the same order; a missing amount is the smallest."""
-    amounts = np.nan_to_num(matrix.number("amount")[part.rows])
+    amounts = np.nan_to_num(matrix.number("amount")[rows])
     odds: Array = amounts / (amounts + max(usual, 1e-9))
     return odds
 
 
 IMPORTANT = 12
 PERMUTED_ROWS = 15_000  # of each class
+STRANGENESS = "how strange the detector {} finds the transaction beside those it learned from"
 EXPLAINED_ROWS = 250  # of each class; exact contributions of a row take about as long as its score a thousand times
 TIMED_ROWS = 20_000
 TIMED_BATCH = 500
@@ -282,18 +293,23 @@ def contribution_sample(
     if not isinstance(family, Explaining):
         return None
     rows = np.sort(np.concatenate([_thinned(np.flatnonzero(each)) for each in (is_fraud, ~is_fraud)]))
-    with one_thread():
-        contributions = family.contributions(model.fit.estimator, values[rows])
+    names, shown, estimator = session.names, values[rows], model.fit.estimator
     feature_set = session.matrix.feature_set
+    meanings = {feature.name: feature.meaning for feature in (*feature_set.numbers, *feature_set.categories)}
+    with one_thread():
+        contributions = family.contributions(estimator, shown)
+    if isinstance(estimator, HybridModel):
+        names, shown = (*names, *estimator.detectors), joined(estimator.detectors, shown)
+        meanings |= {kind: STRANGENESS.format(kind) for kind in estimator.detectors}
     return ContributionSample(
-        names=session.names,
-        meanings={feature.name: feature.meaning for feature in (*feature_set.numbers, *feature_set.categories)},
+        names=names,
+        meanings=meanings,
         words={
             one.name: ("(not given)", "(not seen in training)", *one.vocabulary)
             for one in session.features.learned
             if isinstance(one, LearnedCategory)
         },
-        values=values[rows],
+        values=shown,
         contributions=contributions,
         is_fraud=is_fraud[rows],
     )
@@ -304,9 +320,77 @@ def _thinned(rows: Array) -> Array:
 
 
 def milliseconds_per_1000_rows(model: Model, values: Array) -> float:
-    """In batches as a worker's, one thread."""
+    """In batches as a worker's, one thread; of the processor's time, for what runs beside is not the model's."""
     values = values[:TIMED_ROWS]
-    began = time.perf_counter()
+    began = time.process_time()
     for first in range(0, len(values), TIMED_BATCH):
         model.raw_scores(values[first : first + TIMED_BATCH])
-    return (time.perf_counter() - began) / len(values) * 1e6
+    return (time.process_time() - began) / len(values) * 1e6
+
+
+# By what the rows that are judged are divided, and which rows of the same days cannot be judged.
+BANDS = (0.2, 0.4, 0.6, 0.8, 0.95)  # of the amounts judged; the highest are worth a band of their own
+MOST_NUMBERS = 6  # attributes that are numbers; a file may have hundreds
+NEW_AND_KNOWN = "earlier transactions of the customer in 30 days"
+KNOWN_FROM = (1, 5, 20)
+
+
+def context_of(matrix: Matrix, part: Part) -> Context:
+    unlabelled = matrix.event_times[part.unlabelled]
+    return Context(tuple(_groupings(matrix, part.rows)), unlabelled, is_random=part.period is None)
+
+
+def _groupings(matrix: Matrix, rows: Array) -> Iterator[Grouping]:
+    numbers = [feature.name for feature in matrix.feature_set.numbers]
+    for name, column in matrix.sensitive.items():
+        learned = name in matrix.categories or ATTRIBUTE_PREFIX + name in (*matrix.categories, *numbers)
+        yield _of_people(name, column.words, column.codes[rows])._replace(is_sensitive=True, is_learned_from=learned)
+    for name, column in matrix.categories.items():
+        if name.removeprefix(ATTRIBUTE_PREFIX) in matrix.sensitive:
+            continue
+        yield Grouping(_plain(name), column.words, column.codes[rows])
+    if "customer_count_30d" in numbers:
+        words = ("none: new, or long away", "1 to 4", "5 to 19", "20 or more")
+        yield _bands(NEW_AND_KNOWN, matrix.number("customer_count_30d")[rows], KNOWN_FROM, words)
+    attributes = [name for name in numbers if name.startswith(ATTRIBUTE_PREFIX)]
+    others = [name for name in attributes if name.removeprefix(ATTRIBUTE_PREFIX) not in matrix.sensitive]
+    for name in ("amount", *others[:MOST_NUMBERS]):
+        values = matrix.number(name)[rows]
+        if not np.isnan(values).all():
+            yield _in_bands(_plain(name), values)
+
+
+def _of_people(name: str, words: tuple[str, ...], codes: Array) -> Grouping:
+    """In bands, where its words are many numbers, such as an age."""
+    if len(words) <= MOST:
+        return Grouping(_plain(name), words, codes)
+    try:
+        numbers = np.array([*map(float, words), np.nan])
+    except ValueError:
+        return Grouping(_plain(name), words, codes)
+    return _in_bands(_plain(name), numbers[codes])
+
+
+def _in_bands(name: str, values: Array) -> Grouping:
+    known = values[~np.isnan(values)]
+    edges = np.unique([_two_digits(edge) for edge in np.quantile(known, BANDS)]).tolist() if len(known) else [0.0]
+    return _bands(name, values, edges, _words(edges))
+
+
+def _bands(name: str, values: Array, edges: Sequence[float], words: tuple[str, ...]) -> Grouping:
+    codes = np.searchsorted(edges, values, side="right")
+    return Grouping(name, words, np.where(np.isnan(values), NOT_GIVEN, codes), is_in_order=True)
+
+
+def _words(edges: Sequence[float]) -> tuple[str, ...]:
+    said = [f"{edge:,.0f}" if edge.is_integer() else f"{edge:g}" for edge in edges]
+    between = [f"{low} to below {high}" for low, high in pairwise(said)]
+    return (f"below {said[0]}", *between, f"{said[-1]} or more")
+
+
+def _two_digits(value: float) -> float:
+    return float(f"{value:.2g}")
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix(ATTRIBUTE_PREFIX).replace("_", " ")

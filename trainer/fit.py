@@ -107,11 +107,18 @@ class Session:
         return [self.calibrated(fit.family, fit) for fit in fits]
 
     def calibrated(self, name: str, fit: Fit) -> FittedModel:
-        return FittedModel(name, fit, self.calibrate(fit.raw))
+        return FittedModel(
+            name, fit, self.calibrate(fit.raw, self.unlabelled_scores(fit, self.matrix, self.parts.validation))
+        )
 
-    def calibrate(self, raw: Array) -> Calibrated:
+    def calibrate(self, raw: Array, unlabelled: Array) -> Calibrated:
         """Raw scores of validation: what they mean, and where the levels begin."""
-        return calibrate(self.matrix, self.parts.validation, raw, self.plan)
+        return calibrate(self.matrix, self.parts.validation, raw, unlabelled, self.plan)
+
+    def unlabelled_scores(self, fit: Fit, matrix: Matrix, part: Part) -> Array:
+        """Raw scores of what has no label on its days."""
+        rows = part.unlabelled
+        return fit.raw_scores(matrix.prepared(self.preparation, rows)) if len(rows) else np.empty(0)
 
     def fit_scores(self, fit: Fit, most: int) -> Array:
         """Raw scores of the fit rows, evenly thinned to so many."""

@@ -32,7 +32,7 @@ from trainer.replay import (
     warn_of_left_out,
     warn_of_unlabelled_days,
 )
-from trainer.splits import Part, Period, check_labels, check_rows, true_frauds
+from trainer.splits import Part, Period, check_labels, check_rows, part_of, true_frauds
 from trainer.train_options import TrainOptions
 
 # What a feature set lacks where times mean nothing.
@@ -186,7 +186,7 @@ def read_external(file: Opened) -> External:
     rows = np.flatnonzero(matrix.is_fraud >= 0)
     first, last = matrix.days
     period = Period(first, last + 1)
-    part = Part(rows, true_frauds(matrix, rows), period.days, period)
+    part = part_of(matrix, true_frauds(matrix, rows), period)
     say(f"            {period}: {len(rows):,} transactions, {int(part.is_fraud.sum()):,} frauds")
     file.check_unchanged()
     return External(path, file.stamp.sha256, matrix, part, truth_of(truth, matrix, part))

@@ -17,12 +17,14 @@ import pyarrow.parquet as pq
 from risk.bundle import Bundle, read_bundle
 from risk.engine import Verdict
 from risk.errors import DatasetError
+from risk.rules.rule_set import RuleSet
+from risk.rules.rule_set import rules_in_force as read_rules
 from trainer.backtest.checks import opened
 from trainer.passage import Lane, batches
 from trainer.score.results import chunks, scored
-from trainer.score.scored_file import NEW_COLUMNS, check_names, new_columns, scored_rows, warn_of_lost_columns
+from trainer.score.scored_file import check_names, new_columns, new_names, scored_rows, warn_of_lost_columns
 
-__all__ = ["Bundle", "explain", "read_bundle", "score_file", "score_frame"]
+__all__ = ["Bundle", "RuleSet", "explain", "read_bundle", "read_rules", "score_file", "score_frame"]
 
 Frame = TypeVar("Frame", pd.DataFrame, pa.Table)
 NAME = "frame.parquet"  # in messages, where there is no file
@@ -36,12 +38,13 @@ def score_file(
     labels: Path | str | None = None,
     without_labels: bool = False,
     prefix: str = "",
+    rules: RuleSet | None = None,
 ) -> pd.DataFrame:
     """Every row of a file, in its order, with the columns of `trainer score` behind its own."""
     ready = opened(Path(file), [bundle], _path(columns), _path(labels), without_labels=without_labels)
-    check_names(ready.dataset, prefix)
+    check_names(ready.dataset, prefix, has_rules=rules is not None)
     warn_of_lost_columns(ready.dataset)
-    with scored(ready, bundle, _nobody) as results:
+    with scored(ready, bundle, _nobody, rules) as results:
         return scored_rows(ready.dataset.source, results, prefix).to_pandas()
 
 
@@ -53,15 +56,16 @@ def score_frame(
     labels: Path | str | None = None,
     without_labels: bool = False,
     prefix: str = "",
+    rules: RuleSet | None = None,
 ) -> Frame:
     """The frame with the columns of `trainer score`; its own stay as they are."""
     with tempfile.TemporaryDirectory() as folder:
         path = _written(frame, Path(folder))
         ready = opened(path, [bundle], _path(columns), _path(labels), without_labels=without_labels)
-        check_names(ready.dataset, prefix)
-        with scored(ready, bundle, _nobody) as results:
+        check_names(ready.dataset, prefix, has_rules=rules is not None)
+        with scored(ready, bundle, _nobody, rules) as results:
             new = new_columns(results, np.arange(len(frame)))
-    named = {prefix + name: column for name, column in zip(NEW_COLUMNS.names, new, strict=True)}
+    named = {prefix + name: column for name, column in zip(new_names(has_rules=rules is not None), new, strict=True)}
     if isinstance(frame, pd.DataFrame):
         return frame.assign(**{name: column.to_pandas().to_numpy() for name, column in named.items()})
     for name, column in named.items():

@@ -1,9 +1,10 @@
 """A file through the pipelines of bundles, steps side by side: what `backtest` counts and `score` writes."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -11,13 +12,18 @@ from risk.block import Block, LabelBlock
 from risk.bundle import Bundle
 from risk.codec import encode_transaction
 from risk.dataset import Rows
-from risk.decision import Scored
+from risk.decision import Scored, with_rules
 from risk.diagnosis import MAX_BYTES
 from risk.engine import FeatureBlock
 from risk.events import Reason
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
+from risk.rules.compiled import compiled_for
+from risk.rules.rule_set import RuleSet
+from risk.schedule import InForce
 from trainer.ahead import ahead
+
+T = TypeVar("T")
 
 # Rows that are scored at once: any other number would give the same bits, and fewer cost more each.
 BATCH = 4096
@@ -44,7 +50,7 @@ class Batch(NamedTuple):
 
 
 class ScoredBatch(NamedTuple):
-    """A batch of a chunk, and its scores by each bundle."""
+    """A batch of a chunk, and its scores by each bundle, and by each rule set beside it."""
 
     batch: Batch
     scored: list[Scored]
@@ -53,10 +59,13 @@ class ScoredBatch(NamedTuple):
 class Lane:
     """One bundle's pipeline, with a merchant ledger of what came by."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, rules: RuleSet | None = None, beside: Sequence[RuleSet] = ()) -> None:
+        """`beside`: other rule sets that decide on the same scores."""
         self.manifest = bundle.manifest
         self._days = SeenDays(self.manifest.terms.ledger_terms)
-        self._pipeline = Pipeline(bundle, self._days)
+        compiled = None if rules is None else compiled_for(rules, self.manifest)
+        self._pipeline = Pipeline(bundle, self._days, rules=compiled)
+        self._beside = [compiled_for(other, self.manifest) for other in beside]
 
     def forget_old_days(self) -> None:
         """A file is one partition, so nothing older can come."""
@@ -70,9 +79,14 @@ class Lane:
         """Batch after batch. The engine is nobody else's, so the next batch may come while this one is scored."""
         return self._pipeline.features(batch.block)
 
-    def decide(self, features: FeatureBlock) -> Scored:
-        """In any thread."""
-        return self._pipeline.decide(features)
+    def decide(self, features: FeatureBlock, block: Block) -> list[Scored]:
+        """By each rule set; in any thread."""
+        scored = self._pipeline.decide(features, block)
+        return [scored, *(with_rules(scored, features, block, other) for other in self._beside)]
+
+    def begin(self, batch: Batch) -> Callable[[], list[Scored]]:
+        """Batch after batch. What is left to do, in any thread."""
+        return partial(self.decide, self.features(batch), batch.block)
 
     def explain(self, features: FeatureBlock, chosen: np.ndarray) -> list[tuple[Reason, ...]]:
         """Of these scored rows of a batch (bool for each row), whatever their level is."""
@@ -81,6 +95,46 @@ class Lane:
         kept = chosen[prepared.rows]
         values = prepared.values[kept]
         return scorer.explain(features, prepared.rows[kept], values, scorer.scores(values))
+
+
+class ScheduledLane(Lane):
+    """Several bundles on one engine, each row scored by the one that was in force."""
+
+    def __init__(self, bundles: Sequence[Bundle], in_force: InForce) -> None:
+        """`bundles`: those of the schedule's versions, in their order."""
+        # An engine follows the ledger from its beginning or not at all.
+        first = max(bundles, key=lambda bundle: bundle.manifest.feature_set.has_ledger)
+        super().__init__(first)
+        shared = self._pipeline.engine
+        self._pipelines = [Pipeline(bundle, None, shared) for bundle in bundles]
+        self._in_force = in_force
+
+    def begin(self, batch: Batch) -> Callable[[], list[Scored]]:
+        return partial(self._in_turns, self.features(batch), batch.block, self._in_force.of(batch.block))
+
+    def _in_turns(self, features: FeatureBlock, block: Block, numbers: np.ndarray) -> list[Scored]:
+        by_number: dict[int, Scored] = {
+            number: self._pipelines[number].decide(features, block) for number in set(numbers.tolist())
+        }
+        one = next(iter(by_number.values()))
+        if len(by_number) == 1:
+            return [one]
+        each = [by_number[number] for number in numbers[one.rows].tolist()]
+
+        def of(column: Callable[[Scored], list[T]]) -> list[T]:
+            return [column(scored)[place] for place, scored in enumerate(each)]
+
+        return [
+            Scored(
+                one.verdicts,
+                one.rows,
+                of(lambda scored: scored.scores),
+                of(lambda scored: scored.levels),
+                of(lambda scored: scored.reasons),
+                of(lambda scored: scored.imputed),
+                of(lambda scored: scored.ledger_days),
+            )
+        ]
 
 
 @contextmanager
@@ -92,15 +146,16 @@ def passed(chunks: Generator[Chunk, None, None], lanes: Sequence[Lane]) -> Itera
         ahead(chunks, at_most=1) as read,
         ahead(_steps(read, lanes, scoring), at_most=BATCHES_AHEAD) as steps,
     ):
-        yield (
-            step if isinstance(step, Chunk) else ScoredBatch(step.batch, [one.result() for one in step.scored])
-            for step in steps
-        )
+        yield (step if isinstance(step, Chunk) else _result_of(step) for step in steps)
 
 
 class _Step(NamedTuple):
     batch: Batch
-    scored: list[Future[Scored]]
+    scored: list[Future[list[Scored]]]
+
+
+def _result_of(step: _Step) -> ScoredBatch:
+    return ScoredBatch(step.batch, [scored for one in step.scored for scored in one.result()])
 
 
 def _steps(chunks: Iterator[Chunk], lanes: Sequence[Lane], scoring: Executor) -> Generator[_Step | Chunk, None, None]:
@@ -109,8 +164,7 @@ def _steps(chunks: Iterator[Chunk], lanes: Sequence[Lane], scoring: Executor) ->
         for lane in lanes:
             lane.learn(chunk.labels)
         for batch in batches(chunk.rows):
-            each = [(lane, lane.features(batch)) for lane in lanes]
-            yield _Step(batch, [scoring.submit(lane.decide, features) for lane, features in each])
+            yield _Step(batch, [scoring.submit(lane.begin(batch)) for lane in lanes])
         for lane in lanes:
             lane.forget_old_days()
         yield chunk

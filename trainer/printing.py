@@ -10,7 +10,7 @@ from console.terminal import Advance, err, progress, say, say_table, warn
 from evaluation.result import Evaluation, Figure, Trial
 from risk.bundle import Manifest
 from trainer.matrix import Matrix
-from trainer.report.wording import FLAGS_NOTHING, beside_in_use, caution, setting
+from trainer.report.wording import FLAGS_NOTHING, caution, in_use_sentences, setting
 from trainer.splits import Parts, refit_part
 from trainer.train_options import TrainOptions
 
@@ -61,7 +61,7 @@ def say_end(train_options: TrainOptions, manifest: Manifest, evaluation: Evaluat
     note = "" if was_written else " (was there already, checked and left as it is)"
     say(f"bundle      {folder}{note}")
     say(f"report      {train_options.reports / manifest.version / 'report.html'}")
-    for sentence in () if evaluation.in_use is None else beside_in_use(evaluation.in_use, manifest.currency):
+    for sentence in () if evaluation.in_use is None else in_use_sentences(evaluation.in_use, manifest.currency):
         say(sentence)
     doubt = caution(evaluation)
     if doubt is not None:

@@ -2,12 +2,15 @@
 
 import argparse
 import os
+import time
 from pathlib import Path
+from typing import Literal
 
 import msgspec
+from msgspec import Struct
 
 from console.help import epilog
-from console.output import replaced, synced
+from console.output import replaced, synced, writing
 from console.terminal import complain, notice, say, say_table, warn
 from evaluation.result import Evaluation, ModelEvaluation
 from risk.bundle import (
@@ -19,12 +22,14 @@ from risk.bundle import (
     Manifest,
     bundle_of_version,
     current_bundle,
+    needs_a_restart,
 )
-from risk.clock import to_date
+from risk.clock import to_date, to_text
 from risk.errors import BundleError, OptionError
 from risk.learned_days import days_of, learned_days_of
 from trainer.options import add_models
 
+RECORD = "promotions.ndjson"
 AMOUNT_ALONE = "amount alone"  # the baseline that every champion must beat
 # Figures of different tests say nothing about which model is better, so the test stands beside them.
 TITLES = ("", "version", "transactions", "fitted on", "tested on", "avg precision", "ROC-AUC", "medium", "high")
@@ -47,12 +52,17 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         description="Make a bundle the current one, after it was read and checked.",
         epilog=epilog(
             "python -m trainer promote lightgbm-1a2b3c4d",
-            notes="Workers take it at their next start. What its test speaks against is refused without --force.",
+            "python -m trainer promote --back",
+            notes="Workers that run notice it within two seconds and go on with it; `python -m scorer status` says so. "
+            "What its test speaks against is refused without --force. promotions.ndjson, beside the bundles, remembers "
+            "every promotion.",
             done="it is in use",
             failed="the one that was in use still is; the last line says why",
         ),
     )
-    promotion.add_argument("version", metavar="VERSION", help="as models lists it")
+    which = promotion.add_mutually_exclusive_group(required=True)
+    which.add_argument("version", metavar="VERSION", nargs="?", help="as models lists it")
+    which.add_argument("--back", action="store_true", help="the one that was in use before, whatever its test says")
     promotion.add_argument("--force", action="store_true", help="even if its evaluation speaks against it")
     add_models(promotion)
     promotion.set_defaults(run=run_promote)
@@ -91,29 +101,95 @@ def run_models(options: argparse.Namespace) -> int:
 
 
 def run_promote(options: argparse.Namespace) -> int:
-    bundle = bundle_in_use(options.models, is_said=True)
+    models: Path = options.models
+    bundle = bundle_in_use(models, is_said=True)
     before = None if bundle is None else bundle.manifest.version
-    manifest = named_bundle(options.models, options.version).manifest
+    manifest = named_bundle(models, before_that(models) if options.back else options.version).manifest
     version, evaluation = manifest.version, evaluation_of(manifest)
-    other = before if before != version else None
-    against = None if evaluation is None else why_not(evaluation, other)
-    if against is not None and not options.force:
+    if version == before:
+        say(f"{version} is in use already")
+        return 0
+    against = None if evaluation is None else why_not(evaluation, before)
+    is_asked_for = options.force or options.back
+    if against is not None and not is_asked_for:
         raise OptionError(f"VERSION: got {version}, expected a bundle that its evaluation does not speak against: "
                           f"{against}. --force puts it in use all the same")  # fmt: skip
     if against is not None:
-        warn(f"{version} is put in use against its evaluation, because of --force: {against}")
-    if other is not None and not _is_compared(evaluation, other):
-        notice(f"{version} was never compared with {other}, which was in use until now")
-    make_current(options.models, version)
-    say(f"{version} is in use now" + (f"; before: {before}" if other else ""))
+        how = "--back" if options.back else "--force"
+        warn(f"{version} is put in use against its evaluation, because of {how}: {against}")
+    if before is not None and not _is_compared(evaluation, before):
+        notice(f"{version} was never compared with {before}, which was in use until now")
+    restart = None if bundle is None else needs_a_restart(manifest, bundle.manifest)
+    if restart is not None:
+        warn(
+            f"workers that run with {before} go on with it until they are stopped, all of them, and started: {restart}"
+        )
+    make_current(models, version, by="back" if options.back else "promote", forced=options.force, against=against)
+    say(f"{version} is in use now" + (f"; before: {before}" if before else ""))
     return 0
 
 
-def make_current(models: Path, version: str) -> None:
+class Promotion(Struct, frozen=True, omit_defaults=True):
+    """A line of the record: what came into use when, and what spoke against it."""
+
+    at: str
+    version: str
+    before: str | None
+    by: Literal["promote", "back", "train"]
+    forced: bool = False
+    against: str | None = None
+
+
+def make_current(
+    models: Path,
+    version: str,
+    *,
+    by: Literal["promote", "back", "train"] = "promote",
+    forced: bool = False,
+    against: str | None = None,
+) -> None:
+    """The record comes first: there is nothing in use that it does not know of."""
+    try:
+        before = current_version(models)
+    except BundleError:
+        before = None
+    at = to_text(int(time.time() * 1000))
+    _append(models / RECORD, Promotion(at, version, before, by, forced, against))
     with replaced(models / CURRENT) as (temporary,):
         temporary.write_text(f"{version}\n")
         synced(temporary)
     synced(models)
+
+
+def _append(path: Path, promotion: Promotion) -> None:
+    """In one write, so that two at once do not mix. A line that a crash cut off ends where the next one begins."""
+    with writing(path), path.open("ab+") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        begin = b"" if file.read() in (b"", b"\n") else b"\n"
+        file.write(begin + msgspec.json.encode(promotion) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def before_that(models: Path) -> str:
+    """The version that was in use before the one that is, by the record of promotions."""
+    current, path = current_version(models), models / RECORD
+    found: str | None = None
+    for number, line in enumerate(path.read_bytes().splitlines() if path.is_file() else (), 1):
+        try:
+            promotion = msgspec.json.decode(line, type=Promotion)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            notice(f"{path}, line {number}: cannot be read ({error}), expected a promotion; it is passed over")
+            continue
+        if promotion.version == current:
+            found = promotion.before
+    if found is None:
+        raise OptionError(
+            f"--back: got {path}, which knows of nothing that was in use before {current or 'now'}, expected a "
+            "promotion in its place; name a VERSION, as models lists them"
+        )
+    return found
 
 
 def current_version(models: Path) -> str | None:

@@ -236,8 +236,9 @@ class Part(NamedTuple):
 
     rows: Array
     is_fraud: Array  # bool: as it was known then; in the test the truth
-    days: int  # of the period, for figures per day
+    days: int  # that something is known of, for figures per day
     period: Period | None  # None where rows were drawn at random
+    unlabelled: Array = np.empty(0, np.int64)  # rows of the period of which nobody knows whether they were frauds
 
 
 class Parts(NamedTuple):
@@ -249,12 +250,12 @@ class Parts(NamedTuple):
 def parts_by_time(matrix: Matrix, periods: Periods, delay: int) -> Parts:
     """Validation knows what was known when the test starts. Fit knows what was known when validation starts, or where
     no whole label delay lies between them, when the test starts: without labels nothing could be learned."""
-    fit, validation, tested = (_labelled(matrix, _rows_of(matrix, period)) for period in periods)
+    fit, validation, tested = (_labelled(matrix, _rows_of(matrix, period))[0] for period in periods)
     fitted_on = periods.validation.first_ms if has_whole_gap(periods, delay) else periods.test.first_ms
     return Parts(
-        _part(fit, known_frauds(matrix, fit, fitted_on), periods.fit),
-        _part(validation, known_frauds(matrix, validation, periods.test.first_ms), periods.validation),
-        _part(tested, true_frauds(matrix, tested), periods.test),
+        part_of(matrix, known_frauds(matrix, fit, fitted_on), periods.fit),
+        part_of(matrix, known_frauds(matrix, validation, periods.test.first_ms), periods.validation),
+        part_of(matrix, true_frauds(matrix, tested), periods.test),
     )
 
 
@@ -265,13 +266,13 @@ def refit_part(matrix: Matrix, parts: Parts) -> Part:
         rows = np.sort(np.concatenate([parts.fit.rows, parts.validation.rows]))
         return Part(rows, known_frauds(matrix, rows, None), parts.fit.days + parts.validation.days, None)
     period = Period(min(fit.first, validation.first), max(fit.until, validation.until))
-    rows = _labelled(matrix, _rows_of(matrix, period))
-    return _part(rows, known_frauds(matrix, rows, test.first_ms), period)
+    rows, _ = _labelled(matrix, _rows_of(matrix, period))
+    return part_of(matrix, known_frauds(matrix, rows, test.first_ms), period)
 
 
 def parts_at_random(matrix: Matrix, seed: int) -> Parts:
     """For data whose times mean nothing: shares of the rows, with as many frauds in each as in all."""
-    rows = _labelled(matrix, np.arange(matrix.row_count))
+    rows, _ = _labelled(matrix, np.arange(matrix.row_count))
     dice = np.random.default_rng(seed)
     place = np.empty(len(rows))
     frauds = true_frauds(matrix, rows)
@@ -320,13 +321,18 @@ def _rows_of(matrix: Matrix, period: Period) -> Array:
     return np.flatnonzero((matrix.event_times >= period.first_ms) & (matrix.event_times < period.until_ms))
 
 
-def _labelled(matrix: Matrix, rows: Array) -> Array:
-    """Where it is not known whether a row was a fraud it can neither teach nor judge."""
-    return rows[matrix.is_fraud[rows] >= 0]
+def _labelled(matrix: Matrix, rows: Array) -> tuple[Array, Array]:
+    """And the others: where it is not known whether a row was a fraud it can neither teach nor judge."""
+    is_labelled = matrix.is_fraud[rows] >= 0
+    return rows[is_labelled], rows[~is_labelled]
 
 
-def _part(rows: Array, is_fraud: Array, period: Period) -> Part:
-    return Part(rows, is_fraud, period.days, period)
+def part_of(matrix: Matrix, is_fraud: Array, period: Period) -> Part:
+    """`is_fraud`: of the labelled rows of the period. A day that has transactions and not one label is no quiet day: it
+    counts in no figure per day."""
+    rows, unlabelled = _labelled(matrix, _rows_of(matrix, period))
+    silent = np.setdiff1d(matrix.event_times[unlabelled] // DAY, matrix.event_times[rows] // DAY)
+    return Part(rows, is_fraud, max(period.days - len(silent), 1), period, unlabelled)
 
 
 def _thinned(span: int, rows: Array, all_rows: Array) -> int:

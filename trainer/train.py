@@ -198,6 +198,6 @@ def _promote(train_options: TrainOptions, version: str, evaluation: Evaluation) 
     elif not train_options.may_promote:
         say(f"not in use  {how}` puts it in use")
     else:
-        make_current(train_options.models, version)
+        make_current(train_options.models, version, by="train")
         say(f"in use      {version} is the current one of {train_options.models} now"
             + (f"; before: {before}" if before not in (None, version) else ""))  # fmt: skip

@@ -21,7 +21,8 @@ from risk.store import Outputs, open_store
 from risk.topics import group_of, topics_of
 from scorer.log.decoding import MOST_IN_A_CHUNK, Place, transaction_reader
 from scorer.log.outputs import messages_of, outgoing
-from scorer.worker.process import collect_less, warm_up
+from scorer.worker.process import collect_less
+from scorer.worker.swap import ready_to_score
 
 NOTHING = Outputs(0, 0, 0)
 
@@ -32,7 +33,7 @@ async def run(settings: Settings, folder: Path) -> None:
     options = client_options(connection_of(settings))
     days = SeenDays(manifest.terms.ledger_terms)
     pipeline, read = Pipeline(bundle, days), transaction_reader(manifest.max_ahead_ms)
-    warm_up(bundle)
+    ready_to_score(bundle)
     store = open_store(settings.db)
     consumer = AIOKafkaConsumer(
         topics.transactions,

@@ -23,7 +23,8 @@ from risk.pipeline import Pipeline
 from risk.store import Outputs, open_store
 from scorer.log.decoding import MOST_IN_A_CHUNK, Place, transaction_reader
 from scorer.log.outputs import outgoing
-from scorer.worker.process import collect_less, warm_up
+from scorer.worker.process import collect_less
+from scorer.worker.swap import ready_to_score
 
 MOST_ROWS = 200_000
 PLACE = Place("transactions", 0)
@@ -54,7 +55,7 @@ def cpu_of_steps(history: History) -> dict[str, float]:
     manifest, clock = bundle.manifest, Clock()
     read = transaction_reader(manifest.max_ahead_ms)
     apart, whole = _pipeline(bundle), _pipeline(bundle)
-    warm_up(bundle)
+    ready_to_score(bundle)
     collect_less()
     with TemporaryDirectory() as folder, open_store(Path(folder) / "risk.db") as store:
         owner = store.take_over(PLACE.topic, 0, first_offset=0).owner

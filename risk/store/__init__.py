@@ -6,6 +6,7 @@ One object is used by one thread. Which database stands behind it is decided her
 from risk.store.protocol import CommitStore, Store, StoreToReport
 from risk.store.pruning import Pruned, prune
 from risk.store.rows import (
+    BundleStart,
     FlagColumns,
     FlagRow,
     JudgedFlag,
@@ -13,6 +14,7 @@ from risk.store.rows import (
     Outputs,
     Owner,
     Position,
+    RefusedBundle,
     RowValues,
     StoredBundle,
     TakenOver,
@@ -23,6 +25,7 @@ from risk.store.sqlite.restoring import restore_store
 from risk.store.sqlite.store import SqliteStore
 
 __all__ = [
+    "BundleStart",
     "CommitStore",
     "FlagColumns",
     "FlagRow",
@@ -32,6 +35,7 @@ __all__ = [
     "Owner",
     "Position",
     "Pruned",
+    "RefusedBundle",
     "RowValues",
     "SqliteStore",
     "Store",

@@ -14,6 +14,7 @@ from risk.events import Label
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.store.rows import (
+    BundleStart,
     FlagColumns,
     FlagRow,
     JudgedFlag,
@@ -23,6 +24,7 @@ from risk.store.rows import (
     Outputs,
     Owner,
     Position,
+    RefusedBundle,
     Removed,
     RowValues,
     StoredBundle,
@@ -51,10 +53,12 @@ class CommitStore(Protocol):
         newest_event_time: int | None,
         outputs: Outputs,
         rows: Sequence[RowValues],
+        stored_at: int | None = None,
     ) -> None:
         """Guarded: the rows of a batch, the offset after it, and what is known of the outputs. A row that is there
         already is a StoreError. The first row that a partition ever has gives its first event time, which then
-        stays."""
+        stays. Where a row names another bundle than the one before it, that is where its bundle starts; `stored_at`,
+        the wall clock's time, is remembered with that."""
 
     def commit_labels(
         self,
@@ -165,6 +169,19 @@ class OriginStore(Protocol):
 
     def newest_bundles(self) -> dict[int, str]:
         """The version that the newest flag of each partition names: what scores now."""
+
+    def bundle_starts(self) -> list[BundleStart]:
+        """In the order of partitions and offsets. They stay when flags are removed."""
+
+    def refuse_bundle(self, refused: RefusedBundle) -> None:
+        """In place of what this owner refused before. What others refused stays for as long as they have a
+        partition."""
+
+    def refuse_no_bundle(self, owner: str) -> None:
+        """It goes on with what it is told."""
+
+    def refused_bundles(self) -> list[RefusedBundle]:
+        """Of those that have a partition, in the order of owners."""
 
 
 class RoomStore(Protocol):

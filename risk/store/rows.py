@@ -87,6 +87,26 @@ class StoredBundle(NamedTuple):
     manifest: str
 
 
+class BundleStart(NamedTuple):
+    """Where a bundle began to score a partition: its first transaction there, since another one had scored. The wall
+    clock's time of the commit is None where nobody told it, as before stores knew of this."""
+
+    partition: int
+    first_offset: int
+    version: str
+    event_time: int
+    stored_at: int | None
+
+
+class RefusedBundle(NamedTuple):
+    """What a worker was told to go on with and did not, and why; it goes on with what it had."""
+
+    owner: str
+    refused: str  # the version, or what stood in its place
+    reason: str
+    refused_at: int
+
+
 class KnownLedger(NamedTuple):
     terms: LedgerTerms
     begun: int | None  # the first day with transactions

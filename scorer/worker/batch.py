@@ -104,9 +104,10 @@ class Batches:
         rest: Chunk[Decoded] | None = unseen
         while rest is not None:
             piece = within_limits(rest, partition.already_sent.was_scored)
-            piece, version = await self._first_piece(partition, piece)
+            current = self._pipelines.current.manifest.version  # another may come while this piece is worked on
+            piece, version = await self._first_piece(partition, piece, current)
             is_last = piece.next_offset == unseen.next_offset
-            if await self._score_piece(partition, piece, version, confirmed, end if is_last else _not_yet):
+            if await self._score_piece(partition, piece, version, current, confirmed, end if is_last else _not_yet):
                 rest = _unseen(rest, piece.next_offset)
         self._pipelines.retire()  # not before: pieces of one chunk may go back and forth between bundles
 
@@ -115,6 +116,7 @@ class Batches:
         partition: TransactionPartition,
         piece: Chunk[Decoded],
         version: str,
+        current: str,
         confirmed: Awaitable[None],
         end: End,
     ) -> bool:
@@ -128,7 +130,7 @@ class Batches:
             unread = [reject(piece.place, record, event) for record, event in unreadable]
             rejects = sorted(out.rejects + unread, key=lambda out: out.source_offset)
         out = out._replace(rejects=rejects)
-        if await partition.already_sent.read_on(out, version, self._pipelines.current.manifest.version):
+        if await partition.already_sent.read_on(out, version, current):
             await self._rebuild(partition, pipeline)
             return False
         newest = int(block.event_time[scored.rows].max()) if scored.rows else None
@@ -200,26 +202,28 @@ class Batches:
         # 6
         await end()
 
-    async def _first_piece(self, partition: TransactionPartition, chunk: Chunk[Decoded]) -> tuple[Chunk[Decoded], str]:
+    async def _first_piece(
+        self, partition: TransactionPartition, chunk: Chunk[Decoded], current: str
+    ) -> tuple[Chunk[Decoded], str]:
         """As much of the chunk as one bundle scores, and which. What was scored already is scored again with the bundle
         that its flag names, or its alert before that."""
         first: str | None = None
         if partition.already_sent.names_bundles:
             for place, record in enumerate(chunk.records):
-                version = await self._bundle(partition, record.offset, first)
+                version = await self._bundle(partition, record.offset, first, current)
                 if first is not None and version != first:
                     return chunk.cut(0, place), first
                 first = version
-        return chunk, first or self._pipelines.current.manifest.version
+        return chunk, first or current
 
-    async def _bundle(self, partition: TransactionPartition, offset: int, before: str | None) -> str:
+    async def _bundle(self, partition: TransactionPartition, offset: int, before: str | None, current: str) -> str:
         sent = partition.already_sent
         if named := sent.bundles(offset):
             return await self._pipelines.version_for(named)
         if sent.flags is not None and sent.flags.has_seen(offset):
             # A reject or a duplicate has no flag: it goes with what came before it.
             return before or partition.version
-        return self._pipelines.current.manifest.version
+        return current
 
     async def _pipeline(self, partition: TransactionPartition, version: str) -> Pipeline:
         pipeline = await self._pipelines.take(partition.place.partition, version)

@@ -17,6 +17,7 @@ from risk.errors import BundleError, DaysPrunedError, EngineError, StoreError
 from risk.horizon import history_horizon, ledger_horizon
 from risk.ledger_log import ClosedDay
 from risk.pipeline import Pipeline
+from risk.scorer import Scorer
 from risk.store import Store
 from scorer.ledger.closed_days import DayQueue, LedgerDays, slowest
 from scorer.store_thread import StoreThread
@@ -50,10 +51,20 @@ class Pipelines:
     keep all that come. What an engine holds is touched in the store's thread alone, which is the one that scores."""
 
     def __init__(
-        self, current: Bundle, days: LedgerDays, store: StoreThread, bounds: LogEnds, *, topic: str, partitions: int
+        self,
+        current: Bundle,
+        days: LedgerDays,
+        store: StoreThread,
+        bounds: LogEnds,
+        *,
+        topic: str,
+        partitions: int,
+        scorer: Scorer | None = None,
     ) -> None:
-        """`topic`: that of the transactions, and how many partitions it has."""
+        """`topic`: that of the transactions, and how many partitions it has. `scorer`: of the current bundle, where it
+        was made already."""
         self.current = current
+        self._scorer = scorer  # of the current one
         self._bounds = bounds
         self._topic = topic
         self._partitions = partitions
@@ -64,6 +75,11 @@ class Pipelines:
         self._had_by: dict[int, str] = {}  # which version each partition has
         self._missing: set[str] = set()
         self._remembered: set[str] = set()  # by the store
+
+    def go_on_with(self, bundle: Bundle, scorer: Scorer) -> None:
+        """It is the current one from now on: each partition takes it with its next chunk. It must be one that can share
+        the engine (`risk.bundle.needs_a_restart`); its scorer is at hand, so that no chunk waits for a model."""
+        self.current, self._scorer = bundle, scorer
 
     async def version_for(self, named: Sequence[str]) -> str:
         """The version to score with where the log names some: the first that is at hand, or else the current one."""
@@ -130,7 +146,8 @@ class Pipelines:
             engine = other.pipeline.engine
             has_all = engine.feature_set.has_ledger or not manifest.feature_set.has_ledger
             if engine.terms == manifest.terms and has_all:
-                pipeline = await self._store.call(partial(_made, bundle, other.source, engine))
+                scorer = self._scorer_of(bundle)
+                pipeline = await self._store.call(partial(_made, bundle, other.source, engine, scorer))
                 # Where the other was retired meanwhile, nobody brings its days any more.
                 return Begun(pipeline, other.source) if other in self._begun.values() else await self._begin(bundle)
         return await self._begin_apart(bundle)
@@ -147,7 +164,8 @@ class Pipelines:
                 if manifest.feature_set.has_ledger:
                     self._days.follow(terms, source)
                 try:
-                    pipeline = await self._store.call(partial(_made_apart, bundle, source, reached))
+                    scorer = self._scorer_of(bundle)
+                    pipeline = await self._store.call(partial(_made_apart, bundle, source, scorer, reached))
                 except BaseException:
                     self._days.leave(source)  # or it would keep all days that come, and nobody would ask for them
                     raise
@@ -157,6 +175,9 @@ class Pipelines:
             f"ledger days of {manifest.version}: the store has days up to {days[-1].closed.day if days else None}, and "
             f"their topic brought {self._days.newest_of(terms)} so far, expected the same; start the worker again"
         )
+
+    def _scorer_of(self, bundle: Bundle) -> Scorer | None:
+        return self._scorer if bundle is self.current else None
 
     def forget(self, partition: int) -> None:
         for pipeline, _ in list(self._begun.values()):
@@ -208,12 +229,12 @@ def _check_known(bundle: Bundle, store: Store) -> None:
         )
 
 
-def _made(bundle: Bundle, source: DayQueue, shared: Engine | None, _: Store) -> Pipeline:
-    return Pipeline(bundle, source, shared)
+def _made(bundle: Bundle, source: DayQueue, shared: Engine | None, scorer: Scorer | None, _: Store) -> Pipeline:
+    return Pipeline(bundle, source, shared, scorer)
 
 
-def _made_apart(bundle: Bundle, source: DayQueue, slowest: int, store: Store) -> Pipeline:
-    pipeline = _made(bundle, source, None, store)
+def _made_apart(bundle: Bundle, source: DayQueue, scorer: Scorer | None, slowest: int, store: Store) -> Pipeline:
+    pipeline = _made(bundle, source, None, scorer, store)
     # The store was asked for no day before that: to look at one is an error, and not an empty day.
     pipeline.engine.forget_old_days(slowest)
     return pipeline

@@ -27,7 +27,8 @@ OTHER_LOG = (
     "and new topics; docs/runbook.md says how."
 )
 
-# A flag for every transaction of a chunk goes into one batch, which leaves at once.
+# The flags of a full chunk are three or four batches, acknowledged one by one. A batch that does not compress must stay
+# below a broker's default limit of 1 MB.
 LARGEST_BATCH = 512 * 1024
 LARGEST_REQUEST = 4 * 1024 * 1024
 # For one request of a send, and for a question about the topics. The producer repeats a send for as long as it takes,

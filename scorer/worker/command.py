@@ -9,7 +9,7 @@ from console.help import epilog
 from console.options import add_bundle, number, option_of
 from console.start import EXIT_OK
 from console.terminal import complain
-from risk.bundle import read_bundle
+from risk.bundle import models_of, read_bundle
 from risk.errors import BrokerAwayError, StaleOwnerError, StoreBusyError
 from risk.kafka.connection import connection_of
 from risk.kafka.log import LIMIT_SECONDS
@@ -82,6 +82,7 @@ def _run(options: argparse.Namespace) -> int:
     log_to_stderr(settings.log_level, options.log_format)
     wanted = Options(
         bundle=read_bundle(options.bundle),
+        models=models_of(options.bundle),
         connection=connection_of(settings),
         prefix=settings.topic_prefix,
         store=settings.db,

@@ -8,7 +8,7 @@ offset follows memory.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from time import monotonic
+from time import monotonic, time
 from typing import Protocol, TypeVar
 
 from risk.events import Label
@@ -182,6 +182,7 @@ class TransactionPartition(Partition):
                 newest_event_time=newest,
                 outputs=outputs,
                 rows=rows,
+                stored_at=int(time() * 1000),
             ),
         )
         self.newest_event_time = newest

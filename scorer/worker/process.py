@@ -18,14 +18,9 @@ from prometheus_client import CollectorRegistry
 
 from console.alive import ALIVE_EVERY_SECONDS
 from console.start import EXIT_OK
-from risk.block import block_of
-from risk.bundle import Bundle, Manifest
-from risk.clock import DAY, EARLIEST, HOUR, SECOND
-from risk.events import Transaction
+from risk.bundle import Bundle
 from risk.kafka.connection import Connection
 from risk.kafka.log import LIMIT_SECONDS
-from risk.ledger import SeenDays
-from risk.pipeline import Pipeline
 from risk.topics import group_of
 from scorer.ledger.closed_days import LedgerDays
 from scorer.ledger.closer import ClosingTerms, LedgerCloser
@@ -42,6 +37,7 @@ from scorer.worker.group_stores import GroupStores, StorePlace, members_of
 from scorer.worker.health import LagMonitor, LedgerWait, Upkeep, Watchdog
 from scorer.worker.logs import ignore_group_warnings
 from scorer.worker.ownership import Ownership
+from scorer.worker.swap import BundleWatch, ready_to_score
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +51,7 @@ Opened = TypeVar("Opened")
 
 class Options(NamedTuple):
     bundle: Bundle
+    models: Path | None  # where `current` says what to go on with; None where the bundle was named itself
     connection: Connection
     prefix: str
     store: Path
@@ -119,15 +116,22 @@ async def run(options: Options) -> None:
 
 async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tuple[Ownership, LagMonitor, list[Task]]:
     """The partitions, what tells how it goes, and what runs beside it."""
-    await clients.scoring.call(lambda _: warm_up(options.bundle))
+    scorer = await clients.scoring.call(lambda _: ready_to_score(options.bundle))
     manifest, topics = options.bundle.manifest, clients.topics
     terms = ClosingTerms(manifest.terms.ledger_terms, manifest.max_lateness_ms, manifest.max_ahead_ms)
     days = LedgerDays(terms.ledger)
     follower = Follower(await clients.reader(), topics.ledger, days, clients.side, metrics, clients.watch.confirm)
     await follower.start(accept_gap=options.accept_gap)
     pipelines = Pipelines(
-        options.bundle, days, clients.scoring, clients.bounds, topic=topics.transactions, partitions=clients.partitions
+        options.bundle,
+        days,
+        clients.scoring,
+        clients.bounds,
+        topic=topics.transactions,
+        partitions=clients.partitions,
+        scorer=scorer,
     )
+    name = f"{socket.gethostname()}:{os.getpid()}"
     has_ledger = manifest.feature_set.has_ledger
     ownership = Ownership(
         topics=topics,
@@ -150,7 +154,7 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
         confirm=clients.watch.confirm,
         reader=clients.open_reader,
         metrics=metrics,
-        name=f"{socket.gethostname()}:{os.getpid()}",
+        name=name,
         accept_gap=options.accept_gap,
         fatal=fatal,
     )
@@ -178,6 +182,8 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
         bounds=clients.bounds,
     )
     tasks: list[Task] = [clients.watch.run, follower.run, wait.run, upkeep.run, lag.run]
+    if options.models is not None:
+        tasks.append(BundleWatch(options.models, pipelines, clients.side, metrics, name).run)
     if has_ledger:
         closer = LedgerCloser(
             topics=topics,
@@ -200,12 +206,11 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
 def _show_metrics(options: Options, registry: CollectorRegistry, metrics: Metrics) -> Callable[[], None]:
     """In a thread of its own; how to end it. First of all, so that a port that is taken is told before anything is
     begun."""
-    manifest: Manifest = options.bundle.manifest
-    metrics.bundle.labels(manifest.version, manifest.model).set(1)
-    metrics.history_needed.set(manifest.horizon.longest * DAY / SECOND)
+    metrics.scores_with(options.bundle.manifest)
     metrics.build.labels(version_of_package("trustlens"), platform.python_version()).set(1)
     address, close = answer(registry, options.metrics_host, options.metrics_port)
     log.info("metrics at %s/metrics", address)
+    log.info("begins with bundle %s", options.bundle.manifest.version)
     return close
 
 
@@ -264,44 +269,8 @@ async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-WARM_UP_DAYS, WARM_UP_CUSTOMERS = 24, 5
-
-
-def warm_up(bundle: Bundle) -> None:
-    """Scores a made-up history with a pipeline of its own, which nobody sees again."""
-    manifest = bundle.manifest
-    days = SeenDays(manifest.terms.ledger_terms)
-    pipeline = Pipeline(bundle, days)
-    block = block_of(
-        [
-            _made_up(day, customer, manifest.currency)
-            for day in range(WARM_UP_DAYS)
-            for customer in range(WARM_UP_CUSTOMERS)
-        ]
-    )
-    for first in range(0, len(block), WARM_UP_CUSTOMERS):
-        pipeline.score(block.cut(first, first + WARM_UP_CUSTOMERS))
-    pipeline.engine.restore([block], 1)
-    pipeline.engine.forget_old_days()
-
-
 def collect_less() -> None:
     """Rows come and go by the thousand and hold no cycles; looking for some after every 700 is lost time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)
-
-
-def _made_up(day: int, customer: int, currency: str) -> Transaction:
-    return Transaction(
-        f"{day}-{customer}",
-        EARLIEST + day * DAY + customer * HOUR,
-        f"customer {customer}",
-        currency,
-        f"merchant {day % 3}",
-        "category",
-        1_000 + day,
-        "channel",
-        f"device {customer}",
-        "country",
-    )

@@ -50,6 +50,7 @@ _ALL = (
     Scenario(store_faults.deleted_and_restored),
     Scenario(store_faults.deleted_under_workers),
     Scenario(promotion.exchanged_under_workers),
+    Scenario(promotion.swap, may_repeat=True),
     Scenario(topics.made_again_under_a_worker),
     Scenario(topics.made_again_behind_two_workers),
     Scenario(bad_messages.bad_messages),

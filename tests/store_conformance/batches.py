@@ -6,7 +6,7 @@ import pytest
 
 from risk.errors import StaleOwnerError, StoreError
 from risk.events import Label
-from risk.store import Outputs, Owner, Position, Store, StoredBundle
+from risk.store import BundleStart, Outputs, Owner, Position, RefusedBundle, Store, StoredBundle
 from risk.topics import Identity
 from testing.stores import LABELS, NOTHING_SENT, TRANSACTIONS, flag, store_flags, store_labels
 from tests.cases import NEW_YEAR
@@ -22,6 +22,25 @@ def commit(store: Store, owner: Owner, expected: int, next_offset: int) -> None:
         newest_event_time=NEW_YEAR,
         outputs=NOTHING_SENT,
         rows=rows,
+    )
+
+
+def commit_by(
+    store: Store, owner: Owner, first: int, versions: str, *, expected: int | None = None, at: int | None = None
+) -> None:
+    """A transaction for each letter, which is the version of the bundle that scored it."""
+    rows = [
+        flag(offset, NEW_YEAR + offset, partition=owner.partition)._replace(bundle_version=version)
+        for offset, version in enumerate(versions, first)
+    ]
+    store.commit_flags(
+        owner,
+        expected=first if expected is None else expected,
+        next_offset=first + len(rows) if rows else 3,
+        newest_event_time=NEW_YEAR,
+        outputs=NOTHING_SENT,
+        rows=rows,
+        stored_at=at,
     )
 
 
@@ -255,3 +274,51 @@ class Batches(Promises):
         store.remember_bundle("v1", '{"a":1,"timings":{"fit":2.5},"training":{"columns":{}},"seal":"one"}')
         store.remember_bundle("v1", '{"a":1,"timings":{"fit":9.9},"training":{"columns":{"x":"y"}},"seal":"two"}')
         assert "2.5" in store.bundles()[0].manifest
+
+    def test_where_a_bundle_starts_is_stored_with_its_first_transaction(self, store: Store) -> None:
+        """In the order of the log: a bundle may score, go, and come back. Each partition has its own."""
+        owner = store.take_over(TRANSACTIONS, 0, first_offset=0).owner
+        commit_by(store, owner, 0, "", at=70)
+        commit_by(store, owner, 3, "aa", at=71)
+        commit_by(store, owner, 5, "a", at=72)
+        commit_by(store, owner, 6, "b", at=73)
+        store.skip_to(owner, expected=7, next_offset=9)
+        commit_by(store, owner, 9, "a")
+        other = store.take_over(TRANSACTIONS, 1, first_offset=0).owner
+        commit_by(store, other, 4, "b", expected=0, at=74)
+        assert store.bundle_starts() == [
+            BundleStart(0, 3, "a", NEW_YEAR + 3, 71),
+            BundleStart(0, 6, "b", NEW_YEAR + 6, 73),
+            BundleStart(0, 9, "a", NEW_YEAR + 9, None),
+            BundleStart(1, 4, "b", NEW_YEAR + 4, 74),
+        ]
+
+    def test_a_bundle_starts_within_a_batch_where_a_row_names_another(self, store: Store) -> None:
+        owner = store.take_over(TRANSACTIONS, 0, first_offset=0).owner
+        commit_by(store, owner, 0, "aabab", at=70)
+        assert [(start.first_offset, start.version) for start in store.bundle_starts()] == [
+            (0, "a"), (2, "b"), (3, "a"), (4, "b"),
+        ]  # fmt: skip
+
+    def test_a_batch_that_is_not_stored_starts_no_bundle(self, store: Store) -> None:
+        stale = store.take_over(TRANSACTIONS, 0, first_offset=0).owner
+        store.take_over(TRANSACTIONS, 0, first_offset=0)
+        with pytest.raises(StaleOwnerError):
+            commit_by(store, stale, 0, "a")
+        assert store.bundle_starts() == []
+
+    def test_what_a_worker_refuses_is_known_until_it_refuses_nothing_or_has_no_partition(self, store: Store) -> None:
+        first, second = (RefusedBundle(owner, "b", "it is torn", 70) for owner in ("box:1", "box:2"))
+        for refused in (first, second):
+            store.refuse_bundle(refused)
+        assert store.refused_bundles() == []
+        for partition, owner in enumerate(("box:1", "box:2")):
+            store.take_over(TRANSACTIONS, partition, first_offset=0, owner=owner)
+        store.refuse_bundle(first)
+        store.refuse_bundle(second)
+        assert store.refused_bundles() == [first, second]
+        store.refuse_bundle(again := first._replace(reason="it is gone"))
+        store.refuse_no_bundle("box:2")
+        assert store.refused_bundles() == [again]
+        store.take_over(TRANSACTIONS, 0, first_offset=0, owner="box:2")
+        assert store.refused_bundles() == []

@@ -122,6 +122,13 @@ class Pruning(Promises):
         # Labels tell of transactions of any partition, and the ledger's days are asked for by the slowest.
         assert (pruned.labels, pruned.ledger_rows) == (17, 11)
 
+    def test_which_bundle_scored_from_when_stays(self, store: Store) -> None:
+        close_days(store, LENGTH)
+        before = store.bundle_starts()
+        assert prune_days(store, 40).flags > 0
+        assert len(before) == 1
+        assert store.bundle_starts() == before
+
     def test_offsets_are_not_touched(self, store: Store) -> None:
         close_days(store, LENGTH)
         before = store.positions()

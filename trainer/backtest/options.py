@@ -5,6 +5,7 @@ from pathlib import Path
 
 from console.help import epilog
 from console.options import add_bundle
+from trainer.rules.options import add_rules
 
 NOTES = """\
 Replays a file through the pipeline that the worker uses. What lies before --from is history: it is passed through, and
@@ -16,6 +17,9 @@ lower than a worker's were, and so are the scores: then backtest refuses. --labe
 with the columns transaction_id, customer_id (where FILE has customers), is_fraud (1, 0, true, false, yes, no) and
 labelled_at (a time such as 2024-01-31T10:00:00Z); of several labels of a transaction the newest counts, and labels in
 FILE are not read. --without-labels goes on all the same, and every result says so at its head.
+
+Where a rule set is in force, what model and rules decided together is shown beside what the model alone would have
+done, and the digest includes decisions and rules.
 """
 
 
@@ -27,11 +31,19 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             "python -m trainer backtest cards.parquet --bundle models --from 2024-12-08",
             "python -m trainer backtest mine.csv --columns map.toml --bundle models --scores-out scores.parquet",
             "python -m trainer backtest live.parquet --bundle models --labels chargebacks.csv",
+            "python -m trainer backtest live.parquet --bundle models --schedule schedule.json",
             notes=NOTES,
         ),
     )
     command.add_argument("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
     add_bundle(command)
+    command.add_argument(
+        "--schedule",
+        type=Path,
+        metavar="FILE.json",
+        help="with the bundles in force as they were, as `scorer schedule` wrote it; --bundle names their folder",
+    )
+    add_rules(command)
     command.add_argument("--columns", type=Path, metavar="MAP.toml", help="which column is what; see inspect")
     command.add_argument("--labels", type=Path, metavar="FILE", help="labels from another file, instead of FILE's own")
     command.add_argument("--without-labels", action="store_true", help="go on where labels are missing")

@@ -79,13 +79,14 @@ class Explaining(Protocol):
     """A family whose library computes exact contributions."""
 
     def contributions(self, model: Any, values: Array) -> Array:
-        """What each column adds to the log odds of each row (TreeSHAP)."""
+        """What each column adds to the log odds of each row (TreeSHAP). A hybrid has a column for each detector behind
+        those of the rows."""
 
 
 def family_of(name: str) -> Family:
     """Loaded when it is first asked for. OptionError where it is not known, or what it needs is not installed."""
     if name.startswith(HYBRID):
-        hybrid: Family = import_module("trainer.families.hybrid").Hybrid(family_of(name.removeprefix(HYBRID)))
+        hybrid: Family = import_module("trainer.families.hybrid").hybrid_of(family_of(name.removeprefix(HYBRID)))
         return hybrid
     module = {**FAMILIES, **MADE_OF_OTHERS}.get(name)
     if module is None:

@@ -16,7 +16,7 @@ from risk.codes import Array
 from risk.model import OnnxModel
 from trainer.families import DETECTORS, HYBRID
 from trainer.families.columns import WrittenGraph
-from trainer.families.family import Family, Parameters, Rows, family_of, fitted
+from trainer.families.family import Explaining, Family, Parameters, Rows, family_of, fitted
 from trainer.onnx_model import INPUT, serialized
 
 ROWS_AT_ONCE = 65_536  # a machine's landmarks and a network's cells are as many numbers a row, in float64
@@ -53,6 +53,21 @@ class Hybrid:
     def own_scores(self, model: HybridModel, values: Array) -> Array:
         """The member's own, of what the detectors' graphs say; `prove` holds these to the detectors themselves."""
         return self._member.own_scores(model.member, joined(model.detectors, values))
+
+
+class ExplainedHybrid(Hybrid):
+    """A hybrid of a family that computes exact contributions: its own are that family's, of the wider rows."""
+
+    def __init__(self, member: Family, explained: Explaining) -> None:
+        super().__init__(member)
+        self._explained = explained
+
+    def contributions(self, model: HybridModel, values: Array) -> Array:
+        return self._explained.contributions(model.member, joined(model.detectors, values))
+
+
+def hybrid_of(member: Family) -> Hybrid:
+    return ExplainedHybrid(member, member) if isinstance(member, Explaining) else Hybrid(member)
 
 
 def with_detectors(rows: Rows, parameters: Mapping[str, Parameters], seed: int) -> Rows:

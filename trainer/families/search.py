@@ -64,7 +64,7 @@ def _drawn(parameter: Parameter, dice: np.random.Generator) -> float:
 def rounds_of(fit: Part, event_times: Array, drawn: int) -> list[Round]:
     """The fewest days first, all of them last: as many halvings as so many settings can bear, and as leave enough to
     learn from."""
-    found = [Round(None if fit.period is None else fit.days, slice(None), len(fit.rows))]
+    found = [Round(None if fit.period is None else fit.period.days, slice(None), len(fit.rows))]
     while 2 ** len(found) <= drawn:
         fewer = _share_of(fit, event_times, 2 ** len(found))
         is_fraud = fit.is_fraud[fewer.rows]
@@ -78,7 +78,7 @@ def _share_of(fit: Part, event_times: Array, divisor: int) -> Round:
     """The latest days; where rows were drawn at random, every so many-th."""
     if fit.period is None:
         return Round(None, slice(None, None, divisor), -(-len(fit.rows) // divisor))
-    days = -(-fit.days // divisor)
+    days = -(-fit.period.days // divisor)
     first = int(np.searchsorted(event_times[fit.rows], (fit.period.until - days) * DAY))
     return Round(days, slice(first, None), len(fit.rows) - first)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from evaluation.result import Evaluation, Figure, InUse
 from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES
+from trainer.families import ENSEMBLE
 
 NOTHING = "–"  # noqa: RUF001  what cannot be said
 MINUS = "\N{MINUS SIGN}"
@@ -83,13 +84,22 @@ FOLDS_AFTER_CHOICE = (
     "and within others, so the figures here flatter a little."
 )
 
+
+def why_not_exact(champion: str) -> str:
+    """Why a report does not say what each feature adds to single scores."""
+    if champion == ENSEMBLE:
+        return ("The score of an ensemble is the mean of what several models say, and such a mean cannot be divided "
+                "exactly into what each feature adds to it.")  # fmt: skip
+    return "For this kind of model it cannot be computed exactly what each feature adds to a score."
+
+
 DRAWN_AT_RANDOM = (
     "the test was drawn at random from the same days and customers that the models learned from. Live, a model meets "
     "days that it has not seen, so expect less than these figures."
 )
 
 
-def beside_in_use(in_use: InUse, currency: str) -> list[str]:
+def in_use_sentences(in_use: InUse, currency: str) -> list[str]:
     """Sentences: the champion beside the bundle that was in use, at equal work."""
     if in_use.comparison is None:
         return [f"{in_use.version}, which was in use, could not be compared: {in_use.not_compared}."]

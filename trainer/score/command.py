@@ -7,10 +7,11 @@ from console.options import checked_target, settings_of
 from console.terminal import progress, say
 from risk.bundle import read_bundle
 from risk.dataset import Dataset
-from risk.decision import LEVELS
+from risk.decision import DECISIONS, LEVELS
 from risk.words import counted
 from trainer.backtest.checks import opened
 from trainer.backtest.labels import Missing
+from trainer.rules.kept import asked_rules
 from trainer.score.results import Results, scored
 from trainer.score.scored_file import ENDINGS, check_names, warn_of_lost_columns, write_scored
 
@@ -18,7 +19,7 @@ from trainer.score.scored_file import ENDINGS, check_names, warn_of_lost_columns
 def run(options: argparse.Namespace) -> int:
     inputs = [path for path in (options.file, options.columns, options.labels) if path is not None]
     target = checked_target("--out", options.out, ENDINGS, force=options.force, inputs=inputs)
-    bundle = read_bundle(options.bundle)
+    bundle, rules = read_bundle(options.bundle), asked_rules(options)
     chunk_rows = settings_of(options).chunk_rows
     ready = opened(
         options.file,
@@ -29,11 +30,11 @@ def run(options: argparse.Namespace) -> int:
         chunk_rows=chunk_rows,
     )
     dataset = ready.dataset
-    check_names(dataset, options.prefix)
+    check_names(dataset, options.prefix, has_rules=rules is not None)
     warn_of_lost_columns(dataset)
     with ExitStack() as stack:
         with progress("scores", dataset.row_count) as advance:
-            results = stack.enter_context(scored(ready, bundle, advance))
+            results = stack.enter_context(scored(ready, bundle, advance, rules))
         with progress("writing", dataset.row_count) as advance:
             write_scored(dataset.source, results, target, options.prefix, advance)
         _say(dataset, results, ready.missing, options.prefix)
@@ -48,6 +49,10 @@ def _say(dataset: Dataset, results: Results, missing: list[Missing], prefix: str
     levels = ", ".join(f"{results.count(level):,} {level.value}" for level in reversed(LEVELS))
     version, rows = results.manifest.version, counted(dataset.row_count, "row", "rows")
     say(f"{version}: {rows}, {results.digest.count:,} scored: {levels}")
+    if results.rules_version is not None:
+        counts = [(one, int((results.decisions == place).sum())) for place, one in enumerate(DECISIONS)]
+        decisions = ", ".join(f"{count:,} {one.value}" for one, count in reversed(counts))
+        say(f"decided with {results.rules_version}: {decisions}")
     if results.digest.count < dataset.row_count:
         say(f"not scored: {results.why_not_scored}; the column {prefix}not_scored says why of each")
     few = int((results.history_days >= 0).sum())

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from console.help import epilog
 from console.options import add_bundle
+from trainer.rules.options import add_rules
 
 NOTES = """\
 Every row of FILE comes out, in its order, with its columns and these: score, level, reasons (of high scores),
@@ -12,6 +13,9 @@ history_days (how many days of the past a score could see, where that is less th
 (what the transaction lacked), not_scored (why a row has no score) and bundle_version. The scores are those of a worker
 that reads FILE from its beginning, and of backtest, to the last bit: what comes before a row in FILE is its past. So
 give the history along with what is to be scored: 38 days where the bundle uses merchants.
+
+Where a rule set is in force there are decision, rules (those that fired, and what they compared) and rules_version
+as well, and the digest includes them.
 
 In a CSV, a text that a spreadsheet would run as a formula (it begins with = + - @, a tab or a return, and is no number)
 gets an apostrophe before it; Parquet and NDJSON have every text as it is. Labels are needed as in backtest: see there.
@@ -35,6 +39,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--out", required=True, type=Path, metavar="F", help="the file to write: .csv, .parquet or .ndjson"
     )
     add_bundle(command)
+    add_rules(command)
     command.add_argument("--columns", type=Path, metavar="MAP.toml", help="which column is what; see inspect")
     command.add_argument("--labels", type=Path, metavar="FILE", help="labels from another file, instead of FILE's own")
     command.add_argument("--without-labels", action="store_true", help="go on where labels are missing")

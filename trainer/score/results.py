@@ -3,8 +3,9 @@ which few rows have, in a temporary file."""
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import repeat
 from threading import Lock
 from typing import NamedTuple, Self
 
@@ -15,10 +16,12 @@ from risk.bundle import Bundle, Manifest
 from risk.clock import DAY
 from risk.dataset import BadRow, Rows
 from risk.decision import LEVELS, Scored
-from risk.digest import Digest, canonical_rows
+from risk.digest import Digest, canonical_rows, with_decisions
 from risk.engine import Verdict
 from risk.errors import DatasetError
-from risk.events import Level, Reason
+from risk.events import FiredRule, Level, Reason
+from risk.rules.rule_set import RuleSet
+from risk.sentences import rule_sentence
 from risk.warming_up import LogStart, history_days_of
 from trainer.backtest.checks import Ready, warn_of_labels
 from trainer.passage import Batch, Chunk, Lane, passed
@@ -38,17 +41,23 @@ class Texts(NamedTuple):
     reasons: str = ""
     missing: str = ""
     not_scored: str = ""
+    rules: str = ""
 
 
 class Results:
     """By the row's place in the file; filled in event-time order, and read in the file's."""
 
-    def __init__(self, row_count: int, manifest: Manifest, *, lacks_labels: bool) -> None:
+    def __init__(
+        self, row_count: int, manifest: Manifest, rules_version: str | None = None, *, lacks_labels: bool
+    ) -> None:
+        """`rules_version`: where rules decide, too."""
         self.manifest = manifest
+        self.rules_version = rules_version
         self.digest = Digest()
         self.not_scored: Counter[str] = Counter()  # by the first word of why
         self.scores = np.full(row_count, np.nan)
         self.levels = np.full(row_count, NONE, np.int8)  # places in LEVELS
+        self.decisions = np.full(row_count, NONE, np.int8)  # places in DECISIONS
         self.history_days = np.full(row_count, NONE, np.int16)
         self._texts_at = np.full(row_count, NONE, np.int64)
         with _room():
@@ -92,21 +101,25 @@ class Results:
     def _add(self, places: np.ndarray, batch: Batch, scored: Scored) -> None:
         is_scored = scored.verdicts == Verdict.SCORED
         block = batch.block.select(is_scored)
-        self.digest.add(
-            *canonical_rows(
-                block.transaction_id, scored.scores, scored.levels, scored.reasons, scored.imputed, scored.ledger_days
-            )
+        rows = canonical_rows(
+            block.transaction_id, scored.scores, scored.levels, scored.reasons, scored.imputed, scored.ledger_days
         )
+        self.digest.add(*with_decisions(rows, scored.decided))
         for row in np.flatnonzero(~is_scored).tolist():
             self._refuse(int(places[row]), *NOT_SCORED[Verdict(scored.verdicts[row])])
         places = places[is_scored]
         self.scores[places] = scored.scores
         self.levels[places] = [LEVELS.index(level) for level in scored.levels]
         self.history_days[places] = self._days_seen(block.event_time.tolist(), block.merchant_id, scored)
+        fired: Iterable[Sequence[FiredRule]] = repeat((), len(places))
+        if scored.decided is not None:
+            self.decisions[places] = scored.decided.strictness
+            fired = scored.decided.fired
         lacking = (LABELS,) if self._lacks_labels else ()
-        for place, reasons, imputed in zip(places.tolist(), scored.reasons, scored.imputed, strict=True):
-            if reasons or imputed or lacking:
-                self._note(place, Texts(_sentences(reasons), ", ".join((*lacking, *imputed))))
+        for place, reasons, imputed, why in zip(places.tolist(), scored.reasons, scored.imputed, fired, strict=True):
+            if reasons or imputed or lacking or why:
+                rules = " | ".join(map(rule_sentence, why))
+                self._note(place, Texts(_sentences(reasons), ", ".join((*lacking, *imputed)), rules=rules))
 
     def _days_seen(self, times: list[int], merchants: Sequence[str | None], scored: Scored) -> list[int]:
         """As a worker says it of these rows, if its log begins where the file does."""
@@ -130,7 +143,7 @@ class Results:
 
     def _texts_in(self, at: int) -> Texts:
         self._file.seek(at)
-        return Texts(*msgspec.json.decode(self._file.readline(), type=tuple[str, str, str]))
+        return Texts(*msgspec.json.decode(self._file.readline(), type=tuple[str, str, str, str]))
 
 
 @contextmanager
@@ -150,13 +163,15 @@ def _sentences(reasons: Sequence[Reason]) -> str:
 
 
 @contextmanager
-def scored(ready: Ready, bundle: Bundle, advance: Callable[[int], None]) -> Iterator[Results]:
+def scored(
+    ready: Ready, bundle: Bundle, advance: Callable[[int], None], rules: RuleSet | None = None
+) -> Iterator[Results]:
     """What the rows came to."""
-    dataset = ready.dataset
-    with Results(dataset.row_count, bundle.manifest, lacks_labels=bool(ready.missing)) as results:
+    dataset, version = ready.dataset, None if rules is None else rules.version
+    with Results(dataset.row_count, bundle.manifest, version, lacks_labels=bool(ready.missing)) as results:
         dataset.on_bad = results.refuse
         batches: list[tuple[Batch, Scored]] = []
-        with passed(chunks(ready), [Lane(bundle)]) as steps:
+        with passed(chunks(ready), [Lane(bundle, rules)]) as steps:
             for step in steps:
                 if isinstance(step, Chunk):
                     results.add(step.rows, batches)

@@ -20,7 +20,7 @@ from risk.dataset.names import is_nested_name
 from risk.dataset.ndjson_file import NdjsonSource
 from risk.dataset.source import Piece, Source
 from risk.dataset.values import as_texts, is_text
-from risk.decision import LEVELS
+from risk.decision import DECISIONS, LEVELS
 from risk.errors import OptionError
 from trainer.parquet_columns import number_column, text_column
 from trainer.score.results import NONE, Results
@@ -36,9 +36,12 @@ NEW_COLUMNS = pa.schema(
         ("bundle_version", pa.string()),
     ]
 )
+# Where rules decide, too.
+RULE_COLUMNS = pa.schema([("decision", pa.string()), ("rules", pa.string()), ("rules_version", pa.string())])
 ENDINGS = (".csv", ".parquet", ".ndjson")
 LINES_AT_ONCE = 16_384
 _LEVELS = np.array([*(level.value for level in LEVELS), None], object)  # NONE is the last
+_DECISIONS = np.array([*(decision.value for decision in DECISIONS), None], object)
 _FORMULA = f"^[{''.join(map(re.escape, FORMULA_SIGNS))}]"
 # A plain number may begin with its sign: no spreadsheet runs it.
 _NUMBER = r"^[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?$"
@@ -51,10 +54,14 @@ def columns_kept(source: Source) -> tuple[list[str], list[str]]:
     return [name for name in names if name not in lost], lost
 
 
-def check_names(dataset: Dataset, prefix: str) -> None:
+def new_names(*, has_rules: bool) -> list[str]:
+    return [*NEW_COLUMNS.names, *(RULE_COLUMNS.names if has_rules else ())]
+
+
+def check_names(dataset: Dataset, prefix: str, *, has_rules: bool) -> None:
     """Before anything is scored."""
     kept, _ = columns_kept(dataset.source)
-    taken = [prefix + name for name in NEW_COLUMNS.names if prefix + name in kept]
+    taken = [prefix + name for name in new_names(has_rules=has_rules) if prefix + name in kept]
     if taken:
         raise OptionError(
             f"--prefix: got {prefix!r}, but {dataset.path} has the column {taken[0]!r} already, expected a text that "
@@ -69,10 +76,10 @@ def warn_of_lost_columns(dataset: Dataset) -> None:
 
 
 def new_columns(results: Results, places: np.ndarray) -> list[pa.Array]:
-    """Those of NEW_COLUMNS, of these rows of the file."""
+    """Those of `new_names`, of these rows of the file."""
     scores, days, texts = results.scores[places], results.history_days[places], results.texts(places)
-    reasons, missing, not_scored = ([text or None for text in column] for column in zip(*texts, strict=True))
-    return [
+    reasons, missing, not_scored, rules = ([text or None for text in column] for column in zip(*texts, strict=True))
+    columns = [
         number_column(scores, pa.float64(), known=~np.isnan(scores)),
         text_column(_LEVELS[results.levels[places]].tolist()),
         text_column(reasons),
@@ -81,19 +88,27 @@ def new_columns(results: Results, places: np.ndarray) -> list[pa.Array]:
         text_column(not_scored),
         text_column([results.manifest.version] * len(places)),
     ]
+    if results.rules_version is not None:
+        decisions, version = _DECISIONS[results.decisions[places]].tolist(), [results.rules_version] * len(places)
+        columns += map(text_column, (decisions, rules, version))
+    return columns
 
 
 def scored_rows(source: Source, results: Results, prefix: str) -> pa.Table:
     """All of it in memory."""
     names, _ = columns_kept(source)
     table = pa.Table.from_batches(_rows(source, names, results))
-    return table.rename_columns([*names, *(prefix + name for name in NEW_COLUMNS.names)])
+    return table.rename_columns([*names, *_added(results, prefix)])
+
+
+def _added(results: Results, prefix: str) -> list[str]:
+    return [prefix + name for name in new_names(has_rules=results.rules_version is not None)]
 
 
 def write_scored(source: Source, results: Results, target: Path, prefix: str, advance: Callable[[int], None]) -> None:
     """Whole, or what was there before."""
     names, _ = columns_kept(source)
-    added = [prefix + name for name in NEW_COLUMNS.names]
+    added = _added(results, prefix)
     ending = target.suffix.lower()
     with unfinished(target) as (temporary,):
         if ending == ".parquet":

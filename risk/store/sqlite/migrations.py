@@ -153,11 +153,31 @@ def _partitions_have_a_beginning(db: Database) -> None:
     )
 
 
+def _bundles_have_starts(db: Database) -> None:
+    """Of what was scored before, as far as the flags are still there; nobody knows when that was stored."""
+    _make(
+        db,
+        "bundle_starts",
+        {"partition": int, "first_offset": int, "bundle_version": str, "event_time": int, "stored_at": int},
+        pk=("partition", "first_offset"),
+        optional="stored_at",
+    )
+    db.execute(
+        "insert into bundle_starts (partition, first_offset, bundle_version, event_time) "
+        "select source_partition, source_offset, bundle_version, event_time from ("
+        "select source_partition, source_offset, bundle_version, event_time, lag(bundle_version) over "
+        "(partition by source_partition order by source_offset) as before from risk_flags"
+        ") where bundle_version is not before"
+    )
+    _make(db, "bundle_refusals", {"owner": str, "refused": str, "reason": str, "refused_at": int}, pk=("owner",))
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     _first_schema,
     _owners_have_names,
     _high_flags_are_found_by_time,
     _partitions_have_a_beginning,
+    _bundles_have_starts,
 )
 VERSION = len(STEPS)
 

@@ -17,11 +17,13 @@ from risk.events import Label
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.store.rows import (
+    BundleStart,
     FlagRow,
     KnownLedger,
     Outputs,
     Owner,
     Position,
+    RefusedBundle,
     Removed,
     RowValues,
     StoredBundle,
@@ -34,6 +36,9 @@ from risk.topics import Identity
 _POSITION = f"select {', '.join(Position._fields)} from partitions"
 _GUARD = "topic = ? and partition = ? and owner_epoch = ? and next_offset = ?"
 
+# Who has a partition; one that ended has none as soon as somebody else took it.
+_OWNERS = "(select owner from partitions where owner is not null)"
+
 _EVENT_TIME = FlagRow._fields.index("event_time")
 # By default SQLite copies each page before it changes it, to undo a statement of many rows alone. Here whatever fails
 # undoes the whole transaction, so that nothing is copied.
@@ -45,6 +50,16 @@ insert into labels
 values (?, ?, ?, ?, ?, ?, ?)
 on conflict do update set source_partition = excluded.source_partition, source_offset = excluded.source_offset
 where (excluded.source_partition, excluded.source_offset) > (source_partition, source_offset)
+"""
+
+_BUNDLE = FlagRow._fields.index("bundle_version")
+_OF_START = [FlagRow._fields.index(n) for n in ("source_partition", "source_offset", "bundle_version", "event_time")]
+# Unless it goes on with the bundle that scored what came before.
+_INSERT_START = """
+insert into bundle_starts (partition, first_offset, bundle_version, event_time, stored_at)
+select ?1, ?2, ?3, ?4, ?5 where ?3 is not (
+    select bundle_version from bundle_starts where partition = ?1 order by first_offset desc limit 1
+)
 """
 
 # Labels come in about the order in which they were found out, and there is no index by that.
@@ -159,11 +174,15 @@ class SqliteStore:
         newest_event_time: int | None,
         outputs: Outputs,
         rows: Sequence[RowValues],
+        stored_at: int | None = None,
     ) -> None:
         also = {**outputs._asdict(), "newest_event_time": newest_event_time}
+        firsts = _first_of_each_bundle(rows)
         with self._file.writing() as connection:
             self._move(connection, owner, expected, next_offset, also, rows[0][_EVENT_TIME] if rows else None)
             insert_all(connection, _INSERT_FLAG, rows)
+            for first in firsts:
+                connection.execute(_INSERT_START, (*(first[column] for column in _OF_START), stored_at))
 
     def history(self, partition: int, since: int) -> Iterator[Block]:
         return flags.history(self._file, partition, since)
@@ -303,6 +322,25 @@ class SqliteStore:
             ).fetchall()
         return dict(rows)
 
+    def bundle_starts(self) -> list[BundleStart]:
+        with self._file.reading() as connection:
+            rows = connection.execute("select * from bundle_starts order by partition, first_offset").fetchall()
+        return [BundleStart(*row) for row in rows]
+
+    def refuse_bundle(self, refused: RefusedBundle) -> None:
+        with self._file.writing() as connection:
+            connection.execute(f"delete from bundle_refusals where owner = ? or owner not in {_OWNERS}", refused[:1])
+            connection.execute("insert into bundle_refusals values (?, ?, ?, ?)", refused)
+
+    def refuse_no_bundle(self, owner: str) -> None:
+        with self._file.writing() as connection:
+            connection.execute("delete from bundle_refusals where owner = ?", (owner,))
+
+    def refused_bundles(self) -> list[RefusedBundle]:
+        with self._file.reading() as connection:
+            rows = connection.execute(f"select * from bundle_refusals where owner in {_OWNERS} order by owner")
+            return [RefusedBundle(*row) for row in rows.fetchall()]
+
     def bundles(self, beyond: Collection[str] = ()) -> list[StoredBundle]:
         asked = "select version, manifest from bundles where version not in (select value from json_each(?))"
         with self._file.reading() as connection:
@@ -325,6 +363,14 @@ class SqliteStore:
     def backup(self, target: Path) -> None:
         """One whole file, as the store was at one moment. Workers go on writing meanwhile."""
         copies.backup(self._file, target)
+
+
+def _first_of_each_bundle(rows: Sequence[RowValues]) -> list[RowValues]:
+    """The first row, and each that names another bundle than the one before it; a worker's batch has one bundle."""
+    versions = [row[_BUNDLE] for row in rows]
+    if not rows or versions.count(versions[0]) == len(rows):
+        return list(rows[:1])
+    return [row for place, row in enumerate(rows) if place == 0 or row[_BUNDLE] != versions[place - 1]]
 
 
 def _stale(owner: Owner, expected: int, position: Position | None) -> StaleOwnerError:

@@ -103,6 +103,24 @@ TABLES = (
         manifest="its manifest, JSON",
     ),
     _table(
+        "bundle_starts",
+        "Which bundle scored from when: a row for each transaction of a partition that another bundle scored than the "
+        "one before it.",
+        partition="partition of the transactions topic",
+        first_offset="offset of that transaction",
+        bundle_version="the bundle that scored it, and what came after it",
+        event_time="when it happened, ms since 1970 UTC",
+        stored_at="when it was stored, by the worker's clock, ms since 1970 UTC; null where unknown",
+    ),
+    _table(
+        "bundle_refusals",
+        "The workers that go on with another bundle than the promoted one.",
+        owner="the worker: its host and process",
+        refused="the bundle that it does not take, or what is named in its place",
+        reason="why",
+        refused_at="when, by its clock, ms since 1970 UTC",
+    ),
+    _table(
         "identity",
         "One row: the log that the store was made from.",
         cluster_id="the cluster's id; null where the broker does not tell",

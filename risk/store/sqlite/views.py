@@ -164,6 +164,18 @@ VIEWS = (
         "from ledger_rows",
     ),
     View(
+        "readable_bundle_starts",
+        "Which bundle scored from when, partition by partition.",
+        (
+            _as_it_is("bundle_starts", "partition"),
+            _as_it_is("bundle_starts", "first_offset"),
+            _as_it_is("bundle_starts", "bundle_version"),
+            ViewColumn("event_time", "when that transaction happened, UTC", _time("event_time")),
+            ViewColumn("stored_at", "when it was stored, UTC; empty where unknown", _time("stored_at")),
+        ),
+        "from bundle_starts",
+    ),
+    View(
         "readable_partitions",
         "How far each partition of the input topics is.",
         (

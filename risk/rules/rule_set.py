@@ -1,0 +1,175 @@
+"""A rule set: named rules with the lists that they ask. Immutable; its version is a digest of what it says.
+
+    rules/current                       which version is in force; no file, and none is
+    rules/<version>/rules.json          the set, the SHA-256 of the other files and of itself
+    rules/<version>/rules.toml, lists/  as people wrote them; never read here but to be checked
+
+A folder is written whole and never changed.
+"""
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from risk.bundle import CURRENT, is_version, seal_of
+from risk.catalogue import CATALOGUE_VERSION
+from risk.errors import RuleError
+from risk.events import Action, Mode
+from risk.rules.language import Type
+from risk.small_file import plain_file
+
+NAME = "rules"  # what versions begin with
+FORMAT = 1
+SEALED = "rules.json"
+SEALED_BYTES = 2 * 1024**3
+PIECE_BYTES = 1024**2
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """`when` is the condition in the one form that `text_of` gives it; times are event times, `until` not part."""
+
+    name: str
+    when: str
+    action: Action
+    mode: Mode
+    sentence: str
+    owner: str
+    since: int | None = field(name="from", default=None)
+    until: int | None = None
+
+
+class ListEntry(Struct, frozen=True, array_like=True):
+    """A value stands in a list, from and until an event time. `entity` is the name that has such values."""
+
+    entity: str
+    value: str
+    since: int | None
+    until: int | None
+    why: str
+
+
+class RuleSet(Struct, frozen=True, dict=True):
+    """Rules by name, and the entries of each list in their order: equal sets are equal bytes."""
+
+    rules: tuple[Rule, ...]
+    attributes: Mapping[str, Type]  # what the rules take the transaction's attributes for
+    lists: Mapping[str, tuple[ListEntry, ...]]
+    catalogue_version: int = CATALOGUE_VERSION
+
+    @cached_property
+    def version(self) -> str:
+        return f"{NAME}-{sha256(msgspec.json.encode(self, order='sorted')).hexdigest()[:8]}"
+
+
+class SealedRules(Struct, frozen=True):
+    """What `rules.json` holds."""
+
+    format: int
+    version: str
+    rule_set: RuleSet
+    files: dict[str, str]
+    seal: str
+
+
+def sealed_bytes(rule_set: RuleSet, files: Mapping[str, bytes]) -> bytes:
+    """With the hash of everything it says, so that an edit is seen wherever it was made."""
+    hashes = {name: sha256(raw).hexdigest() for name, raw in sorted(files.items())}
+    made = SealedRules(FORMAT, rule_set.version, rule_set, hashes, "")
+    seal = seal_of(msgspec.to_builtins(made))
+    return msgspec.json.encode(msgspec.structs.replace(made, seal=seal))
+
+
+def rules_in_force(folder: Path) -> RuleSet | None:
+    """Of a folder of rule sets; None where no set is in force there."""
+    version = version_in_force(folder)
+    return None if version is None else rules_of_version(folder, version)
+
+
+def version_in_force(folder: Path) -> str | None:
+    path = folder / CURRENT
+    if not os.path.lexists(path):
+        return None
+    try:
+        with plain_file(path, 1024, RuleError, may_be_a_link=True) as file:
+            text = file.read().decode("utf-8", "backslashreplace").strip()
+    except OSError as error:
+        raise RuleError(f"{path}: {error.strerror}, expected a file that names a rule set") from None
+    if not is_version(text) or not (folder / text).is_dir():
+        raise RuleError(
+            f"{path}: got {text[:80]!r}, expected a rule set in {folder}; `trainer rules list` names them. Put one in "
+            "force with `trainer rules promote`"
+        )
+    return text
+
+
+def rules_of_version(folder: Path, version: str) -> RuleSet:
+    """The set that is called so; RuleError where there is none, or it is not whole, or another."""
+    if not is_version(version):
+        raise RuleError(
+            f"rule set {version[:80]!r}: expected a version, such as {NAME}-1a2b3c4d; `trainer rules list` names them"
+        )
+    place = folder / version
+    path = place / SEALED
+    try:
+        with plain_file(path, SEALED_BYTES, RuleError) as file:
+            raw = file.read()
+        found = _read(path, raw)
+        for name, expected in found.files.items():
+            _check_file(place, name, expected)
+    except OSError as error:
+        raise RuleError(
+            f"{error.filename or path}: {error.strerror}, expected a file of a rule set. {_mend(place)}"
+        ) from None
+    if not found.version == found.rule_set.version == version:
+        raise RuleError(
+            f"{path}: got version {found.version[:80]}, expected {found.rule_set.version} for what is in it, and the "
+            f"folder's name {version}. {_mend(place)}"
+        )
+    if found.rule_set.catalogue_version != CATALOGUE_VERSION:
+        raise RuleError(
+            f"{path}: got rules for features of catalogue version {found.rule_set.catalogue_version}, expected "
+            f"{CATALOGUE_VERSION}; a feature may mean something else now. Promote {place / 'rules.toml'} again."
+        )
+    return found.rule_set
+
+
+def _read(path: Path, raw: bytes) -> SealedRules:
+    try:
+        body = msgspec.json.decode(raw, type=dict[str, Any])
+        if body.get("format") != FORMAT:
+            raise RuleError(
+                f"{path}: got format {str(body.get('format'))[:80]}, expected {FORMAT}; another version of TrustLens "
+                "wrote it. Use that, or promote the rules.toml beside it again."
+            )
+        if body.get("seal") != seal_of(body):
+            raise RuleError(
+                f"{path}: got seal {str(body.get('seal'))[:80]}, expected {seal_of(body)} for what is in it; it was "
+                f"changed. {_mend(path.parent)}"
+            )
+        return msgspec.json.decode(raw, type=SealedRules)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RuleError(f"{path}: cannot be read ({error}), expected a rule set. {_mend(path.parent)}") from None
+
+
+def _check_file(folder: Path, name: str, expected: str) -> None:
+    if name.startswith("/") or any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name:
+        raise RuleError(f"{folder / SEALED}: got the file {name[:80]!r}, expected one in its folder. {_mend(folder)}")
+    digest = sha256()
+    with plain_file(folder / name, SEALED_BYTES, RuleError) as file:
+        while piece := file.read(PIECE_BYTES):
+            digest.update(piece)
+    if digest.hexdigest() != expected:
+        raise RuleError(
+            f"{folder / name}: got SHA-256 {digest.hexdigest()}, expected {expected[:64]}; the file was changed. "
+            + _mend(folder)
+        )
+
+
+def _mend(folder: Path) -> str:
+    return f"Delete {folder} and promote the rules again, or bring back a copy of the whole folder."

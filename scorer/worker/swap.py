@@ -1,0 +1,209 @@
+"""Going on with another bundle while the worker runs: notices a promotion, has the bundle loaded, checked and warm
+beside the one that scores, and only then has the partitions go on with it, each from its next chunk.
+
+What cannot be taken is refused with the reason, and the one that scores goes on. Nothing here ends a worker: whoever
+promotes may be wrong, and its successor would read the same.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from time import monotonic, time
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from risk.block import block_of
+from risk.bundle import Bundle, Manifest, bundle_of_version, current_bundle, needs_a_restart, what_decides
+from risk.clock import DAY, EARLIEST, HOUR
+from risk.errors import BundleError, EngineError
+from risk.events import Transaction
+from risk.ledger import SeenDays
+from risk.pipeline import Pipeline
+from risk.scorer import Scorer
+from risk.store import RefusedBundle, Store
+from scorer.metrics import Metrics
+from scorer.store_thread import StoreThread
+from scorer.worker.bundles import Pipelines
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+LOOKS_EVERY_SECONDS = 1.0
+# What was refused is read again when its files change; and so often, for a disk may have failed for a moment.
+AGAIN_SECONDS = 60.0
+
+
+class Found(NamedTuple):
+    """What `current` says, and what there is of it; equal where nothing changed since."""
+
+    version: str | None  # None where it names no bundle
+    text: str  # the version, or why there is none
+    files: tuple[tuple[str, int, int], ...] = ()  # name, size and time
+
+
+class BundleWatch:
+    """Looks at `current` once a second: a file of a few bytes, which `promote` puts there whole."""
+
+    def __init__(
+        self,
+        models: Path,
+        pipelines: Pipelines,
+        store: StoreThread,
+        metrics: Metrics,
+        name: str,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """`name`: by which the store knows this worker."""
+        self._models = models
+        self._pipelines = pipelines
+        self._store = store
+        self._metrics = metrics
+        self._name = name
+        self._clock = clock
+        self._begun_with = pipelines.current.manifest
+        self._refused: Found | None = None
+        self._reason: str | None = ""  # None: the store has nothing of ours
+        self._seen: Found | None = None  # the last time
+        self._again_at = 0.0
+        # One of its own: the loop's others may wait for names of hosts.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="bundle")
+
+    async def run(self) -> None:
+        try:
+            while True:
+                await self.look()
+                await asyncio.sleep(LOOKS_EVERY_SECONDS)
+        finally:
+            self._thread.shutdown(wait=False)
+
+    async def look(self) -> None:
+        found = await self._in_thread(partial(_find, self._models))
+        seen, self._seen = self._seen, found
+        current = self._pipelines.current.manifest
+        if found.version == current.version:
+            await self._refuse_nothing()
+        elif self._is_to_be_read(found, seen):
+            try:
+                ready = await self._in_thread(partial(self._load, found))
+                await self._store.call(partial(_check_known, ready[0].manifest))
+            except (BundleError, EngineError) as error:
+                await self._refuse(found, str(error))
+                return
+            # To load it takes a while; whoever promoted another one meanwhile wants that one.
+            if (await self._in_thread(partial(_find, self._models))).version == found.version:
+                await self._go_on_with(*ready)
+
+    def _is_to_be_read(self, found: Found, seen: Found | None) -> bool:
+        refused = self._refused
+        if refused is None or refused.text != found.text:
+            return True
+        # What is still being copied changes from one look to the next, and would be refused each time.
+        has_changed = found != refused and found == seen
+        return has_changed or self._clock() >= self._again_at
+
+    def _load(self, found: Found) -> tuple[Bundle, Scorer]:
+        """In the thread: nothing of it is seen by who scores."""
+        if found.version is None:
+            raise BundleError(found.text)
+        bundle = bundle_of_version(self._models, found.version)
+        why = needs_a_restart(bundle.manifest, self._begun_with)
+        if why is not None:
+            raise BundleError(
+                f"{found.version} needs a restart of the workers ({why}). To go on with it, stop all of them, then "
+                "start them; or promote another"
+            )
+        return bundle, ready_to_score(bundle)
+
+    async def _go_on_with(self, bundle: Bundle, scorer: Scorer) -> None:
+        before = self._pipelines.current.manifest
+        self._pipelines.go_on_with(bundle, scorer)
+        self._metrics.scores_with(bundle.manifest, before)
+        log.info("goes on with bundle %s, in place of %s", bundle.manifest.version, before.version)
+        await self._refuse_nothing()
+
+    async def _refuse(self, found: Found, reason: str) -> None:
+        self._refused, self._again_at = found, self._clock() + AGAIN_SECONDS
+        if reason == self._reason:
+            return
+        self._reason = reason
+        self._metrics.bundle_refused.set(1)
+        self._metrics.bundle_refusals.inc()
+        version = self._pipelines.current.manifest.version
+        log.warning("the promoted bundle is not taken: %s. %s goes on", reason, version)
+        refused = RefusedBundle(self._name, found.version or "current", reason, int(time() * 1000))
+        await self._store.call(lambda store: store.refuse_bundle(refused))
+
+    async def _refuse_nothing(self) -> None:
+        self._refused = None
+        if self._reason is not None:
+            self._reason = None
+            self._metrics.bundle_refused.set(0)
+            await self._store.call(lambda store: store.refuse_no_bundle(self._name))
+
+    async def _in_thread(self, do: Callable[[], Answer]) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, do)
+
+
+def _find(models: Path) -> Found:
+    try:
+        folder = current_bundle(models)
+    except BundleError as error:
+        return Found(None, str(error))
+    try:
+        files = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
+    except OSError:
+        files = []  # it goes just now: who reads it says so
+    return Found(folder.name, folder.name, tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in files))
+
+
+def _check_known(manifest: Manifest, store: Store) -> None:
+    """What the store would refuse with the first flag."""
+    known = {stored.version: stored.manifest for stored in store.bundles()}.get(manifest.version)
+    ours = what_decides(msgspec.to_builtins(manifest))
+    if known is not None and what_decides(msgspec.json.decode(known)) != ours:
+        raise BundleError(
+            f"{manifest.version}: got another manifest than the store remembers by this version; bring back the folder "
+            "that scored"
+        )
+
+
+WARM_UP_DAYS, WARM_UP_CUSTOMERS = 24, 5
+
+
+def ready_to_score(bundle: Bundle) -> Scorer:
+    """Its scorer, warm: has scored a made-up history with an engine that nobody sees again."""
+    manifest = bundle.manifest
+    days = SeenDays(manifest.terms.ledger_terms)
+    pipeline = Pipeline(bundle, days)
+    block = block_of(
+        [
+            _made_up(day, customer, manifest.currency)
+            for day in range(WARM_UP_DAYS)
+            for customer in range(WARM_UP_CUSTOMERS)
+        ]
+    )
+    for first in range(0, len(block), WARM_UP_CUSTOMERS):
+        pipeline.score(block.cut(first, first + WARM_UP_CUSTOMERS))
+    pipeline.engine.restore([block], 1)
+    pipeline.engine.forget_old_days()
+    return pipeline.scorer
+
+
+def _made_up(day: int, customer: int, currency: str) -> Transaction:
+    return Transaction(
+        f"{day}-{customer}",
+        EARLIEST + day * DAY + customer * HOUR,
+        f"customer {customer}",
+        currency,
+        f"merchant {day % 3}",
+        "category",
+        1_000 + day,
+        "channel",
+        f"device {customer}",
+        "country",
+    )

@@ -1,0 +1,161 @@
+"""rules check, promote and list: what is wrong is named before anything is kept, and what is kept proves itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from console.start import EXIT_FAILED, EXIT_OK
+from risk.catalogue import FeatureSet
+from risk.errors import RuleError
+from risk.rules.rule_set import rules_in_force, rules_of_version
+from testing.bundles import write_bundle
+from tests.backtests import FIELDS, LEARNED
+from trainer.__main__ import main
+
+RULES = """\
+[rules.large]
+when = 'amount > 900'
+action = "review"
+sentence = "a large payment"
+owner = "ana"
+
+[rules.watched]
+when = 'customer_id in list("watched")'
+action = "alert"
+sentence = "the customer is watched"
+owner = "ben"
+from = 2024-12-01
+mode = "shadow"
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    write_bundle(tmp_path / "a", FIELDS, LEARNED, [0.003, 0.4, 1.0, 5.0, 0.5], bias=-4.0, medium=0.05, high=0.2)
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/watched.csv").write_text("entity,value,from,until,why\ncustomer_id,C1,,,\n")
+    (tmp_path / "rules.toml").write_text(RULES)
+    return tmp_path
+
+
+def rules(home: Path, command: str, *words: str) -> int:
+    bundle = [] if command == "list" else ["--bundle", str(home / "a")]
+    return main(["rules", command, *words, *bundle], {"TRUSTLENS_RULES": str(home / "rules")})
+
+
+def promoted(home: Path) -> str:
+    assert rules(home, "promote", str(home / "rules.toml")) == EXIT_OK
+    return (home / "rules/current").read_text().strip()
+
+
+def test_check_says_what_is_in_a_file_and_keeps_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rules(home, "check", str(home / "rules.toml")) == EXIT_OK
+    said = capsys.readouterr().out
+    assert 'watched  alert   shadow  2024-12-01         ben    customer_id in list("watched")' in said
+    assert "2 rules, 1 list with 1 entry; as a set, rules-" in said
+    assert not (home / "rules").exists()
+
+
+def test_check_names_every_problem(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "rules.toml").write_text(RULES.replace("amount", "amuont").replace('"alert"', '"alarm"'))
+    assert rules(home, "check", str(home / "rules.toml")) == EXIT_FAILED
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("line 2, column 9: rule large: got amuont, expected a feature, a field or an attribute; did "
+                          "you mean amount?")  # fmt: skip
+    assert "line 9, column 11: rule watched: got 'alarm', expected one of alert, review, allow" in second
+
+
+def test_a_file_is_kept_whole_and_put_in_force(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    version = promoted(home)
+    assert f"{version} is in force now; before: none" in capsys.readouterr().out
+    kept = home / "rules" / version
+    assert (kept / "rules.toml").read_text() == RULES
+    assert sorted(path.name for path in kept.iterdir()) == ["lists", "rules.json", "rules.toml"]
+    found = rules_in_force(home / "rules")
+    assert found is not None
+    assert found.version == version
+    assert [rule.name for rule in found.rules] == ["large", "watched"]
+    # What is kept can be worked on again.
+    assert rules(home, "check", str(kept / "rules.toml")) == EXIT_OK
+    assert f"as a set, {version}" in capsys.readouterr().out
+
+
+def test_an_earlier_version_comes_back_and_rules_go(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = promoted(home)
+    (home / "rules.toml").write_text(RULES.replace("900", "800"))
+    second = promoted(home)
+    assert first != second
+    assert rules(home, "promote", first) == EXIT_OK
+    assert f"{first} is in force now; before: {second}" in capsys.readouterr().out
+    assert rules(home, "list") == EXIT_OK
+    said = capsys.readouterr().out
+    assert f"*  {first}      2          1             1  large, watched" in said
+    assert f"* in force: {first}" in said
+    assert rules(home, "promote", "none") == EXIT_OK
+    assert f"no rules are in force now; before: {first}" in capsys.readouterr().out
+    assert rules_in_force(home / "rules") is None
+    assert rules(home, "list") == EXIT_OK
+    assert "no rules are in force" in capsys.readouterr().out
+
+
+def test_the_same_rules_are_kept_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    version = promoted(home)
+    (home / "rules.toml").write_text("# a remark\n" + RULES)
+    assert promoted(home) == version
+    assert f"{version} is kept already, as it was written first" in capsys.readouterr().err
+    assert (home / "rules" / version / "rules.toml").read_text() == RULES
+
+
+def test_what_is_not_there_is_not_promoted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    version = promoted(home)
+    assert rules(home, "promote", "rules-00000000") == EXIT_FAILED
+    assert f"expected a file that ends in .toml, or one of {version}" in capsys.readouterr().err
+    assert (home / "rules/current").read_text().strip() == version
+
+
+def test_rules_that_the_bundle_cannot_serve_are_not_promoted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "rules.toml").write_text(RULES.replace("amount > 900", "merchant_risk_7d > 0.5"))
+    version = promoted(home)
+    assert rules(home, "promote", "none") == EXIT_OK
+    write_bundle(home / "b", FeatureSet(frozenset({"customer_id"})), LEARNED[:1], [0.003], medium=0.05, high=0.2)
+    words = ["rules", "promote", version, "--bundle", str(home / "b")]
+    assert main(words, {"TRUSTLENS_RULES": str(home / "rules")}) == EXIT_FAILED
+    assert f"rule large of {version}: got merchant_risk_7d, expected a feature that" in capsys.readouterr().err
+    assert rules_in_force(home / "rules") is None
+
+
+@pytest.mark.parametrize("name", ["rules.json", "rules.toml", "lists/watched.csv"])
+def test_a_set_with_one_changed_byte_is_refused(home: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    version = promoted(home)
+    path = home / "rules" / version / name
+    path.write_bytes(
+        path.read_bytes().replace(b"C1" if "list" in name else b"900", b"C3" if "list" in name else b"901")
+    )
+    with pytest.raises(RuleError, match=f"{version}/{name}: got .*Delete .* and promote the rules again"):
+        rules_of_version(home / "rules", version)
+    assert rules(home, "list") == EXIT_FAILED
+    said = capsys.readouterr()
+    assert f"*  {version}  damaged" in said.out
+    assert f"error: {path}: got " in said.err
+
+
+def test_a_set_under_another_name_or_that_leads_elsewhere_is_refused(home: Path) -> None:
+    version = promoted(home)
+    (home / "rules" / version).rename(home / "rules/rules-00000000")
+    with pytest.raises(RuleError, match=f"got version {version}, expected {version} for what is in it, and the folder"):
+        rules_of_version(home / "rules", "rules-00000000")
+    with pytest.raises(RuleError, match=r"got 'rules-.*', expected a rule set in"):
+        rules_in_force(home / "rules")
+    with pytest.raises(RuleError, match="expected a version, such as rules-1a2b3c4d"):
+        rules_of_version(home / "rules", "../rules-00000000")
+    path = home / "rules/rules-00000000/rules.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
+    with pytest.raises(RuleError, match="got format 2, expected 1; another version of TrustLens wrote it"):
+        rules_of_version(home / "rules", "rules-00000000")
+
+
+def test_an_option_that_is_not_there_is_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        rules(home, "check", "--bundel")
+    assert "not known: --bundel; did you mean --bundle?" in capsys.readouterr().err

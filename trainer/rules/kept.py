@@ -1,0 +1,62 @@
+"""The folder of rule sets: keeping one, and the one that a command is to use."""
+
+import argparse
+from pathlib import Path
+
+from console.options import settings_of
+from console.output import whole_folder
+from console.terminal import notice
+from risk.bundle import Manifest
+from risk.errors import OptionError
+from risk.rules.rule_set import SEALED, RuleSet, rules_in_force, rules_of_version, sealed_bytes
+from risk.rules.rules_file import RulesFile, read_rules_file
+
+NO_RULES = "none"
+
+
+def rules_beside(path: Path, manifest: Manifest) -> RulesFile:
+    """A file of rules for what a bundle computes."""
+    return read_rules_file(path, manifest.feature_set, manifest.version)
+
+
+def asked_rules(options: argparse.Namespace) -> RuleSet | None:
+    """By --rules, or the set that is in force, which is said; None where there is none."""
+    folder = settings_of(options).rules
+    if options.rules == NO_RULES:
+        return None
+    if options.rules is not None:
+        return named_rules(folder, options.rules, "--rules: ", "none, or ")
+    found = rules_in_force(folder)
+    if found is not None:
+        notice(f"{found.version} is in force in {folder}, and decides beside the model; --rules none leaves it out")
+    return found
+
+
+def named_rules(folder: Path, version: str, option: str, else_: str) -> RuleSet:
+    there = versions(folder)
+    if version not in there:
+        known = ", ".join(there) or f"those in {folder}, of which there are none: promote a file"
+        raise OptionError(f"{option}got {version!r}, expected {else_}one of {known}")
+    return rules_of_version(folder, version)
+
+
+def versions(folder: Path) -> list[str]:
+    """What was never finished has a name that begins with a dot."""
+    if not folder.is_dir():
+        return []
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith(".") and (path / SEALED).is_file())
+
+
+def kept(file: RulesFile, folder: Path) -> str:
+    """What is there already under its version says the same, and stays."""
+    version = file.rule_set.version
+    if (folder / version).exists():
+        rules_of_version(folder, version)
+        notice(f"{version} is kept already, as it was written first")
+        return version
+    with whole_folder(folder / version) as new:
+        for name, raw in file.files.items():
+            (new / name).parent.mkdir(exist_ok=True)
+            (new / name).write_bytes(raw)
+        (new / SEALED).write_bytes(sealed_bytes(file.rule_set, file.files))
+    return version
