@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
-from evaluation.bootstrap import CONFIDENCE, Draws, Formula, Sampled, draw_all, figure, units_of
+from evaluation.bootstrap import CONFIDENCE, Draws, Formula, Sampled, Units, draw_all, figure, units_of
 from evaluation.card_precision import PLACES, CardPrecision, card_precision
 from evaluation.contributions import ContributionSample, contributions_of
 from evaluation.course import course_of
@@ -27,7 +27,7 @@ from evaluation.money import (
     scored,
     sweep,
 )
-from evaluation.ranking import Confusion, Predictions, Ranking, areas, brier, confusion, ratio
+from evaluation.ranking import Confusion, Predictions, Ranking, areas, brier, confusion, ratio, shares_of_groups
 from evaluation.result import (
     AreaFigures,
     Cells,
@@ -110,7 +110,8 @@ def compare(
     samples += [Sampled(other.columns, money_formulas(costs, test.days), None) for other in others]
     if truth is not None:
         samples.append(Sampled({}, {}, Ranking(truth, test.is_fraud)))
-    draws = {units.name: draw_all(samples, units, seed=seed, resamples=resamples) for units in units_of(test)}
+    units = units_of(test)
+    draws = {each.name: draw_all(samples, each, seed=seed, resamples=resamples) for each in units}
 
     def drawn(place: int) -> DrawsByUnit:
         return {unit: answers[place] for unit, answers in draws.items()}
@@ -118,7 +119,7 @@ def compare(
     best = None if truth is None else BestPossible(truth, test, drawn(len(samples) - 1))
     are_baselines = [False] * len(models) + [True] * len(baselines) + [False] * (first_fit is not None)
     evaluated = [
-        each.evaluated(drawn(place), best, is_baseline=is_baseline)
+        each.evaluated(drawn(place), best, units, is_baseline=is_baseline)
         for place, (each, is_baseline) in enumerate(zip(own, are_baselines, strict=True))
     ]
     if context.is_refit:  # no rows are left that it has not seen: validation is its first fit's
@@ -293,13 +294,11 @@ class ModelFigures:
         formulas["brier"] = lambda sums: ratio(sums["distance"], sums["rows"])
         filled = float(ratio(self.cards.listed.sum(), PLACES * self.cards.days))
         formulas["card_precision"] = lambda sums: filled * ratio(sums["hits"], sums["listed"])
-        for place, mask in enumerate(self._kinds.values()):
-            columns[f"kind {place}"] = mask
-            columns[f"caught {place}"] = mask * self.policy.columns["caught"]
-            formulas[f"kind {place}"] = _recall_of_kind(place)
         return Sampled(columns, formulas, self._ranking)
 
-    def evaluated(self, draws: DrawsByUnit, best: BestPossible | None, *, is_baseline: bool) -> ModelEvaluation:
+    def evaluated(
+        self, draws: DrawsByUnit, best: BestPossible | None, units: Sequence[Units], *, is_baseline: bool
+    ) -> ModelEvaluation:
         cells, model = self._confusion, self.model
         values = {
             "average_precision": self._areas.average_precision,
@@ -321,18 +320,28 @@ class ModelFigures:
             share_of_best=best.shares(self._areas._asdict(), draws) if best else None,
             confusion=Cells(**cells._asdict()),
             money=money_figures(self.policy.money, draws),
-            kinds=tuple(self._kind(place, name, mask, draws) for place, (name, mask) in enumerate(self._kinds.items())),
+            kinds=self._recall_by_kind(units),
             importances=tuple((name, float(value)) for name, value in model.importances),
             milliseconds_per_1000_rows=model.milliseconds_per_1000_rows,
             on_validation=on_validation(model.validation, model.threshold),
         )
 
-    def _kind(self, place: int, name: str, mask: Array, draws: DrawsByUnit) -> KindRecall:
-        frauds, caught = int(mask.sum()), int((mask * self.policy.columns["caught"]).sum())
-        amounts = np.nan_to_num(self.model.test.amounts[mask])
-        return KindRecall(
-            name, frauds, caught, drawn_figure(caught / frauds, draws, f"kind {place}"), float(amounts.sum())
-        )
+    def _recall_by_kind(self, units: Sequence[Units]) -> tuple[KindRecall, ...]:
+        """With intervals that a kind has, too, of which all frauds were caught or none: no draw could give it one."""
+        if not self._kinds:
+            return ()
+        rows = np.flatnonzero(self.model.test.is_fraud)
+        kinds = np.argmax([mask[rows] for mask in self._kinds.values()], axis=0)
+        caught, amounts = self.policy.columns["caught"][rows], np.nan_to_num(self.model.test.amounts[rows])
+        by_unit = [(each.name, shares_of_groups(kinds, len(self._kinds), caught, each.of_row[rows])) for each in units]
+        found = []
+        for place, name in enumerate(self._kinds):
+            mine = kinds == place
+            unit, shares = max(by_unit, key=lambda one: one[1].high[place] - one[1].low[place])
+            value, low, high = (float(each[place]) for each in (shares.value, shares.low, shares.high))
+            recall = Figure(value, low, high, unit)
+            found.append(KindRecall(name, int(mine.sum()), int(caught[mine].sum()), recall, float(amounts[mine].sum())))
+        return tuple(found)
 
 
 def rows_of_kinds(predictions: Predictions) -> dict[str, Array]:
@@ -343,10 +352,6 @@ def rows_of_kinds(predictions: Predictions) -> dict[str, Array]:
     words, counts = np.unique(names[predictions.is_fraud], return_counts=True)
     order = np.lexsort((words, -counts))
     return {str(word): predictions.is_fraud & (names == word) for word in words[order]}
-
-
-def _recall_of_kind(place: int) -> Formula:
-    return lambda sums: ratio(sums[f"caught {place}"], sums[f"kind {place}"])
 
 
 def _of_cells(name: str) -> Formula:

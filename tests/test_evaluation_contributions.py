@@ -15,7 +15,7 @@ from trainer.families.parameters import read_parameters
 from trainer.fit import Session, served
 from trainer.preprocess import learn
 from trainer.printing import Stages
-from trainer.report.page import page
+from trainer.report.page import MEANINGS, page
 from trainer.train_options import Plan
 
 SMALL = {
@@ -94,7 +94,7 @@ def test_a_family_without_exact_ones_says_so(kind):
 def test_the_report_says_why_there_are_none_and_what_is_lost_without_a_feature(name, why):
     text = page(evaluation_of(name, 0.4, 0.9, importances=(("amount", 0.125),)), ABOUT, [])
     assert why in text
-    assert "<th scope=row>amount</th><td>0.125</td>" in text
+    assert f"<th scope=row>amount<small>{MEANINGS['amount']}</small></th><td>0.125</td>" in text
 
 
 def test_the_strongest_are_first_with_what_their_values_add():

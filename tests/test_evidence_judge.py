@@ -134,17 +134,17 @@ def test_figures_are_those_of_the_parts(figures):
 
 def test_what_is_drawn_is_what_is_said():
     """Every formula of a bootstrap, fed with each row once, gives the figure itself."""
-    fair = contender("fair", thrown(1, lift=2.5, customers=60), thrown(2, lift=2.5, customers=60))
+    fair = contender("fair", thrown(1, lift=2.5, customers=60), thrown(2, lift=2.5, customers=60, with_kinds=False))
     figures_of_it = ModelFigures(fair, Costs(5, 0.8, None))
     sampled = figures_of_it.sampled()
     sums = {name: column.sum() for name, column in sampled.columns.items()}
     drawn = {name: np.array([formula(sums)]) for name, formula in sampled.formulas.items()}
     areas_not_drawn = {"roc_auc": np.array([np.nan]), "average_precision": np.array([np.nan])}
     said = msgspec.to_builtins(
-        figures_of_it.evaluated({"customers": {**drawn, **areas_not_drawn}}, None, is_baseline=False)
+        figures_of_it.evaluated({"customers": {**drawn, **areas_not_drawn}}, None, (), is_baseline=False)
     )
     figures = [each for each in intervals(said) if each["low"] is not None]
-    assert len(figures) == 5 + 6 + len(KINDS)  # CP@100 is left out of so few customers
+    assert len(figures) == 5 + 6  # CP@100 is left out of so few customers
     for each in figures:
         assert each["value"] == pytest.approx(each["low"], rel=1e-12)
 
@@ -191,6 +191,22 @@ def test_kinds_add_up_to_all_frauds(figures):
     assert {kind["kind"] for kind in weak["kinds"]} == set(KINDS)
     assert sum(kind["frauds"] for kind in weak["kinds"]) == figures["test"]["frauds"]
     assert sum(kind["caught"] for kind in weak["kinds"]) == weak["money"]["frauds_caught"] < figures["test"]["frauds"]
+
+
+def test_a_kind_of_which_every_fraud_was_caught_or_none_has_an_interval():
+    """The fewer frauds and customers, the wider; a draw of customers would give none."""
+    contenders, _ = rivals_of_one_world()
+    test = contenders[0].test
+    frauds = np.flatnonzero(test.is_fraud)
+    names = np.full(len(test.scores), "", object)
+    names[frauds], names[frauds[:4]], names[frauds[4]] = "many", "few", "one"
+    for threshold, share in ((0.0, 1.0), (0.999999, 0.0)):
+        one = contenders[0]._replace(test=test._replace(kinds=tuple(names.tolist())), threshold=threshold)
+        kinds = {each["kind"]: each for each in judge([one], [], one.name, None, **QUICK)["models"][0]["kinds"]}
+        assert {each["recall"]["value"] for each in kinds.values()} == {share}
+        widths = [kinds[name]["recall"]["high"] - kinds[name]["recall"]["low"] for name in ("many", "few", "one")]
+        assert 0 < widths[0] < widths[1] < widths[2]
+        assert all(each["recall"]["low"] - 1e-9 <= share <= each["recall"]["high"] + 1e-9 for each in kinds.values())
 
 
 def test_the_policies_are_the_champion_nothing_amount_and_expected_loss(figures):

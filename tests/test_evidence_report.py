@@ -156,9 +156,10 @@ def test_plots_follow_light_and_dark(written):
 
 
 def test_no_two_models_are_drawn_alike():
-    """All families and their ensemble, two baselines beside them."""
+    """All families and their ensemble, and families still to come; two baselines beside them."""
     predictions = thrown(1, rows=300)
-    models = [contender(name, predictions, predictions) for name in (*FAMILIES, ENSEMBLE)]
+    names = [*FAMILIES, ENSEMBLE, "the next", "another", "and another"]
+    models = [contender(name, predictions, predictions) for name in names]
     baselines = [contender(name, predictions, predictions) for name in ("amount alone", "without history")]
     drawn = lines(models, baselines, ENSEMBLE)
     assert len(drawn) == len(models) + len(baselines)

@@ -21,6 +21,13 @@ def test_a_test_that_was_drawn_is_a_caution_in_the_headline():
     assert "<p class=lead><b>Caution:</b> the test was drawn at random" in page(replace(one, is_random=True), ABOUT, [])
 
 
+def test_a_cap_that_the_test_went_beyond_is_said():
+    one = evaluation_of("m", 0.4, 0.9)
+    for cap, with_all, is_said in ((1e6, None, False), (1e-6, None, True), (500.0, 501.0, True)):
+        capped = replace(one, costs=replace(one.costs, alerts_per_day=cap), cases_per_day_of_all=with_all)
+        assert ("cases a day, more than that</b>" in page(capped, ABOUT, [])) == is_said
+
+
 def test_segments_and_weeks_are_on_the_page(tmp_path):
     """With what is too small for a figure, what other data lack, and days of which nothing is known."""
     validation, test = thrown(1, lift=4.0, rows=3000), thrown(2, lift=4.0, rows=3000)
@@ -38,6 +45,9 @@ def test_segments_and_weeks_are_on_the_page(tmp_path):
         assert segment.name in read
         assert segment.note in read
     assert "1 of 11 days have transactions and not one label" in read
+    assert "Tested on 10 days," in read
+    few = replace(evaluation, test=replace(evaluation.test, days=9))
+    assert "Tested on 9 days that have labels," in page(few, ABOUT, [])
     assert evaluation.course.weeks[1].first in read
     assert "nothing of the other source" in read
 

@@ -13,7 +13,7 @@ from risk.errors import DatasetError
 from risk.rules.rule_set import RuleSet
 from trainer.backtest.labels import Missing
 from trainer.backtest.pairs import Pairs
-from trainer.backtest.passing import Answer, Passing
+from trainer.backtest.passing import Answer, Passing, Scheduled
 from trainer.backtest.period import Period, day_of_time
 from trainer.backtest.scores_file import ScoresFile
 from trainer.backtest.side_by_side import SideBySide
@@ -50,13 +50,15 @@ class Backtest:
         labels: LabelsFile | None = None,
         missing: Sequence[Missing] = (),
         rules: RuleSet | None = None,
+        scheduled: Scheduled | None = None,
     ) -> None:
         """`labels`: instead of the dataset's own; `missing`: what is known to be wrong for want of labels; `rules`:
-        beside each bundle."""
+        beside each bundle. `scheduled`: all bundles are one, in turns."""
         wanted = sorted({*thresholds, *(bundle.manifest.thresholds.high for bundle in bundles)})
-        self.passings = [Passing(bundle, wanted, rules) for bundle in bundles]
-        self.side_by_side = SideBySide() if len(bundles) > 1 else None
-        self.pairs = Pairs(bundles[0].manifest.currency) if len(bundles) > 1 else None
+        one_each = bundles if scheduled is None else bundles[-1:]
+        self.passings = [Passing(bundle, wanted, rules, scheduled) for bundle in one_each]
+        self.side_by_side = SideBySide() if len(one_each) > 1 else None
+        self.pairs = Pairs(bundles[0].manifest.currency) if len(one_each) > 1 else None
         self.unseen = Unseen(bundle.manifest.feature_set for bundle in bundles)
         self.too_large = 0
         self.labels = labels
@@ -99,7 +101,7 @@ class Backtest:
 
     def about_labels(self, version: str) -> dict[str, Any]:
         """What every result of this bundle says at its head."""
-        missing = next((each for each in self.missing if each.version == version), None)
+        missing = next((each for each in self.missing if version in (each.version, "schedule")), None)
         return {
             "from": "the file itself" if self.labels is None else self.labels.path.name,
             "missing": None if missing is None else missing.gaps.reason,

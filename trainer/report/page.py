@@ -13,13 +13,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluation.money import BY_AMOUNT, IN_USE
 from evaluation.result import Evaluation
-from risk.clock import to_text
+from risk.catalogue import CATEGORY_FEATURES, DIRECT_FEATURES, HISTORY_FEATURES, LEDGER_FEATURES
+from risk.clock import day_of, to_text
 from trainer.report import wording
 from trainer.report.plot_style import Plot, inline_svg
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Sections whose rows are called as they are written: LightGBM's option, a library, a stage.
 NAMED = ("libraries", "hyper-parameters", "seconds that each stage took")
+MEANINGS = {
+    feature.name: feature.meaning
+    for feature in (*DIRECT_FEATURES, *CATEGORY_FEATURES, *HISTORY_FEATURES, *LEDGER_FEATURES)
+}
 # As metrics.json calls them, by the older word.
 POLICIES = {BY_AMOUNT: "amount alone, as many cases"}
 
@@ -104,6 +109,8 @@ def _environment() -> Environment:
         "CONTENTS": CONTENTS,
         "better_in_test": _better_in_test,
         "better_than_amount": _better_than_amount,
+        "has_silent_days": lambda test: test.days < day_of(test.last) - day_of(test.first) + 1,
+        "MEANINGS": MEANINGS,
         "date": lambda when: to_text(when)[:10],
         "plain_value": _plain_value,
         "sentence_case": _sentence_case,

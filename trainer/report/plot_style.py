@@ -33,9 +33,9 @@ COLOURS = {
     BROWN: "brown",
 }
 
-# Of models that are not the champion. With two colours, as many as there can be look all different: five and not four,
-# so that each stands with either colour. All are short enough for the legend.
-DASHES = ("-", "-.", (0, (3, 1)), (0, (6, 1, 1, 1, 1, 1)), (0, (1, 1)))
+# Of models that are not the champion. An odd number, so that each stands with either of two colours: fourteen look all
+# different, which is more than there are families. All are short enough for the legend.
+DASHES = ("-", "-.", (0, (3, 1)), (0, (6, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 3)), (0, (1, 3)))
 
 SETTINGS: Any = {
     "font.family": "sans-serif",

@@ -231,7 +231,8 @@ def _profit(scene: Scene) -> Figure:
     for number, point in enumerate(scene.marked, 1):
         axes.plot([point.threshold], [point.gain], marker="o", markersize=8, color=BLUE, markeredgecolor=INK,
                   linestyle="none")  # fmt: skip
-        axes.annotate(str(number), (point.threshold, point.gain), xytext=(0, -15), textcoords="offset points",
+        beside = (0, -15 if number % 2 else 7)  # two in one place stay readable
+        axes.annotate(str(number), (point.threshold, point.gain), xytext=beside, textcoords="offset points",
                       ha="center", fontweight="bold", color=INK)  # fmt: skip
     axes.set(xscale="log", xlabel="threshold", ylabel=f"{scene.currency} in the test period".strip(),
              ylim=(-0.35 * nothing, 1.15 * nothing) if nothing else None)  # fmt: skip
