@@ -149,6 +149,6 @@ def _say_how_far(trial: Trial, dataset: Dataset, labels: LabelsFile | None, last
         delay = trial.manifest.label_delay_days
         known = to_date((trial.labels_known_until or 0) // DAY)
         warn(
-            f"labels were learned until {known}: from {to_date(day)} on, frauds may not be reported yet, for that takes up "
-            f"to {delay} days; too few are counted there"
+            f"labels were learned until {known}: from {to_date(day)} on, frauds may not be reported yet, for that "
+            f"takes up to {delay} days; too few are counted there"
         )
