@@ -10,6 +10,7 @@ COMMANDS = (
     Command("worker", "score transactions from Kafka", "scorer.worker.command"),
     Command("status", "how far the workers are", "scorer.status"),
     Command("verify", "score the whole log again, and compare with what is there", "scorer.verify.options"),
+    Command("schedule", "write which bundle scored from when, for a backtest", "scorer.schedule"),
     Command("backup", "copy the store into one file, while workers go on", "scorer.copies"),
     Command("restore", "put a backup in the place of the store", "scorer.copies"),
     Command("prune", "let go of old flags, labels and ledger rows in the store", "scorer.prune"),

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from producer.partitions import partition_of
 from risk.clock import DAY, HOUR, to_datetime
 from risk.codec import encode_transaction
 from risk.diagnosis import MAX_BYTES, MAX_DEPTH
 from risk.events import RejectReason, Transaction
+from risk.kafka.partitions import partition_of
 from risk.kafka.sending import Message
 from risk.topics import Topics
 from storm.history import History, Item, item_of

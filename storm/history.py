@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.partitions import partition_of
 from producer.replay.sequence import Entry
 from risk.block import block_of
 from risk.bundle import read_bundle
@@ -15,6 +14,7 @@ from risk.clock import DAY
 from risk.codec import decode_label, decode_transaction, encode_label, encode_transaction
 from risk.digest import Digest, canonical
 from risk.events import Label, Level, Rejected, RejectReason, Transaction
+from risk.kafka.partitions import partition_of
 from risk.kafka.sending import Message
 from risk.ledger import DaySource, SeenDays
 from risk.pipeline import Pipeline

@@ -7,9 +7,9 @@ from types import TracebackType
 
 from aiokafka import AIOKafkaProducer
 
-from producer.partitions import partition_of
 from risk.codec import encode_label
 from risk.events import Label
+from risk.kafka.partitions import partition_of
 from risk.kafka.sending import Message, send_all
 
 TICKS_A_SECOND = 50

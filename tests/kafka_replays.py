@@ -12,9 +12,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from producer.__main__ import main
-from producer.partitions import partition_of
 from risk.codec import encode_label, encode_transaction
 from risk.events import Label, Transaction
+from risk.kafka.partitions import partition_of
 from risk.topics import Topics
 from testing.brokers import TestKafka
 from testing.replays import entries, everything, history, row

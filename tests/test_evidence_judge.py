@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from evaluation.comparison import UNNAMED, ModelFigures, ModelPredictions, compare, rows_of_kinds
+from evaluation.comparison import ModelFigures, ModelPredictions, compare
 from evaluation.money import (
     BEST_IN_TEST,
     BREAK_EVEN,
@@ -19,6 +19,7 @@ from evaluation.money import (
 )
 from evaluation.ranking import areas
 from evaluation.result import Costs, Evaluation
+from evaluation.segments import UNNAMED, rows_of_kinds
 from risk.errors import EngineError
 from tests.evidence_cases import KINDS, contender, judged_rows, thrown
 

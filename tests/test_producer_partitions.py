@@ -5,7 +5,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.partitions import partition_of
+from risk.kafka.partitions import partition_of
 
 # What Java's own test of its hash expects.
 JAVA = {

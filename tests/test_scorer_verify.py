@@ -11,10 +11,10 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from producer.partitions import partition_of
 from risk.clock import DAY
 from risk.codec import encode_transaction
 from risk.events import Transaction
+from risk.kafka.partitions import partition_of
 from risk.kafka.sending import Message
 from risk.store import open_store
 from testing.brokers import TestKafka, new_prefix

@@ -1,9 +1,10 @@
 """A file through the pipelines of bundles, steps side by side: what `backtest` counts and `score` writes."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,7 +20,10 @@ from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from risk.rules.compiled import compiled_for
 from risk.rules.rule_set import RuleSet
+from risk.schedule import InForce
 from trainer.ahead import ahead
+
+T = TypeVar("T")
 
 # Rows that are scored at once: any other number would give the same bits, and fewer cost more each.
 BATCH = 4096
@@ -80,6 +84,10 @@ class Lane:
         scored = self._pipeline.decide(features, block)
         return [scored, *(with_rules(scored, features, block, other) for other in self._beside)]
 
+    def begin(self, batch: Batch) -> Callable[[], list[Scored]]:
+        """Batch after batch. What is left to do, in any thread."""
+        return partial(self.decide, self.features(batch), batch.block)
+
     def explain(self, features: FeatureBlock, chosen: np.ndarray) -> list[tuple[Reason, ...]]:
         """Of these scored rows of a batch (bool for each row), whatever their level is."""
         scorer = self._pipeline.scorer
@@ -87,6 +95,46 @@ class Lane:
         kept = chosen[prepared.rows]
         values = prepared.values[kept]
         return scorer.explain(features, prepared.rows[kept], values, scorer.scores(values))
+
+
+class ScheduledLane(Lane):
+    """Several bundles on one engine, each row scored by the one that was in force."""
+
+    def __init__(self, bundles: Sequence[Bundle], in_force: InForce) -> None:
+        """`bundles`: those of the schedule's versions, in their order."""
+        # An engine follows the ledger from its beginning or not at all.
+        first = max(bundles, key=lambda bundle: bundle.manifest.feature_set.has_ledger)
+        super().__init__(first)
+        shared = self._pipeline.engine
+        self._pipelines = [Pipeline(bundle, None, shared) for bundle in bundles]
+        self._in_force = in_force
+
+    def begin(self, batch: Batch) -> Callable[[], list[Scored]]:
+        return partial(self._in_turns, self.features(batch), batch.block, self._in_force.of(batch.block))
+
+    def _in_turns(self, features: FeatureBlock, block: Block, numbers: np.ndarray) -> list[Scored]:
+        by_number: dict[int, Scored] = {
+            number: self._pipelines[number].decide(features, block) for number in set(numbers.tolist())
+        }
+        one = next(iter(by_number.values()))
+        if len(by_number) == 1:
+            return [one]
+        each = [by_number[number] for number in numbers[one.rows].tolist()]
+
+        def of(column: Callable[[Scored], list[T]]) -> list[T]:
+            return [column(scored)[place] for place, scored in enumerate(each)]
+
+        return [
+            Scored(
+                one.verdicts,
+                one.rows,
+                of(lambda scored: scored.scores),
+                of(lambda scored: scored.levels),
+                of(lambda scored: scored.reasons),
+                of(lambda scored: scored.imputed),
+                of(lambda scored: scored.ledger_days),
+            )
+        ]
 
 
 @contextmanager
@@ -116,8 +164,7 @@ def _steps(chunks: Iterator[Chunk], lanes: Sequence[Lane], scoring: Executor) ->
         for lane in lanes:
             lane.learn(chunk.labels)
         for batch in batches(chunk.rows):
-            each = [(lane, lane.features(batch)) for lane in lanes]
-            yield _Step(batch, [scoring.submit(lane.decide, features, batch.block) for lane, features in each])
+            yield _Step(batch, [scoring.submit(lane.begin(batch)) for lane in lanes])
         for lane in lanes:
             lane.forget_old_days()
         yield chunk

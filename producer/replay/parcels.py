@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from producer.delivery.already import Place
-from producer.partitions import partition_of
 from producer.replay.sequence import Entry
 from risk.codec import encode_label, encode_transaction
 from risk.events import Label, Transaction
+from risk.kafka.partitions import partition_of
 from risk.kafka.sending import Message
 from risk.topics import Topics
 

@@ -1,7 +1,7 @@
 """The merchant ledger, where partitions are of very different speed, empty, cut short, or end in nothing at all."""
 
 from console.start import EXIT_FAILED
-from producer.partitions import partition_of
+from risk.kafka.partitions import partition_of
 from storm.concluding import Outcome, conclude
 from storm.crew import Crew
 from storm.feed import feed

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from producer.partitions import partition_of
+from risk.kafka.partitions import partition_of
 from risk.store import open_store
 from storm.concluding import Outcome, conclude
 from storm.crew import ENOUGH_SECONDS, Crew
@@ -13,7 +13,7 @@ from storm.load import Load
 from storm.losing import back_up, check_same, delete, exchange, rebuilt, worked
 from storm.reading import Made, read
 from storm.until import StormError
-from testing.systems import System, Worker
+from testing.systems import System, Worker, digest
 from trainer.__main__ import main as trainer
 
 SWAP_SECONDS = 5.0  # of the replay for each promotion
@@ -95,7 +95,22 @@ def swap(ground: Ground) -> Outcome:
             check_same(made, again)
             if _starts(system) != starts:
                 raise StormError(f"the second time bundles start at {_starts(system)}, expected {starts}")
+        _check_backtest(system, ground.world.file)
         return conclude(crew, ground.world.truth, f"{count} promotions, {len(starts)} starts of bundles")
+
+
+def _check_backtest(system: System, file: Path) -> None:
+    """The file, with the bundles in force as they were, comes to the digest of the audit."""
+    schedule = system.folder / "schedule.json"
+    said = system.scorer("schedule", str(schedule))
+    if said.code:
+        raise StormError(f"schedule ended with status {said.code}: {said.err}")
+    backtest, live = (
+        system.digest_of(file, "--schedule", str(schedule)),
+        digest(system.scorer("verify", "--bundle", str(system.models))),
+    )
+    if backtest != live:
+        raise StormError(f"the backtest by {schedule} says digest {backtest}, expected {live}, as the audit has it")
 
 
 def _promote(system: System, version: str) -> None:

@@ -7,17 +7,20 @@ from pathlib import Path
 
 from console.options import checked_target, settings_of
 from console.terminal import progress, say
-from risk.bundle import Bundle, read_bundle
+from risk.bundle import Bundle, bundle_of_version, models_of, read_bundle
 from risk.dataset import Dataset
 from risk.errors import OptionError
 from risk.rules.rule_set import RuleSet
+from risk.schedule import InForce, read_schedule
 from trainer.backtest import checks
+from trainer.backtest.passing import Scheduled
 from trainer.backtest.period import asked_period
 from trainer.backtest.run import Backtest
 from trainer.backtest.said import say_bundle, say_what_is_missing
 from trainer.backtest.scores_file import scores_file
 from trainer.backtest.tables import checked_out, write_tables
-from trainer.rules.kept import asked_rules
+from trainer.passage import ScheduledLane
+from trainer.rules.kept import NO_RULES, asked_rules
 
 SWEEP = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
@@ -28,10 +31,10 @@ def run(options: argparse.Namespace) -> int:
         force, inputs = options.force, read_files(options)
         checked_target("--scores-out", options.scores_out, ".parquet", force=force, inputs=inputs)
     out = None if options.out is None else checked_out(options.out, options.scores_out, force=options.force)
-    bundles, rules = [read_bundle(options.bundle)], asked_rules(options)
-    dataset, backtest = opened(options, bundles, thresholds, rules)
-    target, version = options.scores_out, bundles[0].manifest.version
-    about = backtest.about_labels(version)
+    bundles, rules, scheduled = _asked(options)
+    dataset, backtest = opened(options, bundles, thresholds, rules, scheduled)
+    target, [passing] = options.scores_out, backtest.passings
+    about, version = backtest.about_labels(passing.name), passing.manifest.version if scheduled is None else None
     columns = {"in_file_order": dataset.is_sorted, "has_rules": rules is not None}
     scores_out = scores_file(target, version, about, **columns) if target else nullcontext()
     with scores_out as scores, progress("backtest", dataset.row_count) as advance:
@@ -46,12 +49,37 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _asked(options: argparse.Namespace) -> tuple[list[Bundle], RuleSet | None, Scheduled | None]:
+    if options.schedule is None:
+        return [read_bundle(options.bundle)], asked_rules(options), None
+    # It says nothing of rules.
+    for option, value in (("--thresholds", options.thresholds), ("--rules", options.rules)):
+        if value not in (None, NO_RULES):
+            raise OptionError(
+                f"{option}: got {value} with --schedule, expected none: a schedule scores with the bundles alone, each "
+                "at its own threshold"
+            )
+    schedule = read_schedule(options.schedule)
+    # Here, because it loads the Kafka client.
+    from risk.kafka.partitions import partition_of
+
+    models = models_of(options.bundle) or options.bundle.parent
+    bundles = [bundle_of_version(models, version) for version in schedule.versions]
+    lane = ScheduledLane(bundles, InForce(schedule, partition_of))
+    return bundles, None, Scheduled(lane, InForce(schedule, partition_of))
+
+
 def read_files(options: argparse.Namespace) -> list[Path]:
-    return [path for path in (options.file, options.columns, options.labels) if path is not None]
+    paths = (options.file, options.columns, options.labels, getattr(options, "schedule", None))
+    return [path for path in paths if path is not None]
 
 
 def opened(
-    options: argparse.Namespace, bundles: Sequence[Bundle], thresholds: Sequence[float], rules: RuleSet | None = None
+    options: argparse.Namespace,
+    bundles: Sequence[Bundle],
+    thresholds: Sequence[float],
+    rules: RuleSet | None = None,
+    scheduled: Scheduled | None = None,
 ) -> tuple[Dataset, Backtest]:
     """Everything that is asked before anything is scored; `compare` has the same options of a file."""
     period = asked_period(options.since, options.until)
@@ -65,7 +93,7 @@ def opened(
         chunk_rows=settings_of(options).chunk_rows,
     )
     checks.warn_of_training_data(bundles, ready.within)
-    return ready.dataset, Backtest(bundles, thresholds, period, ready.labels, ready.missing, rules)
+    return ready.dataset, Backtest(bundles, thresholds, period, ready.labels, ready.missing, rules, scheduled)
 
 
 def _thresholds(text: str | None) -> tuple[float, ...]:

@@ -31,11 +31,18 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             "python -m trainer backtest cards.parquet --bundle models --from 2024-12-08",
             "python -m trainer backtest mine.csv --columns map.toml --bundle models --scores-out scores.parquet",
             "python -m trainer backtest live.parquet --bundle models --labels chargebacks.csv",
+            "python -m trainer backtest live.parquet --bundle models --schedule schedule.json",
             notes=NOTES,
         ),
     )
     command.add_argument("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
     add_bundle(command)
+    command.add_argument(
+        "--schedule",
+        type=Path,
+        metavar="FILE.json",
+        help="with the bundles in force as they were, as `scorer schedule` wrote it; --bundle names their folder",
+    )
     add_rules(command)
     command.add_argument("--columns", type=Path, metavar="MAP.toml", help="which column is what; see inspect")
     command.add_argument("--labels", type=Path, metavar="FILE", help="labels from another file, instead of FILE's own")

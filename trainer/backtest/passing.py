@@ -11,9 +11,11 @@ from risk.bundle import Bundle
 from risk.decision import Decided, Scored
 from risk.digest import Digest, canonical_rows, with_decisions
 from risk.engine import Verdict
+from risk.events import Level
 from risk.money import scale_of
 from risk.rules.compiled import ALERT, REVIEW
 from risk.rules.rule_set import RuleSet
+from risk.schedule import InForce
 from trainer.backtest.tally import Calendar, Costs, Outcome
 from trainer.passage import Batch, Lane
 
@@ -26,29 +28,53 @@ class Answer(NamedTuple):
     places: np.ndarray  # in the chunk
     scored: Scored
     has_alert: np.ndarray  # that customer has a high score by then, on that day of the period
+    versions: list[str] | None = None  # where a schedule says which bundle scored
+
+
+class Scheduled(NamedTuple):
+    """A lane by a schedule, and what goes along its answers: where the lane is, batches are ahead of them."""
+
+    lane: Lane
+    in_force: InForce
+
+
+# Where several bundles score, thresholds of scores would mix them: a score counts as 1 where its level is high.
+IS_HIGH = 0.5
 
 
 class Passing:
-    """One bundle's part in a backtest."""
+    """One bundle's part in a backtest, or that of several by a schedule."""
 
-    def __init__(self, bundle: Bundle, thresholds: Sequence[float], rules: RuleSet | None = None) -> None:
-        """The bundle's own threshold is one of them."""
+    def __init__(
+        self,
+        bundle: Bundle,
+        thresholds: Sequence[float],
+        rules: RuleSet | None = None,
+        scheduled: Scheduled | None = None,
+    ) -> None:
+        """The bundle's own threshold is one of them. `scheduled`: then the bundle is the last of these, whose costs
+        count."""
         manifest = self.manifest = bundle.manifest
         self.rules = rules
-        self.lane = Lane(bundle, rules)
+        self.lane = Lane(bundle, rules) if scheduled is None else scheduled.lane
+        self.in_force = None if scheduled is None else scheduled.in_force
+        self.name = manifest.version if scheduled is None else "schedule"
+        self.high = manifest.thresholds.high if scheduled is None else IS_HIGH  # the threshold that counts
+        thresholds = thresholds if scheduled is None else [IS_HIGH]
         self.digest = Digest()
         self.verdicts: Counter[Verdict] = Counter()
+        self.by_version: Counter[tuple[str, Level]] = Counter()  # by a schedule
         self.other_currencies: Counter[str] = Counter()
         costs = Costs(manifest.thresholds.review_cost, manifest.thresholds.loss_rate)
         self.calendar = Calendar(thresholds, costs)
         # Of decisions: what is reviewed, alerts included, and alerts alone.
         self.decided = None if rules is None else Calendar((REVIEW, ALERT), costs)
-        self._place_of_high = sorted(thresholds).index(manifest.thresholds.high)
+        self._place_of_high = sorted(thresholds).index(self.high)
 
     @property
     def total(self) -> Outcome:
         """The whole period at the bundle's own threshold."""
-        return self.calendar.total.at(self.manifest.thresholds.high)
+        return self.calendar.total.at(self.high)
 
     def finish(self) -> None:
         self.calendar.finish()
@@ -73,8 +99,13 @@ class Passing:
         for verdict in Verdict:
             self.verdicts[verdict] += int(np.count_nonzero(scored.verdicts[is_counted] == verdict))
         has_alert = np.zeros(len(rows), bool)
-        has_alert[kept] = self._count(batch, rows[kept], np.array(scored.scores)[kept], decided) > self._place_of_high
-        return Answer(batch.places[rows], scored, has_alert)
+        scores, versions = np.array(scored.scores), None
+        if self.in_force is not None:
+            scores = np.array([float(level is Level.HIGH) for level in scored.levels])
+            versions = [self.in_force.versions[number] for number in self.in_force.of(batch.block)[rows].tolist()]
+            self.by_version.update(zip(_some(versions, kept), _some(scored.levels, kept), strict=True))
+        has_alert[kept] = self._count(batch, rows[kept], scores[kept], decided) > self._place_of_high
+        return Answer(batch.places[rows], scored, has_alert, versions)
 
     def _count(self, batch: Batch, rows: np.ndarray, scores: np.ndarray, decided: Decided | None) -> np.ndarray:
         block, currency = batch.block, self.manifest.currency

@@ -13,7 +13,7 @@ from risk.errors import DatasetError
 from risk.rules.rule_set import RuleSet
 from trainer.backtest.labels import Missing
 from trainer.backtest.pairs import Pairs
-from trainer.backtest.passing import Answer, Passing
+from trainer.backtest.passing import Answer, Passing, Scheduled
 from trainer.backtest.period import Period, day_of_time
 from trainer.backtest.scores_file import ScoresFile
 from trainer.backtest.side_by_side import SideBySide
@@ -28,6 +28,17 @@ class _Counted(NamedTuple):
     answers: list[Answer]
 
 
+def chunks_of(dataset: Dataset, beside: LabelsFile | None, period: Period) -> Generator[Chunk, None, None]:
+    """Up to the end of the period. What lies before the period is history for it: passed on, not counted. `beside`:
+    labels instead of the dataset's own."""
+    for rows in dataset.rows():
+        if period.is_over(rows.block.event_time[0]):
+            return
+        if beside is not None:
+            rows = beside.on(rows)
+        yield Chunk(rows, rows.labels() if beside is None else beside.labels(rows))
+
+
 class Backtest:
     """Of one bundle, or of two that `compare` sets side by side."""
 
@@ -39,13 +50,15 @@ class Backtest:
         labels: LabelsFile | None = None,
         missing: Sequence[Missing] = (),
         rules: RuleSet | None = None,
+        scheduled: Scheduled | None = None,
     ) -> None:
         """`labels`: instead of the dataset's own; `missing`: what is known to be wrong for want of labels; `rules`:
-        beside each bundle."""
+        beside each bundle. `scheduled`: all bundles are one, in turns."""
         wanted = sorted({*thresholds, *(bundle.manifest.thresholds.high for bundle in bundles)})
-        self.passings = [Passing(bundle, wanted, rules) for bundle in bundles]
-        self.side_by_side = SideBySide() if len(bundles) > 1 else None
-        self.pairs = Pairs(bundles[0].manifest.currency) if len(bundles) > 1 else None
+        one_each = bundles if scheduled is None else bundles[-1:]
+        self.passings = [Passing(bundle, wanted, rules, scheduled) for bundle in one_each]
+        self.side_by_side = SideBySide() if len(one_each) > 1 else None
+        self.pairs = Pairs(bundles[0].manifest.currency) if len(one_each) > 1 else None
         self.unseen = Unseen(bundle.manifest.feature_set for bundle in bundles)
         self.too_large = 0
         self.labels = labels
@@ -54,7 +67,9 @@ class Backtest:
 
     def run(self, dataset: Dataset, scores: ScoresFile | None, advance: Callable[[int], None]) -> None:
         """What is scored of each batch is counted, in order."""
-        with passed(self._chunks(dataset), [passing.lane for passing in self.passings]) as steps:
+        with passed(
+            chunks_of(dataset, self.labels, self._period), [passing.lane for passing in self.passings]
+        ) as steps:
             counted: list[_Counted] = []
             for step in steps:
                 if isinstance(step, Chunk):
@@ -69,17 +84,6 @@ class Backtest:
         for passing in self.passings:
             passing.finish()
             self._check_something_scored(dataset, passing)
-
-    def _chunks(self, dataset: Dataset) -> Generator[Chunk, None, None]:
-        """Up to the end of the period. What lies before the period is history for it: passed on, not counted."""
-        for rows in dataset.rows():
-            times = rows.block.event_time
-            if self._period.is_over(times[0]):
-                return
-            if self.labels is not None:
-                rows = self.labels.on(rows)
-            labels = rows.labels() if self.labels is None else self.labels.labels(rows)
-            yield Chunk(rows, labels)
 
     def _finish(self, rows: Rows, counted: Sequence[_Counted], scores: ScoresFile | None) -> None:
         """All batches of the chunk are counted."""
@@ -97,7 +101,7 @@ class Backtest:
 
     def about_labels(self, version: str) -> dict[str, Any]:
         """What every result of this bundle says at its head."""
-        missing = next((each for each in self.missing if each.version == version), None)
+        missing = next((each for each in self.missing if version in (each.version, "schedule")), None)
         return {
             "from": "the file itself" if self.labels is None else self.labels.path.name,
             "missing": None if missing is None else missing.gaps.reason,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from console.terminal import say, say_table
 from risk.clock import DAY
+from risk.events import Level
 from risk.words import counted
 from trainer.backtest.figures import compared, figures_of
 from trainer.backtest.passing import Passing
@@ -22,17 +23,20 @@ def say_what_is_missing(backtest: Backtest) -> None:
 
 def say_bundle(passing: Passing) -> None:
     manifest, calendar = passing.manifest, passing.calendar
-    total, high, figures = calendar.total, manifest.thresholds.high, figures_of([passing])
+    total, high, figures = calendar.total, passing.high, figures_of([passing])
 
     def cells(outcome: Outcome, days: int) -> tuple[str, ...]:
         return tuple(figure.text(figure.of(outcome, days)) for figure in figures)
 
     days = f"{calendar.days} day{'s' if calendar.days > 1 else ''}"
-    say(f"{manifest.version}: {counted(total.transactions, 'transaction', 'transactions')} scored, {days}")
+    say(f"{passing.name}: {counted(total.transactions, 'transaction', 'transactions')} scored, {days}")
     if not total.labelled:
         say("no labels: scores only; what the cases caught, and what they cost, cannot be said")
     titles = [figure.name for figure in figures]
-    say(f"by week, at the high threshold {high:.4g}; amounts in {manifest.currency}")
+    at = (
+        f"the high threshold {high:.4g}" if passing.in_force is None else "the high threshold of whichever was in force"
+    )
+    say(f"by week, at {at}; amounts in {manifest.currency}")
     weeks = [(day_of_time(week.first_day * DAY), week.tally, week.days) for week in calendar.weeks()]
     lines = [
         (name, f"{tally.transactions:,}", *cells(tally.at(high), days))
@@ -40,12 +44,19 @@ def say_bundle(passing: Passing) -> None:
     ]
     say_table([("week from", "transactions", *titles), *lines])
     say()
-    say("what each threshold would have done; * is the bundle's")
-    sweep = [
-        (f"{outcome.threshold:.4g}{' *' if outcome.threshold == high else ''}", *cells(outcome, calendar.days))
-        for outcome in total.outcomes()
-    ]
-    say_table([("threshold", *titles), *sweep])
+    if passing.in_force is None:
+        say("what each threshold would have done; * is the bundle's")
+        sweep = [
+            (f"{outcome.threshold:.4g}{' *' if outcome.threshold == high else ''}", *cells(outcome, calendar.days))
+            for outcome in total.outcomes()
+        ]
+        say_table([("threshold", *titles), *sweep])
+    else:
+        by_version = [
+            (version, *(f"{passing.by_version[version, level]:,}" for level in Level))
+            for version in passing.in_force.versions
+        ]
+        say_table([("bundle", *Level), *by_version])
     if passing.rules is not None and passing.decided is not None:
         say()
         say(f"what the model and {passing.rules.version} decided together")

@@ -33,7 +33,13 @@ class ScoresFile:
     hundred bytes a row, said to the user by the dataset's own notice."""
 
     def __init__(
-        self, writer: pq.ParquetWriter, target: Path, version: str, *, in_file_order: bool, has_rules: bool = False
+        self,
+        writer: pq.ParquetWriter,
+        target: Path,
+        version: str | None,
+        *,
+        in_file_order: bool,
+        has_rules: bool = False,
     ) -> None:
         self._writer, self._target, self._version = writer, target, version
         self._has_rules = has_rules
@@ -44,16 +50,19 @@ class ScoresFile:
         count = len(rows.block)
         scores = np.full(count, np.nan)
         levels = np.full(count, None, object)
+        versions = np.full(count, self._version, object)
         for answer in answers:
             scores[answer.places] = answer.scored.scores
             levels[answer.places] = answer.scored.levels
+            if answer.versions is not None:
+                versions[answer.places] = answer.versions
         texts, times, scores = np.array(rows.block.transaction_id, object), rows.block.event_time, scores[chosen]
         columns = [
             text_column(texts[chosen].tolist()),
             number_column(times[chosen], SCHEMA.field("event_time").type),
             number_column(scores, pa.float64(), known=~np.isnan(scores)),
             text_column(levels[chosen].tolist()),
-            text_column([self._version] * len(scores)),
+            text_column(versions[chosen].tolist()),
         ]
         if self._has_rules:
             columns += _of_rules(count, chosen, answers)
@@ -89,7 +98,7 @@ def _of_rules(count: int, chosen: np.ndarray, answers: list[Answer]) -> list[pa.
 
 @contextmanager
 def scores_file(
-    target: Path, version: str, labels: dict[str, Any], *, in_file_order: bool, has_rules: bool = False
+    target: Path, version: str | None, labels: dict[str, Any], *, in_file_order: bool, has_rules: bool = False
 ) -> Iterator[ScoresFile]:
     """Whole, or what was there before. `labels`: what is known of them, into the metadata of the schema."""
     schema = _schema(has_rules)

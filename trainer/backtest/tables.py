@@ -13,6 +13,7 @@ from console.output import spreadsheet_cell, whole_folder
 from evaluation.result import PairedComparison
 from risk.clock import DAY
 from risk.errors import OptionError
+from risk.events import Level
 from trainer.backtest.figures import compared
 from trainer.backtest.passing import Passing
 from trainer.backtest.period import day_of_time
@@ -57,7 +58,7 @@ def checked_out(folder: Path, scores: Path | None, *, force: bool) -> Path:
 def write_tables(folder: Path, backtest: Backtest, paired: PairedComparison | None = None) -> None:
     """`paired`: of two bundles, what came of them at equal work."""
     bundles = {
-        passing.manifest.version: {"labels": backtest.about_labels(passing.manifest.version), **_bundle(passing)}
+        passing.name: {"labels": backtest.about_labels(passing.name), **_bundle(passing)}
         for passing in backtest.passings
     }
     found = backtest.side_by_side
@@ -73,7 +74,12 @@ def write_tables(folder: Path, backtest: Backtest, paired: PairedComparison | No
 
 def _bundle(passing: Passing) -> dict[str, Any]:
     calendar, manifest = passing.calendar, passing.manifest
+    by_version = {
+        version: {level.value: passing.by_version[version, level] for level in Level}
+        for version in (() if passing.in_force is None else passing.in_force.versions)
+    }
     return {
+        **({"by_bundle": by_version} if by_version else {}),
         **_decided(passing),
         "digest": str(passing.digest),
         "currency": manifest.currency,
@@ -82,7 +88,7 @@ def _bundle(passing: Passing) -> dict[str, Any]:
         "labelled": calendar.total.labelled,
         "sweep": [_row(outcome) for outcome in calendar.total.outcomes()],
         "weeks": [
-            {"week": day_of_time(week.first_day * DAY), **_row(week.tally.at(manifest.thresholds.high))}
+            {"week": day_of_time(week.first_day * DAY), **_row(week.tally.at(passing.high))}
             for week in calendar.weeks()
         ],
     }

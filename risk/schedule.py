@@ -1,0 +1,134 @@
+"""Which bundle was in force when: what the store says of a log, for a backtest that replays the same transactions.
+
+Offsets mean nothing in a file. So a start names its first transaction, and its partition, which follows from the
+customer.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+
+from risk.block import Block
+from risk.bundle import is_version
+from risk.clock import to_ms, to_text
+from risk.codes import Array
+from risk.errors import OptionError
+from risk.small_file import read_small
+
+PartitionOf = Callable[[bytes, int], int]
+BEFORE_ALL = -(1 << 62)
+
+
+class Start(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, rename={"since": "from"}):
+    """From here on this bundle is in force. Without `from`, from the beginning; without a partition, in all. Of what
+    happened at the same time, that transaction is the first; without one, all are the bundle's."""
+
+    version: str
+    partition: int | None = None
+    since: Annotated[datetime, Meta(tz=True)] | None = None
+    customer_id: str | None = None
+    transaction_id: str | None = None
+
+    @property
+    def event_time(self) -> int:
+        return BEFORE_ALL if self.since is None else to_ms(self.since)
+
+
+class Schedule(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    bundles: tuple[Start, ...]
+    partitions: int | None = None  # of the log; None where no start names one
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Each once, in the order in which they are named."""
+        return tuple(dict.fromkeys(start.version for start in self.bundles))
+
+
+def encode_schedule(schedule: Schedule) -> bytes:
+    """With a line for each start."""
+    return msgspec.json.format(msgspec.json.encode(schedule), indent=1) + b"\n"
+
+
+def read_schedule(path: Path) -> Schedule:
+    try:
+        schedule = msgspec.json.decode(read_small(path), type=Schedule)
+    except OSError as error:
+        raise OptionError(f"--schedule: {path}: {error.strerror}, expected what `scorer schedule` writes") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise OptionError(f"--schedule: {path}: {error}, expected what `scorer schedule` writes") from None
+    _check(schedule, path)
+    return schedule
+
+
+def _check(schedule: Schedule, path: Path) -> None:
+    if not schedule.bundles:
+        raise OptionError(f"--schedule: {path}: got no bundles, expected the start of one or more")
+    if schedule.partitions is not None and schedule.partitions < 1:
+        raise OptionError(f"--schedule: {path}: got {schedule.partitions} partitions, expected one or more")
+    newest: dict[int | None, int] = {}
+    for number, start in enumerate(schedule.bundles, 1):
+        where = f"--schedule: {path}, bundle {number}"
+        if not is_version(start.version):
+            raise OptionError(f"{where}: got version {start.version[:80]!r}, expected one such as lightgbm-1a2b3c4d")
+        if start.partition is not None and not 0 <= start.partition < (schedule.partitions or 0):
+            raise OptionError(
+                f"{where}: got partition {start.partition}, expected one of {schedule.partitions or 0} (`partitions`)"
+            )
+        if (start.customer_id is None) != (start.transaction_id is None) or (start.customer_id and not start.since):
+            raise OptionError(f"{where}: expected `from`, `customer_id` and `transaction_id` together, or `from` alone")
+        time = start.event_time
+        before = max(newest.get(start.partition, BEFORE_ALL), newest.get(None, BEFORE_ALL))
+        if time < before:
+            raise OptionError(
+                f"{where}: got a start before {to_text(before)}, where one above it is; expected them in order"
+            )
+        if start.since is None and (start.partition in newest or None in newest):
+            raise OptionError(f"{where}: got a second start without `from`, expected one of each partition")
+        newest[start.partition] = time
+
+
+class InForce:
+    """Goes along a history, block after block in the order of event time, as each partition's log was."""
+
+    def __init__(self, schedule: Schedule, partition_of: PartitionOf) -> None:
+        self.versions = schedule.versions
+        self._partition_of = partition_of
+        self._partitions = schedule.partitions
+        code = {version: number for number, version in enumerate(self.versions)}
+        self._lines: list[Sequence[tuple[int, tuple[str | None, str | None], int]]] = [
+            [
+                (start.event_time, (start.customer_id, start.transaction_id), code[start.version])
+                for start in schedule.bundles
+                if start.partition in (None, partition)
+            ]
+            for partition in range(schedule.partitions or 1)
+        ]
+        self._places = [0] * len(self._lines)
+
+    def of(self, block: Block) -> Array:
+        """For each row the number of its bundle among the versions. What lies before the first start is the first
+        bundle's."""
+        rows = zip(block.event_time.tolist(), block.customer_id, block.transaction_id, strict=True)
+        return np.fromiter((self._of(*row) for row in rows), np.int64, len(block))
+
+    def _of(self, time: int, customer: str, transaction: str) -> int:
+        partition = 0 if self._partitions is None else self._partition_of(customer.encode(), self._partitions)
+        line, place = self._lines[partition], self._places[partition]
+        if not line:
+            raise OptionError(
+                f"--schedule: got transaction {transaction[:80]!r} of customer {customer[:80]!r}, expected none of "
+                f"partition {partition}, of which the schedule says nothing"
+            )
+        while place + 1 < len(line) and _has_begun(*line[place + 1][:2], time, (customer, transaction)):
+            place += 1
+        self._places[partition] = place
+        return line[place][2]
+
+
+def _has_begun(start: int, first: tuple[str | None, str | None], time: int, row: tuple[str, str]) -> bool:
+    return time > start or (time == start and (first[1] is None or first == row))

@@ -1,0 +1,79 @@
+"""`schedule`: which bundle was in force when, as a file that a backtest replays a history by."""
+
+import argparse
+from itertools import islice
+from pathlib import Path
+
+from console.help import epilog
+from console.options import checked_target, settings_of
+from console.output import replaced
+from console.start import EXIT_OK
+from console.terminal import notice, say
+from risk.clock import to_datetime
+from risk.errors import StoreError
+from risk.kafka.partitions import partition_of
+from risk.schedule import Schedule, Start, encode_schedule
+from risk.store import BundleStart, Store
+from risk.words import counted
+from scorer.opening import store_to_read
+
+LOOKED_AT = 100  # flags of a partition, for where their customers belong
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "schedule",
+        description="Write which bundle scored from when, partition by partition, as the store has it. `trainer "
+        "backtest --schedule` replays a history with it: on the same transactions it comes to the same digest.",
+        epilog=epilog(
+            "python -m scorer schedule schedule.json",
+            notes="A start is named by its first transaction. Where pruning took that one, its time alone is left, and "
+            "of several transactions of that millisecond the first may be taken for it.",
+            done="the file is written",
+            failed="there is no file; the last line says why",
+        ),
+    )
+    command.add_argument("file", type=Path, metavar="FILE.json", help="the file to write")
+    command.add_argument("--force", action="store_true", help="replace a file that is there")
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    target = checked_target("FILE", options.file, ".json", force=options.force)
+    with store_to_read(settings_of(options).db) as store:
+        schedule = schedule_of(store)
+    with replaced(target) as (temporary,):
+        temporary.write_bytes(encode_schedule(schedule))
+    starts = counted(len(schedule.bundles), "start", "starts")
+    say(f"{target}: {starts} of {counted(len(schedule.versions), 'bundle', 'bundles')}")
+    return EXIT_OK
+
+
+def schedule_of(store: Store) -> Schedule:
+    identity, starts = store.identity(), store.bundle_starts()
+    if identity is None or not starts:
+        raise StoreError("the store: nothing was scored yet, expected some work; start a worker")
+    _check_partitions(store, identity.partitions)
+    return Schedule(tuple(_start(store, start) for start in starts), identity.partitions)
+
+
+def _start(store: Store, start: BundleStart) -> Start:
+    first = next(store.flags(start.partition, first_offset=start.first_offset), None)
+    moment = to_datetime(start.event_time)
+    if first is None or first.source_offset != start.first_offset:
+        notice(f"{start.version}: its first transaction of partition {start.partition} was pruned; its time is left")
+        return Start(start.version, start.partition, moment)
+    return Start(start.version, start.partition, moment, first.customer_id, first.transaction_id)
+
+
+def _check_partitions(store: Store, partitions: int) -> None:
+    """A backtest finds a transaction's partition by its customer, as Java's clients do."""
+    for partition in range(partitions):
+        for flag in islice(store.flags(partition), LOOKED_AT):
+            expected = partition_of(flag.customer_id.encode(), partitions)
+            if expected != partition:
+                raise StoreError(
+                    f"the store: got customer {flag.customer_id[:80]!r} in partition {partition}, expected "
+                    f"{expected}, where Java's clients put that key: the producers do not, so that no schedule can be "
+                    "written. docs/contracts/README.md says how they do"
+                )
