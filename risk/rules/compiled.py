@@ -122,7 +122,7 @@ class CompiledRules:
             hits = hits & (found.times >= rule.since)
         if rule.until is not None:
             hits = hits & (found.times < rule.until)
-        where = np.flatnonzero(hits)
+        where = hits.nonzero()[0]
         if not len(where):
             return
         if rule.mode is Mode.ON:

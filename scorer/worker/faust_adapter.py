@@ -12,14 +12,16 @@ changes nothing.
 """
 
 import asyncio
+import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
 import aiokafka
 import faust
 from aiokafka.errors import IllegalStateError
+from aiokafka.protocol.group import LeaveGroupRequest
 from faust.app.base import BootStrategy
 from faust.tables import TableManager
 from faust.transport.drivers import TRANSPORTS
@@ -33,6 +35,8 @@ from risk.topics import Topics
 from scorer.log.decoding import Place
 from scorer.worker.ownership import Ownership
 
+log = logging.getLogger(__name__)
+
 SCHEME = "trustlens"
 # How long a fetch waits for records: when nothing else is to be done, and while something waits here.
 IDLE_SECONDS, BUSY_SECONDS = 0.2, 0.02
@@ -40,14 +44,78 @@ IDLE_SECONDS, BUSY_SECONDS = 0.2, 0.02
 FETCH_MAX_WAIT_MS = 25
 # Less than Faust would wait for a seek.
 SEEK_SECONDS = 60.0
+# How long each step of a stop may wait for a broker. Two commits, the leave, the client's own end, and a thread that
+# still starts: five of them, which is less than a worker has for its stop. What is given up costs little: the group's
+# offset only shows the lag to others, and a member that did not leave counts as gone when its session ends.
+STEP_SECONDS = 4.0
+
+
+async def _at_most(seconds: float, what: str, step: Coroutine[Any, Any, Any]) -> None:
+    """In a task of its own. What it is cancelled by, inside Faust or the client, is not meant for whoever waits here;
+    and as some of them go on when they are cancelled, one that takes too long is left alone."""
+    task = asyncio.ensure_future(step)
+    await asyncio.wait([task], timeout=seconds)
+    if not task.done():
+        log.warning("%s took longer than %g s and is left undone", what, seconds)
+    elif not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("%s failed: %r", what, error)
+
+
+def _daemon(service: Any) -> Any:
+    """A thread that Faust was told to stop before it ran is not stopped: it must not keep the process alive."""
+    thread = driver.AIOKafkaConsumerThread.Worker(service)
+    thread.daemon = True
+    return thread
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The client, in its thread."""
+
+    shutdown_timeout = 3 * STEP_SECONDS
+    _is_joining = False
+
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
         consumer._isolation_level = "read_committed"
         return consumer
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        await super().on_partitions_revoked(revoked)
+        self._is_joining = True
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._is_joining = False
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Not while the group is joined. The broker reads the commit when that is done, and refuses it for its old
+        generation; at that, the client forgets which member it is and joins as a new one, and the group waits for the
+        one that it was until the session is over. What is assigned is committed anew after its seek."""
+        return not self._is_joining and await super()._commit(offsets)
+
+    async def on_thread_stop(self) -> None:
+        """The client's own stop waits until a rebalance that is under way is through, hence for every other member of
+        the group: so the group is left first. And it ends by a cancellation where a fetch failed just before; Faust
+        would then wait for this thread when it is gone."""
+        if self._consumer is not None:
+            await _at_most(STEP_SECONDS, "leaving the group", _leave(self._consumer))
+        await _at_most(STEP_SECONDS, "closing the client", super().on_thread_stop())
+
+
+async def _leave(client: aiokafka.AIOKafkaConsumer) -> None:
+    """By the connection that fetches: a broker answers the requests of a connection one after the other, and to join
+    the group may be under way on the one that the client would take."""
+    coordinator = client._coordinator
+    joining = coordinator._coordination_task
+    joining.cancel()
+    await asyncio.wait([joining])
+    member, node = coordinator.member_id, coordinator.coordinator_id
+    try:
+        if member and node is not None:
+            await client._client.send(node, LeaveGroupRequest(coordinator.group_id, member))
+    finally:
+        coordinator.reset_generation()  # or the client would leave once more
 
 
 class Consumer(driver.Consumer):
@@ -61,7 +129,7 @@ class Consumer(driver.Consumer):
         self._ownership: Ownership = cast(Any, self.app).ownership
 
     def _new_consumer_thread(self) -> ConsumerThread:
-        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon, Worker=cast(Any, _daemon))
 
     def check_group(self) -> None:
         """Raises what the client met when it wanted to join, if it cannot go on."""
@@ -74,6 +142,27 @@ class Consumer(driver.Consumer):
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Offsets without a record need no book of their own: the group's offset is the store's."""
+
+    def close(self) -> None:
+        """Faust calls it, in the wrong thread, when a rebalance comes while it stops. The group would not be left, and
+        a commit under way could go on for ever. The thread closes its client itself."""
+
+    def assignment(self) -> set[TP]:
+        """Nothing while the client is not there yet; Faust would give up a stop that came so early half-way."""
+        return super().assignment() if self._thread._consumer is not None else set()
+
+    def resume_flow(self) -> None:
+        """Not in a stop, which waits until nothing is under way: a takeover that ends meanwhile would begin more."""
+        if not self.app.should_stop:
+            super().resume_flow()
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """In a stop, as long as a step may take: the client tries until a broker that is away comes back."""
+        committing = super().commit(topics, start_new_transaction)
+        if not self.app.should_stop:
+            return await committing
+        await _at_most(STEP_SECONDS, "committing the group's offsets", committing)
+        return False
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         self._is_sought = False

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from trainer.backtest.passing import Passing
-from trainer.backtest.tally import Outcome
+from trainer.backtest.tally import Outcome, Tally
 
 
 class Unit(StrEnum):
@@ -46,7 +46,10 @@ SHARES = (
 
 def figures_of(passings: Sequence[Passing]) -> tuple[Figure, ...]:
     """Those that something can be said of: without a label only cases."""
-    totals = [passing.calendar.total for passing in passings]
+    return figures_for([passing.calendar.total for passing in passings])
+
+
+def figures_for(totals: Sequence[Tally]) -> tuple[Figure, ...]:
     if not any(total.labelled for total in totals):
         return (CASES,)
     unknown = (WITHOUT_LABEL,) if any(total.labelled < total.transactions for total in totals) else ()

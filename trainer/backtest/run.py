@@ -28,6 +28,17 @@ class _Counted(NamedTuple):
     answers: list[Answer]
 
 
+def chunks_of(dataset: Dataset, beside: LabelsFile | None, period: Period) -> Generator[Chunk, None, None]:
+    """Up to the end of the period. What lies before the period is history for it: passed on, not counted. `beside`:
+    labels instead of the dataset's own."""
+    for rows in dataset.rows():
+        if period.is_over(rows.block.event_time[0]):
+            return
+        if beside is not None:
+            rows = beside.on(rows)
+        yield Chunk(rows, rows.labels() if beside is None else beside.labels(rows))
+
+
 class Backtest:
     """Of one bundle, or of two that `compare` sets side by side."""
 
@@ -56,7 +67,9 @@ class Backtest:
 
     def run(self, dataset: Dataset, scores: ScoresFile | None, advance: Callable[[int], None]) -> None:
         """What is scored of each batch is counted, in order."""
-        with passed(self._chunks(dataset), [passing.lane for passing in self.passings]) as steps:
+        with passed(
+            chunks_of(dataset, self.labels, self._period), [passing.lane for passing in self.passings]
+        ) as steps:
             counted: list[_Counted] = []
             for step in steps:
                 if isinstance(step, Chunk):
@@ -71,17 +84,6 @@ class Backtest:
         for passing in self.passings:
             passing.finish()
             self._check_something_scored(dataset, passing)
-
-    def _chunks(self, dataset: Dataset) -> Generator[Chunk, None, None]:
-        """Up to the end of the period. What lies before the period is history for it: passed on, not counted."""
-        for rows in dataset.rows():
-            times = rows.block.event_time
-            if self._period.is_over(times[0]):
-                return
-            if self.labels is not None:
-                rows = self.labels.on(rows)
-            labels = rows.labels() if self.labels is None else self.labels.labels(rows)
-            yield Chunk(rows, labels)
 
     def _finish(self, rows: Rows, counted: Sequence[_Counted], scores: ScoresFile | None) -> None:
         """All batches of the chunk are counted."""

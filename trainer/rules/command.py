@@ -15,7 +15,7 @@ from risk.rules.rule_set import RuleSet, rules_of_version, version_in_force
 from risk.rules.rules_file import RulesError
 from risk.words import counted
 from trainer.rules.kept import NO_RULES, kept, named_rules, rules_beside, versions
-from trainer.rules.options import CHECK, PROMOTE
+from trainer.rules.options import CHECK, PROMOTE, TEST
 
 
 def run(options: argparse.Namespace) -> int:
@@ -23,6 +23,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         if options.rules_command == CHECK:
             return run_check(options)
+        if options.rules_command == TEST:
+            return run_test(options)
         return run_promote(options, folder) if options.rules_command == PROMOTE else run_list(folder)
     except RulesError as error:
         for problem in error.problems:
@@ -43,6 +45,12 @@ def say_rules(rule_set: RuleSet) -> None:
         for rule in rule_set.rules
     ]
     say_table([("rule", "action", "mode", "from", "until", "owner", "when"), *lines], left=7)
+
+
+def run_test(options: argparse.Namespace) -> int:
+    from trainer.rules.trial_command import run_trial  # the others load no dataset
+
+    return run_trial(options)
 
 
 def run_promote(options: argparse.Namespace, folder: Path) -> int:

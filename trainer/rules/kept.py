@@ -21,15 +21,17 @@ def rules_beside(path: Path, manifest: Manifest) -> RulesFile:
 
 def asked_rules(options: argparse.Namespace) -> RuleSet | None:
     """By --rules, or the set that is in force, which is said; None where there is none."""
-    folder = settings_of(options).rules
-    if options.rules == NO_RULES:
-        return None
-    if options.rules is not None:
-        return named_rules(folder, options.rules, "--rules: ", "none, or ")
-    found = rules_in_force(folder)
-    if found is not None:
+    folder, found = settings_of(options).rules, named_or_in_force(options, options.rules, "--rules")
+    if found is not None and options.rules is None:
         notice(f"{found.version} is in force in {folder}, and decides beside the model; --rules none leaves it out")
     return found
+
+
+def named_or_in_force(options: argparse.Namespace, version: str | None, option: str) -> RuleSet | None:
+    folder = settings_of(options).rules
+    if version is None:
+        return rules_in_force(folder)
+    return None if version == NO_RULES else named_rules(folder, version, f"{option}: ", "none, or ")
 
 
 def named_rules(folder: Path, version: str, option: str, else_: str) -> RuleSet:
