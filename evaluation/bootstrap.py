@@ -18,6 +18,7 @@ from risk.codes import Array
 
 Formula = Callable[[Mapping[str, Array]], Array]
 Draws = dict[str, Array]
+DrawsByUnit = Mapping[str, Draws]  # of one model or policy, by what was drawn
 
 CONFIDENCE = 0.95
 FEWEST_MERCHANTS = 30  # fewer cannot stand for all merchants there might have been
@@ -119,6 +120,10 @@ def figure(value: float | None, draws: Mapping[str, Array]) -> Figure:
         return Figure(float(value))
     _, low, high, unit = max(intervals, key=lambda interval: interval[0])
     return Figure(float(value), low, high, unit)
+
+
+def drawn_figure(value: float | None, draws: DrawsByUnit, name: str) -> Figure:
+    return figure(value, {unit: answer[name] for unit, answer in draws.items()})
 
 
 def _copies(size: int, seed: int, resamples: int, copy_bytes: int) -> Iterator[tuple[slice, Array]]:

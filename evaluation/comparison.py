@@ -7,7 +7,17 @@ from typing import NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
-from evaluation.bootstrap import CONFIDENCE, Draws, Formula, Sampled, Units, draw_all, figure, units_of
+from evaluation.bootstrap import (
+    CONFIDENCE,
+    DrawsByUnit,
+    Formula,
+    Sampled,
+    Units,
+    draw_all,
+    drawn_figure,
+    figure,
+    units_of,
+)
 from evaluation.card_precision import PLACES, CardPrecision, card_precision
 from evaluation.contributions import ContributionSample, contributions_of
 from evaluation.course import course_of
@@ -21,6 +31,8 @@ from evaluation.money import (
     customer_days,
     levels,
     marked,
+    money_figures,
+    money_formulas,
     of_probability,
     policy,
     rivals,
@@ -37,19 +49,13 @@ from evaluation.result import (
     KindRecall,
     Metrics,
     ModelEvaluation,
-    MoneyFigures,
-    NetMoney,
     PairedComparison,
     PolicyEvaluation,
     Refit,
 )
-from evaluation.segments import Grouping, segments_of
+from evaluation.segments import Grouping, rows_of_kinds, segments_of
 from risk.codes import Array
 from risk.errors import EngineError
-
-UNNAMED = "(no kind given)"
-
-DrawsByUnit = Mapping[str, Draws]  # of one model or policy, by what was drawn
 
 
 class ModelPredictions(NamedTuple):
@@ -340,18 +346,17 @@ class ModelFigures:
             unit, shares = max(by_unit, key=lambda one: one[1].high[place] - one[1].low[place])
             value, low, high = (float(each[place]) for each in (shares.value, shares.low, shares.high))
             recall = Figure(value, low, high, unit)
-            found.append(KindRecall(name, int(mine.sum()), int(caught[mine].sum()), recall, float(amounts[mine].sum())))
+            found.append(
+                KindRecall(
+                    kind=name,
+                    frauds=int(mine.sum()),
+                    caught=int(caught[mine].sum()),
+                    recall=recall,
+                    amount=float(amounts[mine].sum()),
+                    customers=len(np.unique(self.model.test.customers[rows[mine]])),
+                )
+            )
         return tuple(found)
-
-
-def rows_of_kinds(predictions: Predictions) -> dict[str, Array]:
-    """For each kind, its frauds as a mask over the rows, the most frequent first. Empty where the data has no kinds."""
-    if predictions.kinds is None or not predictions.is_fraud.any():
-        return {}
-    names = np.array([kind or UNNAMED for kind in predictions.kinds])
-    words, counts = np.unique(names[predictions.is_fraud], return_counts=True)
-    order = np.lexsort((words, -counts))
-    return {str(word): predictions.is_fraud & (names == word) for word in words[order]}
 
 
 def _of_cells(name: str) -> Formula:
@@ -364,42 +369,6 @@ def _cells(sums: Mapping[str, Array]) -> Confusion:
 
 
 _CONFUSION_FORMULAS: dict[str, Formula] = {name: _of_cells(name) for name in ("accuracy", "precision", "recall", "f1")}
-
-
-def money_formulas(costs: Costs, days: int) -> dict[str, Formula]:
-    cost = costs.review_cost
-    return {
-        "alerts_per_day": lambda sums: sums["alerts"] / days,
-        "alert_precision": lambda sums: ratio(sums["alerts"] - sums["good_alerts"], sums["alerts"]),
-        "alert_recall": lambda sums: ratio(sums["caught"], sums["frauds"]),
-        "good_customers_flagged": lambda sums: sums["good_alerts"],
-        "saved": lambda sums: sums["saved"],
-        "value_recall": lambda sums: ratio(sums["saved"], sums["saved"] + sums["lost"]),
-        "gain": lambda sums: sums["saved"] - cost * sums["alerts"],
-        "cost": lambda sums: sums["lost"] + cost * sums["alerts"],
-    }
-
-
-def money_figures(money: NetMoney, draws: DrawsByUnit) -> MoneyFigures:
-    return MoneyFigures(
-        alerts=money.alerts,
-        alerts_per_day=drawn_figure(money.alerts_per_day, draws, "alerts_per_day"),
-        frauds_caught=money.frauds_caught,
-        frauds_missed=money.frauds_missed,
-        precision=drawn_figure(money.precision, draws, "alert_precision"),
-        recall=drawn_figure(money.recall, draws, "alert_recall"),
-        good_customers_flagged=money.good_customers_flagged,
-        saved=money.saved,
-        lost=money.lost,
-        review=money.review,
-        cost=drawn_figure(money.cost, draws, "cost"),
-        gain=drawn_figure(money.gain, draws, "gain"),
-        value_recall=drawn_figure(money.value_recall, draws, "value_recall"),
-    )
-
-
-def drawn_figure(value: float | None, draws: DrawsByUnit, name: str) -> Figure:
-    return figure(value, {unit: answer[name] for unit, answer in draws.items()})
 
 
 def _evaluated_policy(

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec.structs import asdict
 
-from evaluation.ranking import Predictions
-from evaluation.result import Costs, Level, MarkedThreshold, Money, NetMoney, SweepRow
+from evaluation.bootstrap import DrawsByUnit, Formula, drawn_figure
+from evaluation.ranking import Predictions, ratio
+from evaluation.result import Costs, Level, MarkedThreshold, Money, MoneyFigures, NetMoney, SweepRow
 from risk import customer_days as rule
 from risk.codes import Array
 from risk.customer_days import CustomerDays
@@ -209,6 +210,38 @@ def _by_amount(test: Predictions, alerts: int, costs: Costs, seed: int) -> Polic
 
 def _expected_loss(predictions: Predictions) -> Predictions:
     return predictions._replace(scores=predictions.scores * np.nan_to_num(predictions.amounts))
+
+
+def money_formulas(costs: Costs, days: int) -> dict[str, Formula]:
+    cost = costs.review_cost
+    return {
+        "alerts_per_day": lambda sums: sums["alerts"] / days,
+        "alert_precision": lambda sums: ratio(sums["alerts"] - sums["good_alerts"], sums["alerts"]),
+        "alert_recall": lambda sums: ratio(sums["caught"], sums["frauds"]),
+        "good_customers_flagged": lambda sums: sums["good_alerts"],
+        "saved": lambda sums: sums["saved"],
+        "value_recall": lambda sums: ratio(sums["saved"], sums["saved"] + sums["lost"]),
+        "gain": lambda sums: sums["saved"] - cost * sums["alerts"],
+        "cost": lambda sums: sums["lost"] + cost * sums["alerts"],
+    }
+
+
+def money_figures(money: NetMoney, draws: DrawsByUnit) -> MoneyFigures:
+    return MoneyFigures(
+        alerts=money.alerts,
+        alerts_per_day=drawn_figure(money.alerts_per_day, draws, "alerts_per_day"),
+        frauds_caught=money.frauds_caught,
+        frauds_missed=money.frauds_missed,
+        precision=drawn_figure(money.precision, draws, "alert_precision"),
+        recall=drawn_figure(money.recall, draws, "alert_recall"),
+        good_customers_flagged=money.good_customers_flagged,
+        saved=money.saved,
+        lost=money.lost,
+        review=money.review,
+        cost=drawn_figure(money.cost, draws, "cost"),
+        gain=drawn_figure(money.gain, draws, "gain"),
+        value_recall=drawn_figure(money.value_recall, draws, "value_recall"),
+    )
 
 
 ALERTS_PER_DAY = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)

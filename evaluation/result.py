@@ -140,6 +140,7 @@ class KindRecall(Struct, frozen=True):
     caught: int
     recall: Figure
     amount: float
+    customers: int | None = None  # who had them; None of an evaluation that did not count them
 
 
 class ModelEvaluation(Struct, frozen=True):

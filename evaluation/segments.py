@@ -107,3 +107,16 @@ def _beside_the_largest(segments: list[Segment], named: list[int]) -> list[Segme
         replace(segment, ratios=Ratios(**{name: ratio_of(segment, name) for name in Ratios.__struct_fields__}))
         for segment in segments
     ]
+
+
+UNNAMED = "(no kind given)"
+
+
+def rows_of_kinds(predictions: Predictions) -> dict[str, Array]:
+    """For each kind, its frauds as a mask over the rows, the most frequent first. Empty where the data has no kinds."""
+    if predictions.kinds is None or not predictions.is_fraud.any():
+        return {}
+    names = np.array([kind or UNNAMED for kind in predictions.kinds])
+    words, counts = np.unique(names[predictions.is_fraud], return_counts=True)
+    order = np.lexsort((words, -counts))
+    return {str(word): predictions.is_fraud & (names == word) for word in words[order]}

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from evaluation.comparison import UNNAMED, ModelFigures, ModelPredictions, compare, rows_of_kinds
+from evaluation.comparison import ModelFigures, ModelPredictions, compare
 from evaluation.money import (
     BEST_IN_TEST,
     BREAK_EVEN,
@@ -19,6 +19,7 @@ from evaluation.money import (
 )
 from evaluation.ranking import areas
 from evaluation.result import Costs, Evaluation
+from evaluation.segments import UNNAMED, rows_of_kinds
 from risk.errors import EngineError
 from tests.evidence_cases import KINDS, contender, judged_rows, thrown
 
@@ -204,6 +205,8 @@ def test_a_kind_of_which_every_fraud_was_caught_or_none_has_an_interval():
         one = contenders[0]._replace(test=test._replace(kinds=tuple(names.tolist())), threshold=threshold)
         kinds = {each["kind"]: each for each in judge([one], [], one.name, None, **QUICK)["models"][0]["kinds"]}
         assert {each["recall"]["value"] for each in kinds.values()} == {share}
+        assert kinds["one"]["customers"] == 1
+        assert kinds["few"]["customers"] == len(set(test.customers[frauds[:4]].tolist()))
         widths = [kinds[name]["recall"]["high"] - kinds[name]["recall"]["low"] for name in ("many", "few", "one")]
         assert 0 < widths[0] < widths[1] < widths[2]
         assert all(each["recall"]["low"] - 1e-9 <= share <= each["recall"]["high"] + 1e-9 for each in kinds.values())

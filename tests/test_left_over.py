@@ -63,6 +63,9 @@ KEPT = {
 LONGEST = 400
 LONG = {
     "risk/windows.py": "numba's cache watches one file, so all compiled loops stand in it: DESIGN.md",
+    "scorer/worker/faust_adapter.py": "nothing else knows Faust, and what is done in its place has its reason there",
+    "risk/rules/language.py": "what an expression may be, and what is said of each slip, are one grammar",
+    "risk/rules/compiled.py": "each kind of node beside the others: what is missing goes through all of them",
     "evaluation/result.py": "it is metrics.json: who reads that finds every field in one place",
 }
 

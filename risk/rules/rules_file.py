@@ -75,10 +75,6 @@ def read_rules_file(path: Path, feature_set: FeatureSet, bundle: str) -> RulesFi
     return _Reader(path, feature_set, bundle).read()
 
 
-class _BadFileError(Exception):
-    """Where and what: collected, not raised any further."""
-
-
 class _Reader:
     def __init__(self, path: Path, feature_set: FeatureSet, bundle: str) -> None:
         self._path = path
