@@ -24,6 +24,7 @@ from risk.bundle import (
     Manifest,
     bundle_of_version,
     is_version,
+    models_of,
     read_bundle,
     sealed,
     version_of,
@@ -318,3 +319,12 @@ def test_a_model_of_another_width_is_refused() -> None:
 def test_what_is_no_model_is_refused() -> None:
     with pytest.raises(BundleError, match=r"model\.onnx: cannot be loaded"):
         OnnxModel(b"nonsense", 3, "model.onnx")
+
+
+def test_whether_current_decides_what_is_read(tmp_path: Path) -> None:
+    """A worker looks after it then; one bundle's own folder stays what it is."""
+    (tmp_path / "linear-01234567").mkdir()
+    (tmp_path / CURRENT).write_text("linear-01234567\n")
+    assert models_of(tmp_path) == tmp_path
+    assert models_of(tmp_path / CURRENT) == tmp_path
+    assert models_of(tmp_path / "linear-01234567") is None

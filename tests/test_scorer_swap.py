@@ -186,6 +186,7 @@ def test_a_bundle_that_is_not_whole_is_refused_once_and_the_old_one_goes_on(
     watched.promote(new)
     for _ in range(5):
         watched.look()
+        watched.time += AGAIN_SECONDS  # it is read again, and nothing is said again
     [refused] = watched.refused()
     assert why in refused.reason
     assert refused.owner == ME
