@@ -199,6 +199,13 @@ def test_the_strictest_rule_that_is_on_counts(rules: tuple[Rule, ...], strictest
     assert [one.rule for one in found.fired[0]] == [one.name for one in rules]
 
 
+def test_a_block_of_which_nothing_is_scored_has_no_rule_fire() -> None:
+    case = one_row({"amount": 5.0})._replace(rows=np.array([], np.int64), scores=np.array([]), lists={"watched": []})
+    when = 'amount > 1 or customer_id in list("watched") or merchant_id != country or weekday == "monday"'
+    found = judged(rule_set(rule(when), lists=case.lists), case)
+    assert (found.strictest.tolist(), found.is_allowed.tolist(), found.fired) == ([], [], [])
+
+
 def test_a_feature_that_the_bundle_does_not_compute_is_refused() -> None:
     rules = rule_set(rule("merchant_risk_7d > 0.1"))
     with pytest.raises(

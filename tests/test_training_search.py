@@ -75,6 +75,19 @@ def test_a_number_of_rows_is_as_large_a_share_of_the_rows_in_every_round() -> No
     assert [each.parameters["min_child_samples"] for each in trials] == [100, 3]
 
 
+def test_a_forest_has_all_its_trees_in_the_last_round_only() -> None:
+    """And never more than it was given."""
+    family, fits = family_of("random-forest"), []
+    asked = read_parameters(None, ["random-forest"])["random-forest"]
+
+    def fit(setting: Mapping[str, Any], _: Round) -> Seen:
+        fits.append(setting["n_estimators"])
+        return Seen(0.5)
+
+    search(family, [{**asked, "n_estimators": 200}, {**asked, "n_estimators": 30}], ROUNDS, fit)
+    assert fits == [50, 30, 50, 30, 200, 30]
+
+
 def test_of_equal_ones_the_first_is_chosen() -> None:
     _, _, trials = searched([0.5, 0.5, 0.5])
     assert [each.is_chosen for each in trials] == [True, False, False]

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -249,6 +250,7 @@ class _Lists:
         self.types: Mapping[str, Type] = {}
         self.entries: dict[str, list[ListEntry]] = {}
         self.raw: dict[str, bytes] = {}
+        self._entities: dict[str, frozenset[str]] = {}
         self._problems = problems
         self._left = MOST_ENTRIES
 
@@ -260,7 +262,8 @@ class _Lists:
                 there = [one.stem for one in self.folder.glob("*.csv")] if self.folder.is_dir() else []
                 raise KeyError(f"a file {path}{near(name, there)}")
             self.entries[name] = self._read(name, path)
-        return frozenset(entry.entity for entry in self.entries[name])
+            self._entities[name] = frozenset(entry.entity for entry in self.entries[name])
+        return self._entities[name]
 
     def _read(self, name: str, path: Path) -> list[ListEntry]:
         try:
@@ -302,8 +305,8 @@ class _Lists:
 
     def _entry(self, row: Mapping[str, str]) -> ListEntry | str:
         entity, value, why = row["entity"], row["value"], row.get("why", "")
-        texts = sorted(name for name, type_ in self.types.items() if type_ is Type.TEXT and name != WEEKDAY)
         if self.types.get(entity) is not Type.TEXT or entity == WEEKDAY:
+            texts = sorted(name for name, type_ in self.types.items() if type_ is Type.TEXT and name != WEEKDAY)
             return f"entity: got {_shown(entity)}, expected one of {', '.join(texts)}{near(entity, texts)}"
         if not value or len(value) > MOST_VALUE or "\0" in value:
             return f"value: got {_shown(value)}, expected a text of 1 to {MOST_VALUE:,} characters"
@@ -313,7 +316,7 @@ class _Lists:
         for column in ("from", "until"):
             text = row.get(column, "")
             try:
-                times.append(moment(text) if text else None)
+                times.append(_moment_of(text) if text else None)
             except ValueError as error:
                 return f"{column}: got {_shown(text)}, expected {error}"
         since, until = times
@@ -371,6 +374,11 @@ def moment(value: object) -> int:
     if not EARLIEST <= ms <= LATEST:
         raise ValueError("a time from 1990 until 2200")
     return ms
+
+
+@lru_cache(4_096)  # a list has few days
+def _moment_of(text: str) -> int:
+    return moment(text)
 
 
 def _order(entry: ListEntry) -> bytes:

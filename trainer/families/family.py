@@ -36,6 +36,7 @@ class Parameter(NamedTuple):
     searched: Searched | None = None
     words: tuple[str, ...] = ()  # allowed beside numbers
     is_of_rows: bool = False  # a number of rows: of half the rows, half as many mean the same
+    enough_to_compare: int | None = None  # more only make it slower to see which of two settings is better
 
     @property
     def is_whole(self) -> bool:

@@ -84,12 +84,15 @@ def _share_of(fit: Part, event_times: Array, divisor: int) -> Round:
 
 
 def _of_share(family: Family, setting: Mapping[str, Any], share: float) -> dict[str, Any]:
-    """What means the same on a share of the rows: leaves of 200 rows are as coarse there as those of 1,600 on all."""
+    """What means the same on a share of the rows: leaves of 200 rows are as coarse there as those of 1,600 on all. And
+    no more than it takes to compare."""
     if share == 1:
         return dict(setting)
     scaled = {each.name: share * setting[each.name] for each in family.parameters if each.is_of_rows}
     whole = {name: max(1, round(number)) for name, number in scaled.items() if isinstance(setting[name], int)}
-    return {**setting, **scaled, **whole}
+    enough = {each.name: each.enough_to_compare for each in family.parameters if each.enough_to_compare is not None}
+    fewer = {name: min(setting[name], most) for name, most in enough.items()}
+    return {**setting, **scaled, **whole, **fewer}
 
 
 def search(
