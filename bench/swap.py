@@ -20,18 +20,16 @@ import msgspec
 import numpy as np
 
 from bench.alone import run_alone
-from bench.stream.measure import now_ms, records_of, rows_stored
+from bench.stream.measure import now_ms, records_of, until
 from bench.stream.system import HERE, LEAST_CUSTOMERS, ROWS_OF_A_CUSTOMER, Run, bench
 from ops.kafka.jars import missing
 from risk.errors import BrokerError
 from risk.topics import topics_of
-from storm.until import until
 from trainer.promotion import make_current
 
 EVERY_SECONDS, BESIDE_MS = 5.0, 3_000.0
 STRETCH_SECONDS = 20.0
 WARM_SECONDS = 10.0
-ENOUGH_SECONDS = 300.0
 
 
 class _Flag(msgspec.Struct):
@@ -119,11 +117,11 @@ def main() -> None:
         position = ["--position", f"{run.store}.json"]
         sender = run.start("producer", "replay", str(run.history.path), *words, *position, log=Path(name) / "sent.log")
         try:
-            until(lambda: rows_stored(run.store) > 0, ENOUGH_SECONDS, "a transaction is scored")
+            until([worker], run.store, 1)
             time.sleep(WARM_SECONDS)
             since = now_ms()
             promoted = promotions(models, versions, asked.seconds)
-            until(lambda: rows_stored(run.store) >= rows, ENOUGH_SECONDS, "all is scored")
+            until([worker], run.store, rows)
         finally:
             sender.kill()
             worker.stop(30)

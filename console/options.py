@@ -5,10 +5,12 @@ import difflib
 import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from console.help import filled
+from console.output import unfinished_name
 from risk.clock import date_ms
 from risk.errors import OptionError
 from risk.settings import Settings, read_settings
@@ -119,9 +121,10 @@ def checked_target(
     something there, an input, or a place in a folder that is read."""
     try:
         _check_target(option, path, (suffix,) if isinstance(suffix, str) else suffix, force, inputs)
-        # Tried, not asked: rights, a full disk or a read-only place have many causes.
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
-            pass
+        # Tried, not asked: rights, a full disk or a read-only place have many causes. By a file that never has a name,
+        # so that an interrupt leaves none behind; a name that is too long is another question.
+        with tempfile.TemporaryFile(dir=path.parent), suppress(FileNotFoundError):
+            unfinished_name(path).lstat()
     except OSError as error:
         raise OptionError(
             f"{option}: got {path}, which cannot be written ({error.strerror}), expected a place where files may be "

@@ -28,7 +28,7 @@ def unfinished(target: Path, *more: Path) -> Iterator[list[Path]]:
     """As `replaced`, for a body that also reads: what it writes, it writes within `writing`, and no other error of the
     disk is blamed on the targets."""
     targets = (target, *more)
-    temporary = [path.with_name(f".{path.name}.{os.getpid()}.part") for path in targets]
+    temporary = [unfinished_name(path) for path in targets]
     try:
         yield temporary
         with writing(*targets):
@@ -37,6 +37,10 @@ def unfinished(target: Path, *more: Path) -> Iterator[list[Path]]:
     finally:
         for path in temporary:
             path.unlink(missing_ok=True)
+
+
+def unfinished_name(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{os.getpid()}.part")
 
 
 @contextmanager

@@ -178,14 +178,16 @@ def _fields(message: memoryview) -> Iterator[_Field]:
     """Numbers and values: integers, or the bytes of anything else."""
     place, end = 0, len(message)
     while place < end:
-        key, place = _varint(message, place)
+        # A forest has a hundred thousand fields, and nearly all of their numbers one byte: a call for each took a fifth
+        # of the time in which a bundle is loaded.
+        key, place = (message[place], place + 1) if message[place] < 0x80 else _varint(message, place)
         kind = key & 7
         if kind == 0:
-            value, place = _varint(message, place)
+            value, place = (message[place], place + 1) if message[place] < 0x80 else _varint(message, place)
             yield key >> 3, value
             continue
         if kind == 2:
-            size, place = _varint(message, place)
+            size, place = (message[place], place + 1) if message[place] < 0x80 else _varint(message, place)
         elif kind in (1, 5):
             size = 8 if kind == 1 else 4
         else:

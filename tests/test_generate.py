@@ -12,6 +12,8 @@ import pyarrow.json
 import pyarrow.parquet as pq
 import pytest
 
+from console.options import checked_target
+from console.output import unfinished_name
 from risk.errors import OptionError
 from trainer import generate
 from worlds import WORLDS
@@ -137,6 +139,20 @@ def test_what_cannot_be_done_is_refused_in_words(tmp_path: Path, words: list[str
 def test_a_file_that_cannot_be_opened_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"OUT: got .*, which cannot be written \(File name too long\)"):
         command("trustlens", str(tmp_path / f"{'x' * 250}.csv"))
+
+
+def test_a_place_is_tried_without_a_name_that_an_interrupt_could_leave_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def looking(target: Path) -> Path:
+        seen.append(list(tmp_path.iterdir()))
+        return unfinished_name(target)
+
+    monkeypatch.setattr("console.options.unfinished_name", looking)
+    checked_target("OUT", tmp_path / "history.csv", force=False)
+    assert seen == [[]]
 
 
 # Failure half way

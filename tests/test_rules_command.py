@@ -1,6 +1,7 @@
 """rules check, promote and list: what is wrong is named before anything is kept, and what is kept proves itself."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,20 @@ def test_a_set_with_one_changed_byte_is_refused(home: Path, name: str, capsys: p
     said = capsys.readouterr()
     assert f"*  {version}  damaged" in said.out
     assert f"error: {path}: got " in said.err
+
+
+def test_a_file_of_a_set_changed_with_its_hash_is_refused(home: Path) -> None:
+    """What people wrote decides nothing, but must be what the set was made of."""
+    version = promoted(home)
+    kept = home / "rules" / version
+    before = sha256((kept / "rules.toml").read_bytes()).hexdigest()
+    (kept / "rules.toml").write_text(RULES.replace("900", "901"))
+    after = sha256((kept / "rules.toml").read_bytes()).hexdigest()
+    (kept / "rules.json").write_text((kept / "rules.json").read_text().replace(before, after))
+    with pytest.raises(
+        RuleError, match=r"got seal [0-9a-f]{64}, expected [0-9a-f]{64} for what is in it; it was changed"
+    ):
+        rules_of_version(home / "rules", version)
 
 
 def test_a_set_under_another_name_or_that_leads_elsewhere_is_refused(home: Path) -> None:

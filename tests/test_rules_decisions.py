@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import replace
 
 from console.start import EXIT_FAILED, EXIT_OK
 from risk.block import block_of
 from risk.bundle import read_bundle
+from risk.decision import Decided
 from risk.digest import Digest, canonical_rows, with_decisions
-from risk.events import Action, Decision, Level, Mode, Transaction
+from risk.events import Action, Decision, FiredRule, Level, Mode, Seen, Transaction
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from risk.rules.compiled import compiled_for
@@ -143,6 +145,40 @@ def test_the_digest_is_of_what_was_decided_and_why(home: Path) -> None:
     digests = [digest_of(home, one) for one in sets]
     assert len({*digests}) == len(digests)
     assert digest_of(home, sets[3]) == digests[3]
+
+
+SEEN = Seen("amount > 5", True, 6.0, None)
+FIRED = FiredRule("large", Action.REVIEW, Mode.ON, "large", (SEEN,))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        (),
+        (replace(FIRED, rule="big"),),
+        (replace(FIRED, action=Action.ALERT),),
+        (replace(FIRED, mode=Mode.SHADOW),),
+        (replace(FIRED, sentence="big"),),
+        (replace(FIRED, comparisons=()),),
+        (replace(FIRED, comparisons=(SEEN, SEEN)),),
+        *((replace(FIRED, comparisons=(replace(SEEN, **change),)),) for change in
+          ({"comparison": "amount > 4"}, {"holds": False}, {"value": 7.0}, {"value": None}, {"other": "6"})),
+        (FIRED, FIRED),
+    ],
+)  # fmt: skip
+def test_all_that_a_rule_says_is_in_the_digest(other: tuple[FiredRule, ...]) -> None:
+    rows = [
+        with_decisions([b"row"], Decided(version, [decision], [fired]))
+        for version, decision, fired in [
+            ("rules-1", Decision.REVIEW, (FIRED,)),
+            ("rules-1", Decision.REVIEW, other),
+            ("rules-2", Decision.REVIEW, (FIRED,)),
+            ("rules-1", Decision.ALERT, (FIRED,)),
+        ]
+    ]
+    assert len({row for (row,) in rows}) == len(rows)
+    assert all(row.startswith(b"row") for (row,) in rows)
+    assert with_decisions([b"row"], None) == [b"row"]
 
 
 def digest_said(said: str) -> str:

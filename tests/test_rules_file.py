@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from risk.catalogue import ALL_FIELDS, FeatureSet
 from risk.clock import DAY, date_ms
 from risk.events import Action, Mode
-from risk.rules import rules_file
+from risk.rules import lists, rules_file
 from risk.rules.language import Type
+from risk.rules.lists import moment
 from risk.rules.rule_set import ListEntry, Rule, RuleSet
-from risk.rules.rules_file import RulesError, moment, read_rules_file
+from risk.rules.rules_file import RulesError, read_rules_file
 from risk.rules.toml_places import line_and_column, places_in
 
 FEATURES = FeatureSet(ALL_FIELDS, ("hint",), ("card",))
@@ -198,7 +199,7 @@ def test_many_mistakes_in_a_list_are_counted(folder: Path) -> None:
 
 def test_numbers_of_rules_and_entries_are_limited(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules_file, "MOST_RULES", 1)
-    monkeypatch.setattr(rules_file, "MOST_ENTRIES", 1)
+    monkeypatch.setattr(lists, "MOST_ENTRIES", 1)
     found = problems(folder)
     assert "got 2 rules, expected at most 1" in found[0]
     assert "lists/watched.csv, line 3: got more than 1 entries, expected at most so many in all lists" in found[1]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from console.start import EXIT_OK
-from evaluation.comparison import has_drifted, refit_of
+from evaluation.refit import has_drifted, refit_of
 from risk.bundle import Bundle, read_bundle
 from risk.clock import DAY, date_ms, to_text
 from tests.evidence_cases import evaluation_of, thrown
