@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -177,6 +178,12 @@ def test_an_older_bundle_has_no_references_of_features() -> None:
     scores = score_reference(Histogram((0.25, 0.5), (6_000, 3_000, 1_000)))
     said = drift_of(scores, scores.counts(np.repeat([0.1, 0.3, 0.9], [600, 300, 100])))
     assert (said.psi, said.ks, said.missing) == (0, pytest.approx(0), 0)
+
+
+def test_an_older_bundles_version_stays_what_it_was() -> None:
+    """It is a digest of the manifest, so that what it does not know must not appear in it."""
+    older = {"name": "amount", "missing": 0.0, "deciles": (), "shares": {}}
+    assert msgspec.to_builtins(msgspec.convert(older, Drift)) == older
 
 
 def test_a_feature_that_no_row_could_see_whole_has_no_figure() -> None:
