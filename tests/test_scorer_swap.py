@@ -177,7 +177,14 @@ def without_a_folder(bundle: Bundle) -> str:
     return "expected a bundle in"
 
 
-@pytest.mark.parametrize("damage", [cut, without_a_manifest, without_a_folder])
+def where_no_folder_can_be(bundle: Bundle) -> str:
+    """As where a link leads to what the worker may not see, or a disk is away: to ask for it is an error itself."""
+    shutil.rmtree(bundle.folder)
+    bundle.folder.symlink_to("x" * 300)
+    return "expected a bundle in"
+
+
+@pytest.mark.parametrize("damage", [cut, without_a_manifest, without_a_folder, where_no_folder_can_be])
 def test_a_bundle_that_is_not_whole_is_refused_once_and_the_old_one_goes_on(
     watched: Watched, caplog: pytest.LogCaptureFixture, damage: Callable[[Bundle], str]
 ) -> None:
@@ -215,6 +222,22 @@ def test_a_current_that_is_gone_is_refused(watched: Watched) -> None:
     (watched.models / CURRENT).unlink()
     watched.look()
     assert "expected a file that names a bundle" in watched.refused()[0].reason
+
+
+def _open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_a_current_that_is_a_folder_is_refused_and_nothing_stays_open(watched: Watched) -> None:
+    """It is looked at once a second, for days."""
+    (watched.models / CURRENT).unlink()
+    (watched.models / CURRENT).mkdir()
+    watched.look()
+    before = _open_files()
+    for _ in range(3):
+        watched.look()
+    assert _open_files() == before
+    assert "Is a directory, expected a file that names a bundle" in watched.refused()[0].reason
 
 
 @pytest.mark.parametrize(
