@@ -16,20 +16,18 @@ from pathlib import Path
 from time import monotonic, time
 from typing import NamedTuple, TypeVar
 
-import msgspec
-
 from risk.block import block_of
-from risk.bundle import Bundle, Manifest, bundle_of_version, current_bundle, needs_a_restart, what_decides
+from risk.bundle import Bundle, bundle_of_version, current_bundle, needs_a_restart
 from risk.clock import DAY, EARLIEST, HOUR
 from risk.errors import BundleError, EngineError
 from risk.events import Transaction
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from risk.scorer import Scorer
-from risk.store import RefusedBundle, Store
+from risk.store import RefusedBundle
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
-from scorer.worker.bundles import Pipelines
+from scorer.worker.bundles import Pipelines, check_known
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +93,7 @@ class BundleWatch:
         elif self._is_to_be_read(found, seen):
             try:
                 ready = await self._in_thread(partial(self._load, found))
-                await self._store.call(partial(_check_known, ready[0].manifest))
+                await self._store.call(partial(check_known, ready[0].manifest))
             except (BundleError, EngineError) as error:
                 await self._refuse(found, str(error))
                 return
@@ -177,17 +175,6 @@ def _find(models: Path) -> Found:
     except OSError:
         files = []  # it goes just now: who reads it says so
     return Found(folder.name, folder.name, tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in files))
-
-
-def _check_known(manifest: Manifest, store: Store) -> None:
-    """What the store would refuse with the first flag."""
-    known = {stored.version: stored.manifest for stored in store.bundles()}.get(manifest.version)
-    ours = what_decides(msgspec.to_builtins(manifest))
-    if known is not None and what_decides(msgspec.json.decode(known)) != ours:
-        raise BundleError(
-            f"{manifest.version}: got another manifest than the store remembers by this version; bring back the folder "
-            "that scored"
-        )
 
 
 WARM_UP_DAYS, WARM_UP_CUSTOMERS = 24, 5
