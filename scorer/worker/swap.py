@@ -71,6 +71,7 @@ class BundleWatch:
         self._begun_with = pipelines.current.manifest
         self._refused: Found | None = None
         self._reason: str | None = ""  # None: the store has nothing of ours
+        self._since = 0  # of the reason, ms
         self._seen: Found | None = None  # the last time
         self._again_at = 0.0
         # One of its own: the loop's others may wait for names of hosts.
@@ -132,14 +133,16 @@ class BundleWatch:
 
     async def _refuse(self, found: Found, reason: str) -> None:
         self._refused, self._again_at = found, self._clock() + AGAIN_SECONDS
-        if reason == self._reason:
-            return
-        self._reason = reason
-        self._metrics.bundle_refused.set(1)
-        self._metrics.bundle_refusals.inc()
-        version = self._pipelines.current.manifest.version
-        log.warning("the promoted bundle is not taken: %s. %s goes on", reason, version)
-        refused = RefusedBundle(self._name, found.version or "current", reason, int(time() * 1000))
+        if reason != self._reason:
+            self._reason, self._since = reason, int(time() * 1000)
+            self._metrics.bundle_refused.set(1)
+            self._metrics.bundle_refusals.inc()
+            version = self._pipelines.current.manifest.version
+            log.warning("the promoted bundle is not taken: %s. %s goes on", reason, version)
+        # Each time: while a worker has no partition, another one's refusal takes its own away. The reason names paths,
+        # which need not be text.
+        text = reason.encode("utf-8", "backslashreplace").decode()
+        refused = RefusedBundle(self._name, found.version or "current", text, self._since)
         await self._store.call(lambda store: store.refuse_bundle(refused))
 
     async def _refuse_nothing(self) -> None:
