@@ -299,7 +299,7 @@ def current_bundle(models: Path) -> Path:
         raise BundleError(
             f"{path}: {error.strerror}, expected a file that names a bundle; train and promote write it"
         ) from None
-    if not is_version(text) or not (models / text).is_dir():
+    if not is_version(text) or not os.path.isdir(models / text):  # noqa: PTH112 - the path's own may raise
         raise BundleError(
             f"{path}: got {text[:80]!r}, expected a bundle in {models}; models lists them. Name one with promote."
         )

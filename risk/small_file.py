@@ -42,7 +42,11 @@ def plain_file(
     if not may_be_a_link and path.is_symlink():
         raise error(f"{path}: got a link, expected a plain file; put the file itself in its place")
     follow = 0 if may_be_a_link else os.O_NOFOLLOW
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | follow), "rb") as file:
+
+    def opened(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NONBLOCK | follow)
+
+    with open(path, "rb", opener=opened) as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
             what = f"{found.st_size:,} bytes" if stat.S_ISREG(found.st_mode) else "what is no plain file"

@@ -50,9 +50,14 @@ def _comparisons() -> st.SearchStrategy[str]:
     numbers, names = number_texts(2), st.sampled_from(TEXTS)
     ops, equal = st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), st.sampled_from(["==", "!="])
     words = st.sampled_from(WORDS).map(_literal)
-    bare, lists = st.sampled_from(NUMBERS), st.sampled_from(LISTS).map('list("{}")'.format)
+    # A score is compared with numbers that it can be alone.
+    bare, lists = (
+        st.sampled_from([name for name in NUMBERS if name != "score"]),
+        st.sampled_from(LISTS).map('list("{}")'.format),
+    )
     return st.one_of(
         st.tuples(bare, ops, numbers).map(" ".join),
+        st.tuples(st.just("score"), ops, st.floats(0, 1).map(repr)).map(" ".join),
         st.tuples(numbers, ops, bare, ops, numbers).map(" ".join),
         st.tuples(names, equal, words | names).map(" ".join),
         st.tuples(words, equal, names).map(" ".join),

@@ -3,6 +3,7 @@
 import json
 from hashlib import sha256
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -98,6 +99,25 @@ def test_an_earlier_version_comes_back_and_rules_go(home: Path, capsys: pytest.C
     assert rules_in_force(home / "rules") is None
     assert rules(home, "list") == EXIT_OK
     assert "no rules are in force" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("damage", ["another name", "its set is gone"])
+def test_what_is_in_force_and_damaged_does_not_stand_in_the_way(
+    home: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version, current = promoted(home), home / "rules/current"
+    if damage == "another name":
+        current.write_text("rules-00000000\n")
+    else:
+        rmtree(home / "rules" / version)
+    capsys.readouterr()
+    assert promoted(home) == version
+    said = capsys.readouterr()
+    assert f"{version} is in force now; before: what cannot be read" in said.out
+    assert f"warning: {current}: got 'rules-" in said.err
+    current.write_text("rules-00000000\n")
+    assert rules(home, "promote", "none") == EXIT_OK
+    assert not current.exists()
 
 
 def test_the_same_rules_are_kept_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """rules.toml and its lists: every mistake with its line, column and likely slip; versions say what a set says."""
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -118,11 +119,11 @@ BAD = [
     ("'amount > 500 and night'", '"country == \\"DE\\" and nigth"', "line 6, column 31: rule big-at-night: got nigth"),
     ("'amount > 500 and night'", "5", "line 6, column 8: rule big-at-night: got 5, expected a condition as text"),
     ("attribute_card ==", "attribute_crad ==", "line 17, column 28: rule watched: got attribute_crad"),
-    ('list("watched")', 'list("wacthed")', 'line 16, column 18: rule watched: got list("wacthed"), expected a file '
-     "lists/wacthed.csv; did you mean watched?"),
+    ('list("watched")', 'list("wacthed")', 'line 16, column 18: rule watched: got list("wacthed"), expected a plain '
+     "file lists/wacthed.csv; did you mean watched?"),
     ('customer_id in list("watched")', 'device_id in list("watched")', "line 16, column 3: rule watched: got "
      "device_id, expected customer_id: list watched holds no device_id"),
-    ('list("watched")', 'list("../watched")', "expected a file lists/../watched.csv"),
+    ('list("watched")', 'list("../watched")', "expected a plain file lists/../watched.csv"),
     ('"review"', '"reveiw"', "line 7, column 11: rule big-at-night: got 'reveiw', expected one of alert, review, "
      "allow; did you mean review?"),
     ('"shadow"', "true", "line 12, column 8: rule big-at-night: got true, expected one of on, shadow"),
@@ -144,6 +145,8 @@ BAD = [
      "mean attributes?"),
     ("[rules.watched]", '[rules."a b"]', "line 14, column 1: rule a b: got the name 'a b', expected up to 64 letters"),
     ("[rules.watched]", "[rules.watched", "cannot be read as TOML"),
+    ("when = 'amount", f"when{'.x' * 2_000} = 1 # 'amount", "rule big-at-night: got a table, expected a condition"),
+    ("mode = \"shadow\"", "mode = [1]", "line 12, column 8: rule big-at-night: got a list, expected one of on"),
 ]  # fmt: skip
 
 
@@ -177,6 +180,16 @@ def test_all_problems_are_named_at_once(folder: Path) -> None:
             "2024-12-05T12:00:00Z,2024-12-05T",
             "line 3: until: got 2024-12-05T12:00:00Z, expected a time",
         ),
+        (
+            "entity,value,from,until,why",
+            "ENTITY,value,from,until,why",
+            "got the column 'ENTITY', expected entity, value, from, until, why; did you mean entity?",
+        ),
+        (
+            "entity,value,from",
+            "entity;value;from",
+            "got the column 'entity;value;from', expected entity, value, from, until, why with a comma between",
+        ),
         (",why", ",wyh", "line 1: got the column 'wyh', expected entity, value, from, until, why; did you mean why?"),
         ("entity,", "", "line 1: got the columns value, from, until, why, expected entity"),
         ("C2,2024", "C2,x,2024", "line 2: got 6 cells, expected 5 as the first line has"),
@@ -209,9 +222,24 @@ def test_a_file_that_is_no_rules_is_refused(folder: Path) -> None:
     (folder / "rules.toml").write_text("")
     assert problems(folder) == ["rules.toml: got no rule, expected tables such as [rules.big]"]
     (folder / "rules.toml").write_bytes(b"\xff")
-    assert "expected TOML in UTF-8" in problems(folder)[0]
+    assert "expected TOML; save it as UTF-8" in problems(folder)[0]
     (folder / "rules.toml").unlink()
     assert problems(folder) == ["rules.toml: No such file or directory, expected a file of rules"]
+
+
+def test_another_encoding_is_named_with_its_line(folder: Path) -> None:
+    """As Windows programs save it."""
+    (folder / "lists/watched.csv").write_bytes(WATCHED.replace("three", "süß").encode("cp1252"))
+    assert problems(folder) == ["lists/watched.csv, line 2: got the byte 0xfc, expected CSV; save it as UTF-8"]
+    (folder / "rules.toml").write_bytes(RULES.replace("ben", "zoë").encode("cp1252"))
+    assert problems(folder) == ["rules.toml, line 20: got the byte 0xeb, expected TOML; save it as UTF-8"]
+
+
+def test_a_list_is_a_plain_file(folder: Path) -> None:
+    """A pipe would wait for somebody to write."""
+    (folder / "lists/watched.csv").unlink()
+    os.mkfifo(folder / "lists/watched.csv")
+    assert problems(folder)[0].endswith('got list("watched"), expected a plain file lists/watched.csv')
 
 
 def test_an_empty_list_holds_nobody_yet(folder: Path) -> None:

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from risk.block import block_of
@@ -257,6 +258,14 @@ def test_a_bundle_that_the_store_knows_otherwise_is_none_that_the_log_can_name(b
     version = bench.older.manifest.version
     asyncio.run(bench.store.call(lambda store: store.remember_bundle(version, "{}")))
     assert version_for(bench, bench.older) == bench.current.manifest.version
+
+
+def test_a_bundle_that_was_trained_on_two_machines_is_one_that_the_log_can_name(bench: Bench) -> None:
+    """It scores alike, and the store takes it for the same; only how long its training took differs."""
+    twin = msgspec.structs.replace(bench.older.manifest, timings={"fit": 9.0})
+    asyncio.run(bench.store.call(lambda store: store.remember_bundle(twin.version, encode_manifest(twin))))
+    assert encode_manifest(twin) != encode_manifest(bench.older.manifest)
+    assert version_for(bench, bench.older) == bench.older.manifest.version
 
 
 def test_a_bundle_that_is_usable_is_what_the_log_names(bench: Bench) -> None:

@@ -16,7 +16,7 @@ from risk.clock import DAY, HOUR
 from risk.engine import Verdict
 from risk.errors import BundleError
 from risk.scorer import Scorer
-from risk.store import RefusedBundle
+from risk.store import RefusedBundle, Store
 from scorer.metrics import Metrics
 from scorer.worker.swap import AGAIN_SECONDS, BundleWatch, Found
 from testing.bundles import write_bundle
@@ -177,7 +177,14 @@ def without_a_folder(bundle: Bundle) -> str:
     return "expected a bundle in"
 
 
-@pytest.mark.parametrize("damage", [cut, without_a_manifest, without_a_folder])
+def where_no_folder_can_be(bundle: Bundle) -> str:
+    """As where a link leads to what the worker may not see, or a disk is away: to ask for it is an error itself."""
+    shutil.rmtree(bundle.folder)
+    bundle.folder.symlink_to("x" * 300)
+    return "expected a bundle in"
+
+
+@pytest.mark.parametrize("damage", [cut, without_a_manifest, without_a_folder, where_no_folder_can_be])
 def test_a_bundle_that_is_not_whole_is_refused_once_and_the_old_one_goes_on(
     watched: Watched, caplog: pytest.LogCaptureFixture, damage: Callable[[Bundle], str]
 ) -> None:
@@ -215,6 +222,22 @@ def test_a_current_that_is_gone_is_refused(watched: Watched) -> None:
     (watched.models / CURRENT).unlink()
     watched.look()
     assert "expected a file that names a bundle" in watched.refused()[0].reason
+
+
+def _open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_a_current_that_is_a_folder_is_refused_and_nothing_stays_open(watched: Watched) -> None:
+    """It is looked at once a second, for days."""
+    (watched.models / CURRENT).unlink()
+    (watched.models / CURRENT).mkdir()
+    watched.look()
+    before = _open_files()
+    for _ in range(3):
+        watched.look()
+    assert _open_files() == before
+    assert "Is a directory, expected a file that names a bundle" in watched.refused()[0].reason
 
 
 @pytest.mark.parametrize(
@@ -319,6 +342,38 @@ def test_what_was_refused_is_read_again_after_a_while(watched: Watched, monkeypa
     watched.time += AGAIN_SECONDS
     watched.look()
     assert watched.version == new.manifest.version
+
+
+def test_a_refusal_is_known_once_its_worker_has_a_partition(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
+    """One that waits for a partition has none: another one's refusal takes its own away."""
+
+    def in_store(ask: Callable[[Store], object]) -> None:
+        asyncio.run(watched.bench.store.call(ask))
+
+    in_store(lambda store: store.take_over("transactions", 0, first_offset=0, owner="box:2"))
+    torn = watched.another()
+    cut(torn)
+    watched.promote(torn)
+    in_store(lambda store: store.refuse_bundle(RefusedBundle("box:2", torn.manifest.version, "torn", 1)))
+    in_store(lambda store: store.take_over("transactions", 0, first_offset=0, owner=ME))
+    assert watched.refused() == []
+    watched.time += AGAIN_SECONDS
+    watched.look()
+    [refused] = watched.refused()
+    assert (refused.owner, refused.refused) == (ME, torn.manifest.version)
+    assert watched.counted() == (1, 1)
+    assert len(caplog.messages) == 1
+
+
+def test_a_reason_that_is_no_unicode_ends_no_worker(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names paths, and of some file systems these are bytes of any kind."""
+
+    def load(_: Found) -> tuple[Bundle, Scorer]:
+        raise BundleError("/models/caf\udce9: No such file or directory")
+
+    monkeypatch.setattr(watched.watch, "_load", load)
+    watched.promote(watched.another())
+    assert watched.refused()[0].reason == "/models/caf\\udce9: No such file or directory"
 
 
 def test_a_bundle_whose_folder_goes_while_it_scores_goes_on(watched: Watched) -> None:

@@ -185,6 +185,14 @@ _SLIPS = (
     (re.compile(r"<>"), "!="),
     (re.compile(r"(?<![<>=!])=(?!=)"), "=="),
     (re.compile(r"\b(?:AND|OR|NOT|IN|IS|MISSING)\b"), "the same word in small letters"),
+    (re.compile(r"%"), "a share, such as 0.5 for 50 %"),
+    # As word processors and chats write them.
+    (re.compile("[\u201c-\u201f\u2018-\u201b\u00ab\u00bb]"), "a plain quote, \" or '"),
+    (re.compile("[\u2212\u2013\u2014]"), "-"),
+    (re.compile("\u2265"), ">="),
+    (re.compile("\u2264"), "<="),
+    (re.compile("\u2260"), "!="),
+    (re.compile(r"[^\S\n\t ]"), "a plain space"),
 )
 _QUOTED = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|#[^\n]*")
 
@@ -237,7 +245,8 @@ class _Parser:
         bare = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), self._text)
         for pattern, expected in _SLIPS:
             if slip := pattern.search(bare):
-                return ExpressionError(f"got {slip[0]}, expected {expected}", slip.start())
+                got = repr(slip[0]) if slip[0].isspace() else slip[0]
+                return ExpressionError(f"got {got}, expected {expected}", slip.start())
         line = min(max(error.lineno or 1, 1), len(self._lines)) - 1
         offset = self._offset(line, max((error.offset or 1) - 1, 0))
         words = (error.msg or "").partition(". Perhaps")[0]
@@ -313,6 +322,10 @@ class _Parser:
         if _type(one) is Type.TEXT and op not in ("==", "!="):
             raise self._refused(left, f"{op} {self._shown(right)}, expected == or != between texts")
         for where, value, beside in ((right, other, one), (left, one, other)):
+            if isinstance(value, Number) and beside == Name(SCORE, Type.NUMBER) and not 0 <= value.value <= 1:
+                share = value.value / 100
+                meant = f"; did you mean {number_text(share)}?" if 0 <= share <= 1 else ""
+                raise self._refused(where, f"expected a number from 0 to 1 as score is{meant}")
             if not isinstance(value, Text):
                 continue
             if not value.value:
@@ -368,12 +381,21 @@ class _Parser:
                 raise self._refused(node, "expected a name and `in` before it, such as customer_id in list(...)")
             case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
                 raise self._refused(node, "a condition, expected a number or a text here")
+            case ast.Tuple():
+                raise self._refused(
+                    node, "expected no comma: decimals have a point, as 0.5, and thousands nothing, as 1000"
+                )
         raise self._refused(node, "expected a name, a number, a text in quotes, or + - * / of numbers")
 
     def _constant(self, node: ast.expr, value: object) -> Value:
         if isinstance(value, str):
+            # Python joins texts that stand side by side, where an `or` was forgotten.
+            if _QUOTED.fullmatch(self._text, self._begin(node), self._end(node)) is None:
+                raise self._refused(node, "expected one text in quotes; compare with each, and join with `or`")
             return Text(value)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool):
+            raise self._refused(node, _NO_TRUTH)
+        if not isinstance(value, int | float):
             what = "`is missing`" if value is None else "a number or a text in quotes"
             raise self._refused(node, f"expected {what}")
         if not -LARGEST <= value <= LARGEST:
@@ -401,10 +423,13 @@ class _Parser:
                 "expected an attribute that the bundle has, or that [attributes] declares as a number or a text"
                 + near(name, declared),
             )
+        if name in ("true", "false"):
+            raise self._refused(node, _NO_TRUTH)
         meant = near(name, (*self._names.types, *self._names.absent))
         if not meant and ATTRIBUTE_PREFIX + name in self._names.types:
             meant = f"; did you mean {ATTRIBUTE_PREFIX}{name}?"
-        raise self._refused(node, f"expected a feature, a field or an attribute{meant or '; docs/rules.md lists them'}")
+        meant = meant or f'; docs/rules.md lists them, and a text stands in quotes: "{name}"'
+        raise self._refused(node, f"expected a feature, a field or an attribute{meant}")
 
     # Where, and what was got
 
@@ -418,12 +443,14 @@ class _Parser:
         return ExpressionError(f"got {self._shown(node)}{sign}{words}", self._begin(node))
 
     def _shown(self, node: ast.expr) -> str:
-        begin, end = self._begin(node), self._place((node.end_lineno or 1) - 1, node.end_col_offset or 0)
-        shown = " ".join(self._text[begin:end].split())
+        shown = " ".join(self._text[self._begin(node) : self._end(node)].split())
         return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
 
     def _begin(self, node: ast.expr) -> int:
         return self._place(node.lineno - 1, node.col_offset)
+
+    def _end(self, node: ast.expr) -> int:
+        return self._place((node.end_lineno or 1) - 1, node.end_col_offset or 0)
 
     def _place(self, line: int, column: int) -> int:
         """Python counts bytes."""
@@ -435,6 +462,7 @@ class _Parser:
         return min(max(offset, 0), len(self._text))
 
 
+_NO_TRUTH = "expected 1 or 0; a feature that is 0 or 1 may stand alone"
 _TOO_DEEP = (
     f"got an expression that is nested too deeply, expected at most {WRITTEN.depth} levels; make several rules of it"
 )

@@ -38,8 +38,9 @@ class ListsFolder:
         if name not in self.entries:
             path = self.folder / f"{name}.csv"
             if NAME.fullmatch(name) is None or not path.is_file():
-                there = [one.stem for one in self.folder.glob("*.csv")] if self.folder.is_dir() else []
-                raise KeyError(f"a file {path}{near(name, there)}")
+                # A pipe would wait for somebody to write.
+                there = [one.stem for one in self.folder.glob("*.csv") if one.is_file()]
+                raise KeyError(f"a plain file {path}{near(name, there)}")
             self.entries[name] = self._read(name, path)
             self._entities[name] = frozenset(entry.entity for entry in self.entries[name])
         return self._entities[name]
@@ -58,7 +59,7 @@ class ListsFolder:
             self._problems.append(f"{path}: {error.strerror}, expected a list")
             return []
         except UnicodeDecodeError as error:
-            self._problems.append(f"{path}: {error}, expected CSV in UTF-8")
+            self._problems.append(f"{path}, {of_another_encoding(error, 'CSV')}")
             return []
         found: list[ListEntry] = []
         said = 0
@@ -127,7 +128,8 @@ def _rows(text: str) -> Iterator[tuple[int, dict[str, str] | str]]:
 def _bad_head(head: list[str]) -> str | None:
     for name in head:
         if name not in _COLUMNS:
-            return f"got the column {shown(name)}, expected {', '.join(_COLUMNS)}{near(name, _COLUMNS)}"
+            comma = " with a comma between" if ";" in name or "\t" in name else near(name.strip().lower(), _COLUMNS)
+            return f"got the column {shown(name)}, expected {', '.join(_COLUMNS)}{comma}"
     if "entity" not in head or "value" not in head or len(set(head)) < len(head):
         return f"got the columns {', '.join(head) or '(none)'}, expected {', '.join(_COLUMNS)}, each once"
     return None
@@ -168,6 +170,17 @@ def bad_words(value: object, *, may_be_empty: bool) -> str | None:
     return None if value.isprintable() else "a text of one line"
 
 
+def of_another_encoding(error: UnicodeDecodeError, expected: str) -> str:
+    line = error.object.count(b"\n", 0, error.start) + 1
+    return f"line {line}: got the byte {error.object[error.start]:#04x}, expected {expected}; save it as UTF-8"
+
+
 def shown(value: object) -> str:
-    text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else f"{value}"
-    return repr(text[:80]) if isinstance(value, str) else text[:80]
+    match value:
+        case str():
+            return repr(value[:80])
+        case bool():
+            return str(value).lower()
+        case dict() | list():  # one may be in another, thousands deep
+            return "a table" if isinstance(value, dict) else "a list"
+    return str(value)[:80]

@@ -28,7 +28,7 @@ from risk.rules.language import (
     parse,
     text_of,
 )
-from risk.rules.lists import NAME, ListsFolder, bad_words, moment, shown
+from risk.rules.lists import NAME, ListsFolder, bad_words, moment, of_another_encoding, shown
 from risk.rules.rule_set import ListEntry, Rule, RuleSet
 from risk.rules.toml_places import Places, line_and_column, places_in
 from risk.small_file import read_small, read_toml
@@ -99,7 +99,7 @@ class _Reader:
         except OSError as error:
             raise RulesError([f"{self._path}: {error.strerror}, expected a file of rules"]) from None
         except UnicodeDecodeError as error:
-            raise RulesError([f"{self._path}: {error}, expected TOML in UTF-8"]) from None
+            raise RulesError([f"{self._path}, {of_another_encoding(error, 'TOML')}"]) from None
         except ValueError as error:
             raise RulesError(
                 [f"{self._path}: cannot be read as TOML ({error}); a condition stands best in '...'"]

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from risk.bundle import Bundle, Manifest, bundle_of_version
+from risk.bundle import Bundle, Manifest, bundle_of_version, what_decides
 from risk.engine import Engine
 from risk.errors import BundleError, DaysPrunedError, EngineError, StoreError
 from risk.horizon import history_horizon, ledger_horizon
@@ -98,7 +98,7 @@ class Pipelines:
             return False
         try:
             bundle = bundle_of_version(self._models, version)
-            await self._store.call(partial(_check_known, bundle))
+            await self._store.call(partial(check_known, bundle.manifest))
             self._begun[version] = await self._begin(bundle)
         except (BundleError, EngineError, DaysPrunedError) as error:
             # Of the engine: terms that do not fit each other.
@@ -219,12 +219,13 @@ def _ledger_horizon(slowest: int, manifest: Manifest) -> int:
     return ledger_horizon(slowest, manifest.max_lateness_ms, manifest.label_delay_days)
 
 
-def _check_known(bundle: Bundle, store: Store) -> None:
-    version, text = bundle.manifest.version, encode_manifest(bundle.manifest)
-    known = {stored.version: stored.manifest for stored in store.bundles()}
-    if known.get(version, text) != text:
+def check_known(manifest: Manifest, store: Store) -> None:
+    """What the store would refuse once something was scored with it."""
+    version = manifest.version
+    known = next((stored.manifest for stored in store.bundles() if stored.version == version), None)
+    if known is not None and what_decides(msgspec.json.decode(known)) != what_decides(msgspec.to_builtins(manifest)):
         raise BundleError(
-            f"{bundle.folder}: got another manifest than the store remembers by this version; bring back the folder "
+            f"{version}: got another manifest than the store remembers by this version; bring back the folder "
             "that scored"
         )
 

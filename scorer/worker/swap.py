@@ -16,20 +16,18 @@ from pathlib import Path
 from time import monotonic, time
 from typing import NamedTuple, TypeVar
 
-import msgspec
-
 from risk.block import block_of
-from risk.bundle import Bundle, Manifest, bundle_of_version, current_bundle, needs_a_restart, what_decides
+from risk.bundle import Bundle, bundle_of_version, current_bundle, needs_a_restart
 from risk.clock import DAY, EARLIEST, HOUR
 from risk.errors import BundleError, EngineError
 from risk.events import Transaction
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from risk.scorer import Scorer
-from risk.store import RefusedBundle, Store
+from risk.store import RefusedBundle
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
-from scorer.worker.bundles import Pipelines
+from scorer.worker.bundles import Pipelines, check_known
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +71,7 @@ class BundleWatch:
         self._begun_with = pipelines.current.manifest
         self._refused: Found | None = None
         self._reason: str | None = ""  # None: the store has nothing of ours
+        self._since = 0  # of the reason, ms
         self._seen: Found | None = None  # the last time
         self._again_at = 0.0
         # One of its own: the loop's others may wait for names of hosts.
@@ -95,7 +94,7 @@ class BundleWatch:
         elif self._is_to_be_read(found, seen):
             try:
                 ready = await self._in_thread(partial(self._load, found))
-                await self._store.call(partial(_check_known, ready[0].manifest))
+                await self._store.call(partial(check_known, ready[0].manifest))
             except (BundleError, EngineError) as error:
                 await self._refuse(found, str(error))
                 return
@@ -134,14 +133,16 @@ class BundleWatch:
 
     async def _refuse(self, found: Found, reason: str) -> None:
         self._refused, self._again_at = found, self._clock() + AGAIN_SECONDS
-        if reason == self._reason:
-            return
-        self._reason = reason
-        self._metrics.bundle_refused.set(1)
-        self._metrics.bundle_refusals.inc()
-        version = self._pipelines.current.manifest.version
-        log.warning("the promoted bundle is not taken: %s. %s goes on", reason, version)
-        refused = RefusedBundle(self._name, found.version or "current", reason, int(time() * 1000))
+        if reason != self._reason:
+            self._reason, self._since = reason, int(time() * 1000)
+            self._metrics.bundle_refused.set(1)
+            self._metrics.bundle_refusals.inc()
+            version = self._pipelines.current.manifest.version
+            log.warning("the promoted bundle is not taken: %s. %s goes on", reason, version)
+        # Each time: while a worker has no partition, another one's refusal takes its own away. The reason names paths,
+        # which need not be text.
+        text = reason.encode("utf-8", "backslashreplace").decode()
+        refused = RefusedBundle(self._name, found.version or "current", text, self._since)
         await self._store.call(lambda store: store.refuse_bundle(refused))
 
     async def _refuse_nothing(self) -> None:
@@ -177,17 +178,6 @@ def _find(models: Path) -> Found:
     except OSError:
         files = []  # it goes just now: who reads it says so
     return Found(folder.name, folder.name, tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in files))
-
-
-def _check_known(manifest: Manifest, store: Store) -> None:
-    """What the store would refuse with the first flag."""
-    known = {stored.version: stored.manifest for stored in store.bundles()}.get(manifest.version)
-    ours = what_decides(msgspec.to_builtins(manifest))
-    if known is not None and what_decides(msgspec.json.decode(known)) != ours:
-        raise BundleError(
-            f"{manifest.version}: got another manifest than the store remembers by this version; bring back the folder "
-            "that scored"
-        )
 
 
 WARM_UP_DAYS, WARM_UP_CUSTOMERS = 24, 5

@@ -6,7 +6,7 @@ from pathlib import Path
 from console.options import settings_of
 from console.output import replaced, synced
 from console.start import EXIT_FAILED, EXIT_OK
-from console.terminal import complain, say, say_table
+from console.terminal import complain, say, say_table, warn
 from risk.bundle import CURRENT, read_bundle
 from risk.clock import to_text
 from risk.errors import RuleError
@@ -54,10 +54,12 @@ def run_test(options: argparse.Namespace) -> int:
 
 
 def run_promote(options: argparse.Namespace, folder: Path) -> int:
-    before = version_in_force(folder)
+    before = _before(folder)
     if options.what == NO_RULES:
-        (folder / CURRENT).unlink(missing_ok=True)
-        say("no rules are in force now" + ("" if before is None else f"; before: {before}"))
+        if before != NO_RULES:
+            (folder / CURRENT).unlink()
+            synced(folder)
+        say("no rules are in force now" + ("" if before == NO_RULES else f"; before: {before}"))
         return EXIT_OK
     manifest = read_bundle(options.bundle).manifest
     if options.what.endswith(".toml"):
@@ -69,8 +71,17 @@ def run_promote(options: argparse.Namespace, folder: Path) -> int:
         temporary.write_text(f"{version}\n")
         synced(temporary)
     synced(folder)
-    say(f"{version} is in force now" + (f"; before: {before or NO_RULES}" if before != version else ""))
+    say(f"{version} is in force now" + (f"; before: {before}" if before != version else ""))
     return EXIT_OK
+
+
+def _before(folder: Path) -> str:
+    """What is damaged does not stand in the way of what mends it."""
+    try:
+        return version_in_force(folder) or NO_RULES
+    except RuleError as error:
+        warn(str(error))
+        return "what cannot be read"
 
 
 def run_list(folder: Path) -> int:
