@@ -164,9 +164,10 @@ FAMILIES = (
     _one("drift_samples", "Samples of the last seven whole days of event time, by the bundle that scored last.",
          lambda now: now.drift.rows),
     _one("drift_days", "Days of these with a sample.", lambda now: now.drift.days_sampled),
-    _one("drift_features_changed", "Features whose population stability index is 0.1 or more over these days, beside "
-         "the fit period; without those of labels, which move with each wave of frauds. Absent where there are less "
-         "than 1,000 samples, or a bundle that was trained before it was kept what features were like.",
+    _one("drift_features_changed", "Features that have changed: whose population stability index over these days, "
+         "beside the fit period, is 0.1 or more, 0.03 of what the transaction itself brings. Without those of labels, "
+         "which move with each wave of frauds. Absent below 1,000 samples, and of a bundle that was trained before "
+         "it was kept what features were like.",
          lambda now: now.drift.changed),
     _one("drift_score_index", "Population stability index of the score over these days, less what chance makes of it.",
          lambda now: None if now.drift.score is None else now.drift.score.week.psi),

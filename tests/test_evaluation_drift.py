@@ -15,6 +15,7 @@ from evaluation.drift import (
     Reference,
     drift_of,
     edges_of,
+    limit_of,
     number_parts,
     references_of,
     score_reference,
@@ -191,3 +192,12 @@ def test_a_feature_that_no_row_could_see_whole_has_no_figure() -> None:
     one, other = references(Drift("amount", 0.0, (), {}, (1.0,), (0.5, 0.5), ROWS), Drift("sum", 0.0, (), {}))
     assert drift_of(one, one.counts(np.repeat([0.0, 2.0], 1_000))).psi == 0
     assert drift_of(other, other.counts(np.repeat([0.0, 2.0], 1_000))).psi is None
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("amount", 0.03), ("country", 0.03), ("attribute_age", 0.03), ("customer_sum_7d", LOOK),
+     ("merchant_count_1d", LOOK), ("score", LOOK), ("merchant_risk_7d", None), ("merchant_fraud_30d", None)],
+)  # fmt: skip
+def test_what_counts_as_changed_depends_on_what_varies_anyway(name: str, limit: float | None) -> None:
+    assert limit_of(name) == limit

@@ -60,10 +60,10 @@ class Matrix(NamedTuple):
 
     def prepared(self, preparation: Preparation, rows: Array) -> Array:
         """These rows as a model wants them, by the same code that serves."""
-        parts = [preparation.prepare(batch).values for batch in self._batches(rows)]
+        parts = [preparation.prepare(batch).values for batch in self.batches(rows)]
         return np.concatenate(parts)
 
-    def _batches(self, rows: Array) -> Iterator[FeatureBlock]:
+    def batches(self, rows: Array) -> Iterator[FeatureBlock]:
         places = {feature.name: place for place, feature in enumerate(self.feature_set.numbers)}
         words = {name: np.array([*column.words, None], object) for name, column in self.categories.items()}
         for first in range(0, max(len(rows), 1), PREPARED_AT_ONCE):

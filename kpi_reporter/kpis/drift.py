@@ -8,11 +8,10 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from evaluation.drift import Reference, drift_of, references_of, score_reference
+from evaluation.drift import Reference, drift_of, limit_of, references_of, score_reference
 from kpi_reporter.kpis.damage import ADVICE
 from kpi_reporter.kpis.values import DRIFT_DAYS, DriftDay, Drifting, FeatureDrift
 from risk.bundle import Drift, Histogram, Learned
-from risk.catalogue import label_features
 from risk.clock import DAY
 from risk.codes import Array
 from risk.errors import StoreError
@@ -152,7 +151,7 @@ def _of_feature(reference: Reference, days: range, counts: list[Array | None]) -
     by_day = [empty if each is None else each for each in counts]
     return FeatureDrift(
         name=reference.name,
-        follows_labels=bool(label_features([reference.name])),
+        limit=limit_of(reference.name),
         missing_before=None
         if reference.missing is None or not reference.rows
         else float(reference.shares[reference.missing]),

@@ -7,7 +7,7 @@ None, never 0. `transactions` are scored transactions: each is one row of risk_f
 
 from msgspec import Struct
 
-from evaluation.drift import LOOK, DriftFigures
+from evaluation.drift import DriftFigures
 from risk.warming_up import LabelSilence, WarmingUp
 
 MISSING = "missing"  # the category or channel of a transaction without one
@@ -135,7 +135,7 @@ class FeatureDrift(Struct, frozen=True):
     """Of one feature, or of the score, beside the fit period of its bundle."""
 
     name: str
-    follows_labels: bool  # it moves with each wave of frauds, so that it is no sign of anything else
+    limit: float | None  # the index from which on it has changed; None where it moves with each wave of frauds
     missing_before: float | None  # share, in the fit period
     unseen_before: float | None
     week: DriftFigures
@@ -143,7 +143,7 @@ class FeatureDrift(Struct, frozen=True):
 
     @property
     def has_changed(self) -> bool:
-        return self.week.psi is not None and self.week.psi >= LOOK and not self.follows_labels
+        return self.week.psi is not None and self.limit is not None and self.week.psi >= self.limit
 
 
 class Drifting(Struct, frozen=True):
