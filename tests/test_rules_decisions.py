@@ -209,7 +209,8 @@ def test_files_are_decided_by_the_set_in_force(home: Path, tmp_path: Path, capsy
         of_score = capsys.readouterr().out
         assert digest_said(of_score) == digest_said(of_backtest.out)
     table, scores = pq.read_table(tmp_path / "s.parquet"), pq.read_table(tmp_path / "b.parquet")
-    assert table["decision"].to_pylist() == scores["decision"].to_pylist()
+    for name in ("decision", "rules"):
+        assert table[name].to_pylist() == scores[name].to_pylist()
     assert {*scores["rules_version"].to_pylist()} == {rules.version}
     frame = score_file(home / "cards.parquet", read_bundle(home / "a"), rules=rules)
     assert frame["decision"].tolist() == table["decision"].to_pylist()

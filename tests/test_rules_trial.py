@@ -113,6 +113,7 @@ def test_the_figures_are_those_of_a_count_by_hand(
         hits[line["rule"]].add(line["transaction_id"])
     model = worked(every, by_model, thresholds.loss_rate)
     assert {*hits} == {"large", "watched", "safe", "idea"}
+    assert rows_of(said).keys() == hits.keys()
     for name, found in rows_of(said).items():
         alone = worked(every, hits[name], thresholds.loss_rate)
         beside = worked(every, by_model - hits[name] if name == "safe" else by_model | hits[name], thresholds.loss_rate)
@@ -165,7 +166,12 @@ def test_it_is_set_against_the_rules_in_force(home: Path, capsys: pytest.Capture
     assert trial(home, "--from", SINCE, what=version) == EXIT_OK
     assert f"{version} is in force already" in capsys.readouterr().out
     assert trial(home, "--from", SINCE, "--against", "none") == EXIT_OK
-    assert "no other rule set is in force to compare with" in capsys.readouterr().out
+    assert "compared with the model alone, as --against none says" in capsys.readouterr().out
+    assert main(["rules", "promote", "none"], {"TRUSTLENS_RULES": str(home / "rules")}) == EXIT_OK
+    assert trial(home, "--from", SINCE) == EXIT_OK
+    assert "no rule set is in force to compare with" in capsys.readouterr().out
+    assert trial(home, "--from", SINCE, "--against", version) == EXIT_OK
+    assert f"{version} is compared with itself" in capsys.readouterr().out
     assert trial(home, "--against", "rules-00000000") == EXIT_FAILED
     assert f"--against: got 'rules-00000000', expected none, or one of {version}" in capsys.readouterr().err
 

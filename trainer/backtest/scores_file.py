@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from console.output import unfinished, writing
 from risk.dataset import Rows
+from risk.sentences import rule_sentence
 from trainer.backtest.passing import Answer
 from trainer.parquet_columns import number_column, text_column
 
@@ -91,7 +92,7 @@ def _of_rules(count: int, chosen: np.ndarray, answers: list[Answer]) -> list[pa.
         decided = answer.scored.decided
         if decided is not None:
             decisions[answer.places] = decided.decisions
-            rules[answer.places] = [", ".join(one.rule for one in fired) or None for fired in decided.fired]
+            rules[answer.places] = [" | ".join(map(rule_sentence, fired)) or None for fired in decided.fired]
             versions[answer.places] = decided.rules_version
     return [text_column(column[chosen].tolist()) for column in columns]
 

@@ -76,17 +76,17 @@ class RuleTrial:
 
 
 class Trial:
-    """A rule set over a history. Cases are alerts and reviews: both are worked."""
+    """A rule set over a history, beside another one. Cases are alerts and reviews: both are worked."""
 
-    def __init__(self, bundle: Bundle, rules: RuleSet, in_force: RuleSet | None, period: Period) -> None:
+    def __init__(self, bundle: Bundle, rules: RuleSet, other: RuleSet | None, period: Period) -> None:
         manifest = self.manifest = bundle.manifest
         costs = Costs(manifest.thresholds.review_cost, manifest.thresholds.loss_rate)
-        self.in_force = in_force
+        self.other = other
         self.rules = [RuleTrial(rule, costs) for rule in rules.rules]
         self.by_model, self.with_rules = Cases(costs), Cases(costs)
-        self.before = None if in_force is None else Cases(costs)
+        self.before = None if other is None else Cases(costs)
         self.labels_known_until: int | None = None  # the newest time at which a label was learned
-        self._lane = Lane(bundle, rules, [] if in_force is None else [in_force])
+        self._lane = Lane(bundle, rules, [] if other is None else [other])
         self._places = {rule.name: place for place, rule in enumerate(rules.rules)}
         self._period = period
 

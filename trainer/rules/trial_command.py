@@ -18,7 +18,7 @@ from trainer.backtest import checks
 from trainer.backtest.figures import figures_for
 from trainer.backtest.period import asked_period
 from trainer.backtest.tally import Outcome
-from trainer.rules.kept import named_or_in_force, named_rules, rules_beside
+from trainer.rules.kept import NO_RULES, named_or_in_force, named_rules, rules_beside
 from trainer.rules.trial import RuleTrial, Trial, matches_file
 
 
@@ -53,7 +53,7 @@ def run_trial(options: argparse.Namespace) -> int:
         say(missing.headline)
         say()
     _say_rules(trial)
-    _say_set(trial, rules)
+    _say_set(trial, rules, options.against)
     _say_how_far(trial, ready.dataset, ready.labels, ready.within[1])
     if target is not None:
         say(f"matches: {target}")
@@ -115,19 +115,22 @@ def _net(outcome: Outcome) -> float | None:
     return None if outcome.saved is None else outcome.saved - outcome.review
 
 
-def _say_set(trial: Trial, rules: RuleSet) -> None:
+_ALONE = f"compared with the model alone, as --against {NO_RULES} says"
+
+
+def _say_set(trial: Trial, rules: RuleSet, against: str | None) -> None:
     sides = [("the model alone", trial.by_model)]
-    if trial.in_force is not None and trial.before is not None:
-        sides.append((f"with {trial.in_force.version}", trial.before))
+    if trial.other is not None and trial.before is not None:
+        sides.append((f"with {trial.other.version}", trial.before))
     sides.append((f"with {rules.version}, as tested", trial.with_rules))
     figures = figures_for([cases.calendar.total for _, cases in sides])
     say("the whole set, as it would decide; a case is a customer's alerts and reviews of a day")
     lines = [(name, *(one.text(one.of(cases.outcome, trial.days)) for one in figures)) for name, cases in sides]
     say_table([("", *(figure.name for figure in figures)), *lines])
-    if trial.in_force is None:
-        say("no other rule set is in force to compare with")
-    elif trial.in_force.version == rules.version:
-        say(f"{rules.version} is in force already")
+    if trial.other is None:
+        say("no rule set is in force to compare with" if against is None else _ALONE)
+    elif trial.other.version == rules.version:
+        say(f"{rules.version} is in force already" if against is None else f"{rules.version} is compared with itself")
     say()
 
 
