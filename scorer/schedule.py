@@ -77,8 +77,8 @@ def _check_order(starts: Sequence[BundleStart]) -> None:
             raise StoreError(
                 f"the store: {start.version} starts at offset {start.first_offset} of partition {start.partition} with "
                 f"a transaction of {to_text(start.event_time)}, expected none before {to_text(before)}, when the "
-                "bundle before it started: it came late, and in the order of event time another bundle was in force, so "
-                "that no schedule can be written. `verify` scores such a log again, in its own order"
+                "bundle before it started: it came late, and in the order of event time another one was in force. No "
+                "schedule can be written; `verify` scores such a log again in its own order"
             )
         newest[start.partition] = start.event_time
 
