@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from kpi_reporter.kpis.values import SCORE_STEPS, Kpis, Money, Place, Quality, Unready
+from kpi_reporter.kpis.values import LARGEST, SCORE_STEPS, FeatureDrift, Kpis, Money, Place, Quality, Unready
 from risk.clock import DAY, SECOND
 from risk.warming_up import WarmingUp
 
@@ -91,6 +91,13 @@ def _label_delays(now: Kpis) -> Iterator[Sample]:
             yield (_window(one), "1"), _seconds(known.longest)
 
 
+def _drift(name: str, text: str, of: Callable[[FeatureDrift], float | None]) -> Family:
+    def samples(now: Kpis) -> Samples:
+        return (((one.name,), of(one)) for one in now.drift.features[:LARGEST])
+
+    return Family(f"{PREFIX}drift_{name}", f"{text} Of the fifty that changed most.", ("feature",), samples)
+
+
 FAMILIES = (
     _counts("transactions", "Scored transactions in the store, by level.", "level", lambda now: now.by_level),
     _one("high_ratio", "High ones, of all scored transactions.", lambda now: now.high_rate),
@@ -154,6 +161,22 @@ FAMILIES = (
     _money("saved", "Loss that cases stopped, reviews not yet paid, in major units.", lambda one: one.saved),
     _money("lost", "Loss that cases did not stop, in major units.", lambda one: one.lost),
     _money("review", "Cost of the cases' reviews, in major units.", lambda one: one.review),
+    _one("drift_samples", "Samples of the last seven whole days of event time, by the bundle that scored last.",
+         lambda now: now.drift.rows),
+    _one("drift_days", "Days of these with a sample.", lambda now: now.drift.days_sampled),
+    _one("drift_features_changed", "Features whose population stability index is 0.1 or more over these days, beside "
+         "the fit period; without those of labels, which move with each wave of frauds. Absent where there are less "
+         "than 1,000 samples, or a bundle that was trained before it was kept what features were like.",
+         lambda now: now.drift.changed),
+    _one("drift_score_index", "Population stability index of the score over these days, less what chance makes of it.",
+         lambda now: None if now.drift.score is None else now.drift.score.week.psi),
+    _drift("index", "Population stability index over these days, less what chance makes of it.",
+           lambda one: one.week.psi),
+    _drift("missing_ratio", "Share that is missing.", lambda one: one.week.missing),
+    _drift("unseen_ratio", "Share of words that the vocabulary lacks.", lambda one: one.week.unseen),
+    _one("calibration_expected_frauds", "Frauds that the scores of the last 30 days whose labels are due promise, by "
+         "the mean score of the samples.", lambda now: now.calibration.expected),
+    _one("calibration_frauds", "Frauds that there were on these days.", lambda now: now.calibration.frauds),
     Family(f"{PREFIX}label_delay_seconds", "From a fraud to its label: what half, nine tenths and all of them did not "
            "exceed." + _OVER, ("window", "quantile"), _label_delays),
 )  # fmt: skip

@@ -2,7 +2,6 @@
 
 import argparse
 import time
-from io import StringIO
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -13,13 +12,12 @@ from console.start import EXIT_INTERRUPTED, EXIT_OK
 from console.terminal import notice, out, say
 from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.kpis.values import Unready
-from kpi_reporter.shown import page, screen
+from kpi_reporter.shown import lines_of, page, screen
 from risk.errors import StoreError
 from risk.settings import count
 from risk.store import frozen_store
 
 ALERTS_SHOWN = 10
-WIDEST = 1_000
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -51,16 +49,9 @@ def _run(options: argparse.Namespace) -> int:
     now = reader.read()
     if isinstance(now, Unready):
         raise StoreError(now.reason)
-    for line in _lines(page(now, reader.latest_alerts(ALERTS_SHOWN))):
+    for line in lines_of(page(now, reader.latest_alerts(ALERTS_SHOWN))):
         say(line)
     return EXIT_OK
-
-
-def _lines(shown: RenderableType) -> list[str]:
-    """As wide as the terminal. What goes into a file, or to a program, has no width to be cut to."""
-    text = StringIO()
-    Console(file=text, width=out.width if out.is_terminal else WIDEST).print(shown)
-    return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
 def _watch(reader: KpiReader, every_seconds: int) -> int:

@@ -1,13 +1,14 @@
 """The figures as tables for a terminal."""
 
 from collections.abc import Sequence
+from io import StringIO
 from typing import NamedTuple
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from console.terminal import harmless
+from console.terminal import harmless, out
 from kpi_reporter.kpis.alerts import Alert
 from kpi_reporter.kpis.told import cautions, days_text, learned_text
 from kpi_reporter.kpis.values import Kpis, Money, Quality, Unready
@@ -16,6 +17,7 @@ from risk.money import amount_text
 
 GROUPS_SHOWN = 8
 FEWEST_ALERTS = 3
+WIDEST = 1_000
 
 
 class Part(NamedTuple):
@@ -25,13 +27,13 @@ class Part(NamedTuple):
 
 def page(now: Kpis | Unready, alerts: Sequence[Alert]) -> RenderableType:
     """All there is, however long."""
-    return _text(now.reason) if isinstance(now, Unready) else _below_each_other(_parts(now, alerts), [])
+    return plain(now.reason) if isinstance(now, Unready) else _below_each_other(_parts(now, alerts), [])
 
 
 def screen(now: Kpis | Unready, alerts: Sequence[Alert], console: Console) -> RenderableType:
     """What fits a terminal that does not scroll: whole parts, and as many of the latest alerts as there is room for."""
     if isinstance(now, Unready):
-        return _text(now.reason)
+        return plain(now.reason)
     left_out: list[str] = []
     for dropped in (None, "merchant categories", "cases whose labels are due"):
         if dropped is not None:
@@ -49,8 +51,8 @@ def _parts(now: Kpis, alerts: Sequence[Alert]) -> list[Part]:
     if now.unknown_bundles:
         warnings.append(f"not judged, as their manifest cannot be read: {', '.join(now.unknown_bundles)}")
     return [
-        Part("overview", Group(_overview(now), *map(_text, cautions(now)))),
-        Part("cases whose labels are due", Group(_quality(now.quality), *map(_text, warnings))),
+        Part("overview", Group(_overview(now), *map(plain, cautions(now)))),
+        Part("cases whose labels are due", Group(_quality(now.quality), *map(plain, warnings))),
         Part("merchant categories", _groups(now)),
         Part("latest alerts", _alerts(alerts)),
     ]
@@ -60,46 +62,53 @@ def _below_each_other(parts: Sequence[Part], left_out: Sequence[str]) -> Group:
     lines: list[RenderableType] = [parts[0].shown]
     for part in parts[1:]:
         lines += ["", part.shown]
-    return Group(*lines, *([_text(f"no room for: {', '.join(left_out)}")] if left_out else []))
+    return Group(*lines, *([plain(f"no room for: {', '.join(left_out)}")] if left_out else []))
 
 
-def _text(text: str) -> Text:
+def lines_of(shown: RenderableType) -> list[str]:
+    """As wide as the terminal. What goes into a file, or to a program, has no width to be cut to."""
+    text = StringIO()
+    Console(file=text, width=out.width if out.is_terminal else WIDEST).print(shown)
+    return [line.rstrip() for line in text.getvalue().splitlines()]
+
+
+def plain(text: str) -> Text:
     """Names out of a store are shown, not obeyed."""
     return Text(harmless(text))
 
 
-def _table(title: str, *columns: str) -> Table:
+def new_table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for place, column in enumerate(columns):
         table.add_column(column, justify="left" if place == 0 else "right")
     return table
 
 
-def _add(table: Table, *cells: str) -> None:
-    table.add_row(*(_text(cell) for cell in cells))
+def add_row(table: Table, *cells: str) -> None:
+    table.add_row(*(plain(cell) for cell in cells))
 
 
 def _overview(now: Kpis) -> Table:
-    table = _table("The store", "", "")
+    table = new_table("The store", "", "")
     table.show_header = False
     table.columns[-1].justify = "left"
     levels = ", ".join(f"{count:,} {level}" for level, count in now.by_level.items())
     about = "about " if now.customers_estimated else ""
-    _add(table, "transactions", f"{now.transactions:,}: {levels}")
+    add_row(table, "transactions", f"{now.transactions:,}: {levels}")
     new = f"{now.high_last_hour:,} in the hour up to the newest event, {now.high_last_day:,} in the day up to it"
-    _add(table, "high", f"{_share(now.high_rate)}; {new}")
-    _add(table, "customers", f"{about}{now.customers:,}")
+    add_row(table, "high", f"{_share(now.high_rate)}; {new}")
+    add_row(table, "customers", f"{about}{now.customers:,}")
     for one in now.amounts:
         average = "-" if one.average is None else amount_text(one.average, one.currency)
-        _add(table, "amounts", f"{amount_text(one.total, one.currency)}, {average} on average")
-    _add(table, "newest event", "-" if now.newest_event is None else to_text(now.newest_event))
-    _add(table, "last written", to_text(now.newest_write // 1000 * 1000))
-    _add(table, "labels", f"{now.labels.fraud:,} fraud, {now.labels.genuine:,} genuine")
+        add_row(table, "amounts", f"{amount_text(one.total, one.currency)}, {average} on average")
+    add_row(table, "newest event", "-" if now.newest_event is None else to_text(now.newest_event))
+    add_row(table, "last written", to_text(now.newest_write // 1000 * 1000))
+    add_row(table, "labels", f"{now.labels.fraud:,} fraud, {now.labels.genuine:,} genuine")
     return table
 
 
 def _quality(quality: Sequence[Quality]) -> Table:
-    table = _table("Cases whose labels are due", "", *(f"last {one.days} days" for one in quality))
+    table = new_table("Cases whose labels are due", "", *(f"last {one.days} days" for one in quality))
     for name, cells in (
         ("with all labels due", [days_text(one) for one in quality]),
         ("until", [_date(one.last_day) for one in quality]),
@@ -110,26 +119,28 @@ def _quality(quality: Sequence[Quality]) -> Table:
         ("saved, less reviews", [", ".join(map(_gain, one.money)) or "-" for one in quality]),
         ("half of the labels within", [_days(one) for one in quality]),
     ):
-        _add(table, name, *cells)
+        add_row(table, name, *cells)
     return table
 
 
 def _groups(now: Kpis) -> Table:
-    table = _table("Merchant categories", "", "transactions", "high")
+    table = new_table("Merchant categories", "", "transactions", "high")
     for name, count in list(now.by_category.items())[:GROUPS_SHOWN]:
-        _add(table, name, f"{count:,}", f"{now.high_by_category[name]:,}")
+        add_row(table, name, f"{count:,}", f"{now.high_by_category[name]:,}")
     return table
 
 
 def _alerts(alerts: Sequence[Alert]) -> Table:
-    table = _table("Latest transactions of high risk", "when", "customer", "transaction", "amount", "score", "why")
+    table = new_table("Latest transactions of high risk", "when", "customer", "transaction", "amount", "score", "why")
     table.columns[-1].justify = "left"
     table.columns[2].overflow = "fold"
     for column in (*table.columns[:2], *table.columns[3:5]):
         column.no_wrap = True
     for one in alerts:
         amount = "-" if one.amount is None else amount_text(one.amount, one.currency)
-        _add(table, to_text(one.event_time), one.customer_id, one.transaction_id, amount, f"{one.score:.3f}", one.why)
+        add_row(
+            table, to_text(one.event_time), one.customer_id, one.transaction_id, amount, f"{one.score:.3f}", one.why
+        )
     return table
 
 

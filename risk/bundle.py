@@ -128,13 +128,16 @@ class Training(Struct, frozen=True, omit_defaults=True):
     refit: bool = False  # of the champion, with validation; left out where not, as before there was a choice
 
 
-class Drift(Struct, frozen=True):
-    """What a feature looked like in the fit period: what drift will be measured against."""
+class Drift(Struct, frozen=True, omit_defaults=True):
+    """What a feature looked like in the fit period: what drift is measured against (evaluation/drift.py)."""
 
     name: str
     missing: float
     deciles: tuple[float, ...]  # of numbers: the least, nine deciles, the largest
     shares: dict[str, float]  # of categories
+    edges: tuple[float, ...] = ()  # of numbers as models get them: where their parts begin, but the first
+    parts: tuple[float, ...] = ()  # the share of all rows in each
+    rows: Count = 0  # of the fit period; 0 of a bundle that was made before this was kept
 
 
 class Histogram(Struct, frozen=True):
@@ -349,7 +352,8 @@ def _read_manifest(path: Path, raw: bytes) -> Manifest:
 def _checked(folder: Path, manifest: Manifest) -> bytes:
     """The model's bytes; every file of the manifest is there and has its hash."""
     names = sorted(manifest.files)
-    if ONNX not in names or len(names) > MOST_FILES or any(not _is_plain(name) for name in names):
+    plain = [name for name in names if name not in ("", ".", "..") and "/" not in name and "\0" not in name]
+    if ONNX not in names or len(names) > MOST_FILES or plain != names:
         raise BundleError(
             f"{folder / MANIFEST}: got files {str(names)[:200]}, expected {ONNX} among them, at most {MOST_FILES}, and "
             f"each by its name in the folder alone. {_delete(folder)}"
@@ -374,10 +378,6 @@ def _checked(folder: Path, manifest: Manifest) -> bytes:
                 f"{path}: got SHA-256 {found}, expected {expected[:64]}; the file was changed. {_delete(folder)}"
             )
     return contents
-
-
-def _is_plain(name: str) -> bool:
-    return name not in ("", ".", "..") and "/" not in name and "\0" not in name
 
 
 def _check_features(path: Path, manifest: Manifest) -> None:

@@ -128,6 +128,9 @@ CATALOGUE: tuple[Feature, ...] = (*DIRECT_FEATURES, *HISTORY_FEATURES, *LEDGER_F
 
 ATTRIBUTE_PREFIX = "attribute_"
 
+# A category as models get it; the words of a bundle's vocabulary follow.
+MISSING, UNKNOWN, FIRST_WORD = 0, 1, 2
+
 
 def label_features(names: Iterable[str]) -> tuple[str, ...]:
     """Those of these features that read labels of other transactions: a fraud that nobody reported counts as none."""

@@ -10,7 +10,7 @@ from risk.engine import FeatureBlock
 from risk.events import Decision, FiredRule, Level, Reason
 from risk.ledger import NO_DAY
 from risk.rules.compiled import ALERT, NONE, CompiledRules
-from risk.scorer import Scorer
+from risk.scorer import Prepared, Scorer
 
 LEVELS = (Level.LOW, Level.MEDIUM, Level.HIGH)
 # By their strictness. What scores high is an alert, as it is where there are no rules, and nothing else of the model's
@@ -52,6 +52,7 @@ class Scored(NamedTuple):
     imputed: list[tuple[str, ...]]
     ledger_days: list[int | None]
     decided: Decided | None = None  # None while no rule set is in force
+    prepared: Prepared | None = None  # what was scored, where one bundle scored all
 
 
 def with_rules(scored: Scored, features: FeatureBlock, block: Block, rules: CompiledRules) -> Scored:
@@ -84,4 +85,5 @@ def decide(scorer: Scorer, features: FeatureBlock) -> Scored:
         reasons,
         prepared.imputed,
         [None if day == NO_DAY else day for day in days],
+        prepared=prepared,
     )

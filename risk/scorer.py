@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from risk.bundle import Bundle, Learned, LearnedCategory, LearnedNumber
-from risk.catalogue import ATTRIBUTE_PREFIX, DIRECT_FEATURES
+from risk.catalogue import ATTRIBUTE_PREFIX, DIRECT_FEATURES, FIRST_WORD, MISSING, UNKNOWN
 from risk.codes import Array
 from risk.engine import FeatureBlock, Verdict
 from risk.errors import EngineError
@@ -20,7 +20,6 @@ from risk.events import Reason
 from risk.model import model_of
 from risk.sentences import sentence
 
-MISSING, UNKNOWN, FIRST_WORD = 0, 1, 2
 LARGEST = float(np.finfo(np.float32).max)
 MOST_REASONS = 5
 LEAST_SHARE = 0.01  # of the score; what moves it by less is no reason
@@ -32,6 +31,15 @@ class Prepared(NamedTuple):
     rows: Array  # their places in the block
     values: Array  # float32: a row for each of them, a column for each learned feature
     imputed: list[tuple[str, ...]]  # for each row, which of the transaction's own values were missing
+    missing: Array  # bool: a row for each of them, a column for each number
+    number_columns: Array  # where numbers stand among the values
+
+    def with_gaps(self, rows: Array) -> Array:
+        """The values of these rows, with NaN where a number was missing: what drift is measured by."""
+        values = self.values[rows]
+        places, numbers = np.nonzero(self.missing[rows])
+        values[places, self.number_columns[numbers]] = np.nan
+        return values
 
 
 class Preparation:
@@ -47,7 +55,7 @@ class Preparation:
                     f"{f.reference}, expected finite float32 numbers, the median between the clip points. Train again."
                 )
         self._width = len(learned)
-        self._columns = [column for column, _ in numbers]
+        self._columns = np.array([column for column, _ in numbers], np.int64)
         self._names = [f.name for _, f in numbers]
         self._medians = np.array([f.median for _, f in numbers])
         self._lows = np.array([f.clip_low for _, f in numbers])
@@ -86,7 +94,7 @@ class Preparation:
         for (column, _, codes), words in zip(self._codes, texts, strict=True):
             known = words if len(rows) == len(words) else [words[row] for row in rows]
             values[:, column] = list(map(codes.get, known, repeat(UNKNOWN)))
-        return Prepared(scored, values, self._named(missing))
+        return Prepared(scored, values, self._named(missing), missing, self._columns)
 
     def _coded_references(self, learned: Sequence[Learned]) -> Array:
         """What each column of the prepared values holds where a feature is as it usually is."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from risk.clock import DAY
 from risk.events import Label
-from risk.store import FlagRow, Outputs, Owner, Store, open_store
+from risk.store import FlagRow, Outputs, Owner, SampleValues, Store, open_store
 
 NEW_YEAR = 19_723 * DAY  # 2024-01-01, a Monday
 TRANSACTIONS, LABELS = "transactions", "labels"
@@ -53,7 +53,14 @@ def flag(
     )
 
 
-def store_flags(store: Store, rows: Sequence[FlagRow], *, partition: int = 0, newest: int | None = None) -> Owner:
+def store_flags(
+    store: Store,
+    rows: Sequence[FlagRow],
+    *,
+    partition: int = 0,
+    newest: int | None = None,
+    samples: Sequence[SampleValues] = (),
+) -> Owner:
     """Takes the partition over and commits the rows, as a worker would in one batch."""
     taken = store.take_over(TRANSACTIONS, partition, first_offset=0)
     store.commit_flags(
@@ -63,6 +70,7 @@ def store_flags(store: Store, rows: Sequence[FlagRow], *, partition: int = 0, ne
         newest_event_time=max(row.event_time for row in rows) if newest is None else newest,
         outputs=NOTHING_SENT,
         rows=rows,
+        samples=samples,
     )
     return taken.owner
 

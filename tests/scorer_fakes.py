@@ -7,7 +7,7 @@ from typing import TypeVar
 from risk.errors import StaleOwnerError
 from risk.events import Label
 from risk.kafka.sending import MessageParts
-from risk.store import CommitStore, Outputs, Owner, RowValues
+from risk.store import CommitStore, Outputs, Owner, RowValues, SampleValues
 
 Answer = TypeVar("Answer")
 
@@ -39,9 +39,11 @@ class FakeStore:
         newest_event_time: int | None,  # noqa: ARG002
         outputs: Outputs,  # noqa: ARG002
         rows: Sequence[RowValues],
+        samples: Sequence[SampleValues] = (),
         stored_at: int | None = None,  # noqa: ARG002
     ) -> None:
-        self._note(f"commit {expected} to {next_offset}: {len(rows)} rows")
+        of_some = f", features of {len(samples)}" if samples else ""
+        self._note(f"commit {expected} to {next_offset}: {len(rows)} rows{of_some}")
 
     def commit_labels(
         self,

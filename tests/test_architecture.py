@@ -46,7 +46,7 @@ PROGRAMS = {
     },
     "producer": {"risk", "console", "worlds", "aiokafka", "msgspec", "rich"},
     "scorer": {"risk", "console", "faust", "aiokafka", "prometheus_client", "msgspec", "numpy", "uvloop"},
-    "kpi_reporter": {"risk", "console", "numpy", "msgspec", "prometheus_client", "datasette", "rich"},
+    "kpi_reporter": {"risk", "evaluation", "console", "numpy", "msgspec", "prometheus_client", "datasette", "rich"},
     # It writes the pages of contracts, features, and both programs' metrics.
     "ops": {"risk", "console", "scorer", "kpi_reporter", "aiokafka", "confluent_kafka", "prometheus_client", "msgspec"},
     # What scores are worth, for all who judge them.

@@ -127,7 +127,7 @@ def test_an_option_that_there_is_not_is_named_with_the_status_of_a_mistake(
     [
         ("trainer", ["inpsect", "mine.csv"], "got 'inpsect', expected one of"),
         ("trainer", ["inpsect", "mine.csv"], "; did you mean inspect?"),
-        ("kpi_reporter", ["shw"], "argument COMMAND: got 'shw', expected one of serve, show; did you mean show?"),
+        ("kpi_reporter", ["shw"], "got 'shw', expected one of serve, drift, show; did you mean show?"),
         ("trainer", ["train", "mine.csv", "--model", "lightgb"], "; did you mean lightgbm?"),
         ("scorer", ["zzz"], "argument COMMAND: got 'zzz', expected one of worker, "),
     ],

@@ -32,7 +32,6 @@ LOADED = {"cramjam": "aiokafka"}
 
 # What the programs define, and only others use or nobody calls by name; each with its reason.
 KEPT = {
-    "score_histogram": "in the bundle for people and for later comparisons: docs/bundle.md",
     "is_asked": "tells tests when a reader is at rest",
     "file_bytes": "compared as a whole tuple",
     "head_sha256": "compared as a whole tuple",

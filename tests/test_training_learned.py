@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from risk.bundle import LearnedCategory, LearnedNumber
+from risk.catalogue import FeatureSet
+from risk.clock import DAY
 from risk.scorer import Preparation
 from tests.training_rows import made_matrix
 from trainer.matrix import Matrix
@@ -85,3 +87,20 @@ def test_a_matrix_is_prepared_as_a_batch_of_the_worker_is() -> None:
     assert values.dtype == np.float32
     assert values[:, 0].tolist() == [3, 3, 3, 3]
     assert values[:, -1].tolist() == [2, 3, 1, 0]
+
+
+def test_what_drift_is_measured_against_leaves_out_the_days_that_lack_their_past() -> None:
+    """Counts of thirty days rise while the file begins; later days would all seem to have drifted from that."""
+    times = np.arange(40 * 100) * (DAY // 100)
+    few = FeatureSet(frozenset({"customer_id"}))
+    matrix = made_matrix(times, np.zeros(len(times)), times, feature_set=few)
+    names = [feature.name for feature in few.numbers]
+    matrix.values[:, names.index("customer_count_30d")] = np.minimum(times // DAY, 30)
+    found = {each.name: each for each in learn(matrix._replace(categories={}), np.arange(len(times))).drift}
+    assert found["amount"].rows == found["hour"].rows == 4_000
+    assert found["customer_count_7d"].rows == 33 * 100
+    assert found["customer_count_30d"].rows == 10 * 100
+    assert found["customer_count_30d"].deciles == (30.0,) * 11
+    short = {each.name: each for each in learn(matrix._replace(categories={}), np.arange(2_000)).drift}
+    assert short["customer_count_30d"].rows == 0
+    assert short["customer_count_30d"].parts == ()

@@ -3,7 +3,6 @@ served model is the trained one, whatever the size of a batch.
 """
 
 import io
-import math
 import os
 import platform
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ import msgspec
 import numpy as np
 
 from console.output import make_parents, remove_empty, whole_folder
+from evaluation.drift import edges_of
 from evaluation.result import Proof
 from risk.bundle import (
     JOBLIB,
@@ -51,8 +51,6 @@ MAX_AHEAD = HOUR  # how far before its Kafka timestamp a transaction may claim t
 # Beside those of the families that were trained.
 LIBRARIES = ("numpy", "scikit-learn", "onnx", "onnxruntime", "numba", "pyarrow")
 
-# Evenly spaced in log odds. Of equal parts of 0 to 1, the first would hold nearly everything.
-HISTOGRAM_EDGES = tuple(round(1 / (1 + math.exp(-odds)), 12) for odds in range(-10, 11))
 HISTOGRAM_ROWS = 100_000
 
 
@@ -138,8 +136,9 @@ def _days(period: Period | None) -> Days | None:
 
 
 def _histogram(scores: Array) -> Histogram:
-    places = np.searchsorted(HISTOGRAM_EDGES, scores, side="right")
-    return Histogram(HISTOGRAM_EDGES, tuple(np.bincount(places, minlength=len(HISTOGRAM_EDGES) + 1).tolist()))
+    edges = edges_of(scores)
+    places = np.searchsorted(edges, scores, side="right")
+    return Histogram(tuple(edges.tolist()), tuple(np.bincount(places, minlength=len(edges) + 1).tolist()))
 
 
 def write_bundle(models: Path, version: str, files: dict[str, bytes]) -> bool:

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from console.terminal import progress
-from risk.catalogue import FeatureSet
+from risk.catalogue import EngineTerms, FeatureSet
 from risk.clock import DAY
 from risk.codes import Array
 from risk.dataset.column_map import CATEGORY_FIELDS
 from risk.engine import FeatureBlock, Verdict
 from risk.ledger import NO_DAY
+from risk.ledger_day import LedgerTerms
 from risk.scorer import Preparation
 from risk.words import number_text
 from trainer.replay import Passed, Replay
@@ -42,6 +43,7 @@ class Matrix(NamedTuple):
     kinds: Words | None
     ids: tuple[str, ...]  # transaction ids; none unless they were asked for
     sensitive: Mapping[str, Words] = MappingProxyType({})  # what rates are measured by; numbers as text
+    ledger_terms: LedgerTerms = EngineTerms("").ledger_terms  # of the ledger that its values were read from
 
     @property
     def row_count(self) -> int:
@@ -139,6 +141,7 @@ def read_matrix(replay: Replay, *, keep_ids: bool = False) -> Matrix:
         ids=tuple(ids),
         sensitive={name: Words(coder.words, groups[name].whole()) for name, coder in sensitive.items()},
         **{name: column.whole() for name, column in columns.items()},
+        ledger_terms=replay.terms.ledger_terms,
     )
 
 

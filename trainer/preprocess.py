@@ -7,10 +7,13 @@ import numpy as np
 
 from console.terminal import warn
 from evaluation.data_quality import DataQuality, FeatureQuality
+from evaluation.drift import number_parts
 from risk.bundle import Drift, Learned, LearnedCategory, LearnedNumber
 from risk.catalogue import Feature
+from risk.clock import DAY
 from risk.codes import Array
 from risk.engine import Verdict
+from risk.warming_up import horizon_of
 from trainer.matrix import NO_WORD, Matrix, Words
 from trainer.replay import Replay
 from trainer.splits import Parts
@@ -50,11 +53,11 @@ def learn(matrix: Matrix, rows: Array) -> Features:
         if not len(known):
             dropped.append(f"{feature.name}: every value is missing in the fit period")
             continue
-        learned.append(_number(feature, known))
-        deciles = _quantiles(known, np.linspace(0, 1, 11))
-        drift.append(Drift(feature.name, 1 - len(known) / len(values), tuple(deciles.tolist()), {}))
+        number = _number(feature, known)
+        learned.append(number)
+        drift.append(_drift_of_number(number, matrix.values[_warm(matrix, rows, feature), column]))
     for feature in matrix.feature_set.categories:
-        counts, missing = _counted(matrix.categories[feature.name], rows)
+        counts, missing = _counted(matrix.categories[feature.name], rows)  # it looks at no past: all are warm
         vocabulary = tuple(word for word, count in counts if count >= LEAST_SEEN)[:MOST_WORDS]
         if not vocabulary:
             reason = "every value is missing" if not counts else f"no value occurs {LEAST_SEEN} times"
@@ -62,8 +65,25 @@ def learn(matrix: Matrix, rows: Array) -> Features:
             continue
         learned.append(LearnedCategory(feature.name, vocabulary, vocabulary[0]))
         shares = {word: count / len(rows) for word, count in counts if word in set(vocabulary)}
-        drift.append(Drift(feature.name, missing / len(rows), (), shares))
+        drift.append(Drift(feature.name, missing / len(rows), (), shares, rows=len(rows)))
     return Features(tuple(learned), tuple(drift), tuple(dropped))
+
+
+def _warm(matrix: Matrix, rows: Array, feature: Feature) -> Array:
+    """Those that could see all of the past that the feature looks at. Where the file begins it counts less, and every
+    later day would seem to have drifted."""
+    needed = horizon_of([feature.name], matrix.ledger_terms).longest
+    is_warm: Array = matrix.event_times[rows] >= matrix.event_times[0] + needed * DAY
+    return rows[is_warm]
+
+
+def _drift_of_number(number: LearnedNumber, values: Array) -> Drift:
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return Drift(number.name, 0.0, (), {})
+    deciles = _quantiles(known, np.linspace(0, 1, 11))
+    edges, parts = number_parts(np.clip(values, number.clip_low, number.clip_high).astype(np.float32))
+    return Drift(number.name, 1 - len(known) / len(values), tuple(deciles.tolist()), {}, edges, parts, len(values))
 
 
 def warn_of_dropped(features: Features) -> None:

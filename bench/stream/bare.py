@@ -72,6 +72,7 @@ async def run(settings: Settings, folder: Path) -> None:
                 newest_event_time=newest,
                 outputs=NOTHING,
                 rows=out.rows,
+                samples=out.samples,
             )
             taken[partition] = held._replace(next_offset=after)
 

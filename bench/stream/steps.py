@@ -51,7 +51,7 @@ def cpu_of_steps(history: History) -> dict[str, float]:
     Features, preparation and model are timed with an engine of their own; what the pipeline takes beyond them is what
     it decides and explains.
     """
-    bundle, records = read_bundle(history.bundle), _records(history)
+    bundle, records = read_bundle(history.bundle), records_of(history)
     manifest, clock = bundle.manifest, Clock()
     read = transaction_reader(manifest.max_ahead_ms)
     apart, whole = _pipeline(bundle), _pipeline(bundle)
@@ -81,6 +81,7 @@ def cpu_of_steps(history: History) -> dict[str, float]:
                     newest_event_time=int(block.event_time[-1]),
                     outputs=Outputs(0, 0, 0),
                     rows=out.rows,
+                    samples=out.samples,
                 )
     clock.seconds[DECIDE] -= sum(clock.seconds[name] for name in (FEATURES, PREPARE, MODEL))
     return {name: seconds / len(records) * 1e6 for name, seconds in clock.seconds.items()}
@@ -106,7 +107,7 @@ def _pipeline(bundle: Any) -> Pipeline:
     return Pipeline(bundle, SeenDays(manifest.terms.ledger_terms))
 
 
-def _records(history: History) -> list[Any]:
+def records_of(history: History) -> list[Any]:
     """As a consumer would hand them out, in memory."""
     rows = chain.from_iterable(rows.block for rows in open_dataset(history.path).rows())
     return [

@@ -6,14 +6,15 @@ from typing import Any, NamedTuple
 from kpi_reporter.explorer.charts import Bar, Column, days_chart, scores_chart
 from kpi_reporter.explorer.described import NAME
 from kpi_reporter.explorer.queries import QUERIES
-from kpi_reporter.kpis.told import cautions, days_text, learned_text
-from kpi_reporter.kpis.values import Amounts, Kpis, Quality
+from kpi_reporter.kpis.told import calibration_text, cautions, days_text, drift_text, learned_text
+from kpi_reporter.kpis.values import Amounts, FeatureDrift, Kpis, Quality
 from risk.clock import DAY, to_date, to_text
 from risk.money import amount_text
 
 NOTHING = "\N{EN DASH}"
 _LEVELS = ("high", "medium", "low")
 _MOST_BARS = 12
+_MOST_DRIFTING = 8
 
 
 class Tile(NamedTuple):
@@ -31,6 +32,9 @@ def shown(kpis: Kpis) -> dict[str, Any]:
         "cautions": cautions(kpis),
         "tiles": _tiles(kpis),
         "qualities": [_quality(each) for each in kpis.quality],
+        "drift": drift_text(kpis.drift),
+        "drifting": [_drifting(one) for one in kpis.drift.features[:_MOST_DRIFTING]],
+        "calibration": calibration_text(kpis.calibration),
         "days": days_chart([Column(to_date(each.day).isoformat(), each.transactions, each.high) for each in kpis.days]),
         "scores": scores_chart(kpis.scores),
         "breakdowns": [
@@ -93,6 +97,18 @@ def _quality(quality: Quality) -> dict[str, Any]:
             ),
         ],
     }
+
+
+def _drifting(one: FeatureDrift) -> tuple[str, ...]:
+    week = one.week
+    return (
+        one.name,
+        NOTHING if week.psi is None else f"{week.psi:.3f}",
+        NOTHING if week.ks is None else f"{week.ks:.3f}",
+        _share(week.missing),
+        _share(one.missing_before),
+        _share(week.unseen),
+    )
 
 
 def _bars(counts: Mapping[str, int], high: Mapping[str, int] | None = None) -> list[Bar]:

@@ -6,6 +6,7 @@ from kpi_reporter.kpis.alerts import Alert, alerts_at
 from kpi_reporter.kpis.cold_start import ColdStart
 from kpi_reporter.kpis.customers import Customers
 from kpi_reporter.kpis.damage import check_currencies, reading
+from kpi_reporter.kpis.drift import Drifts
 from kpi_reporter.kpis.labels import Labels
 from kpi_reporter.kpis.outdated import OutdatedError
 from kpi_reporter.kpis.pieces import new_vocabulary, pieces_from
@@ -29,6 +30,7 @@ class Figures:
         self._next: dict[int, int] = {}  # offset to read on from, by partition
         self._totals, self._customers, self._labels = Totals(self._vocabulary), Customers(), Labels()
         self._places, self._cold_start = Places(), ColdStart()
+        self._drifts = Drifts()
         self._newest: int | None = None
         self._newest_write = 0
         self._learn_bundles(store)
@@ -52,14 +54,17 @@ class Figures:
             labelled = self._labels.read_new(store)
             for partition in store.flagged_partitions():
                 self._read_flags(store, partition)
+                self._drifts.read(store, partition, self._first_day(self._newest))
             self._recent.suspect(labelled)
             self._recent.look_up(store, self._vocabulary.bundles, self._terms)
         self._recent.forget_before(self._first_day(self._newest))
+        self._drifts.forget_before(self._first_day(self._newest))
         self._newest_write = store.last_written()
 
     def _learn_bundles(self, store: StoreToReport) -> None:
         for version, manifest in store.bundles(beyond=self._terms):
             self._terms[version], self._horizons[version] = terms_of(manifest), horizon_of_manifest(manifest)
+            self._drifts.learn(version, manifest)
 
     def _read_flags(self, store: StoreToReport, partition: int) -> None:
         first = self._next.get(partition, 0)
@@ -112,6 +117,8 @@ class Figures:
             warming_up=self._cold_start.warming_up,
             label_silence=self._cold_start.label_silence(labels.newest),
             quality=tuple(judge.quality(window) for window in WINDOWS),
+            drift=self._drifts.drifting(newest),
+            calibration=judge.calibration(max(WINDOWS), self._drifts),
             unknown_bundles=tuple(
                 sorted(version for version in self._vocabulary.bundles.texts if self._terms.get(version) is None)
             ),

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from evaluation.drift import FEWEST_ROWS
+from kpi_reporter.kpis.drift import Drifts
 from kpi_reporter.kpis.names import Names
 from kpi_reporter.kpis.recent import RecentDay
 from kpi_reporter.kpis.tally import Stake, Tally
 from kpi_reporter.kpis.terms import Terms
-from kpi_reporter.kpis.values import LabelDelay, Money, Quality
+from kpi_reporter.kpis.values import Calibration, LabelDelay, Money, Quality
 from risk.clock import DAY
 from risk.codes import Array
 from risk.money import scale_of
@@ -30,10 +32,24 @@ class Judge:
         self._newest, self._days, self._has_labels = newest_event, days, has_labels
         self._terms = {number: terms.get(version) for number, version in enumerate(bundles.texts)}
 
-    def quality(self, window: int) -> Quality:
+    def _due(self, window: int) -> list[int]:
         """Of the last so many UTC days; the last is the newest that is due by the bundle in use."""
         last = self._last_day()
-        days = [] if last is None else [day for day in self._days if last - window < day <= last and self._is_due(day)]
+        return [] if last is None else [day for day in self._days if last - window < day <= last and self._is_due(day)]
+
+    def calibration(self, window: int, drifts: Drifts) -> Calibration:
+        """On the days of which there are samples, each with its own mean: a day of many transactions counts more."""
+        means = [(day, mean) for day in self._due(window) if (mean := drifts.mean_score(day)) is not None]
+        expected = sum(mean * self._days[day].transactions for day, mean in means)
+        tallies = [self._days[day].tally() for day, _ in means]
+        return Calibration(
+            days=len(means),
+            expected=expected if drifts.sampled(day for day, _ in means) >= FEWEST_ROWS else None,
+            frauds=sum(one.caught + one.missed for one in tallies) if self._has_labels else None,
+        )
+
+    def quality(self, window: int) -> Quality:
+        last, days = self._last_day(), self._due(window)
         tallies = [self._days[day].tally() for day in days]
         customer_days = sum(len(self._days[day].customers) for day in days)
         alerts = sum(one.alerts for one in tallies)

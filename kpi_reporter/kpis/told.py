@@ -1,6 +1,7 @@
 """What must be said beside the figures, in the same words wherever they are shown."""
 
-from kpi_reporter.kpis.values import Kpis, Quality
+from kpi_reporter.kpis.values import DRIFT_DAYS, Calibration, Drifting, Kpis, Quality
+from risk.clock import to_date
 
 
 def cautions(now: Kpis) -> list[str]:
@@ -24,3 +25,31 @@ def days_text(quality: Quality) -> str:
     if quality.days_due < quality.days:
         return f"{quality.days_due} of {quality.days} days"
     return f"{quality.days} days"
+
+
+def drift_text(drift: Drifting) -> str:
+    """What it is of, and what comes of it."""
+    if drift.first_day is None or drift.last_day is None:
+        return f"No drift: {drift.why_not}."
+    of = (
+        f"{drift.rows:,} samples of {to_date(drift.first_day).isoformat()} to {to_date(drift.last_day).isoformat()}, "
+        f"scored by {drift.bundle}"
+    )
+    if drift.why_not is not None:
+        return f"{of}. Of features nothing is said: {drift.why_not}."
+    if drift.changed is None:
+        return f"{of}: too few, below 1,000 nothing is said."
+    some = "" if drift.days_sampled == DRIFT_DAYS else f" Only {drift.days_sampled} of these days have samples."
+    what = {0: "no feature has changed", 1: "1 feature has changed"}.get(
+        drift.changed, f"{drift.changed} features have changed"
+    )
+    return f"{of}: {what}.{some}"
+
+
+def calibration_text(calibration: Calibration) -> str:
+    if calibration.expected is None or calibration.frauds is None:
+        return "Calibration: no labels are due, or too few samples, so nothing is said."
+    return (
+        f"Calibration: on {calibration.days} days whose labels are due, scores promise {calibration.expected:,.1f} "
+        f"frauds; there were {calibration.frauds:,}."
+    )

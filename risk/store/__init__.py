@@ -16,6 +16,8 @@ from risk.store.rows import (
     Position,
     RefusedBundle,
     RowValues,
+    Samples,
+    SampleValues,
     StoredBundle,
     TakenOver,
 )
@@ -37,6 +39,8 @@ __all__ = [
     "Pruned",
     "RefusedBundle",
     "RowValues",
+    "SampleValues",
+    "Samples",
     "SqliteStore",
     "Store",
     "StoreToReport",

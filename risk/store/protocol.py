@@ -27,6 +27,8 @@ from risk.store.rows import (
     RefusedBundle,
     Removed,
     RowValues,
+    Samples,
+    SampleValues,
     StoredBundle,
     TakenOver,
 )
@@ -53,12 +55,13 @@ class CommitStore(Protocol):
         newest_event_time: int | None,
         outputs: Outputs,
         rows: Sequence[RowValues],
+        samples: Sequence[SampleValues] = (),
         stored_at: int | None = None,
     ) -> None:
-        """Guarded: the rows of a batch, the offset after it, and what is known of the outputs. A row that is there
-        already is a StoreError. The first row that a partition ever has gives its first event time, which then
-        stays. Where a row names another bundle than the one before it, that is where its bundle starts; `stored_at`,
-        the wall clock's time, is remembered with that."""
+        """Guarded: the rows of a batch and the features of some of them, the offset after it, and what is known of the
+        outputs. A row that is there already is a StoreError. The first row that a partition ever has gives its first
+        event time, which then stays. Where a row names another bundle than the one before it, that is where its bundle
+        starts; `stored_at`, the wall clock's time, is remembered with that."""
 
     def commit_labels(
         self,
@@ -191,10 +194,10 @@ class RoomStore(Protocol):
         """since <= event time < until."""
 
     def remove(self, flags: Mapping[int, int], labels_before: int, ledger_days: Mapping[LedgerTerms, int]) -> Removed:
-        """Flags by partition, with an earlier event time than that; labels found out before that; the rows of ledger
-        days before that day, by label delay and bucket. In many transactions, so that workers hardly wait; where it was
-        interrupted, it can be repeated. A ledger day without its rows stays known. Offsets are not touched. Where there
-        is too little room to begin, that is a StoreError."""
+        """Flags by partition, with an earlier event time than that, and their sampled features; labels found out before
+        that; the rows of ledger days before that day, by label delay and bucket. In many transactions, so that workers
+        hardly wait; where it was interrupted, it can be repeated. A ledger day without its rows stays known. Offsets
+        are not touched. Where there is too little room to begin, that is a StoreError."""
 
 
 class Store(CommitStore, PartitionStore, FlagStore, LabelStore, LedgerStore, OriginStore, RoomStore, Protocol):
@@ -241,6 +244,9 @@ class StoreToReport(Protocol):
     def judged_flags(self, partition: int, offsets: Sequence[int]) -> list[JudgedFlag]:
         """Those that are there, with the label in force: of the versions since the start of the transaction's day the
         newest, and of these the one that came last."""
+
+    def samples(self, partition: int, first: int) -> Samples | None:
+        """The next sampled features from that offset on, as many as are read at once; None where there are none."""
 
     def labelled_partitions(self) -> list[int]: ...
 

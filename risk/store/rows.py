@@ -82,6 +82,11 @@ class FlagRow(NamedTuple):
 RowValues = tuple[Any, ...]
 
 
+# Partition and offset of a transaction, and its features as a model gets them: float32, little-endian, in the order of
+# the bundle that scored it, NaN where a number was missing.
+SampleValues = tuple[int, int, bytes]
+
+
 class StoredBundle(NamedTuple):
     version: str
     manifest: str
@@ -141,6 +146,16 @@ class FlagColumns(NamedTuple):
     categories: list[bytes]
     channels: list[bytes]
     bundle_versions: list[bytes]
+
+
+class Samples(NamedTuple):
+    """Sampled features of one partition in the order of the log, with what their flags say. Texts are UTF-8."""
+
+    offsets: Array
+    event_times: Array
+    scores: Array
+    bundle_versions: list[bytes]
+    features: list[bytes]
 
 
 class JudgedFlag(NamedTuple):

@@ -14,6 +14,7 @@ from risk.block import NAMES, NO_AMOUNT, Block
 from risk.bundle import Manifest
 from risk.clock import to_datetimes, to_text
 from risk.codec import to_wire
+from risk.codes import Array
 from risk.decision import Scored
 from risk.diagnosis import rejected
 from risk.engine import Verdict
@@ -21,9 +22,14 @@ from risk.events import Level, Rejected, RejectReason
 from risk.kafka.sending import Message, MessageParts
 from risk.outputs import SCHEMA_VERSION, HighRiskAlert, RiskFlag, alert_id, date_of, encode
 from risk.rejects import reject_message
-from risk.store import FlagRow, RowValues
+from risk.scorer import Prepared
+from risk.store import FlagRow, RowValues, SampleValues
 from risk.warming_up import LogStart, history_days_of
 from scorer.log.decoding import Place, Record
+
+# Of the transactions, one in so many has its features stored (`python -m bench.samples` says what that costs). It is no
+# setting, for two workers would sample differently.
+SAMPLE_EVERY = 10
 
 _json = msgspec.json.Encoder(order="deterministic")
 
@@ -59,6 +65,7 @@ class Outgoing(NamedTuple):
     flags: Flags
     rejects: list[Out]
     rows: list[RowValues]
+    samples: list[SampleValues]
     history_days: Sequence[int | None]  # of each row
 
 
@@ -128,7 +135,17 @@ def outgoing(
     rejects = [
         reject(place, records[row], _too_late(int(block.event_time[row]), manifest.max_lateness_ms)) for row in late
     ]
-    return Outgoing(alerts, Flags(offsets, keys, values), rejects, list(rows), past)
+    samples = _samples(partition, np.array(offsets, np.int64), scored.prepared)
+    return Outgoing(alerts, Flags(offsets, keys, values), rejects, list(rows), samples, past)
+
+
+def _samples(partition: int, offsets: Array, prepared: Prepared | None) -> list[SampleValues]:
+    """Which ones, the offset says: so a rebuilt store, another worker and other batches have the same."""
+    chosen = np.flatnonzero(offsets % SAMPLE_EVERY == 0)
+    if prepared is None or not len(chosen):
+        return []
+    features = prepared.with_gaps(chosen).astype("<f4")
+    return [(partition, offset, row.tobytes()) for offset, row in zip(offsets[chosen].tolist(), features, strict=True)]
 
 
 def messages_of(outs: Outs) -> Iterable[MessageParts]:

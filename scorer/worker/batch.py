@@ -172,6 +172,7 @@ class Batches:
                     out.rows,
                     batch.newest,
                     _seen_of(batch) if partition.first_event_time is not None else None,
+                    out.samples,
                 )
             self._counting.stored(batch, partition.newest_event_time)
         # 6

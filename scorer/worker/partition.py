@@ -12,7 +12,7 @@ from time import monotonic, time
 from typing import Protocol, TypeVar
 
 from risk.events import Label
-from risk.store import CommitStore, Outputs, RowValues, TakenOver
+from risk.store import CommitStore, Outputs, RowValues, SampleValues, TakenOver
 from scorer.log.already_sent import AlreadySent
 from scorer.log.decoding import Place
 
@@ -169,6 +169,7 @@ class TransactionPartition(Partition):
         rows: Sequence[RowValues],
         newest_event_time: int | None,
         history_days: int | None,
+        samples: Sequence[SampleValues] = (),
     ) -> None:
         """`newest_event_time` and `history_days` are of what is committed; None without rows."""
         newest = max((t for t in (self.newest_event_time, newest_event_time) if t is not None), default=None)
@@ -182,6 +183,7 @@ class TransactionPartition(Partition):
                 newest_event_time=newest,
                 outputs=outputs,
                 rows=rows,
+                samples=samples,
                 stored_at=int(time() * 1000),
             ),
         )

@@ -6,9 +6,10 @@ from contextlib import AbstractContextManager
 import pytest
 
 from risk.clock import DAY
+from risk.errors import StaleOwnerError
 from risk.events import Label
 from risk.store import FlagRow, Store, StoreToReport
-from testing.stores import NEW_YEAR, flag, store_flags, store_labels
+from testing.stores import NEW_YEAR, NOTHING_SENT, TRANSACTIONS, flag, store_flags, store_labels
 
 Both = tuple[Store, StoreToReport]
 STEPS = 20
@@ -152,3 +153,42 @@ class Reporting:
         store_flags(store, [flag(0)])
         assert report.place == before[0]
         assert report.last_written() >= before[1]
+
+    def test_sampled_features_come_back_beside_what_their_flags_say(self, both: Both) -> None:
+        """From an offset on, a partition at a time; a flag without a sample has none."""
+        store, report = both
+        rows = [flag(offset, NEW_YEAR + offset, score=offset / 10) for offset in range(5)]
+        store_flags(store, rows, samples=[(0, 1, b"one"), (0, 4, b"\x00\xff")])
+        store_flags(store, [flag(1, partition=1)], partition=1, samples=[(1, 1, b"")])
+        found = report.samples(0, 0)
+        assert found is not None
+        assert found.offsets.tolist() == [1, 4]
+        assert found.event_times.tolist() == [NEW_YEAR + 1, NEW_YEAR + 4]
+        assert found.scores.tolist() == [0.1, 0.4]
+        assert found.bundle_versions == [b"v1", b"v1"]
+        assert found.features == [b"one", b"\x00\xff"]
+        again = report.samples(0, 2)
+        assert again is not None
+        assert again.offsets.tolist() == [4]
+        assert report.samples(0, 5) is None
+
+    def test_what_is_refused_leaves_no_sampled_features(self, both: Both) -> None:
+        """They are stored with the rows or not at all."""
+        store, report = both
+        stale = store_flags(store, [flag(0)])
+        store.take_over(TRANSACTIONS, 0, first_offset=0)
+        with pytest.raises(StaleOwnerError):
+            store.commit_flags(
+                stale, expected=1, next_offset=2, newest_event_time=NEW_YEAR, outputs=NOTHING_SENT,
+                rows=[flag(1)], samples=[(0, 1, b"one")],
+            )  # fmt: skip
+        assert report.samples(0, 0) is None
+
+    def test_sampled_features_go_with_their_flags(self, both: Both) -> None:
+        store, report = both
+        rows = [flag(offset, NEW_YEAR + offset * DAY) for offset in range(10)]
+        store_flags(store, rows, samples=[(0, offset, b"one") for offset in range(0, 10, 3)])
+        assert store.remove({0: NEW_YEAR + 6 * DAY}, 0, {}).flags == 6
+        found = report.samples(0, 0)
+        assert found is not None
+        assert found.offsets.tolist() == [6, 9]

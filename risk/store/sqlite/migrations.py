@@ -172,12 +172,23 @@ def _bundles_have_starts(db: Database) -> None:
     _make(db, "bundle_refusals", {"owner": str, "refused": str, "reason": str, "refused_at": int}, pk=("owner",))
 
 
+def _features_are_sampled(db: Database) -> None:
+    """Of what was scored before, nobody knows them any more."""
+    _make(
+        db,
+        "feature_samples",
+        {"source_partition": int, "source_offset": int, "features": bytes},
+        pk=("source_partition", "source_offset"),
+    )
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     _first_schema,
     _owners_have_names,
     _high_flags_are_found_by_time,
     _partitions_have_a_beginning,
     _bundles_have_starts,
+    _features_are_sampled,
 )
 VERSION = len(STEPS)
 

@@ -10,7 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from risk.errors import StoreError
-from risk.store.rows import LEVELS, NO_LEVEL, UNKNOWN_AMOUNT, FlagColumns, FlagRow, JudgedFlag, LabelCount, LabelKey
+from risk.store.rows import (
+    LEVELS,
+    NO_LEVEL,
+    UNKNOWN_AMOUNT,
+    FlagColumns,
+    FlagRow,
+    JudgedFlag,
+    LabelCount,
+    LabelKey,
+    Samples,
+)
 from risk.store.sqlite.file import StoreFile, place_of
 from risk.store.sqlite.flags import COLUMNS, NUL, numbers, parted, partitions_of
 from risk.store.sqlite.opening import open_file_to_read
@@ -19,6 +29,7 @@ from risk.store.sqlite.store import SqliteStore
 BUSY_MS = 5_000
 OFFSETS_AT_ONCE = 32_768
 LABELS_AT_ONCE = 20_000
+SAMPLES_AT_ONCE = 5_000
 # So often a reading looks whether it is to end: every few milliseconds.
 STEPS_BETWEEN_LOOKS = 1_000_000
 
@@ -53,6 +64,11 @@ select source_offset, event_time, cast(customer_id as blob), cast(currency as bl
 )
 from json_each(:offsets) cross join risk_flags as flag
 where flag.source_partition = :partition and flag.source_offset = value
+"""
+_SAMPLES = f"""
+select source_offset, event_time, score, cast(bundle_version as blob), features
+from feature_samples join risk_flags using (source_partition, source_offset)
+where source_partition = ? and source_offset >= ? order by source_offset limit {SAMPLES_AT_ONCE}
 """
 _LABELS = (
     "from labels indexed by labels_by_offset where source_partition = ? and source_offset > ? and source_offset <= ?"
@@ -122,6 +138,14 @@ class SqliteStoreToReport:
         with self._file.reading() as connection:
             asked = {"offsets": json.dumps(offsets), "partition": partition}
             return list(map(JudgedFlag._make, connection.execute(_JUDGED, asked)))
+
+    def samples(self, partition: int, first: int) -> Samples | None:
+        with self._file.reading() as connection:
+            rows = connection.execute(_SAMPLES, (partition, first)).fetchall()
+        if not rows:
+            return None
+        offsets, event_times, scores, versions, features = zip(*rows, strict=True)
+        return Samples(np.array(offsets), np.array(event_times), np.array(scores), list(versions), list(features))
 
     def labelled_partitions(self) -> list[int]:
         return partitions_of(self._file, "labels indexed by labels_by_offset")

@@ -16,12 +16,12 @@ LABELS_AT_ONCE = 20_000
 FLAG_BYTES = 48 * 1024
 LEAST_AT_ONCE = 50
 
-_FLAGS = """
-delete from risk_flags where (source_partition, source_offset) in (
+_OLD = """(
     select source_partition, source_offset from risk_flags indexed by flags_by_event_time
     where event_time < ? and source_partition = ? limit ?
-)
-"""
+)"""
+_FLAGS = f"delete from risk_flags where (source_partition, source_offset) in {_OLD}"
+_SAMPLES = f"delete from feature_samples where (source_partition, source_offset) in {_OLD}"
 _LABELS = """
 delete from labels
 where (customer_id, transaction_id) > (?, ?) and (customer_id, transaction_id) <= (?, ?) and labelled_at < ?
@@ -62,6 +62,7 @@ def _remove_flags(file: StoreFile, partition: int, before: int, at_once: int) ->
     gone = 0
     while True:
         with file.writing() as connection:
+            connection.execute(_SAMPLES, (before, partition, at_once))  # of the same rows: nothing came in between
             pruned = connection.execute(_FLAGS, (before, partition, at_once)).rowcount
         gone += pruned
         if pruned < at_once:

@@ -26,6 +26,7 @@ from risk.store.rows import (
     RefusedBundle,
     Removed,
     RowValues,
+    SampleValues,
     StoredBundle,
     TakenOver,
 )
@@ -43,6 +44,7 @@ _EVENT_TIME = FlagRow._fields.index("event_time")
 # By default SQLite copies each page before it changes it, to undo a statement of many rows alone. Here whatever fails
 # undoes the whole transaction, so that nothing is copied.
 _INSERT_FLAG = f"insert or fail into risk_flags ({flags.COLUMNS})"
+_INSERT_SAMPLE = "insert into feature_samples values (?, ?, ?)"
 # A label that comes again is the same version, but came last now.
 _INSERT_LABEL = """
 insert into labels
@@ -174,6 +176,7 @@ class SqliteStore:
         newest_event_time: int | None,
         outputs: Outputs,
         rows: Sequence[RowValues],
+        samples: Sequence[SampleValues] = (),
         stored_at: int | None = None,
     ) -> None:
         also = {**outputs._asdict(), "newest_event_time": newest_event_time}
@@ -181,6 +184,7 @@ class SqliteStore:
         with self._file.writing() as connection:
             self._move(connection, owner, expected, next_offset, also, rows[0][_EVENT_TIME] if rows else None)
             insert_all(connection, _INSERT_FLAG, rows)
+            connection.executemany(_INSERT_SAMPLE, samples)
             for first in firsts:
                 connection.execute(_INSERT_START, (*(first[column] for column in _OF_START), stored_at))
 

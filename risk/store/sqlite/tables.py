@@ -43,6 +43,13 @@ TABLES = (
         bundle_version="the bundle that scored it",
     ),
     _table(
+        "feature_samples",
+        "The features of some scored transactions, as the model got them: what drift is measured by.",
+        source_partition="partition of the transactions topic",
+        source_offset="offset in that partition",
+        features="float32, little-endian, in the order of the bundle that scored it; NaN where a number was missing",
+    ),
+    _table(
         "labels",
         "Every version of every label.",
         customer_id="whose transaction",
