@@ -97,18 +97,12 @@ class InForce:
 
     def __init__(self, schedule: Schedule, partition_of: PartitionOf) -> None:
         self.versions = schedule.versions
+        self._schedule = schedule
         self._partition_of = partition_of
-        self._partitions = schedule.partitions
-        code = {version: number for number, version in enumerate(self.versions)}
-        self._lines: list[Sequence[tuple[int, tuple[str | None, str | None], int]]] = [
-            [
-                (start.event_time, (start.customer_id, start.transaction_id), code[start.version])
-                for start in schedule.bundles
-                if start.partition in (None, partition)
-            ]
-            for partition in range(schedule.partitions or 1)
-        ]
-        self._places = [0] * len(self._lines)
+        self._codes = {version: number for number, version in enumerate(self.versions)}
+        # Of partitions that came: a file may name any number of them.
+        self._lines: dict[int, Sequence[tuple[int, tuple[str | None, str | None], int]]] = {}
+        self._places: dict[int, int] = {}
 
     def of(self, block: Block) -> Array:
         """For each row the number of its bundle among the versions. What lies before the first start is the first
@@ -117,7 +111,10 @@ class InForce:
         return np.fromiter((self._of(*row) for row in rows), np.int64, len(block))
 
     def _of(self, time: int, customer: str, transaction: str) -> int:
-        partition = 0 if self._partitions is None else self._partition_of(customer.encode(), self._partitions)
+        partitions = self._schedule.partitions
+        partition = 0 if partitions is None else self._partition_of(customer.encode(), partitions)
+        if partition not in self._lines:
+            self._lines[partition], self._places[partition] = self._line(partition), 0
         line, place = self._lines[partition], self._places[partition]
         if not line:
             raise OptionError(
@@ -128,6 +125,13 @@ class InForce:
             place += 1
         self._places[partition] = place
         return line[place][2]
+
+    def _line(self, partition: int) -> Sequence[tuple[int, tuple[str | None, str | None], int]]:
+        return [
+            (start.event_time, (start.customer_id, start.transaction_id), self._codes[start.version])
+            for start in self._schedule.bundles
+            if start.partition in (None, partition)
+        ]
 
 
 def _has_begun(start: int, first: tuple[str | None, str | None], time: int, row: tuple[str, str]) -> bool:

@@ -1,6 +1,7 @@
 """`schedule`: which bundle was in force when, as a file that a backtest replays a history by."""
 
 import argparse
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from console.options import checked_target, settings_of
 from console.output import replaced
 from console.start import EXIT_OK
 from console.terminal import notice, say
-from risk.clock import to_datetime
+from risk.clock import to_datetime, to_text
 from risk.errors import StoreError
 from risk.kafka.partitions import partition_of
 from risk.schedule import Schedule, Start, encode_schedule
@@ -24,7 +25,8 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command = commands.add_parser(
         "schedule",
         description="Write which bundle scored from when, partition by partition, as the store has it. `trainer "
-        "backtest --schedule` replays a history with it: on the same transactions it comes to the same digest.",
+        "backtest --schedule` replays a history with it: on the same transactions it comes to the same digest, where "
+        "none of a partition came out of order.",
         epilog=epilog(
             "python -m scorer schedule schedule.json",
             notes="A start is named by its first transaction. Where pruning took that one, its time alone is left, and "
@@ -54,6 +56,7 @@ def schedule_of(store: Store) -> Schedule:
     if identity is None or not starts:
         raise StoreError("the store: nothing was scored yet, expected some work; start a worker")
     _check_partitions(store, identity.partitions)
+    _check_order(starts)
     return Schedule(tuple(_start(store, start) for start in starts), identity.partitions)
 
 
@@ -64,6 +67,20 @@ def _start(store: Store, start: BundleStart) -> Start:
         notice(f"{start.version}: its first transaction of partition {start.partition} was pruned; its time is left")
         return Start(start.version, start.partition, moment)
     return Start(start.version, start.partition, moment, first.customer_id, first.transaction_id)
+
+
+def _check_order(starts: Sequence[BundleStart]) -> None:
+    newest: dict[int, int] = {}
+    for start in starts:
+        before = newest.setdefault(start.partition, start.event_time)
+        if start.event_time < before:
+            raise StoreError(
+                f"the store: {start.version} starts at offset {start.first_offset} of partition {start.partition} with "
+                f"a transaction of {to_text(start.event_time)}, expected none before {to_text(before)}, when the "
+                "bundle before it started: it came late, and in the order of event time another one was in force. No "
+                "schedule can be written; `verify` scores such a log again in its own order"
+            )
+        newest[start.partition] = start.event_time
 
 
 def _check_partitions(store: Store, partitions: int) -> None:

@@ -321,6 +321,14 @@ def test_what_is_no_model_is_refused() -> None:
         OnnxModel(b"nonsense", 3, "model.onnx")
 
 
+def test_a_current_that_is_a_folder_leaves_no_file_open(tmp_path: Path) -> None:
+    """A worker looks once a second, for days."""
+    (tmp_path / CURRENT).mkdir()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    refused(tmp_path, "current: Is a directory, expected a file that names a bundle")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_whether_current_decides_what_is_read(tmp_path: Path) -> None:
     """A worker looks after it then; one bundle's own folder stays what it is."""
     (tmp_path / "linear-01234567").mkdir()

@@ -9,6 +9,7 @@ import pytest
 from console.start import EXIT_FAILED, EXIT_OK
 from risk.bundle import MANIFEST, ONNX
 from risk.catalogue import EngineTerms
+from risk.small_file import SMALL_BYTES
 from testing.bundles import write_bundle as write_by_hand
 from testing.systems import FIELDS, LEARNED
 from tests.test_training_bundle_folder import files
@@ -203,6 +204,22 @@ def test_a_line_that_a_crash_cut_off_costs_no_other_line(
     assert main(["promote", "--back", "--models", str(models)], {}) == EXIT_OK
     assert "promotions.ndjson, line 2: cannot be read" in capsys.readouterr().err
     assert (models / "current").read_text() == f"{first}\n"
+
+
+def test_a_record_that_is_none_is_said_and_does_not_fill_memory(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, _ = two
+    path = models / "promotions.ndjson"
+    path.write_text('{"at": ' + "[" * 100_000)
+    assert main(["promote", "--back", "--models", str(models)], {}) == EXIT_FAILED
+    said = capsys.readouterr().err
+    assert "promotions.ndjson, line 1: cannot be read" in said
+    assert "knows of nothing that was in use before" in said
+    with path.open("wb") as file:
+        file.truncate(SMALL_BYTES + 1)
+    assert main(["promote", "--back", "--models", str(models)], {}) == EXIT_FAILED
+    assert "promotions.ndjson: more than 16,777,216 bytes, expected the record of promotions" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [[], ["linear-01234567", "--back"]])

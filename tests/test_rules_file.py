@@ -203,11 +203,19 @@ def test_a_mistake_in_a_list_has_its_line(folder: Path, there: str, instead: str
     assert any(words in problem for problem in found), found
 
 
-def test_many_mistakes_in_a_list_are_counted(folder: Path) -> None:
+def test_many_mistakes_in_a_list_end_its_reading(folder: Path) -> None:
+    """Each is looked at for the likely slip: a million of them would take minutes."""
     (folder / "lists/watched.csv").write_text("entity,value\n" + "nobody,1\n" * 30)
     found = problems(folder)
     assert len(found) == 11
-    assert found[-1] == "lists/watched.csv: 20 more lines are wrong"
+    assert found[-2].startswith("lists/watched.csv, line 11: entity: got 'nobody'")
+    assert found[-1] == "lists/watched.csv: got 10 wrong lines; what comes after them was not read"
+
+
+def test_a_rule_is_not_blamed_for_its_list(folder: Path) -> None:
+    (folder / "lists/watched.csv").write_text("entity,value\ncountry,DE\ncustmer_id,C1\n")
+    (found,) = problems(folder)
+    assert "lists/watched.csv, line 3: entity: got 'custmer_id'" in found
 
 
 def test_numbers_of_rules_and_entries_are_limited(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,12 @@ def test_a_partition_of_which_nothing_is_said_is_an_error() -> None:
         in_force(Schedule((start(V, None, 0),), partitions=2), (1, "a"), (2, "b"), partitions="01")
 
 
+def test_a_log_of_many_partitions_takes_no_room() -> None:
+    """Anybody can write any number into a file."""
+    schedule = Schedule((start(V), start(W, NEW_YEAR + 5)), partitions=10**15)
+    assert in_force(schedule, (4, "a"), (5, "b"), partitions="01") == "12"
+
+
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     schedule = Schedule((start(V, NEW_YEAR + 1, 0, "a"), start(W, None, 3)), partitions=4)
     path = tmp_path / "s.json"
@@ -256,6 +262,25 @@ def test_customers_whom_another_partitioner_placed_are_an_error(
         )  # fmt: skip
     assert scorer(["schedule", str(tmp_path / "s.json")], environment) == EXIT_FAILED
     assert f"got customer '{stranger}' in partition 0, expected 1" in capsys.readouterr().err
+    assert not (tmp_path / "s.json").exists()
+
+
+def test_a_bundle_that_began_with_a_late_transaction_cannot_be_told_by_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A backtest would refuse the file; in the order of event time, another bundle was in force there."""
+    environment = filled(tmp_path / "risk.db")
+    customer = next(name for name in "abcdef" if partition_of(name.encode(), 2) == 1)
+    with open_store(tmp_path / "risk.db") as store:
+        owner = store.take_over("transactions", 1, first_offset=0, owner="w").owner
+        store.commit_flags(
+            owner, expected=5, next_offset=6, newest_event_time=NEW_YEAR + 4, outputs=Outputs(0, 0, 0),
+            rows=[flag(5, NEW_YEAR + 1, partition=1, customer=customer)._replace(bundle_version=V)],
+        )  # fmt: skip
+    assert scorer(["schedule", str(tmp_path / "s.json")], environment) == EXIT_FAILED
+    said = capsys.readouterr().err
+    assert f"{V} starts at offset 5 of partition 1 with a transaction of {to_text(NEW_YEAR + 1)}, expected none" in said
+    assert f"before {to_text(NEW_YEAR + 2)}" in said
     assert not (tmp_path / "s.json").exists()
 
 

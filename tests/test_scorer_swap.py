@@ -224,22 +224,6 @@ def test_a_current_that_is_gone_is_refused(watched: Watched) -> None:
     assert "expected a file that names a bundle" in watched.refused()[0].reason
 
 
-def _open_files() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
-def test_a_current_that_is_a_folder_is_refused_and_nothing_stays_open(watched: Watched) -> None:
-    """It is looked at once a second, for days."""
-    (watched.models / CURRENT).unlink()
-    (watched.models / CURRENT).mkdir()
-    watched.look()
-    before = _open_files()
-    for _ in range(3):
-        watched.look()
-    assert _open_files() == before
-    assert "Is a directory, expected a file that names a bundle" in watched.refused()[0].reason
-
-
 @pytest.mark.parametrize(
     ("terms", "why"),
     [

@@ -45,7 +45,7 @@ def prints() -> dict[str, list[str]]:
     session = Session(matrix, parts, learn(matrix, parts.fit.rows), plan, Stages())
     found = {}
     for model in session.fit_all():
-        calibration, thresholds, _ = model.calibrated
+        calibration, thresholds, *_ = model.calibrated
         told = (model.fit.onnx, repr(model.fit.parameters).encode(), repr(calibration).encode(),
                 repr(thresholds).encode())  # fmt: skip
         found[model.name] = [sha256(each).hexdigest() for each in told]

@@ -27,6 +27,7 @@ from risk.bundle import (
 from risk.clock import to_date, to_text
 from risk.errors import BundleError, OptionError
 from risk.learned_days import days_of, learned_days_of
+from risk.small_file import read_small
 from trainer.options import add_models
 
 RECORD = "promotions.ndjson"
@@ -176,10 +177,10 @@ def before_that(models: Path) -> str:
     """The version that was in use before the one that is, by the record of promotions."""
     current, path = current_version(models), models / RECORD
     found: str | None = None
-    for number, line in enumerate(path.read_bytes().splitlines() if path.is_file() else (), 1):
+    for number, line in enumerate(_record(path).splitlines(), 1):
         try:
             promotion = msgspec.json.decode(line, type=Promotion)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             notice(f"{path}, line {number}: cannot be read ({error}), expected a promotion; it is passed over")
             continue
         if promotion.version == current:
@@ -190,6 +191,15 @@ def before_that(models: Path) -> str:
             "promotion in its place; name a VERSION, as models lists them"
         )
     return found
+
+
+def _record(path: Path) -> bytes:
+    try:
+        return read_small(path) if path.is_file() else b""
+    except OSError as error:
+        raise OptionError(
+            f"--back: {path}: {error.strerror}, expected the record of promotions; name a VERSION, as models lists them"
+        ) from None
 
 
 def current_version(models: Path) -> str | None:

@@ -322,7 +322,7 @@ class _Members:
 
     def fill(self, codes: dict[str | None, int], entries: Sequence[ListEntry]) -> None:
         """Once all codes are given."""
-        spans = [span for span in _disjoint(entries, codes) if span.since < span.until]
+        spans = _disjoint(entries, codes)
         self._has = np.zeros(len(codes) + 1, bool)
         self._owners = np.array([span.code for span in spans], np.int64)
         self._has[self._owners] = True

@@ -34,15 +34,19 @@ class ListsFolder:
         self._left = MOST_ENTRIES
 
     def entities_of(self, name: str) -> frozenset[str]:
-        """Which names have values in a list; KeyError with the likely slip where there is no such list."""
+        """Which names have values in a list, as far as that is known; KeyError with the likely slip where there is no
+        such list."""
         if name not in self.entries:
             path = self.folder / f"{name}.csv"
             if NAME.fullmatch(name) is None or not path.is_file():
                 # A pipe would wait for somebody to write.
                 there = [one.stem for one in self.folder.glob("*.csv") if one.is_file()]
                 raise KeyError(f"a plain file {path}{near(name, there)}")
+            before = len(self._problems)
             self.entries[name] = self._read(name, path)
-            self._entities[name] = frozenset(entry.entity for entry in self.entries[name])
+            # What a list with mistakes would hold is not known.
+            is_whole = len(self._problems) == before
+            self._entities[name] = frozenset(entry.entity for entry in self.entries[name] if is_whole)
         return self._entities[name]
 
     def _read(self, name: str, path: Path) -> list[ListEntry]:
@@ -75,12 +79,12 @@ class ListsFolder:
                 found.append(entry)
                 continue
             said += 1
-            if said <= MOST_SAID:
-                self._problems.append(f"{path}, line {line}: {entry}")
+            self._problems.append(f"{path}, line {line}: {entry}")
             if isinstance(row, str) or self._left <= 0:
                 break
-        if said > MOST_SAID:
-            self._problems.append(f"{path}: {said - MOST_SAID:,} more lines are wrong")
+            if said == MOST_SAID:
+                self._problems.append(f"{path}: got {said} wrong lines; what comes after them was not read")
+                break
         return found
 
     def _entry(self, row: Mapping[str, str]) -> ListEntry | str:

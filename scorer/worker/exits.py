@@ -78,11 +78,14 @@ def end_within(seconds: float) -> None:
     loop = asyncio.get_running_loop()
 
     def cut_short() -> None:
-        log.critical(
-            "did not stop in %g s; ends now. What was not stored is repeated at the next start. What it waited for: %s",
-            seconds, waits(loop),
-        )  # fmt: skip
-        end_now(EXIT_FAILED)
+        try:
+            log.critical(
+                "did not stop in %g s; ends now. What was not stored is repeated at the next start. "
+                "What it waited for: %s",
+                seconds, waits(loop),
+            )  # fmt: skip
+        finally:  # the loop goes on meanwhile: what is looked at may change under the look
+            end_now(EXIT_FAILED)
 
     timer = threading.Timer(seconds, cut_short)
     timer.daemon = True
