@@ -10,7 +10,7 @@ from console.options import settings_of
 from console.start import EXIT_OK
 from console.terminal import notice, say
 from kpi_reporter.kpis.reading import KpiReader
-from kpi_reporter.kpis.told import calibration_text, drift_text
+from kpi_reporter.kpis.told import alerts_text, calibration_text, drift_text
 from kpi_reporter.kpis.values import Drifting, FeatureDrift, Kpis, Unready
 from kpi_reporter.shown import add_row, lines_of, new_table, plain
 from risk.errors import StoreError
@@ -46,7 +46,7 @@ def _run(options: argparse.Namespace) -> int:
     if isinstance(now, Unready):
         raise StoreError(now.reason)
     if options.json:
-        say(msgspec.json.encode({"drift": now.drift, "calibration": now.calibration}).decode())
+        say(msgspec.json.encode({"drift": now.drift, "days": now.days, "calibration": now.calibration}).decode())
     else:
         for line in lines_of(_page(now, None if options.all else SHOWN)):
             say(line)
@@ -57,7 +57,7 @@ def _page(now: Kpis, most: int | None) -> RenderableType:
     shown: list[RenderableType] = [plain(drift_text(now.drift))]
     if now.drift.score is not None:
         shown += ["", _features(now.drift, most)]
-    return Group(*shown, "", plain(calibration_text(now.calibration)))
+    return Group(*shown, "", plain(alerts_text(now)), plain(calibration_text(now.calibration)))
 
 
 def _features(drift: Drifting, most: int | None) -> RenderableType:

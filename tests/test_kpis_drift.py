@@ -228,8 +228,10 @@ def test_the_command_says_the_worst_first(store: Store, path: Path, capsys: pyte
     lines = capsys.readouterr().out.splitlines()
     assert "1,400 samples of 2024-01-01 to 2024-01-07, scored by v1: 1 feature has changed." in lines[0]
     assert lines[4].startswith("amount")
+    assert lines[-2] == "Alerts: 0.00% of the transactions of these days; day by day " + ", ".join(["0.00%"] * 7) + "."
     assert main(["drift", "--json"], environment) == 0
     said = msgspec.json.decode(capsys.readouterr().out)
     assert said["drift"]["features"][0]["name"] == "amount"
     assert said["drift"]["features"][0]["week"]["psi"] > 0.1
     assert len(said["drift"]["features"][0]["days"]) == 7
+    assert [each["transactions"] for each in said["days"][-8:]] == [A_DAY] * 8

@@ -46,6 +46,19 @@ def drift_text(drift: Drifting) -> str:
     return f"{of}: {what}.{some}"
 
 
+def alerts_text(now: Kpis) -> str:
+    """Of the same days as the drift, and day by day: how many of the transactions were alerts."""
+    first, last = now.drift.first_day, now.drift.last_day
+    if first is None or last is None:
+        return "Alerts: nothing is said."
+    days = [one for one in now.days if first <= one.day <= last and one.transactions]
+    transactions, high = sum(one.transactions for one in days), sum(one.high for one in days)
+    if not transactions:
+        return "Alerts: no transactions on these days."
+    by_day = ", ".join(f"{one.high / one.transactions:.2%}" for one in days)
+    return f"Alerts: {high / transactions:.2%} of the transactions of these days; day by day {by_day}."
+
+
 def calibration_text(calibration: Calibration) -> str:
     if calibration.expected is None or calibration.frauds is None:
         return "Calibration: no labels are due, or too few samples, so nothing is said."
