@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from risk.clock import DAY
 from risk.errors import StoreError
 from risk.events import Label
 from risk.store import SqliteStore, Store, StoreToReport, open_store, open_to_report
@@ -118,3 +119,14 @@ def test_a_repeated_label_only_moves_its_offset_on(store: SqliteStore, tmp_path:
         ("t1", NEW_YEAR, 0, "desk", 1),
         ("t1", NEW_YEAR, 1, "desk", 2),
     ]
+
+
+def test_no_features_stay_behind_without_their_flag(tmp_path: Path) -> None:
+    """Nobody would read them, and the file would grow for ever."""
+    path = tmp_path / "risk.db"
+    with open_store(path) as store:
+        rows = [flag(offset, NEW_YEAR + offset * DAY) for offset in range(10)]
+        store_flags(store, rows, samples=[(0, offset, b"one") for offset in range(0, 10, 3)])
+        store.remove({0: NEW_YEAR + 6 * DAY}, 0, {})
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("select source_offset from feature_samples").fetchall() == [(6,), (9,)]
