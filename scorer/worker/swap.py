@@ -131,7 +131,9 @@ class BundleWatch:
         log.info("goes on with bundle %s, in place of %s", bundle.manifest.version, before.version)
         await self._refuse_nothing()
 
-    async def _refuse(self, found: Found, reason: str) -> None:
+    async def _refuse(self, found: Found, why: str) -> None:
+        """`why` names paths, which need not be text."""
+        reason = why.encode("utf-8", "backslashreplace").decode()
         self._refused, self._again_at = found, self._clock() + AGAIN_SECONDS
         if reason != self._reason:
             self._reason, self._since = reason, int(time() * 1000)
@@ -139,10 +141,8 @@ class BundleWatch:
             self._metrics.bundle_refusals.inc()
             version = self._pipelines.current.manifest.version
             log.warning("the promoted bundle is not taken: %s. %s goes on", reason, version)
-        # Each time: while a worker has no partition, another one's refusal takes its own away. The reason names paths,
-        # which need not be text.
-        text = reason.encode("utf-8", "backslashreplace").decode()
-        refused = RefusedBundle(self._name, found.version or "current", text, self._since)
+        # Each time: while a worker has no partition, another one's refusal takes its own away.
+        refused = RefusedBundle(self._name, found.version or "current", reason, self._since)
         await self._store.call(lambda store: store.refuse_bundle(refused))
 
     async def _refuse_nothing(self) -> None:
