@@ -6,7 +6,9 @@ One object is used by one thread. Which database stands behind it is decided her
 from risk.store.protocol import CommitStore, Store, StoreToReport
 from risk.store.pruning import Pruned, prune
 from risk.store.rows import (
+    NO_CHALLENGER,
     BundleStart,
+    ChallengerStart,
     FlagColumns,
     FlagRow,
     JudgedFlag,
@@ -18,6 +20,9 @@ from risk.store.rows import (
     RowValues,
     Samples,
     SampleValues,
+    ShadowPair,
+    ShadowPiece,
+    ShadowSpan,
     StoredBundle,
     TakenOver,
 )
@@ -27,7 +32,9 @@ from risk.store.sqlite.restoring import restore_store
 from risk.store.sqlite.store import SqliteStore
 
 __all__ = [
+    "NO_CHALLENGER",
     "BundleStart",
+    "ChallengerStart",
     "CommitStore",
     "FlagColumns",
     "FlagRow",
@@ -41,6 +48,9 @@ __all__ = [
     "RowValues",
     "SampleValues",
     "Samples",
+    "ShadowPair",
+    "ShadowPiece",
+    "ShadowSpan",
     "SqliteStore",
     "Store",
     "StoreToReport",
