@@ -15,7 +15,7 @@ from risk.bundle import LearnedCategory, LearnedNumber, Manifest
 from risk.catalogue import FeatureSet
 from risk.clock import DAY, EARLIEST, HOUR
 from risk.decision import Scored
-from risk.engine import FeatureBlock, Verdict
+from risk.engine import Verdict
 from risk.errors import BrokerError, StaleOwnerError, StoreError
 from risk.events import Label, Level, Rejected, RejectReason, Transaction
 from risk.ledger_day import LedgerDay, LedgerTerms
@@ -29,7 +29,6 @@ from scorer.log.outputs import Out
 from scorer.metrics import Metrics
 from scorer.worker.batch import Batches
 from scorer.worker.partition import LabelPartition, TransactionPartition
-from scorer.worker.shadow import Beside
 from testing.bundles import write_bundle
 from tests.backtests import FIELDS, LEARNED
 from tests.scorer_fakes import FakeSend, FakeShadow, FakeStore
@@ -38,7 +37,6 @@ from tests.test_scorer_buffer import Given, decoded
 PLACE, LABELS = Place("transactions", 0), Place("labels", 0)
 BAD = Rejected(RejectReason.NOT_JSON, "why")
 HIGH, LOW = 0.9, 0.1
-NO_FEATURES = FeatureBlock(np.empty((0, 0)), {}, {}, np.empty(0), np.empty(0))
 Answer = TypeVar("Answer")
 
 
@@ -62,11 +60,10 @@ class Pipeline(NamedTuple):
     journal: list[str]
     duplicates: int = 0  # so many of the first rows of each block
 
-    def features(self, block: Block, partition: int) -> FeatureBlock:
+    def features(self, block: Block, partition: int) -> None:
         self.journal.append(f"score {len(block)} of {partition}")
-        return NO_FEATURES
 
-    def decide(self, _: FeatureBlock, block: Block) -> Scored:
+    def decide(self, _: None, block: Block) -> Scored:
         rows = list(range(self.duplicates, len(block)))
         amounts = block.amount[rows].tolist()
         is_high = [amount % 3 == 0 for amount in amounts]
@@ -113,16 +110,12 @@ class Bench:
         self.may_confirm: asyncio.Event | None = None
         self.send, self.shadow = FakeSend(self.journal), FakeShadow(self.journal)
         self.days, self.metrics = LedgerDays(LedgerTerms(7, HOUR)), Metrics(CollectorRegistry())
+        pipelines: Any = Pipelines(Pipeline(manifest, self.journal, duplicates))
+        thread: Any = Thread()
         self.batches = Batches(
-            topics=topics_of(""),
-            pipelines=Pipelines(Pipeline(manifest, self.journal, duplicates)),  # type: ignore[arg-type]
-            days=self.days,
-            scoring=Thread(),  # type: ignore[arg-type]
-            send=self.send,
-            metrics=self.metrics,
-            confirm=self.confirm,
-            shadow=self.shadow,
-        )
+            topics=topics_of(""), pipelines=pipelines, days=self.days, scoring=thread, send=self.send,
+            metrics=self.metrics, confirm=self.confirm, shadow=self.shadow,
+        )  # fmt: skip
         store = FakeStore(self.journal, refuses=refuses)
         taken = TakenOver(Owner(*PLACE, 1), next_offset, None, 0, 0, 0, None)
         self.partition = TransactionPartition(PLACE, taken, store, self.failed.append, manifest.version)
@@ -403,28 +396,3 @@ def test_labels_of_other_topics_are_not_stored(manifest: Manifest) -> None:
     with pytest.raises(StoreError, match="another log"):
         asyncio.run(bench.batches.learn(bench.labels, labels(BAD), bench.end))
     assert bench.journal == []
-
-
-class Serving:
-    """An engine, or a scorer, of equal terms."""
-
-    manifest: Manifest
-    feature_set = FIELDS
-
-    def __init__(self, manifest: Manifest) -> None:
-        self.manifest, self.terms = manifest, manifest.terms
-
-
-def test_a_challenger_comes_after_all_that_is_sent_and_stored(manifest: Manifest) -> None:
-    bench = Bench(manifest)
-    bench.shadow.now = Beside(Serving(manifest), "v2")  # type: ignore[arg-type]
-    pipeline = PipelineForTwo(manifest, bench.journal)
-    bench.batches._pipelines = Pipelines(pipeline)  # type: ignore[assignment]
-    bench.happened(transactions(0, 1))
-    assert bench.journal[-3:] == ["commit 0 to 2: 2 rows, beside v2", "end", "shadow 0 to 2: 2"]
-
-
-class PipelineForTwo(Pipeline):
-    @property
-    def engine(self) -> Serving:
-        return Serving(self.manifest)

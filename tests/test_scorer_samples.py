@@ -8,7 +8,7 @@ import pytest
 from risk.block import Block, block_of
 from risk.bundle import Manifest
 from risk.decision import Scored
-from risk.engine import FeatureBlock, Verdict
+from risk.engine import Verdict
 from risk.events import Level, Transaction
 from risk.scorer import Prepared
 from scorer.log.outputs import outgoing
@@ -24,8 +24,8 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 
 class PipelineWithFeatures(Pipeline):
-    def decide(self, features: FeatureBlock, block: Block) -> Scored:
-        scored = super().decide(features, block)
+    def decide(self, _: None, block: Block) -> Scored:
+        scored = super().decide(None, block)
         rows = len(scored.rows)
         prepared = Prepared(
             np.arange(rows), np.zeros((rows, 2), np.float32), [()] * rows, np.zeros((rows, 2), bool), np.arange(2)

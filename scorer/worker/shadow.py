@@ -185,10 +185,10 @@ def serve(engine: Engine, scorer: Scorer) -> bool:
 
 
 def _scored(some: Sequence[Waiting], _: Store) -> list[ShadowPiece]:
-    return list(map(_piece, some))
+    return list(map(piece_of, some))
 
 
-def _piece(waiting: Waiting) -> ShadowPiece:
+def piece_of(waiting: Waiting) -> ShadowPiece:
     scorer = waiting.scorer
     scores = scorer.scores(scorer.prepare(waiting.features).values)
     levels = level_codes(scores, scorer.manifest.thresholds)

@@ -19,15 +19,14 @@ from typing import NamedTuple, TypeVar
 
 from risk.block import block_of
 from risk.bundle import (
-    CHALLENGER,
     CURRENT,
     Bundle,
     Manifest,
     bundle_of_version,
-    challenger_bundle,
     current_bundle,
     needs_a_restart,
 )
+from risk.challenger import CHALLENGER, challenger_bundle
 from risk.clock import DAY, EARLIEST, HOUR
 from risk.errors import BundleError, EngineError
 from risk.events import Transaction
