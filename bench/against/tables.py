@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench.results import ratios, spread
 from bench.table import table
@@ -57,13 +57,30 @@ class Found(NamedTuple):
     digests: dict[str, str]  # by history
 
 
+class Sides(NamedTuple):
+    old: str  # commits
+    new: str
+    turns: int
+
+
+def kept_as(found: Found, sides: Sides) -> dict[str, Any]:
+    """As JSON has it."""
+    return {**found._asdict(), "pairs": [pair._asdict() for pair in found.pairs], "sides": sides._asdict()}
+
+
+def page_of_kept(kept: dict[str, Any]) -> str:
+    pairs = [Pair(**pair) for pair in kept["pairs"]]
+    return page(Found(pairs, kept["threads"], kept["digests"]), Sides(**kept["sides"]))
+
+
 def is_met(pair: Pair) -> bool:
     """Targets are of the same work: of no other is anything wanted."""
     return pair.is_own or TARGETS[pair.measure].is_met(ratios(pair.new, pair.old).median)
 
 
-def page(found: Found, old: str, new: str, turns: int) -> str:
+def page(found: Found, sides: Sides) -> str:
     """The tables, ready for a page."""
+    old, new, turns = sides
     heads = ["", "history", "rows", f"old ({old})", f"new ({new})", "new / old", "target", "met"]
     said = f"{new} beside {old}, {counted(turns, 'turn', 'turns')}: medians, least and most in brackets.\n\n"
     said += table(heads, [_line(pair) for pair in found.pairs])
