@@ -95,21 +95,22 @@ kernel over the histories, and writing Parquet.
 
 def write_page(folder: Path, target: Path = PAGE) -> list[str]:
     """Writes the page; the targets that were missed."""
-    parts = {part: read(folder, part) for part in (*PARTS, AGAINST)}
+    parts = {part: read(folder, part) for part in PARTS}
+    against = read(folder, AGAINST)
     found = {part: whole["found"] if whole else None for part, whole in parts.items()}
     judged = verdicts(found["stream"], found["growth"])
     sections = [HEAD, "## Targets\n", table(("", "wanted", "got", "met"), [_judged(one) for one in judged])]
     sections += _why_missed(judged)
     if found["stream"]:
         sections += _stream(found["stream"])
-    if found[AGAINST]:
-        sections += _against(found[AGAINST])
+    if against:
+        sections += _against(against["found"])
     if found["growth"]:
         sections += growth_section(found["growth"])
     if found["trainer"]:
         sections += _trainer(found["trainer"])
-    sections += _machine(whole for whole in parts.values() if whole)
-    missing = [part for part in PARTS if not parts[part]]
+    sections += _machine(whole for whole in (*parts.values(), against) if whole)
+    missing = [part for part, whole in parts.items() if not whole]
     if missing:
         sections.append(f"Not measured yet: {', '.join(missing)}.\n")
     target.write_text("\n".join(sections))

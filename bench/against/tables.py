@@ -80,15 +80,15 @@ def is_met(pair: Pair) -> bool:
 
 def page(found: Found, sides: Sides) -> str:
     """The tables, ready for a page."""
-    old, new, turns = sides
-    heads = ["", "history", "rows", f"old ({old})", f"new ({new})", "new / old", "target", "met"]
-    said = f"{new} beside {old}, {counted(turns, 'turn', 'turns')}: medians, least and most in brackets.\n\n"
+    heads = ["", "history", "rows", f"old ({sides.old})", f"new ({sides.new})", "new / old", "target", "met"]
+    turns = counted(sides.turns, "turn", "turns")
+    said = f"{sides.new} beside {sides.old}, {turns}: medians, least and most in brackets.\n\n"
     said += table(heads, [_line(pair) for pair in found.pairs])
     said += "\nBacktests of both have the same digests:\n\n"
     said += table(["history", "digest"], [[name, f"`{digest}`"] for name, digest in found.digests.items()])
-    for name, sides in found.threads.items():
+    for name, each in found.threads.items():
         said += f"\nCPU µs a transaction by thread of the worker, {name}, medians (`python` is its first thread):\n\n"
-        said += table(["thread", "old", "new"], _threads(sides["old"], sides["new"]))
+        said += table(["thread", "old", "new"], _threads(each["old"], each["new"]))
     return said
 
 
