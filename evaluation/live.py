@@ -164,13 +164,24 @@ class LiveComparison(Struct, frozen=True):
                 f"expected {FEWEST_CUSTOMERS} or more"
             )
         more = judged.equal_work.frauds_caught
-        if more.value is None or more.low is None or more.high is None:
-            return "no interval can be given"
-        if more.low > 0:
+        if more.low is not None and more.low > 0:
             return None
+        return f"{self.difference_text}, expected an interval above 0"
+
+    @property
+    def difference_text(self) -> str | None:
+        """None where there is no comparison at equal work."""
+        judged = self.judged
+        if judged is None or judged.equal_work is None:
+            return None
+        more = judged.equal_work.frauds_caught
+        interval = "no interval can be given"
+        if more.low is not None and more.high is not None:
+            interval = f"95 % interval: {more.low:+.1%} to {more.high:+.1%}"
         return (
-            f"the difference in frauds caught at equal work is {more.value:+.1%} of them (95 % interval: "
-            f"{more.low:+.1%} to {more.high:+.1%}), expected an interval above 0"
+            f"the difference in frauds caught at equal work is {more.value or 0:+.1%} of "
+            f"{counted(judged.frauds, 'fraud', 'frauds')} ({interval}), on "
+            f"{counted(judged.days, 'day', 'days')} whose labels are due"
         )
 
 

@@ -142,7 +142,7 @@ def test_what_neither_found_high_and_is_no_fraud_changes_no_case() -> None:
 def test_a_better_challenger_is_found_and_a_worse_and_an_equal_one_are_not() -> None:
     better, worse, equal = (compared(pairs_of(1, in_use=2.5, challenger=lift)) for lift in (4.5, 1.0, 2.5))
     assert better.why_no_evidence is None
-    for one, value in ((worse, "-"), (equal, "+0.0% of them (95 % interval: +0.0% to +0.0%)")):
+    for one, value in ((worse, "-"), (equal, "+0.0% of 73 frauds (95 % interval: +0.0% to +0.0%), on 10 days")):
         assert one.why_no_evidence is not None
         assert one.why_no_evidence.startswith(f"the difference in frauds caught at equal work is {value}")
         assert one.why_no_evidence.endswith(", expected an interval above 0")

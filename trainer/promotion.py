@@ -4,7 +4,7 @@ import argparse
 import os
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -31,6 +31,7 @@ from risk.small_file import read_small
 from trainer.options import add_models
 
 RECORD = "promotions.ndjson"
+By = Literal["promote", "back", "train", "challenger"]
 AMOUNT_ALONE = "amount alone"  # the baseline that every champion must beat
 # Figures of different tests say nothing about which model is better, so the test stands beside them.
 TITLES = ("", "version", "transactions", "fitted on", "tested on", "avg precision", "ROC-AUC", "medium", "high")
@@ -54,9 +55,10 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         epilog=epilog(
             "python -m trainer promote lightgbm-1a2b3c4d",
             "python -m trainer promote --back",
+            "python -m trainer promote --challenger",
             notes="Workers that run notice it within two seconds and go on with it; `python -m scorer status` says so. "
-            "What its test speaks against is refused without --force. promotions.ndjson, beside the bundles, remembers "
-            "every promotion.",
+            "What its test speaks against is refused without --force, and so is a challenger of which `compare --live` "
+            "does not show that it catches more frauds. promotions.ndjson, beside the bundles, remembers all of it.",
             done="it is in use",
             failed="the one that was in use still is; the last line says why",
         ),
@@ -64,6 +66,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     which = promotion.add_mutually_exclusive_group(required=True)
     which.add_argument("version", metavar="VERSION", nargs="?", help="as models lists it")
     which.add_argument("--back", action="store_true", help="the one that was in use before, whatever its test says")
+    which.add_argument(
+        "--challenger", action="store_true", help="the one in the shadow, if the store shows that it is better"
+    )
     promotion.add_argument("--force", action="store_true", help="even if its evaluation speaks against it")
     add_models(promotion)
     promotion.set_defaults(run=run_promote)
@@ -102,6 +107,10 @@ def run_models(options: argparse.Namespace) -> int:
 
 
 def run_promote(options: argparse.Namespace) -> int:
+    if options.challenger:
+        from trainer.challenger import run_challenger  # the others ask no store
+
+        return run_challenger(options)
     models: Path = options.models
     bundle = bundle_in_use(models, is_said=True)
     before = None if bundle is None else bundle.manifest.version
@@ -120,14 +129,20 @@ def run_promote(options: argparse.Namespace) -> int:
         warn(f"{version} is put in use against its evaluation, because of {how}: {against}")
     if before is not None and not _is_compared(evaluation, before):
         notice(f"{version} was never compared with {before}, which was in use until now")
-    restart = None if bundle is None else needs_a_restart(manifest, bundle.manifest)
-    if restart is not None:
-        warn(
-            f"workers that run with {before} go on with it until they are stopped, all of them, and started: {restart}"
-        )
+    if bundle is not None:
+        warn_of_restart(manifest, bundle.manifest)
     make_current(models, version, by="back" if options.back else "promote", forced=options.force, against=against)
     say(f"{version} is in use now" + (f"; before: {before}" if before else ""))
     return 0
+
+
+def warn_of_restart(manifest: Manifest, in_use: Manifest) -> None:
+    restart = needs_a_restart(manifest, in_use)
+    if restart is not None:
+        warn(
+            f"workers that run with {in_use.version} go on with it until they are stopped, all of them, and started: "
+            f"{restart}"
+        )
 
 
 class Promotion(Struct, frozen=True, omit_defaults=True):
@@ -136,18 +151,20 @@ class Promotion(Struct, frozen=True, omit_defaults=True):
     at: str
     version: str
     before: str | None
-    by: Literal["promote", "back", "train"]
+    by: By
     forced: bool = False
     against: str | None = None
+    evidence: dict[str, Any] | None = None  # a LiveComparison, as it was then
 
 
 def make_current(
     models: Path,
     version: str,
     *,
-    by: Literal["promote", "back", "train"] = "promote",
+    by: By = "promote",
     forced: bool = False,
     against: str | None = None,
+    evidence: dict[str, Any] | None = None,
 ) -> None:
     """The record comes first: there is nothing in use that it does not know of."""
     try:
@@ -155,7 +172,7 @@ def make_current(
     except BundleError:
         before = None
     at = to_text(int(time.time() * 1000))
-    _append(models / RECORD, Promotion(at, version, before, by, forced, against))
+    _append(models / RECORD, Promotion(at, version, before, by, forced, against, evidence))
     with replaced(models / CURRENT) as (temporary,):
         temporary.write_text(f"{version}\n")
         synced(temporary)
