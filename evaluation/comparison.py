@@ -178,13 +178,19 @@ def paired(
     *,
     seed: int,
     resamples: int,
+    work: tuple[Predictions, Predictions] | None = None,
 ) -> PairedComparison:
     """Two models at equal work: each raises the most cases that are no more than `cases_per_day` in the period. Their
-    own thresholds play no part, so that only who ranks the frauds higher can win."""
+    own thresholds play no part, so that only who ranks the frauds higher can win. `work`: the same days with what has
+    no label, where there is any: a case takes as long without one."""
     sides = [(name, scored(predictions, costs)) for name, predictions in (named, other)]
     _check_same_rows([(name, side.predictions) for name, side in sides])
     test = sides[0][1].predictions
-    policies = [policy(name, "", side, threshold_at(side, cases_per_day)) for name, side in sides]
+    counted = [side for _, side in sides] if work is None else [scored(each, costs) for each in work]
+    policies = [
+        policy(name, "", side, threshold_at(every, cases_per_day))
+        for (name, side), every in zip(sides, counted, strict=True)
+    ]
     samples = [
         Sampled(each.columns, money_formulas(costs, test.days), Ranking(side.predictions.scores, test.is_fraud))
         for each, (_, side) in zip(policies, sides, strict=True)

@@ -176,25 +176,32 @@ def beside_in_use(
         return InUse(manifest.version, margin, None, why)
     try:
         model = model_of(bundle.onnx, len(manifest.features), str(bundle.folder), manifest.scored_by)
-        raw = model.raw_scores(sample.matrix.prepared(Preparation(manifest.features), test.rows))
+        preparation = Preparation(manifest.features)
+        raw, unlabelled = (
+            model.raw_scores(sample.matrix.prepared(preparation, rows)) if len(rows) else np.empty(0)
+            for rows in (test.rows, test.unlabelled)
+        )
         theirs = predictions_of(sample.matrix, test, raw, manifest.calibration)
-        raised = int(scored(theirs, evaluation.costs).accounting.alerts(manifest.thresholds.high))
+        their_work = work_of(sample.matrix, test, raw, unlabelled, manifest.calibration)
+        every = their_work or theirs
+        raised = int(scored(every, evaluation.costs).accounting.alerts(manifest.thresholds.high))
     except (BundleError, EngineError) as error:  # the training is as good as it was
         return InUse(manifest.version, margin, None, f"it cannot score the rows of the test ({error})")
-    (ours,) = (each.test for each in tested.models if each.name == evaluation.champion)
-    cases = max(raised / test.days, 1.0) if plan.alerts_per_day is None else plan.alerts_per_day
+    (ours,) = (each for each in tested.models if each.name == evaluation.champion)
+    cases = max(raised / every.days, 1.0) if plan.alerts_per_day is None else plan.alerts_per_day
     comparison = paired(
-        (evaluation.champion, ours),
+        (evaluation.champion, ours.test),
         (manifest.version, theirs),
         evaluation.costs,
         cases,
         seed=plan.seed,
         resamples=plan.resamples,
+        work=None if their_work is None or ours.test_work is None else (ours.test_work, their_work),
     )
     if not comparison.money.alerts and not comparison.other_money.alerts:
         why = f"with at most {cases:g} cases a day neither raises one in the test, and without a case all are equal"
         return InUse(manifest.version, margin, None, why)
-    return InUse(manifest.version, margin, comparison, None, _why_unfair(manifest, ours))
+    return InUse(manifest.version, margin, comparison, None, _why_unfair(manifest, ours.test))
 
 
 def _why_not_compared(manifest: Manifest, terms: EngineTerms, features: FeatureSet) -> str | None:
