@@ -59,7 +59,7 @@ def run_challenger(options: argparse.Namespace) -> int:
     evaluation = evaluation_of(challenger)
     if evaluation is not None and (said := why_not(evaluation, in_use.version)) is not None:
         warn(f"its test spoke against it: {said}")
-    warn_of_restart(challenger, in_use)
+    warn_of_restart(models, challenger, in_use)
     evidence = None if found is None else msgspec.to_builtins(found)
     make_current(models, challenger.version, by="challenger", forced=options.force, against=against, evidence=evidence)
     _leave_the_shadow(models)

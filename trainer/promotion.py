@@ -3,6 +3,8 @@
 import argparse
 import os
 import time
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +33,7 @@ from risk.small_file import read_small
 from trainer.options import add_models
 
 RECORD = "promotions.ndjson"
+LOOKED_BACK = 20  # bundles; each is read to its end
 By = Literal["promote", "back", "train", "challenger"]
 AMOUNT_ALONE = "amount alone"  # the baseline that every champion must beat
 # Figures of different tests say nothing about which model is better, so the test stands beside them.
@@ -130,19 +133,46 @@ def run_promote(options: argparse.Namespace) -> int:
     if before is not None and not _is_compared(evaluation, before):
         notice(f"{version} was never compared with {before}, which was in use until now")
     if bundle is not None:
-        warn_of_restart(manifest, bundle.manifest)
+        warn_of_restart(models, manifest, bundle.manifest)
     make_current(models, version, by="back" if options.back else "promote", forced=options.force, against=against)
     say(f"{version} is in use now" + (f"; before: {before}" if before else ""))
     return 0
 
 
-def warn_of_restart(manifest: Manifest, in_use: Manifest) -> None:
+def warn_of_restart(models: Path, manifest: Manifest, in_use: Manifest) -> None:
+    """Of workers that run with the bundle in use, and of those that could not go on with it and may still run with one
+    before it."""
     restart = needs_a_restart(manifest, in_use)
     if restart is not None:
         warn(
             f"workers that run with {in_use.version} go on with it until they are stopped, all of them, and started: "
             f"{restart}"
         )
+    older = _on_other_terms(models, in_use)
+    restart = None if older is None else needs_a_restart(manifest, older)
+    if older is not None and restart is not None:
+        warn(
+            f"workers that were not started anew since {older.version} was in use go on with it until they are "
+            f"stopped, all of them, and started: {restart}"
+        )
+
+
+def _on_other_terms(models: Path, in_use: Manifest) -> Manifest | None:
+    """The newest bundle of the record from which workers could not go on with the one in use."""
+    try:
+        promotions = list(_promotions(models / RECORD))
+    except OSError as error:
+        warn(f"{models / RECORD}: {error.strerror}, so nobody knows here what was in use before {in_use.version}")
+        return None
+    newest_first = dict.fromkeys(promotion.version for promotion in reversed(promotions))
+    for version in islice(newest_first, LOOKED_BACK):
+        try:
+            older = bundle_of_version(models, version).manifest
+        except BundleError:  # deleted, or damaged: its terms are not known any more
+            continue
+        if needs_a_restart(in_use, older) is not None:
+            return older
+    return None
 
 
 class Promotion(Struct, frozen=True, omit_defaults=True):
@@ -193,30 +223,27 @@ def _append(path: Path, promotion: Promotion) -> None:
 def before_that(models: Path) -> str:
     """The version that was in use before the one that is, by the record of promotions."""
     current, path = current_version(models), models / RECORD
-    found: str | None = None
-    for number, line in enumerate(_record(path).splitlines(), 1):
-        try:
-            promotion = msgspec.json.decode(line, type=Promotion)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            notice(f"{path}, line {number}: cannot be read ({error}), expected a promotion; it is passed over")
-            continue
-        if promotion.version == current:
-            found = promotion.before
-    if found is None:
-        raise OptionError(
-            f"--back: got {path}, which knows of nothing that was in use before {current or 'now'}, expected a "
-            "promotion in its place; name a VERSION, as models lists them"
-        )
-    return found
-
-
-def _record(path: Path) -> bytes:
     try:
-        return read_small(path) if path.is_file() else b""
+        promotions = list(_promotions(path))
     except OSError as error:
         raise OptionError(
             f"--back: {path}: {error.strerror}, expected the record of promotions; name a VERSION, as models lists them"
         ) from None
+    found = [promotion.before for promotion in promotions if promotion.version == current]
+    if not found or found[-1] is None:
+        raise OptionError(
+            f"--back: got {path}, which knows of nothing that was in use before {current or 'now'}, expected a "
+            "promotion in its place; name a VERSION, as models lists them"
+        )
+    return found[-1]
+
+
+def _promotions(path: Path) -> Iterator[Promotion]:
+    for number, line in enumerate((read_small(path) if path.is_file() else b"").splitlines(), 1):
+        try:
+            yield msgspec.json.decode(line, type=Promotion)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            notice(f"{path}, line {number}: cannot be read ({error}), expected a promotion; it is passed over")
 
 
 def current_version(models: Path) -> str | None:
