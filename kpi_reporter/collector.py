@@ -131,6 +131,16 @@ def _shadow_sides(name: str, text: str, of: Callable[[NetMoney], float | None]) 
     return Family(f"{PREFIX}shadow_{name}", text + _JUDGED, ("window", "side"), samples)
 
 
+def _shadow_money(name: str, text: str, of: Callable[[NetMoney], float]) -> Family:
+    def samples(now: Kpis) -> Iterator[Sample]:
+        for one in now.shadow.windows:
+            if one.judged is not None and now.shadow.currency is not None:
+                yield (f"{one.days}d", "in_use", now.shadow.currency), of(one.judged.in_use)
+                yield (f"{one.days}d", "challenger", now.shadow.currency), of(one.judged.challenger)
+
+    return Family(f"{PREFIX}shadow_money_{name}", text + _JUDGED, ("window", "side", "currency"), samples)
+
+
 def _shadow_cases(now: Kpis) -> Iterator[Sample]:
     for one in now.shadow.windows:
         yield (f"{one.days}d", "in_use"), one.cases.in_use
@@ -230,9 +240,9 @@ FAMILIES = (
     _shadow_sides("recall_ratio", "Frauds caught, of all; absent without frauds.", lambda one: one.recall),
     _shadow_sides("frauds_caught", "Frauds caught.", lambda one: one.frauds_caught),
     _shadow_sides("frauds_missed", "Frauds not caught.", lambda one: one.frauds_missed),
-    _shadow_sides("money_saved", "Loss that cases stop, reviews not yet paid, in major units of the currency of the "
-                  "bundle in use.", lambda one: one.saved),
-    _shadow_sides("money_review", "Cost of the cases' reviews, in these units.", lambda one: one.review),
+    _shadow_money("saved", "Loss that cases stop, reviews not yet paid, in major units.", lambda one: one.saved),
+    _shadow_money("lost", "Loss that cases do not stop, in major units.", lambda one: one.lost),
+    _shadow_money("review", "Cost of the cases' reviews, in major units.", lambda one: one.review),
     Family(f"{PREFIX}label_delay_seconds", "From a fraud to its label: what half, nine tenths and all of them did not "
            "exceed." + _OVER, ("window", "quantile"), _label_delays),
 )  # fmt: skip

@@ -204,8 +204,9 @@ def test_metrics_say_what_the_figures_say(world: ShadowWorld, path: Path) -> Non
         ("recall_ratio", {"side": "challenger"}, week.judged.challenger.recall),
         ("frauds_caught", {"side": "challenger"}, week.judged.challenger.frauds_caught),
         ("frauds_missed", {"side": "in_use"}, week.judged.in_use.frauds_missed),
-        ("money_saved", {"side": "challenger"}, week.judged.challenger.saved),
-        ("money_review", {"side": "in_use"}, week.judged.in_use.review),
+        ("money_saved", {"side": "challenger", "currency": "EUR"}, week.judged.challenger.saved),
+        ("money_lost", {"side": "challenger", "currency": "EUR"}, week.judged.challenger.lost),
+        ("money_review", {"side": "in_use", "currency": "EUR"}, week.judged.in_use.review),
     ):
         assert got[f"shadow_{name}", tuple(sorted({"window": "7d", **labels}.items()))] == value, name
     named = {name for name, labels in got if name.startswith("shadow_")}
