@@ -132,7 +132,8 @@ class Judged(Struct, frozen=True):
     first: str
     last: str
     days: int
-    transactions: int
+    transactions: int  # that both scored
+    others: int  # of the same days, that were given up, or scored beside another bundle
     unlabelled: int  # which count as genuine
     frauds: int
     customers: int  # who had them
@@ -158,6 +159,11 @@ class LiveComparison(Struct, frozen=True):
         judged = self.judged
         if judged is None or judged.equal_work is None:
             return "; ".join(self.missing)
+        if judged.others > judged.transactions:
+            return (
+                f"of the {judged.transactions + judged.others:,} transactions of the days whose labels are due, both "
+                f"scored {judged.transactions:,}, expected at least half: what was given up may be of another kind"
+            )
         if judged.customers < FEWEST_CUSTOMERS:
             return (
                 f"{counted(judged.customers, 'customer', 'customers')} had a fraud on the days whose labels are due, "
@@ -271,6 +277,7 @@ def _judged(pairs: Pairs, question: Question, seed: int, resamples: int) -> Judg
         to_date(int(every[-1])).isoformat(),
         days,
         len(pairs.scores),
+        sum(question.transactions[day] for day in every.tolist()) - len(pairs.scores),
         int(np.count_nonzero(pairs.verdicts == UNKNOWN)),
         frauds,
         len(np.unique(customers)),
@@ -302,8 +309,9 @@ def _needed(difference: float, only_one: float, per_customer: float, frauds: int
 
 
 def _rank_correlation(one: Array, other: Array) -> float | None:
-    first, second = (_ranks(each) for each in (one, other))
-    first, second = first - first.mean() if len(first) else first, second - second.mean() if len(second) else second
+    if not len(one):
+        return None
+    first, second = (ranks - ranks.mean() for ranks in map(_ranks, (one, other)))
     value = ratio((first * second).sum(), np.sqrt((first**2).sum() * (second**2).sum()))
     return None if np.isnan(value) else float(value)
 

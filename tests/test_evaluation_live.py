@@ -199,7 +199,7 @@ def test_what_only_one_scored_is_counted_day_by_day_and_said() -> None:
         "there yet or was given up, or another bundle was in use",
     )
     assert found.judged is not None
-    assert found.judged.transactions == 4_000 - given_up.sum()
+    assert (found.judged.transactions, found.judged.others) == (4_000 - given_up.sum(), given_up.sum())
 
 
 def test_a_cap_on_cases_holds_for_both() -> None:
@@ -224,6 +224,12 @@ def no_evidence() -> Iterator[tuple[str, Pairs, Question]]:
     )
     yield "is known as a fraud", pairs._replace(verdicts=none), question()
     yield "old opened no case at its own threshold", pairs._replace(levels=none), question()
+    twice = Counter((pairs.event_times // DAY).tolist() * 2) + Counter([FIRST_DAY // DAY])
+    yield (
+        "of the 8,001 transactions of the days whose labels are due, both scored 4,000",
+        pairs,
+        question(transactions=twice),
+    )
     few = pairs.verdicts.copy()
     few[np.isin(pairs.customers, np.unique(pairs.customers[few == FRAUD])[FEWEST_CUSTOMERS - 1 :])] = GENUINE
     yield (
