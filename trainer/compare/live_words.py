@@ -87,9 +87,9 @@ def _say_judged(found: LiveComparison, judged: Judged, currency: str) -> None:
         say(text)
     say()
     say(f"caught by one of the two alone: {judged.only_one or 0:.1%} of the frauds")
-    found, matters = judged.for_what_was_found, judged.for_what_matters
-    if found is not None:
-        say(_takes(f"a difference as large as this one ({found.difference:.1%} of the frauds)", found, judged.days))
+    seen, matters = judged.for_what_was_found, judged.for_what_matters
+    if seen is not None:
+        say(_takes(f"a difference as large as this one ({seen.difference:.1%} of the frauds)", seen, judged.days))
     if matters is not None:
         say(_takes(f"a difference of {matters.difference:.1%} of the frauds", matters, judged.days))
 

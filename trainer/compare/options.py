@@ -69,7 +69,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help=f"of the frauds, the smallest that matters, for the days that it takes (default {INTERESTING})",
     )
     live.add_argument("--json", action="store_true", help="for programs: every figure, and day by day")
-    add_models(live)
+    add_models(command)
     command.set_defaults(run=run)
 
 

@@ -172,7 +172,8 @@ class SqliteStoreToReport:
         return ShadowColumns(
             numbers(offsets),
             numbers(event_times),
-            *(np.frombuffer(each, np.uint8) - ord("0") for each in (levels, challenger_levels)),
+            np.frombuffer(levels, np.uint8) - ord("0"),
+            np.frombuffer(challenger_levels, np.uint8) - ord("0"),
             parted(versions, b"\0", count),
         )
 
