@@ -32,7 +32,6 @@ MANIFEST = "manifest.json"
 ONNX = "model.onnx"
 JOBLIB = "model.joblib"
 CURRENT = "current"
-CHALLENGER = "challenger"
 
 # Far beyond what anybody trains with; what is larger is a mistake, or meant to fill memory.
 MANIFEST_BYTES = 64 * 1024**2
@@ -290,17 +289,8 @@ def bundle_of_version(models: Path, version: str) -> Bundle:
     return bundle
 
 
-def current_bundle(models: Path) -> Path:
-    """The folder of the version in use."""
-    return _named_by(models, CURRENT)
-
-
-def challenger_bundle(models: Path) -> Path | None:
-    """The folder of the version that is to score in the shadow of the one in use; None where none is to."""
-    return _named_by(models, CHALLENGER) if os.path.lexists(models / CHALLENGER) else None
-
-
-def _named_by(models: Path, name: str) -> Path:
+def current_bundle(models: Path, name: str = CURRENT) -> Path:
+    """The folder of the version in use, or of that which the file of another name names."""
     path = models / name
     try:
         with plain_file(path, 1024, BundleError, may_be_a_link=True) as file:

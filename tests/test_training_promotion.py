@@ -21,8 +21,9 @@ from tests.evidence_cases import contender, evaluation_of, thrown
 from tests.training_rows import FEATURES, made_matrix
 from tests.trainings import QUICK
 from trainer.__main__ import main
+from trainer.beside import beside_in_use
 from trainer.calibrate import predictions_of, work_of
-from trainer.evaluate import Evaluated, Sample, beside_in_use
+from trainer.evaluate import Evaluated, Sample
 from trainer.promotion import make_current, why_not, why_not_unasked
 from trainer.report.wording import in_use_sentences
 from trainer.splits import Period, part_of, true_frauds

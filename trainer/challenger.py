@@ -7,14 +7,15 @@ from typing import NamedTuple
 import msgspec
 
 from console.options import settings_of
-from console.output import synced
 from console.start import EXIT_OK
 from console.terminal import say, warn
-from risk.bundle import CHALLENGER, Bundle, bundle_of_version, challenger_bundle
+from risk.bundle import Bundle, bundle_of_version
+from risk.challenger import challenger_bundle
 from risk.errors import OptionError, StoreError
 from trainer.compare.live import Asked, compare_in_store
 from trainer.options import DEFAULT_RESAMPLES, DEFAULT_SEED
-from trainer.promotion import bundle_in_use, evaluation_of, make_current, warn_of_restart, why_not
+from trainer.promotion import bundle_in_use, evaluation_of, make_current, remove_challenger, why_not
+from trainer.restarts import warn_of_restart
 
 
 class Both(NamedTuple):
@@ -38,8 +39,8 @@ def run_challenger(options: argparse.Namespace) -> int:
     models: Path = options.models
     in_use, challenger = (bundle.manifest for bundle in both_of(models))
     if challenger.version == in_use.version:  # a promotion that broke off behind its first step
-        _leave_the_shadow(models)
-        say(f"{challenger.version} is in use already, and in the shadow no more")
+        remove_challenger(models, challenger.version)
+        say(f"{challenger.version} is in use already, and the challenger no more")
         return EXIT_OK
     found, against = None, None
     try:
@@ -62,11 +63,5 @@ def run_challenger(options: argparse.Namespace) -> int:
     warn_of_restart(models, challenger, in_use)
     evidence = None if found is None else msgspec.to_builtins(found)
     make_current(models, challenger.version, by="challenger", forced=options.force, against=against, evidence=evidence)
-    _leave_the_shadow(models)
-    say(f"{challenger.version} is in use now; before: {in_use.version}. Nothing is in the shadow")
+    say(f"{challenger.version} is in use now, and the challenger no more; before: {in_use.version}")
     return EXIT_OK
-
-
-def _leave_the_shadow(models: Path) -> None:
-    (models / CHALLENGER).unlink(missing_ok=True)
-    synced(models)

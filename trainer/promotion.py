@@ -1,15 +1,12 @@
-"""models and promote: which bundles there are, which of them is in use, and what speaks against one."""
+"""models and promote: which bundles there are, which is in use or the challenger, and what speaks against one."""
 
 import argparse
 import os
 import time
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from console.help import epilog
 from console.output import replaced, synced, writing
@@ -26,15 +23,14 @@ from risk.bundle import (
     current_bundle,
     needs_a_restart,
 )
+from risk.challenger import CHALLENGER, challenger_bundle
 from risk.clock import to_date, to_text
 from risk.errors import BundleError, OptionError
 from risk.learned_days import days_of, learned_days_of
-from risk.small_file import read_small
 from trainer.options import add_models
+from trainer.record import RECORD, By, Promotion, promotions, remember
+from trainer.restarts import warn_of_restart
 
-RECORD = "promotions.ndjson"
-LOOKED_BACK = 20  # bundles; each is read to its end
-By = Literal["promote", "back", "train", "challenger"]
 AMOUNT_ALONE = "amount alone"  # the baseline that every champion must beat
 # Figures of different tests say nothing about which model is better, so the test stands beside them.
 TITLES = ("", "version", "transactions", "fitted on", "tested on", "avg precision", "ROC-AUC", "medium", "high")
@@ -54,25 +50,29 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     listing.set_defaults(run=run_models)
     promotion = commands.add_parser(
         "promote",
-        description="Make a bundle the current one, after it was read and checked.",
+        description="Make a bundle the current one, or the challenger, after it was read and checked. A challenger "
+        "scores what the current one scores, and nothing of it is sent: both scores lie in the store, to be compared.",
         epilog=epilog(
             "python -m trainer promote lightgbm-1a2b3c4d",
             "python -m trainer promote --back",
+            "python -m trainer promote lightgbm-1a2b3c4d --shadow",
+            "python -m trainer promote --no-shadow",
             "python -m trainer promote --challenger",
             notes="Workers that run notice it within two seconds and go on with it; `python -m scorer status` says so. "
             "What its test speaks against is refused without --force, and so is a challenger of which `compare --live` "
             "does not show that it catches more frauds. promotions.ndjson, beside the bundles, remembers all of it.",
-            done="it is in use",
-            failed="the one that was in use still is; the last line says why",
+            done="it is in use, or the challenger",
+            failed="the one that was in use still is, and so is the challenger; the last line says why",
         ),
     )
     which = promotion.add_mutually_exclusive_group(required=True)
     which.add_argument("version", metavar="VERSION", nargs="?", help="as models lists it")
     which.add_argument("--back", action="store_true", help="the one that was in use before, whatever its test says")
-    which.add_argument(
-        "--challenger", action="store_true", help="the one in the shadow, if the store shows that it is better"
-    )
-    promotion.add_argument("--force", action="store_true", help="even if its evaluation speaks against it")
+    which.add_argument("--challenger", action="store_true", help="the challenger, if `compare --live` shows it better")
+    which.add_argument("--no-shadow", action="store_true", help="no bundle is the challenger any more")
+    how = promotion.add_mutually_exclusive_group()
+    how.add_argument("--force", action="store_true", help="even if its evaluation speaks against it")
+    how.add_argument("--shadow", action="store_true", help="as the challenger; what is in use stays in use")
     add_models(promotion)
     promotion.set_defaults(run=run_promote)
 
@@ -88,10 +88,11 @@ def run_models(options: argparse.Namespace) -> int:
     except BundleError as error:
         current = None
         damaged.append(str(error))
+    challenger = challenger_version(options.models)
     lines: list[tuple[str, ...]] = [TITLES]
     whole: list[str] = []
     for name in names:
-        mark = "*" if name == current else ""
+        mark = "*" if name == current else "+" if name == challenger else ""
         try:
             lines.append((mark, *_cells(named_bundle(options.models, name).manifest)))
             whole.append(name)
@@ -104,18 +105,26 @@ def run_models(options: argparse.Namespace) -> int:
         say(f"none of them is in use; promote one of {', '.join(whole)}" if whole else "none of them can be used")
     else:
         say(f"* in use: {current}" + ("" if current in whole else ", which is damaged: nothing can be scored with it"))
+    if challenger is not None:
+        say(f"+ challenger: {challenger}")
     for text in damaged:
         complain(text)
     return 1 if damaged else 0
 
 
 def run_promote(options: argparse.Namespace) -> int:
+    models: Path = options.models
     if options.challenger:
-        from trainer.challenger import run_challenger  # the others ask no store
+        from trainer.challenger import run_challenger  # the others read no store
 
         return run_challenger(options)
-    models: Path = options.models
+    if options.no_shadow:
+        return _end_shadow(models)
     bundle = bundle_in_use(models, is_said=True)
+    if options.shadow:
+        if options.version is None:
+            raise OptionError("--shadow: got no VERSION, expected that of the challenger, as models lists it")
+        return _begin_shadow(models, named_bundle(models, options.version).manifest, bundle)
     before = None if bundle is None else bundle.manifest.version
     manifest = named_bundle(models, before_that(models) if options.back else options.version).manifest
     version, evaluation = manifest.version, evaluation_of(manifest)
@@ -139,52 +148,56 @@ def run_promote(options: argparse.Namespace) -> int:
     return 0
 
 
-def warn_of_restart(models: Path, manifest: Manifest, in_use: Manifest) -> None:
-    """Of workers that run with the bundle in use, and of those that could not go on with it and may still run with one
-    before it."""
-    restart = needs_a_restart(manifest, in_use)
-    if restart is not None:
-        warn(
-            f"workers that run with {in_use.version} go on with it until they are stopped, all of them, and started: "
-            f"{restart}"
+def _begin_shadow(models: Path, manifest: Manifest, in_use: Bundle | None) -> int:
+    version = manifest.version
+    if in_use is None:
+        raise OptionError(
+            f"--shadow: got no bundle in use in {models}, expected one beside which {version} can score; promote one"
         )
-    older = _on_other_terms(models, in_use)
-    restart = None if older is None else needs_a_restart(manifest, older)
-    if older is not None and restart is not None:
-        warn(
-            f"workers that were not started anew since {older.version} was in use go on with it until they are "
-            f"stopped, all of them, and started: {restart}"
+    if version == in_use.manifest.version:
+        raise OptionError(f"--shadow: got {version}, which is in use, expected another; models lists them")
+    why = needs_a_restart(manifest, in_use.manifest)
+    if why is not None:
+        raise OptionError(
+            f"--shadow: {version} cannot score beside {in_use.manifest.version}, which is in use ({why}). Train one on "
+            "the same terms"
         )
+    before = challenger_version(models)
+    if before == version:
+        say(f"{version} is the challenger already")
+        return 0
+    remember(models, Promotion(_now(), version, before, "shadow"))
+    _put(models / CHALLENGER, version)
+    say(f"{version} is the challenger now" + (f"; before: {before}" if before else ""))
+    return 0
 
 
-def _on_other_terms(models: Path, in_use: Manifest) -> Manifest | None:
-    """The newest bundle of the record from which workers could not go on with the one in use."""
+def _end_shadow(models: Path) -> int:
+    version = challenger_version(models)
+    if not os.path.lexists(models / CHALLENGER):
+        say("no bundle is the challenger")
+        return 0
+    remove_challenger(models, version)
+    say(f"{version or 'what could not be read'} is the challenger no more")
+    return 0
+
+
+def remove_challenger(models: Path, before: str | None) -> None:
+    """The record comes first, as with a promotion."""
+    remember(models, Promotion(_now(), "", before, "no-shadow"))
+    with writing(models / CHALLENGER):
+        (models / CHALLENGER).unlink()
+    synced(models)
+
+
+def challenger_version(models: Path) -> str | None:
+    """None where there is none, or its name cannot be read."""
     try:
-        promotions = list(_promotions(models / RECORD))
-    except OSError as error:
-        warn(f"{models / RECORD}: {error.strerror}, so nobody knows here what was in use before {in_use.version}")
+        folder = challenger_bundle(models)
+    except BundleError as error:
+        notice(f"{error} It counts as if there were no challenger.")
         return None
-    newest_first = dict.fromkeys(promotion.version for promotion in reversed(promotions))
-    for version in islice(newest_first, LOOKED_BACK):
-        try:
-            older = bundle_of_version(models, version).manifest
-        except BundleError:  # deleted, or damaged: its terms are not known any more
-            continue
-        if needs_a_restart(in_use, older) is not None:
-            return older
-    return None
-
-
-class Promotion(Struct, frozen=True, omit_defaults=True):
-    """A line of the record: what came into use when, and what spoke against it."""
-
-    at: str
-    version: str
-    before: str | None
-    by: By
-    forced: bool = False
-    against: str | None = None
-    evidence: dict[str, Any] | None = None  # a LiveComparison, as it was then
+    return None if folder is None else folder.name
 
 
 def make_current(
@@ -196,54 +209,44 @@ def make_current(
     against: str | None = None,
     evidence: dict[str, Any] | None = None,
 ) -> None:
-    """The record comes first: there is nothing in use that it does not know of."""
+    """The record comes first: there is nothing in use that it does not know of. What is in use is no challenger."""
     try:
         before = current_version(models)
     except BundleError:
         before = None
-    at = to_text(int(time.time() * 1000))
-    _append(models / RECORD, Promotion(at, version, before, by, forced, against, evidence))
-    with replaced(models / CURRENT) as (temporary,):
+    remember(models, Promotion(_now(), version, before, by, forced, against, evidence))
+    _put(models / CURRENT, version)
+    if challenger_version(models) == version:
+        remove_challenger(models, version)
+
+
+def _now() -> str:
+    return to_text(int(time.time() * 1000))
+
+
+def _put(path: Path, version: str) -> None:
+    with replaced(path) as (temporary,):
         temporary.write_text(f"{version}\n")
         synced(temporary)
-    synced(models)
-
-
-def _append(path: Path, promotion: Promotion) -> None:
-    """In one write, so that two at once do not mix. A line that a crash cut off ends where the next one begins."""
-    with writing(path), path.open("ab+") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 1))
-        begin = b"" if file.read() in (b"", b"\n") else b"\n"
-        file.write(begin + msgspec.json.encode(promotion) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    synced(path.parent)
 
 
 def before_that(models: Path) -> str:
     """The version that was in use before the one that is, by the record of promotions."""
     current, path = current_version(models), models / RECORD
     try:
-        promotions = list(_promotions(path))
+        lines = promotions(models)
     except OSError as error:
         raise OptionError(
             f"--back: {path}: {error.strerror}, expected the record of promotions; name a VERSION, as models lists them"
         ) from None
-    found = [promotion.before for promotion in promotions if promotion.version == current]
+    found = [line.before for line in lines if line.version == current]
     if not found or found[-1] is None:
         raise OptionError(
             f"--back: got {path}, which knows of nothing that was in use before {current or 'now'}, expected a "
             "promotion in its place; name a VERSION, as models lists them"
         )
     return found[-1]
-
-
-def _promotions(path: Path) -> Iterator[Promotion]:
-    for number, line in enumerate((read_small(path) if path.is_file() else b"").splitlines(), 1):
-        try:
-            yield msgspec.json.decode(line, type=Promotion)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            notice(f"{path}, line {number}: cannot be read ({error}), expected a promotion; it is passed over")
 
 
 def current_version(models: Path) -> str | None:
