@@ -166,9 +166,8 @@ def test_a_better_challenger_is_promoted_and_the_record_has_the_evidence(
     assert place.run("compare", "--live", "--json") == EXIT_OK
     evidence = json.loads(out())
     assert place.run("promote", "--challenger") == EXIT_OK
-    assert (
-        f"{place.challenger.version} is in use now; before: {place.in_use.version}. Nothing is in the shadow" in out()
-    )
+    told = f"{place.challenger.version} is in use now, and the challenger no more; before: {place.in_use.version}"
+    assert told in out()
     assert place.current() == place.challenger.version
     assert not (place.models / "challenger").exists()
     promotion = place.last_promotion()
