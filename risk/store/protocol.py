@@ -21,6 +21,7 @@ from risk.store.rows import (
     KnownLedger,
     LabelCount,
     LabelKey,
+    LabelledFlag,
     Outputs,
     Owner,
     Position,
@@ -117,6 +118,10 @@ class FlagStore(Protocol):
     ) -> Iterator[FlagRow]:
         """In the order of partition and offset; since <= event time < until. Every value as it was committed, scores to
         the last bit."""
+
+    def labelled_flags(self, partition: int, since: int, until: int) -> Iterator[LabelledFlag]:
+        """The scored transactions of a partition with since <= event time < until, in the order of the log, with what
+        was found out about each."""
 
     def first_event_day(self) -> int | None:
         """The day of the oldest flag there is."""

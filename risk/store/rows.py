@@ -78,6 +78,31 @@ class FlagRow(NamedTuple):
     bundle_version: str
 
 
+class LabelVersion(NamedTuple):
+    labelled_at: int
+    is_fraud: bool
+
+
+class LabelledFlag(NamedTuple):
+    """A scored transaction as a FlagRow has it, without its score, and every label since its day began, in the order in
+    which they came into force."""
+
+    source_partition: int
+    source_offset: int
+    transaction_id: str
+    customer_id: str
+    event_time: int
+    currency: str
+    amount: int | None
+    merchant_id: str | None
+    merchant_category: str | None
+    channel: str | None
+    device_id: str | None
+    country: str | None
+    attributes: str | None
+    labels: tuple[LabelVersion, ...]
+
+
 # The values of a FlagRow in their order; a batch has them out of columns, without a FlagRow for each.
 RowValues = tuple[Any, ...]
 

@@ -20,6 +20,7 @@ from risk.store.rows import (
     BundleStart,
     FlagRow,
     KnownLedger,
+    LabelledFlag,
     Outputs,
     Owner,
     Position,
@@ -30,7 +31,7 @@ from risk.store.rows import (
     StoredBundle,
     TakenOver,
 )
-from risk.store.sqlite import copies, flags, ledger, removing
+from risk.store.sqlite import copies, flags, labelled, ledger, removing
 from risk.store.sqlite.file import StoreFile, insert_all
 from risk.topics import Identity
 
@@ -200,6 +201,9 @@ class SqliteStore:
         first_offset: int = 0,
     ) -> Iterator[FlagRow]:
         return flags.flags(self._file, partition, since, until, first_offset)
+
+    def labelled_flags(self, partition: int, since: int, until: int) -> Iterator[LabelledFlag]:
+        return labelled.labelled_flags(self._file, partition, since, until)
 
     def first_event_day(self) -> int | None:
         with self._file.reading() as connection:
