@@ -15,9 +15,8 @@ from risk.dataset import open_dataset
 from risk.events import Label
 from risk.store import LabelVersion, open_store, prune
 from testing.bundles import write_bundle
-from testing.stores import TRANSACTIONS, flag, store_flags, store_labels
+from testing.stores import NEW_YEAR, TRANSACTIONS, flag, store_flags, store_labels
 from tests.backtests import FIELDS, LEARNED
-from tests.cases import NEW_YEAR
 from tests.stored_histories import store_of
 from tests.trainings import QUICK
 from trainer.__main__ import main

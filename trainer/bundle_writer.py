@@ -122,6 +122,7 @@ def _training(train_options: TrainOptions, file: Opened, session: Session, fit: 
         chosen=fit.parameters,
         columns=None if dataset.is_guessed else write_map(dataset.column_map),
         refit=plan.refit,
+        days_named=train_options.split.days_named,
     )
 
 

@@ -44,6 +44,10 @@ class Split(NamedTuple):
     validation: Given = NOT_GIVEN
     test: Given = NOT_GIVEN
 
+    @property
+    def days_named(self) -> bool:
+        return self.periods is not None or (self.train, self.validation, self.test) != (NOT_GIVEN,) * 3
+
 
 class TrainOptions(NamedTuple):
     file: Path

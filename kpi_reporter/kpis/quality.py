@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from evaluation.drift import FEWEST_ROWS
-from kpi_reporter.kpis.drift import Drifts
+from evaluation.drifting import Drifts
 from kpi_reporter.kpis.names import Names
 from kpi_reporter.kpis.recent import RecentDay
 from kpi_reporter.kpis.tally import Stake, Tally

@@ -6,6 +6,7 @@ One object is used by one thread. Which database stands behind it is decided her
 from risk.store.protocol import CommitStore, Store, StoreToReport
 from risk.store.pruning import Pruned, prune
 from risk.store.rows import (
+    IF_DAMAGED,
     BundleStart,
     FlagColumns,
     FlagRow,
@@ -17,6 +18,8 @@ from risk.store.rows import (
     Owner,
     Position,
     RefusedBundle,
+    Retraining,
+    RetrainingEnd,
     RowValues,
     Samples,
     SampleValues,
@@ -29,6 +32,7 @@ from risk.store.sqlite.restoring import restore_store
 from risk.store.sqlite.store import SqliteStore
 
 __all__ = [
+    "IF_DAMAGED",
     "BundleStart",
     "CommitStore",
     "FlagColumns",
@@ -42,6 +46,8 @@ __all__ = [
     "Position",
     "Pruned",
     "RefusedBundle",
+    "Retraining",
+    "RetrainingEnd",
     "RowValues",
     "SampleValues",
     "Samples",

@@ -6,7 +6,7 @@ A store is used by one thread at a time. Each method is one transaction: all of 
 stays locked.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol, Self
 
 from risk.block import Block
@@ -27,6 +27,8 @@ from risk.store.rows import (
     Position,
     RefusedBundle,
     Removed,
+    Retraining,
+    RetrainingEnd,
     RowValues,
     Samples,
     SampleValues,
@@ -192,6 +194,22 @@ class OriginStore(Protocol):
         """Of those that have a partition, in the order of owners."""
 
 
+class RetrainingStore(Protocol):
+    """At most one retraining goes on at a time, whoever has the store. Of what has ended nothing changes any more:
+    StaleOwnerError."""
+
+    def begin_retraining(self, owner: str, process: str, at: int, is_gone: Callable[[Retraining], bool]) -> int:
+        """Its number. StoreError while another one goes on; what is gone is ended as killed, in the same step."""
+
+    def keep_retraining(self, number: int, at: int, stage: str) -> None:
+        """It goes on, and is at this stage."""
+
+    def end_retraining(self, number: int, at: int, how: RetrainingEnd) -> None: ...
+
+    def retrainings(self) -> list[Retraining]:
+        """In their order."""
+
+
 class RoomStore(Protocol):
     """Removes what is old. What may go is decided by `risk.store.pruning`, for every store alike."""
 
@@ -205,7 +223,9 @@ class RoomStore(Protocol):
         are not touched. Where there is too little room to begin, that is a StoreError."""
 
 
-class Store(CommitStore, PartitionStore, FlagStore, LabelStore, LedgerStore, OriginStore, RoomStore, Protocol):
+class Store(
+    CommitStore, PartitionStore, FlagStore, LabelStore, LedgerStore, OriginStore, RetrainingStore, RoomStore, Protocol
+):
     def close(self) -> None: ...
 
     def __enter__(self) -> Self: ...

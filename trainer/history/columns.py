@@ -22,6 +22,7 @@ from risk.dataset.parquet_file import MAP_KEY
 from risk.dataset.written_map import write_map
 from risk.engine import attribute_number, attribute_text
 from risk.money import to_major
+from risk.store import LabelledFlag
 from trainer.history.labels import Known
 from trainer.parquet_columns import number_column, text_column
 
@@ -74,7 +75,9 @@ def table_of(rows: Sequence[Known], columns: ColumnMap, schema: pa.Schema) -> pa
 
 
 def _arrays(rows: Sequence[Known], columns: ColumnMap, schema: pa.Schema) -> Iterator[pa.Array]:
-    named = dict(zip(Known._fields, zip(*rows, strict=True), strict=True))
+    flags, is_fraud, labelled_at = zip(*rows, strict=True)
+    named = dict(zip(LabelledFlag._fields, zip(*flags, strict=True), strict=True))
+    named |= {"is_fraud": is_fraud, "labelled_at": labelled_at}
     for name in ALL_NAMES:
         if name not in schema.names:
             continue

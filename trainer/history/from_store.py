@@ -90,7 +90,7 @@ class StoredHistory:
         self.frauds += sum(row.is_fraud is True for row in rows)
         self.labels += sum(verdict is not None for verdict in reported)
         self._labelled.add(
-            np.array([row.event_time for row in rows], np.int64),
+            np.array([row.flag.event_time for row in rows], np.int64),
             np.array([UNKNOWN if verdict is None else verdict for verdict in reported], np.int8),
             np.array([UNKNOWN if row.labelled_at is None else row.labelled_at for row in rows], np.int64),
         )

@@ -7,24 +7,11 @@ from risk.store import LabelledFlag, LabelVersion
 
 
 class Known(NamedTuple):
-    """A transaction as a file has it. `is_fraud` is None where nothing is known yet."""
+    """`is_fraud` is None where nothing is known yet, and `labelled_at` where nobody said it."""
 
-    transaction_id: str
-    customer_id: str
-    event_time: int
-    currency: str
-    amount: int | None
-    merchant_id: str | None
-    merchant_category: str | None
-    channel: str | None
-    device_id: str | None
-    country: str | None
-    attributes: str | None
+    flag: LabelledFlag
     is_fraud: bool | None
     labelled_at: int | None
-
-
-_FIRST, _BEHIND = (LabelledFlag._fields.index(name) for name in ("transaction_id", "labels"))
 
 
 def known_of(flag: LabelledFlag, last_due_day: int) -> Known:
@@ -32,8 +19,8 @@ def known_of(flag: LabelledFlag, last_due_day: int) -> Known:
     figures."""
     label = in_force(flag.labels)
     if label is not None:
-        return Known(*flag[_FIRST:_BEHIND], label.is_fraud, label.labelled_at)
-    return Known(*flag[_FIRST:_BEHIND], False if flag.event_time // DAY <= last_due_day else None, None)
+        return Known(flag, label.is_fraud, label.labelled_at)
+    return Known(flag, False if flag.event_time // DAY <= last_due_day else None, None)
 
 
 def in_force(labels: tuple[LabelVersion, ...]) -> LabelVersion | None:

@@ -33,7 +33,8 @@ def labelled_flags(file: StoreFile, partition: int, since: int, until: int) -> I
         if not rows:
             return
         for *fields, labels in rows:
-            yield LabelledFlag(*fields, () if labels is None else tuple(map(_version, labels.split(","))))
+            versions = () if labels is None else tuple(map(_version, labels.split(",")))
+            yield LabelledFlag._make((*fields, versions))
         place = rows[-1][1] + 1
 
 

@@ -182,6 +182,28 @@ def _features_are_sampled(db: Database) -> None:
     )
 
 
+def _retrainings_are_remembered(db: Database) -> None:
+    _make(
+        db,
+        "retrainings",
+        {
+            "number": int,
+            "owner": str,
+            "process": str,
+            "begun_at": int,
+            "alive_at": int,
+            "stage": str,
+            "ended_at": int,
+            "outcome": str,
+            "version": str,
+            "why": str,
+            "details": str,
+        },
+        pk=("number",),
+        optional="ended_at outcome version why details",
+    )
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     _first_schema,
     _owners_have_names,
@@ -189,6 +211,7 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     _partitions_have_a_beginning,
     _bundles_have_starts,
     _features_are_sampled,
+    _retrainings_are_remembered,
 )
 VERSION = len(STEPS)
 

@@ -3,7 +3,7 @@ and of copies is in files of their own."""
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -26,12 +26,14 @@ from risk.store.rows import (
     Position,
     RefusedBundle,
     Removed,
+    Retraining,
+    RetrainingEnd,
     RowValues,
     SampleValues,
     StoredBundle,
     TakenOver,
 )
-from risk.store.sqlite import copies, flags, labelled, ledger, removing
+from risk.store.sqlite import copies, flags, labelled, ledger, removing, retraining
 from risk.store.sqlite.file import StoreFile, insert_all
 from risk.topics import Identity
 
@@ -354,6 +356,24 @@ class SqliteStore:
         with self._file.reading() as connection:
             rows = connection.execute(f"{asked} order by version", (json.dumps(sorted(beyond)),)).fetchall()
         return [StoredBundle(*row) for row in rows]
+
+    # Retraining
+
+    def begin_retraining(self, owner: str, process: str, at: int, is_gone: Callable[[Retraining], bool]) -> int:
+        with self._file.writing() as connection:
+            return retraining.begin(connection, owner, process, at, is_gone)
+
+    def keep_retraining(self, number: int, at: int, stage: str) -> None:
+        with self._file.writing() as connection:
+            retraining.keep(connection, number, at, stage)
+
+    def end_retraining(self, number: int, at: int, how: RetrainingEnd) -> None:
+        with self._file.writing() as connection:
+            retraining.end(connection, number, at, how)
+
+    def retrainings(self) -> list[Retraining]:
+        with self._file.reading() as connection:
+            return retraining.runs(connection)
 
     # Room
 
