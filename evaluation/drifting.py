@@ -60,6 +60,11 @@ class Drifting(Struct, frozen=True):
         said = [one for one in self.features if one.week.psi is not None]
         return sum(one.has_changed for one in said) if said else None
 
+    @property
+    def has_changed(self) -> bool:
+        """Any feature, or the score."""
+        return bool(self.changed) or (self.score is not None and self.score.has_changed)
+
 
 class _Manifest(Struct):
     features: tuple[Learned, ...]

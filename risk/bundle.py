@@ -32,6 +32,7 @@ MANIFEST = "manifest.json"
 ONNX = "model.onnx"
 JOBLIB = "model.joblib"
 CURRENT = "current"
+CHALLENGER = "challenger"
 
 # Far beyond what anybody trains with; what is larger is a mistake, or meant to fill memory.
 MANIFEST_BYTES = 64 * 1024**2
@@ -292,7 +293,16 @@ def bundle_of_version(models: Path, version: str) -> Bundle:
 
 def current_bundle(models: Path) -> Path:
     """The folder of the version in use."""
-    path = models / CURRENT
+    return _named_by(models, CURRENT)
+
+
+def challenger_bundle(models: Path) -> Path | None:
+    """The folder of the version that is to score in the shadow of the one in use; None where none is to."""
+    return _named_by(models, CHALLENGER) if os.path.lexists(models / CHALLENGER) else None
+
+
+def _named_by(models: Path, name: str) -> Path:
+    path = models / name
     try:
         with plain_file(path, 1024, BundleError, may_be_a_link=True) as file:
             text = file.read().decode("utf-8", "backslashreplace").strip()

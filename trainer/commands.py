@@ -13,6 +13,7 @@ COMMANDS = (
     Command("features", "compute the features of a file", "trainer.features"),
     Command("train", "train models on a file; write the best as a bundle, and a report", "trainer.options"),
     Command("report", "make a bundle's report again, with cross-validation", "trainer.options"),
+    Command("retrain", "train again on what the store has by now, and try it in the shadow", "trainer.retrain.options"),
     Command("models", "list bundles, and which one is in use", "trainer.promotion"),
     Command("promote", "put another bundle in use", "trainer.promotion"),
     Command("rules", "check rules beside the model, and put them in force", "trainer.rules.options"),

@@ -14,6 +14,7 @@ from console.output import replaced, synced, writing
 from console.terminal import complain, notice, say, say_table, warn
 from evaluation.result import Evaluation, ModelEvaluation
 from risk.bundle import (
+    CHALLENGER,
     CURRENT,
     JOBLIB,
     MANIFEST,
@@ -31,6 +32,7 @@ from risk.small_file import read_small
 from trainer.options import add_models
 
 RECORD = "promotions.ndjson"
+By = Literal["promote", "back", "train", "retrain"]
 AMOUNT_ALONE = "amount alone"  # the baseline that every champion must beat
 # Figures of different tests say nothing about which model is better, so the test stands beside them.
 TITLES = ("", "version", "transactions", "fitted on", "tested on", "avg precision", "ROC-AUC", "medium", "high")
@@ -136,7 +138,7 @@ class Promotion(Struct, frozen=True, omit_defaults=True):
     at: str
     version: str
     before: str | None
-    by: Literal["promote", "back", "train"]
+    by: By
     forced: bool = False
     against: str | None = None
 
@@ -145,7 +147,7 @@ def make_current(
     models: Path,
     version: str,
     *,
-    by: Literal["promote", "back", "train"] = "promote",
+    by: By = "promote",
     forced: bool = False,
     against: str | None = None,
 ) -> None:
@@ -157,6 +159,14 @@ def make_current(
     at = to_text(int(time.time() * 1000))
     _append(models / RECORD, Promotion(at, version, before, by, forced, against))
     with replaced(models / CURRENT) as (temporary,):
+        temporary.write_text(f"{version}\n")
+        synced(temporary)
+    synced(models)
+
+
+def make_challenger(models: Path, version: str) -> None:
+    """Workers score with it in the shadow of the one in use."""
+    with replaced(models / CHALLENGER) as (temporary,):
         temporary.write_text(f"{version}\n")
         synced(temporary)
     synced(models)
