@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -43,7 +42,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def home(trained: Path, tmp_path: Path) -> Iterator[Path]:
+def home(trained: Path, tmp_path: Path) -> Path:
     """Of its own, for a test that changes it."""
     subprocess.run(["cp", "-a", *map(str, trained.iterdir()), str(tmp_path)], check=True)
     return tmp_path

@@ -94,8 +94,9 @@ class Learning(Promises):
         store.begin_retraining("a:1", "here 1", 5, lambda _: False)
         end = RetrainingEnd("left", None, "why", None)
         store.end_retraining(1, 6, end)
-        for change in (lambda: store.keep_retraining(1, 7, "fit"), lambda: store.end_retraining(1, 7, end)):
-            with pytest.raises(StaleOwnerError, match="retraining 1: it has ended by what the store says"):
-                change()
+        with pytest.raises(StaleOwnerError, match="retraining 1: it has ended by what the store says"):
+            store.keep_retraining(1, 7, "fit")
+        with pytest.raises(StaleOwnerError, match="retraining 1: it has ended by what the store says"):
+            store.end_retraining(1, 7, end)
         [run] = store.retrainings()
         assert (run.alive_at, run.ended_at) == (5, 6)
