@@ -20,6 +20,7 @@ from tests.store_conformance.ledger import Ledger
 from tests.store_conformance.pruning import Pruning
 from tests.store_conformance.reading_back import ReadingBack
 from tests.store_conformance.reporting import Reporting
+from tests.store_conformance.shadow import Shadow
 
 
 @contextmanager
@@ -53,6 +54,10 @@ class TestLearning(Learning):
 
 
 class TestPruning(Pruning):
+    new_store = staticmethod(sqlite_store)
+
+
+class TestShadow(Shadow):
     new_store = staticmethod(sqlite_store)
 
 

@@ -14,10 +14,10 @@ from risk.events import Label
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 from risk.money import EXPONENTS, LARGEST_MINOR, to_major
-from risk.store import FlagRow, Store, open_store
+from risk.store import FlagRow, Owner, ShadowPiece, Store, open_store
 from risk.store.sqlite.tables import TABLES
 from risk.store.sqlite.views import VIEWS
-from testing.stores import TRANSACTIONS, flag, store_flags, store_labels
+from testing.stores import NOTHING_SENT, TRANSACTIONS, flag, store_flags, store_labels
 from tests.cases import NEW_YEAR
 
 # (named query, the index it must go by): an index is there for a query that is asked, and no other.
@@ -51,6 +51,16 @@ def ask(path: Path, sql: str) -> list[dict[str, Any]]:
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
         return [dict(row) for row in connection.execute(sql)]
+
+
+def score_in_the_shadow(store: Store, owner: Owner) -> None:
+    """The flag at offset 0, by v2, which is to score what comes as well."""
+    store.remember_challenger("v2", "{}")
+    store.commit_shadow(owner, "v2", [ShadowPiece(0, 1, [(0, 0.75, 2)])])
+    store.commit_flags(
+        owner, expected=1, next_offset=2, newest_event_time=NEW_YEAR, outputs=NOTHING_SENT, rows=[flag(1)],
+        challenger="v2", stored_at=NEW_YEAR + 7,
+    )  # fmt: skip
 
 
 def test_every_table_and_column_is_described_and_nothing_else(store: Store, path: Path) -> None:
@@ -109,8 +119,9 @@ def test_money_of_no_two_and_three_digits_reads_as_people_write_it(store: Store,
 @pytest.mark.parametrize("view", [view.name for view in VIEWS])
 def test_a_value_as_text_finds_the_rows_that_have_it(store: Store, path: Path, view: str) -> None:
     """As in the address of a page: `?amount__gt=81.5`, `?is_in_force=1`."""
-    store_flags(store, [flag(0, transaction="t", amount=8151)])
+    owner = store_flags(store, [flag(0, transaction="t", amount=8151)])
     store_labels(store, [Label("t", "ann", True, NEW_YEAR + DAY, "desk")])
+    score_in_the_shadow(store, owner)
     closed = LedgerDay(NEW_YEAR // DAY, 7, HOUR, ("mill",), (NEW_YEAR,), (3,), (1,))
     store.add_ledger_days([ClosedDay(closed, 3, 0)], 1)
     [row] = ask(path, f"select * from {view} limit 1")
@@ -149,6 +160,51 @@ def test_a_flag_shows_what_was_found_out_of_it(store: Store, path: Path) -> None
     assert ask(path, "select is_fraud from readable_flags") == [{"is_fraud": 1}]
     in_force = ask(path, "select is_in_force from readable_labels order by source_offset")
     assert [row["is_in_force"] for row in in_force] == [0, 0, 0, 1]
+
+
+def test_both_scores_of_a_transaction_stand_beside_what_was_found_out_of_it(store: Store, path: Path) -> None:
+    score_in_the_shadow(store, store_flags(store, [flag(0, NEW_YEAR, transaction="t", amount=8151)]))
+    asked = (
+        "select transaction_id, amount, bundle_version, score, level, challenger_version, challenger_score, "
+        "challenger_level, is_fraud, labelled_at from readable_shadow_scores"
+    )
+    expected: dict[str, object] = {
+        "transaction_id": "t",
+        "amount": 81.51,
+        "bundle_version": "v1",
+        "score": 0.25,
+        "level": "low",
+        "challenger_version": "v2",
+        "challenger_score": 0.75,
+        "challenger_level": "high",
+        "is_fraud": None,
+        "labelled_at": None,
+    }
+    assert ask(path, asked) == [expected]
+    store_labels(store, [Label("t", "ann", True, NEW_YEAR - 1, "desk"), Label("t", "ann", True, NEW_YEAR + 7, "desk")])
+    assert ask(path, asked) == [{**expected, "is_fraud": 1, "labelled_at": to_text(NEW_YEAR + 7)}]
+
+
+def test_where_a_challenger_scored_and_from_when_it_was_to_can_be_read(store: Store, path: Path) -> None:
+    score_in_the_shadow(store, store_flags(store, [flag(0)]))
+    assert ask(path, "select * from readable_shadow_spans") == [
+        {
+            "challenger_version": "v2",
+            "source_partition": 0,
+            "first_offset": 0,
+            "next_offset": 1,
+            "transactions": 1,
+        }
+    ]
+    assert ask(path, "select * from readable_challenger_starts") == [
+        {
+            "partition": 0,
+            "first_offset": 1,
+            "bundle_version": "v2",
+            "event_time": to_text(NEW_YEAR),
+            "stored_at": to_text(NEW_YEAR + 7),
+        }
+    ]
 
 
 @pytest.mark.parametrize("distance", [1, 8191, 8192, 100_000])

@@ -7,7 +7,9 @@ from risk.store.protocol import CommitStore, Store, StoreToReport
 from risk.store.pruning import Pruned, prune
 from risk.store.rows import (
     IF_DAMAGED,
+    NO_CHALLENGER,
     BundleStart,
+    ChallengerStart,
     FlagColumns,
     FlagRow,
     JudgedFlag,
@@ -23,6 +25,9 @@ from risk.store.rows import (
     RowValues,
     Samples,
     SampleValues,
+    ShadowPair,
+    ShadowPiece,
+    ShadowSpan,
     StoredBundle,
     TakenOver,
 )
@@ -33,7 +38,9 @@ from risk.store.sqlite.store import SqliteStore
 
 __all__ = [
     "IF_DAMAGED",
+    "NO_CHALLENGER",
     "BundleStart",
+    "ChallengerStart",
     "CommitStore",
     "FlagColumns",
     "FlagRow",
@@ -51,6 +58,9 @@ __all__ = [
     "RowValues",
     "SampleValues",
     "Samples",
+    "ShadowPair",
+    "ShadowPiece",
+    "ShadowSpan",
     "SqliteStore",
     "Store",
     "StoreToReport",

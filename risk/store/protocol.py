@@ -15,6 +15,7 @@ from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.store.rows import (
     BundleStart,
+    ChallengerStart,
     FlagColumns,
     FlagRow,
     JudgedFlag,
@@ -32,6 +33,9 @@ from risk.store.rows import (
     RowValues,
     Samples,
     SampleValues,
+    ShadowPair,
+    ShadowPiece,
+    ShadowSpan,
     StoredBundle,
     TakenOver,
 )
@@ -59,12 +63,15 @@ class CommitStore(Protocol):
         outputs: Outputs,
         rows: Sequence[RowValues],
         samples: Sequence[SampleValues] = (),
+        challenger: str | None = None,
         stored_at: int | None = None,
     ) -> None:
         """Guarded: the rows of a batch and the features of some of them, the offset after it, and what is known of the
         outputs. A row that is there already is a StoreError. The first row that a partition ever has gives its first
         event time, which then stays. Where a row names another bundle than the one before it, that is where its bundle
-        starts; `stored_at`, the wall clock's time, is remembered with that."""
+        starts; `stored_at`, the wall clock's time, is remembered with that. `challenger`: the version that is to score
+        these rows beside, or NO_CHALLENGER; where the batch before had another one, it starts with the first row.
+        None: nothing is known of it, and what started before stays."""
 
     def commit_labels(
         self,
@@ -81,6 +88,31 @@ class CommitStore(Protocol):
     def skip_to(self, owner: Owner, *, expected: int, next_offset: int) -> None:
         """Guarded. Over offsets that hold no record: transaction markers, or what retention took. Times and outputs
         stay. StoreError where that is not forward."""
+
+
+class ShadowStore(Protocol):
+    """What challengers made of transactions that a bundle in use had scored: written by the worker, read by whoever
+    compares the two."""
+
+    def remember_challenger(self, version: str, manifest: str) -> None:
+        """Before its first score is stored; otherwise as `remember_bundle`."""
+
+    def commit_shadow(self, owner: Owner, version: str, pieces: Sequence[ShadowPiece]) -> None:
+        """Guarded by the owner's epoch alone: the rows are stored already, and whoever has the partition next scores
+        them no more. Pieces in their order; one that follows on the last span, with no transaction between them,
+        extends it. StoreError where a piece lies beyond what is stored or within a span, or the version is unknown."""
+
+    def challengers(self) -> list[StoredBundle]:
+        """In the order of versions."""
+
+    def challenger_starts(self) -> list[ChallengerStart]:
+        """In the order of partitions and offsets. They stay when flags are removed."""
+
+    def shadow_spans(self, version: str) -> list[ShadowSpan]:
+        """In the order of partitions and offsets. One goes when all flags in it are removed."""
+
+    def shadow_pairs(self, version: str, partition: int, first: int = 0) -> Iterator[list[ShadowPair]]:
+        """From that offset on, in the order of the log, many at once. Of what was removed there is none."""
 
 
 class PartitionStore(Protocol):
@@ -183,14 +215,14 @@ class OriginStore(Protocol):
     def bundle_starts(self) -> list[BundleStart]:
         """In the order of partitions and offsets. They stay when flags are removed."""
 
-    def refuse_bundle(self, refused: RefusedBundle) -> None:
+    def refuse_bundle(self, refused: RefusedBundle, *, as_challenger: bool = False) -> None:
         """In place of what this owner refused before. What others refused stays for as long as they have a
-        partition."""
+        partition. `as_challenger`: what is refused as one has nothing to do with what is refused for use."""
 
-    def refuse_no_bundle(self, owner: str) -> None:
+    def refuse_no_bundle(self, owner: str, *, as_challenger: bool = False) -> None:
         """It goes on with what it is told."""
 
-    def refused_bundles(self) -> list[RefusedBundle]:
+    def refused_bundles(self, *, as_challenger: bool = False) -> list[RefusedBundle]:
         """Of those that have a partition, in the order of owners."""
 
 
@@ -217,14 +249,23 @@ class RoomStore(Protocol):
         """since <= event time < until."""
 
     def remove(self, flags: Mapping[int, int], labels_before: int, ledger_days: Mapping[LedgerTerms, int]) -> Removed:
-        """Flags by partition, with an earlier event time than that, and their sampled features; labels found out before
-        that; the rows of ledger days before that day, by label delay and bucket. In many transactions, so that workers
-        hardly wait; where it was interrupted, it can be repeated. A ledger day without its rows stays known. Offsets
-        are not touched. Where there is too little room to begin, that is a StoreError."""
+        """Flags by partition, with an earlier event time than that, their sampled features and what challengers made of
+        them; labels found out before that; the rows of ledger days before that day, by label delay and bucket. In many
+        transactions, so that workers hardly wait; where it was interrupted, it can be repeated. A ledger day without
+        its rows stays known. Offsets are not touched. Where there is too little room to begin, that is a StoreError."""
 
 
 class Store(
-    CommitStore, PartitionStore, FlagStore, LabelStore, LedgerStore, OriginStore, RetrainingStore, RoomStore, Protocol
+    CommitStore,
+    ShadowStore,
+    PartitionStore,
+    FlagStore,
+    LabelStore,
+    LedgerStore,
+    OriginStore,
+    RetrainingStore,
+    RoomStore,
+    Protocol,
 ):
     def close(self) -> None: ...
 
@@ -247,6 +288,14 @@ class StoreToReport(Protocol):
     def bundles(self, beyond: Collection[str] = ()) -> list[StoredBundle]: ...
 
     def newest_bundles(self) -> dict[int, str]: ...
+
+    def challengers(self) -> list[StoredBundle]: ...
+
+    def challenger_starts(self) -> list[ChallengerStart]: ...
+
+    def shadow_spans(self, version: str) -> list[ShadowSpan]: ...
+
+    def shadow_pairs(self, version: str, partition: int, first: int = 0) -> Iterator[list[ShadowPair]]: ...
 
     @property
     def place(self) -> object:

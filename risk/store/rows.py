@@ -1,5 +1,6 @@
 """What goes into the store and comes out of it. Times are integer milliseconds UTC, amounts integer minor units."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from risk.codes import Array
@@ -131,8 +132,62 @@ class BundleStart(NamedTuple):
     stored_at: int | None
 
 
+# In place of a version: that nothing scores beside the bundle in use.
+NO_CHALLENGER = ""
+
+
+class ChallengerStart(NamedTuple):
+    """From which transaction on a challenger scores a partition beside the bundle in use, as far as there is time for
+    it; None: from where on no challenger does."""
+
+    partition: int
+    first_offset: int
+    version: str | None
+    event_time: int
+    stored_at: int | None
+
+
+class ShadowPiece(NamedTuple):
+    """What a challenger made of a stretch of a partition, of which it scored every transaction: first <= offset < next,
+    and of each transaction the offset, the score and the level as its place in LEVELS."""
+
+    first_offset: int
+    next_offset: int
+    scores: Sequence[tuple[int, float, int]]
+
+
+class ShadowSpan(NamedTuple):
+    """first <= offset < next: a challenger scored every transaction in it. What lies between two spans it did not."""
+
+    partition: int
+    first_offset: int
+    next_offset: int
+    transactions: int  # how many it scored
+
+
+class ShadowPair(NamedTuple):
+    """A transaction that both scored, the bundle in use and a challenger, and the label in force with the time when it
+    was found out; None where there is none."""
+
+    partition: int
+    offset: int
+    event_time: int
+    customer_id: str
+    transaction_id: str
+    currency: str
+    amount: int | None
+    bundle_version: str  # in use then
+    score: float
+    level: str
+    challenger_score: float
+    challenger_level: str
+    is_fraud: bool | None
+    labelled_at: int | None
+
+
 class RefusedBundle(NamedTuple):
-    """What a worker was told to go on with and did not, and why; it goes on with what it had."""
+    """What a worker was told to go on with and did not, and why; it goes on with what it had. Or what it was told to
+    have as its challenger; it has none then."""
 
     owner: str
     refused: str  # the version, or what stood in its place

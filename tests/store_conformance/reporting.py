@@ -8,7 +8,7 @@ import pytest
 from risk.clock import DAY
 from risk.errors import StaleOwnerError
 from risk.events import Label
-from risk.store import FlagRow, Store, StoreToReport
+from risk.store import NO_CHALLENGER, FlagRow, ShadowPiece, Store, StoreToReport
 from testing.stores import NEW_YEAR, NOTHING_SENT, TRANSACTIONS, flag, store_flags, store_labels
 
 Both = tuple[Store, StoreToReport]
@@ -56,6 +56,7 @@ class Reporting:
     def test_it_has_no_way_to_write(self, both: Both) -> None:
         store, report = both
         shared = {"close", "positions", "ledger_bounds", "bundles", "newest_bundles"}
+        shared |= {"challengers", "challenger_starts", "shadow_spans", "shadow_pairs"}
         assert {name for name in dir(report) if not name.startswith("_")} & set(dir(store)) == shared
 
     def test_an_empty_store_has_nothing_to_report(self, both: Both) -> None:
@@ -153,6 +154,25 @@ class Reporting:
         store_flags(store, [flag(0)])
         assert report.place == before[0]
         assert report.last_written() >= before[1]
+
+    def test_what_challengers_made_of_transactions_is_reported_as_the_store_has_it(self, both: Both) -> None:
+        store, report = both
+        owner = store_flags(store, [flag(0)])
+        store.remember_challenger("v2", "{}")
+        store.commit_shadow(owner, "v2", [ShadowPiece(0, 1, [(0, 0.5, 1)])])
+        for version in ("v2", NO_CHALLENGER):
+            store.commit_flags(
+                owner, expected=1 if version else 2, next_offset=2 if version else 3, newest_event_time=NEW_YEAR,
+                outputs=NOTHING_SENT, rows=[flag(1 if version else 2)], challenger=version,
+            )  # fmt: skip
+        assert len(report.challenger_starts()) == 2
+        for ask in ("challengers", "challenger_starts"):
+            assert getattr(report, ask)() == getattr(store, ask)()
+        assert len(report.shadow_spans("v2")) == 1
+        assert report.shadow_spans("v2") == store.shadow_spans("v2")
+        found = list(report.shadow_pairs("v2", 0))
+        assert [len(pairs) for pairs in found] == [1]
+        assert found == list(store.shadow_pairs("v2", 0))
 
     def test_sampled_features_come_back_beside_what_their_flags_say(self, both: Both) -> None:
         """From an offset on, a partition at a time; a flag without a sample has none."""

@@ -182,6 +182,32 @@ def _features_are_sampled(db: Database) -> None:
     )
 
 
+def _challengers_score_in_the_shadow(db: Database) -> None:
+    """Their versions have short numbers, for a row of scores has little else; what else there will be to say of a score
+    is a column more."""
+    _make(db, "challengers", {"code": int, "version": str, "manifest": str}, pk=("code",))
+    _make(
+        db,
+        "challenger_starts",
+        {"partition": int, "first_offset": int, "bundle_version": str, "event_time": int, "stored_at": int},
+        pk=("partition", "first_offset"),
+        optional="bundle_version stored_at",
+    )
+    _make(
+        db,
+        "shadow_scores",
+        {"source_partition": int, "source_offset": int, "challenger": int, "score": float, "level": int},
+        pk=("source_partition", "source_offset"),
+    )
+    _make(
+        db,
+        "shadow_spans",
+        {"challenger": int, "source_partition": int, "first_offset": int, "next_offset": int, "transactions": int},
+        pk=("challenger", "source_partition", "first_offset"),
+    )
+    _make(db, "challenger_refusals", {"owner": str, "refused": str, "reason": str, "refused_at": int}, pk=("owner",))
+
+
 def _retrainings_are_remembered(db: Database) -> None:
     _make(
         db,
@@ -211,6 +237,7 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     _partitions_have_a_beginning,
     _bundles_have_starts,
     _features_are_sampled,
+    _challengers_score_in_the_shadow,
     _retrainings_are_remembered,
 )
 VERSION = len(STEPS)

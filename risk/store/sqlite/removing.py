@@ -22,6 +22,12 @@ _OLD = """(
 )"""
 _FLAGS = f"delete from risk_flags where (source_partition, source_offset) in {_OLD}"
 _SAMPLES = f"delete from feature_samples where (source_partition, source_offset) in {_OLD}"
+_SHADOWS = f"delete from shadow_scores where (source_partition, source_offset) in {_OLD}"
+_SPANS = """
+delete from shadow_spans where source_partition = ?1 and not exists (
+    select 1 from risk_flags where source_partition = ?1 and source_offset < next_offset
+)
+"""
 _LABELS = """
 delete from labels
 where (customer_id, transaction_id) > (?, ?) and (customer_id, transaction_id) <= (?, ?) and labelled_at < ?
@@ -62,11 +68,15 @@ def _remove_flags(file: StoreFile, partition: int, before: int, at_once: int) ->
     gone = 0
     while True:
         with file.writing() as connection:
-            connection.execute(_SAMPLES, (before, partition, at_once))  # of the same rows: nothing came in between
+            for beside in (_SAMPLES, _SHADOWS):  # of the same rows: nothing came in between
+                connection.execute(beside, (before, partition, at_once))
             pruned = connection.execute(_FLAGS, (before, partition, at_once)).rowcount
         gone += pruned
         if pruned < at_once:
-            return gone
+            break
+    with file.writing() as connection:
+        connection.execute(_SPANS, (partition,))
+    return gone
 
 
 def _remove_labels(file: StoreFile, before: int, at_once: int) -> int:

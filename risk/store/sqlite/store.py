@@ -7,10 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-import msgspec
-
 from risk.block import Block
-from risk.bundle import what_decides
 from risk.clock import DAY
 from risk.errors import StaleOwnerError, StoreError
 from risk.events import Label
@@ -18,6 +15,7 @@ from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.store.rows import (
     BundleStart,
+    ChallengerStart,
     FlagRow,
     KnownLedger,
     LabelledFlag,
@@ -30,20 +28,20 @@ from risk.store.rows import (
     RetrainingEnd,
     RowValues,
     SampleValues,
+    ShadowPair,
+    ShadowPiece,
+    ShadowSpan,
     StoredBundle,
     TakenOver,
 )
-from risk.store.sqlite import copies, flags, labelled, ledger, removing, retraining
+from risk.store.sqlite import bundles, copies, flags, labelled, ledger, removing, retraining, shadow
 from risk.store.sqlite.file import StoreFile, insert_all
 from risk.topics import Identity
 
 _POSITION = f"select {', '.join(Position._fields)} from partitions"
 _GUARD = "topic = ? and partition = ? and owner_epoch = ? and next_offset = ?"
 
-# Who has a partition; one that ended has none as soon as somebody else took it.
-_OWNERS = "(select owner from partitions where owner is not null)"
-
-_EVENT_TIME = FlagRow._fields.index("event_time")
+_EVENT_TIME, _OFFSET = FlagRow._fields.index("event_time"), FlagRow._fields.index("source_offset")
 # By default SQLite copies each page before it changes it, to undo a statement of many rows alone. Here whatever fails
 # undoes the whole transaction, so that nothing is copied.
 _INSERT_FLAG = f"insert or fail into risk_flags ({flags.COLUMNS})"
@@ -55,16 +53,6 @@ insert into labels
 values (?, ?, ?, ?, ?, ?, ?)
 on conflict do update set source_partition = excluded.source_partition, source_offset = excluded.source_offset
 where (excluded.source_partition, excluded.source_offset) > (source_partition, source_offset)
-"""
-
-_BUNDLE = FlagRow._fields.index("bundle_version")
-_OF_START = [FlagRow._fields.index(n) for n in ("source_partition", "source_offset", "bundle_version", "event_time")]
-# Unless it goes on with the bundle that scored what came before.
-_INSERT_START = """
-insert into bundle_starts (partition, first_offset, bundle_version, event_time, stored_at)
-select ?1, ?2, ?3, ?4, ?5 where ?3 is not (
-    select bundle_version from bundle_starts where partition = ?1 order by first_offset desc limit 1
-)
 """
 
 # Labels come in about the order in which they were found out, and there is no index by that.
@@ -180,16 +168,19 @@ class SqliteStore:
         outputs: Outputs,
         rows: Sequence[RowValues],
         samples: Sequence[SampleValues] = (),
+        challenger: str | None = None,
         stored_at: int | None = None,
     ) -> None:
         also = {**outputs._asdict(), "newest_event_time": newest_event_time}
-        firsts = _first_of_each_bundle(rows)
+        firsts = bundles.first_of_each(rows)
         with self._file.writing() as connection:
             self._move(connection, owner, expected, next_offset, also, rows[0][_EVENT_TIME] if rows else None)
             insert_all(connection, _INSERT_FLAG, rows)
             connection.executemany(_INSERT_SAMPLE, samples)
-            for first in firsts:
-                connection.execute(_INSERT_START, (*(first[column] for column in _OF_START), stored_at))
+            bundles.start(connection, firsts, stored_at)
+            if challenger is not None and rows:
+                place = owner.partition, rows[0][_OFFSET]
+                shadow.start(connection, place, challenger, rows[0][_EVENT_TIME], stored_at)
 
     def history(self, partition: int, since: int) -> Iterator[Block]:
         return flags.history(self._file, partition, since)
@@ -211,6 +202,37 @@ class SqliteStore:
         with self._file.reading() as connection:
             [day] = connection.execute(f"select min(event_time) / {DAY} from risk_flags").fetchone()
         return None if day is None else int(day)
+
+    # Challengers
+
+    def remember_challenger(self, version: str, manifest: str) -> None:
+        with self._file.writing() as connection:
+            shadow.remember(connection, version, manifest)
+            bundles.check_known(connection, "challengers", version, manifest)
+
+    def commit_shadow(self, owner: Owner, version: str, pieces: Sequence[ShadowPiece]) -> None:
+        with self._file.writing() as connection:
+            position = self.position(owner.topic, owner.partition)
+            if position is None or position.owner_epoch != owner.epoch:
+                raise _stale(owner, None, position)
+            shadow.commit(connection, owner.partition, position.next_offset, version, pieces)
+
+    def challengers(self) -> list[StoredBundle]:
+        with self._file.reading() as connection:
+            rows = connection.execute("select version, manifest from challengers order by version").fetchall()
+        return [StoredBundle(*row) for row in rows]
+
+    def challenger_starts(self) -> list[ChallengerStart]:
+        with self._file.reading() as connection:
+            rows = connection.execute("select * from challenger_starts order by partition, first_offset").fetchall()
+        return [ChallengerStart(*row) for row in rows]
+
+    def shadow_spans(self, version: str) -> list[ShadowSpan]:
+        with self._file.reading() as connection:
+            return shadow.spans(connection, version)
+
+    def shadow_pairs(self, version: str, partition: int, first: int = 0) -> Iterator[list[ShadowPair]]:
+        return shadow.pairs(self._file, version, partition, first)
 
     # Labels
 
@@ -315,41 +337,28 @@ class SqliteStore:
     def remember_bundle(self, version: str, manifest: str) -> None:
         with self._file.writing() as connection:
             connection.execute("insert into bundles values (?, ?) on conflict do nothing", (version, manifest))
-            [known] = connection.execute("select manifest from bundles where version = ?", (version,)).fetchone()
-        if known != manifest and _decides(known) != _decides(manifest):
-            raise StoreError(
-                f"bundle {version}: got a manifest of {len(manifest)} characters, expected the one of {len(known)} "
-                "that the store knows by this version, or one that scores alike. Bring the bundle that scored what is "
-                "stored, or begin with a new store."
-            )
+            bundles.check_known(connection, "bundles", version, manifest)
 
     def newest_bundles(self) -> dict[int, str]:
         with self._file.reading() as connection:
-            rows = connection.execute(
-                "select partition, (select bundle_version from risk_flags where source_partition = partition "
-                "order by source_offset desc limit 1) as newest from (select distinct partition from partitions) "
-                "where newest is not null order by partition"
-            ).fetchall()
-        return dict(rows)
+            return bundles.newest(connection)
 
     def bundle_starts(self) -> list[BundleStart]:
         with self._file.reading() as connection:
             rows = connection.execute("select * from bundle_starts order by partition, first_offset").fetchall()
         return [BundleStart(*row) for row in rows]
 
-    def refuse_bundle(self, refused: RefusedBundle) -> None:
+    def refuse_bundle(self, refused: RefusedBundle, *, as_challenger: bool = False) -> None:
         with self._file.writing() as connection:
-            connection.execute(f"delete from bundle_refusals where owner = ? or owner not in {_OWNERS}", refused[:1])
-            connection.execute("insert into bundle_refusals values (?, ?, ?, ?)", refused)
+            bundles.refuse(connection, refused, as_challenger=as_challenger)
 
-    def refuse_no_bundle(self, owner: str) -> None:
+    def refuse_no_bundle(self, owner: str, *, as_challenger: bool = False) -> None:
         with self._file.writing() as connection:
-            connection.execute("delete from bundle_refusals where owner = ?", (owner,))
+            bundles.refuse_none(connection, owner, as_challenger=as_challenger)
 
-    def refused_bundles(self) -> list[RefusedBundle]:
+    def refused_bundles(self, *, as_challenger: bool = False) -> list[RefusedBundle]:
         with self._file.reading() as connection:
-            rows = connection.execute(f"select * from bundle_refusals where owner in {_OWNERS} order by owner")
-            return [RefusedBundle(*row) for row in rows.fetchall()]
+            return bundles.refused(connection, as_challenger=as_challenger)
 
     def bundles(self, beyond: Collection[str] = ()) -> list[StoredBundle]:
         asked = "select version, manifest from bundles where version not in (select value from json_each(?))"
@@ -393,21 +402,11 @@ class SqliteStore:
         copies.backup(self._file, target)
 
 
-def _first_of_each_bundle(rows: Sequence[RowValues]) -> list[RowValues]:
-    """The first row, and each that names another bundle than the one before it; a worker's batch has one bundle."""
-    versions = [row[_BUNDLE] for row in rows]
-    if not rows or versions.count(versions[0]) == len(rows):
-        return list(rows[:1])
-    return [row for place, row in enumerate(rows) if place == 0 or row[_BUNDLE] != versions[place - 1]]
-
-
-def _stale(owner: Owner, expected: int, position: Position | None) -> StaleOwnerError:
+def _stale(owner: Owner, expected: int | None, position: Position | None) -> StaleOwnerError:
+    """`expected`: the offset; None where any will do."""
     found = "no such partition" if position is None else f"epoch {position.owner_epoch}, offset {position.next_offset}"
     return StaleOwnerError(
-        f"{owner.topic} partition {owner.partition}: the store has {found}, expected epoch {owner.epoch}, offset "
-        f"{expected}; another worker took it over, or the store is another one. Nothing was written. Start again."
+        f"{owner.topic} partition {owner.partition}: the store has {found}, expected epoch {owner.epoch}, "
+        f"{'any offset' if expected is None else f'offset {expected}'}; another worker took it over, or the store is "
+        "another one. Nothing was written. Start again."
     )
-
-
-def _decides(manifest: str) -> bytes:
-    return what_decides(msgspec.json.decode(manifest))

@@ -61,6 +61,11 @@ def _as_it_is(table: str, name: str) -> ViewColumn:
     return ViewColumn(name, meaning_of(table, name), name)
 
 
+def _of(table: str, name: str) -> ViewColumn:
+    """Where another table of the view has a column of this name, too."""
+    return ViewColumn(name, meaning_of(table, name), f"{table}.{name}")
+
+
 _FLAG_COLUMNS = (
     ViewColumn("event_time", "when it happened, UTC", _time("event_time")),
     _as_it_is("risk_flags", "transaction_id"),
@@ -83,13 +88,17 @@ _FLAG_COLUMNS = (
     _as_it_is("risk_flags", "source_offset"),
 )
 
+# The label in force of a row of risk_flags.
+LABEL = (
+    "from labels where labels.customer_id = risk_flags.customer_id "
+    "and labels.transaction_id = risk_flags.transaction_id "
+    "and labelled_at >= risk_flags.event_time / 86400000 * 86400000 "
+    "order by labelled_at desc, labels.source_partition desc, labels.source_offset desc limit 1"
+)
 _IS_FRAUD = ViewColumn(
     "is_fraud",
     "1 or 0 by the newest label since the start of its day; empty where there is none",
-    "(select is_fraud from labels where labels.customer_id = risk_flags.customer_id "
-    "and labels.transaction_id = risk_flags.transaction_id "
-    "and labelled_at >= risk_flags.event_time / 86400000 * 86400000 "
-    "order by labelled_at desc, labels.source_partition desc, labels.source_offset desc limit 1)",
+    f"(select is_fraud {LABEL})",
 )
 
 # Not the bare column: SQLite 3.40 puts a value that is asked for into the index's expression as well, and finds no row.
@@ -174,6 +183,62 @@ VIEWS = (
             ViewColumn("stored_at", "when it was stored, UTC; empty where unknown", _time("stored_at")),
         ),
         "from bundle_starts",
+    ),
+    View(
+        "readable_challenger_starts",
+        "Which challenger was to score from when, partition by partition.",
+        (
+            _as_it_is("challenger_starts", "partition"),
+            _as_it_is("challenger_starts", "first_offset"),
+            ViewColumn("bundle_version", "the challenger from there on; empty where there is none", "bundle_version"),
+            ViewColumn("event_time", "when that transaction happened, UTC", _time("event_time")),
+            ViewColumn("stored_at", "when it was stored, UTC; empty where unknown", _time("stored_at")),
+        ),
+        "from challenger_starts",
+    ),
+    View(
+        "readable_shadow_scores",
+        "One row for each transaction that a challenger scored beside the bundle in use, with both scores. Ask by "
+        "source_partition and source_offset.",
+        (
+            ViewColumn("event_time", "when it happened, UTC", _time("event_time")),
+            _as_it_is("risk_flags", "transaction_id"),
+            _as_it_is("risk_flags", "customer_id"),
+            ViewColumn("amount", "in major units of the currency; empty where missing", _major()),
+            _as_it_is("risk_flags", "currency"),
+            _of("risk_flags", "bundle_version"),
+            _of("risk_flags", "score"),
+            _of("risk_flags", "level"),
+            ViewColumn("challenger_version", "the bundle that scored it in the shadow", "challengers.version"),
+            ViewColumn("challenger_score", meaning_of("shadow_scores", "score"), "shadow_scores.score"),
+            ViewColumn(
+                "challenger_level",
+                "low, medium or high by the challenger's thresholds",
+                _of_type("case shadow_scores.level when 0 then 'low' when 1 then 'medium' else 'high' end", "text"),
+            ),
+            _IS_FRAUD,
+            ViewColumn(
+                "labelled_at",
+                "when that label was found out, UTC; empty where there is none",
+                f"(select {_time('labelled_at')} {LABEL})",
+            ),
+            _of("risk_flags", "source_partition"),
+            _of("risk_flags", "source_offset"),
+        ),
+        "from shadow_scores join risk_flags using (source_partition, source_offset) "
+        "join challengers on challengers.code = shadow_scores.challenger",
+    ),
+    View(
+        "readable_shadow_spans",
+        "Where a challenger scored every transaction; what lies between two spans it gave up.",
+        (
+            ViewColumn("challenger_version", "the bundle that scored in the shadow", "challengers.version"),
+            _as_it_is("shadow_spans", "source_partition"),
+            _as_it_is("shadow_spans", "first_offset"),
+            _as_it_is("shadow_spans", "next_offset"),
+            _as_it_is("shadow_spans", "transactions"),
+        ),
+        "from shadow_spans join challengers on challengers.code = shadow_spans.challenger",
     ),
     View(
         "readable_partitions",

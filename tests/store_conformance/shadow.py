@@ -1,0 +1,196 @@
+"""What challengers scored: once, only where the bundle in use had scored, and by whoever owns the partition."""
+
+import pytest
+
+from risk.clock import DAY
+from risk.errors import StaleOwnerError, StoreError
+from risk.events import Label
+from risk.store import (
+    NO_CHALLENGER,
+    Owner,
+    RefusedBundle,
+    ShadowPair,
+    ShadowPiece,
+    ShadowSpan,
+    Store,
+    StoredBundle,
+)
+from testing.stores import NOTHING_SENT, TRANSACTIONS, flag, store_flags, store_labels
+from tests.cases import NEW_YEAR
+from tests.store_conformance import Promises
+
+
+def stored(store: Store, *offsets: int, partition: int = 0) -> Owner:
+    return store_flags(store, [flag(at, NEW_YEAR + at, partition=partition) for at in offsets], partition=partition)
+
+
+def piece(first: int, behind: int, *without: int) -> ShadowPiece:
+    """Everything in it scored, but for the offsets that hold no transaction."""
+    return ShadowPiece(first, behind, [(at, at / 1_000, at % 3) for at in range(first, behind) if at not in without])
+
+
+def spans(store: Store, version: str = "v2") -> list[tuple[int, ...]]:
+    return list(map(tuple, store.shadow_spans(version)))
+
+
+def paired(store: Store, version: str = "v2", partition: int = 0, first: int = 0) -> list[ShadowPair]:
+    return [pair for pairs in store.shadow_pairs(version, partition, first) for pair in pairs]
+
+
+class Shadow(Promises):
+    """A challenger's scores beside those of the bundle in use."""
+
+    @pytest.fixture
+    def owner(self, store: Store) -> Owner:
+        """Of twenty transactions, and `v2` may score them."""
+        store.remember_challenger("v2", "{}")
+        return stored(store, *range(20))
+
+    def test_both_scores_come_back_with_the_transaction(self, store: Store, owner: Owner) -> None:
+        score = 0.1 + 0.2
+        store.commit_shadow(owner, "v2", [ShadowPiece(3, 5, [(3, score, 0), (4, 1.0, 2)])])
+        expected = ShadowPair(
+            0, 3, NEW_YEAR + 3, "ann", "t3", "EUR", 1250, "v1", 0.25, "low", score, "low", None, None
+        )  # fmt: skip
+        assert paired(store)[0] == expected
+        assert (paired(store)[1].challenger_score, paired(store)[1].challenger_level) == (1.0, "high")
+
+    def test_a_pair_has_the_label_in_force_and_when_it_was_found_out(self, store: Store, owner: Owner) -> None:
+        store.commit_shadow(owner, "v2", [piece(0, 3)])
+        store_labels(
+            store,
+            [
+                Label("t0", "ann", True, NEW_YEAR + DAY, "desk"),
+                Label("t0", "ann", False, NEW_YEAR + 2 * DAY, "desk"),
+                Label("t1", "ann", False, NEW_YEAR + DAY, "desk"),
+                Label("t1", "ann", True, NEW_YEAR + DAY, "bank"),  # the one that came last
+                Label("t2", "ann", True, NEW_YEAR - 1, "desk"),  # of an earlier transaction with this id
+            ],
+        )
+        assert [(pair.is_fraud, pair.labelled_at) for pair in paired(store)] == [
+            (False, NEW_YEAR + 2 * DAY),
+            (True, NEW_YEAR + DAY),
+            (None, None),
+        ]
+
+    def test_pairs_come_in_the_order_of_the_log_however_many(self, store: Store) -> None:
+        store.remember_challenger("v2", "{}")
+        store.remember_challenger("v3", "{}")
+        owner, other = stored(store, *range(12_000)), stored(store, *range(3), partition=1)
+        store.commit_shadow(owner, "v2", [piece(0, 11_000)])
+        store.commit_shadow(owner, "v3", [piece(11_000, 12_000)])
+        store.commit_shadow(other, "v2", [piece(0, 3)])
+        assert [pair.offset for pair in paired(store)] == list(range(11_000))
+        assert [pair.offset for pair in paired(store, first=10_998)] == [10_998, 10_999]
+        assert [pair.offset for pair in paired(store, "v3")] == list(range(11_000, 12_000))
+        assert [(pair.partition, pair.offset) for pair in paired(store, partition=1)] == [(1, 0), (1, 1), (1, 2)]
+        assert paired(store, "v9") == []
+
+    def test_a_span_grows_while_nothing_is_left_out(self, store: Store, owner: Owner) -> None:
+        store.commit_shadow(owner, "v2", [piece(2, 5), piece(5, 6)])
+        store.commit_shadow(owner, "v2", [piece(6, 9, 7)])
+        assert store.shadow_spans("v2") == [ShadowSpan(0, 2, 9, 6)]
+
+    def test_what_was_left_out_lies_between_two_spans(self, store: Store, owner: Owner) -> None:
+        store.commit_shadow(owner, "v2", [piece(0, 5)])
+        store.commit_shadow(owner, "v2", [piece(6, 9)])
+        assert spans(store) == [(0, 0, 5, 5), (0, 6, 9, 3)]
+
+    def test_offsets_that_hold_no_transaction_part_no_spans(self, store: Store) -> None:
+        store.remember_challenger("v2", "{}")
+        owner = stored(store, 0, 1, 2, 7, 8)
+        store.commit_shadow(owner, "v2", [piece(0, 3)])
+        store.commit_shadow(owner, "v2", [piece(7, 9)])
+        assert spans(store) == [(0, 0, 9, 5)]
+
+    def test_a_piece_without_a_transaction_extends_its_span(self, store: Store, owner: Owner) -> None:
+        store.commit_shadow(owner, "v2", [piece(0, 5), ShadowPiece(5, 8, [])])
+        assert spans(store) == [(0, 0, 8, 5)]
+
+    def test_each_challenger_has_spans_of_its_own(self, store: Store, owner: Owner) -> None:
+        store.remember_challenger("v3", "{}")
+        store.commit_shadow(owner, "v2", [piece(0, 5)])
+        store.commit_shadow(owner, "v3", [piece(5, 7)])
+        store.commit_shadow(owner, "v2", [piece(7, 9)])
+        assert spans(store) == [(0, 0, 5, 5), (0, 7, 9, 2)]
+        assert spans(store, "v3") == [(0, 5, 7, 2)]
+        assert spans(store, "v9") == []
+
+    def test_who_lost_the_partition_writes_nothing(self, store: Store, owner: Owner) -> None:
+        store.take_over(TRANSACTIONS, 0, first_offset=0)
+        with pytest.raises(StaleOwnerError, match="the store has epoch 2, offset 20, expected epoch 1, any offset"):
+            store.commit_shadow(owner, "v2", [piece(0, 5)])
+        assert (spans(store), paired(store)) == ([], [])
+
+    def test_nothing_is_scored_in_the_shadow_before_it_is_stored(self, store: Store, owner: Owner) -> None:
+        with pytest.raises(StoreError, match=r"got a piece from 18 to 21, expected one between 0, .* and 20"):
+            store.commit_shadow(owner, "v2", [piece(18, 21)])
+        assert (spans(store), paired(store)) == ([], [])
+
+    def test_nothing_is_scored_in_the_shadow_twice(self, store: Store, owner: Owner) -> None:
+        store.commit_shadow(owner, "v2", [piece(0, 5)])
+        with pytest.raises(StoreError, match="got a piece from 4 to 6, expected one between 5"):
+            store.commit_shadow(owner, "v2", [piece(4, 6)])
+        store.remember_challenger("v3", "{}")
+        with pytest.raises(StoreError):
+            store.commit_shadow(owner, "v3", [piece(4, 6)])
+        assert (spans(store), spans(store, "v3"), len(paired(store))) == ([(0, 0, 5, 5)], [], 5)
+
+    def test_all_pieces_are_stored_or_none(self, store: Store, owner: Owner) -> None:
+        with pytest.raises(StoreError, match="expected one between 5"):
+            store.commit_shadow(owner, "v2", [piece(0, 5), piece(3, 8)])
+        assert (spans(store), paired(store)) == ([], [])
+
+    def test_a_challenger_that_was_not_remembered_scores_nothing(self, store: Store, owner: Owner) -> None:
+        with pytest.raises(StoreError, match="challenger: got v7, expected one that was remembered"):
+            store.commit_shadow(owner, "v7", [piece(0, 5)])
+
+    def test_challengers_are_no_bundles_that_scored(self, store: Store) -> None:
+        store.remember_challenger("v3", '{"seed":1}')
+        store.remember_challenger("v2", "{}")
+        store.remember_challenger("v3", '{"seed":1}')
+        assert store.challengers() == [StoredBundle("v2", "{}"), StoredBundle("v3", '{"seed":1}')]
+        assert store.bundles() == []
+        with pytest.raises(StoreError, match="bundle v3: got a manifest of 10 characters, expected the one of 10"):
+            store.remember_challenger("v3", '{"seed":2}')
+
+    def test_from_where_on_a_challenger_is_to_score_is_stored_with_the_batch(self, store: Store) -> None:
+        owner = store.take_over(TRANSACTIONS, 0, first_offset=0).owner
+        expected = 0
+        for challenger in (NO_CHALLENGER, "v2", "v2", None, "v2", NO_CHALLENGER, NO_CHALLENGER, None, "v2"):
+            store.commit_flags(
+                owner, expected=expected, next_offset=expected + 2, newest_event_time=NEW_YEAR, outputs=NOTHING_SENT,
+                rows=[flag(expected + 1, NEW_YEAR + expected)], challenger=challenger, stored_at=7,
+            )  # fmt: skip
+            expected += 2
+        assert store.challenger_starts() == [
+            (0, 3, "v2", NEW_YEAR + 2, 7),
+            (0, 11, None, NEW_YEAR + 10, 7),
+            (0, 17, "v2", NEW_YEAR + 16, 7),
+        ]
+
+    def test_a_batch_without_a_transaction_starts_no_challenger(self, store: Store) -> None:
+        owner = store.take_over(TRANSACTIONS, 0, first_offset=0).owner
+        store.commit_flags(
+            owner, expected=0, next_offset=2, newest_event_time=None, outputs=NOTHING_SENT, rows=[], challenger="v2"
+        )
+        assert store.challenger_starts() == []
+
+    def test_scores_in_the_shadow_go_with_their_flags(self, store: Store) -> None:
+        store.remember_challenger("v2", "{}")
+        owner = store_flags(store, [flag(at, NEW_YEAR + at * DAY) for at in range(10)])
+        store.commit_shadow(owner, "v2", [piece(0, 3)])
+        store.commit_shadow(owner, "v2", [piece(4, 10)])
+        assert store.remove({0: NEW_YEAR + 6 * DAY}, 0, {}).flags == 6
+        assert [pair.offset for pair in paired(store)] == [6, 7, 8, 9]
+        assert spans(store) == [(0, 4, 10, 6)]
+
+    def test_what_a_worker_does_not_take_as_challenger_is_told_apart(self, store: Store) -> None:
+        store.take_over(TRANSACTIONS, 0, first_offset=0, owner="host:1")
+        current, beside = RefusedBundle("host:1", "v5", "why", 1), RefusedBundle("host:1", "v6", "why not", 2)
+        store.refuse_bundle(current)
+        store.refuse_bundle(beside, as_challenger=True)
+        assert store.refused_bundles() == [current]
+        assert store.refused_bundles(as_challenger=True) == [beside]
+        store.refuse_no_bundle("host:1", as_challenger=True)
+        assert (store.refused_bundles(), store.refused_bundles(as_challenger=True)) == ([current], [])
