@@ -288,21 +288,11 @@ class SqliteStore:
 
     def ledgers(self) -> list[KnownLedger]:
         with self._file.reading() as connection:
-            rows = connection.execute(
-                "select label_delay_days, bucket_ms, min(day) filter (where transactions > 0), max(day), "
-                "max(topic_offset) from ledger_days group by label_delay_days, bucket_ms "
-                "order by label_delay_days, bucket_ms"
-            ).fetchall()
-        return [KnownLedger(LedgerTerms(delay, bucket), *rest) for delay, bucket, *rest in rows]
+            return ledger.known(connection)
 
     def ledger_bounds(self, terms: LedgerTerms) -> tuple[int | None, int | None, int | None]:
         with self._file.reading() as connection:
-            first, begun, newest = connection.execute(
-                "select min(day), min(day) filter (where transactions > 0), max(day) from ledger_days "
-                "where label_delay_days = ? and bucket_ms = ?",
-                terms,
-            ).fetchone()
-        return first, begun, newest
+            return ledger.bounds(connection, terms)
 
     # Origin
 
@@ -361,10 +351,8 @@ class SqliteStore:
             return bundles.refused(connection, as_challenger=as_challenger)
 
     def bundles(self, beyond: Collection[str] = ()) -> list[StoredBundle]:
-        asked = "select version, manifest from bundles where version not in (select value from json_each(?))"
         with self._file.reading() as connection:
-            rows = connection.execute(f"{asked} order by version", (json.dumps(sorted(beyond)),)).fetchall()
-        return [StoredBundle(*row) for row in rows]
+            return bundles.stored(connection, beyond)
 
     # Retraining
 
