@@ -32,7 +32,6 @@ MANIFEST = "manifest.json"
 ONNX = "model.onnx"
 JOBLIB = "model.joblib"
 CURRENT = "current"
-CHALLENGER = "challenger"
 
 # Far beyond what anybody trains with; what is larger is a mistake, or meant to fill memory.
 MANIFEST_BYTES = 64 * 1024**2
@@ -211,9 +210,8 @@ def needs_a_restart(manifest: Manifest, begun_with: Manifest) -> str | None:
 
 
 # What says how a bundle came about, but not what it computes: the same model must have the same name everywhere.
-# How the columns were called, and why the days are these, decides nothing that is not seen elsewhere.
 NOT_IN_VERSION = ("version", "files", "timings", "libraries", "metrics", "seal")
-NOT_IN_VERSION_OF_TRAINING = ("columns", "days_named")
+NOT_IN_VERSION_OF_TRAINING = ("columns", "days_named")  # what they decide is seen elsewhere
 
 
 def what_decides(manifest: dict[str, Any]) -> bytes:
@@ -291,17 +289,8 @@ def bundle_of_version(models: Path, version: str) -> Bundle:
     return bundle
 
 
-def current_bundle(models: Path) -> Path:
-    """The folder of the version in use."""
-    return _named_by(models, CURRENT)
-
-
-def challenger_bundle(models: Path) -> Path | None:
-    """The folder of the version that is to score in the shadow of the one in use; None where none is to."""
-    return _named_by(models, CHALLENGER) if os.path.lexists(models / CHALLENGER) else None
-
-
-def _named_by(models: Path, name: str) -> Path:
+def current_bundle(models: Path, name: str = CURRENT) -> Path:
+    """The folder of the version in use, or of that which the file of another name names."""
     path = models / name
     try:
         with plain_file(path, 1024, BundleError, may_be_a_link=True) as file:

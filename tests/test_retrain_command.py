@@ -122,8 +122,8 @@ def test_what_is_in_the_shadow_is_not_replaced_unasked(home: Path) -> None:
     (home / "models" / "challenger").write_text(f"{current}\n")
     assert retrain(home, "--margin", "1") == EXIT_OK
     assert runs(home)[-1].why == (
-        f"{current} is in the shadow already, and is to be seen there for long enough; promote it or take it away, or "
-        "say --replace"
+        f"{current} is in the shadow already, and is to be seen there for long enough; promote it, end it by "
+        "`promote --no-shadow`, or say --replace"
     )
     assert retrain(home, "--margin", "1", "--replace") == EXIT_OK
     assert [run.outcome for run in runs(home)] == ["left", "shadow"]

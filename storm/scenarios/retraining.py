@@ -7,7 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from ops.leashed import Leashed
-from risk.bundle import bundle_of_version, challenger_bundle, current_bundle
+from risk.bundle import bundle_of_version, current_bundle
+from risk.challenger import challenger_bundle
 from risk.store import Retraining, open_store
 from storm.concluding import Outcome, conclude
 from storm.crew import ENOUGH_SECONDS, Crew

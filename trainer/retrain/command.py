@@ -14,7 +14,7 @@ from console.output import replaced
 from console.start import EXIT_OK
 from console.terminal import say, warn
 from evaluation.drifting import Drifting, drifting_now
-from risk.bundle import Bundle, bundle_of_version, challenger_bundle, current_bundle
+from risk.bundle import Bundle, bundle_of_version, current_bundle
 from risk.clock import to_date
 from risk.errors import OptionError, StoreError, TrustLensError
 from risk.settings import Settings
@@ -26,7 +26,7 @@ from trainer.history.command import concerns_of, say_history, write_history
 from trainer.history.from_store import Days, days_of_store
 from trainer.options import MARGIN, RANDOM, RESAMPLES
 from trainer.printing import Stages, say_end
-from trainer.promotion import bundle_in_use, make_challenger, make_current, why_not_unasked
+from trainer.promotion import bundle_in_use, challenger_version, make_challenger, make_current, why_not_unasked
 from trainer.reproducible import one_thread
 from trainer.retrain.lease import Lease, is_gone, owner_name, this_process
 from trainer.retrain.record import LEFT, PROMOTED, SHADOW, Done, Learned, Outcome
@@ -127,11 +127,11 @@ class Retraining:
                 "time: on the newest days nobody could compare the two. Train one without --split random"
             )
         if not options.replace and not options.promote:
-            challenger = _challenger(options.models)
+            challenger = challenger_version(options.models)
             if challenger is not None:
                 return (
-                    f"{challenger} is in the shadow already, and is to be seen there for long enough; promote it or "
-                    "take it away, or say --replace"
+                    f"{challenger} is in the shadow already, and is to be seen there for long enough; promote it, "
+                    "end it by `promote --no-shadow`, or say --replace"
                 )
         if options.if_drifted:
             self._lease.at("drift")
@@ -195,7 +195,7 @@ class Retraining:
             make_current(models, version, by="retrain")
             return self._ends(PROMOTED, version, f"{version} is in use; before: {before}")
         self._lease.check(f"shadow {version}")
-        make_challenger(models, version)
+        make_challenger(models, version, by="retrain-shadow")
         return self._ends(SHADOW, version, f"{version} scores in the shadow of {before}")
 
     def _version_in_use(self) -> str | None:
@@ -208,11 +208,6 @@ class Retraining:
             with replaced(Path(done.report) / RECORD) as (temporary,):
                 temporary.write_bytes(msgspec.json.format(msgspec.json.encode(done), indent=1))
         return done
-
-
-def _challenger(models: Path) -> str | None:
-    folder = challenger_bundle(models)
-    return None if folder is None else folder.name
 
 
 def _drift(store: Path) -> Drifting:
