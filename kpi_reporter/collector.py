@@ -11,18 +11,9 @@ from typing import NamedTuple
 
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from evaluation.drifting import FeatureDrift
 from evaluation.result import NetMoney
-from kpi_reporter.kpis.values import (
-    LARGEST,
-    SCORE_STEPS,
-    FeatureDrift,
-    Kpis,
-    Money,
-    Place,
-    Quality,
-    ShadowWindow,
-    Unready,
-)
+from kpi_reporter.kpis.values import LARGEST, SCORE_STEPS, Kpis, Money, Place, Quality, ShadowWindow, Unready
 from risk.clock import DAY, SECOND
 from risk.warming_up import WarmingUp
 

@@ -166,8 +166,7 @@ def _begin_shadow(models: Path, manifest: Manifest, in_use: Bundle | None) -> in
     if before == version:
         say(f"{version} is the challenger already")
         return 0
-    remember(models, Promotion(_now(), version, before, "shadow"))
-    _put(models / CHALLENGER, version)
+    make_challenger(models, version)
     say(f"{version} is the challenger now" + (f"; before: {before}" if before else ""))
     return 0
 
@@ -180,6 +179,12 @@ def _end_shadow(models: Path) -> int:
     remove_challenger(models, version)
     say(f"{version or 'what could not be read'} is the challenger no more")
     return 0
+
+
+def make_challenger(models: Path, version: str, *, by: By = "shadow") -> None:
+    """The record comes first, as with a promotion."""
+    remember(models, Promotion(_now(), version, challenger_version(models), by))
+    _put(models / CHALLENGER, version)
 
 
 def remove_challenger(models: Path, before: str | None) -> None:

@@ -12,8 +12,8 @@ from console.terminal import notice
 from risk.small_file import read_small
 
 RECORD = "promotions.ndjson"
-By = Literal["promote", "back", "train", "shadow", "no-shadow", "challenger"]
-OF_CHALLENGERS = ("shadow", "no-shadow")
+By = Literal["promote", "back", "train", "retrain", "shadow", "no-shadow", "retrain-shadow", "challenger"]
+OF_CHALLENGERS = ("shadow", "no-shadow", "retrain-shadow")
 
 
 class Promotion(Struct, frozen=True, omit_defaults=True):
