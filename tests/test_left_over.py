@@ -38,8 +38,6 @@ KEPT = {
     "columns_sha256": "compared as a whole tuple",
     "labels_topic": "compared as a whole tuple",
     "peek": "for answers to what-if over HTTP, which no program gives yet",
-    "remember_challenger": "for the worker, which does not score with a challenger yet",
-    "commit_shadow": "for the worker, which does not score with a challenger yet",
     # Called by the libraries that they belong to.
     "extra_template_vars": "Datasette",
     "register_facet_classes": "Datasette",

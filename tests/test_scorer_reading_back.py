@@ -31,6 +31,7 @@ from scorer.worker.batch import Batches
 from scorer.worker.bundles import Pipelines
 from scorer.worker.partition import TransactionPartition
 from tests.cases import NEW_YEAR
+from tests.scorer_fakes import FakeShadow
 from tests.test_scorer_already_sent import PLACE, SOURCE, Partition, Stored
 from tests.test_scorer_pipelines import WITH_LEDGER, WITHOUT, Bench, Empty
 
@@ -135,7 +136,7 @@ async def scored(folder: Path, bundle: Bundle, there: Sequence[bytes | None] = (
     pipelines = CountedPipelines(bundle, days, threads[0], ends, topic=SOURCE.topic, partitions=2)
     batches = Batches(
         topics=topics, pipelines=pipelines, days=days, scoring=threads[0],
-        send=partial(send_all, producer), metrics=metrics, confirm=confirm,
+        send=partial(send_all, producer), metrics=metrics, confirm=confirm, shadow=FakeShadow(),
     )  # fmt: skip
     taken = await threads[0].call(lambda store: store.take_over(*SOURCE, first_offset=0))
     version = bundle.manifest.version

@@ -1,13 +1,12 @@
-"""models and promote: which bundles there are, which of them is in use, and what speaks against one."""
+"""models and promote: which bundles there are, which is in use or the challenger, and what speaks against one."""
 
 import argparse
 import os
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from console.help import epilog
 from console.output import replaced, synced, writing
@@ -24,13 +23,14 @@ from risk.bundle import (
     current_bundle,
     needs_a_restart,
 )
+from risk.challenger import CHALLENGER, challenger_bundle
 from risk.clock import to_date, to_text
 from risk.errors import BundleError, OptionError
 from risk.learned_days import days_of, learned_days_of
-from risk.small_file import read_small
 from trainer.options import add_models
+from trainer.record import RECORD, By, Promotion, promotions, remember
+from trainer.restarts import warn_of_restart
 
-RECORD = "promotions.ndjson"
 AMOUNT_ALONE = "amount alone"  # the baseline that every champion must beat
 # Figures of different tests say nothing about which model is better, so the test stands beside them.
 TITLES = ("", "version", "transactions", "fitted on", "tested on", "avg precision", "ROC-AUC", "medium", "high")
@@ -50,21 +50,29 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     listing.set_defaults(run=run_models)
     promotion = commands.add_parser(
         "promote",
-        description="Make a bundle the current one, after it was read and checked.",
+        description="Make a bundle the current one, or the challenger, after it was read and checked. A challenger "
+        "scores what the current one scores, and nothing of it is sent: both scores lie in the store, to be compared.",
         epilog=epilog(
             "python -m trainer promote lightgbm-1a2b3c4d",
             "python -m trainer promote --back",
+            "python -m trainer promote lightgbm-1a2b3c4d --shadow",
+            "python -m trainer promote --no-shadow",
+            "python -m trainer promote --challenger",
             notes="Workers that run notice it within two seconds and go on with it; `python -m scorer status` says so. "
-            "What its test speaks against is refused without --force. promotions.ndjson, beside the bundles, remembers "
-            "every promotion.",
-            done="it is in use",
-            failed="the one that was in use still is; the last line says why",
+            "What its test speaks against is refused without --force, and so is a challenger of which `compare --live` "
+            "does not show that it catches more frauds. promotions.ndjson, beside the bundles, remembers all of it.",
+            done="it is in use, or the challenger",
+            failed="the one that was in use still is, and so is the challenger; the last line says why",
         ),
     )
     which = promotion.add_mutually_exclusive_group(required=True)
     which.add_argument("version", metavar="VERSION", nargs="?", help="as models lists it")
     which.add_argument("--back", action="store_true", help="the one that was in use before, whatever its test says")
-    promotion.add_argument("--force", action="store_true", help="even if its evaluation speaks against it")
+    which.add_argument("--challenger", action="store_true", help="the challenger, if `compare --live` shows it better")
+    which.add_argument("--no-shadow", action="store_true", help="no bundle is the challenger any more")
+    how = promotion.add_mutually_exclusive_group()
+    how.add_argument("--force", action="store_true", help="even if its evaluation speaks against it")
+    how.add_argument("--shadow", action="store_true", help="as the challenger; what is in use stays in use")
     add_models(promotion)
     promotion.set_defaults(run=run_promote)
 
@@ -80,10 +88,11 @@ def run_models(options: argparse.Namespace) -> int:
     except BundleError as error:
         current = None
         damaged.append(str(error))
+    challenger = challenger_version(options.models)
     lines: list[tuple[str, ...]] = [TITLES]
     whole: list[str] = []
     for name in names:
-        mark = "*" if name == current else ""
+        mark = "*" if name == current else "+" if name == challenger else ""
         try:
             lines.append((mark, *_cells(named_bundle(options.models, name).manifest)))
             whole.append(name)
@@ -96,6 +105,8 @@ def run_models(options: argparse.Namespace) -> int:
         say(f"none of them is in use; promote one of {', '.join(whole)}" if whole else "none of them can be used")
     else:
         say(f"* in use: {current}" + ("" if current in whole else ", which is damaged: nothing can be scored with it"))
+    if challenger is not None:
+        say(f"+ challenger: {challenger}")
     for text in damaged:
         complain(text)
     return 1 if damaged else 0
@@ -103,7 +114,17 @@ def run_models(options: argparse.Namespace) -> int:
 
 def run_promote(options: argparse.Namespace) -> int:
     models: Path = options.models
+    if options.challenger:
+        from trainer.challenger import run_challenger  # the others read no store
+
+        return run_challenger(options)
+    if options.no_shadow:
+        return _end_shadow(models)
     bundle = bundle_in_use(models, is_said=True)
+    if options.shadow:
+        if options.version is None:
+            raise OptionError("--shadow: got no VERSION, expected that of the challenger, as models lists it")
+        return _begin_shadow(models, named_bundle(models, options.version).manifest, bundle)
     before = None if bundle is None else bundle.manifest.version
     manifest = named_bundle(models, before_that(models) if options.back else options.version).manifest
     version, evaluation = manifest.version, evaluation_of(manifest)
@@ -120,86 +141,117 @@ def run_promote(options: argparse.Namespace) -> int:
         warn(f"{version} is put in use against its evaluation, because of {how}: {against}")
     if before is not None and not _is_compared(evaluation, before):
         notice(f"{version} was never compared with {before}, which was in use until now")
-    restart = None if bundle is None else needs_a_restart(manifest, bundle.manifest)
-    if restart is not None:
-        warn(
-            f"workers that run with {before} go on with it until they are stopped, all of them, and started: {restart}"
-        )
+    if bundle is not None:
+        warn_of_restart(models, manifest, bundle.manifest)
     make_current(models, version, by="back" if options.back else "promote", forced=options.force, against=against)
     say(f"{version} is in use now" + (f"; before: {before}" if before else ""))
     return 0
 
 
-class Promotion(Struct, frozen=True, omit_defaults=True):
-    """A line of the record: what came into use when, and what spoke against it."""
+def _begin_shadow(models: Path, manifest: Manifest, in_use: Bundle | None) -> int:
+    version = manifest.version
+    if in_use is None:
+        raise OptionError(
+            f"--shadow: got no bundle in use in {models}, expected one beside which {version} can score; promote one"
+        )
+    if version == in_use.manifest.version:
+        raise OptionError(f"--shadow: got {version}, which is in use, expected another; models lists them")
+    why = needs_a_restart(manifest, in_use.manifest)
+    if why is not None:
+        raise OptionError(
+            f"--shadow: {version} cannot score beside {in_use.manifest.version}, which is in use ({why}). Train one on "
+            "the same terms"
+        )
+    before = challenger_version(models)
+    if before == version:
+        say(f"{version} is the challenger already")
+        return 0
+    make_challenger(models, version)
+    say(f"{version} is the challenger now" + (f"; before: {before}" if before else ""))
+    return 0
 
-    at: str
-    version: str
-    before: str | None
-    by: Literal["promote", "back", "train"]
-    forced: bool = False
-    against: str | None = None
+
+def _end_shadow(models: Path) -> int:
+    version = challenger_version(models)
+    if not os.path.lexists(models / CHALLENGER):
+        say("no bundle is the challenger")
+        return 0
+    remove_challenger(models, version)
+    say(f"{version or 'what could not be read'} is the challenger no more")
+    return 0
+
+
+def make_challenger(models: Path, version: str, *, by: By = "shadow") -> None:
+    """The record comes first, as with a promotion."""
+    remember(models, Promotion(_now(), version, challenger_version(models), by))
+    _put(models / CHALLENGER, version)
+
+
+def remove_challenger(models: Path, before: str | None) -> None:
+    """The record comes first, as with a promotion."""
+    remember(models, Promotion(_now(), "", before, "no-shadow"))
+    with writing(models / CHALLENGER):
+        (models / CHALLENGER).unlink()
+    synced(models)
+
+
+def challenger_version(models: Path) -> str | None:
+    """None where there is none, or its name cannot be read."""
+    try:
+        folder = challenger_bundle(models)
+    except BundleError as error:
+        notice(f"{error} It counts as if there were no challenger.")
+        return None
+    return None if folder is None else folder.name
 
 
 def make_current(
     models: Path,
     version: str,
     *,
-    by: Literal["promote", "back", "train"] = "promote",
+    by: By = "promote",
     forced: bool = False,
     against: str | None = None,
+    evidence: dict[str, Any] | None = None,
 ) -> None:
-    """The record comes first: there is nothing in use that it does not know of."""
+    """The record comes first: there is nothing in use that it does not know of. What is in use is no challenger."""
     try:
         before = current_version(models)
     except BundleError:
         before = None
-    at = to_text(int(time.time() * 1000))
-    _append(models / RECORD, Promotion(at, version, before, by, forced, against))
-    with replaced(models / CURRENT) as (temporary,):
+    remember(models, Promotion(_now(), version, before, by, forced, against, evidence))
+    _put(models / CURRENT, version)
+    if challenger_version(models) == version:
+        remove_challenger(models, version)
+
+
+def _now() -> str:
+    return to_text(int(time.time() * 1000))
+
+
+def _put(path: Path, version: str) -> None:
+    with replaced(path) as (temporary,):
         temporary.write_text(f"{version}\n")
         synced(temporary)
-    synced(models)
-
-
-def _append(path: Path, promotion: Promotion) -> None:
-    """In one write, so that two at once do not mix. A line that a crash cut off ends where the next one begins."""
-    with writing(path), path.open("ab+") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 1))
-        begin = b"" if file.read() in (b"", b"\n") else b"\n"
-        file.write(begin + msgspec.json.encode(promotion) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    synced(path.parent)
 
 
 def before_that(models: Path) -> str:
     """The version that was in use before the one that is, by the record of promotions."""
     current, path = current_version(models), models / RECORD
-    found: str | None = None
-    for number, line in enumerate(_record(path).splitlines(), 1):
-        try:
-            promotion = msgspec.json.decode(line, type=Promotion)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            notice(f"{path}, line {number}: cannot be read ({error}), expected a promotion; it is passed over")
-            continue
-        if promotion.version == current:
-            found = promotion.before
-    if found is None:
-        raise OptionError(
-            f"--back: got {path}, which knows of nothing that was in use before {current or 'now'}, expected a "
-            "promotion in its place; name a VERSION, as models lists them"
-        )
-    return found
-
-
-def _record(path: Path) -> bytes:
     try:
-        return read_small(path) if path.is_file() else b""
+        lines = promotions(models)
     except OSError as error:
         raise OptionError(
             f"--back: {path}: {error.strerror}, expected the record of promotions; name a VERSION, as models lists them"
         ) from None
+    found = [line.before for line in lines if line.version == current]
+    if not found or found[-1] is None:
+        raise OptionError(
+            f"--back: got {path}, which knows of nothing that was in use before {current or 'now'}, expected a "
+            "promotion in its place; name a VERSION, as models lists them"
+        )
+    return found[-1]
 
 
 def current_version(models: Path) -> str | None:

@@ -11,8 +11,9 @@ from console.output import whole_folder
 from console.terminal import say, warn
 from evaluation.result import Evaluation, InUse
 from risk.bundle import Manifest
+from trainer.beside import beside_in_use
 from trainer.bundle_writer import bundle_files, manifest_of, prepare_folder, prove, write_bundle
-from trainer.evaluate import Candidates, Evaluated, Sample, beside_in_use, candidates_of, evaluate
+from trainer.evaluate import Candidates, Evaluated, Sample, candidates_of, evaluate
 from trainer.fit import Session, best, say_what_is_weak, served
 from trainer.load import External, Opened, open_external, open_history, read_external, read_history, truth_of
 from trainer.matrix import Matrix
@@ -51,7 +52,7 @@ def train(options: argparse.Namespace) -> int:
     stages = Stages()
     with one_thread():
         result = learn_and_evaluate(train_options, stages)
-        manifest, evaluation, is_new = _write(train_options, result, stages)
+        manifest, evaluation, is_new = write(train_options, result, stages)
     say_end(train_options, manifest, evaluation, is_new)
     _promote(train_options, manifest.version, evaluation)
     return 0
@@ -139,7 +140,7 @@ def write_evidence(
     )
 
 
-def _write(train_options: TrainOptions, result: TrainingResult, stages: Stages) -> tuple[Manifest, Evaluation, bool]:
+def write(train_options: TrainOptions, result: TrainingResult, stages: Stages) -> tuple[Manifest, Evaluation, bool]:
     """Report and bundle, with what the bundle in use reached in the test; whether the bundle is new."""
     manifest = manifest_of_result(train_options, result, stages, {})
     evaluation = msgspec.structs.replace(

@@ -7,7 +7,8 @@ None, never 0. `transactions` are scored transactions: each is one row of risk_f
 
 from msgspec import Struct
 
-from evaluation.drift import DriftFigures
+from evaluation.drifting import Drifting
+from evaluation.live import Cases, OwnThresholds
 from risk.warming_up import LabelSilence, WarmingUp
 
 MISSING = "missing"  # the category or channel of a transaction without one
@@ -18,7 +19,6 @@ LARGEST = 50
 SCORE_STEPS = 20
 
 WINDOWS = (7, 30)  # days
-DRIFT_DAYS = 7  # a Saturday differs from a week, but a week hardly from another
 
 
 class Unready(Struct, frozen=True):
@@ -126,52 +126,36 @@ class Quality(Struct, frozen=True):
     days_learned: int = 0  # of days_due, those that a bundle which scored them was trained or its thresholds chosen on
 
 
-class DriftDay(Struct, frozen=True):
-    day: int
-    figures: DriftFigures
-
-
-class FeatureDrift(Struct, frozen=True):
-    """Of one feature, or of the score, beside the fit period of its bundle."""
-
-    name: str
-    limit: float | None  # the index from which on it has changed; None where it moves with each wave of frauds
-    missing_before: float | None  # share, in the fit period
-    unseen_before: float | None
-    week: DriftFigures
-    days: tuple[DriftDay, ...]
-
-    @property
-    def has_changed(self) -> bool:
-        return self.week.psi is not None and self.limit is not None and self.week.psi >= self.limit
-
-
-class Drifting(Struct, frozen=True):
-    """Of the samples of the last seven whole days that the newest bundle scored. Where there are less than a thousand,
-    figures are None."""
-
-    bundle: str | None = None
-    first_day: int | None = None
-    last_day: int | None = None
-    days_sampled: int = 0
-    rows: int = 0
-    why_not: str | None = None  # why there are no figures of features
-    score: FeatureDrift | None = None
-    features: tuple[FeatureDrift, ...] = ()  # the worst first
-
-    @property
-    def changed(self) -> int | None:
-        """How many features have; None where that cannot be said of any."""
-        said = [one for one in self.features if one.week.psi is not None]
-        return sum(one.has_changed for one in said) if said else None
-
-
 class Calibration(Struct, frozen=True):
     """Over the last 30 days whose labels are due: frauds that the scores promise, and those that there were."""
 
     days: int
     expected: float | None  # by the mean score of the samples; None of less than a thousand
     frauds: int | None  # None without any label
+
+
+class ShadowWindow(Struct, frozen=True):
+    """Over so many days up to the newest event, of the transactions that both scored; and over so many up to the newest
+    whose labels are due, but for those that one of the two learned from."""
+
+    days: int  # asked for
+    transactions: int
+    others: int  # on the same days, that were given up or scored beside another bundle
+    same_level: float | None  # share
+    cases: Cases
+    days_due: int
+    days_learned: int  # left out
+    last_day: int | None  # the newest that is judged
+    judged: OwnThresholds | None  # None where no labels are due; `alerts` are cases
+
+
+class Shadow(Struct, frozen=True):
+    """The challenger beside the bundle in use, each at its own threshold."""
+
+    challenger: str | None = None  # None: nothing is in the shadow
+    in_use: str | None = None  # None: there is no transaction yet that both scored
+    currency: str | None = None  # None: the manifest of the bundle in use cannot be read
+    windows: tuple[ShadowWindow, ...] = ()  # one for each of WINDOWS
 
 
 class Kpis(Struct, frozen=True):
@@ -200,4 +184,5 @@ class Kpis(Struct, frozen=True):
     quality: tuple[Quality, ...]  # one for each of WINDOWS
     drift: Drifting
     calibration: Calibration
+    shadow: Shadow
     unknown_bundles: tuple[str, ...]  # named by flags, but without a manifest that can be read: their days are not due

@@ -6,7 +6,7 @@ A store is used by one thread at a time. Each method is one transaction: all of 
 stays locked.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol, Self
 
 from risk.block import Block
@@ -22,14 +22,18 @@ from risk.store.rows import (
     KnownLedger,
     LabelCount,
     LabelKey,
+    LabelledFlag,
     Outputs,
     Owner,
     Position,
     RefusedBundle,
     Removed,
+    Retraining,
+    RetrainingEnd,
     RowValues,
     Samples,
     SampleValues,
+    ShadowColumns,
     ShadowPair,
     ShadowPiece,
     ShadowSpan,
@@ -150,6 +154,10 @@ class FlagStore(Protocol):
         """In the order of partition and offset; since <= event time < until. Every value as it was committed, scores to
         the last bit."""
 
+    def labelled_flags(self, partition: int, since: int, until: int) -> Iterator[LabelledFlag]:
+        """The scored transactions of a partition with since <= event time < until, in the order of the log, with what
+        was found out about each."""
+
     def first_event_day(self) -> int | None:
         """The day of the oldest flag there is."""
 
@@ -219,6 +227,22 @@ class OriginStore(Protocol):
         """Of those that have a partition, in the order of owners."""
 
 
+class RetrainingStore(Protocol):
+    """At most one retraining goes on at a time, whoever has the store. Of what has ended nothing changes any more:
+    StaleOwnerError."""
+
+    def begin_retraining(self, owner: str, process: str, at: int, is_gone: Callable[[Retraining], bool]) -> int:
+        """Its number. StoreError while another one goes on; what is gone is ended as killed, in the same step."""
+
+    def keep_retraining(self, number: int, at: int, stage: str) -> None:
+        """It goes on, and is at this stage."""
+
+    def end_retraining(self, number: int, at: int, how: RetrainingEnd) -> None: ...
+
+    def retrainings(self) -> list[Retraining]:
+        """In their order."""
+
+
 class RoomStore(Protocol):
     """Removes what is old. What may go is decided by `risk.store.pruning`, for every store alike."""
 
@@ -233,7 +257,16 @@ class RoomStore(Protocol):
 
 
 class Store(
-    CommitStore, ShadowStore, PartitionStore, FlagStore, LabelStore, LedgerStore, OriginStore, RoomStore, Protocol
+    CommitStore,
+    ShadowStore,
+    PartitionStore,
+    FlagStore,
+    LabelStore,
+    LedgerStore,
+    OriginStore,
+    RetrainingStore,
+    RoomStore,
+    Protocol,
 ):
     def close(self) -> None: ...
 
@@ -263,8 +296,6 @@ class StoreToReport(Protocol):
 
     def shadow_spans(self, version: str) -> list[ShadowSpan]: ...
 
-    def shadow_pairs(self, version: str, partition: int, first: int = 0) -> Iterator[list[ShadowPair]]: ...
-
     @property
     def place(self) -> object:
         """Which store was opened: another value where another one has its name by now, such as a backup."""
@@ -289,6 +320,9 @@ class StoreToReport(Protocol):
 
     def samples(self, partition: int, first: int) -> Samples | None:
         """The next sampled features from that offset on, as many as are read at once; None where there are none."""
+
+    def shadow_columns(self, version: str, partition: int, first: int) -> ShadowColumns | None:
+        """What this challenger scored from that offset on, as many as are read at once; None where there is nothing."""
 
     def labelled_partitions(self) -> list[int]: ...
 

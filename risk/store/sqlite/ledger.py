@@ -8,6 +8,7 @@ from risk.clock import DAY, to_date
 from risk.errors import DaysPrunedError, StoreError
 from risk.ledger_day import LedgerDay, LedgerTerms, label_cutoff
 from risk.ledger_log import ClosedDay, LedgerKey, key_of
+from risk.store.rows import KnownLedger
 from risk.store.sqlite.file import StoreFile, insert_all
 
 # The label that counts for a day: risk.ledger says the rules, and a test holds both to each other.
@@ -110,3 +111,20 @@ def _read(connection: Connection, key: LedgerKey) -> LedgerDay:
 def _columns(rows: Sequence[tuple[str, int, int, int]]) -> Iterator[tuple[Any, ...]]:
     """Merchants, buckets, transactions, frauds."""
     return zip(*rows, strict=True) if rows else iter(((), (), (), ()))
+
+
+def known(connection: Connection) -> list[KnownLedger]:
+    rows = connection.execute(
+        "select label_delay_days, bucket_ms, min(day) filter (where transactions > 0), max(day), max(topic_offset) "
+        "from ledger_days group by label_delay_days, bucket_ms order by label_delay_days, bucket_ms"
+    )
+    return [KnownLedger(LedgerTerms(delay, bucket), *rest) for delay, bucket, *rest in rows.fetchall()]
+
+
+def bounds(connection: Connection, terms: LedgerTerms) -> tuple[int | None, int | None, int | None]:
+    first, begun, newest = connection.execute(
+        "select min(day), min(day) filter (where transactions > 0), max(day) from ledger_days "
+        "where label_delay_days = ? and bucket_ms = ?",
+        terms,
+    ).fetchone()
+    return first, begun, newest
