@@ -18,12 +18,13 @@ from risk.kafka.connection import Connection, check_reachable, connection_of
 from risk.kafka.log import reading
 from risk.kafka.topic_problems import topology_errors
 from risk.kafka.topic_states import look
-from risk.store import BundleStart, KnownLedger, Position
+from risk.store import BundleStart, KnownLedger, Position, RulesStart
 from risk.topics import Topics, topics_of
 from risk.warming_up import LabelSilence, LogStart, WarmingUp, horizon_of_manifest, label_silence, warming_up_of
 from scorer.opening import store_to_read
 
 BUNDLE_TITLES = ("scored by", "partition", "from offset", "event time", "stored")
+RULES_TITLES = ("decided by", *BUNDLE_TITLES[1:])
 TITLES = ("partition", "last owner", "epoch", "next offset", "end", "lag", "newest event", "waits with")
 
 
@@ -35,6 +36,7 @@ class Stored(NamedTuple):
     bundles: list[str]
     newest_bundles: list[str]
     starts: list[BundleStart]  # of each partition the newest
+    rules_starts: list[RulesStart]  # likewise; none where no rule set ever decided
     warming_up: WarmingUp | None
     label_silence: LabelSilence | None
 
@@ -44,8 +46,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "status",
         description="Partitions, the worker that took each over last (host:process) and how often one did (epoch), the "
         "next offset to be worked on, where the log ends, the newest event, the event that waits for a ledger day; the "
-        "newest closed day; the bundles, and from where on each partition was scored by its newest one; workers that "
-        "do not take the promoted one; until when partitions warm up, and whether labels are overdue.",
+        "newest closed day; the bundles, and from where on each partition was scored by its newest one; the same of "
+        "rule sets, where some decided; workers that do not take the promoted ones; until when partitions warm up, and "
+        "whether labels are overdue.",
         epilog=epilog(
             "python -m scorer status",
             done="all of it is known",
@@ -77,6 +80,8 @@ def _run(options: argparse.Namespace) -> int:
         say(f"bundle of the newest flags: {', '.join(stored.newest_bundles)}")
     if stored.starts:
         say_table([BUNDLE_TITLES, *map(_start, stored.starts)], left=2)
+    if stored.rules_starts:
+        say_table([RULES_TITLES, *map(_start, stored.rules_starts)], left=2)
     for notice in (stored.warming_up, stored.label_silence):
         if notice is not None:
             say(str(notice))
@@ -90,7 +95,7 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
         store = store_to_read(path)
     except StoreError as error:
         troubles.append(str(error))
-        return Stored([], [], [], [], [], None, None)
+        return Stored([], [], [], [], [], [], None, None)
     with store:
         bundles, positions = store.bundles(), store.positions()
         newest_bundles = sorted(set(store.newest_bundles().values()))
@@ -107,6 +112,7 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
             [bundle.version for bundle in bundles],
             newest_bundles,
             list({start.partition: start for start in store.bundle_starts()}.values()),
+            list({start.partition: start for start in store.rules_starts()}.values()),
             warming_up_of(
                 (horizon, LogStart(position.first_event_time, first_day), position.newest_event_time)
                 for horizon, (_, first_day, _) in zip(horizons, ledgers, strict=True)
@@ -123,6 +129,11 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
             troubles.append(
                 f"worker {refused.owner} does not take bundle {refused.refused}, since {to_text(refused.refused_at)}: "
                 f"{refused.reason}. It goes on with the one it had"
+            )
+        for refused in store.refused_rules():
+            troubles.append(
+                f"worker {refused.owner} does not take rules {refused.refused}, since {to_text(refused.refused_at)}: "
+                f"{refused.reason}. It goes on with those it had, or none"
             )
     if not stored.positions:
         troubles.append(f"{path}: no worker has taken a partition yet; start one (`python -m scorer worker`)")
@@ -170,9 +181,9 @@ def _line(place: tuple[str, int], position: Position | None, end: int | None) ->
     )
 
 
-def _start(start: BundleStart) -> tuple[str, ...]:
+def _start(start: BundleStart | RulesStart) -> tuple[str, ...]:
     offset = f"{start.first_offset:,}"
-    return start.version, str(start.partition), offset, _time(start.event_time), _time(start.stored_at)
+    return start.version or "no rules", str(start.partition), offset, _time(start.event_time), _time(start.stored_at)
 
 
 def _time(moment: int | None) -> str:

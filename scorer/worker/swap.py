@@ -19,10 +19,11 @@ from typing import NamedTuple, TypeVar
 from risk.block import block_of
 from risk.bundle import Bundle, bundle_of_version, current_bundle, needs_a_restart
 from risk.clock import DAY, EARLIEST, HOUR
-from risk.errors import BundleError, EngineError
+from risk.errors import BundleError, EngineError, RuleError
 from risk.events import Transaction
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
+from risk.rules.compiled import CompiledRules, compiled_for
 from risk.scorer import Scorer
 from risk.store import RefusedBundle
 from scorer.metrics import Metrics
@@ -44,9 +45,10 @@ TURN_SECONDS = 0.0005
 class Found(NamedTuple):
     """What `current` says, and what there is of it; equal where nothing changed since."""
 
-    version: str | None  # None where it names no bundle
+    version: str | None  # None where it names none
     text: str  # the version, or why there is none
     files: tuple[tuple[str, int, int], ...] = ()  # name, size and time
+    beside: str | None = None  # the bundle or the rule set that it has to fit
 
 
 class BundleWatch:
@@ -86,7 +88,7 @@ class BundleWatch:
             self._thread.shutdown(wait=False)
 
     async def look(self) -> None:
-        found = await self._in_thread(partial(_find, self._models))
+        found = await self._find()
         seen, self._seen = self._seen, found
         current = self._pipelines.current.manifest
         if found.version == current.version:
@@ -95,12 +97,17 @@ class BundleWatch:
             try:
                 ready = await self._in_thread(partial(self._load, found))
                 await self._store.call(partial(check_known, ready[0].manifest))
-            except (BundleError, EngineError) as error:
+            except (BundleError, EngineError, RuleError) as error:
                 await self._refuse(found, str(error))
                 return
             # To load it takes a while; whoever promoted another one meanwhile wants that one.
-            if (await self._in_thread(partial(_find, self._models))).version == found.version:
+            now = await self._find()
+            if (now.version, now.beside) == (found.version, found.beside):
                 await self._go_on_with(*ready)
+
+    async def _find(self) -> Found:
+        found = await self._in_thread(partial(_find, self._models))
+        return found._replace(beside=self._pipelines.versions.rules)
 
     def _is_to_be_read(self, found: Found, seen: Found | None) -> bool:
         refused = self._refused
@@ -110,7 +117,7 @@ class BundleWatch:
         has_changed = found != refused and found == seen
         return has_changed or self._clock() >= self._again_at
 
-    def _load(self, found: Found) -> tuple[Bundle, Scorer]:
+    def _load(self, found: Found) -> tuple[Bundle, Scorer, CompiledRules | None]:
         """In the thread: nothing of it is seen by who scores."""
         if found.version is None:
             raise BundleError(found.text)
@@ -121,12 +128,14 @@ class BundleWatch:
                 f"{found.version} needs a restart of the workers ({why}). To go on with it, stop all of them, then "
                 "start them; or promote another"
             )
-        with _short_turns():
-            return bundle, ready_to_score(bundle)
+        in_force = self._pipelines.rules
+        with short_turns():
+            rules = None if in_force is None else compiled_for(in_force.rule_set, bundle.manifest)
+            return bundle, ready_to_score(bundle), rules
 
-    async def _go_on_with(self, bundle: Bundle, scorer: Scorer) -> None:
+    async def _go_on_with(self, bundle: Bundle, scorer: Scorer, rules: CompiledRules | None) -> None:
         before = self._pipelines.current.manifest
-        self._pipelines.go_on_with(bundle, scorer)
+        self._pipelines.go_on_with(bundle, scorer, rules)
         self._metrics.scores_with(bundle.manifest, before)
         log.info("goes on with bundle %s, in place of %s", bundle.manifest.version, before.version)
         await self._refuse_nothing()
@@ -157,7 +166,7 @@ class BundleWatch:
 
 
 @contextmanager
-def _short_turns() -> Iterator[None]:
+def short_turns() -> Iterator[None]:
     """To read a model is Python for a quarter of a second. Whoever scores goes from thread to thread meanwhile, and
     would wait for the interpreter's lock 5 ms at each step; so a chunk takes half as long in the median."""
     usual = sys.getswitchinterval()
@@ -173,6 +182,11 @@ def _find(models: Path) -> Found:
         folder = current_bundle(models)
     except BundleError as error:
         return Found(None, str(error))
+    return found_in(folder)
+
+
+def found_in(folder: Path) -> Found:
+    """A bundle's or a rule set's."""
     try:
         files = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
     except OSError:

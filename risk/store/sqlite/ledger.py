@@ -8,6 +8,7 @@ from risk.clock import DAY, to_date
 from risk.errors import DaysPrunedError, StoreError
 from risk.ledger_day import LedgerDay, LedgerTerms, label_cutoff
 from risk.ledger_log import ClosedDay, LedgerKey, key_of
+from risk.store.rows import KnownLedger
 from risk.store.sqlite.file import StoreFile, insert_all
 
 # The label that counts for a day: risk.ledger says the rules, and a test holds both to each other.
@@ -24,6 +25,14 @@ from risk_flags where event_time >= :since and event_time < :until
 group by merchant_id, bucket order by merchant_id, bucket
 """
 _DAY = "label_delay_days = ? and bucket_ms = ? and day = ?"
+
+
+def known(connection: Connection) -> list[KnownLedger]:
+    rows = connection.execute(
+        "select label_delay_days, bucket_ms, min(day) filter (where transactions > 0), max(day), max(topic_offset) "
+        "from ledger_days group by label_delay_days, bucket_ms order by label_delay_days, bucket_ms"
+    )
+    return [KnownLedger(LedgerTerms(delay, bucket), *rest) for delay, bucket, *rest in rows]
 
 
 def close(connection: Connection, day: int, terms: LedgerTerms) -> tuple[int, LedgerDay]:

@@ -24,6 +24,7 @@ from risk.store.rows import (
     RefusedBundle,
     Removed,
     RowValues,
+    RulesStart,
     SampleValues,
     ShadowPair,
     ShadowPiece,
@@ -31,7 +32,7 @@ from risk.store.rows import (
     StoredBundle,
     TakenOver,
 )
-from risk.store.sqlite import bundles, copies, flags, ledger, removing, shadow
+from risk.store.sqlite import bundles, copies, flags, ledger, removing, rules, shadow
 from risk.store.sqlite.file import StoreFile, insert_all
 from risk.topics import Identity
 
@@ -98,8 +99,7 @@ class SqliteStore:
 
     def positions(self) -> list[Position]:
         with self._file.reading() as connection:
-            rows = connection.execute(f"{_POSITION} order by topic, partition").fetchall()
-        return [Position(*row) for row in rows]
+            return [Position(*row) for row in connection.execute(f"{_POSITION} order by topic, partition")]
 
     def check_file(self) -> None:
         self._file.check_file()
@@ -175,6 +175,7 @@ class SqliteStore:
             insert_all(connection, _INSERT_FLAG, rows)
             connection.executemany(_INSERT_SAMPLE, samples)
             bundles.start(connection, firsts, stored_at)
+            rules.start(connection, rows, stored_at)
             if challenger is not None and rows:
                 place = owner.partition, rows[0][_OFFSET]
                 shadow.start(connection, place, challenger, rows[0][_EVENT_TIME], stored_at)
@@ -213,8 +214,8 @@ class SqliteStore:
 
     def challengers(self) -> list[StoredBundle]:
         with self._file.reading() as connection:
-            rows = connection.execute("select version, manifest from challengers order by version").fetchall()
-        return [StoredBundle(*row) for row in rows]
+            rows = connection.execute("select version, manifest from challengers order by version")
+            return [StoredBundle(*row) for row in rows]
 
     def challenger_starts(self) -> list[ChallengerStart]:
         with self._file.reading() as connection:
@@ -282,12 +283,7 @@ class SqliteStore:
 
     def ledgers(self) -> list[KnownLedger]:
         with self._file.reading() as connection:
-            rows = connection.execute(
-                "select label_delay_days, bucket_ms, min(day) filter (where transactions > 0), max(day), "
-                "max(topic_offset) from ledger_days group by label_delay_days, bucket_ms "
-                "order by label_delay_days, bucket_ms"
-            ).fetchall()
-        return [KnownLedger(LedgerTerms(delay, bucket), *rest) for delay, bucket, *rest in rows]
+            return ledger.known(connection)
 
     def ledger_bounds(self, terms: LedgerTerms) -> tuple[int | None, int | None, int | None]:
         with self._file.reading() as connection:
@@ -339,8 +335,8 @@ class SqliteStore:
 
     def bundle_starts(self) -> list[BundleStart]:
         with self._file.reading() as connection:
-            rows = connection.execute("select * from bundle_starts order by partition, first_offset").fetchall()
-        return [BundleStart(*row) for row in rows]
+            rows = connection.execute("select * from bundle_starts order by partition, first_offset")
+            return [BundleStart(*row) for row in rows]
 
     def refuse_bundle(self, refused: RefusedBundle, *, as_challenger: bool = False) -> None:
         with self._file.writing() as connection:
@@ -354,11 +350,27 @@ class SqliteStore:
         with self._file.reading() as connection:
             return bundles.refused(connection, as_challenger=as_challenger)
 
+    def rules_starts(self) -> list[RulesStart]:
+        with self._file.reading() as connection:
+            return rules.starts(connection)
+
+    def refuse_rules(self, refused: RefusedBundle) -> None:
+        with self._file.writing() as connection:
+            rules.refuse(connection, refused)
+
+    def refuse_no_rules(self, owner: str) -> None:
+        with self._file.writing() as connection:
+            rules.refuse_none(connection, owner)
+
+    def refused_rules(self) -> list[RefusedBundle]:
+        with self._file.reading() as connection:
+            return rules.refused(connection)
+
     def bundles(self, beyond: Collection[str] = ()) -> list[StoredBundle]:
         asked = "select version, manifest from bundles where version not in (select value from json_each(?))"
         with self._file.reading() as connection:
-            rows = connection.execute(f"{asked} order by version", (json.dumps(sorted(beyond)),)).fetchall()
-        return [StoredBundle(*row) for row in rows]
+            rows = connection.execute(f"{asked} order by version", (json.dumps(sorted(beyond)),))
+            return [StoredBundle(*row) for row in rows]
 
     # Room
 
