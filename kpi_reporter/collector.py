@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from kpi_reporter.kpis.values import LARGEST, SCORE_STEPS, FeatureDrift, Kpis, Money, Place, Quality, Unready
+from evaluation.drifting import FeatureDrift
+from kpi_reporter.kpis.values import LARGEST, SCORE_STEPS, Kpis, Money, Place, Quality, Unready
 from risk.clock import DAY, SECOND
 from risk.warming_up import WarmingUp
 

@@ -9,9 +9,10 @@ from console.help import epilog
 from console.options import settings_of
 from console.start import EXIT_OK
 from console.terminal import notice, say
+from evaluation.drifting import Drifting, FeatureDrift
 from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.kpis.told import alerts_text, calibration_text, drift_text
-from kpi_reporter.kpis.values import Drifting, FeatureDrift, Kpis, Unready
+from kpi_reporter.kpis.values import Kpis, Unready
 from kpi_reporter.shown import add_row, lines_of, new_table, plain
 from risk.errors import StoreError
 from risk.store import frozen_store

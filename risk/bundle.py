@@ -126,6 +126,7 @@ class Training(Struct, frozen=True, omit_defaults=True):
     chosen: dict[str, Any]  # of the champion, after it
     columns: str | None  # the column map, as TOML; None where the file has TrustLens' own names
     refit: bool = False  # of the champion, with validation; left out where not, as before there was a choice
+    days_named: bool = False  # rather than cut from all that there were; left out where not
 
 
 class Drift(Struct, frozen=True, omit_defaults=True):
@@ -209,9 +210,8 @@ def needs_a_restart(manifest: Manifest, begun_with: Manifest) -> str | None:
 
 
 # What says how a bundle came about, but not what it computes: the same model must have the same name everywhere.
-# How the columns were called decides nothing that is not seen elsewhere.
 NOT_IN_VERSION = ("version", "files", "timings", "libraries", "metrics", "seal")
-NOT_IN_VERSION_OF_TRAINING = ("columns",)
+NOT_IN_VERSION_OF_TRAINING = ("columns", "days_named")  # what they decide is seen elsewhere
 
 
 def what_decides(manifest: dict[str, Any]) -> bytes:
@@ -289,9 +289,9 @@ def bundle_of_version(models: Path, version: str) -> Bundle:
     return bundle
 
 
-def current_bundle(models: Path) -> Path:
-    """The folder of the version in use."""
-    path = models / CURRENT
+def current_bundle(models: Path, name: str = CURRENT) -> Path:
+    """The folder of the version in use, or of that which the file of another name names."""
+    path = models / name
     try:
         with plain_file(path, 1024, BundleError, may_be_a_link=True) as file:
             text = file.read().decode("utf-8", "backslashreplace").strip()

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from risk.block import Block
+from risk.bundle import Thresholds
 from risk.codes import Array
 from risk.engine import FeatureBlock
 from risk.events import Decision, FiredRule, Level, Reason
@@ -70,6 +71,11 @@ def without_rules(scored: Scored) -> Decided:
     return Decided([None] * count, [DECISIONS[OF_LEVEL[level]] for level in scored.levels], [()] * count)
 
 
+def level_codes(scores: Array, thresholds: Thresholds) -> Array:
+    """Places in LEVELS."""
+    return (scores >= thresholds.medium).astype(np.int8) + (scores >= thresholds.high)
+
+
 def decide(scorer: Scorer, features: FeatureBlock) -> Scored:
     """By this bundle; others may decide on the same features."""
     manifest = scorer.manifest
@@ -80,14 +86,13 @@ def decide(scorer: Scorer, features: FeatureBlock) -> Scored:
     reasons: list[tuple[Reason, ...]] = [()] * len(scores)
     for place, these in zip(high.tolist(), why, strict=True):
         reasons[place] = these
-    codes = (scores >= manifest.thresholds.medium).astype(np.int8) + (scores >= manifest.thresholds.high)
     # The engine may read the ledger for another bundle.
     days = features.ledger_days[prepared.rows].tolist() if manifest.feature_set.has_ledger else [NO_DAY] * len(scores)
     return Scored(
         features.verdicts,
         prepared.rows.tolist(),
         scores.tolist(),
-        [LEVELS[code] for code in codes.tolist()],
+        [LEVELS[code] for code in level_codes(scores, manifest.thresholds).tolist()],
         reasons,
         prepared.imputed,
         [None if day == NO_DAY else day for day in days],

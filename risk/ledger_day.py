@@ -47,6 +47,12 @@ def label_cutoff(day: Day, label_delay_days: int) -> Day:
     return (day + label_delay_days - 1) * DAY
 
 
+def last_due_day(newest_event: int, label_delay_days: int) -> int:
+    """The newest UTC day whose labels are due at this moment of event time: whoever has not reported a fraud of it by
+    then counts as having none to report."""
+    return (newest_event + 1) // DAY - 1 - label_delay_days
+
+
 def close_day(day: int, terms: LedgerTerms, merchants: Sequence[str], event_times: Array, frauds: Array) -> LedgerDay:
     """Closes a day from the merchant and the event time of each of its scored transactions; `frauds` (bool) are those
     known as frauds at the cutoff."""

@@ -13,7 +13,7 @@ from risk.bundle import Manifest
 from risk.clock import DAY, SECOND
 from risk.events import Level, RejectReason
 
-STEPS = ("decode", "score", "send", "store")
+STEPS = ("decode", "score", "send", "store", "shadow")
 _STEP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
 _LATENCY_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 5, 60, 600)
 _BATCH_ROWS = (1, 5, 10, 50, 100, 200, 500, 1000, 2000, 4000)
@@ -113,6 +113,16 @@ class Metrics:
             "1 while this worker does not take the rule set in force and goes on with another, or none.",
         )
         self.rules_refusals = counter("rules_refusals", "Rule sets put in force that this worker did not take.")
+        self.challenger = gauge(
+            "challenger_info", "The bundle that scores in the shadow of the one in use; always 1.", ["version", "model"]
+        )
+        self.challenger_refused = gauge("challenger_refused", "1 while this worker does not take the challenger.")
+        self.shadow_transactions = counter(
+            "shadow_transactions", "Transactions that the challenger scored, and whose scores are stored."
+        )
+        self.shadow_given_up = counter(
+            "shadow_given_up", "Transactions that the challenger did not score, for there was no time or it could not."
+        )
         self.build = gauge("build_info", "This program; always 1.", ["version", "python"])
         self.up = gauge("up", "1 while the worker runs.")
         self.ready = gauge("ready", "1 while the worker has its partitions and works on them.")
@@ -141,6 +151,12 @@ class Metrics:
         self.rules.clear()
         if rules_version is not None:
             self.rules.labels(rules_version).set(1)
+
+    def challenger_is(self, manifest: Manifest | None) -> None:
+        """From now on; None where there is none."""
+        self.challenger.clear()
+        if manifest is not None:
+            self.challenger.labels(manifest.version, manifest.model).set(1)
 
 
 def answer(registry: CollectorRegistry, host: str, port: int) -> tuple[str, Callable[[], None]]:

@@ -18,13 +18,14 @@ from risk.kafka.connection import Connection, check_reachable, connection_of
 from risk.kafka.log import reading
 from risk.kafka.topic_problems import topology_errors
 from risk.kafka.topic_states import look
-from risk.store import BundleStart, KnownLedger, Position, RulesStart
+from risk.store import BundleStart, ChallengerStart, KnownLedger, Position, RulesStart, ShadowSpan, Store
 from risk.topics import Topics, topics_of
 from risk.warming_up import LabelSilence, LogStart, WarmingUp, horizon_of_manifest, label_silence, warming_up_of
 from scorer.opening import store_to_read
 
 BUNDLE_TITLES = ("scored by", "partition", "from offset", "event time", "stored")
 RULES_TITLES = ("decided by", *BUNDLE_TITLES[1:])
+CHALLENGER_TITLES = ("challenger", "partition", "from offset", "event time", "stored", "scored", "offsets not scored")
 TITLES = ("partition", "last owner", "epoch", "next offset", "end", "lag", "newest event", "waits with")
 
 
@@ -37,8 +38,17 @@ class Stored(NamedTuple):
     newest_bundles: list[str]
     starts: list[BundleStart]  # of each partition the newest
     rules_starts: list[RulesStart]  # likewise; none where no rule set ever decided
+    challengers: list["Challenged"]
     warming_up: WarmingUp | None
     label_silence: LabelSilence | None
+
+
+class Challenged(NamedTuple):
+    """What the challenger of a partition did, since it began there."""
+
+    start: ChallengerStart
+    scored: int  # transactions
+    not_scored: int  # offsets: given up, or still on their way
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -47,8 +57,8 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         description="Partitions, the worker that took each over last (host:process) and how often one did (epoch), the "
         "next offset to be worked on, where the log ends, the newest event, the event that waits for a ledger day; the "
         "newest closed day; the bundles, and from where on each partition was scored by its newest one; the same of "
-        "rule sets, where some decided; workers that do not take the promoted ones; until when partitions warm up, and "
-        "whether labels are overdue.",
+        "rule sets, where some decided; the challenger, and how much it did not score; workers that do not take the "
+        "promoted ones or the challenger; until when partitions warm up, and whether labels are overdue.",
         epilog=epilog(
             "python -m scorer status",
             done="all of it is known",
@@ -82,6 +92,9 @@ def _run(options: argparse.Namespace) -> int:
         say_table([BUNDLE_TITLES, *map(_start, stored.starts)], left=2)
     if stored.rules_starts:
         say_table([RULES_TITLES, *map(_start, stored.rules_starts)], left=2)
+    if stored.challengers:
+        say_table([CHALLENGER_TITLES, *map(_challenged, stored.challengers)], left=2)
+        say("not scored: the challenger gives way when other work waits, and does not score what is scored again")
     for notice in (stored.warming_up, stored.label_silence):
         if notice is not None:
             say(str(notice))
@@ -95,7 +108,7 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
         store = store_to_read(path)
     except StoreError as error:
         troubles.append(str(error))
-        return Stored([], [], [], [], [], [], None, None)
+        return Stored([], [], [], [], [], [], [], None, None)
     with store:
         bundles, positions = store.bundles(), store.positions()
         newest_bundles = sorted(set(store.newest_bundles().values()))
@@ -113,6 +126,7 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
             newest_bundles,
             list({start.partition: start for start in store.bundle_starts()}.values()),
             list({start.partition: start for start in store.rules_starts()}.values()),
+            _challengers(store, {position.partition: position.next_offset for position in scored}),
             warming_up_of(
                 (horizon, LogStart(position.first_event_time, first_day), position.newest_event_time)
                 for horizon, (_, first_day, _) in zip(horizons, ledgers, strict=True)
@@ -135,9 +149,31 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
                 f"worker {refused.owner} does not take rules {refused.refused}, since {to_text(refused.refused_at)}: "
                 f"{refused.reason}. It goes on with those it had, or none"
             )
+        for refused in store.refused_bundles(as_challenger=True):
+            troubles.append(
+                f"worker {refused.owner} does not take challenger {refused.refused}, since "
+                f"{to_text(refused.refused_at)}: {refused.reason}. Nothing scores beside the bundle in use there"
+            )
     if not stored.positions:
         troubles.append(f"{path}: no worker has taken a partition yet; start one (`python -m scorer worker`)")
     return stored
+
+
+def _challengers(store: Store, next_offsets: Mapping[int, int]) -> list[Challenged]:
+    """Of each partition that has one now."""
+    newest = {start.partition: start for start in store.challenger_starts()}
+    return [
+        _progress(start, store.shadow_spans(start.version), next_offsets.get(start.partition, start.first_offset))
+        for start in newest.values()
+        if start.version is not None
+    ]
+
+
+def _progress(start: ChallengerStart, spans: Sequence[ShadowSpan], next_offset: int) -> Challenged:
+    since = [span for span in spans if span.partition == start.partition and span.next_offset > start.first_offset]
+    covered = sum(span.next_offset - max(span.first_offset, start.first_offset) for span in since)
+    scored = sum(span.transactions for span in since)
+    return Challenged(start, scored, next_offset - start.first_offset - covered)
 
 
 async def _ends(connection: Connection, topics: Topics, troubles: list[str]) -> Mapping[tuple[str, int], int]:
@@ -184,6 +220,12 @@ def _line(place: tuple[str, int], position: Position | None, end: int | None) ->
 def _start(start: BundleStart | RulesStart) -> tuple[str, ...]:
     offset = f"{start.first_offset:,}"
     return start.version or "no rules", str(start.partition), offset, _time(start.event_time), _time(start.stored_at)
+
+
+def _challenged(one: Challenged) -> tuple[str, ...]:
+    start, scored, not_scored = one
+    where = start.version or "-", str(start.partition), f"{start.first_offset:,}"
+    return (*where, _time(start.event_time), _time(start.stored_at), f"{scored:,}", f"{not_scored:,}")
 
 
 def _time(moment: int | None) -> str:

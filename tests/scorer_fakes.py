@@ -8,6 +8,7 @@ from risk.errors import StaleOwnerError
 from risk.events import Label
 from risk.kafka.sending import MessageParts
 from risk.store import CommitStore, Outputs, Owner, RowValues, SampleValues
+from scorer.worker.shadow import Beside, Waiting
 
 Answer = TypeVar("Answer")
 
@@ -40,10 +41,12 @@ class FakeStore:
         outputs: Outputs,  # noqa: ARG002
         rows: Sequence[RowValues],
         samples: Sequence[SampleValues] = (),
+        challenger: str | None = None,
         stored_at: int | None = None,  # noqa: ARG002
     ) -> None:
         of_some = f", features of {len(samples)}" if samples else ""
-        self._note(f"commit {expected} to {next_offset}: {len(rows)} rows{of_some}")
+        beside = f", beside {challenger}" if challenger else ""
+        self._note(f"commit {expected} to {next_offset}: {len(rows)} rows{of_some}{beside}")
 
     def commit_labels(
         self,
@@ -58,6 +61,23 @@ class FakeStore:
 
     def skip_to(self, owner: Owner, *, expected: int, next_offset: int) -> None:  # noqa: ARG002
         self._note(f"skip {expected} to {next_offset}")
+
+
+class FakeShadow:
+    """Where there is no challenger, unless a test puts one there."""
+
+    def __init__(self, journal: list[str] | None = None, now: Beside = Beside(None, None)) -> None:  # noqa: B008
+        self.journal = [] if journal is None else journal
+        self.now = now
+
+    def beside(self, version: str, *, is_repeated: bool) -> Beside:  # noqa: ARG002
+        return Beside(None, None) if is_repeated else self.now
+
+    def add(self, waiting: Waiting) -> None:
+        self.journal.append(f"shadow {waiting.first_offset} to {waiting.next_offset}: {len(waiting.offsets)}")
+
+    def give_up(self, transactions: int) -> None:
+        self.journal.append(f"give up {transactions}")
 
 
 class SlowStore(FakeStore):

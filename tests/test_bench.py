@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.against.tables import Found, Pair, Sides, kept_as
 from bench.page import write_page
 from bench.results import FORMAT, ratios
 from bench.stream.by_hand import Learned as ByHand
@@ -223,6 +224,17 @@ def test_the_page_says_why_a_target_was_missed(tmp_path: Path) -> None:
     assert write_page(tmp_path, tmp_path / "page.md") == ["CPU µs of ours for a transaction"]
     said = "Missed, CPU µs of ours for a transaction: the steps alone take 12.0 in one thread"
     assert said in (tmp_path / "page.md").read_text()
+
+
+def test_the_page_has_what_was_measured_beside_a_commit(tmp_path: Path) -> None:
+    pair = Pair("rows_per_second", "dense", 252_000, [100.0, 200.0], [180.0, 340.0])
+    found = kept_as(Found([pair], {}, {"dense": "1a2b"}), Sides("dd4d430", "688e069", 2))
+    keep_found(tmp_path, "against", found)
+    write_page(tmp_path, tmp_path / "page.md")
+    page = (tmp_path / "page.md").read_text()
+    assert "## Beside dd4d430" in page
+    assert "| 150 (100 to 200) | 260 (180 to 340) | 1.75 (1.70 to 1.80) | ≥ 1.7 | yes |" in page
+    assert "Not measured yet: stream, growth, trainer." in page
 
 
 def test_what_is_missing_is_said_before_anything_is_measured(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bench.against.__main__ import NAMES, commit_named, parser
 from bench.against.contest import check_digest
-from bench.against.tables import Found, Pair, is_met, page
+from bench.against.tables import Found, Pair, Sides, is_met, page
 from bench.stream.system import Tree
 from risk.errors import OptionError
 
@@ -19,7 +19,7 @@ def test_ratios_are_of_one_turn_and_are_judged_as_they_are_shown() -> None:
         Pair("cpu_microseconds", "dense", 252_000, [60.0, 60.0, 60.0], [33.0, 33.4, 33.5]),
         Pair("kilobytes_a_customer", "long", 252_000, [40.0], [40.1]),
     ]
-    said = page(Found(pairs, {}, {"dense": "1a2b"}), "dd4d430", "688e069-dirty", 3)
+    said = page(Found(pairs, {}, {"dense": "1a2b"}), Sides("dd4d430", "688e069-dirty", 3))
     cpu = "60.0 | 33.4 (33.0 to 33.5) | 0.56 (0.55 to 0.56) | ≤ 0.55 | **no** |"
     rate = "10,000 (5,000 to 10,000) | 16,960 (10,000 to 17,000) | 1.70 (1.70 to 2.00) | ≥ 1.7 | yes |"
     for line in (
@@ -36,7 +36,7 @@ def test_what_is_scored_with_a_bundle_of_its_own_is_named_and_not_judged() -> No
     pair = Pair("cpu_microseconds", "long", 252_000, [60.0], [59.0], is_own=True)
     assert is_met(pair)
     assert not is_met(pair._replace(is_own=False))
-    said = page(Found([pair], {}, {}), "dd4d430", "688e069", 1)
+    said = page(Found([pair], {}, {}), Sides("dd4d430", "688e069", 1))
     assert "| CPU µs a transaction, with a bundle of its own | long | 252,000 | 60.0 | 59.0 | 0.98 |  |  |\n" in said, (
         said
     )
@@ -44,7 +44,7 @@ def test_what_is_scored_with_a_bundle_of_its_own_is_named_and_not_judged() -> No
 
 def test_a_thread_that_is_on_one_side_only_has_used_nothing_on_the_other() -> None:
     threads = {"dense": {"old": [{"score_0": 20.0}, {"score_0": 22.0}], "new": [{"score_0": 9.0, "encode": 30.0}] * 2}}
-    said = page(Found([], threads, {}), "old", "new", 2)
+    said = page(Found([], threads, {}), Sides("old", "new", 2))
     assert said.endswith("| thread | old | new |\n| --- | ---: | ---: |\n| `encode` | 0.0 | 30.0 |\n"
                          "| `score_0` | 21.0 | 9.0 |\n")  # fmt: skip
 

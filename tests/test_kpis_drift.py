@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from evaluation.drift import edges_of, number_parts
+from evaluation.drifting import Drifting, Drifts
 from kpi_reporter.__main__ import main
-from kpi_reporter.kpis.drift import Drifts
 from kpi_reporter.kpis.reading import KpiReader
-from kpi_reporter.kpis.values import Drifting, Unready
+from kpi_reporter.kpis.values import Unready
 from risk.bundle import Drift, Histogram, LearnedCategory, LearnedNumber
 from risk.clock import DAY, HOUR
 from risk.codes import Array

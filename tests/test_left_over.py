@@ -38,8 +38,6 @@ KEPT = {
     "columns_sha256": "compared as a whole tuple",
     "labels_topic": "compared as a whole tuple",
     "peek": "for answers to what-if over HTTP, which no program gives yet",
-    "remember_challenger": "for the worker, which does not score with a challenger yet",
-    "commit_shadow": "for the worker, which does not score with a challenger yet",
     # Called by the libraries that they belong to.
     "extra_template_vars": "Datasette",
     "register_facet_classes": "Datasette",
@@ -67,6 +65,7 @@ LONG = {
     "scorer/worker/faust_adapter.py": "nothing else knows Faust, and what is done in its place has its reason there",
     "risk/rules/language.py": "what an expression may be, and what is said of each slip, are one grammar",
     "risk/rules/compiled.py": "each kind of node beside the others: what is missing goes through all of them",
+    "risk/store/sqlite/store.py": "the protocol, method by method; what takes more than a statement is elsewhere",
     "evaluation/result.py": "it is metrics.json: who reads that finds every field in one place",
 }
 

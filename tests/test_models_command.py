@@ -15,7 +15,7 @@ from testing.systems import FIELDS, LEARNED
 from tests.test_training_bundle_folder import files
 from trainer.__main__ import main
 from trainer.bundle_writer import write_bundle
-from trainer.promotion import current_version, make_current
+from trainer.promotion import challenger_version, current_version, make_current
 
 
 @pytest.fixture
@@ -239,3 +239,109 @@ def test_promote_says_where_workers_need_a_restart(
     said = capsys.readouterr().err
     assert f"workers that run with {first} go on with it until they are stopped, all of them, and started" in said
     assert "label_delay_days: got 8, expected 7" in said
+
+
+def promote(models: Path, *words: str) -> int:
+    return main(["promote", *words, "--models", str(models)], {})
+
+
+def recorded(models: Path) -> list[tuple[str, str | None, str]]:
+    lines = [json.loads(line) for line in (models / "promotions.ndjson").read_text().splitlines()]
+    return [(line["version"], line["before"], line["by"]) for line in lines]
+
+
+def third(models: Path, tmp_path: Path) -> str:
+    version, contents = files(tmp_path, 3.0)
+    write_bundle(models, version, contents)
+    return version
+
+
+def test_a_challenger_is_named_changed_and_removed_and_what_is_in_use_stays(
+    two: tuple[Path, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, (first, second) = two
+    other = third(models, tmp_path)
+    for words, said in (
+        ([second, "--shadow"], f"{second} is the challenger now"),
+        ([second, "--shadow"], f"{second} is the challenger already"),
+        ([other, "--shadow"], f"{other} is the challenger now; before: {second}"),
+        (["--no-shadow"], f"{other} is the challenger no more"),
+        (["--no-shadow"], "no bundle is the challenger"),
+    ):
+        assert promote(models, *words) == EXIT_OK
+        assert capsys.readouterr().out == f"{said}\n"
+        assert current_version(models) == first
+    assert challenger_version(models) is None
+    assert recorded(models)[1:] == [(second, None, "shadow"), (other, second, "shadow"), ("", other, "no-shadow")]
+
+
+def test_models_marks_the_challenger(two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    models, (_, second) = two
+    promote(models, second, "--shadow")
+    capsys.readouterr()
+    assert main(["models", "--models", str(models)], {}) == EXIT_OK
+    said = capsys.readouterr().out
+    assert re.search(rf"^\+ +{second} ", said, re.MULTILINE)
+    assert f"\n+ challenger: {second}\n" in said
+
+
+def test_back_knows_nothing_of_challengers(two: tuple[Path, list[str]], tmp_path: Path) -> None:
+    """What was only the challenger was never in use."""
+    models, (first, second) = two
+    promote(models, second)
+    promote(models, third(models, tmp_path), "--shadow")
+    promote(models, "--no-shadow")
+    assert promote(models, "--back") == EXIT_OK
+    assert current_version(models) == first
+
+
+def test_a_challenger_that_was_in_use_before_is_no_promotion_of_its(two: tuple[Path, list[str]]) -> None:
+    models, (first, second) = two
+    promote(models, second)
+    promote(models, first, "--shadow")
+    promote(models, first)
+    assert promote(models, "--back") == EXIT_OK
+    assert current_version(models) == second
+
+
+def test_what_is_put_in_use_is_the_challenger_no_more(two: tuple[Path, list[str]]) -> None:
+    models, (first, second) = two
+    promote(models, second, "--shadow")
+    assert promote(models, second) == EXIT_OK
+    assert (current_version(models), challenger_version(models)) == (second, None)
+    assert recorded(models)[-2:] == [(second, first, "promote"), ("", second, "no-shadow")]
+
+
+def test_what_cannot_be_the_challenger_is_refused(
+    two: tuple[Path, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, (first, second) = two
+    made = tmp_path / "made"
+    terms = EngineTerms("EUR", label_delay_days=8)
+    other = write_by_hand(made, FIELDS, LEARNED, [1.0] * len(LEARNED), terms=terms).version
+    made.rename(models / other)
+    for words, why in (
+        ([first, "--shadow"], f"--shadow: got {first}, which is in use, expected another"),
+        ([other, "--shadow"], f"{other} cannot score beside {first}, which is in use (label_delay_days: got 8"),
+        (["--back", "--shadow"], "--shadow: got no VERSION"),
+        (["gone-00000000", "--shadow"], "VERSION: got 'gone-00000000', expected one of"),
+    ):
+        assert promote(models, *words) == EXIT_FAILED
+        assert why in capsys.readouterr().err
+    (models / "current").unlink()
+    assert promote(models, second, "--shadow") == EXIT_FAILED
+    assert "--shadow: got no bundle in use" in capsys.readouterr().err
+    assert challenger_version(models) is None
+
+
+def test_a_file_that_names_no_challenger_can_be_replaced_or_removed(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, (_, second) = two
+    for words, said in (([second, "--shadow"], second), (["--no-shadow"], "what could not be read")):
+        (models / "challenger").write_text("gone-00000000")
+        assert promote(models, *words) == EXIT_OK
+        told = capsys.readouterr()
+        assert "got 'gone-00000000', expected a bundle in" in told.err
+        assert said in told.out
+    assert not (models / "challenger").exists()

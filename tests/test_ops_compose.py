@@ -43,6 +43,7 @@ def test_everything_that_is_asked_for_is_there() -> None:
     assert {name for name, service in services().items() if service.get("profiles") == ["demo"]} == {
         "demo-history", "demo-train", "demo-replay",
     }  # fmt: skip
+    assert services()["learn-again"]["profiles"] == ["retrain"]
 
 
 @pytest.mark.parametrize("name", ours())

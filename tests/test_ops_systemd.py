@@ -14,12 +14,16 @@ from tests.documents import PAGES, blocks
 from tests.operations import OPS, said, tool
 
 UNITS = sorted((OPS / "systemd").glob("*.service"))
+TIMERS = sorted((OPS / "systemd").glob("*.timer"))
 PYTHON = "/opt/trustlens/.venv/bin/python"
 PORT = "9111"
 
 
 def values(unit: Path, name: str) -> list[str]:
     return re.findall(rf"^{name}=(.*)$", unit.read_text(), re.MULTILINE)
+
+
+THAT_GO_ON = [unit for unit in UNITS if unit.with_suffix(".timer") not in TIMERS]
 
 
 def settings_of_the_units() -> Settings:
@@ -55,10 +59,25 @@ def test_a_program_understands_its_command(unit: Path) -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
-def test_it_is_nobody_special_and_comes_back(unit: Path) -> None:
+def test_it_is_nobody_special(unit: Path) -> None:
     assert values(unit, "User") == ["trustlens"]
-    assert values(unit, "Restart") == ["always"]
     assert values(unit, "ProtectSystem") == ["strict"]
+
+
+@pytest.mark.parametrize("unit", THAT_GO_ON, ids=lambda unit: unit.name)
+def test_what_goes_on_comes_back(unit: Path) -> None:
+    assert values(unit, "Restart") == ["always"]
+
+
+@pytest.mark.parametrize("timer", TIMERS, ids=lambda timer: timer.name)
+def test_systemd_takes_a_timer_and_what_it_starts_ends(timer: Path, tmp_path: Path) -> None:
+    service = timer.with_suffix(".service")
+    installed(service, tmp_path)
+    copy = tmp_path / timer.name
+    copy.write_text(timer.read_text())
+    assert said(tool("systemd-analyze"), "verify", copy) == ""
+    assert values(service, "Type") == ["oneshot"]
+    assert values(service, "Restart") == []
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
@@ -67,7 +86,7 @@ def test_what_it_writes_nobody_else_reads(unit: Path) -> None:
     assert values(unit, "UMask") == ["0077"]
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+@pytest.mark.parametrize("unit", THAT_GO_ON, ids=lambda unit: unit.name)
 def test_one_that_is_frozen_is_killed(unit: Path) -> None:
     """By a signal that a stopped process obeys, and not before it has missed more than one chance to tell."""
     assert values(unit, "Type") == ["notify"]

@@ -32,7 +32,7 @@ from scorer.worker.batch import Batches
 from scorer.worker.partition import LabelPartition, TransactionPartition
 from testing.bundles import write_bundle
 from tests.backtests import FIELDS, LEARNED
-from tests.scorer_fakes import FakeSend, FakeStore
+from tests.scorer_fakes import FakeSend, FakeShadow, FakeStore
 from tests.test_scorer_buffer import Given, decoded
 
 PLACE, LABELS = Place("transactions", 0), Place("labels", 0)
@@ -61,8 +61,10 @@ class Pipeline(NamedTuple):
     journal: list[str]
     duplicates: int = 0  # so many of the first rows of each block
 
-    def score(self, block: Block, partition: int) -> Scored:
+    def features(self, block: Block, partition: int) -> None:
         self.journal.append(f"score {len(block)} of {partition}")
+
+    def decide(self, _: None, block: Block) -> Scored:
         rows = list(range(self.duplicates, len(block)))
         amounts = block.amount[rows].tolist()
         is_high = [amount % 3 == 0 for amount in amounts]
@@ -108,17 +110,14 @@ class Bench:
         self.failed: list[BaseException] = []
         self.confirm_error: Exception | None = None
         self.may_confirm: asyncio.Event | None = None
-        self.send = FakeSend(self.journal)
+        self.send, self.shadow = FakeSend(self.journal), FakeShadow(self.journal)
         self.days, self.metrics = LedgerDays(LedgerTerms(7, HOUR)), Metrics(CollectorRegistry())
+        pipelines: Any = Pipelines(Pipeline(manifest, self.journal, duplicates))
+        thread: Any = Thread()
         self.batches = Batches(
-            topics=topics_of(""),
-            pipelines=Pipelines(Pipeline(manifest, self.journal, duplicates)),  # type: ignore[arg-type]
-            days=self.days,
-            scoring=Thread(),  # type: ignore[arg-type]
-            send=self.send,
-            metrics=self.metrics,
-            confirm=self.confirm,
-        )
+            topics=topics_of(""), pipelines=pipelines, days=self.days, scoring=thread, send=self.send,
+            metrics=self.metrics, confirm=self.confirm, shadow=self.shadow,
+        )  # fmt: skip
         store = FakeStore(self.journal, refuses=refuses)
         taken = TakenOver(Owner(*PLACE, 1), next_offset, None, 0, 0, 0, None)
         self.partition = TransactionPartition(PLACE, taken, store, self.failed.append, Versions(manifest.version))

@@ -362,3 +362,27 @@ def test_what_was_skipped_is_no_gap_when_the_next_record_comes() -> None:
     chunk = bench.buffer.next()
     assert chunk is not None
     assert chunk.expected_offset == 4
+
+
+def test_there_is_time_for_others_only_while_no_transaction_can_be_scored() -> None:
+    bench = Bench(known=FIRST_DAY - 7)
+    assert bench.buffer.has_time
+    bench.fetch(ONE, at(0, 0.1), at(1, 1.1))
+    assert not bench.buffer.has_time  # it waits for the loop alone
+    chunk = bench.buffer.next()
+    assert chunk is not None
+    assert not bench.buffer.has_time  # it is being scored
+    bench.buffer.scored(chunk.serial)
+    assert bench.buffer.next() is None
+    assert bench.buffer.waiting_for is not None
+    assert bench.buffer.has_time  # what is left waits for a ledger day
+    bench.days.newest += 1
+    bench.buffer.done(chunk.serial)
+    assert bench.buffer.next() is not None
+    assert not bench.buffer.has_time
+
+
+def test_labels_leave_time_for_others() -> None:
+    bench = Bench()
+    bench.fetch(LABELS, at(0, 0.1))
+    assert bench.buffer.has_time

@@ -35,6 +35,7 @@ from scorer.worker.bundles import Pipelines
 from scorer.worker.partition import TransactionPartition
 from testing.rule_sets import keep, made_of
 from tests.cases import NEW_YEAR
+from tests.scorer_fakes import FakeShadow
 from tests.test_scorer_already_sent import PLACE, SOURCE, Partition, Stored
 from tests.test_scorer_pipelines import WITH_LEDGER, WITHOUT, Bench, Empty
 
@@ -144,7 +145,7 @@ async def scored(
     )
     batches = Batches(
         topics=topics, pipelines=pipelines, days=days, scoring=threads[0],
-        send=partial(send_all, producer), metrics=metrics, confirm=confirm,
+        send=partial(send_all, producer), metrics=metrics, confirm=confirm, shadow=FakeShadow(),
     )  # fmt: skip
     taken = await threads[0].call(lambda store: store.take_over(*SOURCE, first_offset=0))
     await pipelines.take(0, pipelines.versions)

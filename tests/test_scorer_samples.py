@@ -24,8 +24,8 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 
 class PipelineWithFeatures(Pipeline):
-    def score(self, block: Block, partition: int) -> Scored:
-        scored = super().score(block, partition)
+    def decide(self, _: None, block: Block) -> Scored:
+        scored = super().decide(None, block)
         rows = len(scored.rows)
         prepared = Prepared(
             np.arange(rows), np.zeros((rows, 2), np.float32), [()] * rows, np.zeros((rows, 2), bool), np.arange(2)

@@ -9,7 +9,7 @@ from risk.kafka.sending import Message
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 from risk.settings import PREFIX
-from risk.store import Outputs, RefusedBundle, open_store
+from risk.store import NO_CHALLENGER, Outputs, RefusedBundle, ShadowPiece, open_store
 from risk.topics import topics_of
 from scorer.__main__ import main
 from testing.brokers import TestKafka
@@ -109,6 +109,44 @@ def test_it_says_which_rules_decided_from_when_and_who_does_not_take_those_in_fo
     assert (
         f"error: worker box:17 does not take rules {RULES}, since {to_text(NOON)}: the file was changed. It goes on "
         "with those it had, or none" in made.scorer("status").err
+    )
+
+
+def test_it_says_what_the_challenger_scored_and_did_not(made: System) -> None:
+    some_work(made.store, made.prefix)
+    with open_store(made.store) as store:
+        topic = made.topics.transactions
+        owner = store.take_over(topic, 0, first_offset=0).owner
+        store.remember_challenger("v2", "{}")
+        for first, behind in ((2, 5), (5, 9), (9, 20)):
+            store.commit_flags(
+                owner, expected=first, next_offset=behind, newest_event_time=NOON, outputs=Outputs(2, 0, 0),
+                rows=[flag(offset, NOON) for offset in range(first, behind)], challenger="v2", stored_at=NOON + DAY,
+            )  # fmt: skip
+        for first, behind in ((2, 5), (9, 19)):
+            scores = [(offset, 0.5, 1) for offset in range(first, behind)]
+            store.commit_shadow(owner, "v2", [ShadowPiece(first, behind, scores)])
+    said = made.scorer("status")
+    assert cells(said.out, "v2") == ["0", "2", to_text(NOON), to_text(NOON + DAY), "13", "5"]
+    with open_store(made.store) as store:
+        store.commit_flags(
+            owner, expected=20, next_offset=21, newest_event_time=NOON, outputs=Outputs(2, 0, 0), rows=[flag(20)],
+            challenger=NO_CHALLENGER,
+        )  # fmt: skip
+    assert "v2" not in made.scorer("status").out
+
+
+def test_a_worker_that_does_not_take_the_challenger_is_an_error(made: System) -> None:
+    some_work(made.store, made.prefix)
+    with open_store(made.store) as store:
+        store.refuse_bundle(
+            RefusedBundle("box:17", "linear-01234567", "the file was changed", NOON), as_challenger=True
+        )
+    said = made.scorer("status")
+    assert said.code == 1
+    assert (
+        f"error: worker box:17 does not take challenger linear-01234567, since {to_text(NOON)}: the file was changed. "
+        "Nothing scores beside the bundle in use there" in said.err
     )
 
 

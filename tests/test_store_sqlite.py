@@ -15,6 +15,7 @@ from risk.store import SqliteStore, Store, StoreToReport, open_store, open_to_re
 from risk.store.sqlite.reading import LABELS_AT_ONCE
 from testing.stores import NEW_YEAR, flag, store_flags, store_labels
 from tests.store_conformance.batches import Batches
+from tests.store_conformance.learning import Learning
 from tests.store_conformance.ledger import Ledger
 from tests.store_conformance.pruning import Pruning
 from tests.store_conformance.reading_back import ReadingBack
@@ -45,6 +46,10 @@ class TestReadingBack(ReadingBack):
 
 
 class TestLedger(Ledger):
+    new_store = staticmethod(sqlite_store)
+
+
+class TestLearning(Learning):
     new_store = staticmethod(sqlite_store)
 
 

@@ -84,7 +84,7 @@ def manifest_of(
         calibration=calibration,
         thresholds=thresholds,
         training_data=TrainingData(len(times), int(times.min()), int(times.max()), file.stamp.sha256),
-        training=_training(train_options, session, fit),
+        training=_training(train_options, file, session, fit),
         seed=session.plan.seed,
         drift=features.drift,
         score_histogram=_histogram(fit_scores),
@@ -108,8 +108,8 @@ def bundle_files(manifest: Manifest, fit: Fit) -> dict[str, bytes]:
     return {**contents, MANIFEST: msgspec.json.format(msgspec.json.encode(whole), indent=1)}
 
 
-def _training(train_options: TrainOptions, session: Session, fit: Fit) -> Training:
-    plan, parts = session.plan, session.parts
+def _training(train_options: TrainOptions, file: Opened, session: Session, fit: Fit) -> Training:
+    plan, parts, dataset = session.plan, session.parts, file.replay.dataset
     return Training(
         split=RANDOM if train_options.split.is_random else BY_TIME,
         fit=_days(parts.fit.period),
@@ -120,8 +120,9 @@ def _training(train_options: TrainOptions, session: Session, fit: Fit) -> Traini
         search=plan.search,
         parameters=plan.parameters,
         chosen=fit.parameters,
-        columns=None if train_options.columns is None else write_map(train_options.columns),
+        columns=None if dataset.is_guessed else write_map(dataset.column_map),
         refit=plan.refit,
+        days_named=train_options.split.days_named,
     )
 
 

@@ -103,7 +103,7 @@ def _register_train(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     )
     add = command.add_argument
     add("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
-    _add_folders(command)
+    add_folders(command)
     usual = ", ".join(USUAL_FAMILIES)
     add("--model", action="append", choices=FAMILIES, help=f"which models; repeatable (default: {usual})")
     add(
@@ -138,7 +138,7 @@ def _register_train(commands: "argparse._SubParsersAction[argparse.ArgumentParse
         "its map (default: the one of --columns)",
     )
     SEED.add(command)
-    _add_evidence(command)
+    add_evidence(command)
     add("--no-refit", action="store_true", help="serve the champion as it was fitted before validation")
     MARGIN.add(command)
     add("--no-promote", action="store_true", help="write the bundle, and leave the one in use as it is")
@@ -161,8 +161,8 @@ def _register_report(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     add("file", metavar="FILE", type=Path, help="the file that it was trained on")
     add("--folds", type=option_of(whole), default=DEFAULT_FOLDS, metavar="N", help="0 for none (default 5)")
     add("--prequential", action="store_true", help="folds whose past has a fixed length and slides with the test")
-    _add_evidence(command)
-    _add_folders(command)
+    add_evidence(command)
+    add_folders(command)
     _add_maps(
         command,
         "another map of the file (default: the one of the training)",
@@ -172,7 +172,7 @@ def _register_report(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     command.set_defaults(run=_report)
 
 
-def _add_folders(command: argparse.ArgumentParser) -> None:
+def add_folders(command: argparse.ArgumentParser) -> None:
     add_models(command)
     command.add_argument(
         "--reports", type=Path, default=Path("reports"), metavar="DIR", help="where reports go (default: reports)"
@@ -186,7 +186,7 @@ def _add_maps(command: argparse.ArgumentParser, columns: str, external: str, ext
     add("--external-columns", type=Path, metavar="MAP.toml", help=external_columns)
 
 
-def _add_evidence(command: argparse.ArgumentParser) -> None:
+def add_evidence(command: argparse.ArgumentParser) -> None:
     """How much work goes into a report."""
     RESAMPLES.add(command)
     command.add_argument(

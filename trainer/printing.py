@@ -1,7 +1,7 @@
 """What train prints: periods at the start, stages as they run, figures and the places of the files at the end."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -119,13 +119,17 @@ def with_interval(figure: Figure, form: str) -> str:
 class Stages:
     """Shows a stage while it runs, and keeps its seconds. Stages of the same name add up."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_stage: Callable[[str], None] | None = None) -> None:
+        """`on_stage` is told each that begins."""
         self.seconds: dict[str, float] = {}
+        self._on_stage = on_stage
         self._began = time.perf_counter()
 
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
         began = time.perf_counter()
+        if self._on_stage is not None:
+            self._on_stage(name)
         if not err.is_terminal:
             # Where there are no bars, a line says that something is going on, and what.
             err.print(f"[{began - self._began:5.0f} s] {name}", markup=False)

@@ -1,4 +1,4 @@
-"""models and promote: which bundles there are, which of them is in use, and what speaks against one."""
+"""models and promote: which bundles there are, which is in use or the challenger, and what speaks against one."""
 
 import argparse
 import os
@@ -24,6 +24,7 @@ from risk.bundle import (
     current_bundle,
     needs_a_restart,
 )
+from risk.challenger import CHALLENGER, challenger_bundle
 from risk.clock import to_date, to_text
 from risk.errors import BundleError, OptionError
 from risk.learned_days import days_of, learned_days_of
@@ -50,21 +51,27 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     listing.set_defaults(run=run_models)
     promotion = commands.add_parser(
         "promote",
-        description="Make a bundle the current one, after it was read and checked.",
+        description="Make a bundle the current one, or the challenger, after it was read and checked. A challenger "
+        "scores what the current one scores, and nothing of it is sent: both scores lie in the store, to be compared.",
         epilog=epilog(
             "python -m trainer promote lightgbm-1a2b3c4d",
             "python -m trainer promote --back",
+            "python -m trainer promote lightgbm-1a2b3c4d --shadow",
+            "python -m trainer promote --no-shadow",
             notes="Workers that run notice it within two seconds and go on with it; `python -m scorer status` says so. "
             "What its test speaks against is refused without --force. promotions.ndjson, beside the bundles, remembers "
             "every promotion.",
-            done="it is in use",
-            failed="the one that was in use still is; the last line says why",
+            done="it is in use, or the challenger",
+            failed="the one that was in use still is, and so is the challenger; the last line says why",
         ),
     )
     which = promotion.add_mutually_exclusive_group(required=True)
     which.add_argument("version", metavar="VERSION", nargs="?", help="as models lists it")
     which.add_argument("--back", action="store_true", help="the one that was in use before, whatever its test says")
-    promotion.add_argument("--force", action="store_true", help="even if its evaluation speaks against it")
+    which.add_argument("--no-shadow", action="store_true", help="no bundle is the challenger any more")
+    how = promotion.add_mutually_exclusive_group()
+    how.add_argument("--force", action="store_true", help="even if its evaluation speaks against it")
+    how.add_argument("--shadow", action="store_true", help="as the challenger; what is in use stays in use")
     add_models(promotion)
     promotion.set_defaults(run=run_promote)
 
@@ -80,10 +87,11 @@ def run_models(options: argparse.Namespace) -> int:
     except BundleError as error:
         current = None
         damaged.append(str(error))
+    challenger = challenger_version(options.models)
     lines: list[tuple[str, ...]] = [TITLES]
     whole: list[str] = []
     for name in names:
-        mark = "*" if name == current else ""
+        mark = "*" if name == current else "+" if name == challenger else ""
         try:
             lines.append((mark, *_cells(named_bundle(options.models, name).manifest)))
             whole.append(name)
@@ -96,6 +104,8 @@ def run_models(options: argparse.Namespace) -> int:
         say(f"none of them is in use; promote one of {', '.join(whole)}" if whole else "none of them can be used")
     else:
         say(f"* in use: {current}" + ("" if current in whole else ", which is damaged: nothing can be scored with it"))
+    if challenger is not None:
+        say(f"+ challenger: {challenger}")
     for text in damaged:
         complain(text)
     return 1 if damaged else 0
@@ -103,7 +113,13 @@ def run_models(options: argparse.Namespace) -> int:
 
 def run_promote(options: argparse.Namespace) -> int:
     models: Path = options.models
+    if options.no_shadow:
+        return _end_shadow(models)
     bundle = bundle_in_use(models, is_said=True)
+    if options.shadow:
+        if options.version is None:
+            raise OptionError("--shadow: got no VERSION, expected that of the challenger, as models lists it")
+        return _begin_shadow(models, named_bundle(models, options.version).manifest, bundle)
     before = None if bundle is None else bundle.manifest.version
     manifest = named_bundle(models, before_that(models) if options.back else options.version).manifest
     version, evaluation = manifest.version, evaluation_of(manifest)
@@ -130,13 +146,74 @@ def run_promote(options: argparse.Namespace) -> int:
     return 0
 
 
+def _begin_shadow(models: Path, manifest: Manifest, in_use: Bundle | None) -> int:
+    version = manifest.version
+    if in_use is None:
+        raise OptionError(
+            f"--shadow: got no bundle in use in {models}, expected one beside which {version} can score; promote one"
+        )
+    if version == in_use.manifest.version:
+        raise OptionError(f"--shadow: got {version}, which is in use, expected another; models lists them")
+    why = needs_a_restart(manifest, in_use.manifest)
+    if why is not None:
+        raise OptionError(
+            f"--shadow: {version} cannot score beside {in_use.manifest.version}, which is in use ({why}). Train one on "
+            "the same terms"
+        )
+    before = challenger_version(models)
+    if before == version:
+        say(f"{version} is the challenger already")
+        return 0
+    make_challenger(models, version)
+    say(f"{version} is the challenger now" + (f"; before: {before}" if before else ""))
+    return 0
+
+
+def _end_shadow(models: Path) -> int:
+    version = challenger_version(models)
+    if not os.path.lexists(models / CHALLENGER):
+        say("no bundle is the challenger")
+        return 0
+    remove_challenger(models, version)
+    say(f"{version or 'what could not be read'} is the challenger no more")
+    return 0
+
+
+def make_challenger(models: Path, version: str, *, by: Literal["shadow", "retrain-shadow"] = "shadow") -> None:
+    """The record comes first, as with a promotion."""
+    _append(models / RECORD, Promotion(_now(), version, challenger_version(models), by))
+    _put(models / CHALLENGER, version)
+
+
+def remove_challenger(models: Path, before: str | None) -> None:
+    """The record comes first, as with a promotion."""
+    _append(models / RECORD, Promotion(_now(), "", before, "no-shadow"))
+    with writing(models / CHALLENGER):
+        (models / CHALLENGER).unlink()
+    synced(models)
+
+
+def challenger_version(models: Path) -> str | None:
+    """None where there is none, or its name cannot be read."""
+    try:
+        folder = challenger_bundle(models)
+    except BundleError as error:
+        notice(f"{error} It counts as if there were no challenger.")
+        return None
+    return None if folder is None else folder.name
+
+
+By = Literal["promote", "back", "train", "retrain", "shadow", "no-shadow", "retrain-shadow"]
+OF_CHALLENGERS = ("shadow", "no-shadow", "retrain-shadow")
+
+
 class Promotion(Struct, frozen=True, omit_defaults=True):
-    """A line of the record: what came into use when, and what spoke against it."""
+    """A line of the record: what came into use when, and what spoke against it; or what became the challenger."""
 
     at: str
-    version: str
+    version: str  # empty where no bundle is the challenger from then on
     before: str | None
-    by: Literal["promote", "back", "train"]
+    by: By
     forced: bool = False
     against: str | None = None
 
@@ -145,21 +222,30 @@ def make_current(
     models: Path,
     version: str,
     *,
-    by: Literal["promote", "back", "train"] = "promote",
+    by: By = "promote",
     forced: bool = False,
     against: str | None = None,
 ) -> None:
-    """The record comes first: there is nothing in use that it does not know of."""
+    """The record comes first: there is nothing in use that it does not know of. What is in use is no challenger."""
     try:
         before = current_version(models)
     except BundleError:
         before = None
-    at = to_text(int(time.time() * 1000))
-    _append(models / RECORD, Promotion(at, version, before, by, forced, against))
-    with replaced(models / CURRENT) as (temporary,):
+    _append(models / RECORD, Promotion(_now(), version, before, by, forced, against))
+    _put(models / CURRENT, version)
+    if challenger_version(models) == version:
+        remove_challenger(models, version)
+
+
+def _now() -> str:
+    return to_text(int(time.time() * 1000))
+
+
+def _put(path: Path, version: str) -> None:
+    with replaced(path) as (temporary,):
         temporary.write_text(f"{version}\n")
         synced(temporary)
-    synced(models)
+    synced(path.parent)
 
 
 def _append(path: Path, promotion: Promotion) -> None:
@@ -183,7 +269,7 @@ def before_that(models: Path) -> str:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             notice(f"{path}, line {number}: cannot be read ({error}), expected a promotion; it is passed over")
             continue
-        if promotion.version == current:
+        if promotion.version == current and promotion.by not in OF_CHALLENGERS:
             found = promotion.before
     if found is None:
         raise OptionError(

@@ -157,6 +157,20 @@ def has_whole_gap(periods: Periods, delay: int) -> bool:
     return periods.validation.first - periods.fit.until >= delay
 
 
+def moved_to_end(periods: Periods, first: int, last: int) -> Periods:
+    """The same lengths and gaps, so that the test ends with day `last`; what would lie before day `first` is cut off,
+    and nothing may be left of a period then."""
+    shift = last + 1 - periods.test.until
+    moved = Periods(*(Period(max(period.first + shift, first), period.until + shift) for period in periods))
+    if min(period.days for period in moved) < 1:
+        raise DatasetError(
+            f"too few days: got data from {Period(first, last + 1)}, expected enough for periods as long as those of "
+            f"the bundle in use: fit {periods.fit.days} days, validation {periods.validation.days}, test "
+            f"{periods.test.days}, and the gaps between them. Wait for more, or train a bundle without naming days."
+        )
+    return moved
+
+
 def warn_of_short_gaps(periods: Periods, delay: int) -> None:
     fit, validation, test = periods
     if validation.first < fit.first:

@@ -51,7 +51,7 @@ def train(options: argparse.Namespace) -> int:
     stages = Stages()
     with one_thread():
         result = learn_and_evaluate(train_options, stages)
-        manifest, evaluation, is_new = _write(train_options, result, stages)
+        manifest, evaluation, is_new = write(train_options, result, stages)
     say_end(train_options, manifest, evaluation, is_new)
     _promote(train_options, manifest.version, evaluation)
     return 0
@@ -139,7 +139,7 @@ def write_evidence(
     )
 
 
-def _write(train_options: TrainOptions, result: TrainingResult, stages: Stages) -> tuple[Manifest, Evaluation, bool]:
+def write(train_options: TrainOptions, result: TrainingResult, stages: Stages) -> tuple[Manifest, Evaluation, bool]:
     """Report and bundle, with what the bundle in use reached in the test; whether the bundle is new."""
     manifest = manifest_of_result(train_options, result, stages, {})
     evaluation = msgspec.structs.replace(

@@ -44,6 +44,10 @@ class Split(NamedTuple):
     validation: Given = NOT_GIVEN
     test: Given = NOT_GIVEN
 
+    @property
+    def days_named(self) -> bool:
+        return self.periods is not None or (self.train, self.validation, self.test) != (NOT_GIVEN,) * 3
+
 
 class TrainOptions(NamedTuple):
     file: Path
@@ -80,29 +84,59 @@ def train_options_of(options: argparse.Namespace) -> TrainOptions:
 
 def as_trained(options: argparse.Namespace, manifest: Manifest) -> TrainOptions:
     """Of report: what the bundle remembers of its training; only how the columns are called may be said anew."""
-    training, thresholds = manifest.training, manifest.thresholds
+    training = manifest.training
     return _train_options(
         options,
         _columns(options, manifest),
-        settings_of(options)._replace(
-            label_delay=manifest.label_delay_days, bucket=manifest.bucket_ms, max_lateness=manifest.max_lateness_ms
-        ),
+        _settings_of(manifest, options),
         manifest.currency,
-        Split(training.split == RANDOM, _periods(training.fit, training.validation, training.test)),
-        Plan(
-            kinds=training.models,
-            parameters=training.parameters,
-            balance=training.balance,
-            search=training.search,
-            review_cost=thresholds.review_cost,
-            loss_rate=thresholds.loss_rate,
-            alerts_per_day=thresholds.alerts_per_day,
-            seed=manifest.seed,
-            resamples=options.resamples,
-            refit=training.refit,
-        ),
+        Split(training.split == RANDOM, periods_of(manifest)),
+        _plan_of(manifest, options.resamples),
         may_promote=False,
         margin=0.0,
+    )
+
+
+def as_trained_on(
+    file: Path, columns: ColumnMap, manifest: Manifest, periods: Periods | None, options: argparse.Namespace
+) -> TrainOptions:
+    """Of retrain: the same once more, on another history. `periods`: where they are not to be cut from its days."""
+    return TrainOptions(
+        file=file,
+        columns=columns,
+        external=None,
+        external_columns=None,
+        models=options.models,
+        reports=options.reports,
+        settings=_settings_of(manifest, options),
+        currency=manifest.currency,
+        split=Split(is_random=False, periods=periods),
+        plan=_plan_of(manifest, options.resamples),
+        with_plots=not options.no_plots,
+        may_promote=False,
+        margin=options.margin,
+    )
+
+
+def _settings_of(manifest: Manifest, options: argparse.Namespace) -> Settings:
+    return settings_of(options)._replace(
+        label_delay=manifest.label_delay_days, bucket=manifest.bucket_ms, max_lateness=manifest.max_lateness_ms
+    )
+
+
+def _plan_of(manifest: Manifest, resamples: int) -> Plan:
+    training, thresholds = manifest.training, manifest.thresholds
+    return Plan(
+        kinds=training.models,
+        parameters=training.parameters,
+        balance=training.balance,
+        search=training.search,
+        review_cost=thresholds.review_cost,
+        loss_rate=thresholds.loss_rate,
+        alerts_per_day=thresholds.alerts_per_day,
+        seed=manifest.seed,
+        resamples=resamples,
+        refit=training.refit,
     )
 
 
@@ -154,7 +188,10 @@ def _columns(options: argparse.Namespace, manifest: Manifest) -> ColumnMap | Non
     return None if text is None else parse_map(text, f"the column map of {manifest.version}")
 
 
-def _periods(*three: Days | None) -> Periods | None:
+def periods_of(manifest: Manifest) -> Periods | None:
+    """None where rows were drawn at random."""
+    training = manifest.training
+    three: tuple[Days | None, ...] = (training.fit, training.validation, training.test)
     found = [Period(date_ms(days.first) // DAY, date_ms(days.until) // DAY) for days in three if days is not None]
     return Periods(*found) if found else None
 

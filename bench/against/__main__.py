@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.against.contest import FULL_ROWS, OF_A_WORKER, PARTS, Against
-from bench.against.tables import is_met, page
+from bench.against.tables import Sides, is_met, kept_as, page
 from bench.alone import run_alone
 from bench.machine import machine, measured_on
 from bench.results import keep
@@ -39,6 +39,7 @@ measured, both backtest both histories: the digests must be equal. `stream` is a
 bundle that it trained itself; no target judges that.
 """
 
+RESULTS_HELP = "keep every figure of every turn; of .bench/against.json `python -m bench` makes a part of its page"
 NAMES = {"PYTHONPATH": str(ROOT / "bench" / "against" / "thread_names")}
 # A tree that never keeps what it compiled would begin each start with that, and the working tree has it already.
 COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
@@ -65,7 +66,7 @@ def parser() -> Parser:
     add(
         "--folder", type=Path, metavar="DIR", help="where the built commit is kept for the next time (default: nowhere)"
     )
-    add("--results", type=Path, metavar="FILE.json", help="keep every figure of every turn")
+    add("--results", type=Path, metavar="FILE.json", help=RESULTS_HELP)
     return made
 
 
@@ -87,10 +88,10 @@ def main() -> int:
         new = HERE._replace(name="new", environment=old.environment)
         found = Against(folder, old, new, options.rows, options.turns, say).measured(parts)
     command = f"python -m bench.against {shlex.join(sys.argv[1:])}"
+    sides = Sides(commit[:7], _git("describe", "--always", "--dirty"), options.turns)
     if options.results is not None:
-        whole = {**found._asdict(), "pairs": [pair._asdict() for pair in found.pairs], "commit": commit}
-        keep(options.results.parent, options.results.stem, whole, command)
-    print(page(found, commit[:7], _git("describe", "--always", "--dirty"), options.turns))
+        keep(options.results.parent, options.results.stem, kept_as(found, sides), command)
+    print(page(found, sides))
     print(measured_on(command, machine()))
     return EXIT_OK if all(is_met(pair) for pair in found.pairs) else EXIT_FAILED
 

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench.results import ratios, spread
 from bench.table import table
@@ -57,21 +57,38 @@ class Found(NamedTuple):
     digests: dict[str, str]  # by history
 
 
+class Sides(NamedTuple):
+    old: str  # commits
+    new: str
+    turns: int
+
+
+def kept_as(found: Found, sides: Sides) -> dict[str, Any]:
+    """As JSON has it."""
+    return {**found._asdict(), "pairs": [pair._asdict() for pair in found.pairs], "sides": sides._asdict()}
+
+
+def page_of_kept(kept: dict[str, Any]) -> str:
+    pairs = [Pair(**pair) for pair in kept["pairs"]]
+    return page(Found(pairs, kept["threads"], kept["digests"]), Sides(**kept["sides"]))
+
+
 def is_met(pair: Pair) -> bool:
     """Targets are of the same work: of no other is anything wanted."""
     return pair.is_own or TARGETS[pair.measure].is_met(ratios(pair.new, pair.old).median)
 
 
-def page(found: Found, old: str, new: str, turns: int) -> str:
+def page(found: Found, sides: Sides) -> str:
     """The tables, ready for a page."""
-    heads = ["", "history", "rows", f"old ({old})", f"new ({new})", "new / old", "target", "met"]
-    said = f"{new} beside {old}, {counted(turns, 'turn', 'turns')}: medians, least and most in brackets.\n\n"
+    heads = ["", "history", "rows", f"old ({sides.old})", f"new ({sides.new})", "new / old", "target", "met"]
+    turns = counted(sides.turns, "turn", "turns")
+    said = f"{sides.new} beside {sides.old}, {turns}: medians, least and most in brackets.\n\n"
     said += table(heads, [_line(pair) for pair in found.pairs])
     said += "\nBacktests of both have the same digests:\n\n"
     said += table(["history", "digest"], [[name, f"`{digest}`"] for name, digest in found.digests.items()])
-    for name, sides in found.threads.items():
+    for name, each in found.threads.items():
         said += f"\nCPU µs a transaction by thread of the worker, {name}, medians (`python` is its first thread):\n\n"
-        said += table(["thread", "old", "new"], _threads(sides["old"], sides["new"]))
+        said += table(["thread", "old", "new"], _threads(each["old"], each["new"]))
     return said
 
 

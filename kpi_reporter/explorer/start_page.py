@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from evaluation.drifting import FeatureDrift
 from kpi_reporter.explorer.charts import Bar, Column, days_chart, scores_chart
 from kpi_reporter.explorer.described import NAME
 from kpi_reporter.explorer.queries import QUERIES
 from kpi_reporter.kpis.told import calibration_text, cautions, days_text, drift_text, learned_text
-from kpi_reporter.kpis.values import Amounts, FeatureDrift, Kpis, Quality
+from kpi_reporter.kpis.values import Amounts, Kpis, Quality
 from risk.clock import DAY, to_date, to_text
 from risk.money import amount_text
 

@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from kpi_reporter.kpis.damage import ADVICE
 from kpi_reporter.kpis.notables import PARTITION_SHIFT
 from risk.errors import StoreError
 from risk.events import Reason
 from risk.money import to_major
-from risk.store import FlagRow, StoreToReport
+from risk.store import IF_DAMAGED, FlagRow, StoreToReport
 
 _reasons = msgspec.json.Decoder(list[Reason])
 
@@ -35,7 +34,7 @@ def _alert(flag: FlagRow) -> Alert:
         first = _reasons.decode(flag.reasons)[:1] if flag.reasons else []
     except msgspec.DecodeError as error:
         raise StoreError(
-            f"risk_flags: reasons of {flag.transaction_id!r}: {error}, expected a list; {ADVICE}"
+            f"risk_flags: reasons of {flag.transaction_id!r}: {error}, expected a list; {IF_DAMAGED}"
         ) from error
     return Alert(
         flag.event_time,

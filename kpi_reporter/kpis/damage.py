@@ -10,8 +10,7 @@ import numpy as np
 from risk.codes import Array
 from risk.errors import StoreError
 from risk.money import EXPONENTS
-
-ADVICE = "keep the file for inspection and restore a backup, or make the store again from the log"
+from risk.store import IF_DAMAGED
 
 
 @contextmanager
@@ -20,7 +19,7 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
-        raise StoreError(f"{path}: got the text {error.object!r}, expected UTF-8; {ADVICE}") from error
+        raise StoreError(f"{path}: got the text {error.object!r}, expected UTF-8; {IF_DAMAGED}") from error
 
 
 def check_within(lowest: int, highest: int, numbers: Array, column: str, offsets: Array) -> None:
@@ -30,11 +29,11 @@ def check_within(lowest: int, highest: int, numbers: Array, column: str, offsets
         wrong = int(np.argmin(is_right))
         raise StoreError(
             f"risk_flags: got {numbers[wrong]} as {column} at offset {offsets[wrong]}, expected {lowest} to {highest}; "
-            f"{ADVICE}"
+            f"{IF_DAMAGED}"
         )
 
 
 def check_currencies(codes: Iterable[str]) -> None:
     unknown = sorted(set(codes) - EXPONENTS.keys())
     if unknown:
-        raise StoreError(f"risk_flags: got the currency {unknown[0]!r}, expected a code of ISO 4217; {ADVICE}")
+        raise StoreError(f"risk_flags: got the currency {unknown[0]!r}, expected a code of ISO 4217; {IF_DAMAGED}")

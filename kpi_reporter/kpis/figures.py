@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from evaluation.drifting import Drifts
 from kpi_reporter.kpis.alerts import Alert, alerts_at
 from kpi_reporter.kpis.cold_start import ColdStart
 from kpi_reporter.kpis.customers import Customers
 from kpi_reporter.kpis.damage import check_currencies, reading
-from kpi_reporter.kpis.drift import Drifts
 from kpi_reporter.kpis.labels import Labels
 from kpi_reporter.kpis.outdated import OutdatedError
 from kpi_reporter.kpis.pieces import new_vocabulary, pieces_from

@@ -2,13 +2,12 @@
 
 import numpy as np
 
-from kpi_reporter.kpis.damage import ADVICE
 from kpi_reporter.kpis.names import hashes, keys
 from kpi_reporter.kpis.sorted_sets import distinct
 from kpi_reporter.kpis.values import LabelCounts
 from risk.codes import Array
 from risk.errors import StoreError
-from risk.store import StoreToReport
+from risk.store import IF_DAMAGED, StoreToReport
 
 _NOTHING = np.empty(0, np.uint64)
 
@@ -37,7 +36,7 @@ class Labels:
             return _NOTHING
         for is_fraud, count, newest in store.label_counts(partition, seen, last):
             if is_fraud not in self._counts:
-                raise StoreError(f"labels: got {is_fraud} as is_fraud, expected 0 or 1; {ADVICE}")
+                raise StoreError(f"labels: got {is_fraud} as is_fraud, expected 0 or 1; {IF_DAMAGED}")
             self._counts[is_fraud] += count
             self._newest = newest if self._newest is None else max(self._newest, newest)
         touched = [_NOTHING]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from evaluation.drift import FEWEST_ROWS
-from kpi_reporter.kpis.drift import Drifts
+from evaluation.drifting import Drifts
 from kpi_reporter.kpis.names import Names
 from kpi_reporter.kpis.recent import RecentDay
 from kpi_reporter.kpis.tally import Stake, Tally
@@ -14,6 +14,7 @@ from kpi_reporter.kpis.terms import Terms
 from kpi_reporter.kpis.values import Calibration, LabelDelay, Money, Quality
 from risk.clock import DAY
 from risk.codes import Array
+from risk.ledger_day import last_due_day
 from risk.money import scale_of
 
 
@@ -105,7 +106,7 @@ class Judge:
         if self._newest is None:
             return None
         delay = self._delay(self._newest // DAY)
-        return None if delay is None else (self._newest + 1) // DAY - 1 - delay
+        return None if delay is None else last_due_day(self._newest, delay)
 
     def _is_due(self, day: int) -> bool:
         delay = self._delay(day)

@@ -1,6 +1,7 @@
 """What must be said beside the figures, in the same words wherever they are shown."""
 
-from kpi_reporter.kpis.values import DRIFT_DAYS, Calibration, Drifting, Kpis, Quality
+from evaluation.drifting import DRIFT_DAYS, Drifting
+from kpi_reporter.kpis.values import Calibration, Kpis, Quality
 from risk.clock import to_date
 
 

@@ -7,7 +7,7 @@ None, never 0. `transactions` are scored transactions: each is one row of risk_f
 
 from msgspec import Struct
 
-from evaluation.drift import DriftFigures
+from evaluation.drifting import Drifting
 from risk.warming_up import LabelSilence, WarmingUp
 
 MISSING = "missing"  # the category or channel of a transaction without one
@@ -18,7 +18,6 @@ LARGEST = 50
 SCORE_STEPS = 20
 
 WINDOWS = (7, 30)  # days
-DRIFT_DAYS = 7  # a Saturday differs from a week, but a week hardly from another
 
 
 class Unready(Struct, frozen=True):
@@ -124,46 +123,6 @@ class Quality(Struct, frozen=True):
     money: tuple[Money, ...]  # by currency; empty where it cannot be said
     label_delay: LabelDelay | None  # of the frauds
     days_learned: int = 0  # of days_due, those that a bundle which scored them was trained or its thresholds chosen on
-
-
-class DriftDay(Struct, frozen=True):
-    day: int
-    figures: DriftFigures
-
-
-class FeatureDrift(Struct, frozen=True):
-    """Of one feature, or of the score, beside the fit period of its bundle."""
-
-    name: str
-    limit: float | None  # the index from which on it has changed; None where it moves with each wave of frauds
-    missing_before: float | None  # share, in the fit period
-    unseen_before: float | None
-    week: DriftFigures
-    days: tuple[DriftDay, ...]
-
-    @property
-    def has_changed(self) -> bool:
-        return self.week.psi is not None and self.limit is not None and self.week.psi >= self.limit
-
-
-class Drifting(Struct, frozen=True):
-    """Of the samples of the last seven whole days that the newest bundle scored. Where there are less than a thousand,
-    figures are None."""
-
-    bundle: str | None = None
-    first_day: int | None = None
-    last_day: int | None = None
-    days_sampled: int = 0
-    rows: int = 0
-    why_not: str | None = None  # why there are no figures of features
-    score: FeatureDrift | None = None
-    features: tuple[FeatureDrift, ...] = ()  # the worst first
-
-    @property
-    def changed(self) -> int | None:
-        """How many features have; None where that cannot be said of any."""
-        said = [one for one in self.features if one.week.psi is not None]
-        return sum(one.has_changed for one in said) if said else None
 
 
 class Calibration(Struct, frozen=True):

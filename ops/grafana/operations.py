@@ -99,6 +99,14 @@ OPERATIONS = Dashboard(
                 "s", meaning="With a label delay of 7 days it swings between 5.5 and 6.5 days.",
             ),
             Panel(
+                "Challenger",
+                (
+                    Query("sum(rate(trustlens_shadow_transactions_total[$__rate_interval]))", "scored"),
+                    Query("sum(rate(trustlens_shadow_given_up_total[$__rate_interval]))", "given up"),
+                ),
+                "reqps", meaning="It scores in the shadow of the bundle in use, and gives way when other work waits.",
+            ),
+            Panel(
                 "Waiting for a ledger day",
                 (
                     Query("rate(trustlens_ledger_wait_seconds_total[$__rate_interval])", "{{instance}}"),

@@ -12,8 +12,10 @@ from risk.catalogue import ALL_FIELDS, FeatureSet, Kind
 from risk.dataset.column_map import ColumnMap, TextColumn, check_apart
 from risk.dataset.encoding import encoding_notice
 from risk.dataset.kinds import open_source
+from risk.dataset.map_file import parse_map
 from risk.dataset.names import own_map
 from risk.dataset.order import Order, find_order, sorted_pieces
+from risk.dataset.parquet_file import ParquetSource
 from risk.dataset.rows import Marks, Rows, read_marks, read_rows
 from risk.dataset.source import BadRow, Piece, Source
 from risk.dataset.times import check_time_type
@@ -60,8 +62,12 @@ class Dataset:
         chunk_rows: int,
         on_bad: Callable[[BadRow], None] | None,
         scratch: Path | None,
+        *,
+        is_guessed: bool,
     ) -> None:
+        """`is_guessed`: nobody said what the columns mean, so it was told from their names and values."""
         self.path, self.column_map, self.notices = path, column_map, notices
+        self.is_guessed = is_guessed
         self.columns = source.columns
         self.feature_set = _feature_set(column_map)  # what the file has
         self.learnable = _feature_set(column_map, without=column_map.not_learned)  # what a model may learn from
@@ -152,6 +158,9 @@ def open_dataset(
         raise DatasetError(f"chunk_rows = {chunk_rows}: expected 1 or more.")
     source = open_source(path)
     notices: list[str] = []
+    if column_map is None and isinstance(source, ParquetSource) and source.column_map is not None:
+        column_map = parse_map(source.column_map, f"{path}, its own column map")
+    is_guessed = column_map is None
     if column_map is None:
         column_map = own_map(source, str(path))
         if column_map.attributes:
@@ -166,7 +175,7 @@ def open_dataset(
     encoding = encoding_notice(path, order.not_utf8) if is_text_file else None
     if encoding is not None:
         notices.append(encoding)
-    return Dataset(path, source, column_map, order, notices, chunk_rows, on_bad, scratch)
+    return Dataset(path, source, column_map, order, notices, chunk_rows, on_bad, scratch, is_guessed=is_guessed)
 
 
 def _check_types(source: Source, column_map: ColumnMap) -> None:

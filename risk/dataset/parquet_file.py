@@ -23,6 +23,8 @@ BATCH_BYTES = 64 * 1024 * 1024  # unpacked; rows that need more come in several 
 MOST_CHUNK_BYTES = 2 * 1024**3  # of one column in one row group, unpacked; writers stay far below
 # A text may repeat the beginning of the one before, so a page of few bytes can unpack to any number of them.
 _PREFIXED, _PREFIXED_ROWS = "DELTA_BYTE_ARRAY", 1_024
+# Among a file's own notes: its column map, as TOML. TrustLens writes it where nobody is to guess.
+MAP_KEY = "trustlens.columns"
 # Spark's timestamps; as nanoseconds, a year such as 9999 would become another one unseen.
 _INT96 = "us"
 
@@ -36,6 +38,8 @@ class ParquetSource:
         schemas = [_schema_of(part) for part in self._parts]
         self._schema = schemas[0]
         self.columns: list[str] = self._schema.names
+        said = (self._schema.metadata or {}).get(MAP_KEY.encode())
+        self.column_map: str | None = None if said is None else said.decode(errors="backslashreplace")
         check_width(path, len(self.columns))
         self.types = {name: str(plain_type(self._schema.field(place).type)) for place, name in enumerate(self.columns)}
         for part, schema in zip(self._parts, schemas, strict=True):

@@ -6,6 +6,7 @@ One object is used by one thread. Which database stands behind it is decided her
 from risk.store.protocol import CommitStore, Store, StoreToReport
 from risk.store.pruning import Pruned, prune
 from risk.store.rows import (
+    IF_DAMAGED,
     NO_CHALLENGER,
     BundleStart,
     ChallengerStart,
@@ -13,10 +14,14 @@ from risk.store.rows import (
     FlagRow,
     JudgedFlag,
     KnownLedger,
+    LabelledFlag,
+    LabelVersion,
     Outputs,
     Owner,
     Position,
     RefusedBundle,
+    Retraining,
+    RetrainingEnd,
     RowValues,
     RulesStart,
     Samples,
@@ -33,6 +38,7 @@ from risk.store.sqlite.restoring import restore_store
 from risk.store.sqlite.store import SqliteStore
 
 __all__ = [
+    "IF_DAMAGED",
     "NO_CHALLENGER",
     "BundleStart",
     "ChallengerStart",
@@ -41,11 +47,15 @@ __all__ = [
     "FlagRow",
     "JudgedFlag",
     "KnownLedger",
+    "LabelVersion",
+    "LabelledFlag",
     "Outputs",
     "Owner",
     "Position",
     "Pruned",
     "RefusedBundle",
+    "Retraining",
+    "RetrainingEnd",
     "RowValues",
     "RulesStart",
     "SampleValues",

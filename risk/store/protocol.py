@@ -6,7 +6,7 @@ A store is used by one thread at a time. Each method is one transaction: all of 
 stays locked.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol, Self
 
 from risk.block import Block
@@ -22,11 +22,14 @@ from risk.store.rows import (
     KnownLedger,
     LabelCount,
     LabelKey,
+    LabelledFlag,
     Outputs,
     Owner,
     Position,
     RefusedBundle,
     Removed,
+    Retraining,
+    RetrainingEnd,
     RowValues,
     RulesStart,
     Samples,
@@ -151,6 +154,10 @@ class FlagStore(Protocol):
         """In the order of partition and offset; since <= event time < until. Every value as it was committed, scores to
         the last bit."""
 
+    def labelled_flags(self, partition: int, since: int, until: int) -> Iterator[LabelledFlag]:
+        """The scored transactions of a partition with since <= event time < until, in the order of the log, with what
+        was found out about each."""
+
     def first_event_day(self) -> int | None:
         """The day of the oldest flag there is."""
 
@@ -230,6 +237,22 @@ class OriginStore(Protocol):
     def refused_rules(self) -> list[RefusedBundle]: ...
 
 
+class RetrainingStore(Protocol):
+    """At most one retraining goes on at a time, whoever has the store. Of what has ended nothing changes any more:
+    StaleOwnerError."""
+
+    def begin_retraining(self, owner: str, process: str, at: int, is_gone: Callable[[Retraining], bool]) -> int:
+        """Its number. StoreError while another one goes on; what is gone is ended as killed, in the same step."""
+
+    def keep_retraining(self, number: int, at: int, stage: str) -> None:
+        """It goes on, and is at this stage."""
+
+    def end_retraining(self, number: int, at: int, how: RetrainingEnd) -> None: ...
+
+    def retrainings(self) -> list[Retraining]:
+        """In their order."""
+
+
 class RoomStore(Protocol):
     """Removes what is old. What may go is decided by `risk.store.pruning`, for every store alike."""
 
@@ -244,7 +267,16 @@ class RoomStore(Protocol):
 
 
 class Store(
-    CommitStore, ShadowStore, PartitionStore, FlagStore, LabelStore, LedgerStore, OriginStore, RoomStore, Protocol
+    CommitStore,
+    ShadowStore,
+    PartitionStore,
+    FlagStore,
+    LabelStore,
+    LedgerStore,
+    OriginStore,
+    RetrainingStore,
+    RoomStore,
+    Protocol,
 ):
     def close(self) -> None: ...
 

@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 from risk.codes import Array
 from risk.ledger_day import LedgerTerms
 
+# What to do about values that no worker writes.
+IF_DAMAGED = "keep the file for inspection and restore a backup, or make the store again from the log"
+
 
 class Owner(NamedTuple):
     """Who may write for a partition of an input topic: whoever took it over last."""
@@ -80,6 +83,31 @@ class FlagRow(NamedTuple):
     decision: str | None = None  # of model and rules together; None, as the rest, where no rule set was in force
     rules_version: str | None = None
     rules: str | None = None  # those that fired
+
+
+class LabelVersion(NamedTuple):
+    labelled_at: int
+    is_fraud: bool
+
+
+class LabelledFlag(NamedTuple):
+    """A scored transaction as a FlagRow has it, without its score, and every label since its day began, in the order in
+    which they came into force."""
+
+    source_partition: int
+    source_offset: int
+    transaction_id: str
+    customer_id: str
+    event_time: int
+    currency: str
+    amount: int | None
+    merchant_id: str | None
+    merchant_category: str | None
+    channel: str | None
+    device_id: str | None
+    country: str | None
+    attributes: str | None
+    labels: tuple[LabelVersion, ...]
 
 
 # The values of a FlagRow in their order; a batch has them out of columns, without a FlagRow for each.
@@ -179,6 +207,30 @@ class RefusedBundle(NamedTuple):
     refused: str  # the version, or what stood in its place
     reason: str
     refused_at: int
+
+
+class RetrainingEnd(NamedTuple):
+    outcome: str  # shadow, promoted, left, failed or killed
+    version: str | None  # the bundle that came of it
+    why: str | None
+    details: str | None  # JSON
+
+
+class Retraining(NamedTuple):
+    """A run of `trainer retrain`. While it goes on it says again and again that it does; one that has not ended and no
+    longer says so was killed. Times are the wall clock's."""
+
+    number: int
+    owner: str  # for people: host and process
+    process: str  # the same for programs, so that none of another start is taken for it
+    begun_at: int
+    alive_at: int
+    stage: str
+    ended_at: int | None
+    outcome: str | None
+    version: str | None
+    why: str | None
+    details: str | None
 
 
 class KnownLedger(NamedTuple):

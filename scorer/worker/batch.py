@@ -6,6 +6,7 @@
 4. once the topics are confirmed: send alerts, then flags, then rejects; every one acknowledged
 5. one store transaction: rows and next offset, guarded by owner epoch and expected offset (partition.py)
 6. only then does the chunk end, and Faust commits the group's offset
+7. where there is a challenger, it may score the chunk now (shadow.py); nothing above waits for that
 
 While 4 and 5 of one chunk wait for broker and disk, 3 of the next goes on; its own 4 begins after 5 of the one before.
 
@@ -13,23 +14,17 @@ A crash before 5 repeats the batch with the same bytes and ids; what was sent al
 """
 
 import asyncio
-import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from itertools import chain
-from time import time
 from typing import NamedTuple, Protocol
 
-from risk.block import NAMES, Block
+from risk.block import Block
 from risk.block_codec import Decoded
 from risk.bundle import Manifest
-from risk.catalogue import ATTRIBUTE_PREFIX
-from risk.clock import DAY
-from risk.decision import LEVELS, Scored
-from risk.engine import Verdict
+from risk.decision import Scored
+from risk.engine import FeatureBlock
 from risk.errors import StoreError
-from risk.events import Label, Rejected, RejectReason
+from risk.events import Label, Rejected
 from risk.kafka.sending import MessageParts
 from risk.pipeline import Pipeline
 from risk.store import Outputs
@@ -43,9 +38,9 @@ from scorer.log.outputs import Outgoing, Outs, messages_of, outgoing, reject
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
 from scorer.worker.bundles import Pipelines
+from scorer.worker.counting import Counting
 from scorer.worker.partition import LabelPartition, Partition, TransactionPartition
-
-log = logging.getLogger(__name__)
+from scorer.worker.shadow import Beside, Shadow, Waiting, serve
 
 End = Callable[[], Awaitable[object]]
 
@@ -66,6 +61,8 @@ class Batch(NamedTuple):
     out: Outgoing
     newest: int | None  # event time of what was scored
     too_late: int
+    beside: Beside
+    features: FeatureBlock | None  # for the challenger, if the engine computes what it wants
 
 
 class Batches:
@@ -82,6 +79,7 @@ class Batches:
         send: Send,
         metrics: Metrics,
         confirm: Confirm,
+        shadow: Shadow,
     ) -> None:
         """All engines are touched in the thread `scoring`."""
         self._output_topics = {"alerts": topics.alerts, "flags": topics.flags, "rejects": topics.rejected}
@@ -91,6 +89,7 @@ class Batches:
         self._metrics = metrics
         self._days = days
         self._confirm = confirm
+        self._shadow = shadow
         self._counting = Counting(metrics, days, pipelines.current.manifest)
 
     async def score(self, partition: TransactionPartition, chunk: Chunk[Decoded], end: End) -> None:
@@ -123,11 +122,14 @@ class Batches:
     ) -> bool:
         """False where the outputs turned out to say more of this piece than was known: then it begins anew."""
         pipeline = await self._pipeline(partition, versions)
+        beside = self._shadow.beside(versions.bundle, is_repeated=partition.already_sent.names_versions)
         records, block, unreadable = _split_rejects(piece)
         # 3
         partition.begin_scoring(piece.next_offset)
         with self._metrics.step_seconds.labels("score").time():
-            scored, out = await self._scoring.call(lambda _: self._scored(partition, pipeline, records, block))
+            scored, out, features = await self._scoring.call(
+                lambda _: self._scored(partition, pipeline, records, block, beside)
+            )
             unread = [reject(piece.place, record, event) for record, event in unreadable]
             rejects = sorted(out.rejects + unread, key=lambda out: out.source_offset)
         out = out._replace(rejects=rejects)
@@ -136,20 +138,28 @@ class Batches:
             return False
         newest = int(block.event_time[scored.rows].max()) if scored.rows else None
         too_late = len(out.rejects) - len(unread)
-        batch = Batch(piece, pipeline.manifest, scored, out, newest, too_late)
+        batch = Batch(piece, pipeline.manifest, scored, out, newest, too_late, beside, features)
         partition.queue(partial(self._send_and_commit, partition, batch, confirmed, end))
         return True
 
     def _scored(
-        self, partition: TransactionPartition, pipeline: Pipeline, records: Sequence[Record], block: Block
-    ) -> tuple[Scored, Outgoing]:
+        self,
+        partition: TransactionPartition,
+        pipeline: Pipeline,
+        records: Sequence[Record],
+        block: Block,
+        beside: Beside,
+    ) -> tuple[Scored, Outgoing, FeatureBlock | None]:
         manifest = pipeline.manifest
-        scored = pipeline.score(block, partition.place.partition)
+        is_for_two = beside.scorer is not None and serve(pipeline.engine, beside.scorer)
+        features = pipeline.features(block, partition.place.partition)
+        scored = pipeline.decide(features, block)
         if scored.rows:
             partition.begin_history(int(block.event_time[scored.rows[0]]))
         ledger_start = self._days.first_of(manifest.terms.ledger_terms)
         start = LogStart(partition.first_event_time, ledger_start)
-        return scored, outgoing(manifest, partition.place, records, block, scored, start)
+        out = outgoing(manifest, partition.place, records, block, scored, start)
+        return scored, out, features if is_for_two else None
 
     async def _send_and_commit(
         self, partition: TransactionPartition, batch: Batch, confirmed: Awaitable[None], end: End
@@ -166,6 +176,7 @@ class Batches:
                 flags, _ = await self._send(partition, "flags", out.flags, sent.flags, known.flags_offset)
                 rejects, _ = await self._send(partition, "rejects", out.rejects, sent.rejects, known.rejected_offset)
             # 5
+            first_offset = partition.next_offset
             with steps.labels("store").time():
                 await partition.commit(
                     batch.piece.next_offset,
@@ -174,10 +185,19 @@ class Batches:
                     batch.newest,
                     _seen_of(batch) if partition.first_event_time is not None else None,
                     out.samples,
+                    batch.beside.version,
                 )
-            self._counting.stored(batch, partition.newest_event_time)
+            manifest, scored, too_late = batch.manifest, batch.scored, batch.too_late
+            self._counting.stored(batch.piece, manifest, scored, out, too_late, partition.newest_event_time)
         # 6
         await end()
+        # 7
+        scorer, offsets = batch.beside.scorer, out.flags.source_offsets
+        if scorer is not None and batch.features is not None:
+            ends = first_offset, batch.piece.next_offset
+            self._shadow.add(Waiting(partition, scorer, *ends, offsets, batch.features))
+        elif scorer is not None:
+            self._shadow.give_up(len(offsets))
 
     async def learn(self, partition: LabelPartition, chunk: Chunk[Labels], end: End) -> None:
         """A chunk of labels: the same order, with rejects as the only output."""
@@ -304,97 +324,3 @@ def _split_rejects(
 
 async def _not_yet() -> None:
     """The chunk has another piece."""
-
-
-NEVER_AMONG = 1_000  # transactions: what none of them had is not rare, but not sent
-
-
-class MissingValues:
-    """What a bundle learned from, and transactions do not have: another name for a field looks like this."""
-
-    def __init__(self, manifest: Manifest, metrics: Metrics) -> None:
-        self._version, self._metric = manifest.version, metrics.missing
-        learned, whole = {feature.name for feature in manifest.features}, manifest.feature_set
-        needed = {
-            name
-            for feature in (*whole.numbers, *whole.categories)
-            if feature.name in learned
-            for name in feature.needs.split(" and ")
-        }
-        self._columns = needed & set(NAMES) - {"customer_id"}  # without a customer it is no transaction
-        self._categories = [name for name in whole.category_attributes if ATTRIBUTE_PREFIX + name in learned]
-        attributes = (ATTRIBUTE_PREFIX + name for name in (*whole.number_attributes, *whole.category_attributes))
-        self._never = self._columns | {"amount", *attributes} & learned
-        self._rows = 0
-        for name in self._never:
-            self._metric.labels(name)  # at 0, so that the first one is an increase
-
-    def count(self, block: Block, scored: Scored) -> None:
-        block = block.select(scored.verdicts == Verdict.SCORED)
-        missing = Counter(chain.from_iterable(scored.imputed))  # the amount, and attributes that are numbers
-        missing.update({name: block.missing(name) for name in self._columns})
-        for name in self._categories:
-            missing[ATTRIBUTE_PREFIX + name] = sum(1 for present in block.attributes if name not in present)
-        for name, count in missing.items():
-            self._metric.labels(name).inc(count)
-        if self._rows < NEVER_AMONG:
-            self._rows += len(block)
-            self._never = {name for name in self._never if missing[name] == len(block)}
-            if self._rows >= NEVER_AMONG and self._never:
-                log.warning(
-                    "none of the first %s transactions had %s, from which bundle %s learned; they are scored with what "
-                    "is usual instead. Do these come under other names? docs/runbook.md#trustlensfieldmissing",
-                    f"{self._rows:,}", ", ".join(sorted(self._never)), self._version,
-                )  # fmt: skip
-
-
-class Counting:
-    def __init__(self, metrics: Metrics, days: LedgerDays, manifest: Manifest) -> None:
-        self._metrics = metrics
-        self._days = days
-        self._missing = {manifest.version: MissingValues(manifest, metrics)}
-
-    def alerts_sent(self, alerts: Outs, records: Sequence[Record]) -> None:
-        """Just now they were acknowledged; those that an earlier worker sent are none of them."""
-        if not alerts:
-            return
-        sent, now = {record.offset: record.timestamp for record in records}, time()
-        for alert in alerts:
-            self._metrics.alert_latency.observe(max(0.0, now - sent[alert.source_offset] / 1000))
-
-    def stored(self, batch: Batch, newest: int | None) -> None:
-        metrics, piece, scored = self._metrics, batch.piece, batch.scored
-        for level in LEVELS:
-            metrics.transactions.labels(level.value).inc(scored.levels.count(level))
-        metrics.reviews.inc(reviews := batch.out.reviews)
-        metrics.alerts.inc(len(batch.out.alerts) - reviews)
-        metrics.duplicates.inc(int((scored.verdicts == Verdict.DUPLICATE).sum()))
-        if batch.manifest.version not in self._missing:
-            self._missing[batch.manifest.version] = MissingValues(batch.manifest, metrics)
-        self._missing[batch.manifest.version].count(piece.content.block, scored)
-        self._rejects(piece)
-        metrics.rejects.labels(piece.place.topic, RejectReason.TOO_LATE.value).inc(batch.too_late)
-        metrics.batch_rows.observe(len(piece.records))
-        metrics.last_commit.set(time())
-        if newest is not None:
-            metrics.newest_event.labels(str(piece.place.partition)).set(newest / 1000)
-        if batch.manifest.feature_set.has_ledger:
-            days = (piece.content.block.event_time[scored.rows] // DAY).tolist()
-            self._ledger(Counter(zip(days, scored.ledger_days, strict=True)), batch.manifest)
-
-    def _ledger(self, days: Counter[tuple[int, int | None]], manifest: Manifest) -> None:
-        """By day of the transaction and ledger day that it used."""
-        terms = manifest.terms.ledger_terms
-        for (day, used), count in days.items():
-            if self._days.is_known(day, terms):
-                self._metrics.on_closed_day.inc(count)
-            if self._days.went_without(day - manifest.label_delay_days, used, terms):
-                self._metrics.without_day.inc(count)
-
-    def learned(self, chunk: Chunk[Labels], labels: int) -> None:
-        self._metrics.labels.inc(labels)
-        self._rejects(chunk)
-
-    def _rejects(self, chunk: Chunk[Decoded] | Chunk[Labels]) -> None:
-        for reason, count in Counter(why.reason for _, why in chunk.content.unread).items():
-            self._metrics.rejects.labels(chunk.place.topic, reason.value).inc(count)

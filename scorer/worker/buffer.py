@@ -215,6 +215,11 @@ class Buffer:
     def is_scoring(self) -> bool:
         return bool(self._to_score)
 
+    @property
+    def has_time(self) -> bool:
+        """Whether the thread that scores has nothing to do, and no transaction waits for it."""
+        return not self._to_score and (self.waiting_for is not None or not self._ready())
+
     def done(self, serial: int) -> None:
         """This chunk has been worked on. One from before its partition began again is not known any more."""
         self._to_score.discard(serial)

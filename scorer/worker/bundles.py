@@ -261,8 +261,9 @@ def _ledger_horizon(slowest: int, manifest: Manifest) -> int:
 def check_known(manifest: Manifest, store: Store) -> None:
     """What the store would refuse once something was scored with it."""
     version = manifest.version
-    known = next((stored.manifest for stored in store.bundles() if stored.version == version), None)
-    if known is not None and what_decides(msgspec.json.decode(known)) != what_decides(msgspec.to_builtins(manifest)):
+    decides = what_decides(msgspec.to_builtins(manifest))
+    known = [stored.manifest for stored in (*store.bundles(), *store.challengers()) if stored.version == version]
+    if any(what_decides(msgspec.json.decode(text)) != decides for text in known):
         raise BundleError(
             f"{version}: got another manifest than the store remembers by this version; bring back the folder "
             "that scored"

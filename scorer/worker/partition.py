@@ -171,8 +171,10 @@ class TransactionPartition(Partition):
         newest_event_time: int | None,
         history_days: int | None,
         samples: Sequence[SampleValues] = (),
+        challenger: str | None = None,
     ) -> None:
-        """`newest_event_time` and `history_days` are of what is committed; None without rows."""
+        """`newest_event_time` and `history_days` are of what is committed; None without rows. `challenger`: see
+        `commit_flags` of the store."""
         newest = max((t for t in (self.newest_event_time, newest_event_time) if t is not None), default=None)
         await self._advance(
             next_offset,
@@ -185,6 +187,7 @@ class TransactionPartition(Partition):
                 outputs=outputs,
                 rows=rows,
                 samples=samples,
+                challenger=challenger,
                 stored_at=int(time() * 1000),
             ),
         )

@@ -39,7 +39,8 @@ from scorer.worker.health import LagMonitor, LedgerWait, Upkeep, Watchdog
 from scorer.worker.logs import ignore_group_warnings
 from scorer.worker.ownership import Ownership
 from scorer.worker.rules_watch import RulesWatch
-from scorer.worker.swap import BundleWatch, ready_to_score
+from scorer.worker.shadow import Challenger
+from scorer.worker.swap import BundleWatch, ChallengerWatch, ready_to_score
 
 log = logging.getLogger(__name__)
 
@@ -139,11 +140,13 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
     )
     name = f"{socket.gethostname()}:{os.getpid()}"
     has_ledger = manifest.feature_set.has_ledger
+    buffer = Buffer(
+        ordered_topic=topics.transactions, delay_days=manifest.label_delay_days if has_ledger else None, days=days
+    )
+    challenger = Challenger(clients.scoring, clients.storing, metrics, lambda: buffer.has_time)
     ownership = Ownership(
         topics=topics,
-        buffer=Buffer(
-            ordered_topic=topics.transactions, delay_days=manifest.label_delay_days if has_ledger else None, days=days
-        ),
+        buffer=buffer,
         batches=Batches(
             topics=topics,
             pipelines=pipelines,
@@ -152,6 +155,7 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
             send=clients.send,
             metrics=metrics,
             confirm=clients.watch.confirm,
+            shadow=challenger,
         ),
         pipelines=pipelines,
         store=clients.scoring,
@@ -190,7 +194,9 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
     rules = RulesWatch(options.rules_folder, pipelines, clients.side, metrics, name)
     tasks: list[Task] = [clients.watch.run, follower.run, wait.run, upkeep.run, lag.run, rules.run]
     if options.models is not None:
-        tasks.append(BundleWatch(options.models, pipelines, clients.side, metrics, name).run)
+        challengers = ChallengerWatch(options.models, pipelines, challenger, clients.side, metrics, name)
+        tasks += [BundleWatch(options.models, pipelines, clients.side, metrics, name).run, challengers.run]
+        tasks.append(challenger.run)
     if has_ledger:
         closer = LedgerCloser(
             topics=topics,

@@ -20,13 +20,11 @@ from risk.store import RefusedBundle
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
 from scorer.worker.bundles import Pipelines
-from scorer.worker.swap import AGAIN_SECONDS, LOOKS_EVERY_SECONDS, Found, found_in, short_turns
+from scorer.worker.swap import AGAIN_SECONDS, LOOKS_EVERY_SECONDS, NOTHING, Found, found_in, short_turns
 
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-
-NOTHING = Found(None, "")  # no rule set is in force
 
 
 class RulesWatch:

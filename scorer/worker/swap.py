@@ -8,6 +8,7 @@ promotes may be wrong, and its successor would read the same.
 import asyncio
 import logging
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,7 +18,15 @@ from time import monotonic, time
 from typing import NamedTuple, TypeVar
 
 from risk.block import block_of
-from risk.bundle import Bundle, bundle_of_version, current_bundle, needs_a_restart
+from risk.bundle import (
+    CURRENT,
+    Bundle,
+    Manifest,
+    bundle_of_version,
+    current_bundle,
+    needs_a_restart,
+)
+from risk.challenger import CHALLENGER, challenger_bundle
 from risk.clock import DAY, EARLIEST, HOUR
 from risk.errors import BundleError, EngineError, RuleError
 from risk.events import Transaction
@@ -28,7 +37,8 @@ from risk.scorer import Scorer
 from risk.store import RefusedBundle
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
-from scorer.worker.bundles import Pipelines, check_known
+from scorer.worker.bundles import Pipelines, check_known, encode_manifest
+from scorer.worker.shadow import Challenger
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +53,7 @@ TURN_SECONDS = 0.0005
 
 
 class Found(NamedTuple):
-    """What `current` says, and what there is of it; equal where nothing changed since."""
+    """What a file says that names a bundle or a rule set, and what there is of it; equal where nothing has changed."""
 
     version: str | None  # None where it names none
     text: str  # the version, or why there is none
@@ -51,8 +61,14 @@ class Found(NamedTuple):
     beside: str | None = None  # the bundle or the rule set that it has to fit
 
 
-class BundleWatch:
-    """Looks at `current` once a second: a file of a few bytes, which `promote` puts there whole."""
+NOTHING = Found(None, "")  # where no file is, and none need be
+
+
+class Watch(ABC):
+    """Looks once a second at a file of a few bytes, which `promote` puts there whole, and has the bundle that it names
+    loaded, checked and warmed."""
+
+    _is_challengers: bool  # whether it looks after the challenger
 
     def __init__(
         self,
@@ -88,10 +104,9 @@ class BundleWatch:
             self._thread.shutdown(wait=False)
 
     async def look(self) -> None:
-        found = await self._find()
+        found = await self._in_thread(self._find)
         seen, self._seen = self._seen, found
-        current = self._pipelines.current.manifest
-        if found.version == current.version:
+        if self._is_settled(found):
             await self._refuse_nothing()
         elif self._is_to_be_read(found, seen):
             try:
@@ -101,13 +116,9 @@ class BundleWatch:
                 await self._refuse(found, str(error))
                 return
             # To load it takes a while; whoever promoted another one meanwhile wants that one.
-            now = await self._find()
-            if (now.version, now.beside) == (found.version, found.beside):
+            if (await self._in_thread(self._find)).version == found.version:
                 await self._go_on_with(*ready)
-
-    async def _find(self) -> Found:
-        found = await self._in_thread(partial(_find, self._models))
-        return found._replace(beside=self._pipelines.versions.rules)
+                await self._refuse_nothing()
 
     def _is_to_be_read(self, found: Found, seen: Found | None) -> bool:
         refused = self._refused
@@ -117,52 +128,159 @@ class BundleWatch:
         has_changed = found != refused and found == seen
         return has_changed or self._clock() >= self._again_at
 
-    def _load(self, found: Found) -> tuple[Bundle, Scorer, CompiledRules | None]:
+    @abstractmethod
+    def _find(self) -> Found: ...
+
+    @abstractmethod
+    def _is_settled(self, found: Found) -> bool:
+        """Whether nothing is to be loaded, for what is found is in place."""
+
+    @abstractmethod
+    def _check(self, manifest: Manifest) -> None:
+        """BundleError where a worker that runs cannot take it."""
+
+    @abstractmethod
+    async def _go_on_with(self, bundle: Bundle, scorer: Scorer) -> None: ...
+
+    @abstractmethod
+    def _on_refusal(self, reason: str, *, is_new: bool) -> None: ...
+
+    @abstractmethod
+    def _on_no_refusal(self) -> None: ...
+
+    def _load(self, found: Found) -> tuple[Bundle, Scorer]:
         """In the thread: nothing of it is seen by who scores."""
         if found.version is None:
             raise BundleError(found.text)
         bundle = bundle_of_version(self._models, found.version)
-        why = needs_a_restart(bundle.manifest, self._begun_with)
-        if why is not None:
-            raise BundleError(
-                f"{found.version} needs a restart of the workers ({why}). To go on with it, stop all of them, then "
-                "start them; or promote another"
-            )
-        in_force = self._pipelines.rules
+        self._check(bundle.manifest)
         with short_turns():
-            rules = None if in_force is None else compiled_for(in_force.rule_set, bundle.manifest)
-            return bundle, ready_to_score(bundle), rules
-
-    async def _go_on_with(self, bundle: Bundle, scorer: Scorer, rules: CompiledRules | None) -> None:
-        before = self._pipelines.current.manifest
-        self._pipelines.go_on_with(bundle, scorer, rules)
-        self._metrics.scores_with(bundle.manifest, before)
-        log.info("goes on with bundle %s, in place of %s", bundle.manifest.version, before.version)
-        await self._refuse_nothing()
+            return bundle, ready_to_score(bundle)
 
     async def _refuse(self, found: Found, why: str) -> None:
         """`why` names paths, which need not be text."""
         reason = why.encode("utf-8", "backslashreplace").decode()
         self._refused, self._again_at = found, self._clock() + AGAIN_SECONDS
-        if reason != self._reason:
+        is_new = reason != self._reason
+        if is_new:
             self._reason, self._since = reason, int(time() * 1000)
-            self._metrics.bundle_refused.set(1)
-            self._metrics.bundle_refusals.inc()
-            version = self._pipelines.current.manifest.version
-            log.warning("the promoted bundle is not taken: %s. %s goes on", reason, version)
+        self._on_refusal(reason, is_new=is_new)
         # Each time: while a worker has no partition, another one's refusal takes its own away.
-        refused = RefusedBundle(self._name, found.version or "current", reason, self._since)
-        await self._store.call(lambda store: store.refuse_bundle(refused))
+        named = CHALLENGER if self._is_challengers else CURRENT
+        refused = RefusedBundle(self._name, found.version or named, reason, self._since)
+        await self._store.call(lambda store: store.refuse_bundle(refused, as_challenger=self._is_challengers))
 
     async def _refuse_nothing(self) -> None:
         self._refused = None
         if self._reason is not None:
             self._reason = None
-            self._metrics.bundle_refused.set(0)
-            await self._store.call(lambda store: store.refuse_no_bundle(self._name))
+            self._on_no_refusal()
+            await self._store.call(lambda store: store.refuse_no_bundle(self._name, as_challenger=self._is_challengers))
 
     async def _in_thread(self, do: Callable[[], Answer]) -> Answer:
         return await asyncio.get_running_loop().run_in_executor(self._thread, do)
+
+
+class BundleWatch(Watch):
+    """Looks after the bundle in use."""
+
+    _is_challengers = False
+    _rules: CompiledRules | None = None  # those in force, for the bundle that was checked last
+
+    def _find(self) -> Found:
+        return _found(partial(current_bundle, self._models))._replace(beside=self._pipelines.versions.rules)
+
+    def _is_settled(self, found: Found) -> bool:
+        return found.version == self._pipelines.current.manifest.version
+
+    def _check(self, manifest: Manifest) -> None:
+        why = needs_a_restart(manifest, self._begun_with)
+        if why is not None:
+            raise BundleError(
+                f"{manifest.version} needs a restart of the workers ({why}). To go on with it, stop all of them, then "
+                "start them; or promote another"
+            )
+        in_force = self._pipelines.rules
+        with short_turns():
+            self._rules = None if in_force is None else compiled_for(in_force.rule_set, manifest)
+
+    async def _go_on_with(self, bundle: Bundle, scorer: Scorer) -> None:
+        before, rules = self._pipelines.current.manifest, self._rules
+        if (None if rules is None else rules.version) != self._pipelines.versions.rules:
+            return  # others came into force meanwhile: it is looked at again
+        self._pipelines.go_on_with(bundle, scorer, rules)
+        self._metrics.scores_with(bundle.manifest, before)
+        log.info("goes on with bundle %s, in place of %s", bundle.manifest.version, before.version)
+
+    def _on_refusal(self, reason: str, *, is_new: bool) -> None:
+        if is_new:
+            self._metrics.bundle_refused.set(1)
+            self._metrics.bundle_refusals.inc()
+            version = self._pipelines.current.manifest.version
+            log.warning("the promoted bundle is not taken: %s. %s goes on", reason, version)
+
+    def _on_no_refusal(self) -> None:
+        self._metrics.bundle_refused.set(0)
+
+
+class ChallengerWatch(Watch):
+    """Looks after the challenger. One that is refused leaves none: the one before was to be replaced."""
+
+    _is_challengers = True
+
+    def __init__(
+        self,
+        models: Path,
+        pipelines: Pipelines,
+        challenger: Challenger,
+        store: StoreThread,
+        metrics: Metrics,
+        name: str,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        super().__init__(models, pipelines, store, metrics, name, clock)
+        self._challenger = challenger
+
+    async def look(self) -> None:
+        if self._challenger.failure is not None and self._seen is not None:
+            await self._refuse(self._seen, self._challenger.failure)
+        await super().look()
+
+    def _find(self) -> Found:
+        return _found(partial(challenger_bundle, self._models))
+
+    def _is_settled(self, found: Found) -> bool:
+        """Where nothing is named, or what is in use, there is no challenger: that needs no loading."""
+        if found == NOTHING or found.version == self._pipelines.current.manifest.version:
+            if self._challenger.version is not None:
+                log.info("the challenger is %s no more", self._challenger.version)
+            self._challenger.go_on_with(None)
+            return True
+        return found.version is not None and found.version == self._challenger.version
+
+    def _check(self, manifest: Manifest) -> None:
+        current = self._pipelines.current.manifest
+        why = needs_a_restart(manifest, self._begun_with) or needs_a_restart(manifest, current)
+        if why is not None:
+            raise BundleError(
+                f"{manifest.version} cannot score beside {current.version} ({why}). Name a challenger that was trained "
+                "on the same terms"
+            )
+
+    async def _go_on_with(self, bundle: Bundle, scorer: Scorer) -> None:
+        version, manifest = bundle.manifest.version, encode_manifest(bundle.manifest)
+        await self._store.call(lambda store: store.remember_challenger(version, manifest))
+        self._challenger.go_on_with(scorer)
+        log.info("the challenger is %s", version)
+
+    def _on_refusal(self, reason: str, *, is_new: bool) -> None:
+        self._challenger.go_on_with(None)
+        if is_new:
+            self._metrics.challenger_refused.set(1)
+            log.warning("the challenger is not taken: %s", reason)
+
+    def _on_no_refusal(self) -> None:
+        self._metrics.challenger_refused.set(0)
 
 
 @contextmanager
@@ -177,12 +295,12 @@ def short_turns() -> Iterator[None]:
         sys.setswitchinterval(usual)
 
 
-def _find(models: Path) -> Found:
+def _found(named: Callable[[], Path | None]) -> Found:
     try:
-        folder = current_bundle(models)
+        folder = named()
     except BundleError as error:
         return Found(None, str(error))
-    return found_in(folder)
+    return NOTHING if folder is None else found_in(folder)
 
 
 def found_in(folder: Path) -> Found:

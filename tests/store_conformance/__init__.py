@@ -12,7 +12,7 @@ import pytest
 
 from risk.store import Store
 
-_FILES = "batches", "reading_back", "ledger", "pruning", "reporting", "shadow"
+_FILES = "batches", "reading_back", "ledger", "learning", "pruning", "reporting", "shadow"
 pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in _FILES))
 
 

@@ -1,13 +1,14 @@
 """The SQL of bundles: which there are, from where on each of them scored, and what workers refuse."""
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from risk.bundle import what_decides
 from risk.errors import StoreError
-from risk.store.rows import FlagRow, RefusedBundle, RowValues
+from risk.store.rows import FlagRow, RefusedBundle, RowValues, StoredBundle
 
 # Who has a partition; one that ended has none as soon as somebody else took it.
 OWNERS = "(select owner from partitions where owner is not null)"
@@ -44,6 +45,14 @@ def check_known(connection: sqlite3.Connection, table: str, version: str, manife
 
 def _decides(manifest: str) -> bytes:
     return what_decides(msgspec.json.decode(manifest))
+
+
+def stored(connection: sqlite3.Connection, beyond: Collection[str]) -> list[StoredBundle]:
+    rows = connection.execute(
+        "select version, manifest from bundles where version not in (select value from json_each(?)) order by version",
+        (json.dumps(sorted(beyond)),),
+    )
+    return [StoredBundle(*row) for row in rows]
 
 
 def first_of_each(rows: Sequence[RowValues]) -> list[RowValues]:

@@ -27,14 +27,6 @@ group by merchant_id, bucket order by merchant_id, bucket
 _DAY = "label_delay_days = ? and bucket_ms = ? and day = ?"
 
 
-def known(connection: Connection) -> list[KnownLedger]:
-    rows = connection.execute(
-        "select label_delay_days, bucket_ms, min(day) filter (where transactions > 0), max(day), max(topic_offset) "
-        "from ledger_days group by label_delay_days, bucket_ms order by label_delay_days, bucket_ms"
-    )
-    return [KnownLedger(LedgerTerms(delay, bucket), *rest) for delay, bucket, *rest in rows]
-
-
 def close(connection: Connection, day: int, terms: LedgerTerms) -> tuple[int, LedgerDay]:
     cutoff = label_cutoff(day, terms.label_delay_days)
     asked = {"since": day * DAY, "until": (day + 1) * DAY, "cutoff": cutoff, "bucket": terms.bucket_ms}
@@ -119,3 +111,20 @@ def _read(connection: Connection, key: LedgerKey) -> LedgerDay:
 def _columns(rows: Sequence[tuple[str, int, int, int]]) -> Iterator[tuple[Any, ...]]:
     """Merchants, buckets, transactions, frauds."""
     return zip(*rows, strict=True) if rows else iter(((), (), (), ()))
+
+
+def known(connection: Connection) -> list[KnownLedger]:
+    rows = connection.execute(
+        "select label_delay_days, bucket_ms, min(day) filter (where transactions > 0), max(day), max(topic_offset) "
+        "from ledger_days group by label_delay_days, bucket_ms order by label_delay_days, bucket_ms"
+    )
+    return [KnownLedger(LedgerTerms(delay, bucket), *rest) for delay, bucket, *rest in rows.fetchall()]
+
+
+def bounds(connection: Connection, terms: LedgerTerms) -> tuple[int | None, int | None, int | None]:
+    first, begun, newest = connection.execute(
+        "select min(day), min(day) filter (where transactions > 0), max(day) from ledger_days "
+        "where label_delay_days = ? and bucket_ms = ?",
+        terms,
+    ).fetchone()
+    return first, begun, newest

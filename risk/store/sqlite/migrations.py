@@ -208,6 +208,28 @@ def _challengers_score_in_the_shadow(db: Database) -> None:
     _make(db, "challenger_refusals", {"owner": str, "refused": str, "reason": str, "refused_at": int}, pk=("owner",))
 
 
+def _retrainings_are_remembered(db: Database) -> None:
+    _make(
+        db,
+        "retrainings",
+        {
+            "number": int,
+            "owner": str,
+            "process": str,
+            "begun_at": int,
+            "alive_at": int,
+            "stage": str,
+            "ended_at": int,
+            "outcome": str,
+            "version": str,
+            "why": str,
+            "details": str,
+        },
+        pk=("number",),
+        optional="ended_at outcome version why details",
+    )
+
+
 def _rules_decide(db: Database) -> None:
     """Beside the model. Where none did, as in all that came before, the columns are null and take a byte each."""
     for name in ("decision", "rules_version", "rules"):
@@ -230,6 +252,7 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     _bundles_have_starts,
     _features_are_sampled,
     _challengers_score_in_the_shadow,
+    _retrainings_are_remembered,
     _rules_decide,
 )
 VERSION = len(STEPS)

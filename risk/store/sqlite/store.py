@@ -3,7 +3,7 @@ and of copies is in files of their own."""
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -18,11 +18,14 @@ from risk.store.rows import (
     ChallengerStart,
     FlagRow,
     KnownLedger,
+    LabelledFlag,
     Outputs,
     Owner,
     Position,
     RefusedBundle,
     Removed,
+    Retraining,
+    RetrainingEnd,
     RowValues,
     RulesStart,
     SampleValues,
@@ -32,7 +35,7 @@ from risk.store.rows import (
     StoredBundle,
     TakenOver,
 )
-from risk.store.sqlite import bundles, copies, flags, ledger, removing, rules, shadow
+from risk.store.sqlite import bundles, copies, flags, labelled, ledger, removing, retraining, rules, shadow
 from risk.store.sqlite.file import StoreFile, insert_all
 from risk.topics import Identity
 
@@ -193,6 +196,9 @@ class SqliteStore:
     ) -> Iterator[FlagRow]:
         return flags.flags(self._file, partition, since, until, first_offset)
 
+    def labelled_flags(self, partition: int, since: int, until: int) -> Iterator[LabelledFlag]:
+        return labelled.labelled_flags(self._file, partition, since, until)
+
     def first_event_day(self) -> int | None:
         with self._file.reading() as connection:
             [day] = connection.execute(f"select min(event_time) / {DAY} from risk_flags").fetchone()
@@ -287,12 +293,7 @@ class SqliteStore:
 
     def ledger_bounds(self, terms: LedgerTerms) -> tuple[int | None, int | None, int | None]:
         with self._file.reading() as connection:
-            first, begun, newest = connection.execute(
-                "select min(day), min(day) filter (where transactions > 0), max(day) from ledger_days "
-                "where label_delay_days = ? and bucket_ms = ?",
-                terms,
-            ).fetchone()
-        return first, begun, newest
+            return ledger.bounds(connection, terms)
 
     # Origin
 
@@ -367,10 +368,26 @@ class SqliteStore:
             return rules.refused(connection)
 
     def bundles(self, beyond: Collection[str] = ()) -> list[StoredBundle]:
-        asked = "select version, manifest from bundles where version not in (select value from json_each(?))"
         with self._file.reading() as connection:
-            rows = connection.execute(f"{asked} order by version", (json.dumps(sorted(beyond)),))
-            return [StoredBundle(*row) for row in rows]
+            return bundles.stored(connection, beyond)
+
+    # Retraining
+
+    def begin_retraining(self, owner: str, process: str, at: int, is_gone: Callable[[Retraining], bool]) -> int:
+        with self._file.writing() as connection:
+            return retraining.begin(connection, owner, process, at, is_gone)
+
+    def keep_retraining(self, number: int, at: int, stage: str) -> None:
+        with self._file.writing() as connection:
+            retraining.keep(connection, number, at, stage)
+
+    def end_retraining(self, number: int, at: int, how: RetrainingEnd) -> None:
+        with self._file.writing() as connection:
+            retraining.end(connection, number, at, how)
+
+    def retrainings(self) -> list[Retraining]:
+        with self._file.reading() as connection:
+            return retraining.runs(connection)
 
     # Room
 

@@ -8,18 +8,62 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from evaluation.drift import Reference, drift_of, limit_of, references_of, score_reference
-from kpi_reporter.kpis.damage import ADVICE
-from kpi_reporter.kpis.values import DRIFT_DAYS, DriftDay, Drifting, FeatureDrift
+from evaluation.drift import DriftFigures, Reference, drift_of, limit_of, references_of, score_reference
 from risk.bundle import Drift, Histogram, Learned
 from risk.clock import DAY
 from risk.codes import Array
 from risk.errors import StoreError
-from risk.store import Samples, StoreToReport
+from risk.store import IF_DAMAGED, Samples, StoreToReport
 
 NONE_YET = "no features are sampled yet"
 OF_AN_OLDER_VERSION = "{} was trained before bundles kept what features were like; train again"
 FLOAT = np.dtype("<f4")
+DRIFT_DAYS = 7  # a Saturday differs from a week, but a week hardly from another
+
+
+class DriftDay(Struct, frozen=True):
+    day: int
+    figures: DriftFigures
+
+
+class FeatureDrift(Struct, frozen=True):
+    """Of one feature, or of the score, beside the fit period of its bundle."""
+
+    name: str
+    limit: float | None  # the index from which on it has changed; None where it moves with each wave of frauds
+    missing_before: float | None  # share, in the fit period
+    unseen_before: float | None
+    week: DriftFigures
+    days: tuple[DriftDay, ...]
+
+    @property
+    def has_changed(self) -> bool:
+        return self.week.psi is not None and self.limit is not None and self.week.psi >= self.limit
+
+
+class Drifting(Struct, frozen=True):
+    """Of the samples of the last seven whole days that the newest bundle scored. Where there are less than a thousand,
+    figures are None."""
+
+    bundle: str | None = None
+    first_day: int | None = None
+    last_day: int | None = None
+    days_sampled: int = 0
+    rows: int = 0
+    why_not: str | None = None  # why there are no figures of features
+    score: FeatureDrift | None = None
+    features: tuple[FeatureDrift, ...] = ()  # the worst first
+
+    @property
+    def changed(self) -> int | None:
+        """How many features have; None where that cannot be said of any."""
+        said = [one for one in self.features if one.week.psi is not None]
+        return sum(one.has_changed for one in said) if said else None
+
+    @property
+    def has_changed(self) -> bool:
+        """Any feature, or the score."""
+        return bool(self.changed) or (self.score is not None and self.score.has_changed)
 
 
 class _Manifest(Struct):
@@ -121,7 +165,7 @@ def _values(features: list[bytes], width: int) -> Array:
     if any(len(each) != width * FLOAT.itemsize for each in features):
         raise StoreError(
             f"feature_samples: got {len(whole):,} bytes in {len(features)} rows, expected {width} numbers in each; "
-            f"{ADVICE}"
+            f"{IF_DAMAGED}"
         )
     return np.frombuffer(whole, FLOAT).reshape(-1, width)
 
@@ -167,3 +211,15 @@ def _share(reference: Reference, part: int | None) -> float | None:
 
 def _worst_first(one: FeatureDrift) -> tuple[float, str]:
     return -1 if one.week.psi is None else -one.week.psi, one.name
+
+
+def drifting_now(store: StoreToReport) -> Drifting:
+    """For who asks once."""
+    _, newest = store.flag_times()
+    drifts = Drifts()
+    for bundle in store.bundles():
+        drifts.learn(bundle.version, bundle.manifest)
+    if newest is not None:
+        for partition in store.flagged_partitions():
+            drifts.read(store, partition, newest // DAY - DRIFT_DAYS)
+    return drifts.drifting(newest)

@@ -1,0 +1,254 @@
+"""Learning again from a store: what comes of it, who may, and what is left where somebody is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from console.start import EXIT_FAILED, EXIT_OK
+from evaluation.drifting import Drifting
+from risk.bundle import read_bundle
+from risk.clock import MINUTE
+from risk.errors import DatasetError, StaleOwnerError
+from risk.store import Retraining, RetrainingEnd, open_store
+from tests.stored_histories import store_of
+from tests.trainings import QUICK
+from trainer.__main__ import main
+from trainer.promotion import RECORD
+from trainer.retrain.lease import GONE_AFTER_MS, Lease, is_gone, this_process
+from trainer.retrain.status import outcome_of
+from trainer.splits import Period, Periods, moved_to_end
+
+ROOT = Path(__file__).parent.parent
+NOW = 1_800_000_000_000
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A world, a bundle that learned from its first days, and a store that has all of them."""
+    folder = tmp_path_factory.mktemp("retrain")
+    cards = folder / "cards.parquet"
+    assert main(["generate", "cards", str(cards), "--customers", "250", "--days", "110"], {}) == EXIT_OK
+    words = ["--model", "logistic", "--train", "2024-09-13..2024-11-01", "--test", "2024-11-08..2024-11-20"]
+    asked = ["--models", str(folder / "models"), "--reports", str(folder / "reports"), *QUICK, *words]
+    assert main(["train", str(cards), *asked], {}) == EXIT_OK
+    store_of(cards, None, folder / "risk.db")
+    return folder
+
+
+@pytest.fixture
+def home(trained: Path, tmp_path: Path) -> Path:
+    """Of its own, for a test that changes it."""
+    subprocess.run(["cp", "-a", *map(str, trained.iterdir()), str(tmp_path)], check=True)
+    return tmp_path
+
+
+def retrain(home: Path, *words: str) -> int:
+    folders = ["--models", str(home / "models"), "--reports", str(home / "reports")]
+    evidence = () if "--status" in words else QUICK
+    return main(["retrain", *folders, *evidence, *words], {"TRUSTLENS_DB": str(home / "risk.db")})
+
+
+def runs(home: Path) -> list[Retraining]:
+    with open_store(home / "risk.db", read_only=True) as store:
+        return store.retrainings()
+
+
+def named(home: Path, name: str) -> str | None:
+    path = home / "models" / name
+    return path.read_text().strip() if path.exists() else None
+
+
+def test_what_comes_of_it_is_put_in_the_shadow_and_everything_is_told(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = named(home, "current")
+    assert retrain(home, "--margin", "1") == EXIT_OK
+    [run] = runs(home)
+    assert (run.outcome, run.version, named(home, "current")) == ("shadow", named(home, "challenger"), before)
+    assert run.why == f"{run.version} scores in the shadow of {before}"
+    assert run.version != before
+    assert run.why in capsys.readouterr().out
+    manifest, ours = read_bundle(home / "models" / str(run.version)).manifest, read_bundle(home / "models").manifest
+    for name in ("seed", "currency", "thresholds", "label_delay_days"):
+        if name != "thresholds":
+            assert getattr(manifest, name) == getattr(ours, name)
+    # Days were named, so the new periods are as long as those of the old ones, and end with the newest day that is due.
+    assert manifest.training.test is not None
+    assert (manifest.training.test.first, manifest.training.test.until) == ("2024-12-12", "2024-12-24")
+    told = json.loads((home / "reports" / str(run.version) / "retrain.json").read_text())
+    assert run.details is not None
+    assert told == json.loads(run.details)
+    assert told["learned"]["last"] == "2024-12-23"
+    assert told["beside"]["version"] == before
+    assert (home / "reports" / str(run.version) / "report.html").exists()
+    assert not list((home / "reports").glob(".retraining*"))
+
+
+def test_asked_to_it_puts_it_in_use_and_the_record_says_by_what(home: Path) -> None:
+    before = named(home, "current")
+    assert retrain(home, "--margin", "1", "--promote") == EXIT_OK
+    [run] = runs(home)
+    assert (run.outcome, run.version, named(home, "challenger")) == ("promoted", named(home, "current"), None)
+    last = json.loads((home / "models" / RECORD).read_text().splitlines()[-1])
+    assert (last["version"], last["before"], last["by"]) == (run.version, before, "retrain")
+    # Once more there is nothing new to learn.
+    assert retrain(home, "--margin", "1", "--promote") == EXIT_OK
+    assert [run.outcome for run in runs(home)] == ["promoted", "left"]
+    assert runs(home)[-1].why == f"{run.version} is in use already: the history is that which it learned from"
+
+
+def test_what_is_not_as_good_is_left(home: Path) -> None:
+    """It learned the opposite, because until the test begins every label says so."""
+    before = named(home, "current")
+    with open_store(home / "risk.db") as store:
+        store._file.connection.execute("update labels set is_fraud = 1 - is_fraud where labelled_at < 1733875200000")
+    assert retrain(home, "--promote") == EXIT_OK
+    [run] = runs(home)
+    assert (run.outcome, named(home, "current"), named(home, "challenger")) == ("left", before, None)
+    assert run.version is not None
+    assert run.why is not None
+    assert run.why.startswith(f"{run.version} was left: ")
+    assert read_bundle(home / "models" / run.version)
+
+
+def test_what_is_in_the_shadow_is_not_replaced_unasked(home: Path) -> None:
+    current = named(home, "current")
+    (home / "models" / "challenger").write_text(f"{current}\n")
+    assert retrain(home, "--margin", "1") == EXIT_OK
+    assert runs(home)[-1].why == (
+        f"{current} is in the shadow already, and is to be seen there for long enough; promote it, end it by "
+        "`promote --no-shadow`, or say --replace"
+    )
+    assert retrain(home, "--margin", "1", "--replace") == EXIT_OK
+    assert [run.outcome for run in runs(home)] == ["left", "shadow"]
+    assert named(home, "challenger") == runs(home)[-1].version
+
+
+def test_without_drift_there_is_nothing_to_do_and_it_is_said_when_that_is_unknown(home: Path) -> None:
+    assert retrain(home, "--if-drifted") == EXIT_OK
+    assert runs(home)[-1].why == "whether anything has drifted cannot be said: no features are sampled yet"
+    details = runs(home)[-1].details
+    assert details is not None
+    assert msgspec.convert(json.loads(details)["drift"], Drifting) == Drifting(why_not="no features are sampled yet")
+
+
+def test_where_labels_are_missing_nothing_is_learned(home: Path) -> None:
+    with open_store(home / "risk.db") as store:
+        store._file.connection.execute("delete from labels where labelled_at > 1732000000000")  # 2024-11-19
+    assert retrain(home) == EXIT_OK
+    [run] = runs(home)
+    assert run.outcome == "left"
+    assert run.why is not None
+    assert run.why.startswith("labels are missing: no transaction of 2024-11-")
+    assert run.version is None
+
+
+def test_a_failure_is_remembered_with_its_words(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_store(home / "risk.db") as store:
+        store._file.connection.execute("update labels set is_fraud = 0")
+    assert retrain(home) == EXIT_FAILED
+    [run] = runs(home)
+    assert run.outcome == "failed"
+    assert run.why is not None
+    assert "got no fraud" in run.why or "0 known frauds" in run.why
+    assert run.why in capsys.readouterr().err
+    assert named(home, "challenger") is None
+
+
+# One at a time
+
+
+def test_two_at_once_are_one(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_store(home / "risk.db") as store:
+        store.begin_retraining("elsewhere:7", "boot space 7 1", 10**15, lambda _: False)
+    assert retrain(home) == EXIT_FAILED
+    assert "retraining 1 is under way: elsewhere:7 does it, and is at 'begin', expected none" in capsys.readouterr().err
+    assert len(runs(home)) == 1
+
+
+def test_one_that_was_killed_is_found_out_and_what_it_left_is_cleared(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By SIGKILL, while it learns; then another one begins at once."""
+    command = [sys.executable, "-m", "trainer", "retrain", "--models", str(home / "models"), "--reports",
+               str(home / "reports"), *QUICK, "--margin", "1"]  # fmt: skip
+    environment = {**os.environ, "TRUSTLENS_DB": str(home / "risk.db"), "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.endswith("] features\n"):
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+    assert retrain(home, "--status") == EXIT_OK
+    said = capsys.readouterr().out
+    assert "killed" in said
+    assert [path.name for path in (home / "reports").glob(".retraining*")] == [".retraining-1.part"]
+    assert retrain(home, "--margin", "1") == EXIT_OK
+    killed, after = runs(home)
+    assert killed.outcome == "killed"
+    assert killed.why is not None
+    assert "was killed, or its machine went down, at '" in killed.why
+    assert after.outcome == "shadow"
+    assert not list((home / "reports").glob(".retraining*"))
+    assert retrain(home, "--status", "--json") == EXIT_OK
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [run["outcome"] for run in told] == ["killed", "shadow"]
+    assert told[1]["details"]["version"] == named(home, "challenger")
+
+
+def a_run(process: str, alive_at: int = NOW, **changes: object) -> Retraining:
+    fields = {"ended_at": None, "outcome": None, "version": None, "why": None, "details": None, **changes}
+    return Retraining(1, "host:7", process, NOW, alive_at, "features", **fields)  # type: ignore[arg-type]
+
+
+def test_a_process_of_this_machine_is_gone_at_once_and_one_of_another_after_minutes() -> None:
+    ours = this_process()
+    assert ours
+    assert not is_gone(a_run(ours, alive_at=0), NOW)
+    boot, space, _, started = ours.split(" ")
+    assert is_gone(a_run(f"{boot} {space} {2**22 + 1} {started}"), NOW)
+    assert is_gone(a_run(f"{boot} {space} {os.getpid()} 1"), NOW)  # another process had this number
+    for elsewhere in (f"another {space} 7 1", f"{boot} pid:[1] 7 1", ""):
+        assert not is_gone(a_run(elsewhere), NOW + GONE_AFTER_MS)
+        assert is_gone(a_run(elsewhere), NOW + GONE_AFTER_MS + 1)
+
+
+def test_status_tells_what_is_under_way_from_what_was_killed() -> None:
+    ours, gone = this_process(), "another pid:[1] 7 1"
+    assert outcome_of(a_run(ours), NOW + MINUTE) == "under way"
+    assert outcome_of(a_run(gone), NOW + GONE_AFTER_MS + 1) == "killed"
+    assert outcome_of(a_run(gone, ended_at=NOW, outcome="left"), NOW + GONE_AFTER_MS + 1) == "left"
+
+
+def test_who_was_taken_for_gone_puts_nothing_in_force(tmp_path: Path) -> None:
+    """A process that was suspended, and resumes after another began."""
+    path = tmp_path / "risk.db"
+    with open_store(path) as store:
+        number = store.begin_retraining("a:1", "", NOW, lambda _: False)
+        with Lease(number, store, lambda: open_store(path), lambda: NOW) as lease:
+            lease.check("fit")
+            assert store.begin_retraining("b:2", "", NOW, lambda _: True) == 2
+            with pytest.raises(StaleOwnerError, match="retraining 1: it has ended by what the store says"):
+                lease.check("promote")
+        with pytest.raises(StaleOwnerError):
+            store.end_retraining(number, NOW, RetrainingEnd("promoted", "v", None, None))
+
+
+# Periods
+
+
+def test_named_periods_keep_their_lengths_and_end_with_the_newest_day() -> None:
+    asked = Periods(Period(0, 40), Period(47, 57), Period(64, 74))
+    assert moved_to_end(asked, 0, 99) == Periods(Period(26, 66), Period(73, 83), Period(90, 100))
+    # Where the history is shorter, fit begins with it.
+    assert moved_to_end(asked, 30, 99).fit == Period(30, 66)
+    with pytest.raises(DatasetError, match=r"too few days: got data from .*, expected enough for periods as long as"):
+        moved_to_end(asked, 70, 99)

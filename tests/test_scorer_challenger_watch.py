@@ -1,0 +1,200 @@
+"""A challenger is named, exchanged and removed while a worker runs, or refused with the reason."""
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from risk.bundle import ONNX, Bundle
+from risk.challenger import CHALLENGER
+from risk.clock import HOUR
+from risk.store import ShadowSpan
+from scorer.worker import shadow
+from scorer.worker.shadow import Waiting
+from scorer.worker.swap import AGAIN_SECONDS
+from tests.challenger_rig import Rig, given
+from tests.test_scorer_buffer import unreadable
+from tests.test_scorer_pipelines import WITH_LEDGER, WITHOUT
+from trainer.promotion import make_current
+
+
+@pytest.fixture
+def rig(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Rig]:
+    caplog.set_level(logging.INFO, "scorer")
+    made = Rig(tmp_path)
+    yield made
+    made.close()
+
+
+def test_which_challenger_was_to_score_from_when_is_stored_with_the_chunks(rig: Rig) -> None:
+    rig.score([given(0)])  # before anybody looked
+    first = rig.begin(0.5)
+    rig.score([given(1)], [given(2)])
+    second = rig.begin(0.6)
+    rig.score([unreadable(3)], [given(4)])
+    rig.name(None)
+    rig.score([given(5)], [given(6)])
+    rig.work()
+    assert rig.starts() == [(1, first.manifest.version), (4, second.manifest.version), (5, None)]
+    assert rig.spans(first) == [ShadowSpan(0, 1, 3, 2)]
+    assert rig.spans(second) == [ShadowSpan(0, 3, 5, 1)]
+
+
+def test_a_worker_that_has_not_looked_yet_says_nothing_of_challengers(rig: Rig) -> None:
+    """A restart is no end of a challenger."""
+    bundle = rig.begin()
+    rig.score([given(0)])
+    rig.challenger._is_known, rig.challenger._scorer = False, None
+    rig.score([given(1)])
+    assert rig.starts() == [(0, bundle.manifest.version)]
+
+
+def test_the_challenger_ends_when_it_is_put_in_use(rig: Rig) -> None:
+    bundle = rig.begin()
+    rig.score([given(0)])
+    make_current(rig.models, bundle.manifest.version)
+    rig.run(rig.current_watch.look())
+    rig.score([given(1)])  # nobody looked at the challenger since
+    rig.look()
+    assert rig.challenger.version is None
+    rig.score([given(2)])
+    rig.work()
+    assert [pair.offset for pair in rig.pairs(bundle)] == [0]
+    assert rig.starts() == [(0, bundle.manifest.version), (1, None)]
+    assert rig.refused() == []
+
+
+def test_the_bundle_in_use_may_be_exchanged_beside_a_challenger(rig: Rig) -> None:
+    bundle = rig.begin()
+    rig.score([given(0)])
+    old, new = rig.current, rig.another(0.7)
+    make_current(rig.models, new.manifest.version)
+    rig.run(rig.current_watch.look())
+    rig.score([given(1)])
+    rig.work()
+    assert [pair.bundle_version for pair in rig.pairs(bundle)] == [old, new.manifest.version]
+    assert rig.spans(bundle) == [ShadowSpan(0, 0, 2, 2)]
+
+
+def test_without_a_challenger_nothing_waits_and_nothing_is_said(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    rig.look()
+    rig.score([given(0)])
+    assert not rig.challenger._waiting
+    assert (rig.starts(), rig.refused(), caplog.messages) == ([], [], [])
+    assert (rig.counted("challenger_refused"), rig.counted("shadow_given_up_total")) == (0, 0)
+
+
+def test_it_is_shown_while_there_is_one(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    version = rig.begin().manifest.version
+    label = {"version": version, "model": "linear"}
+    rig.look()
+    assert rig.registry.get_sample_value("trustlens_challenger_info", label) == 1
+    rig.name(None)
+    assert rig.registry.get_sample_value("trustlens_challenger_info", label) is None
+    assert caplog.messages == [f"the challenger is {version}", f"the challenger is {version} no more"]
+
+
+def cut(bundle: Bundle) -> str:
+    path = bundle.folder / ONNX
+    path.write_bytes(path.read_bytes()[:-1])
+    return "the file was changed"
+
+
+def without_a_folder(bundle: Bundle) -> str:
+    shutil.rmtree(bundle.folder)
+    return "expected a bundle in"
+
+
+@pytest.mark.parametrize("damage", [cut, without_a_folder])
+def test_one_that_is_not_whole_is_refused_and_nothing_scores_beside(
+    rig: Rig, caplog: pytest.LogCaptureFixture, damage: Callable[[Bundle], str]
+) -> None:
+    before, torn = rig.begin(0.5), rig.another(0.6)
+    rig.score([given(0)])
+    caplog.clear()
+    why = damage(torn)
+    rig.name(torn.manifest.version)
+    rig.look()
+    rig.score([given(1)])
+    [refused] = rig.refused()
+    assert why in refused.reason
+    assert rig.starts() == [(0, before.manifest.version), (1, None)]
+    [said] = caplog.messages
+    assert said.startswith("the challenger is not taken: ")
+    assert rig.counted("challenger_refused") == 1
+    assert rig.ask(lambda store: store.refused_bundles()) == []
+
+
+@pytest.mark.parametrize(
+    ("terms", "why"),
+    [({"label_delay_days": 8}, "label_delay_days: got 8, expected 7"), ({"bucket_ms": HOUR * 2}, "bucket_ms")],
+)
+def test_one_on_other_terms_is_refused(rig: Rig, terms: dict[str, int], why: str) -> None:
+    bundle = rig.another(**terms)
+    rig.name(bundle.manifest.version)
+    [refused] = rig.refused()
+    assert refused.reason.startswith(f"{bundle.manifest.version} cannot score beside {rig.current} ({why}")
+    assert rig.challenger.version is None
+
+
+def test_one_that_needs_a_ledger_is_refused_beside_one_that_has_none(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, WITHOUT)
+    rig.name(rig.another(fields=WITH_LEDGER).manifest.version)
+    assert "fields: got merchant_id among them" in rig.refused()[0].reason
+    rig.close()
+
+
+def test_a_refusal_is_over_when_another_is_named_or_none(rig: Rig) -> None:
+    torn = rig.another(0.6)
+    cut(torn)
+    for name in (None, rig.another(0.5).manifest.version):
+        rig.name(torn.manifest.version)
+        assert len(rig.refused()) == 1
+        rig.name(name)
+        assert rig.refused() == []
+        assert rig.counted("challenger_refused") == 0
+
+
+@pytest.mark.parametrize("text", ["", "../elsewhere", "linear-0000000\n"])
+def test_a_file_that_names_no_bundle_is_refused(rig: Rig, text: str) -> None:
+    rig.name(text)
+    [refused] = rig.refused()
+    assert refused.refused == CHALLENGER
+    assert "expected a bundle in" in refused.reason
+
+
+def test_one_that_cannot_score_is_the_challenger_no_more_and_the_other_goes_on(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bundle = rig.begin()
+    rig.score([given(0)], [given(1)])
+
+    def fail(_: Waiting) -> None:
+        raise RuntimeError("no such operator")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(shadow, "piece_of", fail)
+        rig.work()
+    rig.look()
+    rig.score([given(2)])
+    [refused] = rig.refused()
+    assert refused.refused == bundle.manifest.version
+    assert refused.reason == f"{bundle.manifest.version} cannot score (RuntimeError: no such operator)"
+    assert (rig.spans(bundle), rig.challenger.version) == ([], None)
+    assert rig.starts() == [(0, bundle.manifest.version), (2, None)]
+    assert rig.counted("shadow_given_up_total") == 2
+    assert "no such operator" in caplog.text
+    rig.time += AGAIN_SECONDS  # it is tried again
+    rig.look()
+    assert rig.challenger.version == bundle.manifest.version
+    assert rig.refused() == []
+
+
+def test_a_version_that_the_store_knows_otherwise_is_refused(rig: Rig) -> None:
+    bundle = rig.another()
+    version = bundle.manifest.version
+    rig.ask(lambda store: store.remember_challenger(version, '{"seed":1}'))
+    rig.name(version)
+    assert "got another manifest than the store remembers by this version" in rig.refused()[0].reason

@@ -1,0 +1,1 @@
+"""`history`: what the store knows, as a file to learn from."""

@@ -1,0 +1,227 @@
+"""`retrain`: history, training, judgement, decision, each step written down before the next one begins."""
+
+import argparse
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from console.options import settings_of
+from console.output import replaced
+from console.start import EXIT_OK
+from console.terminal import say, warn
+from evaluation.drifting import Drifting, drifting_now
+from risk.bundle import Bundle, bundle_of_version, current_bundle
+from risk.clock import to_date
+from risk.errors import OptionError, StoreError, TrustLensError
+from risk.settings import Settings
+from risk.store import RetrainingEnd, Store, open_store, open_to_report
+from risk.topics import topics_of
+from trainer.bundle_writer import prepare_folder
+from trainer.history.columns import columns_of
+from trainer.history.command import concerns_of, say_history, write_history
+from trainer.history.from_store import Days, days_of_store
+from trainer.options import MARGIN, RANDOM, RESAMPLES
+from trainer.printing import Stages, say_end
+from trainer.promotion import bundle_in_use, challenger_version, make_challenger, make_current, why_not_unasked
+from trainer.reproducible import one_thread
+from trainer.retrain.lease import Lease, is_gone, owner_name, this_process
+from trainer.retrain.record import LEFT, PROMOTED, SHADOW, Done, Learned, Outcome
+from trainer.splits import moved_to_end
+from trainer.train import learn_and_evaluate, write
+from trainer.train_options import as_trained_on, periods_of
+
+RECORD = "retrain.json"
+
+
+def run_retrain(options: argparse.Namespace) -> int:
+    for each in (MARGIN, RESAMPLES):
+        each.check(options)
+    if options.json:
+        raise OptionError("--json: got it without --status, expected both; a retraining itself is told in words")
+    settings, models, reports = settings_of(options), options.models, options.reports
+    prepare_folder("--models", models)
+    prepare_folder("--reports", reports)
+    in_use = bundle_of_version(models, current_bundle(models).name)
+    open_store(settings.db, read_only=True).close()  # where there is none it says so; the next line would make one
+    with open_store(settings.db) as store, _going_on(store, settings) as lease:
+        _clear_killed(store, reports)
+        retraining = Retraining(options, settings, store, in_use, lease)
+        done = retraining.run()
+        store.end_retraining(lease.number, now_ms(), done.end())
+    say(f"{done.outcome:11} {done.why}")
+    return EXIT_OK
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+@contextmanager
+def _going_on(store: Store, settings: Settings) -> Iterator[Lease]:
+    """However it ends, the store says how."""
+    number = store.begin_retraining(owner_name(), this_process(), now_ms(), lambda other: is_gone(other, now_ms()))
+    say(f"retraining  {number}; `python -m trainer retrain --status` tells how far it is")
+    lease = Lease(number, store, lambda: open_store(settings.db), now_ms)
+    try:
+        with lease:
+            yield lease
+    except TrustLensError as error:
+        _end_as_failed(store, lease, str(error))
+        raise
+    except BaseException as error:
+        why = f"{type(error).__name__} {error}".strip()
+        _end_as_failed(store, lease, f"it was ended at {lease.stage!r}: {why}")
+        raise
+
+
+def _end_as_failed(store: Store, lease: Lease, why: str) -> None:
+    """What went wrong is raised all the same, so that it must not be hidden by what goes wrong here."""
+    try:
+        store.end_retraining(lease.number, now_ms(), RetrainingEnd("failed", None, why, None))
+    except StoreError as error:
+        warn(f"the store does not say that retraining {lease.number} failed: {error}")
+
+
+def scratch_of(reports: Path, number: int) -> Path:
+    """The history that a retraining learns from, while it goes on. Beside the reports, for a system's temporary files
+    may be in memory."""
+    return reports / f".retraining-{number}.part"
+
+
+def _clear_killed(store: Store, reports: Path) -> None:
+    for run in store.retrainings():
+        if run.outcome == "killed":
+            shutil.rmtree(scratch_of(reports, run.number), ignore_errors=True)
+
+
+class Retraining:
+    """One run; `run` is its steps in order."""
+
+    def __init__(
+        self, options: argparse.Namespace, settings: Settings, store: Store, in_use: Bundle, lease: Lease
+    ) -> None:
+        self._options, self._settings, self._store, self._in_use, self._lease = options, settings, store, in_use, lease
+        self._done = Done(lease.number, in_use.manifest.version)
+
+    def run(self) -> Done:
+        """What it came to. Until `_put` nothing is in force; what is killed before leaves at most a whole bundle."""
+        why = self._why_not_begin()
+        if why is not None:
+            return self._ends(LEFT, None, why)
+        folder = scratch_of(self._options.reports, self._lease.number)
+        folder.mkdir(mode=0o700)
+        try:
+            return self._learn(folder / "history.parquet")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _why_not_begin(self) -> str | None:
+        options, manifest = self._options, self._in_use.manifest
+        if manifest.training.split == RANDOM:
+            raise OptionError(
+                f"{manifest.version}: got a bundle that was trained on rows drawn at random, expected one trained by "
+                "time: on the newest days nobody could compare the two. Train one without --split random"
+            )
+        if not options.replace and not options.promote:
+            challenger = challenger_version(options.models)
+            if challenger is not None:
+                return (
+                    f"{challenger} is in the shadow already, and is to be seen there for long enough; promote it, "
+                    "end it by `promote --no-shadow`, or say --replace"
+                )
+        if options.if_drifted:
+            self._lease.at("drift")
+            with_drift = _drift(self._settings.db)
+            self._done = msgspec.structs.replace(self._done, drift=with_drift)
+            return _why_not_drifted(with_drift)
+        return None
+
+    def _learn(self, file: Path) -> Done:
+        manifest, transactions = self._in_use.manifest, topics_of(self._settings.topic_prefix).transactions
+        self._lease.at("history")
+        days = days_of_store(self._store, transactions, manifest.label_delay_days)
+        history = write_history(self._store, transactions, days, manifest, file)
+        say_history(history, file)
+        concerns = tuple(concerns_of(history))
+        self._done = msgspec.structs.replace(
+            self._done,
+            learned=Learned(
+                first=to_date(days.first).isoformat(),
+                last=to_date(days.last).isoformat(),
+                transactions=history.rows,
+                frauds=history.frauds,
+                labels=history.labels,
+                concerns=concerns,
+            ),
+        )
+        if history.gaps is not None:
+            return self._ends(LEFT, None, f"labels are missing: {history.gaps.reason}")
+        return self._train(file, days)
+
+    def _train(self, file: Path, days: Days) -> Done:
+        manifest = self._in_use.manifest
+        asked = periods_of(manifest) if manifest.training.days_named else None
+        periods = None if asked is None else moved_to_end(asked, days.first, days.last)
+        train_options = as_trained_on(file, columns_of(manifest), manifest, periods, self._options)
+        stages = Stages(self._lease.at)
+        with one_thread():
+            result = learn_and_evaluate(train_options, stages)
+            trained, evaluation, is_new = write(train_options, result, stages)
+        say_end(train_options, trained, evaluation, is_new)
+        version = trained.version
+        self._done = msgspec.structs.replace(
+            self._done,
+            training=trained.training,
+            report=str(self._options.reports / version),
+            beside=evaluation.in_use,
+        )
+        before = self._version_in_use()
+        if version == before:
+            return self._ends(LEFT, version, f"{version} is in use already: the history is that which it learned from")
+        against = why_not_unasked(evaluation, before)
+        if against is not None:
+            return self._ends(LEFT, version, f"{version} was left: {against}")
+        return self._put(version, before)
+
+    def _put(self, version: str, before: str | None) -> Done:
+        """The lease is looked at last before; what is put in force, is so by one rename."""
+        models = self._options.models
+        if self._options.promote:
+            self._lease.check(f"promote {version}")
+            make_current(models, version, by="retrain")
+            return self._ends(PROMOTED, version, f"{version} is in use; before: {before}")
+        self._lease.check(f"shadow {version}")
+        make_challenger(models, version, by="retrain-shadow")
+        return self._ends(SHADOW, version, f"{version} scores in the shadow of {before}")
+
+    def _version_in_use(self) -> str | None:
+        bundle = bundle_in_use(self._options.models, is_said=True)
+        return None if bundle is None else bundle.manifest.version
+
+    def _ends(self, outcome: Outcome, version: str | None, why: str) -> Done:
+        done = msgspec.structs.replace(self._done, outcome=outcome, version=version, why=why)
+        if done.report is not None:
+            with replaced(Path(done.report) / RECORD) as (temporary,):
+                temporary.write_bytes(msgspec.json.format(msgspec.json.encode(done), indent=1))
+        return done
+
+
+def _drift(store: Path) -> Drifting:
+    reading = open_to_report(store)
+    try:
+        return drifting_now(reading)
+    finally:
+        reading.close()
+
+
+def _why_not_drifted(drift: Drifting) -> str | None:
+    """None where something has changed."""
+    if drift.has_changed:
+        return None
+    if drift.why_not is not None or drift.changed is None:
+        return f"whether anything has drifted cannot be said: {drift.why_not or 'there are too few samples'}"
+    return f"nothing has drifted from {drift.bundle} in the days to {to_date(drift.last_day or 0)}"
