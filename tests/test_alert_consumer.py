@@ -199,7 +199,7 @@ def test_killed_in_the_middle_and_started_again_each_is_handled_once(kafka: Test
         handled.append(sum(opened(path).values()))
     assert handled == sorted(set(handled)), "each start went on"
     assert handled[-1] < ALERTS, "the last kill came in the middle"
-    last = alert_id("C1", f"T{ALERTS}", to_ms(SOME_ALERT.transaction.event_time), "b")
+    last = alert_id("C1", f"T{ALERTS}", to_ms(SOME_ALERT.transaction.event_time), Versions("b"))
     with consumer(environment, path) as process:
         assert process.stdout is not None
         assert any(line.startswith(last) for line in process.stdout)

@@ -34,6 +34,7 @@ from risk.store.rows import (
     RulesStart,
     Samples,
     SampleValues,
+    ShadowColumns,
     ShadowPair,
     ShadowPiece,
     ShadowSpan,
@@ -306,8 +307,6 @@ class StoreToReport(Protocol):
 
     def shadow_spans(self, version: str) -> list[ShadowSpan]: ...
 
-    def shadow_pairs(self, version: str, partition: int, first: int = 0) -> Iterator[list[ShadowPair]]: ...
-
     @property
     def place(self) -> object:
         """Which store was opened: another value where another one has its name by now, such as a backup."""
@@ -332,6 +331,9 @@ class StoreToReport(Protocol):
 
     def samples(self, partition: int, first: int) -> Samples | None:
         """The next sampled features from that offset on, as many as are read at once; None where there are none."""
+
+    def shadow_columns(self, version: str, partition: int, first: int) -> ShadowColumns | None:
+        """What this challenger scored from that offset on, as many as are read at once; None where there is nothing."""
 
     def labelled_partitions(self) -> list[int]: ...
 

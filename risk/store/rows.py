@@ -279,6 +279,16 @@ class Samples(NamedTuple):
     features: list[bytes]
 
 
+class ShadowColumns(NamedTuple):
+    """Transactions of one partition that both scored, in the order of the log, an entry of each column for each."""
+
+    offsets: Array
+    event_times: Array
+    levels: Array  # of the bundle in use
+    challenger_levels: Array
+    bundle_versions: list[bytes]  # in use then, UTF-8
+
+
 class JudgedFlag(NamedTuple):
     """A flag with the label in force; None where there is none. Texts are UTF-8."""
 

@@ -161,10 +161,10 @@ class Pipelines:
         version, rules = versions
         compiled = self.rules if versions == self.versions else None
         same = next((begun.pipeline for have, begun in self._begun.items() if have.bundle == version), None)
-        if version == self.current.manifest.version:
-            bundle, scorer = self.current, self._scorer
-        elif same is not None:
+        if same is not None:
             bundle, scorer = same.bundle, same.scorer
+        elif version == self.current.manifest.version:
+            bundle, scorer = self.current, self._scorer
         else:
             bundle, scorer = bundle_of_version(self._models, version), None
         if rules is not None and compiled is None:
