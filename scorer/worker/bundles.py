@@ -161,6 +161,7 @@ class Pipelines:
         version, rules = versions
         compiled = self.rules if versions == self.versions else None
         same = next((begun.pipeline for have, begun in self._begun.items() if have.bundle == version), None)
+        scorer: Scorer | None
         if same is not None:
             bundle, scorer = same.bundle, same.scorer
         elif version == self.current.manifest.version:
