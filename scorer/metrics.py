@@ -13,7 +13,7 @@ from risk.bundle import Manifest
 from risk.clock import DAY, SECOND
 from risk.events import Level, RejectReason
 
-STEPS = ("decode", "score", "send", "store", "shadow")
+STEPS = ("decode", "score", "send", "store")  # and `shadow`, where there is a challenger
 _STEP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
 _LATENCY_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 5, 60, 600)
 _BATCH_ROWS = (1, 5, 10, 50, 100, 200, 500, 1000, 2000, 4000)
