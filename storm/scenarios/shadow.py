@@ -2,56 +2,52 @@
 of the challenger is true."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from risk.store import ChallengerStart, FlagRow, ShadowPair, ShadowSpan, open_store
 from storm.concluding import Outcome, conclude
-from storm.crew import ENOUGH_SECONDS, Crew
-from storm.ground import Ground
-from storm.history import scores_by
-from storm.load import Load
+from storm.crew import Crew
+from storm.ground import Ground, fill
+from storm.history import History, scores_by
 from storm.losing import rebuilt
 from storm.until import StormError
 from testing.systems import System, Worker
 from trainer.__main__ import main as trainer
 
-CHANGE_SECONDS = 5.0  # of the replay for each change
-
 
 def shadow(ground: Ground) -> Outcome:
-    """Challengers are named, exchanged and removed while two workers score what a replay sends, and workers are killed
-    in between. Each score in the shadow is what that bundle gives, spans hold every transaction, and a rebuilt store
-    has none of it."""
-    dice, count = ground.dice, ground.size.kills
+    """Challengers are named, exchanged and removed while two workers score, and workers are killed in between. Each
+    score in the shadow is what that bundle gives, spans hold every transaction, and a rebuilt store has none of it."""
+    dice, count, history = ground.dice, ground.size.kills, ground.world.history
     in_use, second = ground.world.versions
-    rate = str(max(1, round(len(ground.world.history.transactions) / (count * CHANGE_SECONDS))))
     with ground.system() as system:
         third = system.make_bundle(bias=-6.0)
         _promote(system, in_use)
         turns: list[str | None] = [second, third, None]
         crew = Crew(system)
-        with Load(system, ground.world.file, "--rate", rate) as load:
-            crew.join(2)
-            crew.until(lambda: crew.scored() > 0, "something is scored")
-            for number in range(count):
-                challenger = turns[number % len(turns)]
-                if challenger is None:
-                    _promote(system, "--no-shadow")
-                else:
-                    _promote(system, challenger, "--shadow")
-                if dice.random() < 0.5:
-                    crew.let_be(dice.uniform(0, 2.5))  # before, while or after it is loaded
-                    crew.kill(dice.choice(crew.workers))
-                    crew.join()
-                if challenger is not None:
-                    _until_taken(crew, challenger)
-                crew.let_be(dice.uniform(0, 2.0))
-            crew.until(load.is_done, "the replay is done", count * CHANGE_SECONDS + ENOUGH_SECONDS)
+        crew.join(2)
+        parts = _parts(history, 2 * count)
+        for number in range(count):
+            challenger = turns[number % len(turns)]
+            fill(system, next(parts))
+            if challenger is None:
+                _promote(system, "--no-shadow")
+            else:
+                _promote(system, challenger, "--shadow")
+            if dice.random() < 0.5:
+                crew.let_be(dice.uniform(0, 2.5))  # before, while or after it is loaded
+                crew.kill(dice.choice(crew.workers))
+                crew.join()
+            if challenger is not None:
+                _until_taken(crew, challenger)
+            fill(system, next(parts))
+            if challenger is not None:
+                _until_scored_by(crew, challenger)
         crew.until_scored()
         crew.stop()
         said = _read(system)
-        scores = {version: scores_by(ground.world.history, system.models / version) for version in (second, third)}
+        scores = {version: scores_by(history, system.models / version) for version in (second, third)}
         _check(said, scores)
         _promote(system, second, "--shadow")
         rebuilt(crew)
@@ -60,6 +56,14 @@ def shadow(ground: Ground) -> Outcome:
         scored = sum(map(len, said.pairs.values()))
         given_up = f"{scored} of {len(said.rows)} transactions scored in the shadow, in {len(said.starts)} starts"
         return conclude(crew, {in_use: ground.world.truth[in_use]}, f"{count} changes, {given_up}")
+
+
+def _parts(history: History, count: int) -> Iterator[History]:
+    """As many, of about one length."""
+    rest = history
+    for left in range(count, 0, -1):
+        part, rest = rest.until(1 / left)
+        yield part
 
 
 class Said(NamedTuple):
@@ -131,3 +135,13 @@ def _until_taken(crew: Crew, version: str) -> None:
         return re.findall(r"the challenger is (.*)$", worker.said(), re.MULTILINE)[-1:] == [version]
 
     crew.until(lambda: all(is_taken(worker) for worker in crew.workers), f"{version} is every worker's challenger")
+
+
+def _until_scored_by(crew: Crew, version: str) -> None:
+    """Something that came since then, or the next one could take its place before it had anything to score."""
+
+    def has_scored() -> bool:
+        with open_store(crew.system.store, read_only=True) as store:
+            return bool(store.shadow_spans(version))
+
+    crew.until(has_scored, f"{version} has scored something in the shadow")
