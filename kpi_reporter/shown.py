@@ -37,7 +37,8 @@ def screen(now: Kpis | Unready, alerts: Sequence[Alert], console: Console) -> Re
     if isinstance(now, Unready):
         return plain(now.reason)
     left_out: list[str] = []
-    for dropped in (None, "merchant categories", SHADOW, "cases whose labels are due"):
+    shadow = [] if now.shadow.challenger is None else [SHADOW]
+    for dropped in (None, "merchant categories", *shadow, "cases whose labels are due"):
         if dropped is not None:
             left_out.append(dropped)
         for count in range(len(alerts), min(FEWEST_ALERTS, len(alerts)) - 1, -1):
