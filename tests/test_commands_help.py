@@ -103,7 +103,7 @@ def test_every_command_that_takes_a_bundle_takes_it_alike() -> None:
         for action in parser._actions
         if "--bundle" in action.option_strings and not name.startswith("python -m bench")
     }
-    assert len(found) == 5
+    assert len(found) == 6
     assert len(set(found.values())) == 1, found
 
 
