@@ -91,8 +91,7 @@ def draw_all(
                 if first == 0:
                     drawn[draws, 0] = copies.sum(axis=1)
                     for place, ranking in rankings.items():
-                        for draw, weights in zip(range(draws.start, draws.stop), copies, strict=True):
-                            found[place, :, draw] = ranking.areas(weights)
+                        found[place, :, draws] = np.array(ranking.areas_of_draws(copies)).T
     # The number of units drawn varies a little; sums are brought back to as many as there are.
     totals = totals * np.divide(units.size, drawn, out=np.zeros_like(drawn), where=drawn > 0)
     answers: list[Draws] = []

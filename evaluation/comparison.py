@@ -178,14 +178,19 @@ def paired(
     *,
     seed: int,
     resamples: int,
+    work: tuple[Predictions, Predictions] | None = None,
 ) -> PairedComparison:
     """Two models at equal work: each raises the most cases that are no more than `cases_per_day` in the period. Their
-    own thresholds play no part, so that only who ranks the frauds higher can win."""
+    own thresholds play no part, so that only who ranks the frauds higher can win. `work`: the same days with what has
+    no label, where there is any: a case takes as long without one."""
     sides = [(name, scored(predictions, costs)) for name, predictions in (named, other)]
     _check_same_rows([(name, side.predictions) for name, side in sides])
     test = sides[0][1].predictions
-    most = cases_per_day * test.days + 1e-9  # the rounding of the product must not take a case away
-    policies = [policy(name, "", side, side.accounting.threshold_for_alerts(most)) for name, side in sides]
+    counted = [side for _, side in sides] if work is None else [scored(each, costs) for each in work]
+    policies = [
+        policy(name, "", side, threshold_at(every, cases_per_day))
+        for (name, side), every in zip(sides, counted, strict=True)
+    ]
     samples = [
         Sampled(each.columns, money_formulas(costs, test.days), Ranking(side.predictions.scores, test.is_fraud))
         for each, (_, side) in zip(policies, sides, strict=True)
@@ -208,6 +213,16 @@ def paired(
         saved=difference(money.saved, other_money.saved, "saved"),
         average_precision=difference(reached[0], reached[1], "average_precision"),
     )
+
+
+def threshold_at(side: Scored, cases_per_day: float) -> float:
+    """That of the most cases that are no more than these. The rounding of the product must not take a case away."""
+    return side.accounting.threshold_for_alerts(cases_per_day * side.predictions.days + 1e-9)
+
+
+def caught_at(side: Scored, cases_per_day: float) -> Array:
+    """Of the frauds, those that a model catches with so many cases."""
+    return np.asarray(side.by_day.running_max[side.predictions.is_fraud] >= threshold_at(side, cases_per_day))
 
 
 class BestPossible:

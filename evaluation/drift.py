@@ -89,20 +89,29 @@ def limit_of(name: str) -> float | None:
     return LOOK if name in OF_THE_PAST else LOOK_AT_ITS_OWN
 
 
+def quantiles(ascending: Array, shares: float | Array) -> Array:
+    """Values that occur, so that a median reads like the data and not like a mean of two. What `np.quantile` says by
+    "inverted_cdf", of values that are sorted already: it would order them anew for every call."""
+    places = np.ceil(len(ascending) * np.asarray(shares) - 1).astype(np.int64)
+    return np.asarray(ascending[np.maximum(places, 0)])
+
+
 def edges_of(known: Array) -> Array:
     """Where tenths begin. A value that takes a tenth or more is a part by itself, however many tenths it takes, so that
     what is nearly always the same is not one part as a whole."""
-    tenths = np.quantile(known, TENTHS, method="inverted_cdf")
-    values, times = np.unique(tenths, return_counts=True)
+    return _edges(np.sort(known))
+
+
+def _edges(ascending: Array) -> Array:
+    values, times = np.unique(quantiles(ascending, TENTHS), return_counts=True)
     return np.unique(np.concatenate([values, np.nextafter(values[times > 1], values.dtype.type(np.inf))]))
 
 
-def number_parts(values: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Edges and shares, of float32 as models get them; NaN where missing. Shares are of all rows."""
-    edges = edges_of(values[~np.isnan(values)])
-    reference = Reference("", 0, np.zeros(len(edges) + 2), edges, len(edges) + 1, None)
-    shares = reference.counts(values)[:-1] / len(values)
-    return tuple(edges.tolist()), tuple(shares.tolist())
+def number_parts(ascending: Array, rows: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Edges and shares, of float32 as models get them, the known values of so many rows. Shares are of all rows."""
+    edges = _edges(ascending)
+    before = np.concatenate([[0], np.searchsorted(ascending, edges), [len(ascending)]])
+    return tuple(edges.tolist()), tuple((np.diff(before) / rows).tolist())
 
 
 def drift_of(reference: Reference, counts: Array) -> DriftFigures:

@@ -25,7 +25,7 @@ class Accounting:
 
     def __init__(self, predictions: Predictions, *, review_cost: float, loss_rate: float) -> None:
         self.days, self._review_cost = predictions.days, review_cost
-        by_day = customer_days(predictions)
+        self.by_day = by_day = customer_days(predictions)
         had_fraud = by_day.which_hold(predictions.is_fraud)
         self._candidates = np.append(np.unique(predictions.scores), _above(predictions.scores))
         order = np.argsort(by_day.peaks, kind="stable")
@@ -139,7 +139,7 @@ class Scored(NamedTuple):
 
 def scored(predictions: Predictions, costs: Costs) -> Scored:
     accounting = Accounting(predictions, review_cost=costs.review_cost, loss_rate=costs.loss_rate)
-    return Scored(predictions, customer_days(predictions), accounting, costs)
+    return Scored(predictions, accounting.by_day, accounting, costs)
 
 
 def policy(name: str, meaning: str, test: Scored, threshold: float | None) -> Policy:
@@ -180,7 +180,8 @@ def rivals(
     """What the champion's threshold is compared with; `alerts` is how many cases it raised in the test. `work`:
     validation with what has no label."""
     expected = scored(_expected_loss(test), costs)
-    of_validation, of_work = (scored(_expected_loss(each), costs).accounting for each in (validation, work))
+    of_validation = scored(_expected_loss(validation), costs).accounting
+    of_work = None if work is validation else scored(_expected_loss(work), costs).accounting
     chosen = of_validation.best_threshold(costs.alerts_per_day, of_work)
     return (
         policy(FLAG_NOTHING, "every fraud is lost, nobody is disturbed", expected, None),

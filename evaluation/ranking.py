@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from risk.codes import Array
+from risk.windows import compiled
 
 NO_MERCHANT = -1
+DRAWN_BYTES = 2**21  # of each table of several draws: as many of them as stay near the processor
 
 
 class Predictions(NamedTuple):
@@ -102,24 +104,58 @@ class Ranking:
 
     def areas(self, weights: Array) -> Areas:
         """Weights of whole numbers should come as int32 or int64: sums are then exact, and fast."""
-        frauds = self._sums(weights[self._frauds], self._first)
-        between = np.append(0, np.cumsum(self._sums(np.take(weights, self._genuine), self._starts)))
+        [found] = self._areas(weights[None], self._sums(np.take(weights, self._genuine)[None], self._starts))
+        return found
+
+    def areas_of_draws(self, copies: Array, drawn_bytes: int = DRAWN_BYTES) -> list[Areas]:
+        """For the copies of each draw, int32. The genuine rows are gone through once for many draws and not for each,
+        which takes a fifth of the time; the sums are of whole numbers, so that their order is all the same."""
+        found: list[Areas] = []
+        at_once = max(1, drawn_bytes // (8 * (len(self._starts) + len(self._frauds) + 1)))
+        ends = np.append(self._starts[1:], len(self._genuine))
+        for first in range(0, len(copies), at_once):
+            some = copies[first : first + at_once]
+            sums = np.zeros((len(self._starts), len(some)), np.int64)
+            _add_stretches(self._genuine, self._starts, ends, np.ascontiguousarray(some.T), sums)
+            found += self._areas(some, np.ascontiguousarray(sums.T))
+        return found
+
+    def _areas(self, weights: Array, genuine: Array) -> list[Areas]:
+        """A row for each draw. `genuine`: the weights of the genuine rows of each stretch, added up."""
+        frauds = self._sums(weights[:, self._frauds], self._first)
+        between = np.zeros((len(genuine), genuine.shape[1] + 1), genuine.dtype)
+        np.cumsum(genuine, axis=1, out=between[:, 1:])
         # Where the last boundary is the end of the rows there is no stretch after it.
-        below, through = between[self._low], between[self._high]
-        all_frauds, all_genuine = frauds.sum(), between[-1]
-        if not all_frauds > 0:
-            return Areas(np.nan, np.nan)
-        caught = np.cumsum(frauds[::-1])[::-1]
-        precision = ratio(caught, caught + (all_genuine - below))
-        present = frauds > 0
-        return Areas(
-            roc_auc=float(ratio((frauds * (below + through) / 2).sum(), float(all_frauds) * float(all_genuine))),
-            average_precision=float((frauds[present] * precision[present]).sum() / all_frauds),
-        )
+        below, through = between[:, self._low], between[:, self._high]
+        all_frauds, all_genuine = frauds.sum(axis=1), between[:, -1]
+        caught = np.cumsum(frauds[:, ::-1], axis=1)[:, ::-1]
+        precision = ratio(caught, caught + (all_genuine[:, None] - below))
+        won = (frauds * (below + through) / 2).sum(axis=1)
+        roc_auc = ratio(won, all_frauds.astype(float) * all_genuine.astype(float))
+        found = []
+        for draw, total in enumerate(all_frauds):
+            if not total > 0:
+                found.append(Areas(np.nan, np.nan))
+                continue
+            present = frauds[draw] > 0
+            average = float((frauds[draw, present] * precision[draw, present]).sum() / total)
+            found.append(Areas(float(roc_auc[draw]), average))
+        return found
 
     @staticmethod
     def _sums(weights: Array, starts: Array) -> Array:
-        return np.add.reduceat(weights, starts) if len(starts) else np.zeros(0, weights.dtype)
+        return np.add.reduceat(weights, starts, axis=1) if len(starts) else np.zeros((len(weights), 0), weights.dtype)
+
+
+@compiled
+def _add_stretches(units: Array, starts: Array, ends: Array, copies: Array, sums: Array) -> None:
+    """`copies` has a row for each unit and a column for each draw, as `sums` has them for each stretch."""
+    draws = copies.shape[1]
+    for stretch in range(len(starts)):
+        for place in range(starts[stretch], ends[stretch]):
+            unit = units[place]
+            for draw in range(draws):
+                sums[stretch, draw] += copies[unit, draw]
 
 
 def areas(scores: Array, is_fraud: Array, weights: Array | None = None) -> Areas:

@@ -1,4 +1,5 @@
-"""A service downstream of TrustLens: it opens one case for each alert, however often the alert comes.
+"""A service downstream of TrustLens: it opens one case for each alert, however often the alert comes. Where rules
+decide beside the model (version 2 of the messages), reviews come as alerts do, and the rules that fired are reasons.
 
     TRUSTLENS_BROKERS=127.0.0.1:9092 python examples/alert_consumer.py cases.db
 
@@ -25,11 +26,12 @@ def read(value: bytes | None) -> Alert | None:
     """None of what is no alert: anybody may write to a topic, and one such message would end every start."""
     try:
         alert = json.loads(value or b"")
-        of, reasons = alert["transaction"], "\n".join(reason["sentence"] for reason in alert["reasons"])
+        of, rules = alert["transaction"], [rule for rule in alert.get("rules", ()) if rule["mode"] == "on"]
+        reasons = "\n".join(reason["sentence"] for reason in [*alert["reasons"], *rules])
         texts = [alert["alert_id"], of["customer_id"], of["transaction_id"], reasons]
         "".join(texts).encode()  # TypeError of what is no text, UnicodeError of half a character
         return (*texts[:3], float(alert["score"]), reasons)
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         sys.stderr.write(f"notice: a message is no alert, and passed over: {error!r}\n")
         return None
 

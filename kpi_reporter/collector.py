@@ -12,7 +12,8 @@ from typing import NamedTuple
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from evaluation.drifting import FeatureDrift
-from kpi_reporter.kpis.values import LARGEST, SCORE_STEPS, Kpis, Money, Place, Quality, Unready
+from evaluation.result import NetMoney
+from kpi_reporter.kpis.values import LARGEST, SCORE_STEPS, Kpis, Money, Place, Quality, ShadowWindow, Unready
 from risk.clock import DAY, SECOND
 from risk.warming_up import WarmingUp
 
@@ -99,6 +100,45 @@ def _drift(name: str, text: str, of: Callable[[FeatureDrift], float | None]) -> 
     return Family(f"{PREFIX}drift_{name}", f"{text} Of the fifty that changed most.", ("feature",), samples)
 
 
+# What both scored in the shadow, each at its own threshold. `side` is in_use, challenger, or both.
+_NEWEST = " Of the last 7 and 30 days up to the newest event, on which the challenger scores beside the bundle in use."
+_JUDGED = _OVER.removesuffix(".") + ", without those that one of the two learned from."
+
+
+def _shadow(name: str, text: str, of: Callable[[ShadowWindow], float | None]) -> Family:
+    def samples(now: Kpis) -> Samples:
+        return (((f"{one.days}d",), of(one)) for one in now.shadow.windows)
+
+    return Family(f"{PREFIX}shadow_{name}", text, ("window",), samples)
+
+
+def _shadow_sides(name: str, text: str, of: Callable[[NetMoney], float | None]) -> Family:
+    def samples(now: Kpis) -> Iterator[Sample]:
+        for one in now.shadow.windows:
+            if one.judged is not None:
+                yield (f"{one.days}d", "in_use"), of(one.judged.in_use)
+                yield (f"{one.days}d", "challenger"), of(one.judged.challenger)
+
+    return Family(f"{PREFIX}shadow_{name}", text + _JUDGED, ("window", "side"), samples)
+
+
+def _shadow_money(name: str, text: str, of: Callable[[NetMoney], float]) -> Family:
+    def samples(now: Kpis) -> Iterator[Sample]:
+        for one in now.shadow.windows:
+            if one.judged is not None and now.shadow.currency is not None:
+                yield (f"{one.days}d", "in_use", now.shadow.currency), of(one.judged.in_use)
+                yield (f"{one.days}d", "challenger", now.shadow.currency), of(one.judged.challenger)
+
+    return Family(f"{PREFIX}shadow_money_{name}", text + _JUDGED, ("window", "side", "currency"), samples)
+
+
+def _shadow_cases(now: Kpis) -> Iterator[Sample]:
+    for one in now.shadow.windows:
+        yield (f"{one.days}d", "in_use"), one.cases.in_use
+        yield (f"{one.days}d", "challenger"), one.cases.challenger
+        yield (f"{one.days}d", "both"), one.cases.both
+
+
 FAMILIES = (
     _counts("transactions", "Scored transactions in the store, by level.", "level", lambda now: now.by_level),
     _one("high_ratio", "High ones, of all scored transactions.", lambda now: now.high_rate),
@@ -179,6 +219,21 @@ FAMILIES = (
     _one("calibration_expected_frauds", "Frauds that the scores of the last 30 days whose labels are due promise, by "
          "the mean score of the samples.", lambda now: now.calibration.expected),
     _one("calibration_frauds", "Frauds that there were on these days.", lambda now: now.calibration.frauds),
+    _shadow("transactions", "Transactions that both scored." + _NEWEST, lambda one: one.transactions),
+    _shadow("transactions_of_one", "Transactions of the same days that were given up or scored beside another bundle, "
+            "so that no figure of the two has them." + _NEWEST, lambda one: one.others),
+    _shadow("same_level_ratio", "Share to which both give the same level." + _NEWEST, lambda one: one.same_level),
+    Family(f"{PREFIX}shadow_cases", "Cases that each opens or would open at its own threshold, and those that both do."
+           + _NEWEST, ("window", "side"), _shadow_cases),
+    _shadow("days", "Days that are judged." + _JUDGED, lambda one: one.days_due),
+    _shadow_sides("precision_ratio", "Cases with a fraud, of all cases; absent without cases.",
+                  lambda one: one.precision),
+    _shadow_sides("recall_ratio", "Frauds caught, of all; absent without frauds.", lambda one: one.recall),
+    _shadow_sides("frauds_caught", "Frauds caught.", lambda one: one.frauds_caught),
+    _shadow_sides("frauds_missed", "Frauds not caught.", lambda one: one.frauds_missed),
+    _shadow_money("saved", "Loss that cases stop, reviews not yet paid, in major units.", lambda one: one.saved),
+    _shadow_money("lost", "Loss that cases do not stop, in major units.", lambda one: one.lost),
+    _shadow_money("review", "Cost of the cases' reviews, in major units.", lambda one: one.review),
     Family(f"{PREFIX}label_delay_seconds", "From a fraud to its label: what half, nine tenths and all of them did not "
            "exceed." + _OVER, ("window", "quantile"), _label_delays),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """The figures as tables for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import StringIO
 from typing import NamedTuple
 
@@ -9,15 +9,17 @@ from rich.table import Table
 from rich.text import Text
 
 from console.terminal import harmless, out
+from evaluation.result import NetMoney
 from kpi_reporter.kpis.alerts import Alert
-from kpi_reporter.kpis.told import cautions, days_text, learned_text
-from kpi_reporter.kpis.values import Kpis, Money, Quality, Unready
+from kpi_reporter.kpis.told import cautions, days_text, learned_text, shadow_cautions, shadow_text
+from kpi_reporter.kpis.values import Kpis, Money, Quality, Shadow, Unready
 from risk.clock import DAY, to_date, to_text
 from risk.money import amount_text
 
 GROUPS_SHOWN = 8
 FEWEST_ALERTS = 3
 WIDEST = 1_000
+SHADOW = "challenger in the shadow"
 
 
 class Part(NamedTuple):
@@ -35,7 +37,8 @@ def screen(now: Kpis | Unready, alerts: Sequence[Alert], console: Console) -> Re
     if isinstance(now, Unready):
         return plain(now.reason)
     left_out: list[str] = []
-    for dropped in (None, "merchant categories", "cases whose labels are due"):
+    shadow = [] if now.shadow.challenger is None else [SHADOW]
+    for dropped in (None, "merchant categories", *shadow, "cases whose labels are due"):
         if dropped is not None:
             left_out.append(dropped)
         for count in range(len(alerts), min(FEWEST_ALERTS, len(alerts)) - 1, -1):
@@ -53,6 +56,7 @@ def _parts(now: Kpis, alerts: Sequence[Alert]) -> list[Part]:
     return [
         Part("overview", Group(_overview(now), *map(plain, cautions(now)))),
         Part("cases whose labels are due", Group(_quality(now.quality), *map(plain, warnings))),
+        *([] if now.shadow.challenger is None else [Part(SHADOW, _shadow(now.shadow))]),
         Part("merchant categories", _groups(now)),
         Part("latest alerts", _alerts(alerts)),
     ]
@@ -121,6 +125,35 @@ def _quality(quality: Sequence[Quality]) -> Table:
     ):
         add_row(table, name, *cells)
     return table
+
+
+def _shadow(shadow: Shadow) -> RenderableType:
+    """Each at its own threshold; intervals at equal work are the trainer's."""
+    if not shadow.windows:
+        return plain(shadow_text(shadow))
+    windows = shadow.windows
+    table = new_table(shadow_text(shadow), "", *(f"last {one.days} days" for one in windows))
+
+    def sides(of: Callable[[NetMoney], str]) -> list[str]:
+        return [
+            "-" if one.judged is None else f"{of(one.judged.in_use)}, {of(one.judged.challenger)}" for one in windows
+        ]
+
+    for name, cells in (
+        ("transactions that both scored", [f"{one.transactions:,}" for one in windows]),
+        ("given up, or beside another bundle", [f"{one.others:,}" for one in windows]),
+        ("the same level", [_share(one.same_level) for one in windows]),
+        ("cases: in use, challenger", [f"{one.cases.in_use:,}, {one.cases.challenger:,}" for one in windows]),
+        ("of these opened by one alone",
+         [f"{one.cases.only_in_use:,}, {one.cases.only_challenger:,}" for one in windows]),
+        ("days judged, with all labels due", [f"{one.days_due} of {one.days}" for one in windows]),
+        ("precision: in use, challenger", sides(lambda side: _share(side.precision))),
+        ("recall: in use, challenger", sides(lambda side: _share(side.recall))),
+        ("saved, less reviews: in use, challenger",
+         sides(lambda side: amount_text(side.gain, shadow.currency or ""))),
+    ):  # fmt: skip
+        add_row(table, name, *cells)
+    return Group(table, *map(plain, shadow_cautions(shadow)))
 
 
 def _groups(now: Kpis) -> Table:

@@ -32,17 +32,18 @@ class CustomerDays(NamedTuple):
 def customer_days(event_times: Array, customers: Array, scores: Array) -> CustomerDays:
     """Of rows in the order of event time. Customers are numbers, equal for equal customers; no score is NaN."""
     days = event_times // DAY
-    _, numbers = np.unique(customers, return_inverse=True)
-    _, places = np.unique(days, return_inverse=True)
-    _, groups = np.unique(numbers * (len(days) + 1) + places, return_inverse=True)
-    count = int(groups.max()) + 1 if len(groups) else 0
+    order = np.lexsort((days, customers))  # stable: rows of a customer-day stay in the order of time
+    is_first = np.ones(len(order), bool)
+    is_first[1:] = (np.diff(customers[order]) != 0) | (np.diff(days[order]) != 0)
+    sorted_groups = np.cumsum(is_first) - 1
+    groups = np.empty(len(order), np.int64)
+    groups[order] = sorted_groups
     # Ranks instead of scores: added to a multiple of the group they make a running maximum that starts anew with
     # each customer-day, and stays exact.
     ranked, ranks = np.unique(scores, return_inverse=True)
-    order = np.argsort(groups, kind="stable")
-    running = np.maximum.accumulate((groups * (len(ranked) + 1) + ranks)[order])
-    running_max = np.empty(len(scores))
-    running_max[order] = ranked[running - groups[order] * (len(ranked) + 1)]
-    peaks = np.full(count, -np.inf)
-    np.maximum.at(peaks, groups, scores)
-    return CustomerDays(groups, count, running_max, peaks)
+    floor = sorted_groups * (len(ranked) + 1)
+    reached = ranked[np.maximum.accumulate(floor + ranks[order]) - floor]
+    running_max = np.empty(len(order))
+    running_max[order] = reached
+    peaks = reached[np.append(is_first[1:], True)] if len(order) else np.empty(0)  # the last of each has seen all
+    return CustomerDays(groups, len(peaks), running_max, peaks)

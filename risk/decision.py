@@ -23,7 +23,7 @@ OF_LEVEL = {Level.LOW: NONE, Level.MEDIUM: NONE, Level.HIGH: ALERT}
 class Decided(NamedTuple):
     """What model and rules come to together: one entry for each scored transaction."""
 
-    rules_version: str
+    rules_versions: list[str | None]  # None: of a schedule, where no rule set was in force
     decisions: list[Decision]
     fired: list[tuple[FiredRule, ...]]  # those in the shadow too
 
@@ -31,7 +31,7 @@ class Decided(NamedTuple):
         """Of some of them."""
         chosen = places.tolist()
         return Decided(
-            self.rules_version,
+            [self.rules_versions[place] for place in chosen],
             [self.decisions[place] for place in chosen],
             [self.fired[place] for place in chosen],
         )
@@ -58,11 +58,17 @@ class Scored(NamedTuple):
 
 def with_rules(scored: Scored, features: FeatureBlock, block: Block, rules: CompiledRules) -> Scored:
     """The strictest of what the model's level and the rules say; none where a rule allows."""
-    judged = rules.judge(features, block, np.array(scored.rows, np.int64), np.array(scored.scores))
+    results = rules.evaluate(features, block, np.array(scored.rows, np.int64), np.array(scored.scores))
     model = np.fromiter(map(OF_LEVEL.__getitem__, scored.levels), np.int8, len(scored.levels))
-    strictest = np.where(judged.is_allowed, NONE, np.maximum(model, judged.strictest))
+    strictest = np.where(results.is_allowed, NONE, np.maximum(model, results.strictest))
     decisions = [DECISIONS[place] for place in strictest.tolist()]
-    return scored._replace(decided=Decided(rules.version, decisions, judged.fired))
+    return scored._replace(decided=Decided([rules.version] * len(decisions), decisions, results.fired))
+
+
+def without_rules(scored: Scored) -> Decided:
+    """What the model alone comes to, beside transactions that rules decide."""
+    count = len(scored.levels)
+    return Decided([None] * count, [DECISIONS[OF_LEVEL[level]] for level in scored.levels], [()] * count)
 
 
 def level_codes(scores: Array, thresholds: Thresholds) -> Array:

@@ -86,12 +86,15 @@ def with_decisions(rows: list[bytes], decided: "Decided | None") -> list[bytes]:
     """These rows as they are while a rule set is in force: with what it came to behind."""
     if decided is None:
         return rows
-    version = _text(decided.rules_version)
-    bare = {decision: version + canonical_decision(decision, ()) for decision in Decision}
-    each = zip(rows, decided.decisions, decided.fired, strict=True)
+    bare = {
+        (version, decision): b"" if version is None else _text(version) + canonical_decision(decision, ())
+        for version in set(decided.rules_versions)
+        for decision in Decision
+    }
+    each = zip(rows, decided.rules_versions, decided.decisions, decided.fired, strict=True)
     return [
-        row + (version + canonical_decision(decision, fired) if fired else bare[decision])
-        for row, decision, fired in each
+        row + (_text(version) + canonical_decision(decision, fired) if fired and version else bare[version, decision])
+        for row, version, decision, fired in each
     ]
 
 

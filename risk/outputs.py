@@ -1,36 +1,37 @@
 """Flags and alerts, as they are on their topics. Their bytes are a function of what they say alone: no wall clock, no
 random id.
 
-Both carry `schema_version`; what that promises to consumers stands in docs/contracts/README.md.
+Both carry `schema_version`: 2 where a rule set decided beside the model, and 1 where none did. What that promises to
+consumers stands in docs/contracts/README.md.
 """
 
 import re
 from collections.abc import Callable
 from datetime import date
 from functools import cache
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 from uuid import UUID, uuid5
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from risk.bundle import is_version
 from risk.clock import day_of_date, to_date
 from risk.codec import Moment, WireTransaction, from_wire
 from risk.diagnosis import rejected
-from risk.events import Level, Reason, Rejected, RejectReason
+from risk.events import Decision, FiredRule, Level, Reason, Rejected, RejectReason
+from risk.rules.rule_set import is_rules_version
 from risk.topics import LARGEST_OFFSET
-
-SCHEMA_VERSION: Literal[1] = 1
+from risk.versions import Versions
 
 # Whoever builds an alert's id again needs this; another value would be another id for every alert there is.
 ALERT_NAMESPACE = UUID("357fa7e6-1478-5001-8603-21e84b2c8ceb")
 
 
-class RiskFlag(Struct, frozen=True):
+class RiskFlag(Struct, frozen=True, tag_field="schema_version", tag=1):
     """A transaction was scored: one flag per transaction. Every field is always there but for `history_days`: how many
     days of the past the score could see, where that was less than its longest window."""
 
-    schema_version: Literal[1]
     transaction_id: str
     customer_id: str
     event_time: Moment
@@ -46,11 +47,19 @@ class RiskFlag(Struct, frozen=True):
     history_days: int | UnsetType = UNSET
 
 
-class HighRiskAlert(Struct, frozen=True):
+class DecidedFlag(RiskFlag, frozen=True, tag=2, kw_only=True):
+    """The same, where a rule set decided beside the model. `level` is the model's alone; `rules` are those that
+    fired."""
+
+    decision: Decision
+    rules_version: str
+    rules: tuple[FiredRule, ...]
+
+
+class HighRiskAlert(Struct, frozen=True, tag_field="schema_version", tag=1):
     """A transaction scored high: what downstream services act on, with its reasons and its provenance. The transaction
     looks as it does on its own topic."""
 
-    schema_version: Literal[1]
     alert_id: str
     transaction: WireTransaction
     score: float
@@ -67,19 +76,28 @@ class HighRiskAlert(Struct, frozen=True):
     history_days: int | UnsetType = UNSET
 
 
+class DecidedAlert(HighRiskAlert, frozen=True, tag=2, kw_only=True):
+    """Model and rules together said `alert` or `review`, whatever the level."""
+
+    decision: Decision
+    rules_version: str
+    rules: tuple[FiredRule, ...]
+
+
 class _Source(Struct):
     source_offset: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_OFFSET)]
 
 
 class _Provenance(Struct):
     bundle_version: str
+    rules_version: str | None = None
 
 
 # Two equal transactions may hold their attributes in another order; equal alerts must be equal bytes.
 _encoder = msgspec.json.Encoder(order="deterministic")
 encode: Callable[[RiskFlag | HighRiskAlert], bytes] = _encoder.encode
-_flags = msgspec.json.Decoder(RiskFlag)
-_alerts = msgspec.json.Decoder(HighRiskAlert)
+_flags: "msgspec.json.Decoder[RiskFlag]" = msgspec.json.Decoder(RiskFlag | DecidedFlag)
+_alerts: "msgspec.json.Decoder[HighRiskAlert]" = msgspec.json.Decoder(HighRiskAlert | DecidedAlert)
 _sources = msgspec.json.Decoder(_Source)
 _provenances = msgspec.json.Decoder(_Provenance)
 
@@ -88,10 +106,12 @@ _HISTORY_DAYS = re.compile(rb',"history_days":[0-9]+}\Z')
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def alert_id(customer_id: str, transaction_id: str, event_time: int, bundle_version: str) -> str:
-    """The same for the same transaction and bundle, whoever scores it and however often."""
+def alert_id(customer_id: str, transaction_id: str, event_time: int, versions: Versions) -> str:
+    """The same for the same transaction, bundle and rule set, whoever scores it and however often."""
+    bundle, rules = versions
+    parts = (customer_id, transaction_id, event_time, bundle)
     # A JSON list, because texts put side by side could be cut in two ways.
-    name = msgspec.json.encode((customer_id, transaction_id, event_time, bundle_version)).decode()
+    name = msgspec.json.encode(parts if rules is None else (*parts, rules)).decode()
     return str(uuid5(ALERT_NAMESPACE, name))
 
 
@@ -115,12 +135,26 @@ def source_of(raw: bytes | None) -> int | None:
         return None
 
 
-def bundle_of(raw: bytes | None) -> str | None:
-    """The bundle that a flag or an alert names; None where the bytes are neither."""
+def versions_in(raw: bytes | None) -> Versions | None:
+    """What a flag or an alert says that it was decided by; None where the bytes are neither, or nothing can be called
+    so."""
     try:
-        return _provenances.decode(raw or b"").bundle_version
+        named = _provenances.decode(raw or b"")
     except _UNREADABLE:
         return None
+    return _possible(Versions(named.bundle_version, named.rules_version))
+
+
+def versions_of(output: RiskFlag | HighRiskAlert) -> Versions | None:
+    """What decided it; None where nothing can be called so."""
+    rules = output.rules_version if isinstance(output, DecidedFlag | DecidedAlert) else None
+    return _possible(Versions(output.bundle_version, rules))
+
+
+def _possible(versions: Versions) -> Versions | None:
+    """Anybody can write to a topic."""
+    bundle, rules = versions
+    return versions if is_version(bundle) and (rules is None or is_rules_version(rules)) else None
 
 
 def without_history_days(raw: bytes) -> bytes:

@@ -7,6 +7,7 @@ from risk.engine import Engine, FeatureBlock
 from risk.ledger import DaySource
 from risk.rules.compiled import CompiledRules
 from risk.scorer import Scorer
+from risk.versions import Versions
 
 
 class Pipeline:
@@ -22,8 +23,10 @@ class Pipeline:
     ) -> None:
         """`shared`: the engine of another pipeline, which has its own days. `scorer`: of this bundle, where it was made
         already. `rules`: where some are in force."""
+        self.bundle = bundle
         manifest = self.manifest = bundle.manifest
         self.rules = rules
+        self.versions = Versions(manifest.version, None if rules is None else rules.version)
         self.scorer = scorer or Scorer(bundle)
         if shared is None:
             self.engine = Engine(manifest.feature_set, manifest.terms, days)

@@ -1,4 +1,5 @@
-"""Which bundle was in force when: what the store says of a log, for a backtest that replays the same transactions.
+"""Which bundle and which rule set was in force when: what the store says of a log, for a backtest that replays the same
+transactions.
 
 Offsets mean nothing in a file. So a start names its first transaction, and its partition, which follows from the
 customer.
@@ -18,15 +19,18 @@ from risk.bundle import is_version
 from risk.clock import to_ms, to_text
 from risk.codes import Array
 from risk.errors import OptionError
+from risk.rules.rule_set import is_rules_version
 from risk.small_file import read_small
+from risk.versions import Versions
 
 PartitionOf = Callable[[bytes, int], int]
 BEFORE_ALL = -(1 << 62)
+NO_RULES = "none"  # in place of a rule set's version
 
 
 class Start(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, rename={"since": "from"}):
-    """From here on this bundle is in force. Without `from`, from the beginning; without a partition, in all. Of what
-    happened at the same time, that transaction is the first; without one, all are the bundle's."""
+    """From here on this bundle or rule set is in force. Without `from`, from the beginning; without a partition, in
+    all. Of what happened at the same time, that transaction is the first; without one, all are the bundle's."""
 
     version: str
     partition: int | None = None
@@ -42,11 +46,17 @@ class Start(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True,
 class Schedule(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     bundles: tuple[Start, ...]
     partitions: int | None = None  # of the log; None where no start names one
+    rules: tuple[Start, ...] = ()  # before the first one of a partition, no rule set is in force
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """Each once, in the order in which they are named."""
+        """Of bundles, each once, in the order in which they are named."""
         return tuple(dict.fromkeys(start.version for start in self.bundles))
+
+    @property
+    def rule_sets(self) -> tuple[str, ...]:
+        """Likewise."""
+        return tuple(dict.fromkeys(start.version for start in self.rules if start.version != NO_RULES))
 
 
 def encode_schedule(schedule: Schedule) -> bytes:
@@ -70,11 +80,26 @@ def _check(schedule: Schedule, path: Path) -> None:
         raise OptionError(f"--schedule: {path}: got no bundles, expected the start of one or more")
     if schedule.partitions is not None and schedule.partitions < 1:
         raise OptionError(f"--schedule: {path}: got {schedule.partitions} partitions, expected one or more")
-    newest: dict[int | None, int] = {}
     for number, start in enumerate(schedule.bundles, 1):
-        where = f"--schedule: {path}, bundle {number}"
         if not is_version(start.version):
-            raise OptionError(f"{where}: got version {start.version[:80]!r}, expected one such as lightgbm-1a2b3c4d")
+            raise OptionError(
+                f"--schedule: {path}, bundle {number}: got version {start.version[:80]!r}, expected one such as "
+                "lightgbm-1a2b3c4d"
+            )
+    for number, start in enumerate(schedule.rules, 1):
+        if start.version != NO_RULES and not is_rules_version(start.version):
+            raise OptionError(
+                f"--schedule: {path}, rule set {number}: got version {start.version[:80]!r}, expected {NO_RULES} or "
+                "one such as rules-1a2b3c4d5e6f7a8b"
+            )
+    _check_starts(schedule.bundles, schedule, f"--schedule: {path}, bundle")
+    _check_starts(schedule.rules, schedule, f"--schedule: {path}, rule set")
+
+
+def _check_starts(starts: Sequence[Start], schedule: Schedule, what: str) -> None:
+    newest: dict[int | None, int] = {}
+    for number, start in enumerate(starts, 1):
+        where = f"{what} {number}"
         if start.partition is not None and not 0 <= start.partition < (schedule.partitions or 0):
             raise OptionError(
                 f"{where}: got partition {start.partition}, expected one of {schedule.partitions or 0} (`partitions`)"
@@ -96,23 +121,42 @@ class InForce:
     """Goes along a history, block after block in the order of event time, as each partition's log was."""
 
     def __init__(self, schedule: Schedule, partition_of: PartitionOf) -> None:
-        self.versions = schedule.versions
-        self._schedule = schedule
+        self.bundles = schedule.versions
+        self.rule_sets = (None, *schedule.rule_sets)
+        # Every pair, of which few ever decided.
+        self.versions = [Versions(bundle, rules) for bundle in self.bundles for rules in self.rule_sets]
+        self._partitions = schedule.partitions
         self._partition_of = partition_of
-        self._codes = {version: number for number, version in enumerate(self.versions)}
-        # Of partitions that came: a file may name any number of them.
-        self._lines: dict[int, Sequence[tuple[int, tuple[str | None, str | None], int]]] = {}
-        self._places: dict[int, int] = {}
+        self._of_bundles = _Along(schedule.bundles, self.bundles)
+        self._of_rules = _Along((Start(NO_RULES), *schedule.rules), (NO_RULES, *schedule.rule_sets))
 
     def of(self, block: Block) -> Array:
-        """For each row the number of its bundle among the versions. What lies before the first start is the first
-        bundle's."""
+        """For each row the number of its versions. What lies before the first start is the first bundle's, and no rule
+        set's."""
         rows = zip(block.event_time.tolist(), block.customer_id, block.transaction_id, strict=True)
         return np.fromiter((self._of(*row) for row in rows), np.int64, len(block))
 
     def _of(self, time: int, customer: str, transaction: str) -> int:
-        partitions = self._schedule.partitions
+        partitions = self._partitions
         partition = 0 if partitions is None else self._partition_of(customer.encode(), partitions)
+        bundle, rules = (
+            along.of(partition, time, customer, transaction) for along in (self._of_bundles, self._of_rules)
+        )
+        return bundle * len(self.rule_sets) + rules
+
+
+class _Along:
+    """Of bundles, or of rule sets: which one is in force where the history is."""
+
+    def __init__(self, starts: Sequence[Start], versions: Sequence[str]) -> None:
+        self._starts = starts
+        self._codes = {version: number for number, version in enumerate(versions)}
+        # Of partitions that came: a file may name any number of them.
+        self._lines: dict[int, Sequence[tuple[int, tuple[str | None, str | None], int]]] = {}
+        self._places: dict[int, int] = {}
+
+    def of(self, partition: int, time: int, customer: str, transaction: str) -> int:
+        """Its number among the versions."""
         if partition not in self._lines:
             self._lines[partition], self._places[partition] = self._line(partition), 0
         line, place = self._lines[partition], self._places[partition]
@@ -129,7 +173,7 @@ class InForce:
     def _line(self, partition: int) -> Sequence[tuple[int, tuple[str | None, str | None], int]]:
         return [
             (start.event_time, (start.customer_id, start.transaction_id), self._codes[start.version])
-            for start in self._schedule.bundles
+            for start in self._starts
             if start.partition in (None, partition)
         ]
 

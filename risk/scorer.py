@@ -56,6 +56,7 @@ class Preparation:
                 )
         self._width = len(learned)
         self._columns = np.array([column for column, _ in numbers], np.int64)
+        self._span = _span([column for column, _ in numbers])
         self._names = [f.name for _, f in numbers]
         self._medians = np.array([f.median for _, f in numbers])
         self._lows = np.array([f.clip_low for _, f in numbers])
@@ -85,11 +86,12 @@ class Preparation:
                 f"feature: got {error.args[0]!r}, expected one of {computed}; the bundle wants what the engine does "
                 "not compute: have the engine serve it first"
             ) from None
-        numbers = features.values[scored[:, None], sources]
+        is_whole = len(scored) == len(features.verdicts)
+        numbers = (features.values if is_whole else features.values[scored])[:, _span(sources)]
         missing = np.isnan(numbers)
-        numbers = np.clip(np.where(missing, self._medians, numbers), self._lows, self._highs)
+        numbers = np.where(missing, self._medians, numbers)
         values = np.empty((len(scored), self._width), np.float32)
-        values[:, self._columns] = numbers
+        values[:, self._span] = np.clip(numbers, self._lows, self._highs, out=numbers)
         rows = scored.tolist()
         for (column, _, codes), words in zip(self._codes, texts, strict=True):
             known = words if len(rows) == len(words) else [words[row] for row in rows]
@@ -115,6 +117,12 @@ class Preparation:
         for row in np.flatnonzero(missing[:, places].any(axis=1)):
             names[row] = tuple(name for place, name in self._own if missing[row, place])
         return names
+
+
+def _span(places: list[int]) -> slice | list[int]:
+    """Columns that stand side by side, as a slice: copied like that they take a tenth of the time."""
+    first = places[0] if places else 0
+    return slice(first, first + len(places)) if places == list(range(first, first + len(places))) else places
 
 
 class Scorer:

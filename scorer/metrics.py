@@ -13,7 +13,7 @@ from risk.bundle import Manifest
 from risk.clock import DAY, SECOND
 from risk.events import Level, RejectReason
 
-STEPS = ("decode", "score", "send", "store", "shadow")
+STEPS = ("decode", "score", "send", "store")  # and `shadow`, where there is a challenger
 _STEP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
 _LATENCY_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 5, 60, 600)
 _BATCH_ROWS = (1, 5, 10, 50, 100, 200, 500, 1000, 2000, 4000)
@@ -53,7 +53,8 @@ class Metrics:
             ["field"],
         )
         self.labels = counter("labels", "Labels stored.")
-        self.alerts = counter("alerts", "High-risk alerts.")
+        self.alerts = counter("alerts", "High-risk alerts, by model or rules.")
+        self.reviews = counter("reviews", "Transactions to be reviewed, by rules; sent to the alerts' topic as well.")
         self.sent = counter("outputs_sent", "Messages sent, by kind.", ["kind"])
         self.present = counter(
             "outputs_present", "Outputs that were there already and not sent again, by kind.", ["kind"]
@@ -106,6 +107,12 @@ class Metrics:
             "bundle_refused", "1 while this worker does not take the promoted bundle and goes on with another."
         )
         self.bundle_refusals = counter("bundle_refusals", "Promoted bundles that this worker did not take.")
+        self.rules = gauge("rules_info", "The rule set that decides beside the model; always 1.", ["version"])
+        self.rules_refused = gauge(
+            "rules_refused",
+            "1 while this worker does not take the rule set in force and goes on with another, or none.",
+        )
+        self.rules_refusals = counter("rules_refusals", "Rule sets put in force that this worker did not take.")
         self.challenger = gauge(
             "challenger_info", "The bundle that scores in the shadow of the one in use; always 1.", ["version", "model"]
         )
@@ -138,6 +145,12 @@ class Metrics:
         self.history_needed.set(manifest.horizon.longest * DAY / SECOND)
         if before is not None:
             self.bundle.remove(before.version, before.model)
+
+    def decides_by(self, rules_version: str | None) -> None:
+        """From now on; None where no rule set is in force."""
+        self.rules.clear()
+        if rules_version is not None:
+            self.rules.labels(rules_version).set(1)
 
     def challenger_is(self, manifest: Manifest | None) -> None:
         """From now on; None where there is none."""

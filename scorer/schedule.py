@@ -1,4 +1,4 @@
-"""`schedule`: which bundle was in force when, as a file that a backtest replays a history by."""
+"""`schedule`: which bundle and which rule set was in force when, as a file that a backtest replays a history by."""
 
 import argparse
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from console.terminal import notice, say
 from risk.clock import to_datetime, to_text
 from risk.errors import StoreError
 from risk.kafka.partitions import partition_of
-from risk.schedule import Schedule, Start, encode_schedule
+from risk.schedule import NO_RULES, Schedule, Start, encode_schedule
 from risk.store import BundleStart, Store
 from risk.words import counted
 from scorer.opening import store_to_read
@@ -24,7 +24,8 @@ LOOKED_AT = 100  # flags of a partition, for where their customers belong
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "schedule",
-        description="Write which bundle scored from when, partition by partition, as the store has it. `trainer "
+        description="Write which bundle scored from when, and which rule set decided, partition by partition, as the "
+        "store has it. `trainer "
         "backtest --schedule` replays a history with it: on the same transactions it comes to the same digest, where "
         "none of a partition came out of order.",
         epilog=epilog(
@@ -47,7 +48,11 @@ def _run(options: argparse.Namespace) -> int:
     with replaced(target) as (temporary,):
         temporary.write_bytes(encode_schedule(schedule))
     starts = counted(len(schedule.bundles), "start", "starts")
-    say(f"{target}: {starts} of {counted(len(schedule.versions), 'bundle', 'bundles')}")
+    rules = ""
+    if schedule.rules:
+        of_rules = counted(len(schedule.rules), "start", "starts")
+        rules = f", {of_rules} of {counted(len(schedule.rule_sets), 'rule set', 'rule sets')} or none"
+    say(f"{target}: {starts} of {counted(len(schedule.versions), 'bundle', 'bundles')}{rules}")
     return EXIT_OK
 
 
@@ -55,9 +60,15 @@ def schedule_of(store: Store) -> Schedule:
     identity, starts = store.identity(), store.bundle_starts()
     if identity is None or not starts:
         raise StoreError("the store: nothing was scored yet, expected some work; start a worker")
+    of_rules = [
+        BundleStart(partition, offset, version or NO_RULES, event_time, stored_at)
+        for partition, offset, version, event_time, stored_at in store.rules_starts()
+    ]
     _check_partitions(store, identity.partitions)
-    _check_order(starts)
-    return Schedule(tuple(_start(store, start) for start in starts), identity.partitions)
+    for each in (starts, of_rules):
+        _check_order(each)
+    bundles, rules = (tuple(_start(store, start) for start in each) for each in (starts, of_rules))
+    return Schedule(bundles, identity.partitions, rules)
 
 
 def _start(store: Store, start: BundleStart) -> Start:
@@ -77,7 +88,7 @@ def _check_order(starts: Sequence[BundleStart]) -> None:
             raise StoreError(
                 f"the store: {start.version} starts at offset {start.first_offset} of partition {start.partition} with "
                 f"a transaction of {to_text(start.event_time)}, expected none before {to_text(before)}, when the "
-                "bundle before it started: it came late, and in the order of event time another one was in force. No "
+                "one before it started: it came late, and in the order of event time another one was in force. No "
                 "schedule can be written; `verify` scores such a log again in its own order"
             )
         newest[start.partition] = start.event_time

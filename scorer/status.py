@@ -18,12 +18,13 @@ from risk.kafka.connection import Connection, check_reachable, connection_of
 from risk.kafka.log import reading
 from risk.kafka.topic_problems import topology_errors
 from risk.kafka.topic_states import look
-from risk.store import BundleStart, ChallengerStart, KnownLedger, Position, ShadowSpan, Store
+from risk.store import BundleStart, ChallengerStart, KnownLedger, Position, RulesStart, ShadowSpan, Store
 from risk.topics import Topics, topics_of
 from risk.warming_up import LabelSilence, LogStart, WarmingUp, horizon_of_manifest, label_silence, warming_up_of
 from scorer.opening import store_to_read
 
 BUNDLE_TITLES = ("scored by", "partition", "from offset", "event time", "stored")
+RULES_TITLES = ("decided by", *BUNDLE_TITLES[1:])
 CHALLENGER_TITLES = ("challenger", "partition", "from offset", "event time", "stored", "scored", "offsets not scored")
 TITLES = ("partition", "last owner", "epoch", "next offset", "end", "lag", "newest event", "waits with")
 
@@ -36,6 +37,7 @@ class Stored(NamedTuple):
     bundles: list[str]
     newest_bundles: list[str]
     starts: list[BundleStart]  # of each partition the newest
+    rules_starts: list[RulesStart]  # likewise; none where no rule set ever decided
     challengers: list["Challenged"]
     warming_up: WarmingUp | None
     label_silence: LabelSilence | None
@@ -54,9 +56,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "status",
         description="Partitions, the worker that took each over last (host:process) and how often one did (epoch), the "
         "next offset to be worked on, where the log ends, the newest event, the event that waits for a ledger day; the "
-        "newest closed day; the bundles, and from where on each partition was scored by its newest one; the "
-        "challenger, and how much it did not score; workers that do not take the promoted one or the challenger; until "
-        "when partitions warm up, and whether labels are overdue.",
+        "newest closed day; the bundles, and from where on each partition was scored by its newest one; the same of "
+        "rule sets, where some decided; the challenger, and how much it did not score; workers that do not take the "
+        "promoted ones or the challenger; until when partitions warm up, and whether labels are overdue.",
         epilog=epilog(
             "python -m scorer status",
             done="all of it is known",
@@ -88,6 +90,8 @@ def _run(options: argparse.Namespace) -> int:
         say(f"bundle of the newest flags: {', '.join(stored.newest_bundles)}")
     if stored.starts:
         say_table([BUNDLE_TITLES, *map(_start, stored.starts)], left=2)
+    if stored.rules_starts:
+        say_table([RULES_TITLES, *map(_start, stored.rules_starts)], left=2)
     if stored.challengers:
         say_table([CHALLENGER_TITLES, *map(_challenged, stored.challengers)], left=2)
         say("not scored: the challenger gives way when other work waits, and does not score what is scored again")
@@ -104,7 +108,7 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
         store = store_to_read(path)
     except StoreError as error:
         troubles.append(str(error))
-        return Stored([], [], [], [], [], [], None, None)
+        return Stored([], [], [], [], [], [], [], None, None)
     with store:
         bundles, positions = store.bundles(), store.positions()
         newest_bundles = sorted(set(store.newest_bundles().values()))
@@ -121,6 +125,7 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
             [bundle.version for bundle in bundles],
             newest_bundles,
             list({start.partition: start for start in store.bundle_starts()}.values()),
+            list({start.partition: start for start in store.rules_starts()}.values()),
             _challengers(store, {position.partition: position.next_offset for position in scored}),
             warming_up_of(
                 (horizon, LogStart(position.first_event_time, first_day), position.newest_event_time)
@@ -138,6 +143,11 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
             troubles.append(
                 f"worker {refused.owner} does not take bundle {refused.refused}, since {to_text(refused.refused_at)}: "
                 f"{refused.reason}. It goes on with the one it had"
+            )
+        for refused in store.refused_rules():
+            troubles.append(
+                f"worker {refused.owner} does not take rules {refused.refused}, since {to_text(refused.refused_at)}: "
+                f"{refused.reason}. It goes on with those it had, or none"
             )
         for refused in store.refused_bundles(as_challenger=True):
             troubles.append(
@@ -207,9 +217,9 @@ def _line(place: tuple[str, int], position: Position | None, end: int | None) ->
     )
 
 
-def _start(start: BundleStart) -> tuple[str, ...]:
+def _start(start: BundleStart | RulesStart) -> tuple[str, ...]:
     offset = f"{start.first_offset:,}"
-    return start.version, str(start.partition), offset, _time(start.event_time), _time(start.stored_at)
+    return start.version or "no rules", str(start.partition), offset, _time(start.event_time), _time(start.stored_at)
 
 
 def _challenged(one: Challenged) -> tuple[str, ...]:

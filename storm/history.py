@@ -12,6 +12,7 @@ from risk.block import block_of
 from risk.bundle import read_bundle
 from risk.clock import DAY
 from risk.codec import decode_label, decode_transaction, encode_label, encode_transaction
+from risk.decision import Scored
 from risk.digest import Digest, canonical
 from risk.events import Label, Level, Rejected, RejectReason, Transaction
 from risk.kafka.partitions import partition_of
@@ -140,23 +141,37 @@ def truth_of(history: History, models: Path) -> Truth:
 
 def due_by(history: History, bundle: Path, days: DaySource | None = None) -> dict[str, Due]:
     """`days`: the closed days to go by, instead of those that this history closes itself."""
+    due: dict[str, Due] = {}
+    for identities, scored in _scored(history, bundle, days):
+        for identity, score, level, reasons, imputed, day in zip(
+            identities, scored.scores, scored.levels, scored.reasons, scored.imputed, scored.ledger_days, strict=True
+        ):
+            due[identity] = Due(canonical(identity, score, level, reasons, imputed, day), level is Level.HIGH)
+    return due
+
+
+def scores_by(history: History, bundle: Path) -> dict[str, tuple[float, str]]:
+    """Score and level of each transaction, where only this bundle scores."""
+    return {
+        identity: (score, str(level))
+        for identities, scored in _scored(history, bundle, None)
+        for identity, score, level in zip(identities, scored.scores, scored.levels, strict=True)
+    }
+
+
+def _scored(history: History, bundle: Path, days: DaySource | None) -> Iterator[tuple[list[str], Scored]]:
+    """With the ids of what was scored."""
     read = read_bundle(bundle)
     if days is None:
         seen = SeenDays(read.manifest.terms.ledger_terms)
         seen.learn(history.labels)
         days = seen
     pipeline = Pipeline(read, days)
-    due: dict[str, Due] = {}
     transactions = history.transactions
     for first in range(0, len(transactions), BATCH):
         arrived = [decode_transaction(encode_transaction(t)) for t in transactions[first : first + BATCH]]
         scored = pipeline.score(block_of([t for t in arrived if isinstance(t, Transaction)]))
-        for row, score, level, reasons, imputed, day in zip(
-            scored.rows, scored.scores, scored.levels, scored.reasons, scored.imputed, scored.ledger_days, strict=True
-        ):
-            identity = transactions[first + row].transaction_id
-            due[identity] = Due(canonical(identity, score, level, reasons, imputed, day), level is Level.HIGH)
-    return due
+        yield [transactions[first + row].transaction_id for row in scored.rows], scored
 
 
 def digest_of(due: Mapping[str, Due]) -> str:

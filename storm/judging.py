@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from risk.clock import to_ms
-from risk.outputs import RiskFlag, alert_id
+from risk.outputs import RiskFlag, alert_id, versions_of
+from risk.versions import Versions
 from storm.feed import Sent
 from storm.history import Truth
 from storm.reading import Made, Reject, Source, event_of, row_of, row_of_store
@@ -69,7 +70,8 @@ def _alerts(alerts: Mapping[Source, list[bytes]], truth: Truth) -> tuple[set[str
         transaction, version = alert.transaction, alert.bundle_version
         found.add(transaction.transaction_id)
         due = truth.get(version, {}).get(transaction.transaction_id)
-        identity = alert_id(transaction.customer_id, transaction.transaction_id, to_ms(transaction.event_time), version)
+        named, time = versions_of(alert) or Versions(version), to_ms(transaction.event_time)
+        identity = alert_id(transaction.customer_id, transaction.transaction_id, time, named)
         if due is None or row_of(alert) != due.row or len(set(values)) > 1 or alert.alert_id != identity:
             wrong.add(transaction.transaction_id)
     return found, wrong

@@ -125,7 +125,8 @@ class System:
         self.folder = folder
         self.store = folder / "risk.db"
         self.models = folder / "models"
-        self.environment = {**environment, f"{PREFIX}DB": str(self.store)}
+        self.rules = folder / "rules"
+        self.environment = {**environment, f"{PREFIX}DB": str(self.store), f"{PREFIX}RULES": str(self.rules)}
         self.address = environment[f"{PREFIX}BROKERS"]
         self.prefix = environment[f"{PREFIX}TOPIC_PREFIX"]
         self.topics: Topics = topics_of(self.prefix)
@@ -167,8 +168,8 @@ class System:
         return Said(code, out.getvalue(), err.getvalue())
 
     def digest_of(self, history: Path, *options: str) -> str:
-        """What the backtest of the file says, with the current bundle."""
-        words = [str(history), "--bundle", str(self.models), "--rules", "none", *options]
+        """What the backtest of the file says, with the current bundle and the rule set in force, or by a schedule."""
+        words = [str(history), "--bundle", str(self.models), *options]
         said = self.run(trainer, "backtest", *words)
         return digest(said)
 

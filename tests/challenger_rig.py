@@ -92,7 +92,7 @@ class Rig:
 
     def take_over(self) -> TransactionPartition:
         taken = self.ask(lambda store: store.take_over(*SOURCE, first_offset=0, owner=ME))
-        return TransactionPartition(SOURCE, taken, self.store, self.failed.append, self.current)
+        return TransactionPartition(SOURCE, taken, self.store, self.failed.append, self.pipelines.versions)
 
     def another(self, weight: float = 0.5, fields: FeatureSet = WITH_LEDGER, **terms: Any) -> Bundle:
         made = self.folder / "made"

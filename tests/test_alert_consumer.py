@@ -1,6 +1,7 @@
 """The example for downstream services: each alert is handled once, whenever it is killed."""
 
 import asyncio
+import json
 import sqlite3
 import subprocess
 import sys
@@ -17,17 +18,21 @@ from msgspec.structs import replace
 
 from examples.alert_consumer import consume, open_cases
 from risk.clock import to_ms
-from risk.outputs import alert_id, encode
+from risk.events import Action, Decision, FiredRule, Mode
+from risk.outputs import DecidedAlert, alert_id, encode
 from risk.topics import topics_of
+from risk.versions import Versions
 from testing.brokers import TestKafka
+from tests.contracts import FOLDER
 from tests.events import SOME_ALERT
 
+FROZEN_2 = (FOLDER / "v2" / "high-risk-alerts.ndjson").read_bytes().splitlines()
 EXAMPLE = Path(__file__).parent.parent / "examples" / "alert_consumer.py"
 
 
 def alert(number: int) -> bytes:
     transaction = replace(SOME_ALERT.transaction, transaction_id=f"T{number}")
-    name = alert_id(transaction.customer_id, transaction.transaction_id, to_ms(transaction.event_time), "b")
+    name = alert_id(transaction.customer_id, transaction.transaction_id, to_ms(transaction.event_time), Versions("b"))
     return encode(replace(SOME_ALERT, alert_id=name, transaction=transaction))
 
 
@@ -84,6 +89,23 @@ def test_a_case_has_each_reason_in_a_line_of_its_own(path: Path) -> None:
         assert cases.execute("select reasons from cases").fetchall() == [("14; usual: 1\nfirst time",)]
 
 
+def test_of_version_2_the_rules_that_decided_are_reasons(path: Path) -> None:
+    """Reviews come as alerts do; a rule in the shadow decides nothing."""
+    fired = [
+        FiredRule(name, Action.REVIEW, mode, f"{name} fired", ()) for name, mode in (("a", Mode.ON), ("b", Mode.SHADOW))
+    ]
+    of_model = [getattr(SOME_ALERT, name) for name in SOME_ALERT.__struct_fields__]
+    review = DecidedAlert(
+        *of_model, decision=Decision.REVIEW, rules_version="rules-0123456789abcdef", rules=tuple(fired)
+    )
+    run(path, Deliveries(path, [[encode(review), encode(review)], *([raw] for raw in FROZEN_2)]))
+    reasons = "\n".join([*(reason.sentence for reason in SOME_ALERT.reasons), "a fired"])
+    with closing(sqlite3.connect(path)) as cases:
+        found = cases.execute("select transaction_id, reasons from cases").fetchall()
+    assert found[0] == ("T1", reasons)
+    assert len(found) == 1 + len({json.loads(raw)["alert_id"] for raw in FROZEN_2})
+
+
 def test_what_comes_twice_is_handled_once(path: Path) -> None:
     run(path, Deliveries(path, [[alert(1), alert(2), alert(1)], [alert(2), alert(3)]]))
     assert opened(path) == {"T1": 1, "T2": 1, "T3": 1}
@@ -106,6 +128,7 @@ ALMOST = b'{"alert_id": %s, "score": %s, "transaction": {"customer_id": "c", "tr
 NO_ALERTS = [
     b"", b"null", b'{"alert_id": "another"}', b'{"alert_id": "\xff"}', b"[" * 100_000,
     ALMOST % (b'"\\ud800"', b"1"), ALMOST % (b"1", b"1"), ALMOST % (b'"a"', b"[]"), ALMOST % (b'"a"', b"1" * 400),
+    (ALMOST % (b'"a"', b"1"))[:-1] + b', "rules": [1]}',
 ]  # fmt: skip
 
 
@@ -176,7 +199,7 @@ def test_killed_in_the_middle_and_started_again_each_is_handled_once(kafka: Test
         handled.append(sum(opened(path).values()))
     assert handled == sorted(set(handled)), "each start went on"
     assert handled[-1] < ALERTS, "the last kill came in the middle"
-    last = alert_id("C1", f"T{ALERTS}", to_ms(SOME_ALERT.transaction.event_time), "b")
+    last = alert_id("C1", f"T{ALERTS}", to_ms(SOME_ALERT.transaction.event_time), Versions("b"))
     with consumer(environment, path) as process:
         assert process.stdout is not None
         assert any(line.startswith(last) for line in process.stdout)

@@ -17,6 +17,7 @@ from evaluation.drift import (
     edges_of,
     limit_of,
     number_parts,
+    quantiles,
     references_of,
     score_reference,
 )
@@ -42,7 +43,8 @@ def references(*drift: Drift, vocabulary: tuple[str, ...] = ()) -> tuple[Referen
 def reference(values: Array) -> Reference:
     """Of a number that was so in the fit period."""
     known = values[~np.isnan(values)]
-    drift = Drift("amount", 1 - len(known) / len(values), (), {}, *number_parts(values.astype(np.float32)), len(values))
+    edges, parts = number_parts(np.sort(known).astype(np.float32), len(values))
+    drift = Drift("amount", 1 - len(known) / len(values), (), {}, edges, parts, len(values))
     [found] = references(drift)
     return found
 
@@ -130,6 +132,22 @@ def test_edges_are_of_the_values_kind() -> None:
     edges = edges_of(np.full(100, 0.1, np.float32))
     assert edges.dtype == np.float32
     assert edges.tolist() == [np.float32(0.1), np.nextafter(np.float32(0.1), np.float32(1))]
+
+
+def test_the_parts_of_a_reference_are_as_many_rows_as_are_counted() -> None:
+    """Read off sorted values, they are what going through all rows gives."""
+    values = np.where(np.arange(ROWS) % 7 == 0, np.nan, np.round(drawn(3)))
+    found = reference(values)
+    assert (found.shares[:-1] * len(values)).round().tolist() == found.counts(values.astype(np.float32))[:-1].tolist()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10, 999, 1_000, 1_001])
+def test_quantiles_of_sorted_values_are_those_of_numpy(count: int) -> None:
+    ascending = np.sort(np.random.default_rng(count).integers(0, count, count).astype(float))
+    shares = np.concatenate([np.linspace(0, 1, 11), np.linspace(0, 1, 137), [0.001, 0.999]])
+    expected = np.quantile(ascending, shares, method="inverted_cdf")
+    assert quantiles(ascending, shares).tolist() == expected.tolist()
+    assert quantiles(ascending, 0.5) == np.quantile(ascending, 0.5, method="inverted_cdf")
 
 
 def test_a_dead_field_is_found_by_what_is_missing() -> None:

@@ -54,9 +54,9 @@ def test_areas_of_each_draw_are_those_of_the_weighted_rows():
     seen = {}
 
     class Watched(Ranking):
-        def areas(self, weights):
-            found = super().areas(weights)
-            seen[found] = weights
+        def areas_of_draws(self, copies):
+            found = super().areas_of_draws(copies)
+            seen.update(zip(found, copies, strict=True))
             return found
 
     ranking = Watched(predictions.scores, predictions.is_fraud)
@@ -65,6 +65,18 @@ def test_areas_of_each_draw_are_those_of_the_weighted_rows():
         found = (drawn["roc_auc"][place], drawn["average_precision"][place])
         weights = seen[found][units.of_row]
         assert areas(predictions.scores, predictions.is_fraud, weights) == pytest.approx(found, abs=1e-12)
+
+
+@pytest.mark.parametrize("drawn_bytes", [1, 3_000, 2**21])
+@pytest.mark.parametrize("frauds", [0, 1, 40, 200])
+def test_areas_of_many_draws_are_those_of_each(drawn_bytes, frauds):
+    """To the bit, and however many at a time; with ties, and with draws that have no fraud."""
+    random = np.random.default_rng(frauds)
+    is_fraud = np.arange(200) < frauds
+    ranking = Ranking(np.round(random.random(200), 2), is_fraud).weighed_by(random.integers(0, 30, 200))
+    copies = random.poisson(0.6, (50, 30)).astype(np.int32)
+    each = [ranking.areas(weights) for weights in copies]
+    np.testing.assert_array_equal(ranking.areas_of_draws(copies, drawn_bytes), each)
 
 
 def test_contenders_get_the_same_draws():

@@ -1,6 +1,7 @@
 """Two models at equal work: the same number of cases, the same draws, and only who ranks the frauds higher can win."""
 
 import msgspec
+import numpy as np
 import pytest
 
 from evaluation.comparison import paired
@@ -11,8 +12,8 @@ from tests.evidence_cases import judged_rows, thrown
 COSTS = Costs(5, 1, None)
 
 
-def compared(one, other, cases_per_day, *, costs=COSTS, resamples=200):
-    return paired(("new", one), ("old", other), costs, cases_per_day, seed=3, resamples=resamples)
+def compared(one, other, cases_per_day, *, costs=COSTS, resamples=200, work=None):
+    return paired(("new", one), ("old", other), costs, cases_per_day, seed=3, resamples=resamples, work=work)
 
 
 def test_both_raise_as_many_cases_and_the_better_ranking_catches_more() -> None:
@@ -55,6 +56,17 @@ def test_of_a_hand_of_rows_the_cases_are_counted_by_hand() -> None:
     assert (found.money.alerts, found.money.frauds_caught, found.money.saved) == (2, 2, 40.0)
     assert (found.other_money.alerts, found.other_money.frauds_caught, found.other_money.saved) == (2, 1, 10.0)
     assert (found.frauds_caught.value, found.saved.value) == (0.5, 30.0)
+
+
+def test_cases_of_what_has_no_label_are_work_too() -> None:
+    """Two customers without a label, whom the old one puts first: they are its two cases, and it catches nothing."""
+    labelled = [(0.1, 1, 10.0, 0.9, True), (0.3, 2, 20.0, 0.8, True)]
+    new = judged_rows(labelled, 2)
+    every = judged_rows([*labelled, (1.1, 3, 5.0, 0.1, False), (1.2, 4, 5.0, 0.1, False)], 2)
+    found = compared(new, new, 1, work=(every, every._replace(scores=np.add(every.scores, [0, 0, 0.9, 0.9]))))
+    assert (found.money.alerts, found.money.frauds_caught) == (2, 2)
+    assert (found.other_money.alerts, found.other_money.frauds_caught) == (0, 0)
+    assert compared(new, new, 1).other_money.frauds_caught == 2
 
 
 def test_without_a_fraud_no_difference_is_said() -> None:

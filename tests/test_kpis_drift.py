@@ -37,9 +37,9 @@ def manifest(*, knows_features: bool = True) -> str:
     edges = edges_of(scores)
     counts = np.bincount(np.searchsorted(edges, scores, side="right"), minlength=len(edges) + 1)
     drift = [
-        Drift("amount", 0.0, (), {}, *number_parts(values[:, 0]), FIT_ROWS),
+        Drift("amount", 0.0, (), {}, *number_parts(np.sort(values[:, 0]), FIT_ROWS), FIT_ROWS),
         Drift("country", 0.01, (), {"DE": 0.78, "FR": 0.2}, rows=FIT_ROWS),
-        Drift("merchant_risk_7d", 0.0, (), {}, *number_parts(values[:, 2]), FIT_ROWS),
+        Drift("merchant_risk_7d", 0.0, (), {}, *number_parts(np.sort(values[:, 2]), FIT_ROWS), FIT_ROWS),
     ]
     said = {
         "label_delay_days": 3,

@@ -345,3 +345,35 @@ def test_a_file_that_names_no_challenger_can_be_replaced_or_removed(
         assert "got 'gone-00000000', expected a bundle in" in told.err
         assert said in told.out
     assert not (models / "challenger").exists()
+
+
+def test_promote_knows_workers_that_could_not_go_on_with_what_is_in_use(
+    two: tuple[Path, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They may still run with the bundle before it: of its terms is the first, of the other ones the next two."""
+    models, (first, _) = two
+    others = []
+    for weight in (0.5, 0.6):
+        terms = EngineTerms("EUR", label_delay_days=8)
+        manifest = write_by_hand(tmp_path / "by-hand", FIELDS, LEARNED, [weight] * len(LEARNED), terms=terms)
+        (tmp_path / "by-hand").rename(models / manifest.version)
+        others.append(manifest.version)
+    for version in others:
+        assert main(["promote", version, "--models", str(models)], {}) == EXIT_OK
+    said = capsys.readouterr().err
+    assert f"workers that run with {others[0]} go on with it" not in said
+    assert f"workers that were not started anew since {first} was in use go on with it until they are stopped" in said
+    assert main(["promote", first, "--models", str(models)], {}) == EXIT_OK
+    said = capsys.readouterr().err
+    assert f"workers that run with {others[1]} go on with it until they are stopped, all of them, and started" in said
+    assert "were not started anew" not in said
+
+
+def test_where_the_record_cannot_be_read_promote_says_so_and_goes_on(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, (first, second) = two
+    with (models / "promotions.ndjson").open("wb") as file:
+        file.truncate(SMALL_BYTES + 1)
+    assert main(["promote", second, "--models", str(models)], {}) == EXIT_OK
+    assert f"so nobody knows here what was in use before {first}" in capsys.readouterr().err

@@ -14,7 +14,7 @@ RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 WANTED = {
     "WorkerDown", "LagGrowing", "NothingCommitted", "RejectsHigh", "NoAlerts", "AlertFlood", "PrecisionLow",
     "EventsStale", "LedgerDayOverdue", "BundlesDiffer", "StoreNotReadable", "DiskLow", "ReporterDown", "NoFigures",
-    "BrokerAway", "LabelsOverdue", "FieldMissing", "BundleRefused", "Drift",
+    "BrokerAway", "LabelsOverdue", "FieldMissing", "BundleRefused", "RulesRefused", "Drift",
 }  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 import json
 import struct
-from typing import get_args
 
 import pytest
 from hypothesis import example, given
@@ -11,20 +10,23 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from risk.clock import to_date
-from risk.events import Rejected, RejectReason
+from risk.events import Action, Decision, FiredRule, Mode, Rejected, RejectReason, Seen
 from risk.outputs import (
-    SCHEMA_VERSION,
+    DecidedAlert,
+    DecidedFlag,
     HighRiskAlert,
     RiskFlag,
     alert_id,
-    bundle_of,
     decode_alert,
     decode_flag,
     encode,
     source_of,
+    versions_in,
+    versions_of,
     without_history_days,
 )
-from tests.events import ALERTS, FLAGS, SOME_ALERT, SOME_FLAG
+from risk.versions import Versions
+from tests.events import ALERTS, DECIDED_ALERTS, DECIDED_FLAGS, FLAGS, SOME_ALERT, SOME_FLAG
 
 
 def bits(value: float) -> bytes:
@@ -39,12 +41,13 @@ def floats_of(event: RiskFlag | HighRiskAlert) -> list[bytes]:
     return [bits(number) for number in numbers]
 
 
-@given(FLAGS)
+@given(FLAGS | DECIDED_FLAGS)
 @example(replace(SOME_FLAG, score=5e-324))
 @example(replace(SOME_FLAG, score=0.1 + 0.2))
 def test_a_flag_comes_back_to_the_last_bit(flag: RiskFlag) -> None:
     raw = encode(flag)
     back = decode_flag(raw)
+    assert type(back) is type(flag)
     assert isinstance(back, RiskFlag)
     assert back == flag
     assert floats_of(back) == floats_of(flag)
@@ -60,10 +63,11 @@ def test_without_its_history_days_it_is_what_version_0_1_wrote(flag: RiskFlag, a
     assert ("history_days" in json.loads(encode(flag))) == (flag.history_days is not UNSET)
 
 
-@given(ALERTS)
+@given(ALERTS | DECIDED_ALERTS)
 def test_an_alert_comes_back_to_the_last_bit(alert: HighRiskAlert) -> None:
     raw = encode(alert)
     back = decode_alert(raw)
+    assert type(back) is type(alert)
     assert isinstance(back, HighRiskAlert)
     assert back == alert
     assert floats_of(back) == floats_of(alert)
@@ -92,12 +96,42 @@ def test_an_alert_shows_its_transaction_as_the_transactions_topic_does() -> None
     assert shown["event_time"] == "2024-05-01T12:00:00.250000Z"
 
 
-@given(FLAGS, ALERTS)
-def test_source_and_bundle_are_read_without_the_rest(flag: RiskFlag, alert: HighRiskAlert) -> None:
+BUNDLE, RULES = "lightgbm-01234567", "rules-0123456789abcdef"
+
+
+@given(FLAGS | DECIDED_FLAGS, ALERTS | DECIDED_ALERTS)
+def test_source_and_versions_are_read_without_the_rest(flag: RiskFlag, alert: HighRiskAlert) -> None:
     assert source_of(encode(flag)) == flag.source_offset
     assert source_of(encode(alert)) == alert.source_offset
-    assert bundle_of(encode(flag)) == flag.bundle_version
-    assert bundle_of(encode(alert)) == alert.bundle_version
+    for output in (replace(flag, bundle_version=BUNDLE), replace(alert, bundle_version=BUNDLE)):
+        rules = output.rules_version if isinstance(output, DecidedFlag | DecidedAlert) else None
+        assert versions_in(encode(output)) == versions_of(output) == Versions(BUNDLE, rules)
+
+
+@pytest.mark.parametrize(
+    ("bundle", "rules"),
+    [("lightgbm", None), ("../models-01234567", None), (BUNDLE, "rules-01234567"), (BUNDLE, "../rules"), (BUNDLE, "")],
+)
+def test_what_nothing_can_be_called_is_no_version(bundle: str, rules: str | None) -> None:
+    """Whoever reads it may look for a folder of that name, and anybody can write to a topic."""
+    body = {**json.loads(encode(SOME_FLAG)), "bundle_version": bundle, "rules_version": rules}
+    assert versions_in(json.dumps(body).encode()) is None
+
+
+def test_a_flag_of_rules_is_of_version_2_and_has_all_of_version_1() -> None:
+    of_model = [getattr(SOME_FLAG, name) for name in SOME_FLAG.__struct_fields__]
+    fired = (FiredRule("big", Action.ALERT, Mode.ON, "why", (Seen("amount > 5", True, 12.34, None),)),)
+    flag = DecidedFlag(*of_model, decision=Decision.ALERT, rules_version=RULES, rules=fired)
+    shown = json.loads(encode(flag))
+    assert shown.pop("schema_version") == 2
+    assert (shown.pop("decision"), shown.pop("rules_version")) == ("alert", RULES)
+    assert shown.pop("rules") == [
+        {
+            "rule": "big", "action": "alert", "mode": "on", "sentence": "why",
+            "comparisons": [{"comparison": "amount > 5", "holds": True, "value": 12.34, "other": None}],
+        }
+    ]  # fmt: skip
+    assert {"schema_version": 1, **shown} == json.loads(encode(SOME_FLAG))
 
 
 GOOD = json.loads(encode(SOME_FLAG))
@@ -117,7 +151,7 @@ STRANGE = [
 @pytest.mark.parametrize("raw", STRANGE, ids=lambda raw: repr(raw)[:20])
 def test_what_is_no_output_is_said_to_be_none(raw: bytes | None) -> None:
     assert source_of(raw) is None
-    assert bundle_of(raw) is None
+    assert versions_in(raw) is None
     for answer, expected in ((decode_flag(raw), "expected a risk flag"), (decode_alert(raw), "expected an alert")):
         assert isinstance(answer, Rejected)
         assert answer.reason in (RejectReason.NOT_JSON, RejectReason.WRONG_TYPE)
@@ -127,7 +161,7 @@ def test_what_is_no_output_is_said_to_be_none(raw: bytes | None) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"schema_version": 2}, "schema_version"),
+        ({"schema_version": 3}, "schema_version"),
         ({"score": None}, "score"),
         ({"level": "huge"}, "level"),
         ({"ledger_day": 19783}, "ledger_day"),
@@ -141,11 +175,17 @@ def test_a_flag_of_another_shape_is_rejected_by_the_name_of_the_field(change: di
     assert f"$.{words}" in answer.detail
 
 
+def test_a_flag_of_version_2_says_what_was_decided() -> None:
+    answer = decode_flag(json.dumps({**GOOD, "schema_version": 2}).encode())
+    assert isinstance(answer, Rejected)
+    assert "missing required field `decision`" in answer.detail
+
+
 def test_text_that_is_not_utf_8_is_rejected() -> None:
     answer = decode_flag(encode(SOME_FLAG).replace(b'"T1"', b'"\xff"'))
     assert isinstance(answer, Rejected)
     assert answer.reason == RejectReason.NOT_JSON
-    assert bundle_of(b'{"bundle_version": "\xff"}') is None
+    assert versions_in(b'{"bundle_version": "\xff"}') is None
 
 
 def test_an_alert_about_no_valid_transaction_is_rejected() -> None:
@@ -162,7 +202,8 @@ def test_a_newer_producer_may_add_fields() -> None:
 
 def test_the_alert_id_never_changes() -> None:
     """Consumers keep these ids; the value is of RFC 9562's version 5 over a JSON list in our namespace."""
-    assert alert_id("C1", "T1", 1714564800250, "lightgbm-01234567") == "42e4aacf-d70e-53c7-9b5f-75a1eb77bed9"
+    assert alert_id("C1", "T1", 1714564800250, Versions(BUNDLE)) == "42e4aacf-d70e-53c7-9b5f-75a1eb77bed9"
+    assert alert_id("C1", "T1", 1714564800250, Versions(BUNDLE, RULES)) == "988bb784-92c9-554e-b22a-8c60f251853c"
 
 
 IDS = st.tuples(
@@ -174,9 +215,9 @@ IDS = st.tuples(
 @example(("a", "bc", 1, "x"), ("ab", "c", 1, "x"))
 @example(("a", "b", 11, "x"), ("a", "b", 1, "1x"))
 def test_other_parts_are_another_id(one: tuple[str, str, int, str], other: tuple[str, str, int, str]) -> None:
-    assert (alert_id(*one) == alert_id(*other)) == (one == other)
+    def id_of(parts: tuple[str, str, int, str], rules: str | None = None) -> str:
+        *of_transaction, bundle = parts
+        return alert_id(*of_transaction, Versions(bundle, rules))
 
-
-def test_only_the_version_that_is_written_is_read() -> None:
-    for output in (RiskFlag, HighRiskAlert):
-        assert get_args(output.__annotations__["schema_version"]) == (SCHEMA_VERSION,)
+    assert (id_of(one) == id_of(other)) == (one == other)
+    assert id_of(one, "x") != id_of(one, "y") != id_of(one)

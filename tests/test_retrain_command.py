@@ -19,7 +19,7 @@ from risk.store import Retraining, RetrainingEnd, open_store
 from tests.stored_histories import store_of
 from tests.trainings import QUICK
 from trainer.__main__ import main
-from trainer.promotion import RECORD
+from trainer.record import RECORD
 from trainer.retrain.lease import GONE_AFTER_MS, Lease, is_gone, this_process
 from trainer.retrain.status import outcome_of
 from trainer.splits import Period, Periods, moved_to_end

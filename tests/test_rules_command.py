@@ -107,7 +107,7 @@ def test_what_is_in_force_and_damaged_does_not_stand_in_the_way(
 ) -> None:
     version, current = promoted(home), home / "rules/current"
     if damage == "another name":
-        current.write_text("rules-00000000\n")
+        current.write_text("rules-0000000000000000\n")
     else:
         rmtree(home / "rules" / version)
     capsys.readouterr()
@@ -115,7 +115,7 @@ def test_what_is_in_force_and_damaged_does_not_stand_in_the_way(
     said = capsys.readouterr()
     assert f"{version} is in force now; before: what cannot be read" in said.out
     assert f"warning: {current}: got 'rules-" in said.err
-    current.write_text("rules-00000000\n")
+    current.write_text("rules-0000000000000000\n")
     assert rules(home, "promote", "none") == EXIT_OK
     assert not current.exists()
 
@@ -124,13 +124,13 @@ def test_the_same_rules_are_kept_once(home: Path, capsys: pytest.CaptureFixture[
     version = promoted(home)
     (home / "rules.toml").write_text("# a remark\n" + RULES)
     assert promoted(home) == version
-    assert f"{version} is kept already, as it was written first" in capsys.readouterr().err
+    assert f"{version} is saved already, as it was written first" in capsys.readouterr().err
     assert (home / "rules" / version / "rules.toml").read_text() == RULES
 
 
 def test_what_is_not_there_is_not_promoted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     version = promoted(home)
-    assert rules(home, "promote", "rules-00000000") == EXIT_FAILED
+    assert rules(home, "promote", "rules-0000000000000000") == EXIT_FAILED
     assert f"expected a file that ends in .toml, or one of {version}" in capsys.readouterr().err
     assert (home / "rules/current").read_text().strip() == version
 
@@ -177,17 +177,17 @@ def test_a_file_of_a_set_changed_with_its_hash_is_refused(home: Path) -> None:
 
 def test_a_set_under_another_name_or_that_leads_elsewhere_is_refused(home: Path) -> None:
     version = promoted(home)
-    (home / "rules" / version).rename(home / "rules/rules-00000000")
+    (home / "rules" / version).rename(home / "rules/rules-0000000000000000")
     with pytest.raises(RuleError, match=f"got version {version}, expected {version} for what is in it, and the folder"):
-        rules_of_version(home / "rules", "rules-00000000")
+        rules_of_version(home / "rules", "rules-0000000000000000")
     with pytest.raises(RuleError, match=r"got 'rules-.*', expected a rule set in"):
         rules_in_force(home / "rules")
     with pytest.raises(RuleError, match="expected a version, such as rules-1a2b3c4d"):
-        rules_of_version(home / "rules", "../rules-00000000")
-    path = home / "rules/rules-00000000/rules.json"
+        rules_of_version(home / "rules", "../rules-0000000000000000")
+    path = home / "rules/rules-0000000000000000/rules.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
     with pytest.raises(RuleError, match="got format 2, expected 1; another version of TrustLens wrote it"):
-        rules_of_version(home / "rules", "rules-00000000")
+        rules_of_version(home / "rules", "rules-0000000000000000")
 
 
 def test_an_option_that_is_not_there_is_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from risk.clock import DAY
 from risk.engine import FeatureBlock
 from risk.errors import RuleError
 from risk.events import Action, FiredRule, Mode, Seen, Transaction
-from risk.rules.compiled import ALERT, NONE, REVIEW, CompiledRules, Judged
+from risk.rules.compiled import ALERT, NONE, REVIEW, CompiledRules, RuleResults
 from risk.rules.rule_set import ListEntry, Rule, RuleSet
 from tests.rules_cases import FEATURE_SET, NOON, Case, cases, conditions, rule, rule_set
 from tests.rules_oracle import fires
@@ -19,9 +19,9 @@ from tests.rules_oracle import fires
 NOTHING: dict[str, float] = {}
 
 
-def judged(rules: RuleSet, case: Case) -> Judged:
+def results(rules: RuleSet, case: Case) -> RuleResults:
     compiled = CompiledRules(rules, FEATURE_SET)
-    return compiled.judge(case.features, case.block, case.rows, case.scores)
+    return compiled.evaluate(case.features, case.block, case.rows, case.scores)
 
 
 def one_row(values: dict[str, float] = NOTHING, score: float = 0.5, **fields: object) -> Case:
@@ -38,13 +38,13 @@ def one_row(values: dict[str, float] = NOTHING, score: float = 0.5, **fields: ob
 
 
 def fired(when: str, case: Case) -> bool:
-    return bool(judged(rule_set(rule(when), lists=case.lists), case).fired[0])
+    return bool(results(rule_set(rule(when), lists=case.lists), case).fired[0])
 
 
 @given(st.lists(conditions(), min_size=1, max_size=4), cases())
 def test_rules_fire_where_the_oracle_says(whens: list[str], case: Case) -> None:
     rules = [rule(when, f"r{place}") for place, when in enumerate(whens)]
-    found = judged(rule_set(*rules, lists=case.lists), case)
+    found = results(rule_set(*rules, lists=case.lists), case)
     for row, names in zip(case.oracle_rows(), found.fired, strict=True):
         expected = [one.name for one, when in zip(rules, whens, strict=True) if fires(when, row)]
         assert [one.rule for one in names] == expected
@@ -56,20 +56,20 @@ def test_rules_fire_where_the_oracle_says(whens: list[str], case: Case) -> None:
 @given(conditions(), cases())
 @settings(max_examples=50)
 def test_what_was_seen_holds_as_it_says(when: str, case: Case) -> None:
-    for row, names in zip(case.oracle_rows(), judged(rule_set(rule(when), lists=case.lists), case).fired, strict=True):
+    for row, names in zip(case.oracle_rows(), results(rule_set(rule(when), lists=case.lists), case).fired, strict=True):
         for seen in (seen for one in names for seen in one.comparisons):
             assert fires(seen.comparison, row) is seen.holds
 
 
 @given(conditions(), cases())
 @settings(max_examples=50)
-def test_a_row_alone_is_judged_as_among_others(when: str, case: Case) -> None:
+def test_a_row_alone_is_results_as_among_others(when: str, case: Case) -> None:
     rules = rule_set(rule(when), lists=case.lists)
     alone = [
-        judged(rules, case._replace(rows=case.rows[[place]], scores=case.scores[[place]])).fired[0]
+        results(rules, case._replace(rows=case.rows[[place]], scores=case.scores[[place]])).fired[0]
         for place in range(len(case.rows))
     ]
-    assert judged(rules, case).fired == alone
+    assert results(rules, case).fired == alone
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_lists_and_rules_hold_from_a_time_and_until_another(
     entry = ListEntry("customer_id", "C1", since, until, "chargebacks")
     assert fired('customer_id in list("watched")', case._replace(lists={"watched": [entry]})) is is_inside
     limited = rule_set(rule("amount > 1", since=since, until=until))
-    assert bool(judged(limited, case).fired[0]) is is_inside
+    assert bool(results(limited, case).fired[0]) is is_inside
 
 
 def test_a_list_says_why_by_the_entry_that_applies() -> None:
@@ -151,7 +151,7 @@ def test_a_list_says_why_by_the_entry_that_applies() -> None:
     for moment in (NOON - 5, NOON, NOON + 4, NOON + 5):
         case = one_row(event_time=moment)
         rules = rule_set(rule('customer_id in list("watched")'), lists={"watched": entries})
-        ((one,),) = judged(rules, case).fired
+        ((one,),) = results(rules, case).fired
         found[moment - NOON] = one.comparisons[0].other
     assert found == {-5: "before", 0: "now", 4: "now", 5: "later"}
 
@@ -160,7 +160,7 @@ def test_values_stand_beside_their_comparisons() -> None:
     case = one_row({"amount": 812.5, "customer_mean_30d": 120.0, "night": 1.0}, country="DE")
     when = 'amount > 3 * customer_mean_30d and night and not (country == "US" or merchant_id is not missing)'
     rules = rule_set(rule(when, action=Action.ALERT, mode=Mode.SHADOW, sentence="three times the usual, at night"))
-    assert judged(rules, case).fired == [
+    assert results(rules, case).fired == [
         (
             FiredRule(
                 "one",
@@ -194,7 +194,7 @@ def always(name: str, action: Action, mode: Mode = Mode.ON) -> Rule:
     ],
 )
 def test_the_strictest_rule_that_is_on_counts(rules: tuple[Rule, ...], strictest: int, is_allowed: bool) -> None:
-    found = judged(rule_set(*rules), one_row({"amount": 1.0}))
+    found = results(rule_set(*rules), one_row({"amount": 1.0}))
     assert (found.strictest.tolist(), found.is_allowed.tolist()) == ([strictest], [is_allowed])
     assert [one.rule for one in found.fired[0]] == [one.name for one in rules]
 
@@ -202,7 +202,7 @@ def test_the_strictest_rule_that_is_on_counts(rules: tuple[Rule, ...], strictest
 def test_a_block_of_which_nothing_is_scored_has_no_rule_fire() -> None:
     case = one_row({"amount": 5.0})._replace(rows=np.array([], np.int64), scores=np.array([]), lists={"watched": []})
     when = 'amount > 1 or customer_id in list("watched") or merchant_id != country or weekday == "monday"'
-    found = judged(rule_set(rule(when), lists=case.lists), case)
+    found = results(rule_set(rule(when), lists=case.lists), case)
     assert (found.strictest.tolist(), found.is_allowed.tolist(), found.fired) == ([], [], [])
 
 

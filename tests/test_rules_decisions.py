@@ -168,7 +168,7 @@ FIRED = FiredRule("large", Action.REVIEW, Mode.ON, "large", (SEEN,))
 )  # fmt: skip
 def test_all_that_a_rule_says_is_in_the_digest(other: tuple[FiredRule, ...]) -> None:
     rows = [
-        with_decisions([b"row"], Decided(version, [decision], [fired]))
+        with_decisions([b"row"], Decided([version], [decision], [fired]))
         for version, decision, fired in [
             ("rules-1", Decision.REVIEW, (FIRED,)),
             ("rules-1", Decision.REVIEW, other),
@@ -234,6 +234,6 @@ def test_files_are_decided_by_the_set_in_force(home: Path, tmp_path: Path, capsy
 
 
 def test_a_rule_set_that_is_not_there_is_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert backtest(home, "--rules", "rules-00000000", settings=settings(home)) == EXIT_FAILED
+    assert backtest(home, "--rules", "rules-0000000000000000", settings=settings(home)) == EXIT_FAILED
     said = capsys.readouterr().err
-    assert "--rules: got 'rules-00000000', expected none, or one of rules-" in said
+    assert "--rules: got 'rules-0000000000000000', expected none, or one of rules-" in said

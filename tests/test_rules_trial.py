@@ -172,8 +172,8 @@ def test_it_is_set_against_the_rules_in_force(home: Path, capsys: pytest.Capture
     assert "no rule set is in force to compare with" in capsys.readouterr().out
     assert trial(home, "--from", SINCE, "--against", version) == EXIT_OK
     assert f"{version} is compared with itself" in capsys.readouterr().out
-    assert trial(home, "--against", "rules-00000000") == EXIT_FAILED
-    assert f"--against: got 'rules-00000000', expected none, or one of {version}" in capsys.readouterr().err
+    assert trial(home, "--against", "rules-0000000000000000") == EXIT_FAILED
+    assert f"--against: got 'rules-0000000000000000', expected none, or one of {version}" in capsys.readouterr().err
 
 
 def test_it_says_how_far_it_could_see(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

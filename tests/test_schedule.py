@@ -40,10 +40,10 @@ def in_force(schedule: Schedule, *rows: tuple[int, str], partitions: str = "") -
 
     cursor = InForce(schedule, partition)
     block = block_of([Transaction(name, NEW_YEAR + time, name, "EUR") for time, name in rows])
-    whole = [cursor.versions[number][-1] for number in cursor.of(block)]
+    whole = [cursor.versions[number].bundle[-1] for number in cursor.of(block)]
     again, pieces = InForce(schedule, partition), []
     for place in range(len(rows)):  # however it is cut
-        pieces += [again.versions[number][-1] for number in again.of(block.cut(place, place + 1))]
+        pieces += [again.versions[number].bundle[-1] for number in again.of(block.cut(place, place + 1))]
     assert pieces == whole
     return "".join(whole)
 
@@ -195,8 +195,8 @@ def test_one_bundle_by_a_schedule_comes_to_its_own_digest_and_cases(
     assert told("--bundle", str(home / "models"), "--schedule", str(path)) == told()
 
 
-@pytest.mark.parametrize("option", [("--thresholds", "0.1"), ("--rules", "rules-01234567")])
-def test_a_schedule_scores_with_bundles_alone_each_at_its_own_threshold(
+@pytest.mark.parametrize("option", [("--thresholds", "0.1"), ("--rules", "none")])
+def test_a_schedule_says_all_that_decides_and_each_bundle_has_its_own_threshold(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: tuple[str, str]
 ) -> None:
     path = tmp_path / "schedule.json"

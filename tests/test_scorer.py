@@ -68,6 +68,14 @@ def test_references_are_coded_like_the_values_they_stand_for() -> None:
     assert Preparation(LEARNED).references.tolist() == [3.0, 40.0, 100.0, 0.0]
 
 
+def test_preparing_changes_nothing_of_what_the_engine_said() -> None:
+    """A reason shows the value as it was: missing, and not clipped."""
+    said = features(FIELDS, sale(1, attributes={"age": 3.0}))
+    before = said.values.copy()
+    Preparation(LEARNED).prepare(said)
+    np.testing.assert_array_equal(said.values, before)
+
+
 def test_rows_that_were_not_scored_are_left_out() -> None:
     twice = sale(1, amount=5)
     assert len(prepared(twice, twice, sale(2)).values) == 2

@@ -93,7 +93,7 @@ class Partition:
 
 
 def flag(source: int, transaction: str = "t", *, bundle: str = BUNDLE, place: Place = SOURCE) -> RiskFlag:
-    return RiskFlag(1, transaction, "ann", EPOCH, 0.5, Level.LOW, (), (), None, bundle, *place, source)
+    return RiskFlag(transaction, "ann", EPOCH, 0.5, Level.LOW, (), (), None, bundle, *place, source)
 
 
 def value(source: int, transaction: str = "t") -> bytes:
@@ -257,7 +257,7 @@ def test_no_value_that_was_read_stays_in_memory() -> None:
 def test_an_alert_is_recognised_as_a_flag_is() -> None:
     def alert(bundle: str) -> Stored:
         transaction = Transaction("t", NEW_YEAR, "ann", "EUR")
-        told = HighRiskAlert(1, "id", to_wire(transaction), 0.5, Level.HIGH, 0.4, (), (), None, bundle, 1, *SOURCE, 7)
+        told = HighRiskAlert("id", to_wire(transaction), 0.5, Level.HIGH, 0.4, (), (), None, bundle, 1, *SOURCE, 7)
         return Stored(0, encode(told))
 
     source = source_of_alert(SOURCE, END)

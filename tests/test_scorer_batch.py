@@ -22,6 +22,7 @@ from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.store import Owner, TakenOver
 from risk.topics import topics_of
+from risk.versions import Versions
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.already_sent import AlreadySent
 from scorer.log.decoding import Chunk, Labels, Place
@@ -87,12 +88,13 @@ class Pipelines:
         self.current = pipeline
         self._pipeline = pipeline
 
-    async def take(self, partition: int, version: str) -> Pipeline:
-        assert (partition, version) == (0, self._pipeline.manifest.version)
+        self.versions = Versions(pipeline.manifest.version)
+
+    async def take(self, partition: int, versions: Versions) -> Pipeline:
+        assert (partition, versions) == (0, self.versions)
         return self._pipeline
 
-    def retire(self) -> None:
-        """There is only one."""
+    def retire(self) -> None: ...
 
 
 class Thread:
@@ -118,7 +120,7 @@ class Bench:
         )  # fmt: skip
         store = FakeStore(self.journal, refuses=refuses)
         taken = TakenOver(Owner(*PLACE, 1), next_offset, None, 0, 0, 0, None)
-        self.partition = TransactionPartition(PLACE, taken, store, self.failed.append, manifest.version)
+        self.partition = TransactionPartition(PLACE, taken, store, self.failed.append, Versions(manifest.version))
         self.labels = LabelPartition(LABELS, taken._replace(owner=Owner(*LABELS, 1)), store, self.failed.append)
 
     async def confirm(self, topic: str, partition: int) -> None:
@@ -145,8 +147,7 @@ class Bench:
         return [entry for entry in self.journal if not entry.startswith("confirm")]
 
 
-async def all_that_can_happen() -> None:
-    """Nothing here waits for anything but other tasks."""
+async def all_that_can_happen() -> None:  # nothing here waits for anything but other tasks
     for _ in range(100):
         await asyncio.sleep(0)
 

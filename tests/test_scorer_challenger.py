@@ -178,7 +178,7 @@ def test_what_is_scored_again_is_not_scored_in_the_shadow(rig: Rig, monkeypatch:
     bundle = rig.begin()
     rig.score([given(0)])
     with monkeypatch.context() as repeated:
-        repeated.setattr("scorer.log.already_sent.AlreadySent.names_bundles", True)
+        repeated.setattr("scorer.log.already_sent.AlreadySent.names_versions", True)
         rig.score([given(1)])
     rig.score([given(2)])
     rig.work()

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from risk.errors import StoreError
 from risk.store import Owner, TakenOver
 from risk.topics import topics_of
+from risk.versions import Versions
 from scorer.log.decoding import Chunk, Place
 from scorer.metrics import Metrics
 from scorer.worker.batch import End
@@ -88,7 +89,9 @@ def test_what_was_scored_makes_room_for_others_before_it_is_stored() -> None:
     bench = Bench(FakeStore(), batches=batches)
     for place in places:
         taken = TakenOver(Owner(*place, 1), 0, None, 0, 0, 0, None)
-        bench.ownership.partitions[place] = TransactionPartition(place, taken, FakeStore(), bench.failed.append, "b")
+        bench.ownership.partitions[place] = TransactionPartition(
+            place, taken, FakeStore(), bench.failed.append, Versions("b")
+        )
         bench.buffer.begin(place, decoded, 0, 0)
         bench.buffer.add(place, [unreadable(0)])
         bench.buffer.read_up_to(place, 1, 1, 1)

@@ -7,6 +7,7 @@ import pytest
 
 from risk.errors import StaleOwnerError
 from risk.store import Outputs, Owner, TakenOver
+from risk.versions import Versions
 from scorer.log.decoding import Place
 from scorer.worker.partition import LabelPartition, TransactionPartition
 from tests.scorer_fakes import FakeStore, SlowStore
@@ -19,7 +20,7 @@ def taken(next_offset: int, *, newest: int | None = None, first: int | None = No
 
 
 def transactions(store: FakeStore, next_offset: int = 5, *, newest: int | None = None) -> TransactionPartition:
-    return TransactionPartition(PLACE, taken(next_offset, newest=newest), store, _unexpected, "bundle-1")
+    return TransactionPartition(PLACE, taken(next_offset, newest=newest), store, _unexpected, Versions("bundle-1"))
 
 
 def _unexpected(error: BaseException) -> None:
@@ -112,7 +113,7 @@ def test_ownership_is_checked_where_nothing_was_committed_lately() -> None:
 
 
 def queued(run: Callable[[TransactionPartition], object], fatal: Callable[[BaseException], None] = _unexpected) -> None:
-    partition = TransactionPartition(PLACE, taken(0), FakeStore(), fatal, "bundle-1")
+    partition = TransactionPartition(PLACE, taken(0), FakeStore(), fatal, Versions("bundle-1"))
     asyncio.run(run(partition))  # type: ignore[arg-type]
 
 

@@ -20,7 +20,9 @@ from risk.events import Transaction
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.pipeline import Pipeline
+from risk.rules.compiled import CompiledRules
 from risk.store import Store, open_store
+from risk.versions import Versions
 from scorer.ledger.closed_days import LedgerDays
 from scorer.store_thread import StoreThread
 from scorer.verify.audit import bundles_at_hand
@@ -60,8 +62,15 @@ class Bench:
         self.older = self._bundle(folder / "made", fields if older is None else older, 0.02)
         self.store = StoreThread(folder / "risk.db", name="test")
         self.days = LedgerDays(LedgerTerms(7, HOUR))
-        self.pipelines = Pipelines(self.current, self.days, self.store, Empty(), topic="transactions", partitions=2)
+        self.rules_folder = folder / "rules"
+        self.pipelines = self.new_pipelines(self.store)
         self._offset = 0
+
+    def new_pipelines(self, store: StoreThread, rules: CompiledRules | None = None) -> Pipelines:
+        return Pipelines(
+            self.current, self.days, store, Empty(), topic="transactions", partitions=2, rules_folder=self.rules_folder,
+            rules=rules,
+        )  # fmt: skip
 
     def _bundle(self, made: Path, fields: FeatureSet, weight: float) -> Bundle:
         version = write_bundle(made, fields, LEARNED, [weight, weight]).version
@@ -69,7 +78,7 @@ class Bench:
         return read_bundle(self.models / version)
 
     def take(self, partition: int, bundle: Bundle) -> Pipeline:
-        return asyncio.run(self.pipelines.take(partition, bundle.manifest.version))
+        return asyncio.run(self.pipelines.take(partition, Versions(bundle.manifest.version)))
 
     def days_come(self, count: int) -> None:
         """As the follower does it: the store first, then memory."""
@@ -99,7 +108,7 @@ def test_a_bundle_on_other_terms_has_an_engine_of_its_own_and_days_of_its_own(be
     terms = EngineTerms("EUR", max_lateness_ms=HOUR)
     manifest = write_bundle(tmp_path / "made", WITH_LEDGER, LEARNED, [0.1, 0.1], terms=terms)
     (tmp_path / "made").rename(bench.models / manifest.version)
-    other = asyncio.run(bench.pipelines.take(1, manifest.version))
+    other = asyncio.run(bench.pipelines.take(1, Versions(manifest.version)))
     assert bench.take(0, bench.current).engine is not other.engine
     bench.days_come(5)
     assert bench.days.kept == 10
@@ -243,7 +252,9 @@ class Failing(StoreThread):
 
 
 def version_for(bench: Bench, bundle: Bundle) -> str:
-    return asyncio.run(bench.pipelines.version_for([bundle.manifest.version]))
+    versions = asyncio.run(bench.pipelines.versions_for([Versions(bundle.manifest.version)]))
+    assert versions.rules is None
+    return versions.bundle
 
 
 def test_a_bundle_whose_days_were_pruned_is_none_that_the_log_can_name(bench: Bench, tmp_path: Path) -> None:
@@ -277,9 +288,9 @@ def test_a_store_that_fails_says_nothing_of_a_bundle(bench: Bench, tmp_path: Pat
     """It is no reason to score with another one."""
     failing = Failing(tmp_path / "risk.db", name="test")
     failing.error = error
-    pipelines = Pipelines(bench.current, bench.days, failing, Empty(), topic="transactions", partitions=2)
+    pipelines = bench.new_pipelines(failing)
     with pytest.raises(type(error), match=str(error)):
-        asyncio.run(pipelines.version_for([bench.older.manifest.version]))
+        asyncio.run(pipelines.versions_for([Versions(bench.older.manifest.version)]))
     failing.close()
 
 
@@ -309,7 +320,8 @@ def test_a_bundle_that_no_pipeline_can_be_made_of_ends_neither_a_worker_nor_the_
     """Though its folder is whole."""
     manifest = write_bundle(tmp_path / "made", WITH_LEDGER, learned, weights)
     (tmp_path / "made").rename(bench.models / manifest.version)
-    assert asyncio.run(bench.pipelines.version_for([manifest.version])) == bench.current.manifest.version
+    found = asyncio.run(bench.pipelines.versions_for([Versions(manifest.version)]))
+    assert found == Versions(bench.current.manifest.version)
     notices: list[str] = []
     with open_store(tmp_path / "risk.db") as store:
         store.remember_bundle(manifest.version, encode_manifest(manifest))

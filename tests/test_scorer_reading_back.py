@@ -1,6 +1,7 @@
 """A chunk of transactions whose outputs are there already, beside others that only look like ours."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,12 +15,14 @@ from risk.bundle import Bundle
 from risk.catalogue import FeatureSet
 from risk.clock import EPOCH, HOUR
 from risk.codec import encode_transaction
-from risk.events import Level, Transaction
+from risk.events import Action, Level, Transaction
 from risk.kafka.log import LogReader
 from risk.kafka.sending import send_all
 from risk.ledger_day import LedgerTerms
 from risk.outputs import RiskFlag, encode
 from risk.pipeline import Pipeline
+from risk.rules.compiled import compiled_for
+from risk.rules.rule_set import RuleSet
 from risk.store import Store
 from risk.topics import topics_of
 from scorer.ledger.closed_days import LedgerDays
@@ -30,6 +33,7 @@ from scorer.store_thread import StoreThread
 from scorer.worker.batch import Batches
 from scorer.worker.bundles import Pipelines
 from scorer.worker.partition import TransactionPartition
+from testing.rule_sets import keep, made_of
 from tests.cases import NEW_YEAR
 from tests.scorer_fakes import FakeShadow
 from tests.test_scorer_already_sent import PLACE, SOURCE, Partition, Stored
@@ -92,7 +96,7 @@ def records() -> list[LogRecord]:
 
 def forged(source: int, bundle: Bundle) -> bytes:
     version = bundle.manifest.version
-    return encode(RiskFlag(1, "t", "ann", EPOCH, 0.5, Level.LOW, (), (), None, version, *SOURCE, source))
+    return encode(RiskFlag("t", "ann", EPOCH, 0.5, Level.LOW, (), (), None, version, *SOURCE, source))
 
 
 class Worked(NamedTuple):
@@ -121,8 +125,10 @@ class CountedPipelines(Pipelines):
         return super().restore(pipeline, store, partition, newest)
 
 
-async def scored(folder: Path, bundle: Bundle, there: Sequence[bytes | None] = ()) -> Worked:
-    """By a worker with an empty store that finds these flags."""
+async def scored(
+    folder: Path, bundle: Bundle, there: Sequence[bytes | None] = (), rules: RuleSet | None = None
+) -> Worked:
+    """By a worker with an empty store that finds these flags. `rules`: in force."""
     path = folder / f"{uuid4()}.db"
     days, sent, given = LedgerDays(LedgerTerms(7, HOUR)), Partition([Stored(n, one) for n, one in enumerate(there)]), []
     producer, topics, metrics = Producer(), topics_of(""), Metrics(CollectorRegistry())
@@ -133,15 +139,17 @@ async def scored(folder: Path, bundle: Bundle, there: Sequence[bytes | None] = (
         assert Place(topic, partition) == SOURCE
 
     ends = CountedEnds()
-    pipelines = CountedPipelines(bundle, days, threads[0], ends, topic=SOURCE.topic, partitions=2)
+    compiled = None if rules is None else compiled_for(rules, bundle.manifest)
+    pipelines = CountedPipelines(
+        bundle, days, threads[0], ends, topic=SOURCE.topic, partitions=2, rules_folder=folder / "rules", rules=compiled
+    )
     batches = Batches(
         topics=topics, pipelines=pipelines, days=days, scoring=threads[0],
         send=partial(send_all, producer), metrics=metrics, confirm=confirm, shadow=FakeShadow(),
     )  # fmt: skip
     taken = await threads[0].call(lambda store: store.take_over(*SOURCE, first_offset=0))
-    version = bundle.manifest.version
-    await pipelines.take(0, version)
-    partition = TransactionPartition(SOURCE, taken, threads[1], failed.append, version)
+    await pipelines.take(0, pipelines.versions)
+    partition = TransactionPartition(SOURCE, taken, threads[1], failed.append, pipelines.versions)
     if there:
         reader = LogReader(sent)
         [flags] = read_back(reader, [OutputRange(PLACE, 0, len(there), source_of_flag(SOURCE, COUNT))])
@@ -213,3 +221,50 @@ def test_a_chunk_that_goes_back_and_forth_between_bundles_is_said_as_each_said_i
     found = asyncio.run(scored(tmp_path, bench.current, there))
     assert (found.flags, found.begun, found.rebuilt) == ([], begun, rebuilt)
     bench.store.close()
+
+
+# Rule sets, as bundles
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> tuple[RuleSet, RuleSet]:
+    """Each says something else of half of the transactions."""
+    made = [made_of({"big": f"amount >= {major}"}, action=Action.REVIEW) for major in (0.2, 0.3)]
+    for one in made:
+        keep(one, tmp_path / "rules")
+    return made[0], made[1]
+
+
+def test_what_a_rule_set_decided_and_was_sent_is_decided_with_it_again(
+    bench: Bench, tmp_path: Path, sets: tuple[RuleSet, RuleSet]
+) -> None:
+    """Where another set is in force by now, or none; what was never sent is decided by what is in force."""
+    first, second = sets
+    there = asyncio.run(scored(tmp_path, bench.older, rules=first)).flags
+    assert {json.loads(raw or b"")["rules_version"] for raw in there} == {first.version}
+    for rules in (first, second, None):
+        assert asyncio.run(scored(tmp_path, bench.current, there, rules)).flags == []
+        wanted = asyncio.run(scored(tmp_path, bench.current, rules=rules)).flags[18:]
+        assert asyncio.run(scored(tmp_path, bench.current, there[:18], rules)).flags == wanted
+
+
+def test_a_chunk_that_goes_back_and_forth_between_rule_sets_is_decided_as_each_did_and_rebuilds_nothing(
+    bench: Bench, tmp_path: Path, sets: tuple[RuleSet, RuleSet]
+) -> None:
+    each = [asyncio.run(scored(tmp_path, bench.current, rules=rules)).flags for rules in (None, *sets)]
+    there = [flags[n] for n, flags in enumerate(each[n // 5 % 3] for n in range(len(each[0])))]
+    found = asyncio.run(scored(tmp_path, bench.current, there, sets[1]))
+    assert (found.flags, found.begun, found.rebuilt) == ([], 1, 0)
+
+
+def test_where_the_rule_set_is_gone_that_is_said_and_the_one_in_force_decides(
+    bench: Bench, tmp_path: Path, sets: tuple[RuleSet, RuleSet], caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = sets
+    there = asyncio.run(scored(tmp_path, bench.current, rules=first)).flags
+    (tmp_path / "rules" / first.version).rename(tmp_path / "gone")
+    wanted = asyncio.run(scored(tmp_path, bench.current, rules=second)).flags
+    assert asyncio.run(scored(tmp_path, bench.current, there, second)).flags == wanted
+    [said] = [message for message in caplog.messages if "cannot be used" in message]
+    assert f"flags of {bench.current.manifest.version} with {first.version}" in said
+    assert f"bring the rule set to {tmp_path / 'rules'}" in said

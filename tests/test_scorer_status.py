@@ -17,6 +17,7 @@ from testing.stores import NEW_YEAR, flag
 from testing.systems import System
 from tests.kafka_tampering import send
 
+RULES = "rules-0123456789abcdef"
 NOON = 19_800 * DAY + 12 * HOUR
 
 
@@ -88,6 +89,26 @@ def test_a_worker_that_does_not_take_the_promoted_bundle_is_an_error(made: Syste
     assert (
         f"error: worker box:17 does not take bundle linear-01234567, since {to_text(NOON)}: the file was changed. It "
         "goes on with the one it had" in said.err
+    )
+
+
+def test_it_says_which_rules_decided_from_when_and_who_does_not_take_those_in_force(made: System) -> None:
+    some_work(made.store, made.prefix)
+    assert "decided by" not in made.scorer("status").out
+    with open_store(made.store) as store:
+        owner = store.take_over(made.topics.transactions, 0, first_offset=0, owner="box:17").owner
+        for offset, rules in ((2, RULES), (3, None)):
+            row = flag(offset)._replace(rules_version=rules, decision=rules and "none")
+            store.commit_flags(
+                owner, expected=offset, next_offset=offset + 1, newest_event_time=NOON, outputs=Outputs(2, 0, 0),
+                rows=[row], stored_at=NOON,
+            )  # fmt: skip
+            said = made.scorer("status").out
+            assert cells(said, rules or "no rules")[-4:] == ["0", str(offset), to_text(NEW_YEAR), to_text(NOON)]
+        store.refuse_rules(RefusedBundle("box:17", RULES, "the file was changed", NOON))
+    assert (
+        f"error: worker box:17 does not take rules {RULES}, since {to_text(NOON)}: the file was changed. It goes on "
+        "with those it had, or none" in made.scorer("status").err
     )
 
 

@@ -122,6 +122,10 @@ def test_a_value_as_text_finds_the_rows_that_have_it(store: Store, path: Path, v
     owner = store_flags(store, [flag(0, transaction="t", amount=8151)])
     store_labels(store, [Label("t", "ann", True, NEW_YEAR + DAY, "desk")])
     score_in_the_shadow(store, owner)
+    decided = flag(2)._replace(decision="review", rules_version="rules-0123456789abcdef", rules="[]")
+    store.commit_flags(
+        owner, expected=2, next_offset=3, newest_event_time=NEW_YEAR, outputs=NOTHING_SENT, rows=[decided], stored_at=7
+    )
     closed = LedgerDay(NEW_YEAR // DAY, 7, HOUR, ("mill",), (NEW_YEAR,), (3,), (1,))
     store.add_ledger_days([ClosedDay(closed, 3, 0)], 1)
     [row] = ask(path, f"select * from {view} limit 1")

@@ -13,6 +13,7 @@ from risk.events import RejectReason
 from risk.kafka.sending import Message
 from risk.outputs import alert_id, day_named, encode
 from risk.store import FlagRow
+from risk.versions import Versions
 from storm.feed import Sent
 from storm.ground import SMALL, World
 from storm.history import Due, Item, digest_of
@@ -24,7 +25,7 @@ PLACE = Source(SOME_FLAG.source_topic, SOME_FLAG.source_partition, SOME_FLAG.sou
 FLAG = SOME_FLAG
 ALERT = replace(
     SOME_ALERT,
-    alert_id=alert_id("C1", "T1", to_ms(FLAG.event_time), FLAG.bundle_version),
+    alert_id=alert_id("C1", "T1", to_ms(FLAG.event_time), Versions(FLAG.bundle_version)),
     transaction=replace(SOME_ALERT.transaction, event_time=FLAG.event_time),
     score=FLAG.score,
     reasons=FLAG.reasons,
@@ -71,7 +72,9 @@ CHANGES: dict[str, Callable[[Made], object]] = {
     "a second flag of another place": lambda m: m.flags.update({BAD_PLACE: [encode(FLAG)]}),
     "a second flag with other bytes": lambda m: m.flags[PLACE].append(encode(replace(FLAG, customer_id="C2"))),
     "an alert's reasons": lambda m: m.alerts.update({PLACE: [encode(replace(ALERT, reasons=()))]}),
-    "an alert's id": lambda m: m.alerts.update({PLACE: [encode(replace(ALERT, alert_id=alert_id("", "", 0, "")))]}),
+    "an alert's id": lambda m: m.alerts.update(
+        {PLACE: [encode(replace(ALERT, alert_id=alert_id("", "", 0, Versions(""))))]}
+    ),
     "a row's score": lambda m: m.rows.__setitem__(0, ROW._replace(score=0.92)),
     "a row's reasons": lambda m: m.rows.__setitem__(0, ROW._replace(reasons=None)),
     "a row's place": lambda m: m.rows.__setitem__(0, ROW._replace(source_offset=40)),

@@ -5,7 +5,9 @@ import pytest
 
 from risk.clock import DAY
 from risk.errors import DatasetError
+from testing.bundles import SAME
 from tests.training_rows import made_matrix
+from trainer.calibrate import work_of
 from trainer.fit import say_what_is_weak
 from trainer.matrix import Matrix
 from trainer.report_command import drawn_folds
@@ -149,6 +151,23 @@ def test_a_random_split_has_each_labelled_row_once_and_as_many_frauds_everywhere
     assert [len(part.rows) / ROWS for part in parts] == pytest.approx([0.68, 0.12, 0.20], abs=0.002)
     assert all((np.diff(part.rows) > 0).all() for part in parts)
     assert not np.array_equal(parts_at_random(matrix, 8).test.rows, parts.test.rows)
+
+
+def test_a_random_split_deals_out_what_has_no_label_as_well() -> None:
+    """For the number of cases: every fourth row lacks one. It changes nothing of what is drawn of the others."""
+    matrix = history()
+    without = np.arange(0, ROWS, 4)
+    matrix.is_fraud[without] = -1
+    parts = parts_at_random(matrix, 7)
+    assert np.array_equal(np.sort(np.concatenate([part.unlabelled for part in parts])), without)
+    assert [len(part.unlabelled) / len(without) for part in parts] == pytest.approx([0.68, 0.12, 0.20], abs=0.002)
+    assert not any(np.isin(part.rows, without).any() for part in parts)
+    raw = np.zeros(len(parts.validation.rows))
+    every = work_of(matrix, parts.validation, raw, np.ones(len(parts.validation.unlabelled)), SAME)
+    assert every is not None
+    assert every.days == parts.validation.days
+    assert len(every.scores) == len(parts.validation.rows) + len(parts.validation.unlabelled)
+    assert every.scores.sum() == len(parts.validation.unlabelled)
 
 
 def test_fewer_than_20_known_frauds_are_refused_with_their_number_and_period() -> None:

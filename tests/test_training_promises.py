@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from lightgbm import LGBMClassifier
 from threadpoolctl import threadpool_info
 
 from console.start import EXIT_FAILED, EXIT_OK
@@ -241,7 +242,21 @@ def test_lightgbm_is_told_to_give_the_same_bits_everywhere() -> None:
     rows = Rows(values, dice.random(500) < 0.5, None, ())
     model = family_of("lightgbm").fit({"n_estimators": 2}, rows, 1)
     told = model.get_params()
-    assert (told["deterministic"], told["force_row_wise"], told["n_jobs"]) == (True, True, 1)
+    assert (told["deterministic"], told["force_col_wise"], told["n_jobs"]) == (True, True, 1)
+
+
+def test_lightgbm_adds_up_by_columns_in_the_order_of_rows() -> None:
+    """So the trees are those that it grows by rows, as it did once: only sooner."""
+    dice = np.random.default_rng(1)
+    values = np.round(dice.lognormal(1, 1, (4_000, 6)), 1).astype(np.float32)
+    values[:, 4:] = dice.random((4_000, 2)) < 0.02  # nearly always 0: these two become one column
+    rows = Rows(values, dice.random(4_000) < 0.02 + 0.3 * (values[:, 0] > 5) + 0.3 * values[:, 4], None, ())
+    parameters = {"n_estimators": 10, "min_child_samples": 20, "colsample_bytree": 0.7}
+    by_columns = family_of("lightgbm").fit(parameters, rows, 1)
+    told = {**by_columns.get_params(), "force_col_wise": False, "force_row_wise": True}
+    by_rows = LGBMClassifier(**told).fit(rows.values, rows.labels)
+    one, other = (model.booster_.dump_model()["tree_info"] for model in (by_columns, by_rows))
+    assert one == other
 
 
 def test_matrix_products_have_one_thread() -> None:

@@ -11,15 +11,23 @@ import pytest
 from msgspec.structs import replace
 
 from console.start import EXIT_FAILED, EXIT_OK
-from evaluation.comparison import paired
+from evaluation.comparison import compare, paired
 from evaluation.result import Costs, Evaluation, Figure, InUse
-from risk.bundle import MANIFEST, ONNX, read_bundle, sealed, version_of
+from risk.bundle import MANIFEST, ONNX, LearnedNumber, read_bundle, sealed, version_of
+from risk.catalogue import EngineTerms
 from risk.clock import DAY, to_text
-from tests.evidence_cases import evaluation_of, thrown
+from testing.bundles import SAME, write_bundle
+from tests.evidence_cases import contender, evaluation_of, thrown
+from tests.training_rows import FEATURES, made_matrix
 from tests.trainings import QUICK
 from trainer.__main__ import main
+from trainer.beside import beside_in_use
+from trainer.calibrate import predictions_of, work_of
+from trainer.evaluate import Evaluated, Sample
 from trainer.promotion import make_current, why_not, why_not_unasked
 from trainer.report.wording import in_use_sentences
+from trainer.splits import Period, part_of, true_frauds
+from trainer.train_options import Plan
 
 
 def figures(champion: float | None, amount: float | None = None, fraud_share: float = 0.01) -> Evaluation:
@@ -277,3 +285,24 @@ def test_an_attribute_that_was_text_and_is_a_number_now_cannot_be_compared(
         more = ["--columns", str(tmp_path / "map.toml"), "--model", "logistic", *QUICK]
         assert main(["train", str(tmp_path / "c.csv"), *folders, *more], {}) == EXIT_OK
     assert "it wants attribute_band, which this history does not have, or not in that form" in capsys.readouterr().err
+
+
+def test_cases_of_what_has_no_label_are_work_beside_the_bundle_in_use(tmp_path: Path) -> None:
+    """Five frauds, and five dearer transactions that nobody labelled: a bundle that goes by the amount has five cases
+    with these, and none is left for the frauds."""
+    amounts = np.array([500.0] * 5 + [10.0] * 20 + [1_000.0] * 5)
+    is_fraud = np.array([1] * 5 + [0] * 20 + [-1] * 5)
+    day = 19_000
+    matrix = made_matrix(np.arange(30) + day * DAY, is_fraud, np.full(30, day * DAY), amounts=amounts)
+    learned = (LearnedNumber("amount", 20.0, 0.0, 5_000.0, 20.0),)
+    write_bundle(tmp_path / "old", FEATURES, learned, [0.001])
+    part = part_of(matrix, true_frauds(matrix, np.arange(25)), Period(day, day + 1))
+    good = predictions_of(matrix, part, part.is_fraud * 0.9, SAME)
+    work = work_of(matrix, part, good.raw, np.zeros(5), SAME)
+    ours = contender("new", good, good)._replace(test_work=work)
+    evaluation = compare([ours], [], "new", None, Costs(5, 1, None), seed=1, resamples=20)
+    plan = Plan((), {}, "none", 0, 5.0, 1.0, 5.0, 1, resamples=20)
+    tested, sample = Evaluated(evaluation, [ours], []), Sample(matrix, part, None)
+    found = beside_in_use(read_bundle(tmp_path / "old"), EngineTerms("EUR"), tested, sample, plan, 0.02).comparison
+    assert found is not None
+    assert (found.cases_per_day, found.money.frauds_caught, found.other_money.frauds_caught) == (5, 5, 0)

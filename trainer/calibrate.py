@@ -64,12 +64,13 @@ def calibrate(matrix: Matrix, validation: Part, raw: Array, unlabelled: Array, p
 
 def work_of(matrix: Matrix, part: Part, raw: Array, unlabelled: Array, calibration: Calibration) -> Predictions | None:
     """All transactions of the period, for the number of cases; None where all have a label."""
-    if part.period is None or not len(part.unlabelled):
+    if not len(part.unlabelled):
         return None
+    days = part.days if part.period is None else part.period.days
     rows = np.concatenate([part.rows, part.unlabelled])
     order = np.argsort(rows)
     is_fraud = np.concatenate([part.is_fraud, np.zeros(len(part.unlabelled), bool)])
-    every = Part(rows[order], is_fraud[order], part.period.days, part.period)
+    every = Part(rows[order], is_fraud[order], days, part.period)
     return predictions_of(matrix, every, np.concatenate([raw, unlabelled])[order], calibration)
 
 

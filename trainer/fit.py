@@ -122,7 +122,8 @@ class Session:
 
     def fit_scores(self, fit: Fit, most: int) -> Array:
         """Raw scores of the fit rows, evenly thinned to so many."""
-        return fit.raw_scores(self._fit[:: -(-len(self._fit) // most)])
+        # Side by side: of rows with gaps between them the compiled loop over trees would be compiled a second time.
+        return fit.raw_scores(np.ascontiguousarray(self._fit[:: -(-len(self._fit) // most)]))
 
     def fit(
         self, kind: str, parameters: Parameters, columns: Sequence[int], name: str, rows: slice = slice(None)

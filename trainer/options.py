@@ -54,8 +54,9 @@ class Number(NamedTuple):
 SEARCH = Number(
     "--search", whole, 0, 0, 10_000, "N", "try so many random settings of each model, by successive halving"
 )
+DEFAULT_SEED = 42
 # The largest is LightGBM's.
-SEED = Number("--seed", whole, 42, 0, 2**31 - 1, "N", "of everything drawn at random (default 42)")
+SEED = Number("--seed", whole, DEFAULT_SEED, 0, 2**31 - 1, "N", "of everything drawn at random (default 42)")
 DEFAULT_RESAMPLES = 1000
 RESAMPLES = Number(
     "--resamples", whole, DEFAULT_RESAMPLES, 20, 100_000, "N", "draws behind each interval (default 1000)"

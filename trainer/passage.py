@@ -1,6 +1,6 @@
 """A file through the pipelines of bundles, steps side by side: what `backtest` counts and `score` writes."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -12,19 +12,20 @@ from risk.block import Block, LabelBlock
 from risk.bundle import Bundle
 from risk.codec import encode_transaction
 from risk.dataset import Rows
-from risk.decision import Scored, with_rules
+from risk.decision import Decided, Scored, with_rules, without_rules
 from risk.diagnosis import MAX_BYTES
 from risk.engine import FeatureBlock
 from risk.events import Reason
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
-from risk.rules.compiled import compiled_for
+from risk.rules.compiled import CompiledRules, compiled_for
 from risk.rules.rule_set import RuleSet
 from risk.schedule import InForce
 from trainer.ahead import ahead
 
 T = TypeVar("T")
 
+NO_SETS: Mapping[str, RuleSet] = {}
 # Rows that are scored at once: any other number would give the same bits, and fewer cost more each.
 BATCH = 4096
 # Scoring takes half of the time, so that two cores are busy; memory holds the features of so many batches.
@@ -98,24 +99,40 @@ class Lane:
 
 
 class ScheduledLane(Lane):
-    """Several bundles on one engine, each row scored by the one that was in force."""
+    """Several bundles on one engine, each row decided by the bundle and the rule set that were in force."""
 
-    def __init__(self, bundles: Sequence[Bundle], in_force: InForce) -> None:
-        """`bundles`: those of the schedule's versions, in their order."""
+    def __init__(self, bundles: Sequence[Bundle], in_force: InForce, rules: Mapping[str, RuleSet] = NO_SETS) -> None:
+        """`bundles`: the schedule's, in their order; `rules`: its rule sets by version."""
         # An engine follows the ledger from its beginning or not at all.
         first = max(bundles, key=lambda bundle: bundle.manifest.feature_set.has_ledger)
         super().__init__(first)
         shared = self._pipeline.engine
-        self._pipelines = [Pipeline(bundle, None, shared) for bundle in bundles]
+        self._of_model = [Pipeline(bundle, None, shared) for bundle in bundles]
         self._in_force = in_force
+        self._rules = rules
+        self._compiled: dict[int, CompiledRules] = {}  # by the number of the versions
 
     def begin(self, batch: Batch) -> Callable[[], list[Scored]]:
-        return partial(self._in_turns, self.features(batch), batch.block, self._in_force.of(batch.block))
+        features, numbers = self.features(batch), self._in_force.of(batch.block)
+        # Here, because the rest is done in several threads.
+        for number in set(numbers.tolist()):
+            self._compile(number)
+        return partial(self._in_turns, features, batch.block, numbers)
+
+    def _compile(self, number: int) -> None:
+        bundle, rules = divmod(number, len(self._in_force.rule_sets))
+        version = self._in_force.rule_sets[rules]
+        if version is not None and number not in self._compiled:
+            self._compiled[number] = compiled_for(self._rules[version], self._of_model[bundle].manifest)
+
+    def _decided(self, number: int, features: FeatureBlock, block: Block) -> Scored:
+        scored = self._of_model[number // len(self._in_force.rule_sets)].decide(features, block)
+        if number in self._compiled:
+            return with_rules(scored, features, block, self._compiled[number])
+        return scored._replace(decided=without_rules(scored)) if self._rules else scored
 
     def _in_turns(self, features: FeatureBlock, block: Block, numbers: np.ndarray) -> list[Scored]:
-        by_number: dict[int, Scored] = {
-            number: self._pipelines[number].decide(features, block) for number in set(numbers.tolist())
-        }
+        by_number = {number: self._decided(number, features, block) for number in set(numbers.tolist())}
         one = next(iter(by_number.values()))
         if len(by_number) == 1:
             return [one]
@@ -123,6 +140,9 @@ class ScheduledLane(Lane):
 
         def of(column: Callable[[Scored], list[T]]) -> list[T]:
             return [column(scored)[place] for place, scored in enumerate(each)]
+
+        def of_rules(column: Callable[[Decided], list[T]]) -> list[T]:
+            return [column(scored.decided)[place] for place, scored in enumerate(each) if scored.decided is not None]
 
         return [
             Scored(
@@ -133,6 +153,13 @@ class ScheduledLane(Lane):
                 of(lambda scored: scored.reasons),
                 of(lambda scored: scored.imputed),
                 of(lambda scored: scored.ledger_days),
+                None
+                if one.decided is None
+                else Decided(
+                    of_rules(lambda decided: decided.rules_versions),
+                    of_rules(lambda decided: decided.decisions),
+                    of_rules(lambda decided: decided.fired),
+                ),
             )
         ]
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from console.terminal import warn
 from evaluation.data_quality import DataQuality, FeatureQuality
-from evaluation.drift import number_parts
+from evaluation.drift import number_parts, quantiles
 from risk.bundle import Drift, Learned, LearnedCategory, LearnedNumber
 from risk.catalogue import Feature
 from risk.clock import DAY
@@ -47,15 +47,19 @@ def learn(matrix: Matrix, rows: Array) -> Features:
     learned: list[Learned] = []
     drift: list[Drift] = []
     dropped: list[str] = []
+    ages = matrix.event_times[rows] - matrix.event_times[0]
     for column, feature in enumerate(matrix.feature_set.numbers):
         values = matrix.values[rows, column]
-        known = np.sort(values[~np.isnan(values)])
+        is_known = ~np.isnan(values)
+        known = np.sort(values[is_known])
         if not len(known):
             dropped.append(f"{feature.name}: every value is missing in the fit period")
             continue
         number = _number(feature, known)
         learned.append(number)
-        drift.append(_drift_of_number(number, matrix.values[_warm(matrix, rows, feature), column]))
+        is_warm = _are_warm(ages, matrix, feature)
+        warm = known if is_warm.all() else np.sort(values[is_known & is_warm])
+        drift.append(_drift_of_number(number, warm, int(np.count_nonzero(is_warm))))
     for feature in matrix.feature_set.categories:
         counts, missing = _counted(matrix.categories[feature.name], rows)  # it looks at no past: all are warm
         vocabulary = tuple(word for word, count in counts if count >= LEAST_SEEN)[:MOST_WORDS]
@@ -69,21 +73,20 @@ def learn(matrix: Matrix, rows: Array) -> Features:
     return Features(tuple(learned), tuple(drift), tuple(dropped))
 
 
-def _warm(matrix: Matrix, rows: Array, feature: Feature) -> Array:
-    """Those that could see all of the past that the feature looks at. Where the file begins it counts less, and every
+def _are_warm(ages: Array, matrix: Matrix, feature: Feature) -> Array:
+    """Which rows could see all of the past that the feature looks at. Where the file begins it counts less, and every
     later day would seem to have drifted."""
     needed = horizon_of([feature.name], matrix.ledger_terms).longest
-    is_warm: Array = matrix.event_times[rows] >= matrix.event_times[0] + needed * DAY
-    return rows[is_warm]
+    return np.asarray(ages >= needed * DAY)
 
 
-def _drift_of_number(number: LearnedNumber, values: Array) -> Drift:
-    known = values[~np.isnan(values)]
+def _drift_of_number(number: LearnedNumber, known: Array, rows: int) -> Drift:
+    """`known`: the values of these rows, ascending, without those that are missing."""
     if not len(known):
         return Drift(number.name, 0.0, (), {})
-    deciles = _quantiles(known, np.linspace(0, 1, 11))
-    edges, parts = number_parts(np.clip(values, number.clip_low, number.clip_high).astype(np.float32))
-    return Drift(number.name, 1 - len(known) / len(values), tuple(deciles.tolist()), {}, edges, parts, len(values))
+    deciles = quantiles(known, np.linspace(0, 1, 11))
+    edges, parts = number_parts(np.clip(known, number.clip_low, number.clip_high).astype(np.float32), rows)
+    return Drift(number.name, 1 - len(known) / rows, tuple(deciles.tolist()), {}, edges, parts, rows)
 
 
 def warn_of_dropped(features: Features) -> None:
@@ -92,17 +95,12 @@ def warn_of_dropped(features: Features) -> None:
 
 
 def _number(feature: Feature, known: Array) -> LearnedNumber:
-    median, low, high = (float(_quantiles(known, share)) for share in (0.5, *CLIP_QUANTILES))
+    median, low, high = (float(quantiles(known, share)) for share in (0.5, *CLIP_QUANTILES))
     if low == high or feature.unit in BOUNDED_UNITS:
         # A yes in fewer than 1 of 1,000 rows is rare, not extreme: cutting it off would leave a constant.
         low, high = float(known[0]), float(known[-1])
     reference = float(feature.reference) if isinstance(feature.reference, float) else median
     return LearnedNumber(feature.name, median, low, high, reference)
-
-
-def _quantiles(known: Array, shares: float | Array) -> Array:
-    """Values that occur, so that a median reads like the data and not like a mean of two."""
-    return np.asarray(np.quantile(known, shares, method="inverted_cdf"))
 
 
 def _counted(column: Words, rows: Array) -> tuple[list[tuple[str, int]], int]:

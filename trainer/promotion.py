@@ -4,10 +4,9 @@ import argparse
 import os
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from console.help import epilog
 from console.output import replaced, synced, writing
@@ -28,10 +27,10 @@ from risk.challenger import CHALLENGER, challenger_bundle
 from risk.clock import to_date, to_text
 from risk.errors import BundleError, OptionError
 from risk.learned_days import days_of, learned_days_of
-from risk.small_file import read_small
 from trainer.options import add_models
+from trainer.record import RECORD, By, Promotion, promotions, remember
+from trainer.restarts import warn_of_restart
 
-RECORD = "promotions.ndjson"
 AMOUNT_ALONE = "amount alone"  # the baseline that every champion must beat
 # Figures of different tests say nothing about which model is better, so the test stands beside them.
 TITLES = ("", "version", "transactions", "fitted on", "tested on", "avg precision", "ROC-AUC", "medium", "high")
@@ -58,9 +57,10 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             "python -m trainer promote --back",
             "python -m trainer promote lightgbm-1a2b3c4d --shadow",
             "python -m trainer promote --no-shadow",
+            "python -m trainer promote --challenger",
             notes="Workers that run notice it within two seconds and go on with it; `python -m scorer status` says so. "
-            "What its test speaks against is refused without --force. promotions.ndjson, beside the bundles, remembers "
-            "every promotion.",
+            "What its test speaks against is refused without --force, and so is a challenger of which `compare --live` "
+            "does not show that it catches more frauds. promotions.ndjson, beside the bundles, remembers all of it.",
             done="it is in use, or the challenger",
             failed="the one that was in use still is, and so is the challenger; the last line says why",
         ),
@@ -68,6 +68,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     which = promotion.add_mutually_exclusive_group(required=True)
     which.add_argument("version", metavar="VERSION", nargs="?", help="as models lists it")
     which.add_argument("--back", action="store_true", help="the one that was in use before, whatever its test says")
+    which.add_argument("--challenger", action="store_true", help="the challenger, if `compare --live` shows it better")
     which.add_argument("--no-shadow", action="store_true", help="no bundle is the challenger any more")
     how = promotion.add_mutually_exclusive_group()
     how.add_argument("--force", action="store_true", help="even if its evaluation speaks against it")
@@ -113,6 +114,10 @@ def run_models(options: argparse.Namespace) -> int:
 
 def run_promote(options: argparse.Namespace) -> int:
     models: Path = options.models
+    if options.challenger:
+        from trainer.challenger import run_challenger  # the others read no store
+
+        return run_challenger(options)
     if options.no_shadow:
         return _end_shadow(models)
     bundle = bundle_in_use(models, is_said=True)
@@ -136,11 +141,8 @@ def run_promote(options: argparse.Namespace) -> int:
         warn(f"{version} is put in use against its evaluation, because of {how}: {against}")
     if before is not None and not _is_compared(evaluation, before):
         notice(f"{version} was never compared with {before}, which was in use until now")
-    restart = None if bundle is None else needs_a_restart(manifest, bundle.manifest)
-    if restart is not None:
-        warn(
-            f"workers that run with {before} go on with it until they are stopped, all of them, and started: {restart}"
-        )
+    if bundle is not None:
+        warn_of_restart(models, manifest, bundle.manifest)
     make_current(models, version, by="back" if options.back else "promote", forced=options.force, against=against)
     say(f"{version} is in use now" + (f"; before: {before}" if before else ""))
     return 0
@@ -179,15 +181,15 @@ def _end_shadow(models: Path) -> int:
     return 0
 
 
-def make_challenger(models: Path, version: str, *, by: Literal["shadow", "retrain-shadow"] = "shadow") -> None:
+def make_challenger(models: Path, version: str, *, by: By = "shadow") -> None:
     """The record comes first, as with a promotion."""
-    _append(models / RECORD, Promotion(_now(), version, challenger_version(models), by))
+    remember(models, Promotion(_now(), version, challenger_version(models), by))
     _put(models / CHALLENGER, version)
 
 
 def remove_challenger(models: Path, before: str | None) -> None:
     """The record comes first, as with a promotion."""
-    _append(models / RECORD, Promotion(_now(), "", before, "no-shadow"))
+    remember(models, Promotion(_now(), "", before, "no-shadow"))
     with writing(models / CHALLENGER):
         (models / CHALLENGER).unlink()
     synced(models)
@@ -203,21 +205,6 @@ def challenger_version(models: Path) -> str | None:
     return None if folder is None else folder.name
 
 
-By = Literal["promote", "back", "train", "retrain", "shadow", "no-shadow", "retrain-shadow"]
-OF_CHALLENGERS = ("shadow", "no-shadow", "retrain-shadow")
-
-
-class Promotion(Struct, frozen=True, omit_defaults=True):
-    """A line of the record: what came into use when, and what spoke against it; or what became the challenger."""
-
-    at: str
-    version: str  # empty where no bundle is the challenger from then on
-    before: str | None
-    by: By
-    forced: bool = False
-    against: str | None = None
-
-
 def make_current(
     models: Path,
     version: str,
@@ -225,13 +212,14 @@ def make_current(
     by: By = "promote",
     forced: bool = False,
     against: str | None = None,
+    evidence: dict[str, Any] | None = None,
 ) -> None:
     """The record comes first: there is nothing in use that it does not know of. What is in use is no challenger."""
     try:
         before = current_version(models)
     except BundleError:
         before = None
-    _append(models / RECORD, Promotion(_now(), version, before, by, forced, against))
+    remember(models, Promotion(_now(), version, before, by, forced, against, evidence))
     _put(models / CURRENT, version)
     if challenger_version(models) == version:
         remove_challenger(models, version)
@@ -248,44 +236,22 @@ def _put(path: Path, version: str) -> None:
     synced(path.parent)
 
 
-def _append(path: Path, promotion: Promotion) -> None:
-    """In one write, so that two at once do not mix. A line that a crash cut off ends where the next one begins."""
-    with writing(path), path.open("ab+") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 1))
-        begin = b"" if file.read() in (b"", b"\n") else b"\n"
-        file.write(begin + msgspec.json.encode(promotion) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def before_that(models: Path) -> str:
     """The version that was in use before the one that is, by the record of promotions."""
     current, path = current_version(models), models / RECORD
-    found: str | None = None
-    for number, line in enumerate(_record(path).splitlines(), 1):
-        try:
-            promotion = msgspec.json.decode(line, type=Promotion)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            notice(f"{path}, line {number}: cannot be read ({error}), expected a promotion; it is passed over")
-            continue
-        if promotion.version == current and promotion.by not in OF_CHALLENGERS:
-            found = promotion.before
-    if found is None:
-        raise OptionError(
-            f"--back: got {path}, which knows of nothing that was in use before {current or 'now'}, expected a "
-            "promotion in its place; name a VERSION, as models lists them"
-        )
-    return found
-
-
-def _record(path: Path) -> bytes:
     try:
-        return read_small(path) if path.is_file() else b""
+        lines = promotions(models)
     except OSError as error:
         raise OptionError(
             f"--back: {path}: {error.strerror}, expected the record of promotions; name a VERSION, as models lists them"
         ) from None
+    found = [line.before for line in lines if line.version == current]
+    if not found or found[-1] is None:
+        raise OptionError(
+            f"--back: got {path}, which knows of nothing that was in use before {current or 'now'}, expected a "
+            "promotion in its place; name a VERSION, as models lists them"
+        )
+    return found[-1]
 
 
 def current_version(models: Path) -> str | None:

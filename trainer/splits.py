@@ -6,6 +6,7 @@ fit and validation: then both have the labels that are known when the test begin
 """
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -252,7 +253,7 @@ class Part(NamedTuple):
     is_fraud: Array  # bool: as it was known then; in the test the truth
     days: int  # that something is known of, for figures per day
     period: Period | None  # None where rows were drawn at random
-    unlabelled: Array = np.empty(0, np.int64)  # rows of the period of which nobody knows whether they were frauds
+    unlabelled: Array = np.empty(0, np.int64)  # and rows of which nobody knows whether they were frauds
 
 
 class Parts(NamedTuple):
@@ -285,24 +286,26 @@ def refit_part(matrix: Matrix, parts: Parts) -> Part:
 
 
 def parts_at_random(matrix: Matrix, seed: int) -> Parts:
-    """For data whose times mean nothing: shares of the rows, with as many frauds in each as in all."""
-    rows, _ = _labelled(matrix, np.arange(matrix.row_count))
+    """For data whose times mean nothing: shares of the rows, with as many frauds in each as in all, and as much of what
+    has no label."""
+    rows, others = _labelled(matrix, np.arange(matrix.row_count))
     dice = np.random.default_rng(seed)
-    place = np.empty(len(rows))
+    place = np.empty(matrix.row_count)
     frauds = true_frauds(matrix, rows)
-    for of_class in (np.flatnonzero(frauds), np.flatnonzero(~frauds)):
+    for of_class in (rows[frauds], rows[~frauds], others):
         place[dice.permutation(of_class)] = (np.arange(len(of_class)) + 0.5) / max(len(of_class), 1)
     test_from = 1 - TEST_PERCENT / 100
     validation_from = test_from * (1 - VALIDATION_PERCENT / 100)
     span = int(np.ptp(matrix.event_times)) // DAY + 1
-    fit, validation, tested = (
-        rows[chosen]
-        for chosen in (place < validation_from, (place >= validation_from) & (place < test_from), place >= test_from)
-    )
+
+    def part(first: float, until: float, known: Callable[[Array], Array]) -> Part:
+        mine, unlabelled = (some[(place[some] >= first) & (place[some] < until)] for some in (rows, others))
+        return Part(mine, known(mine), _thinned(span, mine, rows), None, unlabelled)
+
     return Parts(
-        Part(fit, known_frauds(matrix, fit, None), _thinned(span, fit, rows), None),
-        Part(validation, known_frauds(matrix, validation, None), _thinned(span, validation, rows), None),
-        Part(tested, true_frauds(matrix, tested), _thinned(span, tested, rows), None),
+        part(0, validation_from, lambda some: known_frauds(matrix, some, None)),
+        part(validation_from, test_from, lambda some: known_frauds(matrix, some, None)),
+        part(test_from, 1, lambda some: true_frauds(matrix, some)),
     )
 
 

@@ -11,8 +11,9 @@ from console.output import whole_folder
 from console.terminal import say, warn
 from evaluation.result import Evaluation, InUse
 from risk.bundle import Manifest
+from trainer.beside import beside_in_use
 from trainer.bundle_writer import bundle_files, manifest_of, prepare_folder, prove, write_bundle
-from trainer.evaluate import Candidates, Evaluated, Sample, beside_in_use, candidates_of, evaluate
+from trainer.evaluate import Candidates, Evaluated, Sample, candidates_of, evaluate
 from trainer.fit import Session, best, say_what_is_weak, served
 from trainer.load import External, Opened, open_external, open_history, read_external, read_history, truth_of
 from trainer.matrix import Matrix

@@ -13,6 +13,7 @@ from kpi_reporter.kpis.pieces import new_vocabulary, pieces_from
 from kpi_reporter.kpis.places import Places
 from kpi_reporter.kpis.quality import Judge
 from kpi_reporter.kpis.recent import Misses, Recent
+from kpi_reporter.kpis.shadow import Shadows
 from kpi_reporter.kpis.terms import Terms, terms_of
 from kpi_reporter.kpis.totals import Totals
 from kpi_reporter.kpis.values import WINDOWS, Kpis
@@ -30,7 +31,7 @@ class Figures:
         self._next: dict[int, int] = {}  # offset to read on from, by partition
         self._totals, self._customers, self._labels = Totals(self._vocabulary), Customers(), Labels()
         self._places, self._cold_start = Places(), ColdStart()
-        self._drifts = Drifts()
+        self._drifts, self._shadows = Drifts(), Shadows()
         self._newest: int | None = None
         self._newest_write = 0
         self._learn_bundles(store)
@@ -57,8 +58,10 @@ class Figures:
                 self._drifts.read(store, partition, self._first_day(self._newest))
             self._recent.suspect(labelled)
             self._recent.look_up(store, self._vocabulary.bundles, self._terms)
+            self._shadows.read(store, self._first_day(self._newest))
         self._recent.forget_before(self._first_day(self._newest))
         self._drifts.forget_before(self._first_day(self._newest))
+        self._shadows.forget_before(self._first_day(self._newest))
         self._newest_write = store.last_written()
 
     def _learn_bundles(self, store: StoreToReport) -> None:
@@ -119,6 +122,9 @@ class Figures:
             quality=tuple(judge.quality(window) for window in WINDOWS),
             drift=self._drifts.drifting(newest),
             calibration=judge.calibration(max(WINDOWS), self._drifts),
+            shadow=self._shadows.shadow(
+                newest, labels.newest, self._recent.days, self._vocabulary.bundles, self._terms
+            ),
             unknown_bundles=tuple(
                 sorted(version for version in self._vocabulary.bundles.texts if self._terms.get(version) is None)
             ),

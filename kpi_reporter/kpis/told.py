@@ -1,8 +1,9 @@
 """What must be said beside the figures, in the same words wherever they are shown."""
 
 from evaluation.drifting import DRIFT_DAYS, Drifting
-from kpi_reporter.kpis.values import Calibration, Kpis, Quality
+from kpi_reporter.kpis.values import Calibration, Kpis, Quality, Shadow
 from risk.clock import to_date
+from risk.words import counted
 
 
 def cautions(now: Kpis) -> list[str]:
@@ -67,3 +68,27 @@ def calibration_text(calibration: Calibration) -> str:
         f"Calibration: on {calibration.days} days whose labels are due, scores promise {calibration.expected:,.1f} "
         f"frauds; there were {calibration.frauds:,}."
     )
+
+
+def shadow_text(shadow: Shadow) -> str:
+    if shadow.in_use is None:
+        return f"{shadow.challenger} is in the shadow, and there is no transaction yet that both scored."
+    if not shadow.windows:
+        return (
+            f"{shadow.challenger} is in the shadow of {shadow.in_use}, whose manifest cannot be read: nothing is said."
+        )
+    return f"Challenger {shadow.challenger} in the shadow of {shadow.in_use}"
+
+
+def shadow_cautions(shadow: Shadow) -> list[str]:
+    """What is missing, and where there is more."""
+    said = []
+    widest = shadow.windows[-1]
+    if widest.days_learned:
+        days = counted(widest.days_learned, "day is", "days are")
+        said.append(f"{days} not judged, because one of the two learned from them.")
+    if widest.judged is None:
+        said.append("No labels are due yet of what both scored.")
+    else:
+        said.append("At equal work and with intervals: python -m trainer compare --live")
+    return said

@@ -8,6 +8,7 @@ None, never 0. `transactions` are scored transactions: each is one row of risk_f
 from msgspec import Struct
 
 from evaluation.drifting import Drifting
+from evaluation.live import Cases, OwnThresholds
 from risk.warming_up import LabelSilence, WarmingUp
 
 MISSING = "missing"  # the category or channel of a transaction without one
@@ -133,6 +134,30 @@ class Calibration(Struct, frozen=True):
     frauds: int | None  # None without any label
 
 
+class ShadowWindow(Struct, frozen=True):
+    """Over so many days up to the newest event, of the transactions that both scored; and over so many up to the newest
+    whose labels are due, but for those that one of the two learned from."""
+
+    days: int  # asked for
+    transactions: int
+    others: int  # on the same days, that were given up or scored beside another bundle
+    same_level: float | None  # share
+    cases: Cases
+    days_due: int
+    days_learned: int  # left out
+    last_day: int | None  # the newest that is judged
+    judged: OwnThresholds | None  # None where no labels are due; `alerts` are cases
+
+
+class Shadow(Struct, frozen=True):
+    """The challenger beside the bundle in use, each at its own threshold."""
+
+    challenger: str | None = None  # None: nothing is in the shadow
+    in_use: str | None = None  # None: there is no transaction yet that both scored
+    currency: str | None = None  # None: the manifest of the bundle in use cannot be read
+    windows: tuple[ShadowWindow, ...] = ()  # one for each of WINDOWS
+
+
 class Kpis(Struct, frozen=True):
     transactions: int
     by_level: dict[str, int]  # low, medium, high, always all three
@@ -159,4 +184,5 @@ class Kpis(Struct, frozen=True):
     quality: tuple[Quality, ...]  # one for each of WINDOWS
     drift: Drifting
     calibration: Calibration
+    shadow: Shadow
     unknown_bundles: tuple[str, ...]  # named by flags, but without a manifest that can be read: their days are not due

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ops.contracts.promises import CHANGES, OF_TOPIC
-from ops.contracts.schemas import VERSION
+from ops.contracts.schemas import DECIDED_VERSION, VERSION, decided_file
 from risk.topics import ALERTS, FLAGS, KINDS, LABELS, LEDGER, REJECTED, TRANSACTIONS, TopicKind
 
 _DIALECT = "application/schema+json;version=draft-2020-12"
@@ -11,6 +11,7 @@ _BINDING = "0.5.0"  # of AsyncAPI's Kafka binding
 
 _READ = (TRANSACTIONS, LABELS, LEDGER)
 _SENT = (FLAGS, ALERTS, REJECTED, LEDGER)
+_DECIDED = (FLAGS, ALERTS)  # of which there is version 2 as well
 
 
 def document() -> dict[str, Any]:
@@ -27,7 +28,12 @@ def document() -> dict[str, Any]:
             **{f"receive-{kind.name}": _operation("receive", kind) for kind in _READ},
             **{f"send-{kind.name}": _operation("send", kind) for kind in _SENT},
         },
-        "components": {"messages": {kind.name: _message(kind) for kind in KINDS}},
+        "components": {
+            "messages": {
+                **{kind.name: _message(kind) for kind in KINDS},
+                **{_decided_name(kind): _decided_message(kind) for kind in _DECIDED},
+            }
+        },
     }
 
 
@@ -36,7 +42,7 @@ def _channel(kind: TopicKind) -> dict[str, Any]:
         "address": kind.name,
         "summary": f"{kind.value[0].upper()}{kind.value[1:]}.",
         "description": OF_TOPIC[kind.name],
-        "messages": {"message": {"$ref": f"#/components/messages/{kind.name}"}},
+        "messages": {name: {"$ref": f"#/components/messages/{of}"} for name, of in _messages(kind).items()},
         "bindings": {"kafka": {"topic": kind.name, "bindingVersion": _BINDING}},
     }
 
@@ -46,8 +52,23 @@ def _operation(action: str, kind: TopicKind) -> dict[str, Any]:
     return {
         "action": action,
         "channel": {"$ref": channel},
-        "messages": [{"$ref": f"{channel}/messages/message"}],
+        "messages": [{"$ref": f"{channel}/messages/{name}"} for name in _messages(kind)],
     }
+
+
+def _messages(kind: TopicKind) -> dict[str, str]:
+    """By its name in the channel, its name among all."""
+    decided = {"decided": _decided_name(kind)} if kind in _DECIDED else {}
+    return {"message": kind.name, **decided}
+
+
+def _decided_name(kind: TopicKind) -> str:
+    return f"{kind.name}.v{DECIDED_VERSION}"
+
+
+def _decided_message(kind: TopicKind) -> dict[str, Any]:
+    summary = f"{kind.value}, decided by model and rules together"
+    return {**_message(kind), "name": _decided_name(kind), "summary": summary, "payload": _schema(decided_file(kind))}
 
 
 def _message(kind: TopicKind) -> dict[str, Any]:

@@ -94,6 +94,27 @@ NOTES: dict[str, Note] = {
     "Reason.reference": Note("What is usual, as training learned it of all customers."),
     "Reason.contribution": _share("By how much the score drops when the feature alone has its usual value."),
     "Reason.sentence": Note("The same in words, for people who work alerts."),
+    # where a rule set decides beside the model
+    "decision": Note(
+        "What becomes of the transaction, by model and rules together: the strictest of them, or none where a rule "
+        "that is on allows. A message of high-risk-alerts says alert or review."
+    ),
+    "rules_version": Note("The rule set that decided beside the model."),
+    "rules": Note(
+        "The rules that fired, by name. Where they and what they compared would take more than 400,000 bytes, some "
+        "come without their comparisons, or not at all."
+    ),
+    "FiredRule.rule": Note("Its name."),
+    "FiredRule.action": Note("What it wants: alert, review or allow."),
+    "FiredRule.mode": Note("A rule in the shadow is shown here, and decides nothing."),
+    "FiredRule.sentence": Note("Why, in words, for people who work alerts."),
+    "FiredRule.comparisons": Note("What it compared."),
+    "Comparison.comparison": Note("The comparison as it is written in the rule."),
+    "Comparison.holds": Note("Whether it holds; of those that are joined by or, not all need to."),
+    "Comparison.value": Note("What stood on its left: a number, a text, or null where it was missing."),
+    "Comparison.other": Note(
+        "What stood on its right; null where that was missing, or is a constant. Of a list: why the value is in it."
+    ),
     # the merchant ledger
     "kind": Note("A part holds rows of a day; the end says that the day is closed."),
     "day": Note("The closed UTC day."),

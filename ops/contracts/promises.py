@@ -28,13 +28,15 @@ REPEATS = (
     "of their source, apart from those that are sent again."
 )
 REBUILT = (
-    "Only where the store was lost, and the bundle with it, is a transaction scored again by another bundle; "
-    "bundle_version tells them apart."
+    "Only where the store was lost, and the bundle or the rule set with it, is a transaction scored again by others; "
+    "bundle_version and rules_version tell them apart."
 )
 CHANGES = (
     "Within version 1, fields may be added, so readers pass over what they do not know. No field is removed, renamed, "
     "given another type, other values or another meaning; none that is always there becomes optional; none becomes "
-    "required of producers. Anything else is version 2, on a topic of its own."
+    "required of producers. Version 2 of flags and alerts is sent on the same topics while a rule set is in force: it "
+    "has all fields of version 1, with the same meaning, and decision, rules_version and rules, and is kept in the "
+    "same way. Anything else would be another version, on a topic of its own."
 )
 _PLACE = "Partition: the number that the message it came from has on its topic."
 _SENT = "The Kafka timestamp is the moment of sending."
@@ -50,12 +52,15 @@ OF_TOPIC: dict[str, str] = {
         f"one that came last. A label may come before its transaction. {PRODUCER} {BROKEN} {SENDING}"
     ),
     FLAGS.name: (
-        f"One flag for each scored transaction. Key: customer_id, as UTF-8. {_PLACE} The id is source_topic, "
+        f"One flag for each scored transaction; of version 2 where a rule set decided beside the model. "
+        f"Key: customer_id, as UTF-8. {_PLACE} The id is source_topic, "
         f"source_partition and source_offset together. {REPEATS} {REBUILT} {_SENT}"
     ),
     ALERTS.name: (
-        "One alert for each transaction that scored high, for downstream services to act on. Key: customer_id, as "
-        f"UTF-8. {_PLACE} The id is alert_id; handle each once, as examples/alert_consumer.py does. {REPEATS} "
+        "One alert for each transaction that scored high, for downstream services to act on. Where a rule set decided "
+        "beside the model, of version 2, and for each transaction of which model and rules together say alert or "
+        f"review, whatever its level. Key: customer_id, as UTF-8. {_PLACE} The id is alert_id; handle each once, as "
+        f"examples/alert_consumer.py does. {REPEATS} "
         f"{REBUILT} An alert is acknowledged before the flag of its transaction is sent. {_SENT}"
     ),
     REJECTED.name: (

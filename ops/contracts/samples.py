@@ -2,11 +2,12 @@
 
 from risk.clock import date_ms, day_of, to_date, to_datetime
 from risk.codec import encode_label, encode_transaction, to_wire
-from risk.events import Label, Level, Reason, Transaction
+from risk.events import Action, Decision, FiredRule, Label, Level, Mode, Reason, Seen, Transaction
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import messages_of
-from risk.outputs import SCHEMA_VERSION, HighRiskAlert, RiskFlag, alert_id, encode
+from risk.outputs import DecidedAlert, DecidedFlag, HighRiskAlert, RiskFlag, alert_id, encode
 from risk.topics import ALERTS, FLAGS, LABELS, LEDGER, TRANSACTIONS
+from risk.versions import Versions
 
 TRANSACTION = Transaction(
     transaction_id="T-1001",
@@ -32,8 +33,12 @@ _REASONS = (
 )
 _LEDGER_DAY = day_of(date_ms("2024-04-24"))
 
+
+def _alert_id(versions: Versions) -> str:
+    return alert_id(TRANSACTION.customer_id, TRANSACTION.transaction_id, TRANSACTION.event_time, versions)
+
+
 FLAG = RiskFlag(
-    SCHEMA_VERSION,
     TRANSACTION.transaction_id,
     TRANSACTION.customer_id,
     to_datetime(TRANSACTION.event_time),
@@ -49,8 +54,7 @@ FLAG = RiskFlag(
 )
 
 ALERT = HighRiskAlert(
-    SCHEMA_VERSION,
-    alert_id(TRANSACTION.customer_id, TRANSACTION.transaction_id, TRANSACTION.event_time, _BUNDLE),
+    _alert_id(Versions(_BUNDLE)),
     to_wire(TRANSACTION),
     score=FLAG.score,
     level=FLAG.level,
@@ -63,6 +67,42 @@ ALERT = HighRiskAlert(
     source_topic=FLAG.source_topic,
     source_partition=FLAG.source_partition,
     source_offset=FLAG.source_offset,
+)
+
+_RULES = "rules-1a2b3c4d5e6f7a8b"
+_FIRED = (
+    FiredRule(
+        "large-for-the-device",
+        Action.ALERT,
+        Mode.ON,
+        "a large amount with a device that is new",
+        (
+            Seen("amount > 10 * customer_mean_30d", holds=True, value=1299.0, other=315.0),
+            Seen("new_device_30d", holds=True, value=1.0, other=None),
+        ),
+    ),
+    FiredRule(
+        "watched",
+        Action.REVIEW,
+        Mode.SHADOW,
+        "a watched merchant",
+        (Seen('merchant_id in list("watched")', holds=True, value="M-4", other="chargebacks in April"),),
+    ),
+)
+
+# With rules: all that is the model's stays what it is.
+DECIDED_FLAG = DecidedFlag(
+    *(getattr(FLAG, name) for name in FLAG.__struct_fields__),
+    decision=Decision.ALERT,
+    rules_version=_RULES,
+    rules=_FIRED,
+)
+DECIDED_ALERT = DecidedAlert(
+    _alert_id(Versions(_BUNDLE, _RULES)),
+    *(getattr(ALERT, name) for name in ALERT.__struct_fields__[1:]),
+    decision=Decision.ALERT,
+    rules_version=_RULES,
+    rules=_FIRED,
 )
 
 _OPENING = date_ms("2024-04-24")
@@ -82,4 +122,8 @@ SAMPLES: dict[str, list[bytes]] = {
     FLAGS.name: [encode(FLAG)],
     ALERTS.name: [encode(ALERT)],
     LEDGER.name: messages_of(_DAY, transactions=18),
+}
+DECIDED_SAMPLES: dict[str, list[bytes]] = {
+    FLAGS.name: [encode(DECIDED_FLAG)],
+    ALERTS.name: [encode(DECIDED_ALERT)],
 }

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 
 from ops.contracts.notes import note_of
-from ops.contracts.samples import SAMPLES
+from ops.contracts.samples import DECIDED_SAMPLES, SAMPLES
 from risk.codec import WireLabel, WireTransaction
 from risk.events import RejectReason
 from risk.ledger_log import LedgerEnd, LedgerPart
-from risk.outputs import HighRiskAlert, RiskFlag
+from risk.outputs import DecidedAlert, DecidedFlag, HighRiskAlert, RiskFlag
 from risk.topics import (
     ALERTS,
     DETAIL,
@@ -33,6 +33,7 @@ from risk.topics import (
 Schema = dict[str, Any]
 
 VERSION = 1
+DECIDED_VERSION = 2  # of flags and alerts, while a rule set is in force
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 # What stands in a message of each topic, and how its schema calls it.
@@ -44,8 +45,14 @@ _TYPES: dict[str, tuple[TopicKind, tuple[type, ...]]] = {
     "LedgerMessage": (LEDGER, (LedgerPart, LedgerEnd)),
 }
 
+_DECIDED_TYPES: dict[str, tuple[TopicKind, type]] = {
+    "DecidedFlag": (FLAGS, DecidedFlag),
+    "DecidedAlert": (ALERTS, DecidedAlert),
+}
+
 # Names that consumers see; that ours are called after the wire is our own business.
 _NAMES = {
+    "Seen": "Comparison",
     "WireTransaction": "Transaction",
     "WireLabel": "Label",
 }
@@ -53,28 +60,39 @@ _NAMES = {
 
 def schemas() -> dict[str, Schema]:
     """File name to schema, for every topic."""
-    made = {f"{kind.name}.json": _schema(title, kind, types) for title, (kind, types) in _TYPES.items()}
-    return {**made, f"{REJECTED.name}.headers.json": _rejected_headers()}
+    made = {
+        f"{kind.name}.json": _schema(title, kind, types, VERSION, SAMPLES[kind.name])
+        for title, (kind, types) in _TYPES.items()
+    }
+    decided = {
+        decided_file(kind): _schema(title, kind, [type_], DECIDED_VERSION, DECIDED_SAMPLES[kind.name])
+        for title, (kind, type_) in _DECIDED_TYPES.items()
+    }
+    return {**made, **decided, f"{REJECTED.name}.headers.json": _rejected_headers()}
 
 
-def _schema(title: str, kind: TopicKind, types: Iterable[type]) -> Schema:
+def decided_file(kind: TopicKind) -> str:
+    return f"{kind.name}.v{DECIDED_VERSION}.json"
+
+
+def _schema(title: str, kind: TopicKind, types: Iterable[type], version: int, samples: Iterable[bytes]) -> Schema:
     roots, parts = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
     shapes = {_NAMES.get(name, name): _shape(_NAMES.get(name, name), part) for name, part in sorted(parts.items())}
     names = [_name_of(root["$ref"]) for root in roots]
     # One kind of message stands at the top, to be read at once; several are told apart by their kind.
     body = shapes.pop(names[0]) if len(names) == 1 else {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in names]}
     return {
-        **_head(title, kind, f"A message of the topic {kind.name}: {kind.value}."),
+        **_head(title, kind, f"A message of the topic {kind.name}: {kind.value}.", version),
         **{keyword: value for keyword, value in body.items() if keyword not in ("title", "description")},
         **({"$defs": shapes} if shapes else {}),
-        "examples": [msgspec.json.decode(raw) for raw in SAMPLES[kind.name]],
+        "examples": [msgspec.json.decode(raw) for raw in samples],
     }
 
 
-def _head(title: str, kind: TopicKind, description: str) -> Schema:
+def _head(title: str, kind: TopicKind, description: str, version: int = VERSION) -> Schema:
     return {
         "$schema": _DIALECT,
-        "$id": f"urn:trustlens:v{VERSION}:{kind.name}",
+        "$id": f"urn:trustlens:v{version}:{kind.name}",
         "title": title,
         "description": description,
     }

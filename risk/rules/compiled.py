@@ -68,7 +68,7 @@ def compiled_for(rule_set: RuleSet, manifest: Manifest) -> "CompiledRules":
     return CompiledRules(rule_set, manifest.feature_set, manifest.version)
 
 
-class Judged(NamedTuple):
+class RuleResults(NamedTuple):
     """What the rules say of some rows."""
 
     strictest: Array  # int8: NONE, REVIEW or ALERT, by the rules that are on
@@ -81,12 +81,12 @@ class CompiledRules:
 
     def __init__(self, rule_set: RuleSet, feature_set: FeatureSet, bundle: str = "the bundle") -> None:
         """RuleError where the rules ask for what these features are not."""
+        self.rule_set = rule_set
         self.version = rule_set.version
         self._steps: list[_Step] = []
         self._slots: dict[object, int] = {}
         self._codes: dict[str, dict[str | None, int]] = {}
         self._members: dict[tuple[str, str], _Members] = {}
-        self._lists = rule_set.lists
         names = names_of(rule_set.attributes)
         computed = {feature.name for feature in (*feature_set.numbers, *feature_set.categories)}
         of_features = {feature.name for feature in CATALOGUE} - {*TEXT_FIELDS}
@@ -102,21 +102,21 @@ class CompiledRules:
             seen = [self._seen(one) for one in comparisons_of(condition)]
             self._rules.append(_Compiled(rule, self._condition(condition), seen))
         for (name, list_), members in self._members.items():
-            members.fill(self._codes[name], [entry for entry in self._lists[list_] if entry.entity == name])
+            members.fill(self._codes[name], [entry for entry in self.rule_set.lists[list_] if entry.entity == name])
 
-    def judge(self, features: FeatureBlock, block: Block, rows: Array, scores: Array) -> Judged:
+    def evaluate(self, features: FeatureBlock, block: Block, rows: Array, scores: Array) -> RuleResults:
         """Of these rows of a block, each with its score."""
         found = _Batch(features, block, rows, scores)
         with np.errstate(all="ignore"):  # what is no number is missing
             for step in self._steps:
                 found.slots.append(step(found))
         count = len(rows)
-        judged = Judged(np.zeros(count, np.int8), np.zeros(count, bool), [()] * count)
+        results = RuleResults(np.zeros(count, np.int8), np.zeros(count, bool), [()] * count)
         for compiled in self._rules:
-            self._apply(compiled, found, judged)
-        return judged
+            self._apply(compiled, found, results)
+        return results
 
-    def _apply(self, compiled: "_Compiled", found: "_Batch", judged: Judged) -> None:
+    def _apply(self, compiled: "_Compiled", found: "_Batch", results: RuleResults) -> None:
         rule, hits = compiled.rule, found.slots[compiled.slot]
         if rule.since is not None:
             hits = hits & (found.times >= rule.since)
@@ -126,11 +126,11 @@ class CompiledRules:
         if not len(where):
             return
         if rule.mode is Mode.ON:
-            judged.strictest[where] = np.maximum(judged.strictest[where], _STRICTNESS[rule.action])
-            judged.is_allowed[where] |= rule.action is Action.ALLOW
+            results.strictest[where] = np.maximum(results.strictest[where], _STRICTNESS[rule.action])
+            results.is_allowed[where] |= rule.action is Action.ALLOW
         columns = [seen.of(found, where) for seen in compiled.seen]
         for place, comparisons in zip(where.tolist(), zip(*columns, strict=True), strict=True):
-            judged.fired[place] += (FiredRule(rule.name, rule.action, rule.mode, rule.sentence, comparisons),)
+            results.fired[place] += (FiredRule(rule.name, rule.action, rule.mode, rule.sentence, comparisons),)
 
     # Compiling: a slot for each part, and one for all parts that say the same
 
@@ -180,7 +180,7 @@ class CompiledRules:
 
         def step() -> _Step:
             codes = self._code_slot(name)
-            for entry in self._lists[list_]:
+            for entry in self.rule_set.lists[list_]:
                 if entry.entity == name:
                     self._code(name, entry.value)
             members = self._members[name, list_] = _Members()

@@ -8,6 +8,7 @@ A folder is written whole and never changed.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
@@ -17,7 +18,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from risk.bundle import CURRENT, is_version, seal_of
+from risk.bundle import CURRENT, seal_of
 from risk.catalogue import CATALOGUE_VERSION
 from risk.errors import RuleError
 from risk.events import Action, Mode
@@ -25,10 +26,13 @@ from risk.rules.language import Type
 from risk.small_file import plain_file
 
 NAME = "rules"  # what versions begin with
+DIGITS = 16  # of a version: nobody meets two sets with one
 FORMAT = 1
 SEALED = "rules.json"
 SEALED_BYTES = 2 * 1024**3
 PIECE_BYTES = 1024**2
+
+_VERSION = re.compile(rf"{NAME}-[0-9a-f]{{{DIGITS}}}")
 
 
 class Rule(Struct, frozen=True, kw_only=True):
@@ -64,7 +68,7 @@ class RuleSet(Struct, frozen=True, dict=True):
 
     @cached_property
     def version(self) -> str:
-        return f"{NAME}-{sha256(msgspec.json.encode(self, order='sorted')).hexdigest()[:8]}"
+        return f"{NAME}-{sha256(msgspec.json.encode(self, order='sorted')).hexdigest()[:DIGITS]}"
 
 
 class SealedRules(Struct, frozen=True):
@@ -85,6 +89,11 @@ def sealed_bytes(rule_set: RuleSet, files: Mapping[str, bytes]) -> bytes:
     return msgspec.json.encode(msgspec.structs.replace(made, seal=seal))
 
 
+def is_rules_version(text: str) -> bool:
+    """Whether a rule set can be called so."""
+    return _VERSION.fullmatch(text) is not None
+
+
 def rules_in_force(folder: Path) -> RuleSet | None:
     """Of a folder of rule sets; None where no set is in force there."""
     version = version_in_force(folder)
@@ -100,7 +109,7 @@ def version_in_force(folder: Path) -> str | None:
             text = file.read().decode("utf-8", "backslashreplace").strip()
     except OSError as error:
         raise RuleError(f"{path}: {error.strerror}, expected a file that names a rule set") from None
-    if not is_version(text) or not (folder / text).is_dir():
+    if not is_rules_version(text) or not (folder / text).is_dir():
         raise RuleError(
             f"{path}: got {text[:80]!r}, expected a rule set in {folder}; `trainer rules list` names them. Put one in "
             "force with `trainer rules promote`"
@@ -110,9 +119,10 @@ def version_in_force(folder: Path) -> str | None:
 
 def rules_of_version(folder: Path, version: str) -> RuleSet:
     """The set that is called so; RuleError where there is none, or it is not whole, or another."""
-    if not is_version(version):
+    if not is_rules_version(version):
         raise RuleError(
-            f"rule set {version[:80]!r}: expected a version, such as {NAME}-1a2b3c4d; `trainer rules list` names them"
+            f"rule set {version[:80]!r}: expected a version, such as {NAME}-1a2b3c4d5e6f7a8b; `trainer rules list` "
+            "names them"
         )
     place = folder / version
     path = place / SEALED

@@ -31,8 +31,10 @@ from risk.store.rows import (
     Retraining,
     RetrainingEnd,
     RowValues,
+    RulesStart,
     Samples,
     SampleValues,
+    ShadowColumns,
     ShadowPair,
     ShadowPiece,
     ShadowSpan,
@@ -69,9 +71,9 @@ class CommitStore(Protocol):
         """Guarded: the rows of a batch and the features of some of them, the offset after it, and what is known of the
         outputs. A row that is there already is a StoreError. The first row that a partition ever has gives its first
         event time, which then stays. Where a row names another bundle than the one before it, that is where its bundle
-        starts; `stored_at`, the wall clock's time, is remembered with that. `challenger`: the version that is to score
-        these rows beside, or NO_CHALLENGER; where the batch before had another one, it starts with the first row.
-        None: nothing is known of it, and what started before stays."""
+        starts, and likewise its rule set, or none; `stored_at`, the wall clock's time, is remembered with that.
+        `challenger`: the version that is to score these rows beside, or NO_CHALLENGER; where the batch before had
+        another one, it starts with the first row. None: nothing is known of it, and what started before stays."""
 
     def commit_labels(
         self,
@@ -225,6 +227,16 @@ class OriginStore(Protocol):
     def refused_bundles(self, *, as_challenger: bool = False) -> list[RefusedBundle]:
         """Of those that have a partition, in the order of owners."""
 
+    def rules_starts(self) -> list[RulesStart]:
+        """In the order of partitions and offsets; nothing while none ever decided. They stay when flags are removed."""
+
+    def refuse_rules(self, refused: RefusedBundle) -> None:
+        """As `refuse_bundle`, of rule sets."""
+
+    def refuse_no_rules(self, owner: str) -> None: ...
+
+    def refused_rules(self) -> list[RefusedBundle]: ...
+
 
 class RetrainingStore(Protocol):
     """At most one retraining goes on at a time, whoever has the store. Of what has ended nothing changes any more:
@@ -295,8 +307,6 @@ class StoreToReport(Protocol):
 
     def shadow_spans(self, version: str) -> list[ShadowSpan]: ...
 
-    def shadow_pairs(self, version: str, partition: int, first: int = 0) -> Iterator[list[ShadowPair]]: ...
-
     @property
     def place(self) -> object:
         """Which store was opened: another value where another one has its name by now, such as a backup."""
@@ -321,6 +331,9 @@ class StoreToReport(Protocol):
 
     def samples(self, partition: int, first: int) -> Samples | None:
         """The next sampled features from that offset on, as many as are read at once; None where there are none."""
+
+    def shadow_columns(self, version: str, partition: int, first: int) -> ShadowColumns | None:
+        """What this challenger scored from that offset on, as many as are read at once; None where there is nothing."""
 
     def labelled_partitions(self) -> list[int]: ...
 

@@ -80,6 +80,9 @@ class FlagRow(NamedTuple):
     imputed: str | None
     ledger_day: int | None
     bundle_version: str
+    decision: str | None = None  # of model and rules together; None, as the rest, where no rule set was in force
+    rules_version: str | None = None
+    rules: str | None = None  # those that fired
 
 
 class LabelVersion(NamedTuple):
@@ -128,6 +131,17 @@ class BundleStart(NamedTuple):
     partition: int
     first_offset: int
     version: str
+    event_time: int
+    stored_at: int | None
+
+
+class RulesStart(NamedTuple):
+    """Where a rule set began to decide in a partition: at its first transaction there since another one had, or none;
+    None where it is none again."""
+
+    partition: int
+    first_offset: int
+    version: str | None
     event_time: int
     stored_at: int | None
 
@@ -187,7 +201,7 @@ class ShadowPair(NamedTuple):
 
 class RefusedBundle(NamedTuple):
     """What a worker was told to go on with and did not, and why; it goes on with what it had. Or what it was told to
-    have as its challenger; it has none then."""
+    have as its challenger; it has none then. Of rule sets as well."""
 
     owner: str
     refused: str  # the version, or what stood in its place
@@ -263,6 +277,16 @@ class Samples(NamedTuple):
     scores: Array
     bundle_versions: list[bytes]
     features: list[bytes]
+
+
+class ShadowColumns(NamedTuple):
+    """Transactions of one partition that both scored, in the order of the log, an entry of each column for each."""
+
+    offsets: Array
+    event_times: Array
+    levels: Array  # of the bundle in use
+    challenger_levels: Array
+    bundle_versions: list[bytes]  # in use then, UTF-8
 
 
 class JudgedFlag(NamedTuple):

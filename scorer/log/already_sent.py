@@ -12,13 +12,13 @@ from typing import NamedTuple, TypeGuard
 
 from aiokafka import TopicPartition
 
-from risk.bundle import is_version
 from risk.events import Rejected
 from risk.kafka.log import LogReader
 from risk.kafka.sending import Message
-from risk.outputs import HighRiskAlert, RiskFlag, bundle_of, decode_alert, decode_flag
+from risk.outputs import HighRiskAlert, RiskFlag, decode_alert, decode_flag, versions_in, versions_of
 from risk.rejects import read_reject_headers, shortened
 from risk.store import Outputs
+from risk.versions import Versions
 from scorer.log.decoding import Place, Record
 from scorer.log.outputs import Out, Outgoing, Outs
 
@@ -46,12 +46,12 @@ SourceOf = Callable[[Record], int | Skipped]
 
 def is_of(output: RiskFlag | HighRiskAlert | Rejected, source: Place) -> TypeGuard[RiskFlag | HighRiskAlert]:
     """Whether a worker can have written this of a record of that partition. Anybody can write to a topic, and what is
-    taken for an output decides with which bundle a transaction is scored."""
+    taken for an output decides with which bundle a transaction is scored, and with which rules."""
     return (
         not isinstance(output, Rejected)
         and (output.source_topic, output.source_partition) == source
         and output.source_offset >= 0
-        and is_version(output.bundle_version)
+        and versions_of(output) is not None
     )
 
 
@@ -83,16 +83,15 @@ def source_of_reject(source: Place, end: int, inputs: Sequence[str]) -> SourceOf
 
 
 class SentValue(NamedTuple):
-    """What is remembered of a value: what tells it from others, and the bundle that it names. Not the value itself: of
-    what somebody else wrote one can be megabytes, which came packed as a few kilobytes."""
+    """What is remembered of a value: what tells it from others, and what it says that it was decided by. Not the value
+    itself: of what somebody else wrote one can be megabytes, which came packed as a few kilobytes."""
 
     digest: bytes | None
-    bundle: str | None
+    versions: Versions | None
 
 
 def sent_value(value: bytes | None) -> SentValue:
-    bundle = bundle_of(value)
-    return SentValue(_digest(value), bundle if bundle is not None and is_version(bundle) else None)
+    return SentValue(_digest(value), versions_in(value))
 
 
 def _digest(value: bytes | None) -> bytes | None:
@@ -259,16 +258,16 @@ class AlreadySent:
         return any(output is not None and output.has(source_offset) for output in (self.flags, self.alerts))
 
     @property
-    def names_bundles(self) -> bool:
+    def names_versions(self) -> bool:
         return self.flags is not None or self.alerts is not None
 
-    def bundles(self, source_offset: int) -> list[str]:
+    def versions(self, source_offset: int) -> list[Versions]:
         """That flags and alerts of this offset name: the flags' first, each the newest first."""
-        return [*_bundles(self.flags, source_offset), *_bundles(self.alerts, source_offset)]
+        return [*_versions(self.flags, source_offset), *_versions(self.alerts, source_offset)]
 
-    async def read_on(self, out: Outgoing, version: str, current: str) -> bool:
+    async def read_on(self, out: Outgoing, versions: Versions, current: Versions) -> bool:
         """Looks again for what is to be sent and was not found; whether that showed more than was known when it was
-        scored. `version`: of the bundle that scored it; `current`: of the one that scores what was never sent.
+        scored. `versions`: by which it was decided; `current`: by which what was never sent is.
 
         Messages that name an offset far ahead end the reading early, and anybody can write them; so nothing counts as
         missing before the outputs were read to their end. What a worker wrote is found without that, so such outputs
@@ -279,13 +278,13 @@ class AlreadySent:
         scored = out.flags.source_offsets
         # What was scored and is rejected now has a flag somewhere.
         lost = [offset for offset in _offsets(out.rejects) if rejects is None or not rejects.has(offset)]
-        # A bundle that is gone had other alerts.
-        raised = [o for o in _offsets(out.alerts) if version in (named := _bundles(flags, o)) or not named]
+        # A bundle or a rule set that is gone had other alerts.
+        raised = [o for o in _offsets(out.alerts) if versions in (named := _versions(flags, o)) or not named]
         sought = ((flags, [*scored, *lost]), (alerts, raised), (rejects, lost))
         found = [await output.read_on(wanted) for output, wanted in sought if output is not None]
         if any(found):
             return True
-        if flags is None or version == current:
+        if flags is None or versions == current:
             return False
         new = next((offset for offset in scored if not flags.has(offset)), None)
         if new is None or not flags.has_seen(new):
@@ -312,8 +311,10 @@ class AlreadySent:
             await reader.stop()
 
 
-def _bundles(output: SentOutput | None, source_offset: int) -> list[str]:
-    return [] if output is None else [sent.bundle for sent in output.values(source_offset) if sent.bundle is not None]
+def _versions(output: SentOutput | None, source_offset: int) -> list[Versions]:
+    if output is None:
+        return []
+    return [sent.versions for sent in output.values(source_offset) if sent.versions is not None]
 
 
 def _offsets(wanted: Sequence[Out]) -> list[int]:

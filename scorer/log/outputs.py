@@ -1,7 +1,7 @@
-"""What goes out for a batch: alerts, flags and rejects as messages, and the store's rows. A function of the log and the
-bundle alone: no wall clock, no random id."""
+"""What goes out for a batch: alerts, flags and rejects as messages, and the store's rows. A function of the log, the
+bundle and the rule set alone: no wall clock, no random id."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress, repeat
 from typing import Any, NamedTuple
@@ -15,21 +15,26 @@ from risk.bundle import Manifest
 from risk.clock import to_datetimes, to_text
 from risk.codec import to_wire
 from risk.codes import Array
-from risk.decision import Scored
+from risk.decision import Decided, Scored
 from risk.diagnosis import rejected
 from risk.engine import Verdict
-from risk.events import Level, Rejected, RejectReason
+from risk.events import Decision, FiredRule, Level, Rejected, RejectReason
 from risk.kafka.sending import Message, MessageParts
-from risk.outputs import SCHEMA_VERSION, HighRiskAlert, RiskFlag, alert_id, date_of, encode
+from risk.outputs import DecidedAlert, DecidedFlag, HighRiskAlert, RiskFlag, alert_id, date_of, encode
 from risk.rejects import reject_message
 from risk.scorer import Prepared
 from risk.store import FlagRow, RowValues, SampleValues
+from risk.versions import Versions
 from risk.warming_up import LogStart, history_days_of
 from scorer.log.decoding import Place, Record
 
 # Of the transactions, one in so many has its features stored (`python -m bench.samples` says what that costs). It is no
 # setting, for two workers would sample differently.
 SAMPLE_EVERY = 10
+
+# Bytes of the rules that fired, in one message: a thousand rules may fire, each with all that it compared, and brokers
+# take no message beyond a megabyte. The transaction and the reasons need the rest.
+MOST_RULES_BYTES = 400_000
 
 _json = msgspec.json.Encoder(order="deterministic")
 
@@ -67,6 +72,7 @@ class Outgoing(NamedTuple):
     rows: list[RowValues]
     samples: list[SampleValues]
     history_days: Sequence[int | None]  # of each row
+    reviews: int  # among the alerts
 
 
 def outgoing(
@@ -91,9 +97,9 @@ def outgoing(
     times = scored_block.event_time.tolist()
     past = history_days_of(manifest.horizon, start, times, scored.ledger_days)
     said: list[int | UnsetType] = [UNSET if days is None else days for days in past]
+    decided = _Columns.of(scored.decided, len(scored.rows))
     flags = map(
-        RiskFlag,
-        repeat(SCHEMA_VERSION),
+        decided.make_flag,
         scored_block.transaction_id,
         scored_block.customer_id,
         to_datetimes(scored_block.event_time),
@@ -107,6 +113,7 @@ def outgoing(
         repeat(partition),
         offsets,
         said,
+        *decided.of_flags,
     )
     columns: dict[str, Iterable[Any]] = {
         **{name: getattr(scored_block, name) for name in NAMES},
@@ -121,14 +128,14 @@ def outgoing(
         "imputed": _texts(scored.imputed),
         "ledger_day": scored.ledger_days,
         "bundle_version": repeat(version),
+        **decided.of_rows,
     }
     rows = zip(*(columns[name] for name in FlagRow._fields), strict=False)  # what is repeated has no end
     alerts: list[Out] = []
     values = []
-    high = Level.HIGH  # outside the loop, as Python 3.11 calls a function at each access
-    for row, flag in enumerate(flags):
+    for row, (flag, is_alert) in enumerate(zip(flags, decided.are_alerts(scored.levels), strict=True)):
         values.append(encode(flag))
-        if flag.level is high:
+        if is_alert:
             alert = _alert(manifest, scored_block, row, flag)
             alerts.append(Out(flag.source_offset, Message(keys[row], encode(alert))))
     late = np.flatnonzero(scored.verdicts == Verdict.LATE).tolist()
@@ -136,7 +143,58 @@ def outgoing(
         reject(place, records[row], _too_late(int(block.event_time[row]), manifest.max_lateness_ms)) for row in late
     ]
     samples = _samples(partition, np.array(offsets, np.int64), scored.prepared)
-    return Outgoing(alerts, Flags(offsets, keys, values), rejects, list(rows), samples, past)
+    reviews = 0 if scored.decided is None else scored.decided.decisions.count(Decision.REVIEW)
+    return Outgoing(alerts, Flags(offsets, keys, values), rejects, list(rows), samples, past, reviews)
+
+
+class _Columns(NamedTuple):
+    """What a rule set adds to flags and rows; nothing where none is in force."""
+
+    make_flag: Callable[..., RiskFlag]
+    of_flags: Sequence[Iterable[Any]]
+    of_rows: Mapping[str, Iterable[Any]]
+    decisions: Sequence[Decision] | None
+
+    @classmethod
+    def of(cls, decided: Decided | None, count: int) -> "_Columns":
+        if decided is None:
+            return cls(RiskFlag, (), dict.fromkeys(("decision", "rules_version", "rules"), [None] * count), None)
+        fired = list(map(within_a_message, decided.fired))
+        of_rows = {
+            "decision": map(str, decided.decisions),
+            "rules_version": decided.rules_versions,
+            "rules": _texts(fired),
+        }
+        return cls(_decided_flag, (decided.rules_versions, decided.decisions, fired), of_rows, decided.decisions)
+
+    def are_alerts(self, levels: Sequence[Level]) -> list[bool]:
+        """Reviews are worked as alerts are, so they have the same message."""
+        # Outside the loop, as Python 3.11 calls a function at each access.
+        if self.decisions is None:
+            high = Level.HIGH
+            return [level is high for level in levels]
+        none = Decision.NONE
+        return [decision is not none for decision in self.decisions]
+
+
+def _decided_flag(*values: Any) -> DecidedFlag:
+    *of_model, version, decision, fired = values
+    return DecidedFlag(*of_model, decision=decision, rules_version=version, rules=fired)
+
+
+def within_a_message(fired: Sequence[FiredRule]) -> tuple[FiredRule, ...]:
+    """Whole, as long as there is room; then without what they compared, and at last not at all."""
+    if not fired or len(_json.encode(fired)) <= MOST_RULES_BYTES:
+        return tuple(fired)
+    room, chosen = MOST_RULES_BYTES, []
+    for one in fired:
+        for shape in (one, msgspec.structs.replace(one, comparisons=())):
+            size = len(_json.encode(shape))
+            if size <= room:
+                chosen.append(shape)
+                room -= size
+                break
+    return tuple(chosen)
 
 
 def _samples(partition: int, offsets: Array, prepared: Prepared | None) -> list[SampleValues]:
@@ -171,9 +229,10 @@ def _too_late(event_time: int, max_lateness_ms: int) -> Rejected:
 
 def _alert(manifest: Manifest, block: Block, row: int, flag: RiskFlag) -> HighRiskAlert:
     transaction = block[row]
-    return HighRiskAlert(
-        SCHEMA_VERSION,
-        alert_id(transaction.customer_id, transaction.transaction_id, transaction.event_time, manifest.version),
+    rules = flag.rules_version if isinstance(flag, DecidedFlag) else None
+    versions = Versions(manifest.version, rules)
+    alert = (
+        alert_id(transaction.customer_id, transaction.transaction_id, transaction.event_time, versions),
         to_wire(transaction),
         flag.score,
         flag.level,
@@ -188,6 +247,9 @@ def _alert(manifest: Manifest, block: Block, row: int, flag: RiskFlag) -> HighRi
         flag.source_offset,
         flag.history_days,
     )
+    if isinstance(flag, DecidedFlag):
+        return DecidedAlert(*alert, decision=flag.decision, rules_version=flag.rules_version, rules=flag.rules)
+    return HighRiskAlert(*alert)
 
 
 def _texts(column: Sequence[Any]) -> list[str | None]:

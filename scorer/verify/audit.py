@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 
 from console.terminal import progress
 from risk.bundle import Bundle, bundle_of_version
-from risk.errors import BrokerError, BundleError, EngineError, StoreError
+from risk.errors import BrokerError, BundleError, EngineError, RuleError, StoreError
 from risk.events import Label, Rejected
 from risk.kafka.batches import is_aborted
 from risk.kafka.connection import Connection, check_reachable
@@ -18,6 +19,7 @@ from risk.kafka.topic_problems import topology_errors
 from risk.kafka.topic_states import identity, look
 from risk.outputs import without_history_days
 from risk.pipeline import Pipeline
+from risk.rules.rule_set import RuleSet, rules_of_version
 from risk.store import Store
 from risk.topics import Topics, topics_of
 from scorer.ledger.closed_days import NEVER
@@ -39,6 +41,7 @@ class AuditOptions(NamedTuple):
     prefix: str
     store: Store
     bundle: Bundle
+    rules_folder: Path
     span: Span
 
 
@@ -129,6 +132,7 @@ class _Parts:
         self._outputs = outputs
         self._windows = windows
         self._bundles = bundles_at_hand(options.store, options.bundle, findings.notices)
+        self._rules = rules_at_hand(options.store, options.rules_folder, findings.notices)
         self._lateness = max(bundle.manifest.max_lateness_ms for bundle in self._bundles.values())
 
     async def transactions(self, number: int) -> None:
@@ -159,7 +163,7 @@ class _Parts:
                 first_event=None if position is None else position.first_event_time,
                 read=transaction_reader(manifest.max_ahead_ms),
                 current=manifest.version,
-                scoring=Scoring(self._bundles, manifest.version, ledger, self._ledger, number),
+                scoring=Scoring(self._bundles, self._rules, manifest.version, ledger, self._ledger, number),
                 survey=self._ledger,
                 there=There(rows, alerts, flags, rejects),
                 findings=findings,
@@ -210,6 +214,17 @@ def bundles_at_hand(store: Store, current: Bundle, notices: list[str]) -> dict[s
                 found[stored.version] = bundle
             except (BundleError, EngineError) as error:
                 notices.append(f"bundle {stored.version} cannot be used ({error}); what it scored is not compared")
+    return found
+
+
+def rules_at_hand(store: Store, folder: Path, notices: list[str]) -> dict[str, RuleSet]:
+    """Those that have decided for this store, as far as they are kept."""
+    found: dict[str, RuleSet] = {}
+    for version in sorted({start.version for start in store.rules_starts() if start.version is not None}):
+        try:
+            found[version] = rules_of_version(folder, version)
+        except RuleError as error:
+            notices.append(f"rule set {version} cannot be used ({error}); what it decided is not compared")
     return found
 
 

@@ -19,7 +19,10 @@ def run(options: argparse.Namespace) -> int:
     span = Span(**{name: day for name, day in asked.items() if day is not None})
     bundle = read_bundle(options.bundle)
     with store_to_read(settings.db) as store:
-        findings = asyncio.run(audit(AuditOptions(connection_of(settings), settings.topic_prefix, store, bundle, span)))
+        options_of_audit = AuditOptions(
+            connection_of(settings), settings.topic_prefix, store, bundle, settings.rules, span
+        )
+        findings = asyncio.run(audit(options_of_audit))
     report(findings, must_be_complete=options.complete)
     is_well = findings.is_identical and (findings.is_complete or not options.complete)
     return EXIT_OK if is_well else EXIT_FAILED

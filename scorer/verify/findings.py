@@ -46,7 +46,7 @@ class Findings:
     cold_times: tuple[int, int] = (-NEVER, NEVER)  # the first and the last of those
     needed_days: int = 0  # by the longest window
     wrong_starts: list[str] = field(default_factory=list)  # where a partition's past begins, otherwise than stored
-    not_at_hand: Counter[str] = field(default_factory=Counter)  # by bundle
+    not_at_hand: Counter[str] = field(default_factory=Counter)  # by bundle or rule set
     under_way: int = 0  # outputs of what the store has not got yet
     foreign: int = 0  # messages on output topics that no worker wrote
     gone: int = 0  # outputs and rows of what is not in the log any more

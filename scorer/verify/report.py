@@ -45,8 +45,9 @@ def report(findings: Findings, *, must_be_complete: bool) -> None:
         )
     for text in findings.wrong_starts:
         say(f"different: {text}")
-    for version, count in sorted(findings.not_at_hand.items()):
-        say(f"bundle not at hand: {version}, which {counted(count, 'flag names', 'flags name')}; not compared")
+    for lacking, count in sorted(findings.not_at_hand.items()):
+        what, version = lacking.rsplit(" ", 1)
+        say(f"{what} not at hand: {version}, which {counted(count, 'flag names', 'flags name')}; not compared")
     if findings.foreign:
         say(f"on output topics, and not written by a worker: {counted(findings.foreign, 'message', 'messages')}")
     if findings.gone:

@@ -1,5 +1,5 @@
-"""By which bundle each transaction of a partition was scored, with which ledger days, and the pipelines that score it
-again."""
+"""By which bundle and rule set each transaction of a partition was decided, with which ledger days, and the pipelines
+that do it again."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,11 +11,15 @@ from risk.catalogue import EngineTerms
 from risk.clock import DAY
 from risk.decision import Scored
 from risk.engine import Engine, Verdict
+from risk.errors import RuleError
 from risk.kafka.log import LogReader
 from risk.kafka.sending import Message
-from risk.outputs import day_named, decode_flag
+from risk.outputs import day_named, decode_flag, versions_of
 from risk.pipeline import Pipeline
+from risk.rules.compiled import compiled_for
+from risk.rules.rule_set import RuleSet
 from risk.store import FlagRow
+from risk.versions import Versions
 from scorer.ledger.closed_days import NEVER
 from scorer.log.already_sent import is_of
 from scorer.log.decoding import Chunk, Place
@@ -25,26 +29,49 @@ from scorer.verify.days import DaysAlongside, NoMore, Survey
 
 class Scoring:
     def __init__(
-        self, bundles: Mapping[str, Bundle], current: str, ledger: LogReader, survey: Survey, partition: int
+        self,
+        bundles: Mapping[str, Bundle],
+        rules: Mapping[str, RuleSet],
+        current: str,
+        ledger: LogReader,
+        survey: Survey,
+        partition: int,
     ) -> None:
-        """`ledger`: a reader for this alone."""
-        self._current = current
+        """`bundles`, `rules`: what is at hand. `ledger`: a reader for this alone."""
+        self._current = Versions(current)
         self._partition = partition
+        self._rules = rules
         self._engines: dict[EngineTerms, Engine] = {}
-        self._pipelines: dict[str, Pipeline] = {}
+        self._pipelines: dict[Versions, Pipeline] = {}
         for version, bundle in bundles.items():
             pipeline = Pipeline(bundle, NoMore(), self._engines.get(bundle.manifest.terms))
             self._engines[pipeline.engine.terms] = pipeline.engine
-            self._pipelines[version] = pipeline
+            self._pipelines[Versions(version)] = pipeline
         self._days = DaysAlongside(ledger, survey, self._engines.values())
 
-    def has(self, version: str) -> bool:
-        return version in self._pipelines
+    def lacks(self, versions: Versions) -> str | None:
+        """What of them is not at hand, so that nothing that they decided can be recomputed."""
+        bundle, rules = versions
+        if Versions(bundle) not in self._pipelines:
+            return f"bundle {bundle}"
+        if rules is None or versions in self._pipelines:
+            return None
+        try:
+            self._pipelines[versions] = self._with_rules(self._pipelines[Versions(bundle)], self._rules[rules])
+        except (KeyError, RuleError):  # one that the bundle cannot serve never decided beside it
+            return f"rule set {rules}"
+        return None
 
-    def pipeline(self, version: str) -> Pipeline:
-        """Of a bundle that is not at hand nothing can be recomputed, but its transactions are part of the past: the
-        current one takes them in."""
-        return self._pipelines.get(version, self._pipelines[self._current])
+    def _with_rules(self, pipeline: Pipeline, rules: RuleSet) -> Pipeline:
+        compiled = compiled_for(rules, pipeline.manifest)
+        return Pipeline(pipeline.bundle, None, pipeline.engine, pipeline.scorer, compiled)
+
+    def pipeline(self, versions: Versions) -> Pipeline:
+        """Of what is not at hand nothing can be recomputed, but its transactions are part of the past: the same bundle
+        without rules takes them in, or the current one."""
+        if self.lacks(versions) is None:
+            return self._pipelines[versions]
+        return self._pipelines.get(Versions(versions.bundle), self._pipelines[self._current])
 
     async def score(self, pipeline: Pipeline, day: int, block: Block) -> Scored:
         """With the ledger days up to that one."""
@@ -61,7 +88,7 @@ class Scoring:
 
 
 class ScoringTerms(NamedTuple):
-    bundle: str
+    versions: Versions
     ledger_day: int
 
 
@@ -69,7 +96,7 @@ class Naming:
     """Goes along a partition, and keeps to what was named last where nothing is named."""
 
     def __init__(self, current: str, scoring: Scoring, flags: Comparison[Message]) -> None:
-        self._terms = ScoringTerms(current, NEVER)
+        self._terms = ScoringTerms(Versions(current), NEVER)
         self._scoring = scoring
         self._flags = flags
 
@@ -79,28 +106,31 @@ class Naming:
         for record, time in zip(chunk.records, chunk.content.times.tolist(), strict=True):
             named = self._named(chunk.place, record.offset, rows)
             if named is not None:
-                bundle, day = named
-                self._terms = ScoringTerms(bundle, max(self._terms.ledger_day, NEVER if day is None else day))
+                versions, day = named
+                self._terms = ScoringTerms(versions, max(self._terms.ledger_day, NEVER if day is None else day))
             elif time != NO_TIME:
                 self._terms = self._terms._replace(ledger_day=max(self._terms.ledger_day, self._needed(time)))
             each.append(self._terms)
         cuts = _changes(each)
         return list(zip(chunk.pieces(cuts), [each[place] for place in (0, *cuts)], strict=True))
 
-    def _named(self, place: Place, offset: int, rows: Mapping[int, FlagRow]) -> tuple[str, int | None] | None:
+    def _named(self, place: Place, offset: int, rows: Mapping[int, FlagRow]) -> tuple[Versions, int | None] | None:
         """The store's word first, because the store leads; then that of the flag in the topic."""
         row = rows.get(offset)
         if row is not None:
-            return row.bundle_version, row.ledger_day
+            return Versions(row.bundle_version, row.rules_version), row.ledger_day
         flags = [decode_flag(message.value) for message in self._flags.waiting(offset)]
-        named = [flag for flag in flags if is_of(flag, place)]
+        named = [
+            (versions, day_named(flag.ledger_day))
+            for flag in flags
+            if is_of(flag, place) and (versions := versions_of(flag)) is not None
+        ]
         # Somebody else's flag may lie beside ours, and name a bundle that nobody has.
-        named.sort(key=lambda flag: not self._scoring.has(flag.bundle_version))
-        return (named[0].bundle_version, day_named(named[0].ledger_day)) if named else None
+        return min(named, key=lambda one: self._scoring.lacks(one[0]) is not None, default=None)
 
     def _needed(self, event_time: int) -> int:
         """What a transaction without any flag should have been scored with."""
-        manifest = self._scoring.pipeline(self._terms.bundle).manifest
+        manifest = self._scoring.pipeline(self._terms.versions).manifest
         return event_time // DAY - manifest.label_delay_days
 
 

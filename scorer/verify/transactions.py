@@ -7,7 +7,7 @@ from risk.block import Block
 from risk.block_codec import Decoded
 from risk.clock import DAY, to_text
 from risk.decision import Scored
-from risk.digest import canonical
+from risk.digest import canonical, with_decisions
 from risk.engine import Verdict
 from risk.events import Rejected, RejectReason
 from risk.kafka.batches import is_aborted
@@ -97,7 +97,7 @@ class AuditedPartition:
         chunk = Chunk(place, records, self._read(records), 0, records[0].offset)
         chunk = within_limits(chunk, lambda offset: offset in rows or bool(there.flags.waiting(offset)))
         for piece, terms in self._naming.pieces(chunk, rows):
-            pipeline = self._scoring.pipeline(terms.bundle)
+            pipeline = self._scoring.pipeline(terms.versions)
             due = await self._due(pipeline, terms, piece)
             for offset in range(self._next, piece.next_offset):
                 self._judge(due.get(offset), pipeline, terms)
@@ -165,11 +165,12 @@ class AuditedPartition:
                 findings.scored += 1
                 if due.history_days is not None:
                     findings.saw_less(moment, pipeline.manifest.horizon.longest)
-                if self._scoring.has(terms.bundle):
+                lacking = self._scoring.lacks(terms.versions)
+                if lacking is None:
                     findings.digest.add(due.line)
                     findings.without_day += self._went_without(pipeline, due.row)
                 else:
-                    findings.not_at_hand[terms.bundle] += 1
+                    findings.not_at_hand[lacking] += 1
                     counts = False
         self._compare(due, counts=counts)
 
@@ -190,12 +191,13 @@ class AuditedPartition:
 
 def _lines(block: Block, scored: Scored) -> list[bytes]:
     """What the digest adds up."""
-    return [
+    lines = [
         canonical(block.transaction_id[row], *rest)
         for row, *rest in zip(
             scored.rows, scored.scores, scored.levels, scored.reasons, scored.imputed, scored.ledger_days, strict=True
         )
     ]
+    return with_decisions(lines, scored.decided)
 
 
 def _reason(why: Rejected | None) -> str:

@@ -29,6 +29,7 @@ from risk.kafka.sending import MessageParts
 from risk.pipeline import Pipeline
 from risk.store import Outputs
 from risk.topics import Topics
+from risk.versions import Versions
 from risk.warming_up import LogStart
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.already_sent import SentOutput
@@ -92,7 +93,7 @@ class Batches:
         self._counting = Counting(metrics, days, pipelines.current.manifest)
 
     async def score(self, partition: TransactionPartition, chunk: Chunk[Decoded], end: End) -> None:
-        """A chunk of transactions, cut where the log names another bundle. Returns when the next one may be scored."""
+        """A chunk of transactions, cut where the log names other versions. Returns when the next one may be scored."""
         # 2
         unseen = _unseen(chunk, partition.scored_to)
         if unseen is None:
@@ -103,10 +104,10 @@ class Batches:
         rest: Chunk[Decoded] | None = unseen
         while rest is not None:
             piece = within_limits(rest, partition.already_sent.was_scored)
-            current = self._pipelines.current.manifest.version  # another may come while this piece is worked on
-            piece, version = await self._first_piece(partition, piece, current)
+            current = self._pipelines.versions  # others may come while this piece is worked on
+            piece, versions = await self._first_piece(partition, piece, current)
             is_last = piece.next_offset == unseen.next_offset
-            if await self._score_piece(partition, piece, version, current, confirmed, end if is_last else _not_yet):
+            if await self._score_piece(partition, piece, versions, current, confirmed, end if is_last else _not_yet):
                 rest = _unseen(rest, piece.next_offset)
         self._pipelines.retire()  # not before: pieces of one chunk may go back and forth between bundles
 
@@ -114,14 +115,14 @@ class Batches:
         self,
         partition: TransactionPartition,
         piece: Chunk[Decoded],
-        version: str,
-        current: str,
+        versions: Versions,
+        current: Versions,
         confirmed: Awaitable[None],
         end: End,
     ) -> bool:
         """False where the outputs turned out to say more of this piece than was known: then it begins anew."""
-        pipeline = await self._pipeline(partition, version)
-        beside = self._shadow.beside(version, is_repeated=partition.already_sent.names_bundles)
+        pipeline = await self._pipeline(partition, versions)
+        beside = self._shadow.beside(versions.bundle, is_repeated=partition.already_sent.names_versions)
         records, block, unreadable = _split_rejects(piece)
         # 3
         partition.begin_scoring(piece.next_offset)
@@ -132,7 +133,7 @@ class Batches:
             unread = [reject(piece.place, record, event) for record, event in unreadable]
             rejects = sorted(out.rejects + unread, key=lambda out: out.source_offset)
         out = out._replace(rejects=rejects)
-        if await partition.already_sent.read_on(out, version, current):
+        if await partition.already_sent.read_on(out, versions, current):
             await self._rebuild(partition, pipeline)
             return False
         newest = int(block.event_time[scored.rows].max()) if scored.rows else None
@@ -224,34 +225,36 @@ class Batches:
         await end()
 
     async def _first_piece(
-        self, partition: TransactionPartition, chunk: Chunk[Decoded], current: str
-    ) -> tuple[Chunk[Decoded], str]:
-        """As much of the chunk as one bundle scores, and which. What was scored already is scored again with the bundle
-        that its flag names, or its alert before that."""
-        first: str | None = None
-        if partition.already_sent.names_bundles:
+        self, partition: TransactionPartition, chunk: Chunk[Decoded], current: Versions
+    ) -> tuple[Chunk[Decoded], Versions]:
+        """As much of the chunk as one bundle and one rule set decide, and which. What was scored already is scored
+        again with those that its flag names, or its alert before that."""
+        first: Versions | None = None
+        if partition.already_sent.names_versions:
             for place, record in enumerate(chunk.records):
-                version = await self._bundle(partition, record.offset, first, current)
-                if first is not None and version != first:
+                versions = await self._versions(partition, record.offset, first, current)
+                if first is not None and versions != first:
                     return chunk.cut(0, place), first
-                first = version
+                first = versions
         return chunk, first or current
 
-    async def _bundle(self, partition: TransactionPartition, offset: int, before: str | None, current: str) -> str:
+    async def _versions(
+        self, partition: TransactionPartition, offset: int, before: Versions | None, current: Versions
+    ) -> Versions:
         sent = partition.already_sent
-        if named := sent.bundles(offset):
-            return await self._pipelines.version_for(named)
+        if named := sent.versions(offset):
+            return await self._pipelines.versions_for(named)
         if sent.flags is not None and sent.flags.has_seen(offset):
             # A reject or a duplicate has no flag: it goes with what came before it.
-            return before or partition.version
+            return before or partition.versions
         return current
 
-    async def _pipeline(self, partition: TransactionPartition, version: str) -> Pipeline:
-        pipeline = await self._pipelines.take(partition.place.partition, version)
-        if partition.version != version:
+    async def _pipeline(self, partition: TransactionPartition, versions: Versions) -> Pipeline:
+        pipeline = await self._pipelines.take(partition.place.partition, versions)
+        if partition.versions != versions:
             if not pipeline.engine.has(partition.place.partition):  # the bundle before had another one
                 await self._rebuild(partition, pipeline)
-            partition.version = version
+            partition.versions = versions
         return pipeline
 
     async def _rebuild(self, partition: TransactionPartition, pipeline: Pipeline) -> None:

@@ -1,24 +1,29 @@
-"""The bundles at hand, each with its pipeline: the one that scores now, and older ones that the log still names.
+"""The bundles and rule sets at hand, each pair with its pipeline: those that decide now, and older ones that the log
+still names.
 
-On equal terms they share an engine, so that going on with another bundle rebuilds nothing.
+On equal terms they share an engine, so that going on with another one rebuilds nothing.
 """
 
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from risk.bundle import Bundle, Manifest, bundle_of_version, what_decides
 from risk.engine import Engine
-from risk.errors import BundleError, DaysPrunedError, EngineError, StoreError
+from risk.errors import BundleError, DaysPrunedError, EngineError, RuleError, StoreError
 from risk.horizon import history_horizon, ledger_horizon
 from risk.ledger_log import ClosedDay
 from risk.pipeline import Pipeline
+from risk.rules.compiled import CompiledRules, compiled_for
+from risk.rules.rule_set import rules_of_version
 from risk.scorer import Scorer
 from risk.store import Store
+from risk.versions import Versions
 from scorer.ledger.closed_days import DayQueue, LedgerDays, slowest
 from scorer.store_thread import StoreThread
 
@@ -38,16 +43,24 @@ class Begun(NamedTuple):
     source: DayQueue  # of its engine's ledger days
 
 
+class _Parts(NamedTuple):
+    """What a pipeline is made of; a scorer where there is one already."""
+
+    bundle: Bundle
+    scorer: Scorer | None
+    rules: CompiledRules | None
+
+
 log = logging.getLogger(__name__)
 
 # A follower is milliseconds behind the store, unless something is wrong.
 TRIES, REST_SECONDS = 500, 0.02
-# Anybody can write flags that name bundles: so many that cannot be used are told, each once.
+# Anybody can write flags that name bundles and rule sets: so many that cannot be used are told, each once.
 MISSING_TOLD = 100
 
 
 class Pipelines:
-    """By version, each for as long as a partition has it: ledger days are kept for it, and one that nobody feeds would
+    """By versions, each for as long as a partition has it: ledger days are kept for it, and one that nobody feeds would
     keep all that come. What an engine holds is touched in the store's thread alone, which is the one that scores."""
 
     def __init__(
@@ -59,68 +72,83 @@ class Pipelines:
         *,
         topic: str,
         partitions: int,
+        rules_folder: Path,
         scorer: Scorer | None = None,
+        rules: CompiledRules | None = None,
     ) -> None:
         """`topic`: that of the transactions, and how many partitions it has. `scorer`: of the current bundle, where it
-        was made already."""
+        was made already. `rules`: the set that is in force, for that bundle."""
         self.current = current
+        self.rules = rules
         self._scorer = scorer  # of the current one
+        self._rules_folder = rules_folder
         self._bounds = bounds
         self._topic = topic
         self._partitions = partitions
         self._models = current.folder.parent
         self._days = days
         self._store = store
-        self._begun: dict[str, Begun] = {}
-        self._had_by: dict[int, str] = {}  # which version each partition has
-        self._missing: set[str] = set()
+        self._begun: dict[Versions, Begun] = {}
+        self._had_by: dict[int, Versions] = {}  # what each partition has
+        self._missing: set[Versions] = set()
         self._remembered: set[str] = set()  # by the store
 
-    def go_on_with(self, bundle: Bundle, scorer: Scorer) -> None:
-        """It is the current one from now on: each partition takes it with its next chunk. It must be one that can share
-        the engine (`risk.bundle.needs_a_restart`); its scorer is at hand, so that no chunk waits for a model."""
-        self.current, self._scorer = bundle, scorer
+    @property
+    def versions(self) -> Versions:
+        """What decides now."""
+        return Versions(self.current.manifest.version, None if self.rules is None else self.rules.version)
 
-    async def version_for(self, named: Sequence[str]) -> str:
-        """The version to score with where the log names some: the first that is at hand, or else the current one."""
-        ours = self.current.manifest.version
-        for version in named:
-            if version == ours or await self._is_at_hand(version):
-                return version
+    def go_on_with(self, bundle: Bundle, scorer: Scorer, rules: CompiledRules | None) -> None:
+        """It is the current one from now on: each partition takes it with its next chunk. It must be one that can share
+        the engine (`risk.bundle.needs_a_restart`); its scorer is at hand, so that no chunk waits for a model. `rules`:
+        the set that is in force, for this bundle."""
+        self.current, self._scorer, self.rules = bundle, scorer, rules
+
+    def go_on_with_rules(self, rules: CompiledRules | None) -> None:
+        """They are in force from now on; for the current bundle."""
+        self.rules = rules
+
+    async def versions_for(self, named: Sequence[Versions]) -> Versions:
+        """What to decide with where the log names some: the first that is at hand, or else the current ones."""
+        ours = self.versions
+        for versions in named:
+            if versions == ours or await self._is_at_hand(versions):
+                return versions
         return ours
 
-    async def _is_at_hand(self, version: str) -> bool:
-        """What names a bundle came out of Kafka, so one that cannot be used is no reason to end: it would be read again
-        at every start."""
-        if version in self._begun:
+    async def _is_at_hand(self, versions: Versions) -> bool:
+        """What names them came out of Kafka, so what cannot be used is no reason to end: it would be read again at
+        every start."""
+        if versions in self._begun:
             return True
-        if version in self._missing:
+        if versions in self._missing:
             return False
         try:
-            bundle = bundle_of_version(self._models, version)
-            await self._store.call(partial(check_known, bundle.manifest))
-            self._begun[version] = await self._begin(bundle)
-        except (BundleError, EngineError, DaysPrunedError) as error:
+            parts = await self._parts(versions)
+            await self._store.call(partial(check_known, parts.bundle.manifest))
+            self._begun[versions] = await self._begin(parts)
+        except (BundleError, RuleError, EngineError, DaysPrunedError) as error:
             # Of the engine: terms that do not fit each other.
             if len(self._missing) < MISSING_TOLD:
-                self._missing.add(version)
+                self._missing.add(versions)
+                is_of_rules = isinstance(error, RuleError)
+                what, folder = ("rule set", self._rules_folder) if is_of_rules else ("bundle", self._models)
                 log.warning(
-                    "the log has flags of bundle %s, which cannot be used (%s); %s scores their transactions again. To "
-                    "repeat what was said instead: stop the workers, bring the bundle to %s, start them again",
-                    version, error, self.current.manifest.version, self._models,
+                    "the log has flags of %s, which cannot be used (%s); %s scores their transactions again. To "
+                    "repeat what was said instead: stop the workers, bring the %s to %s, start them again",
+                    versions, error, self.versions, what, folder,
                 )  # fmt: skip
             return False
         return True
 
-    async def take(self, partition: int, version: str) -> Pipeline:
+    async def take(self, partition: int, versions: Versions) -> Pipeline:
         """What this partition goes on with; what it had before goes with `retire` if nobody else has it. Unless its
         engine has the partition's histories, they are to be put there by `restore`."""
-        self._had_by[partition] = version
-        if version not in self._begun:
-            ours = version == self.current.manifest.version
-            bundle = self.current if ours else bundle_of_version(self._models, version)
-            self._begun[version] = await self._begin(bundle)
-        pipeline = self._begun[version].pipeline
+        self._had_by[partition] = versions
+        if versions not in self._begun:
+            self._begun[versions] = await self._begin(await self._parts(versions))
+        pipeline = self._begun[versions].pipeline
+        version = versions.bundle
         if version not in self._remembered:
             # Only now: a bundle that nothing is scored with is none of those that `verify` and `prune` reckon with.
             text = encode_manifest(pipeline.manifest)
@@ -128,32 +156,48 @@ class Pipelines:
             self._remembered.add(version)
         return pipeline
 
+    async def _parts(self, versions: Versions) -> _Parts:
+        """What is in memory already is not read again: its files may be gone."""
+        version, rules = versions
+        compiled = self.rules if versions == self.versions else None
+        same = next((begun.pipeline for have, begun in self._begun.items() if have.bundle == version), None)
+        scorer: Scorer | None
+        if same is not None:
+            bundle, scorer = same.bundle, same.scorer
+        elif version == self.current.manifest.version:
+            bundle, scorer = self.current, self._scorer
+        else:
+            bundle, scorer = bundle_of_version(self._models, version), None
+        if rules is not None and compiled is None:
+            read = partial(_compiled, self._rules_folder, rules, bundle.manifest)
+            compiled = await self._store.call(read)
+        return _Parts(bundle, scorer, compiled)
+
     def release(self, partition: int) -> None:
         """It belongs to somebody else now."""
         self._had_by.pop(partition, None)
 
     def retire(self) -> None:
         """Lets go of the pipelines that no partition has."""
-        for version in set(self._begun) - set(self._had_by.values()):
-            source = self._begun.pop(version).source
+        for versions in set(self._begun) - set(self._had_by.values()):
+            source = self._begun.pop(versions).source
             if all(begun.source is not source for begun in self._begun.values()):
                 self._days.leave(source)
 
-    async def _begin(self, bundle: Bundle) -> Begun:
+    async def _begin(self, parts: _Parts) -> Begun:
         """With the engine of another if there is one that can take it: terms are equal, and its ledger is followed."""
-        manifest = bundle.manifest
+        manifest = parts.bundle.manifest
         for other in self._begun.values():
             engine = other.pipeline.engine
             has_all = engine.feature_set.has_ledger or not manifest.feature_set.has_ledger
             if engine.terms == manifest.terms and has_all:
-                scorer = self._scorer_of(bundle)
-                pipeline = await self._store.call(partial(_made, bundle, other.source, engine, scorer))
+                pipeline = await self._store.call(partial(_made, parts, other.source, engine))
                 # Where the other was retired meanwhile, nobody brings its days any more.
-                return Begun(pipeline, other.source) if other in self._begun.values() else await self._begin(bundle)
-        return await self._begin_apart(bundle)
+                return Begun(pipeline, other.source) if other in self._begun.values() else await self._begin(parts)
+        return await self._begin_apart(parts)
 
-    async def _begin_apart(self, bundle: Bundle) -> Begun:
-        manifest = bundle.manifest
+    async def _begin_apart(self, parts: _Parts) -> Begun:
+        manifest = parts.bundle.manifest
         terms = manifest.terms.ledger_terms
         for _ in range(TRIES):
             ends = await self._bounds.ends_of(self._topic, self._partitions)
@@ -164,8 +208,7 @@ class Pipelines:
                 if manifest.feature_set.has_ledger:
                     self._days.follow(terms, source)
                 try:
-                    scorer = self._scorer_of(bundle)
-                    pipeline = await self._store.call(partial(_made_apart, bundle, source, scorer, reached))
+                    pipeline = await self._store.call(partial(_made_apart, parts, source, reached))
                 except BaseException:
                     self._days.leave(source)  # or it would keep all days that come, and nobody would ask for them
                     raise
@@ -175,9 +218,6 @@ class Pipelines:
             f"ledger days of {manifest.version}: the store has days up to {days[-1].closed.day if days else None}, and "
             f"their topic brought {self._days.newest_of(terms)} so far, expected the same; start the worker again"
         )
-
-    def _scorer_of(self, bundle: Bundle) -> Scorer | None:
-        return self._scorer if bundle is self.current else None
 
     def forget(self, partition: int) -> None:
         for pipeline, _ in list(self._begun.values()):
@@ -231,12 +271,17 @@ def check_known(manifest: Manifest, store: Store) -> None:
         )
 
 
-def _made(bundle: Bundle, source: DayQueue, shared: Engine | None, scorer: Scorer | None, _: Store) -> Pipeline:
-    return Pipeline(bundle, source, shared, scorer)
+def _compiled(folder: Path, version: str, manifest: Manifest, _: Store) -> CompiledRules:
+    """In the thread that scores, as it may take a while; the loop answers brokers meanwhile."""
+    return compiled_for(rules_of_version(folder, version), manifest)
 
 
-def _made_apart(bundle: Bundle, source: DayQueue, scorer: Scorer | None, slowest: int, store: Store) -> Pipeline:
-    pipeline = _made(bundle, source, None, scorer, store)
+def _made(parts: _Parts, source: DayQueue, shared: Engine | None, _: Store) -> Pipeline:
+    return Pipeline(parts.bundle, source, shared, parts.scorer, parts.rules)
+
+
+def _made_apart(parts: _Parts, source: DayQueue, slowest: int, store: Store) -> Pipeline:
+    pipeline = _made(parts, source, None, store)
     # The store was asked for no day before that: to look at one is an error, and not an empty day.
     pipeline.engine.forget_old_days(slowest)
     return pipeline

@@ -13,6 +13,8 @@ from risk.bundle import models_of, read_bundle
 from risk.errors import BrokerAwayError, StaleOwnerError, StoreBusyError
 from risk.kafka.connection import connection_of
 from risk.kafka.log import LIMIT_SECONDS
+from risk.rules.compiled import compiled_for
+from risk.rules.rule_set import rules_in_force
 from risk.settings import read_settings
 from scorer.ledger.waiting import GIVES_UP_AFTER_SECONDS
 from scorer.worker.clients import SEND_SECONDS
@@ -80,9 +82,12 @@ def _run(options: argparse.Namespace) -> int:
     }
     settings = read_settings(options.environment, said)
     log_to_stderr(settings.log_level, options.log_format)
+    bundle, rules = read_bundle(options.bundle), rules_in_force(settings.rules)
     wanted = Options(
-        bundle=read_bundle(options.bundle),
+        bundle=bundle,
         models=models_of(options.bundle),
+        rules=None if rules is None else compiled_for(rules, bundle.manifest),
+        rules_folder=settings.rules,
         connection=connection_of(settings),
         prefix=settings.topic_prefix,
         store=settings.db,

@@ -90,7 +90,8 @@ class Counting:
         metrics = self._metrics
         for level in LEVELS:
             metrics.transactions.labels(level.value).inc(scored.levels.count(level))
-        metrics.alerts.inc(len(out.alerts))
+        metrics.reviews.inc(out.reviews)
+        metrics.alerts.inc(len(out.alerts) - out.reviews)
         metrics.duplicates.inc(int((scored.verdicts == Verdict.DUPLICATE).sum()))
         if manifest.version not in self._missing:
             self._missing[manifest.version] = MissingValues(manifest, metrics)

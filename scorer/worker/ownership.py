@@ -230,9 +230,8 @@ class Ownership:
                 f"log ends at {end}: {taken.next_offset - end} records that were worked on are not in it. It is "
                 "another log, or one that lost its end. Restore the log, or begin with a new store."
             )
-        version = self._pipelines.current.manifest.version
         partition: Partition = (
-            TransactionPartition(place, taken, self._commits, self.fatal, version)
+            TransactionPartition(place, taken, self._commits, self.fatal, self._pipelines.versions)
             if place.topic == self._topics.transactions
             else LabelPartition(place, taken, self._commits, self.fatal)
         )
@@ -247,7 +246,7 @@ class Ownership:
 
     async def _restore(self, partition: TransactionPartition) -> None:
         begun, number = monotonic(), partition.place.partition
-        pipeline = await self._pipelines.take(number, partition.version)
+        pipeline = await self._pipelines.take(number, partition.versions)
         newest = partition.newest_event_time
         rows = await self._store.call(lambda store: self._pipelines.restore(pipeline, store, number, newest))
         seconds = monotonic() - begun
@@ -255,7 +254,7 @@ class Ownership:
         self._metrics.restored_rows.set(rows)
         log.info(
             "%s-%d: %d rows of history rebuilt in %.2f s for %s",
-            *partition.place, rows, seconds, partition.version,
+            *partition.place, rows, seconds, partition.versions,
         )  # fmt: skip
 
     async def _already_sent(self, partition: Partition) -> AlreadySent:

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from risk.events import Label
 from risk.store import CommitStore, Outputs, RowValues, SampleValues, TakenOver
+from risk.versions import Versions
 from scorer.log.already_sent import AlreadySent
 from scorer.log.decoding import Place
 
@@ -120,7 +121,7 @@ class LabelPartition(Partition):
 
 
 class TransactionPartition(Partition):
-    """With what its scores depend on: how far its histories go, and in which bundle's pipeline they are."""
+    """With what its scores depend on: how far its histories go, and which bundle and rule set decide."""
 
     def __init__(
         self,
@@ -128,10 +129,10 @@ class TransactionPartition(Partition):
         taken: TakenOver,
         commits: Commits,
         fatal: Callable[[BaseException], None],
-        version: str,
+        versions: Versions,
     ) -> None:
         super().__init__(place, taken, commits, fatal)
-        self.version = version  # of the bundle
+        self.versions = versions
         self.newest_event_time = taken.newest_event_time  # in the store
         # Of the first that was ever scored. Not known where something was scored and this is None.
         self.first_event_time = taken.first_event_time

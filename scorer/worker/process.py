@@ -21,6 +21,7 @@ from console.start import EXIT_OK
 from risk.bundle import Bundle
 from risk.kafka.connection import Connection
 from risk.kafka.log import LIMIT_SECONDS
+from risk.rules.compiled import CompiledRules
 from risk.topics import group_of
 from scorer.ledger.closed_days import LedgerDays
 from scorer.ledger.closer import ClosingTerms, LedgerCloser
@@ -37,6 +38,7 @@ from scorer.worker.group_stores import GroupStores, StorePlace, members_of
 from scorer.worker.health import LagMonitor, LedgerWait, Upkeep, Watchdog
 from scorer.worker.logs import ignore_group_warnings
 from scorer.worker.ownership import Ownership
+from scorer.worker.rules_watch import RulesWatch
 from scorer.worker.shadow import Challenger
 from scorer.worker.swap import BundleWatch, ChallengerWatch, ready_to_score
 
@@ -53,6 +55,8 @@ Opened = TypeVar("Opened")
 class Options(NamedTuple):
     bundle: Bundle
     models: Path | None  # where `current` says what to go on with; None where the bundle was named itself
+    rules: CompiledRules | None  # in force, for that bundle
+    rules_folder: Path
     connection: Connection
     prefix: str
     store: Path
@@ -130,7 +134,9 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
         clients.bounds,
         topic=topics.transactions,
         partitions=clients.partitions,
+        rules_folder=options.rules_folder,
         scorer=scorer,
+        rules=options.rules,
     )
     name = f"{socket.gethostname()}:{os.getpid()}"
     has_ledger = manifest.feature_set.has_ledger
@@ -185,7 +191,8 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
         store=clients.side,
         bounds=clients.bounds,
     )
-    tasks: list[Task] = [clients.watch.run, follower.run, wait.run, upkeep.run, lag.run]
+    rules = RulesWatch(options.rules_folder, pipelines, clients.side, metrics, name)
+    tasks: list[Task] = [clients.watch.run, follower.run, wait.run, upkeep.run, lag.run, rules.run]
     if options.models is not None:
         challengers = ChallengerWatch(options.models, pipelines, challenger, clients.side, metrics, name)
         tasks += [BundleWatch(options.models, pipelines, clients.side, metrics, name).run, challengers.run]
@@ -213,10 +220,12 @@ def _show_metrics(options: Options, registry: CollectorRegistry, metrics: Metric
     """In a thread of its own; how to end it. First of all, so that a port that is taken is told before anything is
     begun."""
     metrics.scores_with(options.bundle.manifest)
+    metrics.decides_by(None if options.rules is None else options.rules.version)
     metrics.build.labels(version_of_package("trustlens"), platform.python_version()).set(1)
     address, close = answer(registry, options.metrics_host, options.metrics_port)
     log.info("metrics at %s/metrics", address)
     log.info("begins with bundle %s", options.bundle.manifest.version)
+    log.info("begins with rules %s", "none" if options.rules is None else options.rules.version)
     return close
 
 

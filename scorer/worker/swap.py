@@ -28,10 +28,11 @@ from risk.bundle import (
 )
 from risk.challenger import CHALLENGER, challenger_bundle
 from risk.clock import DAY, EARLIEST, HOUR
-from risk.errors import BundleError, EngineError
+from risk.errors import BundleError, EngineError, RuleError
 from risk.events import Transaction
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
+from risk.rules.compiled import CompiledRules, compiled_for
 from risk.scorer import Scorer
 from risk.store import RefusedBundle
 from scorer.metrics import Metrics
@@ -52,11 +53,12 @@ TURN_SECONDS = 0.0005
 
 
 class Found(NamedTuple):
-    """What a file says that names a bundle, and what there is of it; equal where nothing changed since."""
+    """What a file says that names a bundle or a rule set, and what there is of it; equal where nothing has changed."""
 
-    version: str | None  # None where it names no bundle
+    version: str | None  # None where it names none
     text: str  # the version, or why there is none
     files: tuple[tuple[str, int, int], ...] = ()  # name, size and time
+    beside: str | None = None  # the bundle or the rule set that it has to fit
 
 
 NOTHING = Found(None, "")  # where no file is, and none need be
@@ -110,7 +112,7 @@ class Watch(ABC):
             try:
                 ready = await self._in_thread(partial(self._load, found))
                 await self._store.call(partial(check_known, ready[0].manifest))
-            except (BundleError, EngineError) as error:
+            except (BundleError, EngineError, RuleError) as error:
                 await self._refuse(found, str(error))
                 return
             # To load it takes a while; whoever promoted another one meanwhile wants that one.
@@ -152,7 +154,7 @@ class Watch(ABC):
             raise BundleError(found.text)
         bundle = bundle_of_version(self._models, found.version)
         self._check(bundle.manifest)
-        with _short_turns():
+        with short_turns():
             return bundle, ready_to_score(bundle)
 
     async def _refuse(self, found: Found, why: str) -> None:
@@ -183,9 +185,10 @@ class BundleWatch(Watch):
     """Looks after the bundle in use."""
 
     _is_challengers = False
+    _rules: CompiledRules | None = None  # those in force, for the bundle that was checked last
 
     def _find(self) -> Found:
-        return _found(partial(current_bundle, self._models))
+        return _found(partial(current_bundle, self._models))._replace(beside=self._pipelines.versions.rules)
 
     def _is_settled(self, found: Found) -> bool:
         return found.version == self._pipelines.current.manifest.version
@@ -197,10 +200,15 @@ class BundleWatch(Watch):
                 f"{manifest.version} needs a restart of the workers ({why}). To go on with it, stop all of them, then "
                 "start them; or promote another"
             )
+        in_force = self._pipelines.rules
+        with short_turns():
+            self._rules = None if in_force is None else compiled_for(in_force.rule_set, manifest)
 
     async def _go_on_with(self, bundle: Bundle, scorer: Scorer) -> None:
-        before = self._pipelines.current.manifest
-        self._pipelines.go_on_with(bundle, scorer)
+        before, rules = self._pipelines.current.manifest, self._rules
+        if (None if rules is None else rules.version) != self._pipelines.versions.rules:
+            return  # others came into force meanwhile: it is looked at again
+        self._pipelines.go_on_with(bundle, scorer, rules)
         self._metrics.scores_with(bundle.manifest, before)
         log.info("goes on with bundle %s, in place of %s", bundle.manifest.version, before.version)
 
@@ -276,7 +284,7 @@ class ChallengerWatch(Watch):
 
 
 @contextmanager
-def _short_turns() -> Iterator[None]:
+def short_turns() -> Iterator[None]:
     """To read a model is Python for a quarter of a second. Whoever scores goes from thread to thread meanwhile, and
     would wait for the interpreter's lock 5 ms at each step; so a chunk takes half as long in the median."""
     usual = sys.getswitchinterval()
@@ -292,8 +300,11 @@ def _found(named: Callable[[], Path | None]) -> Found:
         folder = named()
     except BundleError as error:
         return Found(None, str(error))
-    if folder is None:
-        return NOTHING
+    return NOTHING if folder is None else found_in(folder)
+
+
+def found_in(folder: Path) -> Found:
+    """A bundle's or a rule set's."""
     try:
         files = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
     except OSError:

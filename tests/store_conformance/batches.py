@@ -6,7 +6,7 @@ import pytest
 
 from risk.errors import StaleOwnerError, StoreError
 from risk.events import Label
-from risk.store import BundleStart, Outputs, Owner, Position, RefusedBundle, Store, StoredBundle
+from risk.store import BundleStart, Outputs, Owner, Position, RefusedBundle, RulesStart, Store, StoredBundle
 from risk.topics import Identity
 from testing.stores import LABELS, NOTHING_SENT, TRANSACTIONS, flag, store_flags, store_labels
 from tests.cases import NEW_YEAR
@@ -23,6 +23,20 @@ def commit(store: Store, owner: Owner, expected: int, next_offset: int) -> None:
         outputs=NOTHING_SENT,
         rows=rows,
     )
+
+
+def decide_by(store: Store, owner: Owner, first: int, versions: str, *, at: int | None = None) -> None:
+    """A transaction for each letter, which is the rule set that decided it; - is none."""
+    rows = [
+        flag(offset, NEW_YEAR + offset, partition=owner.partition)._replace(
+            rules_version=None if version == "-" else version, decision=None if version == "-" else "none"
+        )
+        for offset, version in enumerate(versions, first)
+    ]
+    store.commit_flags(
+        owner, expected=first, next_offset=first + len(rows), newest_event_time=NEW_YEAR, outputs=NOTHING_SENT,
+        rows=rows, stored_at=at,
+    )  # fmt: skip
 
 
 def commit_by(
@@ -306,6 +320,47 @@ class Batches(Promises):
         with pytest.raises(StaleOwnerError):
             commit_by(store, stale, 0, "a")
         assert store.bundle_starts() == []
+
+    def test_where_rules_start_and_end_is_stored_with_the_first_transaction(self, store: Store) -> None:
+        """Nothing while none ever decided; then each set and each end of one, also within a batch."""
+        owner = store.take_over(TRANSACTIONS, 0, first_offset=0).owner
+        decide_by(store, owner, 0, "--", at=70)
+        assert store.rules_starts() == []
+        decide_by(store, owner, 2, "xx", at=71)
+        decide_by(store, owner, 4, "x", at=72)
+        decide_by(store, owner, 5, "-yy", at=73)
+        other = store.take_over(TRANSACTIONS, 1, first_offset=0).owner
+        decide_by(store, other, 0, "y")
+        assert store.rules_starts() == [
+            RulesStart(0, 2, "x", NEW_YEAR + 2, 71),
+            RulesStart(0, 5, None, NEW_YEAR + 5, 73),
+            RulesStart(0, 6, "y", NEW_YEAR + 6, 73),
+            RulesStart(1, 0, "y", NEW_YEAR, None),
+        ]
+        assert [start.version for start in store.bundle_starts()] == ["v1", "v1"]
+
+    def test_what_rules_came_to_is_read_as_it_was_stored(self, store: Store) -> None:
+        row = flag(0)._replace(decision="review", rules_version="rules-1", rules='[{"rule":"big"}]')
+        store_flags(store, [row, flag(1)])
+        assert list(store.flags()) == [row, flag(1)]
+
+    def test_a_batch_that_is_not_stored_starts_no_rules(self, store: Store) -> None:
+        stale = store.take_over(TRANSACTIONS, 0, first_offset=0).owner
+        store.take_over(TRANSACTIONS, 0, first_offset=0)
+        with pytest.raises(StaleOwnerError):
+            decide_by(store, stale, 0, "x")
+        assert store.rules_starts() == []
+
+    def test_rules_that_a_worker_refuses_are_known_beside_its_bundles(self, store: Store) -> None:
+        refused = RefusedBundle("box:1", "x", "it is torn", 70)
+        store.take_over(TRANSACTIONS, 0, first_offset=0, owner="box:1")
+        store.refuse_rules(refused)
+        store.refuse_rules(refused._replace(owner="box:2"))
+        assert (store.refused_rules(), store.refused_bundles()) == ([refused], [])
+        store.refuse_no_bundle("box:1")
+        assert store.refused_rules() == [refused]
+        store.refuse_no_rules("box:1")
+        assert store.refused_rules() == []
 
     def test_what_a_worker_refuses_is_known_until_it_refuses_nothing_or_has_no_partition(self, store: Store) -> None:
         first, second = (RefusedBundle(owner, "b", "it is torn", 70) for owner in ("box:1", "box:2"))

@@ -56,7 +56,7 @@ class Reporting:
     def test_it_has_no_way_to_write(self, both: Both) -> None:
         store, report = both
         shared = {"close", "positions", "ledger_bounds", "bundles", "newest_bundles"}
-        shared |= {"challengers", "challenger_starts", "shadow_spans", "shadow_pairs"}
+        shared |= {"challengers", "challenger_starts", "shadow_spans"}
         assert {name for name in dir(report) if not name.startswith("_")} & set(dir(store)) == shared
 
     def test_an_empty_store_has_nothing_to_report(self, both: Both) -> None:
@@ -170,9 +170,43 @@ class Reporting:
             assert getattr(report, ask)() == getattr(store, ask)()
         assert len(report.shadow_spans("v2")) == 1
         assert report.shadow_spans("v2") == store.shadow_spans("v2")
-        found = list(report.shadow_pairs("v2", 0))
-        assert [len(pairs) for pairs in found] == [1]
-        assert found == list(store.shadow_pairs("v2", 0))
+
+    def test_what_both_scored_comes_in_columns_in_the_order_of_the_log(self, both: Both) -> None:
+        """From an offset on, a partition and a challenger at a time, however many are read at once."""
+        store, report = both
+        rows = [
+            flag(7 + 5 * n, NEW_YEAR + n, level=("low", "medium", "high")[n % 3])._replace(bundle_version=f"ü{n % 2}")
+            for n in range(8_000)
+        ]
+        owner = store_flags(store, rows)
+        for version in ("v2", "v3"):
+            store.remember_challenger(version, "{}")
+        scores = [(row.source_offset, 0.5, (n // 3) % 3) for n, row in enumerate(rows)]
+        store.commit_shadow(owner, "v2", [ShadowPiece(0, 17, scores[:2]), ShadowPiece(32, 20_002, scores[5:4_000])])
+        store.commit_shadow(owner, "v3", [ShadowPiece(20_002, 40_003, scores[4_000:])])
+        for version in ("v2", "v3", "v9"):
+            wanted = [pair for pairs in store.shadow_pairs(version, 0) for pair in pairs]
+            for first in (0, 32, 33, 40_002, 40_003):
+                names, at = ("low", "medium", "high"), first
+                got: list[tuple[object, ...]] = []
+                while (found := report.shadow_columns(version, 0, at)) is not None:
+                    assert len({len(column) for column in found}) == 1
+                    got += zip(
+                        *(column if isinstance(column, list) else column.tolist() for column in found), strict=True
+                    )
+                    at = int(found.offsets[-1]) + 1
+                assert got == [
+                    (
+                        pair.offset,
+                        pair.event_time,
+                        names.index(pair.level),
+                        names.index(pair.challenger_level),
+                        pair.bundle_version.encode(),
+                    )
+                    for pair in wanted
+                    if pair.offset >= first
+                ]
+        assert report.shadow_columns("v2", 1, 0) is None
 
     def test_sampled_features_come_back_beside_what_their_flags_say(self, both: Both) -> None:
         """From an offset on, a partition at a time; a flag without a sample has none."""

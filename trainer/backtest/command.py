@@ -10,7 +10,7 @@ from console.terminal import progress, say
 from risk.bundle import Bundle, bundle_of_version, models_of, read_bundle
 from risk.dataset import Dataset
 from risk.errors import OptionError
-from risk.rules.rule_set import RuleSet
+from risk.rules.rule_set import RuleSet, rules_of_version
 from risk.schedule import InForce, read_schedule
 from trainer.backtest import checks
 from trainer.backtest.passing import Scheduled
@@ -20,7 +20,7 @@ from trainer.backtest.said import say_bundle, say_what_is_missing
 from trainer.backtest.scores_file import scores_file
 from trainer.backtest.tables import checked_out, write_tables
 from trainer.passage import ScheduledLane
-from trainer.rules.kept import NO_RULES, asked_rules
+from trainer.rules.saved import rules_of_options
 
 SWEEP = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     dataset, backtest = opened(options, bundles, thresholds, rules, scheduled)
     target, [passing] = options.scores_out, backtest.passings
     about, version = backtest.about_labels(passing.name), passing.manifest.version if scheduled is None else None
-    columns = {"in_file_order": dataset.is_sorted, "has_rules": rules is not None}
+    columns = {"in_file_order": dataset.is_sorted, "has_rules": passing.decided is not None}
     scores_out = scores_file(target, version, about, **columns) if target else nullcontext()
     with scores_out as scores, progress("backtest", dataset.row_count) as advance:
         backtest.run(dataset, scores, advance)
@@ -51,13 +51,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _asked(options: argparse.Namespace) -> tuple[list[Bundle], RuleSet | None, Scheduled | None]:
     if options.schedule is None:
-        return [read_bundle(options.bundle)], asked_rules(options), None
-    # It says nothing of rules.
+        return [read_bundle(options.bundle)], rules_of_options(options), None
     for option, value in (("--thresholds", options.thresholds), ("--rules", options.rules)):
-        if value not in (None, NO_RULES):
+        if value is not None:
             raise OptionError(
-                f"{option}: got {value} with --schedule, expected none: a schedule scores with the bundles alone, each "
-                "at its own threshold"
+                f"{option}: got {value} with --schedule, expected none: a schedule says which bundles and rule sets "
+                "decide, and each bundle has its own threshold"
             )
     schedule = read_schedule(options.schedule)
     # Here, because it loads the Kafka client.
@@ -65,7 +64,9 @@ def _asked(options: argparse.Namespace) -> tuple[list[Bundle], RuleSet | None, S
 
     models = models_of(options.bundle) or options.bundle.parent
     bundles = [bundle_of_version(models, version) for version in schedule.versions]
-    lane = ScheduledLane(bundles, InForce(schedule, partition_of))
+    folder = settings_of(options).rules
+    sets = {version: rules_of_version(folder, version) for version in schedule.rule_sets}
+    lane = ScheduledLane(bundles, InForce(schedule, partition_of), sets)
     return bundles, None, Scheduled(lane, InForce(schedule, partition_of))
 
 

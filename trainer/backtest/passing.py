@@ -55,7 +55,10 @@ class Passing:
         """The bundle's own threshold is one of them. `scheduled`: then the bundle is the last of these, whose costs
         count."""
         manifest = self.manifest = bundle.manifest
-        self.rules = rules
+        # What decides beside the model, in words; None: nothing.
+        self.rules_name = None if rules is None else rules.version
+        if scheduled is not None and scheduled.in_force.rule_sets != (None,):
+            self.rules_name = "whichever rule set was in force"
         self.lane = Lane(bundle, rules) if scheduled is None else scheduled.lane
         self.in_force = None if scheduled is None else scheduled.in_force
         self.name = manifest.version if scheduled is None else "schedule"
@@ -68,7 +71,7 @@ class Passing:
         costs = Costs(manifest.thresholds.review_cost, manifest.thresholds.loss_rate)
         self.calendar = Calendar(thresholds, costs)
         # Of decisions: what is reviewed, alerts included, and alerts alone.
-        self.decided = None if rules is None else Calendar((REVIEW, ALERT), costs)
+        self.decided = None if self.rules_name is None else Calendar((REVIEW, ALERT), costs)
         self._place_of_high = sorted(thresholds).index(self.high)
 
     @property
@@ -102,7 +105,8 @@ class Passing:
         scores, versions = np.array(scored.scores), None
         if self.in_force is not None:
             scores = np.array([float(level is Level.HIGH) for level in scored.levels])
-            versions = [self.in_force.versions[number] for number in self.in_force.of(batch.block)[rows].tolist()]
+            numbers = self.in_force.of(batch.block)[rows].tolist()
+            versions = [self.in_force.versions[number].bundle for number in numbers]
             self.by_version.update(zip(_some(versions, kept), _some(scored.levels, kept), strict=True))
         has_alert[kept] = self._count(batch, rows[kept], scores[kept], decided) > self._place_of_high
         return Answer(batch.places[rows], scored, has_alert, versions)

@@ -54,12 +54,12 @@ def say_bundle(passing: Passing) -> None:
     else:
         by_version = [
             (version, *(f"{passing.by_version[version, level]:,}" for level in Level))
-            for version in passing.in_force.versions
+            for version in passing.in_force.bundles
         ]
         say_table([("bundle", *Level), *by_version])
-    if passing.rules is not None and passing.decided is not None:
+    if passing.decided is not None:
         say()
-        say(f"what the model and {passing.rules.version} decided together")
+        say(f"what the model and {passing.rules_name} decided together")
         outcomes = zip(("alert or review", "alert alone"), passing.decided.total.outcomes(), strict=True)
         say_table([("decision", *titles), *((name, *cells(one, calendar.days)) for name, one in outcomes)])
     say(f"digest {passing.digest}")

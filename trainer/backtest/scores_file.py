@@ -93,7 +93,7 @@ def _of_rules(count: int, chosen: np.ndarray, answers: list[Answer]) -> list[pa.
         if decided is not None:
             decisions[answer.places] = decided.decisions
             rules[answer.places] = [" | ".join(map(rule_sentence, fired)) or None for fired in decided.fired]
-            versions[answer.places] = decided.rules_version
+            versions[answer.places] = decided.rules_versions
     return [text_column(column[chosen].tolist()) for column in columns]
 
 

@@ -76,7 +76,7 @@ def _bundle(passing: Passing) -> dict[str, Any]:
     calendar, manifest = passing.calendar, passing.manifest
     by_version = {
         version: {level.value: passing.by_version[version, level] for level in Level}
-        for version in (() if passing.in_force is None else passing.in_force.versions)
+        for version in (() if passing.in_force is None else passing.in_force.bundles)
     }
     return {
         **({"by_bundle": by_version} if by_version else {}),
@@ -96,11 +96,11 @@ def _bundle(passing: Passing) -> dict[str, Any]:
 
 def _decided(passing: Passing) -> dict[str, Any]:
     """Nothing of it without rules."""
-    if passing.rules is None or passing.decided is None:
+    if passing.decided is None:
         return {}
     both = zip(("alert or review", "alert alone"), passing.decided.total.outcomes(), strict=True)
     decisions = [{"decision": name, **_without_threshold(_row(one))} for name, one in both]
-    return {"rules_version": passing.rules.version, "decisions": decisions}
+    return {"rules_version": passing.rules_name, "decisions": decisions}
 
 
 def _without_threshold(row: dict[str, Any]) -> dict[str, Any]:

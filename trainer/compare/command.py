@@ -5,10 +5,10 @@ import argparse
 import numpy as np
 
 from console.terminal import progress, say, say_table, warn
-from evaluation.comparison import paired
-from evaluation.money import Scored, scored
+from evaluation.comparison import caught_at, paired
+from evaluation.money import scored
 from evaluation.ranking import Predictions
-from evaluation.result import Costs, Figure, PairedComparison
+from evaluation.result import Costs, PairedComparison
 from evaluation.sample_size import together
 from risk.bundle import Bundle, read_bundle
 from risk.dataset import Dataset
@@ -18,7 +18,7 @@ from trainer.backtest.checks import check_two, warn_of_what_was_seen
 from trainer.backtest.command import SWEEP, opened
 from trainer.backtest.said import say_side_by_side, say_what_is_missing
 from trainer.backtest.tables import checked_out, write_tables
-from trainer.compare.words import FEW_FRAUDS, verdict
+from trainer.compare.words import FEW_FRAUDS, equal_work_lines, verdict
 from trainer.options import RESAMPLES, SEED
 
 
@@ -51,8 +51,6 @@ def _check_options(options: argparse.Namespace, bundles: list[Bundle]) -> None:
             f"B: got {second.version}, trained with {second.currency}, expected {first.currency} as {first.version}; "
             "money of two currencies cannot be compared"
         )
-    if options.cases_per_day is not None and options.cases_per_day <= 0:
-        raise OptionError(f"--cases-per-day: got {options.cases_per_day:g}, expected more than 0, such as 20")
     RESAMPLES.check(options)
     SEED.check(options)
 
@@ -86,16 +84,9 @@ def _paired(
         seed=options.seed,
         resamples=options.resamples,
     )
-    alone = [_caught(side, cases) for side in sides]
+    alone = [caught_at(side, cases) for side in sides]
     _say_paired(found, test, frauds, first.currency, alone)
     return found
-
-
-def _caught(side: Scored, cases_per_day: float) -> np.ndarray:
-    """Of the frauds, those that a model catches with so many cases."""
-    threshold = side.accounting.threshold_for_alerts(cases_per_day * side.predictions.days + 1e-9)
-    caught: np.ndarray = side.by_day.running_max[side.predictions.is_fraud] >= threshold
-    return caught
 
 
 def _say_paired(
@@ -107,15 +98,7 @@ def _say_paired(
         say(text)
     say()
     say(f"at equal work, {found.cases_per_day:,.4g} cases a day each; the difference is the first less the second")
-    one, other = found.money, found.other_money
-    lines = [
-        ("cases/day", f"{one.alerts_per_day:,.2f}", f"{other.alerts_per_day:,.2f}", "", ""),
-        ("frauds caught", f"{one.frauds_caught:,}", f"{other.frauds_caught:,}",
-         *_difference(found.frauds_caught, frauds, ",.1f")),
-        (f"saved, {currency}", f"{one.saved:,.0f}", f"{other.saved:,.0f}", *_difference(found.saved, 1, ",.0f")),
-        ("avg precision", "", "", *_difference(found.average_precision, 1, ".4f")),
-    ]  # fmt: skip
-    say_table([("", found.name, found.other, "difference", "95 % interval"), *lines])
+    say_table(equal_work_lines(found, frauds, currency))
     mine, theirs = alone
     only = int(np.count_nonzero(mine != theirs))
     say(
@@ -125,12 +108,3 @@ def _say_paired(
     if frauds < FEW_FRAUDS:
         warn(f"{frauds} frauds are few: the intervals are rough themselves")
     say()
-
-
-def _difference(figure: Figure, scale: float, form: str) -> tuple[str, str]:
-    if figure.value is None:
-        return "-", "-"
-    value = format(figure.value * scale, f"+{form}")
-    if figure.low is None or figure.high is None:
-        return value, "-"
-    return value, f"{format(figure.low * scale, f'+{form}')} to {format(figure.high * scale, f'+{form}')}"

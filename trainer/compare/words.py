@@ -25,6 +25,28 @@ def verdict(found: PairedComparison, frauds: int, currency: str) -> list[str]:
     return said
 
 
+def equal_work_lines(found: PairedComparison, frauds: int, currency: str) -> list[tuple[str, ...]]:
+    """Both side by side, with titles; the difference is the first less the second."""
+    one, other = found.money, found.other_money
+    return [
+        ("", found.name, found.other, "difference", "95 % interval"),
+        ("cases/day", f"{one.alerts_per_day:,.2f}", f"{other.alerts_per_day:,.2f}", "", ""),
+        ("frauds caught", f"{one.frauds_caught:,}", f"{other.frauds_caught:,}",
+         *_difference(found.frauds_caught, frauds, ",.1f")),
+        (f"saved, {currency}", f"{one.saved:,.0f}", f"{other.saved:,.0f}", *_difference(found.saved, 1, ",.0f")),
+        ("avg precision", "", "", *_difference(found.average_precision, 1, ".4f")),
+    ]  # fmt: skip
+
+
+def _difference(figure: Figure, scale: float, form: str) -> tuple[str, str]:
+    if figure.value is None:
+        return "-", "-"
+    value = format(figure.value * scale, f"+{form}")
+    if figure.low is None or figure.high is None:
+        return value, "-"
+    return value, f"{format(figure.low * scale, f'+{form}')} to {format(figure.high * scale, f'+{form}')}"
+
+
 def _sentence(
     found: PairedComparison, difference: Figure, verb: str, more: str, shown: Callable[[float], str]
 ) -> str | None:

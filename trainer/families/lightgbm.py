@@ -41,9 +41,10 @@ class LightGBM:
     refusals: tuple[type[Exception], ...] = (ValueError, LightGBMError)
 
     def fit(self, parameters: Parameters, rows: Rows, seed: int) -> LGBMClassifier:
-        """With one thread and by rows, for the sake of its bits."""
+        """With one thread and by columns, for the sake of its bits: it would try which way is faster. By rows it adds
+        up in the same order, and took a fifth longer for the same trees, of 140,000 rows as of 540,000."""
         model = LGBMClassifier(
-            **parameters, random_state=seed, n_jobs=1, deterministic=True, force_row_wise=True, verbose=-1
+            **parameters, random_state=seed, n_jobs=1, deterministic=True, force_col_wise=True, verbose=-1
         )
         return model.fit(rows.values, rows.labels, rows.weights)
 

@@ -14,8 +14,8 @@ from risk.rules.compiled import compiled_for
 from risk.rules.rule_set import RuleSet, rules_of_version, version_in_force
 from risk.rules.rules_file import RulesError
 from risk.words import counted
-from trainer.rules.kept import NO_RULES, kept, named_rules, rules_beside, versions
 from trainer.rules.options import CHECK, PROMOTE, TEST
+from trainer.rules.saved import NO_RULES, named_rules, rules_beside, save, versions
 
 
 def run(options: argparse.Namespace) -> int:
@@ -63,7 +63,7 @@ def run_promote(options: argparse.Namespace, folder: Path) -> int:
         return EXIT_OK
     manifest = read_bundle(options.bundle).manifest
     if options.what.endswith(".toml"):
-        version = kept(rules_beside(Path(options.what), manifest), folder)
+        version = save(rules_beside(Path(options.what), manifest), folder)
     else:
         version = options.what
         compiled_for(named_rules(folder, version, "FILE|VERSION: ", "a file that ends in .toml, or "), manifest)

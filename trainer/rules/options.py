@@ -57,7 +57,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         description="Replay a history through the worker's pipeline, and say what a file of rules would have come to.",
         epilog=epilog(
             "python -m trainer rules test rules.toml cards.parquet --from 2024-12-08",
-            "python -m trainer rules test rules-1a2b3c4d mine.csv --columns map.toml --matches matches.csv",
+            "python -m trainer rules test rules-1a2b3c4d5e6f7a8b mine.csv --columns map.toml --matches matches.csv",
             notes=TEST_NOTES,
         ),
     )
@@ -80,7 +80,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         description="Put a file of rules in force, or a version that is kept already.",
         epilog=epilog(
             "python -m trainer rules promote rules.toml",
-            "python -m trainer rules promote rules-1a2b3c4d",
+            "python -m trainer rules promote rules-1a2b3c4d5e6f7a8b",
             "python -m trainer rules promote none",
             notes="A file is checked and kept under its version first. `none` takes rules out of force; what is kept "
             "stays. backtest and score take what is in force from then on.",

@@ -18,7 +18,7 @@ from trainer.backtest import checks
 from trainer.backtest.figures import figures_for
 from trainer.backtest.period import asked_period
 from trainer.backtest.tally import Outcome
-from trainer.rules.kept import NO_RULES, named_or_in_force, named_rules, rules_beside
+from trainer.rules.saved import NO_RULES, named_or_in_force, named_rules, rules_beside
 from trainer.rules.trial import RuleTrial, Trial, matches_file
 
 

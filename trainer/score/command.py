@@ -11,7 +11,7 @@ from risk.decision import DECISIONS, LEVELS
 from risk.words import counted
 from trainer.backtest.checks import opened
 from trainer.backtest.labels import Missing
-from trainer.rules.kept import asked_rules
+from trainer.rules.saved import rules_of_options
 from trainer.score.results import Results, scored
 from trainer.score.scored_file import ENDINGS, check_names, warn_of_lost_columns, write_scored
 
@@ -19,7 +19,7 @@ from trainer.score.scored_file import ENDINGS, check_names, warn_of_lost_columns
 def run(options: argparse.Namespace) -> int:
     inputs = [path for path in (options.file, options.columns, options.labels) if path is not None]
     target = checked_target("--out", options.out, ENDINGS, force=options.force, inputs=inputs)
-    bundle, rules = read_bundle(options.bundle), asked_rules(options)
+    bundle, rules = read_bundle(options.bundle), rules_of_options(options)
     chunk_rows = settings_of(options).chunk_rows
     ready = opened(
         options.file,

@@ -27,6 +27,7 @@ from risk.events import Reason as OurReason
 from risk.outputs import alert_id
 from risk.pipeline import Pipeline
 from risk.topics import topics_of
+from risk.versions import Versions
 
 SHOW_FEATURES = "--show-features"
 TOLERANCE = 1e-6
@@ -134,7 +135,7 @@ def _ours(run: Run, transactions: Sequence[Transaction]) -> dict[tuple[str, str]
                 scored.reasons[place],
                 list(scored.imputed[place]),
                 None if day is None else to_date(day).isoformat(),
-                alert_id(one.customer_id, one.transaction_id, one.event_time, manifest.version),
+                alert_id(one.customer_id, one.transaction_id, one.event_time, Versions(manifest.version)),
             )
     return ours
 

@@ -11,7 +11,7 @@ from risk.errors import StoreError
 from risk.store.rows import FlagRow, RefusedBundle, RowValues, StoredBundle
 
 # Who has a partition; one that ended has none as soon as somebody else took it.
-_OWNERS = "(select owner from partitions where owner is not null)"
+OWNERS = "(select owner from partitions where owner is not null)"
 _REFUSALS = {False: "bundle_refusals", True: "challenger_refusals"}  # by whether as a challenger
 
 _BUNDLE = FlagRow._fields.index("bundle_version")
@@ -74,7 +74,7 @@ def newest(connection: sqlite3.Connection) -> dict[int, str]:
 
 def refuse(connection: sqlite3.Connection, refused: RefusedBundle, *, as_challenger: bool) -> None:
     table = _REFUSALS[as_challenger]
-    connection.execute(f"delete from {table} where owner = ? or owner not in {_OWNERS}", refused[:1])
+    connection.execute(f"delete from {table} where owner = ? or owner not in {OWNERS}", refused[:1])
     connection.execute(f"insert into {table} values (?, ?, ?, ?)", refused)
 
 
@@ -83,5 +83,5 @@ def refuse_none(connection: sqlite3.Connection, owner: str, *, as_challenger: bo
 
 
 def refused(connection: sqlite3.Connection, *, as_challenger: bool) -> list[RefusedBundle]:
-    asked = f"select * from {_REFUSALS[as_challenger]} where owner in {_OWNERS} order by owner"
+    asked = f"select * from {_REFUSALS[as_challenger]} where owner in {OWNERS} order by owner"
     return [RefusedBundle(*row) for row in connection.execute(asked)]

@@ -230,6 +230,20 @@ def _retrainings_are_remembered(db: Database) -> None:
     )
 
 
+def _rules_decide(db: Database) -> None:
+    """Beside the model. Where none did, as in all that came before, the columns are null and take a byte each."""
+    for name in ("decision", "rules_version", "rules"):
+        db.execute(f"alter table risk_flags add column {name} text")
+    _make(
+        db,
+        "rules_starts",
+        {"partition": int, "first_offset": int, "rules_version": str, "event_time": int, "stored_at": int},
+        pk=("partition", "first_offset"),
+        optional="rules_version stored_at",
+    )
+    _make(db, "rules_refusals", {"owner": str, "refused": str, "reason": str, "refused_at": int}, pk=("owner",))
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     _first_schema,
     _owners_have_names,
@@ -239,6 +253,7 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     _features_are_sampled,
     _challengers_score_in_the_shadow,
     _retrainings_are_remembered,
+    _rules_decide,
 )
 VERSION = len(STEPS)
 

@@ -20,10 +20,12 @@ from risk.store.rows import (
     LabelCount,
     LabelKey,
     Samples,
+    ShadowColumns,
 )
 from risk.store.sqlite.file import StoreFile, place_of
 from risk.store.sqlite.flags import COLUMNS, NUL, numbers, parted, partitions_of
 from risk.store.sqlite.opening import open_file_to_read
+from risk.store.sqlite.shadow import code_of
 from risk.store.sqlite.store import SqliteStore
 
 BUSY_MS = 5_000
@@ -70,6 +72,17 @@ select source_offset, event_time, score, cast(bundle_version as blob), features
 from feature_samples join risk_flags using (source_partition, source_offset)
 where source_partition = ? and source_offset >= ? order by source_offset limit {SAMPLES_AT_ONCE}
 """
+_SHADOW = f"""
+select count(*), cast(group_concat(source_offset) as blob), cast(group_concat(event_time) as blob),
+       cast(group_concat(case risk_flags.level {_LEVEL} else {NO_LEVEL} end, '') as blob),
+       cast(group_concat(case when shadow_scores.level between 0 and {len(LEVELS) - 1} then shadow_scores.level
+                         else {NO_LEVEL} end, '') as blob), {_column("bundle_version")}
+from shadow_scores cross join risk_flags using (source_partition, source_offset)
+where source_partition = :partition and challenger = :code and source_offset >= :first and source_offset < (
+    select min(source_offset) from shadow_scores
+    where source_partition = :partition and challenger = :code and source_offset >= :first
+) + {OFFSETS_AT_ONCE}
+"""
 _LABELS = (
     "from labels indexed by labels_by_offset where source_partition = ? and source_offset > ? and source_offset <= ?"
 )
@@ -88,7 +101,7 @@ class SqliteStoreToReport:
         self.positions, self.ledger_bounds = store.positions, store.ledger_bounds
         self.bundles, self.newest_bundles = store.bundles, store.newest_bundles
         self.challengers, self.challenger_starts = store.challengers, store.challenger_starts
-        self.shadow_spans, self.shadow_pairs = store.shadow_spans, store.shadow_pairs
+        self.shadow_spans = store.shadow_spans
 
     @property
     def place(self) -> object:
@@ -148,6 +161,21 @@ class SqliteStoreToReport:
             return None
         offsets, event_times, scores, versions, features = zip(*rows, strict=True)
         return Samples(np.array(offsets), np.array(event_times), np.array(scores), list(versions), list(features))
+
+    def shadow_columns(self, version: str, partition: int, first: int) -> ShadowColumns | None:
+        with self._file.reading() as connection:
+            asked = {"nul": NUL, "partition": partition, "first": first, "code": code_of(connection, version)}
+            count, *columns = connection.execute(_SHADOW, asked).fetchone()
+        if not count:
+            return None
+        offsets, event_times, levels, challenger_levels, versions = columns
+        return ShadowColumns(
+            numbers(offsets),
+            numbers(event_times),
+            np.frombuffer(levels, np.uint8) - ord("0"),
+            np.frombuffer(challenger_levels, np.uint8) - ord("0"),
+            parted(versions, b"\0", count),
+        )
 
     def labelled_partitions(self) -> list[int]:
         return partitions_of(self._file, "labels indexed by labels_by_offset")

@@ -65,7 +65,7 @@ def commit(
     connection: sqlite3.Connection, partition: int, stored_to: int, version: str, pieces: Sequence[ShadowPiece]
 ) -> None:
     """With the transaction that is open. `stored_to`: the first offset that no batch was stored of."""
-    code = _code(connection, version)
+    code = code_of(connection, version)
     if code is None:
         raise StoreError(f"challenger: got {version}, expected one that was remembered; remember it first")
     for piece in pieces:
@@ -92,7 +92,7 @@ def spans(connection: sqlite3.Connection, version: str) -> list[ShadowSpan]:
 def pairs(file: StoreFile, version: str, partition: int, first: int) -> Iterator[list[ShadowPair]]:
     """In pieces, so that none holds up a checkpoint."""
     with file.reading() as connection:
-        code = _code(connection, version)
+        code = code_of(connection, version)
     while code is not None:
         with file.reading() as connection:
             rows = connection.execute(_PAIRS, (partition, first, code)).fetchall()
@@ -107,6 +107,6 @@ def _pair(*row: Any) -> ShadowPair:
     return pair if pair.is_fraud is None else pair._replace(is_fraud=bool(pair.is_fraud))
 
 
-def _code(connection: sqlite3.Connection, version: str) -> int | None:
+def code_of(connection: sqlite3.Connection, version: str) -> int | None:
     row = connection.execute("select code from challengers where version = ?", (version,)).fetchone()
     return None if row is None else int(row[0])

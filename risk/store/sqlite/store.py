@@ -27,6 +27,7 @@ from risk.store.rows import (
     Retraining,
     RetrainingEnd,
     RowValues,
+    RulesStart,
     SampleValues,
     ShadowPair,
     ShadowPiece,
@@ -34,7 +35,7 @@ from risk.store.rows import (
     StoredBundle,
     TakenOver,
 )
-from risk.store.sqlite import bundles, copies, flags, labelled, ledger, removing, retraining, shadow
+from risk.store.sqlite import bundles, copies, flags, labelled, ledger, removing, retraining, rules, shadow
 from risk.store.sqlite.file import StoreFile, insert_all
 from risk.topics import Identity
 
@@ -101,8 +102,7 @@ class SqliteStore:
 
     def positions(self) -> list[Position]:
         with self._file.reading() as connection:
-            rows = connection.execute(f"{_POSITION} order by topic, partition").fetchall()
-        return [Position(*row) for row in rows]
+            return [Position(*row) for row in connection.execute(f"{_POSITION} order by topic, partition")]
 
     def check_file(self) -> None:
         self._file.check_file()
@@ -178,6 +178,7 @@ class SqliteStore:
             insert_all(connection, _INSERT_FLAG, rows)
             connection.executemany(_INSERT_SAMPLE, samples)
             bundles.start(connection, firsts, stored_at)
+            rules.start(connection, rows, stored_at)
             if challenger is not None and rows:
                 place = owner.partition, rows[0][_OFFSET]
                 shadow.start(connection, place, challenger, rows[0][_EVENT_TIME], stored_at)
@@ -219,8 +220,8 @@ class SqliteStore:
 
     def challengers(self) -> list[StoredBundle]:
         with self._file.reading() as connection:
-            rows = connection.execute("select version, manifest from challengers order by version").fetchall()
-        return [StoredBundle(*row) for row in rows]
+            rows = connection.execute("select version, manifest from challengers order by version")
+            return [StoredBundle(*row) for row in rows]
 
     def challenger_starts(self) -> list[ChallengerStart]:
         with self._file.reading() as connection:
@@ -335,8 +336,8 @@ class SqliteStore:
 
     def bundle_starts(self) -> list[BundleStart]:
         with self._file.reading() as connection:
-            rows = connection.execute("select * from bundle_starts order by partition, first_offset").fetchall()
-        return [BundleStart(*row) for row in rows]
+            rows = connection.execute("select * from bundle_starts order by partition, first_offset")
+            return [BundleStart(*row) for row in rows]
 
     def refuse_bundle(self, refused: RefusedBundle, *, as_challenger: bool = False) -> None:
         with self._file.writing() as connection:
@@ -349,6 +350,22 @@ class SqliteStore:
     def refused_bundles(self, *, as_challenger: bool = False) -> list[RefusedBundle]:
         with self._file.reading() as connection:
             return bundles.refused(connection, as_challenger=as_challenger)
+
+    def rules_starts(self) -> list[RulesStart]:
+        with self._file.reading() as connection:
+            return rules.starts(connection)
+
+    def refuse_rules(self, refused: RefusedBundle) -> None:
+        with self._file.writing() as connection:
+            rules.refuse(connection, refused)
+
+    def refuse_no_rules(self, owner: str) -> None:
+        with self._file.writing() as connection:
+            rules.refuse_none(connection, owner)
+
+    def refused_rules(self) -> list[RefusedBundle]:
+        with self._file.reading() as connection:
+            return rules.refused(connection)
 
     def bundles(self, beyond: Collection[str] = ()) -> list[StoredBundle]:
         with self._file.reading() as connection:

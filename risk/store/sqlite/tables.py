@@ -41,6 +41,9 @@ TABLES = (
         imputed="JSON list of the numbers that were missing and taken as usual",
         ledger_day="newest day of the merchant ledger that was looked at, days since 1970",
         bundle_version="the bundle that scored it",
+        decision="none, review or alert, by model and rules together; null where no rule set was in force",
+        rules_version="the rule set that decided beside the model; null where none was in force",
+        rules="JSON list of the rules that fired, each with what it compared; null where none did",
     ),
     _table(
         "feature_samples",
@@ -118,6 +121,24 @@ TABLES = (
         bundle_version="the bundle that scored it, and what came after it",
         event_time="when it happened, ms since 1970 UTC",
         stored_at="when it was stored, by the worker's clock, ms since 1970 UTC; null where unknown",
+    ),
+    _table(
+        "rules_starts",
+        "Which rule set decided from when: a row for each transaction of a partition that was decided by another one "
+        "than the one before it, or by none again.",
+        partition="partition of the transactions topic",
+        first_offset="offset of that transaction",
+        rules_version="the rule set that decided it, and what came after it; null where none was in force any more",
+        event_time="when it happened, ms since 1970 UTC",
+        stored_at="when it was stored, by the worker's clock, ms since 1970 UTC; null where unknown",
+    ),
+    _table(
+        "rules_refusals",
+        "The workers that go on with another rule set than the one that was put in force.",
+        owner="the worker: its host and process",
+        refused="the rule set that it does not take, or what is named in its place",
+        reason="why",
+        refused_at="when, by its clock, ms since 1970 UTC",
     ),
     _table(
         "bundle_refusals",

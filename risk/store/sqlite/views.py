@@ -79,11 +79,14 @@ _FLAG_COLUMNS = (
     _as_it_is("risk_flags", "country"),
     _as_it_is("risk_flags", "score"),
     _as_it_is("risk_flags", "level"),
+    _as_it_is("risk_flags", "decision"),
     _as_it_is("risk_flags", "reasons"),
+    _as_it_is("risk_flags", "rules"),
     _as_it_is("risk_flags", "imputed"),
     _as_it_is("risk_flags", "attributes"),
     ViewColumn("ledger_day", "newest day of the merchant ledger that was looked at", _date("ledger_day")),
     _as_it_is("risk_flags", "bundle_version"),
+    _as_it_is("risk_flags", "rules_version"),
     _as_it_is("risk_flags", "source_partition"),
     _as_it_is("risk_flags", "source_offset"),
 )
@@ -183,6 +186,20 @@ VIEWS = (
             ViewColumn("stored_at", "when it was stored, UTC; empty where unknown", _time("stored_at")),
         ),
         "from bundle_starts",
+    ),
+    View(
+        "readable_rules_starts",
+        "Which rule set decided from when, partition by partition.",
+        (
+            _as_it_is("rules_starts", "partition"),
+            _as_it_is("rules_starts", "first_offset"),
+            ViewColumn(
+                "rules_version", "the rule set from there on; empty where there is none any more", "rules_version"
+            ),
+            ViewColumn("event_time", "when that transaction happened, UTC", _time("event_time")),
+            ViewColumn("stored_at", "when it was stored, UTC; empty where unknown", _time("stored_at")),
+        ),
+        "from rules_starts",
     ),
     View(
         "readable_challenger_starts",

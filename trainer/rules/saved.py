@@ -1,4 +1,4 @@
-"""The folder of rule sets: keeping one, and the one that a command is to use."""
+"""The folder of rule sets: saving one, and the one that a command is to use."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,7 @@ from console.options import settings_of
 from console.output import whole_folder
 from console.terminal import notice
 from risk.bundle import Manifest
-from risk.errors import OptionError
+from risk.errors import OptionError, RuleError
 from risk.rules.rule_set import SEALED, RuleSet, rules_in_force, rules_of_version, sealed_bytes
 from risk.rules.rules_file import RulesFile, read_rules_file
 
@@ -19,7 +19,7 @@ def rules_beside(path: Path, manifest: Manifest) -> RulesFile:
     return read_rules_file(path, manifest.feature_set, manifest.version)
 
 
-def asked_rules(options: argparse.Namespace) -> RuleSet | None:
+def rules_of_options(options: argparse.Namespace) -> RuleSet | None:
     """By --rules, or the set that is in force, which is said; None where there is none."""
     folder, found = settings_of(options).rules, named_or_in_force(options, options.rules, "--rules")
     if found is not None and options.rules is None:
@@ -49,12 +49,16 @@ def versions(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith(".") and (path / SEALED).is_file())
 
 
-def kept(file: RulesFile, folder: Path) -> str:
-    """What is there already under its version says the same, and stays."""
+def save(file: RulesFile, folder: Path) -> str:
+    """Its version. What is there already under it stays; RuleError where that is another set."""
     version = file.rule_set.version
     if (folder / version).exists():
-        rules_of_version(folder, version)
-        notice(f"{version} is kept already, as it was written first")
+        if rules_of_version(folder, version) != file.rule_set:
+            raise RuleError(
+                f"{folder / version}: got another rule set of this version, which is a digest of 64 bits, expected the "
+                "same one; change a sentence of a rule, which gives another version"
+            )
+        notice(f"{version} is saved already, as it was written first")
         return version
     with whole_folder(folder / version) as new:
         for name, raw in file.files.items():

@@ -1,0 +1,51 @@
+"""promotions.ndjson beside the bundles: what came into use when, by what, and what spoke against it."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from console.output import writing
+from console.terminal import notice
+from risk.small_file import read_small
+
+RECORD = "promotions.ndjson"
+By = Literal["promote", "back", "train", "retrain", "shadow", "no-shadow", "retrain-shadow", "challenger"]
+OF_CHALLENGERS = ("shadow", "no-shadow", "retrain-shadow")
+
+
+class Promotion(Struct, frozen=True, omit_defaults=True):
+    """A line of the record: what came into use when, and what spoke against it; or what became the challenger."""
+
+    at: str
+    version: str  # empty where no bundle is the challenger from then on
+    before: str | None
+    by: By
+    forced: bool = False
+    against: str | None = None
+    evidence: dict[str, Any] | None = None  # a LiveComparison, as it was then
+
+
+def remember(models: Path, promotion: Promotion) -> None:
+    """In one write, so that two at once do not mix. A line that a crash cut off ends where the next one begins."""
+    path = models / RECORD
+    with writing(path), path.open("ab+") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        begin = b"" if file.read() in (b"", b"\n") else b"\n"
+        file.write(begin + msgspec.json.encode(promotion) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def promotions(models: Path) -> list[Promotion]:
+    """In their order, without what only concerns challengers. OSError where it cannot be read."""
+    path, found = models / RECORD, []
+    for number, line in enumerate((read_small(path) if path.is_file() else b"").splitlines(), 1):
+        try:
+            found.append(msgspec.json.decode(line, type=Promotion))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            notice(f"{path}, line {number}: cannot be read ({error}), expected a promotion; it is passed over")
+    return [promotion for promotion in found if promotion.by not in OF_CHALLENGERS]
