@@ -31,8 +31,8 @@ RETRAINING_SECONDS = 20.0  # of the replay for each of them
 
 def retrain(ground: Ground) -> Outcome:
     """Retrainings begin while two workers score what a replay sends; most of those who retrain are killed, and now and
-    then a worker is. At last they go through. What is in force is whole at every moment, no two went on at once, and
-    every score is that of the bundle that its flag names."""
+    then a worker is. At last they go through, into the shadow and into use. What is in force is whole at every moment,
+    no two went on at once, and every score is that of the bundle that its flag names."""
     dice, count = ground.dice, ground.size.kills
     with ground.system() as system:
         file = system.make_history(
@@ -61,7 +61,7 @@ def retrain(ground: Ground) -> Outcome:
             crew.until(load.is_done, "the replay is done", count * RETRAINING_SECONDS + ENOUGH_SECONDS)
         crew.until_scored()
         # The kills are over: each of these must go through.
-        for last in ("--promote", "--replace"):
+        for last in ("--replace", "--promote"):
             said = system.run(trainer, *_words(system, last))
             if said.code:
                 raise StormError(f"retrain {last} came to status {said.code}: {said.out[-500:]}{said.err[-500:]}")
@@ -143,7 +143,7 @@ def _check(runs: list[Retraining], system: System) -> None:
         if before.ended_at is None or before.ended_at > after.begun_at:
             raise StormError(f"retraining {after.number} began while another went on: {before}, {after}")
     outcomes = {run.outcome for run in runs}
-    if not outcomes >= {"promoted", "killed"} or not outcomes <= {"promoted", "killed", "shadow", "left"}:
+    if not outcomes >= {"shadow", "promoted", "killed"} or not outcomes <= {"promoted", "killed", "shadow", "left"}:
         raise StormError(f"what came of them: {[(run.outcome, run.why) for run in runs]}")
     left = [path.name for path in (system.folder / "reports").glob(".retraining*")]
     if left:
