@@ -242,8 +242,8 @@ def _machine(wholes: Iterable[dict[str, Any]]) -> list[str]:
     lines.append(
         "\nOther speeds have commands of their own: `python -m bench.dataset`, `bench.replay`, `bench.store`, "
         "`bench.reporter`, `bench.reporter_beside`, `bench.backtest`, `bench.train`, `bench.features`, "
-        "`bench.generate`, `bench.trees`, `bench.rules`, `bench.samples`, `bench.swap`, `bench.drift`, `bench.labels`, "
-        "`bench.families`; `python -m bench.against COMMIT` sets the "
-        "working tree beside one of its commits.\n"
+        "`bench.generate`, `bench.trees`, `bench.rules`, `bench.samples`, `bench.shadow`, `bench.swap`, `bench.drift`, "
+        "`bench.labels`, `bench.families`; `python -m bench.against COMMIT` sets the working tree beside one of its "
+        "commits.\n"
     )
     return lines

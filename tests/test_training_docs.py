@@ -43,7 +43,8 @@ def options_of(command: str) -> set[str]:
 
 def test_every_option_that_the_page_names_exists_and_report_s_are_all_there() -> None:
     named = set(re.findall(r"--[a-z][a-z-]+", PAGE))
-    assert named <= options_of("train") | options_of("report") | options_of("promote") | options_of("compare")
+    there_are = set[str]().union(*map(options_of, ("train", "report", "promote", "compare")))
+    assert named <= there_are
     assert options_of("report") - {"-h", "--help"} <= named
     assert all(f"| `{value}` |" in PAGE for value in BALANCES)
     assert f"({options.DEFAULT_FOLDS})" in PAGE
