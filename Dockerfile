@@ -32,6 +32,7 @@ ENV PATH=/app/.venv/bin:$PATH \
     NUMBA_CACHE_DIR=/tmp/numba \
     MPLCONFIGDIR=/tmp/matplotlib \
     TRUSTLENS_DB=/data/risk.db \
+    TRUSTLENS_RULES=/data/rules \
     TRUSTLENS_STATE=/data/state
 
 USER trustlens

@@ -5,6 +5,7 @@ A device never ends, and a data set that is named by mistake would fill memory b
 
 import errno
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Iterator
@@ -14,6 +15,10 @@ from typing import Any, BinaryIO
 
 from risk.errors import TrustLensError
 
+# Python's reader walks down a dotted key once for each of its parts: one of 40,000 parts took it 47 s.
+MOST_PARTS = 100
+_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MOST_PARTS},}}+")
 SMALL_BYTES = 16 * 1024**2  # far more than the map of as many columns as a file may have
 
 
@@ -28,6 +33,8 @@ def read_small(path: Path) -> bytes:
 
 def read_toml(text: str) -> dict[str, Any]:
     """ValueError where it is none; the library recurses at each bracket, and ends at some hundred of them."""
+    if _LONG_KEY.search(text) is not None:
+        raise ValueError(f"a key has more than {MOST_PARTS} parts with dots between them")
     try:
         return tomllib.loads(text)
     except RecursionError as error:

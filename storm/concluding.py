@@ -9,7 +9,7 @@ from storm.feed import Sent
 from storm.history import Truth, digest_of
 from storm.judging import Findings, judge
 from storm.losing import rebuilt
-from storm.reading import read
+from storm.reading import decided_by, read
 from storm.until import StormError
 
 
@@ -36,7 +36,7 @@ def conclude(
     made = rebuilt(crew) if rebuild else read(crew.system)
     findings = judge(made, truth, sent=sent)
     if not gone:
-        verify(crew, findings, {flag.bundle_version for flag in made.rows}, truth)
+        verify(crew, findings, {decided_by(row) for row in made.rows}, truth)
     ended = [f"{len(crew.statuses)} workers ended by themselves"] if crew.statuses else []
     return Outcome(findings, ", ".join([*([faults] if faults else []), *ended]))
 

@@ -13,12 +13,14 @@ from risk.bundle import read_bundle
 from risk.clock import DAY
 from risk.codec import decode_label, decode_transaction, encode_label, encode_transaction
 from risk.decision import Scored
-from risk.digest import Digest, canonical
-from risk.events import Label, Level, Rejected, RejectReason, Transaction
+from risk.digest import Digest, canonical, with_decisions
+from risk.events import Decision, Label, Level, Rejected, RejectReason, Transaction
 from risk.kafka.partitions import partition_of
 from risk.kafka.sending import Message
 from risk.ledger import DaySource, SeenDays
 from risk.pipeline import Pipeline
+from risk.rules.compiled import compiled_for
+from risk.rules.rule_set import RuleSet
 from risk.topics import Topics
 from testing.replays import entries
 
@@ -126,11 +128,11 @@ class Due(NamedTuple):
     """What a transaction has to come to."""
 
     row: bytes  # as the digest has it
-    is_high: bool
+    is_high: bool  # or decided, where there are rules: whether it has an alert
 
 
 Truth = Mapping[str, Mapping[str, Due]]
-"""By bundle version, then by transaction."""
+"""By what decides (`str` of `Versions`, which is the bundle's version where no rules do), then by transaction."""
 
 
 def truth_of(history: History, models: Path) -> Truth:
@@ -139,14 +141,18 @@ def truth_of(history: History, models: Path) -> Truth:
     return {folder.name: due_by(history, folder) for folder in folders}
 
 
-def due_by(history: History, bundle: Path, days: DaySource | None = None) -> dict[str, Due]:
-    """`days`: the closed days to go by, instead of those that this history closes itself."""
+def due_by(
+    history: History, bundle: Path, days: DaySource | None = None, rules: RuleSet | None = None
+) -> dict[str, Due]:
+    """`days`: the closed days to go by, instead of those that this history closes itself. `rules`: in force."""
     due: dict[str, Due] = {}
-    for identities, scored in _scored(history, bundle, days):
-        for identity, score, level, reasons, imputed, day in zip(
-            identities, scored.scores, scored.levels, scored.reasons, scored.imputed, scored.ledger_days, strict=True
-        ):
-            due[identity] = Due(canonical(identity, score, level, reasons, imputed, day), level is Level.HIGH)
+    for names, scored in _scored(history, bundle, days, rules):
+        columns = scored.scores, scored.levels, scored.reasons, scored.imputed, scored.ledger_days
+        lines = with_decisions([canonical(*row) for row in zip(names, *columns, strict=True)], scored.decided)
+        are_alerts = [level is Level.HIGH for level in scored.levels]
+        if scored.decided is not None:
+            are_alerts = [decision is not Decision.NONE for decision in scored.decided.decisions]
+        due.update(zip(names, map(Due, lines, are_alerts), strict=True))
     return due
 
 
@@ -154,19 +160,21 @@ def scores_by(history: History, bundle: Path) -> dict[str, tuple[float, str]]:
     """Score and level of each transaction, where only this bundle scores."""
     return {
         identity: (score, str(level))
-        for identities, scored in _scored(history, bundle, None)
+        for identities, scored in _scored(history, bundle)
         for identity, score, level in zip(identities, scored.scores, scored.levels, strict=True)
     }
 
 
-def _scored(history: History, bundle: Path, days: DaySource | None) -> Iterator[tuple[list[str], Scored]]:
+def _scored(
+    history: History, bundle: Path, days: DaySource | None = None, rules: RuleSet | None = None
+) -> Iterator[tuple[list[str], Scored]]:
     """With the ids of what was scored."""
     read = read_bundle(bundle)
     if days is None:
         seen = SeenDays(read.manifest.terms.ledger_terms)
         seen.learn(history.labels)
         days = seen
-    pipeline = Pipeline(read, days)
+    pipeline = Pipeline(read, days, rules=None if rules is None else compiled_for(rules, read.manifest))
     transactions = history.transactions
     for first in range(0, len(transactions), BATCH):
         arrived = [decode_transaction(encode_transaction(t)) for t in transactions[first : first + BATCH]]

@@ -9,7 +9,7 @@ from risk.outputs import RiskFlag, alert_id, versions_of
 from risk.versions import Versions
 from storm.feed import Sent
 from storm.history import Truth
-from storm.reading import Made, Reject, Source, event_of, row_of, row_of_store
+from storm.reading import Made, Reject, Source, decided_by, event_of, row_of, row_of_store
 
 SHOWN = 5
 
@@ -54,7 +54,7 @@ def _flags(flags: Mapping[Source, list[bytes]], truth: Truth) -> tuple[Counter[s
         assert isinstance(flag, RiskFlag)
         identity = flag.transaction_id
         places[identity] += 1
-        due = truth.get(flag.bundle_version, {}).get(identity)
+        due = truth.get(decided_by(flag), {}).get(identity)
         if due is None or row_of(flag) != due.row or len(set(values)) > 1 or source.topic != flag.source_topic:
             wrong.add(identity)
         elif due.is_high:
@@ -67,10 +67,10 @@ def _alerts(alerts: Mapping[Source, list[bytes]], truth: Truth) -> tuple[set[str
     for values in alerts.values():
         alert = event_of(values[0])
         assert not isinstance(alert, RiskFlag)
-        transaction, version = alert.transaction, alert.bundle_version
+        transaction = alert.transaction
         found.add(transaction.transaction_id)
-        due = truth.get(version, {}).get(transaction.transaction_id)
-        named, time = versions_of(alert) or Versions(version), to_ms(transaction.event_time)
+        due = truth.get(decided_by(alert), {}).get(transaction.transaction_id)
+        named, time = versions_of(alert) or Versions(alert.bundle_version), to_ms(transaction.event_time)
         identity = alert_id(transaction.customer_id, transaction.transaction_id, time, named)
         if due is None or row_of(alert) != due.row or len(set(values)) > 1 or alert.alert_id != identity:
             wrong.add(transaction.transaction_id)
@@ -82,7 +82,7 @@ def _wrong_rows(made: Made, truth: Truth) -> set[str]:
     wrong = set()
     flagged = {(source.partition, source.offset): event_of(values[-1]) for source, values in made.flags.items()}
     for row in made.rows:
-        due = truth.get(row.bundle_version, {}).get(row.transaction_id)
+        due = truth.get(decided_by(row), {}).get(row.transaction_id)
         flag = flagged.get((row.source_partition, row.source_offset))
         if due is None or row_of_store(row) != due.row or flag is None or row_of(flag) != due.row:
             wrong.add(row.transaction_id)

@@ -6,15 +6,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from risk.digest import canonical
-from risk.events import Level, Reason, Rejected
-from risk.outputs import HighRiskAlert, RiskFlag, day_named, decode_alert, decode_flag
+from risk.decision import Decided
+from risk.digest import canonical, with_decisions
+from risk.events import Decision, FiredRule, Level, Reason, Rejected
+from risk.outputs import DecidedAlert, DecidedFlag, HighRiskAlert, RiskFlag, day_named, decode_alert, decode_flag
 from risk.store import FlagRow, open_store
 from risk.topics import REASON, SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
+from risk.versions import Versions
 from testing.replays import Record, everything
 from testing.systems import System
 
 _reasons = msgspec.json.Decoder(tuple[Reason, ...])
+_fired = msgspec.json.Decoder(tuple[FiredRule, ...])
 _names = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -91,10 +94,23 @@ def _rejects(records: dict[int, list[Record]]) -> dict[Source, list[Reject]]:
 def row_of(event: RiskFlag | HighRiskAlert) -> bytes:
     """As the digest has it."""
     identity = event.transaction_id if isinstance(event, RiskFlag) else event.transaction.transaction_id
-    return canonical(identity, event.score, event.level, event.reasons, event.imputed, day_named(event.ledger_day))
+    line = canonical(identity, event.score, event.level, event.reasons, event.imputed, day_named(event.ledger_day))
+    if isinstance(event, DecidedFlag | DecidedAlert):
+        [line] = with_decisions([line], Decided([event.rules_version], [event.decision], [event.rules]))
+    return line
+
+
+def decided_by(output: RiskFlag | HighRiskAlert | FlagRow) -> str:
+    """As what is due has it."""
+    rules = output.rules_version if isinstance(output, DecidedFlag | DecidedAlert | FlagRow) else None
+    return str(Versions(output.bundle_version, rules))
 
 
 def row_of_store(row: FlagRow) -> bytes:
     reasons = _reasons.decode(row.reasons) if row.reasons else ()
     imputed = _names.decode(row.imputed) if row.imputed else ()
-    return canonical(row.transaction_id, row.score, Level(row.level), reasons, imputed, row.ledger_day)
+    line = canonical(row.transaction_id, row.score, Level(row.level), reasons, imputed, row.ledger_day)
+    if row.rules_version is not None and row.decision is not None:
+        fired = _fired.decode(row.rules) if row.rules else ()
+        [line] = with_decisions([line], Decided([row.rules_version], [Decision(row.decision)], [fired]))
+    return line

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from console.help import epilog
+from console.options import settings_of
 from console.output import replaced, synced, writing
 from console.terminal import complain, notice, say, say_table, warn
 from evaluation.result import Evaluation, ModelEvaluation
@@ -25,8 +26,10 @@ from risk.bundle import (
 )
 from risk.challenger import CHALLENGER, challenger_bundle
 from risk.clock import to_date, to_text
-from risk.errors import BundleError, OptionError
+from risk.errors import BundleError, OptionError, RuleError
 from risk.learned_days import days_of, learned_days_of
+from risk.rules.compiled import compiled_for
+from risk.rules.rule_set import rules_in_force
 from trainer.options import add_models
 from trainer.record import RECORD, By, Promotion, promotions, remember
 from trainer.restarts import warn_of_restart
@@ -136,6 +139,15 @@ def run_promote(options: argparse.Namespace) -> int:
     if against is not None and not is_asked_for:
         raise OptionError(f"VERSION: got {version}, expected a bundle that its evaluation does not speak against: "
                           f"{against}. --force puts it in use all the same")  # fmt: skip
+    beside = _why_not_with_rules(options, manifest)
+    if beside is not None and not options.force:
+        raise OptionError(
+            f"VERSION: got {version}, expected a bundle that the rule set in force can be used with: {beside}. Workers "
+            "would refuse it. Put rules in force that fit both, or none, with `trainer rules promote`; --force puts it "
+            "in use all the same"
+        )
+    if beside is not None:
+        warn(f"{version} is put in use because of --force, and workers will refuse it: {beside}")
     if against is not None:
         how = "--back" if options.back else "--force"
         warn(f"{version} is put in use against its evaluation, because of {how}: {against}")
@@ -146,6 +158,17 @@ def run_promote(options: argparse.Namespace) -> int:
     make_current(models, version, by="back" if options.back else "promote", forced=options.force, against=against)
     say(f"{version} is in use now" + (f"; before: {before}" if before else ""))
     return 0
+
+
+def _why_not_with_rules(options: argparse.Namespace, manifest: Manifest) -> str | None:
+    """What speaks against the bundle beside the rule set in force; None where nothing does."""
+    try:
+        rules = rules_in_force(settings_of(options).rules)
+        if rules is not None:
+            compiled_for(rules, manifest)
+    except RuleError as error:
+        return str(error)
+    return None
 
 
 def _begin_shadow(models: Path, manifest: Manifest, in_use: Bundle | None) -> int:

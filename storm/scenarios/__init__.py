@@ -53,6 +53,7 @@ _ALL = (
     Scenario(store_faults.deleted_under_workers),
     Scenario(promotion.exchanged_under_workers),
     Scenario(promotion.swap, may_repeat=True),
+    Scenario(promotion.rules, may_repeat=True),
     Scenario(shadow.shadow, may_repeat=True),
     Scenario(retraining.retrain, may_repeat=True),
     Scenario(topics.made_again_under_a_worker),

@@ -1,14 +1,18 @@
-"""Another bundle is promoted in between: what was scored keeps the bundle that scored it, whatever happens later."""
+"""Another bundle or rule set is promoted in between: what was decided keeps those that decided it, whatever happens
+later."""
 
 import re
 from pathlib import Path
 
+from risk.bundle import read_bundle
 from risk.kafka.partitions import partition_of
+from risk.rules.rule_set import RuleSet, rules_in_force
 from risk.store import open_store
+from risk.versions import Versions
 from storm.concluding import Outcome, conclude
 from storm.crew import ENOUGH_SECONDS, Crew
 from storm.ground import PARTITIONS, Ground, fill
-from storm.history import History
+from storm.history import History, due_by
 from storm.load import Load
 from storm.losing import back_up, check_same, delete, exchange, rebuilt, worked
 from storm.reading import Made, read
@@ -99,6 +103,129 @@ def swap(ground: Ground) -> Outcome:
         return conclude(crew, ground.world.truth, f"{count} promotions, {len(starts)} starts of bundles")
 
 
+RULES = {
+    "strict": """
+[rules.large]
+when = 'amount > 60 or customer_count_1h > 2'
+action = "review"
+sentence = "a large amount, or many at once"
+owner = "ana"
+
+[rules.watched]
+when = 'customer_id in list("watched") and score < 0.5'
+action = "alert"
+sentence = "the customer is watched"
+owner = "ana"
+""",
+    "kind": """
+[rules.at-a-till]
+when = 'channel == "pos" and not new_device_30d'
+action = "allow"
+sentence = "at a till"
+owner = "ben"
+
+[rules.idea]
+when = 'hour >= 22 or merchant_id is missing'
+action = "alert"
+sentence = "late"
+owner = "ben"
+mode = "shadow"
+""",
+}
+
+
+def rules(ground: Ground) -> Outcome:
+    """Rule sets are put in force and taken out of it, as bundles are promoted in `swap`: the same each time, and the
+    same starts of rule sets."""
+    dice, count, world = ground.dice, ground.size.kills, ground.world
+    rate = str(max(1, round(len(world.history.transactions) / (count * SWAP_SECONDS))))
+    with ground.system() as system:
+        sets = _rule_sets(system, world.history)
+        truth = {version: world.truth[version] for version in [_bundle_in_use(system)]}
+        for rule_set in sets:
+            bundle = system.models / _bundle_in_use(system)
+            truth[str(Versions(bundle.name, rule_set.version))] = due_by(world.history, bundle, rules=rule_set)
+        turns = [rule_set.version for rule_set in sets] + ["none"]
+        crew = Crew(system)
+        backup: Path | None = None
+        with Load(system, world.file, "--rate", rate) as load:
+            crew.join(2)
+            crew.until(lambda: crew.scored() > 0, "something is scored")
+            for number in range(count):
+                version = turns[number % len(turns)]
+                _promote_rules(system, version)
+                if dice.random() < 0.5:
+                    crew.let_be(dice.uniform(0, 2.5))  # before, while or after it is loaded
+                    crew.kill(dice.choice(crew.workers))
+                    crew.join()
+                _until_taken(crew, version, "rules")
+                if number == count // 2:
+                    backup = back_up(system)
+                crew.let_be(dice.uniform(0, 1.0))
+            crew.until(load.is_done, "the replay is done", count * SWAP_SECONDS + ENOUGH_SECONDS)
+        crew.until_scored()
+        crew.stop()
+        made, starts = read(system), _rules_starts(system)
+        if starts != _rules_changes(made):
+            raise StormError(f"the store says that rules start at {starts}, by its flags it is {_rules_changes(made)}")
+        if not {rule_set.version for rule_set in sets} <= {version for *_, version in starts}:
+            raise StormError(f"the rule sets that decided: {starts}; expected each of {turns} among them")
+        assert backup is not None
+        restored = system.scorer("restore", str(backup), "--force")
+        if restored.code:
+            raise StormError(f"restore ended with status {restored.code}: {restored.err}")
+        for again in (worked(crew), rebuilt(crew)):
+            check_same(made, again)
+            if _rules_starts(system) != starts:
+                raise StormError(f"the second time rules start at {_rules_starts(system)}, expected {starts}")
+        _check_backtest(system, world.file)
+        return conclude(crew, truth, f"{count} promotions, {len(starts)} starts of rule sets")
+
+
+def _bundle_in_use(system: System) -> str:
+    return read_bundle(system.models).manifest.version
+
+
+def _rule_sets(system: System, history: History) -> list[RuleSet]:
+    """Put in force once, each by the command, and out of it again."""
+    (system.folder / "lists").mkdir()
+    customers = sorted({transaction.customer_id for transaction in history.transactions})
+    watched = "".join(f"customer_id,{name}\n" for name in customers[::7])
+    (system.folder / "lists" / "watched.csv").write_text(f"entity,value\n{watched}")
+    found = []
+    for name, text in RULES.items():
+        file = system.folder / f"{name}.toml"
+        file.write_text(text)
+        _promote_rules(system, str(file))
+        rule_set = rules_in_force(system.rules)
+        assert rule_set is not None
+        found.append(rule_set)
+    _promote_rules(system, "none")
+    return found
+
+
+def _promote_rules(system: System, what: str) -> None:
+    said = system.run(trainer, "rules", "promote", what, "--bundle", str(system.models))
+    if said.code:
+        raise StormError(f"rules promote ended with status {said.code}: {said.err}")
+
+
+def _rules_starts(system: System) -> list[tuple[int, int, str | None]]:
+    with open_store(system.store, read_only=True) as store:
+        return [(start.partition, start.first_offset, start.version) for start in store.rules_starts()]
+
+
+def _rules_changes(made: Made) -> list[tuple[int, int, str | None]]:
+    """Where a flag names another rule set than the one before it in its partition, which began with none."""
+    found: list[tuple[int, int, str | None]] = []
+    before: dict[int, str | None] = {}
+    for row in sorted(made.rows, key=lambda row: (row.source_partition, row.source_offset)):
+        if before.get(row.source_partition) != row.rules_version:
+            found.append((row.source_partition, row.source_offset, row.rules_version))
+        before[row.source_partition] = row.rules_version
+    return found
+
+
 def _check_backtest(system: System, file: Path) -> None:
     """The file, with the bundles in force as they were, comes to the digest of the audit."""
     schedule = system.folder / "schedule.json"
@@ -119,13 +246,13 @@ def _promote(system: System, version: str) -> None:
         raise StormError(f"promote ended with status {said.code}: {said.err}")
 
 
-def _until_taken(crew: Crew, version: str) -> None:
+def _until_taken(crew: Crew, version: str, what: str = "bundle") -> None:
     """By every worker: at its start, or while it runs."""
 
     def is_taken(worker: Worker) -> bool:
         said = worker.said()
-        has_gone_on = re.findall(r"goes on with bundle (\S+),", said)
-        return (has_gone_on or re.findall(r"begins with bundle (\S+)", said))[-1:] == [version]
+        has_gone_on = re.findall(rf"goes on with {what} (\S+),", said)
+        return (has_gone_on or re.findall(rf"begins with {what} (\S+)", said))[-1:] == [version]
 
     crew.until(lambda: all(is_taken(worker) for worker in crew.workers), f"every worker has {version}")
 

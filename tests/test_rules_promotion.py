@@ -1,0 +1,41 @@
+"""A bundle that the rule set in force cannot be used with: `promote` says so before workers refuse it."""
+
+from pathlib import Path
+
+import pytest
+
+from console.start import EXIT_FAILED, EXIT_OK
+from risk.bundle import read_bundle
+from risk.catalogue import FeatureSet
+from testing.bundles import write_bundle
+from testing.rule_sets import made_of, put_in_force
+from tests.test_scorer_pipelines import LEARNED
+from trainer.__main__ import main
+from trainer.promotion import make_current
+
+
+def test_promote_refuses_a_bundle_that_the_rules_in_force_cannot_be_used_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, rules = tmp_path / "models", tmp_path / "rules"
+    models.mkdir()
+    versions = []
+    for fields in ({"customer_id", "device_id"}, {"customer_id"}):
+        version = write_bundle(tmp_path / "made", FeatureSet(frozenset(fields)), LEARNED, [0.1, 0.1]).version
+        (tmp_path / "made").rename(models / version)
+        versions.append(version)
+    with_devices, without = versions
+    make_current(models, with_devices)
+    put_in_force(made_of({"odd": "new_device_30d"}), rules)
+
+    def promote(*words: str) -> int:
+        return main(["promote", *words, "--models", str(models)], {"TRUSTLENS_RULES": str(rules)})
+
+    assert promote(without) == EXIT_FAILED
+    assert "got new_device_30d, expected a feature that" in capsys.readouterr().err
+    assert read_bundle(models).manifest.version == with_devices
+    assert promote(without, "--force") == EXIT_OK
+    assert "workers will refuse it" in capsys.readouterr().err
+    make_current(models, with_devices)
+    put_in_force(None, rules)
+    assert promote(without) == EXIT_OK
