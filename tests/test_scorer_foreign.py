@@ -44,7 +44,7 @@ def test_foreign_outputs_end_no_worker_and_the_audit_says_how_many(
         worker.stop()
         assert worker.said().endswith("scorer.worker.process: ended\n")
         assert worker.said().count("no worker wrote this message") == 2
-        assert worker.said().count("flags of bundle unknown-01234567, which cannot be used") == 1
+        assert worker.said().count("flags of unknown-01234567, which cannot be used") == 1
         said = made.scorer("verify", "--bundle", str(made.models / "current"))
         assert said.code == 1
         foreign = len(flags) + len(rejects) - 1
@@ -84,7 +84,7 @@ def test_a_bundle_that_cannot_be_used_is_told_once_and_its_transactions_are_scor
         again = made.start()
         made.until_scored(again)
         again.stop()
-        assert again.said().count(f"flags of bundle {name}, which cannot be used") == 1
+        assert again.said().count(f"flags of {name}, which cannot be used") == 1
 
 
 @pytest.mark.proof
