@@ -116,6 +116,7 @@ def test_a_model_card_says_what_has_drifted_and_what_groups_and_thresholds_are_n
     recall = evaluation.segments[0].segments[0].recall
     assert "- Drifted, calibration: " in card
     assert "- 1 more transactions of these days have no label, and no figure here looks at them." in card
+    assert ".- " not in card, "each point has a line of its own"
     assert "\n| \\~a\\~ \\& b | 2,000 | " in card
     assert f"| {100 * recall.value:.1f} % ({100 * recall.low:.1f} % to {100 * recall.high:.1f} %) |" in card
     nothing = model_card(replace(evaluation, flags_nothing="cost"), ABOUT)
