@@ -23,7 +23,7 @@ from scorer.worker.swap import AGAIN_SECONDS, BundleWatch
 from testing.bundles import write_bundle
 from testing.rule_sets import keep, made_of, put_in_force
 from tests.test_scorer_pipelines import LEARNED, WITH_LEDGER, Bench, sale
-from trainer.promotion import make_current
+from trainer.in_force import make_current
 
 ME = "box:1"
 BIG, SMALL = made_of({"big": "amount > 0.5"}), made_of({"small": "amount < 0.5"})

@@ -21,7 +21,7 @@ from scorer.metrics import Metrics
 from scorer.worker.swap import AGAIN_SECONDS, BundleWatch, Found
 from testing.bundles import write_bundle
 from tests.test_scorer_pipelines import LEARNED, WITH_LEDGER, WITHOUT, Bench, sale
-from trainer.promotion import make_current
+from trainer.in_force import make_current
 
 ME = "box:1"
 

@@ -190,6 +190,7 @@ class ShadowPair(NamedTuple):
     transaction_id: str
     currency: str
     amount: int | None
+    merchant_id: str | None
     bundle_version: str  # in use then
     score: float
     level: str
@@ -246,9 +247,7 @@ class Removed(NamedTuple):
     ledger_rows: int
 
 
-# As levels are numbered where they come in columns; a text that is none of them has the number behind.
-LEVELS = ("low", "medium", "high")
-NO_LEVEL = 9
+NO_LEVEL = 9  # in place of a place in LEVELS, of a text that is none of them
 UNKNOWN_AMOUNT = -1
 
 

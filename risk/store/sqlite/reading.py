@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from risk.errors import StoreError
+from risk.events import LEVELS
 from risk.store.rows import (
-    LEVELS,
     NO_LEVEL,
     UNKNOWN_AMOUNT,
     FlagColumns,

@@ -35,7 +35,7 @@ from risk.store.rows import (
     StoredBundle,
     TakenOver,
 )
-from risk.store.sqlite import bundles, copies, flags, labelled, ledger, removing, retraining, rules, shadow
+from risk.store.sqlite import bundles, copies, flags, ledger, removing, retraining, rules, shadow
 from risk.store.sqlite.file import StoreFile, insert_all
 from risk.topics import Identity
 
@@ -197,7 +197,7 @@ class SqliteStore:
         return flags.flags(self._file, partition, since, until, first_offset)
 
     def labelled_flags(self, partition: int, since: int, until: int) -> Iterator[LabelledFlag]:
-        return labelled.labelled_flags(self._file, partition, since, until)
+        return flags.labelled_flags(self._file, partition, since, until)
 
     def first_event_day(self) -> int | None:
         with self._file.reading() as connection:
