@@ -94,7 +94,7 @@ def decide(scorer: Scorer, features: FeatureBlock) -> Scored:
         scores.tolist(),
         [LEVELS[code] for code in level_codes(scores, manifest.thresholds).tolist()],
         reasons,
-        prepared.imputed,
+        scorer.imputed(prepared),
         [None if day == NO_DAY else day for day in days],
         prepared=prepared,
     )

@@ -38,7 +38,7 @@ from risk.store import RefusedBundle
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
 from scorer.worker.bundles import Pipelines, check_known, encode_manifest
-from scorer.worker.shadow import Challenger
+from scorer.worker.shadow import Challenger, check_quick
 
 log = logging.getLogger(__name__)
 
@@ -266,6 +266,11 @@ class ChallengerWatch(Watch):
                 f"{manifest.version} cannot score beside {current.version} ({why}). Name a challenger that was trained "
                 "on the same terms"
             )
+
+    def _load(self, found: Found) -> tuple[Bundle, Scorer]:
+        bundle, scorer = super()._load(found)
+        check_quick(scorer)
+        return bundle, scorer
 
     async def _go_on_with(self, bundle: Bundle, scorer: Scorer) -> None:
         version, manifest = bundle.manifest.version, encode_manifest(bundle.manifest)
