@@ -114,15 +114,17 @@ def test_one_chunk_always_finds_room(rig: Rig, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_waits_takes_room_by_what_it_holds(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of duplicates, late ones and rejects nothing would be scored, so nothing is kept."""
-    monkeypatch.setattr(shadow, "MOST_WAITING", 5)
+    """Of duplicates, late ones and rejects the offsets are kept, and they take room, too."""
+    monkeypatch.setattr(shadow, "MOST_WAITING", 8)
     bundle = rig.begin()
-    again = [[given(n, number=0) for n in range(first, first + 4)] for first in range(1, 25, 4)]
-    rig.score([given(0)], *again, [unreadable(25)], [given(26), given(27, number=0), given(28)])
-    assert [len(each.features.values) for each in rig.challenger._waiting] == [1, 2]
+    again = [[given(n, number=0) for n in range(first, first + 4)] for first in range(1, 9, 4)]
+    rig.score([given(0)], *again, [unreadable(9)], [given(10), given(11, number=0), given(12)])
+    assert [len(each.features.values) for each in rig.challenger._waiting._parts] == [1, 0, 0, 0, 2]
+    rig.score(*([unreadable(n)] for n in range(13, 30)))
+    assert len(rig.challenger._waiting) == 7
     rig.work()
-    assert [pair.offset for pair in rig.pairs(bundle)] == [0, 26, 28]
-    assert rig.spans(bundle) == [ShadowSpan(0, 0, 29, 3)]
+    assert [pair.offset for pair in rig.pairs(bundle)] == [0, 10, 12]
+    assert rig.spans(bundle) == [ShadowSpan(0, 0, 15, 3)]
     assert rig.counted("shadow_given_up_total") == 0
 
 
@@ -137,7 +139,7 @@ def test_a_large_chunk_is_scored_in_parts_that_wait_for_time(rig: Rig, monkeypat
         assert rig.spans(bundle) == [ShadowSpan(0, 0, last, count)]
     sales = [sale(n) for n in range(12) if n not in duplicates]
     assert [(pair.challenger_score, pair.challenger_level) for pair in rig.pairs(bundle)] == alone(bundle, sales)
-    assert rig.challenger._rows == 0
+    assert rig.challenger._waiting._room == 0
 
 
 def test_small_chunks_are_scored_as_one(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ up, and no transaction is lost or waits for it.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
 from time import thread_time
@@ -59,6 +59,42 @@ class Waiting(NamedTuple):
     features: FeatureBlock
 
 
+class Queue:
+    """What waits for the challenger, in its order; large chunks in parts that are scored in one go."""
+
+    def __init__(self) -> None:
+        self._parts: deque[Waiting] = deque()
+        self._room = 0  # that they take
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def add(self, chunk: Waiting) -> bool:
+        """Whether there was room for it; one chunk always finds some."""
+        parts = list(_parts(chunk))
+        if self._parts and self._room + _room(parts) > MOST_WAITING:
+            return False
+        self._parts += parts
+        self._room += _room(parts)
+        return True
+
+    def take(self) -> list[Waiting]:
+        """The next ones that can be scored as one: of one scorer and with the same columns."""
+        some = [self._parts.popleft()]
+        left = AT_ONCE - _room(some)
+        while self._parts and _goes_with(self._parts[0], some[0]) and left >= _room([self._parts[0]]):
+            some.append(self._parts.popleft())
+            left -= _room([some[-1]])
+        self._room -= _room(some)
+        return some
+
+    def take_all_of(self, version: str) -> list[Waiting]:
+        some = [each for each in self._parts if _version(each) == version]
+        self._parts = deque(each for each in self._parts if _version(each) != version)
+        self._room -= _room(some)
+        return some
+
+
 class Shadow(Protocol):
     """What a batch asks of the challenger."""
 
@@ -89,8 +125,7 @@ class Challenger:
         self._gathers_seconds = gathers_seconds
         self._scorer: Scorer | None = None
         self._is_known = False
-        self._waiting: deque[Waiting] = deque()
-        self._rows = 0  # that wait
+        self._waiting = Queue()
         self._added = asyncio.Event()
 
     @property
@@ -113,15 +148,10 @@ class Challenger:
 
     def add(self, waiting: Waiting) -> None:
         """A chunk whose own outputs are stored."""
-        count = len(waiting.offsets)
-        if not count:
-            return  # a span goes on over offsets without a transaction
-        if self._waiting and self._rows + count > MOST_WAITING:
-            self.give_up(count)
-            return
-        self._waiting += _parts(waiting)
-        self._rows += count
-        self._added.set()
+        if self._waiting.add(waiting):
+            self._added.set()
+        else:
+            self.give_up(len(waiting.offsets))
 
     def give_up(self, transactions: int) -> None:
         self._metrics.shadow_given_up.inc(transactions)
@@ -143,7 +173,7 @@ class Challenger:
             done: list[tuple[Waiting, ShadowPiece]] = []
             count = 0
             while self._waiting and (not done or (count < STORED_AT_ONCE and self._has_time())):
-                some = self._next()
+                some = self._waiting.take()
                 try:
                     pieces = await self._scoring.call(partial(_scored, some))
                 except Exception as error:  # whatever a model raises, what is in use goes on
@@ -156,18 +186,6 @@ class Challenger:
                 groups.setdefault((waiting.partition, _version(waiting)), []).append(piece)
             for (partition, version), several in groups.items():
                 await self._store(partition, version, several)
-
-    def _next(self) -> list[Waiting]:
-        """Of one scorer and the same columns, so that they are scored as one."""
-        some = [self._waiting.popleft()]
-        count = _count(some)
-        while self._waiting and _goes_with(self._waiting[0], some[0]):
-            count += len(self._waiting[0].offsets)
-            if count > AT_ONCE:
-                break
-            some.append(self._waiting.popleft())
-        self._rows -= _count(some)
-        return some
 
     async def _store(self, partition: TransactionPartition, version: str, pieces: Sequence[ShadowPiece]) -> None:
         count = sum(len(piece.scores) for piece in pieces)
@@ -182,10 +200,7 @@ class Challenger:
     def _fail(self, some: Sequence[Waiting], error: Exception) -> None:
         version = _version(some[0])
         log.exception("the challenger %s cannot score; it is the challenger no more", version)
-        rest = [each for each in self._waiting if _version(each) == version]
-        self._waiting = deque(each for each in self._waiting if _version(each) != version)
-        self._rows -= _count(rest)
-        self.give_up(_count([*some, *rest]))
+        self.give_up(_count([*some, *self._waiting.take_all_of(version)]))
         if self.version == version:
             self.go_on_with(None)
             self.failure = f"{version} cannot score ({type(error).__name__}: {error})"
@@ -225,7 +240,7 @@ def _seconds(do: Callable[[], object]) -> float:
 def _parts(chunk: Waiting) -> Iterator[Waiting]:
     """Each scored in one go. The features of what is not scored would only take room."""
     features, begin = chunk.features.scored(), chunk.first_offset
-    for first in range(0, len(chunk.offsets), AT_ONCE):
+    for first in range(0, max(1, len(chunk.offsets)), AT_ONCE):
         behind = first + AT_ONCE
         offsets = chunk.offsets[first:behind]
         end = offsets[-1] + 1 if behind < len(chunk.offsets) else chunk.next_offset
@@ -241,6 +256,11 @@ def _goes_with(one: Waiting, other: Waiting) -> bool:
 
 def _count(some: Sequence[Waiting]) -> int:
     return sum(len(each.offsets) for each in some)
+
+
+def _room(some: Iterable[Waiting]) -> int:
+    """In transactions; a chunk without any takes some, too."""
+    return sum(len(each.offsets) or 1 for each in some)
 
 
 def _scored(some: Sequence[Waiting], _: Store) -> list[ShadowPiece]:
