@@ -16,7 +16,6 @@ from risk.store import Store, frozen_store, open_store
 from risk.topics import topics_of
 from risk.words import counted
 from trainer.history.columns import columns_of, schema_of, table_of
-from trainer.history.from_log import store_of_log
 from trainer.history.from_store import Days, StoredHistory, days_of_store
 
 
@@ -26,6 +25,8 @@ def run_history(options: argparse.Namespace) -> int:
     manifest = read_bundle(options.bundle).manifest
     with ExitStack() as stack:
         if options.from_log:
+            from trainer.history.from_log import store_of_log  # the others need no client of Kafka
+
             store = stack.enter_context(store_of_log(settings, manifest, target, options.since))
         else:
             if (said := frozen_store(settings.db)) is not None:
