@@ -19,10 +19,11 @@ from bench.stream.steps import PLACE, records_of
 from bench.stream.system import History, generated, trained
 from console.start import EXIT_FAILED, EXIT_OK
 from risk.bundle import Bundle, read_bundle
+from risk.kafka.decoding import transaction_reader
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from risk.store import Outputs, open_store
-from scorer.log.decoding import MOST_IN_A_CHUNK, transaction_reader
+from scorer.log.chunks import MOST_IN_A_CHUNK
 from scorer.log.outputs import outgoing
 from scorer.worker.swap import ready_to_score
 

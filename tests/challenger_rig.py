@@ -17,7 +17,7 @@ from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from risk.store import Refusal, Role, ShadowPair, ShadowSpan, Store, VersionStart
 from risk.topics import topics_of
-from scorer.log.decoding import Chunk, Place
+from scorer.log.chunks import Chunk, Place
 from scorer.metrics import Metrics
 from scorer.worker.batch import Batches
 from scorer.worker.partition import TransactionPartition

@@ -294,6 +294,8 @@ class StoreToReport(Protocol):
 
     def shadow_spans(self, version: str) -> list[ShadowSpan]: ...
 
+    def retrainings(self) -> list[Retraining]: ...
+
     @property
     def place(self) -> object:
         """Which store was opened: another value where another one has its name by now, such as a backup."""

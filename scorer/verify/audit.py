@@ -13,6 +13,7 @@ from risk.errors import BrokerError, BundleError, EngineError, RuleError, StoreE
 from risk.events import Label, Rejected
 from risk.kafka.batches import is_aborted
 from risk.kafka.connection import Connection, check_reachable
+from risk.kafka.decoding import read_labels, transaction_reader
 from risk.kafka.log import Bounds, LogReader, Reads, reading
 from risk.kafka.sending import Message
 from risk.kafka.topic_problems import topology_errors
@@ -24,7 +25,7 @@ from risk.store import Role, Store
 from risk.topics import Topics, topics_of
 from scorer.ledger.closed_days import NEVER
 from scorer.log.already_sent import OutputReader, SourceOf, as_it_is, source_of_alert, source_of_flag, source_of_reject
-from scorer.log.decoding import MOST_IN_A_CHUNK, Place, read_labels, transaction_reader
+from scorer.log.chunks import MOST_IN_A_CHUNK, Place
 from scorer.log.outputs import reject
 from scorer.verify.comparison import Comparison
 from scorer.verify.days import NoMore, Survey, survey

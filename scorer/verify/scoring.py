@@ -22,7 +22,7 @@ from risk.store import FlagRow
 from risk.versions import Versions
 from scorer.ledger.closed_days import NEVER
 from scorer.log.already_sent import is_of
-from scorer.log.decoding import Chunk, Place
+from scorer.log.chunks import Chunk, Place
 from scorer.verify.comparison import Comparison
 from scorer.verify.days import DaysAlongside, NoMore, Survey
 
