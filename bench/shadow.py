@@ -9,7 +9,7 @@ from functools import partial
 from bench.alone import run_alone
 from bench.whole_way import Work, in_turns, measured
 from console.start import EXIT_OK
-from scorer.log.decoding import MOST_IN_A_CHUNK
+from scorer.log.chunks import MOST_IN_A_CHUNK
 
 SMALL_CHUNK = 100
 

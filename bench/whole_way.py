@@ -12,11 +12,12 @@ from bench.results import Spread, ratios
 from bench.stream.steps import PLACE, records_of
 from bench.stream.system import History, generated, trained
 from risk.bundle import Bundle, read_bundle
+from risk.kafka.decoding import transaction_reader
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from risk.scorer import Scorer
 from risk.store import Outputs, Owner, Store, open_store
-from scorer.log.decoding import MOST_IN_A_CHUNK, transaction_reader
+from scorer.log.chunks import MOST_IN_A_CHUNK
 from scorer.log.outputs import outgoing
 from scorer.worker.shadow import Queue, Waiting, pieces_of
 from scorer.worker.swap import ready_to_score

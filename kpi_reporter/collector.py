@@ -13,7 +13,17 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Met
 
 from evaluation.drifting import FeatureDrift
 from evaluation.result import NetMoney
-from kpi_reporter.kpis.values import LARGEST, SCORE_STEPS, Kpis, Money, Place, Quality, ShadowWindow, Unready
+from kpi_reporter.kpis.values import (
+    LARGEST,
+    SCORE_STEPS,
+    Kpis,
+    LastRetraining,
+    Money,
+    Place,
+    Quality,
+    ShadowWindow,
+    Unready,
+)
 from risk.clock import DAY, SECOND
 from risk.warming_up import WarmingUp
 
@@ -139,6 +149,10 @@ def _shadow_cases(now: Kpis) -> Iterator[Sample]:
         yield (f"{one.days}d", "both"), one.cases.both
 
 
+def _retraining(name: str, text: str, of: Callable[[LastRetraining], float | None]) -> Family:
+    return _one(f"retraining_{name}", text, lambda now: None if now.retraining is None else of(now.retraining))
+
+
 FAMILIES = (
     _counts("transactions", "Scored transactions in the store, by level.", "level", lambda now: now.by_level),
     _one("high_ratio", "High ones, of all scored transactions.", lambda now: now.high_rate),
@@ -234,6 +248,13 @@ FAMILIES = (
     _shadow_money("saved", "Loss that cases stop, reviews not yet paid, in major units.", lambda one: one.saved),
     _shadow_money("lost", "Loss that cases do not stop, in major units.", lambda one: one.lost),
     _shadow_money("review", "Cost of the cases' reviews, in major units.", lambda one: one.review),
+    _retraining("begun_timestamp_seconds", "When the newest retraining began; absent before the first.",
+                lambda one: _seconds(one.begun_at)),
+    _retraining("alive_timestamp_seconds", "When the retraining under way last said that it goes on, which it does "
+                "every five seconds; absent while none is.",
+                lambda one: _seconds(one.alive_at) if one.outcome is None else None),
+    _retraining("failed", "1 where the newest retraining failed or was killed, 0 where it ended well or is under way; "
+                "absent before the first.", lambda one: one.is_failed),
     Family(f"{PREFIX}label_delay_seconds", "From a fraud to its label: what half, nine tenths and all of them did not "
            "exceed." + _OVER, ("window", "quantile"), _label_delays),
 )  # fmt: skip

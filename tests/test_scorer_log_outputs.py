@@ -42,7 +42,7 @@ from risk.outputs import (
 from risk.store import FlagRow
 from risk.topics import REASON
 from risk.warming_up import LogStart, history_days
-from scorer.log.decoding import Place
+from scorer.log.chunks import Place
 from scorer.log.outputs import MOST_RULES_BYTES, messages_of, outgoing
 from testing.bundles import write_bundle
 from tests.backtests import FIELDS, LEARNED

@@ -19,6 +19,7 @@ from risk.decision import Decided, Scored
 from risk.diagnosis import rejected
 from risk.engine import Verdict
 from risk.events import Action, Decision, FiredRule, Level, Mode, Rejected, RejectReason
+from risk.kafka.decoding import Record
 from risk.kafka.sending import Message, MessageParts
 from risk.outputs import DecidedAlert, DecidedFlag, HighRiskAlert, RiskFlag, alert_id, date_of, encode
 from risk.rejects import reject_message
@@ -26,7 +27,7 @@ from risk.scorer import Prepared
 from risk.store import FlagRow, RowValues, SampleValues
 from risk.versions import Versions
 from risk.warming_up import LogStart, history_days_of
-from scorer.log.decoding import Place, Record
+from scorer.log.chunks import Place
 
 # Of the transactions, one in so many has its features stored (`python -m bench.samples` says what that costs). It is no
 # setting, for two workers would sample differently.

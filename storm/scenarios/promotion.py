@@ -9,7 +9,7 @@ from typing import NamedTuple
 from risk.bundle import read_bundle
 from risk.kafka.partitions import partition_of
 from risk.rules.rule_set import RuleSet, rules_in_force
-from risk.store import BundleStart, FlagRow, RulesStart, Store, open_store
+from risk.store import FlagRow, Role, open_store
 from risk.versions import Versions
 from storm.concluding import Outcome, conclude
 from storm.crew import ENOUGH_SECONDS, LOADED_SECONDS, Crew
@@ -122,9 +122,8 @@ def rules(ground: Ground) -> Outcome:
 class _Promoted(NamedTuple):
     """What is promoted: bundles, or rule sets."""
 
-    word: str  # as a worker says it
+    role: Role
     promote: Callable[[System, str], None]
-    starts: Callable[[Store], Sequence[BundleStart | RulesStart]]
     version_of: Callable[[FlagRow], str | None]
 
 
@@ -141,7 +140,7 @@ def _in_turns(ground: Ground, system: System, what: _Promoted, turns: Sequence[s
             version = turns[number % len(turns)]
             what.promote(system, version)
             crew.may_lose_one(dice, LOADED_SECONDS)
-            _until_taken(crew, version, what.word)
+            _until_taken(crew, version, what.role)
             if number == count // 2:
                 backup = back_up(system)
             crew.let_be(dice.uniform(0, 1.0))
@@ -151,7 +150,7 @@ def _in_turns(ground: Ground, system: System, what: _Promoted, turns: Sequence[s
     made, starts = read(system), _starts(system, what)
     if starts != _changes(made, what):
         raise StormError(
-            f"the store says that {what.word} start at {starts}, by its flags it is {_changes(made, what)}"
+            f"the store says that {what.role} start at {starts}, by its flags it is {_changes(made, what)}"
         )
     if not {*turns} - {"none"} <= {version for *_, version in starts}:
         raise StormError(f"what decided: {starts}; expected each of {turns} among them")
@@ -160,7 +159,7 @@ def _in_turns(ground: Ground, system: System, what: _Promoted, turns: Sequence[s
     for again in (worked(crew), rebuilt(crew)):
         check_same(made, again)
         if _starts(system, what) != starts:
-            raise StormError(f"the second time {what.word} start at {_starts(system, what)}, expected {starts}")
+            raise StormError(f"the second time {what.role} start at {_starts(system, what)}, expected {starts}")
     _check_backtest(system, world.file)
     return crew, len(starts)
 
@@ -173,13 +172,13 @@ def _promote_rules(system: System, what: str) -> None:
     went_well(system.run(trainer, "rules", "promote", what, "--bundle", str(system.models)), "rules promote")
 
 
-BUNDLES = _Promoted("bundle", _promote, lambda store: store.bundle_starts(), lambda row: row.bundle_version)
-RULE_SETS = _Promoted("rules", _promote_rules, lambda store: store.rules_starts(), lambda row: row.rules_version)
+BUNDLES = _Promoted(Role.BUNDLE, _promote, lambda row: row.bundle_version)
+RULE_SETS = _Promoted(Role.RULES, _promote_rules, lambda row: row.rules_version)
 
 
 def _starts(system: System, what: _Promoted) -> list[tuple[int, int, str | None]]:
     with open_store(system.store, read_only=True) as store:
-        return [(start.partition, start.first_offset, start.version) for start in what.starts(store)]
+        return [(start.partition, start.first_offset, start.version) for start in store.starts(what.role)]
 
 
 def _changes(made: Made, what: _Promoted) -> list[tuple[int, int, str | None]]:
@@ -228,7 +227,7 @@ def _check_backtest(system: System, file: Path) -> None:
         raise StormError(f"the backtest by {schedule} says digest {backtest}, expected {live}, as the audit has it")
 
 
-def _until_taken(crew: Crew, version: str, what: str) -> None:
+def _until_taken(crew: Crew, version: str, what: Role) -> None:
     """By every worker: at its start, or while it runs."""
 
     def is_taken(worker: Worker) -> bool:
