@@ -10,7 +10,7 @@ import pytest
 from risk.bundle import LearnedNumber, read_bundle
 from risk.catalogue import FeatureSet
 from risk.events import Transaction
-from risk.store import ShadowSpan
+from risk.store import Role, ShadowSpan
 from scorer.worker import shadow
 from testing.bundles import write_bundle
 from tests.challenger_rig import Rig, alone, given
@@ -48,7 +48,9 @@ def test_what_is_sent_and_stored_is_what_it_would_be_without_one(tmp_path: Path)
             rig.begin()
         rig.score([given(n) for n in range(20)], [given(n) for n in range(20, 23)])
         rig.work()
-        starts = [start[:4] for start in rig.ask(lambda store: store.bundle_starts())]  # without the wall clock's time
+        starts = [
+            start[:4] for start in rig.ask(lambda store: store.starts(Role.BUNDLE))
+        ]  # without the wall clock's time
         said.append((rig.journal, rig.ask(lambda store: list(store.flags())), starts))
         rig.close()
     assert said[0] == said[1]

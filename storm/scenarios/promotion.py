@@ -7,7 +7,7 @@ from pathlib import Path
 from risk.bundle import read_bundle
 from risk.kafka.partitions import partition_of
 from risk.rules.rule_set import RuleSet, rules_in_force
-from risk.store import open_store
+from risk.store import Role, open_store
 from risk.versions import Versions
 from storm.concluding import Outcome, conclude
 from storm.crew import ENOUGH_SECONDS, Crew
@@ -165,7 +165,7 @@ def rules(ground: Ground) -> Outcome:
             crew.until(load.is_done, "the replay is done", count * SWAP_SECONDS + ENOUGH_SECONDS)
         crew.until_scored()
         crew.stop()
-        made, starts = read(system), _rules_starts(system)
+        made, starts = read(system), _starts(system, Role.RULES)
         if starts != _rules_changes(made):
             raise StormError(f"the store says that rules start at {starts}, by its flags it is {_rules_changes(made)}")
         if not {rule_set.version for rule_set in sets} <= {version for *_, version in starts}:
@@ -176,8 +176,8 @@ def rules(ground: Ground) -> Outcome:
             raise StormError(f"restore ended with status {restored.code}: {restored.err}")
         for again in (worked(crew), rebuilt(crew)):
             check_same(made, again)
-            if _rules_starts(system) != starts:
-                raise StormError(f"the second time rules start at {_rules_starts(system)}, expected {starts}")
+            if _starts(system, Role.RULES) != starts:
+                raise StormError(f"the second time rules start at {_starts(system, Role.RULES)}, expected {starts}")
         _check_backtest(system, world.file)
         return conclude(crew, truth, f"{count} promotions, {len(starts)} starts of rule sets")
 
@@ -208,11 +208,6 @@ def _promote_rules(system: System, what: str) -> None:
     said = system.run(trainer, "rules", "promote", what, "--bundle", str(system.models))
     if said.code:
         raise StormError(f"rules promote ended with status {said.code}: {said.err}")
-
-
-def _rules_starts(system: System) -> list[tuple[int, int, str | None]]:
-    with open_store(system.store, read_only=True) as store:
-        return [(start.partition, start.first_offset, start.version) for start in store.rules_starts()]
 
 
 def _rules_changes(made: Made) -> list[tuple[int, int, str | None]]:
@@ -257,14 +252,14 @@ def _until_taken(crew: Crew, version: str, what: str = "bundle") -> None:
     crew.until(lambda: all(is_taken(worker) for worker in crew.workers), f"every worker has {version}")
 
 
-def _starts(system: System) -> list[tuple[int, int, str]]:
+def _starts(system: System, role: Role = Role.BUNDLE) -> list[tuple[int, int, str | None]]:
     with open_store(system.store, read_only=True) as store:
-        return [(start.partition, start.first_offset, start.version) for start in store.bundle_starts()]
+        return [(start.partition, start.first_offset, start.version) for start in store.starts(role)]
 
 
-def _changes(made: Made) -> list[tuple[int, int, str]]:
+def _changes(made: Made) -> list[tuple[int, int, str | None]]:
     """Where a flag names another bundle than the one before it in its partition."""
-    found: list[tuple[int, int, str]] = []
+    found: list[tuple[int, int, str | None]] = []
     for row in sorted(made.rows, key=lambda row: (row.source_partition, row.source_offset)):
         if not found or (found[-1][0], found[-1][2]) != (row.source_partition, row.bundle_version):
             found.append((row.source_partition, row.source_offset, row.bundle_version))

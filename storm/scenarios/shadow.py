@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from risk.store import ChallengerStart, FlagRow, ShadowPair, ShadowSpan, open_store
+from risk.store import FlagRow, Role, ShadowPair, ShadowSpan, VersionStart, open_store
 from storm.concluding import Outcome, conclude
 from storm.crew import Crew
 from storm.ground import Ground, fill
@@ -70,7 +70,7 @@ class Said(NamedTuple):
     """What the store says."""
 
     rows: list[FlagRow]
-    starts: list[ChallengerStart]
+    starts: list[VersionStart]
     spans: dict[str, list[ShadowSpan]]  # by version
     pairs: dict[str, list[ShadowPair]]
 
@@ -82,7 +82,7 @@ def _read(system: System) -> Said:
         versions = [bundle.version for bundle in store.challengers()]
         return Said(
             rows,
-            store.challenger_starts(),
+            store.starts(Role.CHALLENGER),
             {version: store.shadow_spans(version) for version in versions},
             {
                 version: [
@@ -119,7 +119,7 @@ def _check(said: Said, scores: Mapping[str, Mapping[str, tuple[float, str]]]) ->
             raise StormError(f"{version}: its spans count {counted} transactions, and {len(pairs)} have a score")
 
 
-def _challenger_at(starts: list[ChallengerStart], partition: int, offset: int) -> str | None:
+def _challenger_at(starts: list[VersionStart], partition: int, offset: int) -> str | None:
     before = [start for start in starts if start.partition == partition and start.first_offset <= offset]
     return before[-1].version if before else None
 

@@ -100,7 +100,7 @@ class SqliteStoreToReport:
         self.close = store.close
         self.positions, self.ledger_bounds = store.positions, store.ledger_bounds
         self.bundles, self.newest_bundles = store.bundles, store.newest_bundles
-        self.challengers, self.challenger_starts = store.challengers, store.challenger_starts
+        self.challengers, self.starts = store.challengers, store.starts
         self.shadow_spans, self.retrainings = store.shadow_spans, store.retrainings
 
     @property
