@@ -56,7 +56,7 @@ class Reporting:
     def test_it_has_no_way_to_write(self, both: Both) -> None:
         store, report = both
         shared = {"close", "positions", "ledger_bounds", "bundles", "newest_bundles"}
-        shared |= {"challengers", "starts", "shadow_spans"}
+        shared |= {"challengers", "starts", "shadow_spans", "retrainings"}
         assert {name for name in dir(report) if not name.startswith("_")} & set(dir(store)) == shared
 
     def test_an_empty_store_has_nothing_to_report(self, both: Both) -> None:
