@@ -18,6 +18,7 @@ from kpi_reporter.kpis.values import (
     SCORE_STEPS,
     DecidedCases,
     Kpis,
+    LastRetraining,
     Money,
     Place,
     Quality,
@@ -158,6 +159,10 @@ def _shadow_cases(now: Kpis) -> Iterator[Sample]:
         yield (f"{one.days}d", "both"), one.cases.both
 
 
+def _retraining(name: str, text: str, of: Callable[[LastRetraining], float | None]) -> Family:
+    return _one(f"retraining_{name}", text, lambda now: None if now.retraining is None else of(now.retraining))
+
+
 FAMILIES = (
     _counts("transactions", "Scored transactions in the store, by level.", "level", lambda now: now.by_level),
     _counts("decisions", "Scored transactions in the store, by the decision of model and rules; without rules, what is "
@@ -265,6 +270,13 @@ FAMILIES = (
     _shadow_money("saved", "Loss that cases stop, reviews not yet paid, in major units.", lambda one: one.saved),
     _shadow_money("lost", "Loss that cases do not stop, in major units.", lambda one: one.lost),
     _shadow_money("review", "Cost of the cases' reviews, in major units.", lambda one: one.review),
+    _retraining("begun_timestamp_seconds", "When the newest retraining began; absent before the first.",
+                lambda one: _seconds(one.begun_at)),
+    _retraining("alive_timestamp_seconds", "When the retraining under way last said that it goes on, which it does "
+                "every five seconds; absent while none is.",
+                lambda one: _seconds(one.alive_at) if one.outcome is None else None),
+    _retraining("failed", "1 where the newest retraining failed or was killed, 0 where it ended well or is under way; "
+                "absent before the first.", lambda one: one.is_failed),
     Family(f"{PREFIX}label_delay_seconds", "From a fraud to its label: what half, nine tenths and all of them did not "
            "exceed." + _OVER, ("window", "quantile"), _label_delays),
 )  # fmt: skip

@@ -111,6 +111,9 @@ def _overview(now: Kpis) -> Table:
     add_row(table, "newest event", "-" if now.newest_event is None else to_text(now.newest_event))
     add_row(table, "last written", to_text(now.newest_write // 1000 * 1000))
     add_row(table, "labels", f"{now.labels.fraud:,} fraud, {now.labels.genuine:,} genuine")
+    if (last := now.retraining) is not None:
+        came_to = "under way" if last.outcome is None else f"{last.outcome}, {last.why}"
+        add_row(table, "last retraining", f"{to_text(last.begun_at // 1000 * 1000)}: {came_to}")
     return table
 
 

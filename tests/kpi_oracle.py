@@ -125,6 +125,16 @@ class _Oracle:
             },
             **self.cold_start(),
             "quality": [self.quality(window) for window in WINDOWS],
+            "retraining": next(
+                (
+                    dict(zip(("number", "begun_at", "alive_at", "outcome", "version", "why"), row, strict=True))
+                    for row in self.all(
+                        "select number, begun_at, alive_at, outcome, version, why from retrainings "
+                        "order by number desc limit 1"
+                    )
+                ),
+                None,
+            ),
             "unknown_bundles": [
                 version
                 for (version,) in self.all("select distinct bundle_version from risk_flags order by 1")

@@ -12,8 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from kpi_reporter.collector import ALWAYS, FAMILIES, PREFIX, SCORE, SCORE_EDGES, Collector
 from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.kpis.values import Kpis, Unready
+from kpi_reporter.shown import lines_of, page
 from risk.clock import DAY
-from risk.store import open_store
+from risk.store import RetrainingEnd, open_store
 from tests.kpi_stores import SmallWorld, read, remember_bundles
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -90,6 +91,29 @@ def test_metrics_say_what_the_figures_say(path: Path) -> None:
         ("ready", {}, 1),
     ):
         assert got[name, tuple(sorted(labels.items()))] == value, name
+
+
+def test_the_newest_retraining_is_followed_until_it_ends(tmp_path: Path) -> None:
+    path = tmp_path / "risk.db"
+
+    def said() -> dict[str, float]:
+        found = scraped(read(reader), path)
+        return {name.removeprefix("retraining_"): found[name, ()] for name, _ in found if "retraining" in name}
+
+    with open_store(path) as store:
+        remember_bundles(store)
+        SmallWorld(1).write_flags(store, 50, ("one",))
+        reader = KpiReader(path)
+        assert said() == {}
+        first = store.begin_retraining("a:1", "", 5_000, lambda _: False)
+        store.keep_retraining(first, 7_000, "fit")
+        assert said() == {"begun_timestamp_seconds": 5, "alive_timestamp_seconds": 7, "failed": 0}
+        store.end_retraining(first, 9_000, RetrainingEnd("failed", None, "no room", None))
+        assert said() == {"begun_timestamp_seconds": 5, "failed": 1}
+        assert "failed, no room" in "\n".join(lines_of(page(read(reader), [])))
+        second = store.begin_retraining("a:1", "", 10_000, lambda _: False)
+        store.end_retraining(second, 11_000, RetrainingEnd("left", None, "nothing has drifted", None))
+        assert said() == {"begun_timestamp_seconds": 10, "failed": 0}
 
 
 def test_every_family_is_shown_once_there_are_figures_and_no_other(path: Path) -> None:

@@ -1,5 +1,6 @@
 """All that is known of one store, and how it is brought up to date."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.drifting import Drifts
@@ -16,9 +17,9 @@ from kpi_reporter.kpis.recent import Misses, Recent
 from kpi_reporter.kpis.shadow import Shadows
 from kpi_reporter.kpis.terms import Terms, terms_of
 from kpi_reporter.kpis.totals import Totals
-from kpi_reporter.kpis.values import WINDOWS, Kpis
+from kpi_reporter.kpis.values import WINDOWS, Kpis, LastRetraining
 from risk.clock import DAY, HOUR
-from risk.store import StoreToReport
+from risk.store import Retraining, StoreToReport
 from risk.warming_up import Horizon, horizon_of_manifest
 
 
@@ -34,6 +35,7 @@ class Figures:
         self._drifts, self._shadows = Drifts(), Shadows()
         self._newest: int | None = None
         self._newest_write = 0
+        self._retraining: LastRetraining | None = None
         self._learn_bundles(store)
         _, newest = store.flag_times()
         self._recent = Recent(self._first_day(newest))
@@ -59,6 +61,7 @@ class Figures:
             self._recent.suspect(labelled)
             self._recent.look_up(store, self._vocabulary.bundles, self._terms)
             self._shadows.read(store, self._first_day(self._newest))
+            self._retraining = _last_of(store.retrainings())
         self._recent.forget_before(self._first_day(self._newest))
         self._drifts.forget_before(self._first_day(self._newest))
         self._shadows.forget_before(self._first_day(self._newest))
@@ -133,7 +136,15 @@ class Figures:
             shadow=self._shadows.shadow(
                 newest, labels.newest, self._recent.days, self._vocabulary.bundles, self._terms
             ),
+            retraining=self._retraining,
             unknown_bundles=tuple(
                 sorted(version for version in self._vocabulary.bundles.texts if self._terms.get(version) is None)
             ),
         )
+
+
+def _last_of(runs: Sequence[Retraining]) -> LastRetraining | None:
+    if not runs:
+        return None
+    last = runs[-1]
+    return LastRetraining(last.number, last.begun_at, last.alive_at, last.outcome, last.version, last.why)

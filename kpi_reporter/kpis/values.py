@@ -170,6 +170,21 @@ class Shadow(Struct, frozen=True):
     windows: tuple[ShadowWindow, ...] = ()  # one for each of WINDOWS
 
 
+class LastRetraining(Struct, frozen=True):
+    """The newest one, by the clock of who does it."""
+
+    number: int
+    begun_at: int
+    alive_at: int  # when it said last that it goes on
+    outcome: str | None  # None: it is under way, or was killed and nobody has found out yet
+    version: str | None
+    why: str | None
+
+    @property
+    def is_failed(self) -> bool:
+        return self.outcome in ("failed", "killed")
+
+
 class Kpis(Struct, frozen=True):
     transactions: int
     by_level: dict[str, int]  # low, medium, high, always all three
@@ -203,4 +218,5 @@ class Kpis(Struct, frozen=True):
     drift: Drifting
     calibration: Calibration
     shadow: Shadow
+    retraining: LastRetraining | None  # None: nothing was retrained yet
     unknown_bundles: tuple[str, ...]  # named by flags, but without a manifest that can be read: their days are not due

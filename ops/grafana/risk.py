@@ -93,6 +93,45 @@ RISK = Dashboard(
             ),
         ),
         (
+            Panel(
+                "Drift of the score", (Query("trustlens_kpi_drift_score_index", "stability index"),), "short",
+                meaning="Of the last seven whole days beside the fit period. From 0.1 on it has changed.",
+            ),
+            Panel(
+                "Drift of features", (Query("topk(8, trustlens_kpi_drift_index)", "{{feature}}"),), "short",
+                meaning="Population stability index of the eight that changed most. From 0.1 on a feature has changed, "
+                "from 0.03 on what a transaction itself brings; those of labels move with each wave of frauds.",
+            ),
+            Panel(
+                "Features that changed most", (Query("sort_desc(topk(12, trustlens_kpi_drift_index))", "{{feature}}"),),
+                "short", "bargauge", "Now.",
+            ),
+            Panel(
+                "Features that have changed", (Query("trustlens_kpi_drift_features_changed"),), "short", "stat",
+                "docs/runbook.md, TrustLensDrift.", warn=1, bad=5,
+            ),
+        ),
+        (
+            Panel(
+                "Agreement with the challenger", _both("trustlens_kpi_shadow_same_level_ratio"), "percentunit",
+                meaning="Of the transactions that both scored, to how many both give the same level.",
+            ),
+            Panel(
+                "Cases of challenger and bundle in use", (Query(f"trustlens_kpi_shadow_cases{WEEK}", "{{side}}"),),
+                "short", meaning="Of the last seven days, each at its own threshold.",
+            ),
+            Panel(
+                "Precision of challenger and bundle in use",
+                (Query(f"trustlens_kpi_shadow_precision_ratio{MONTH}", "{{side}}"),), "percentunit",
+                meaning="Of the 30 days whose labels are due, without those that one of the two learned from.",
+            ),
+            Panel(
+                "Recall of challenger and bundle in use",
+                (Query(f"trustlens_kpi_shadow_recall_ratio{MONTH}", "{{side}}"),), "percentunit",
+                meaning="Of the same days. `python -m trainer compare --live` has the intervals.",
+            ),
+        ),
+        (
             Panel("Amounts", (Query("trustlens_kpi_amount_sum", "{{currency}}"),), "short", "stat"),
             Panel("Average amount", (Query("trustlens_kpi_amount_average", "{{currency}}"),), "short", "stat"),
             Panel(
@@ -109,6 +148,10 @@ RISK = Dashboard(
                     Query("time() - trustlens_kpi_newest_write_timestamp_seconds", "write of the store"),
                 ),
                 "s",
+            ),
+            Panel(
+                "Since the last retraining began",
+                (Query("time() - trustlens_kpi_retraining_begun_timestamp_seconds", "{{instance}}"),), "s",
             ),
             Panel("Next offset", (Query("trustlens_kpi_next_offset", "{{topic}}-{{partition}}"),), "short"),
         ),

@@ -8,7 +8,7 @@ import pytest
 from risk.clock import DAY
 from risk.errors import StaleOwnerError
 from risk.events import Label
-from risk.store import NO_CHALLENGER, FlagRow, ShadowPiece, Store, StoreToReport
+from risk.store import NO_CHALLENGER, FlagRow, Role, ShadowPiece, Store, StoreToReport
 from testing.stores import NEW_YEAR, NOTHING_SENT, TRANSACTIONS, flag, store_flags, store_labels
 
 Both = tuple[Store, StoreToReport]
@@ -57,7 +57,7 @@ class Reporting:
     def test_it_has_no_way_to_write(self, both: Both) -> None:
         store, report = both
         shared = {"close", "positions", "ledger_bounds", "bundles", "newest_bundles"}
-        shared |= {"challengers", "challenger_starts", "shadow_spans"}
+        shared |= {"challengers", "starts", "shadow_spans", "retrainings"}
         assert {name for name in dir(report) if not name.startswith("_")} & set(dir(store)) == shared
 
     def test_an_empty_store_has_nothing_to_report(self, both: Both) -> None:
@@ -178,9 +178,9 @@ class Reporting:
                 owner, expected=1 if version else 2, next_offset=2 if version else 3, newest_event_time=NEW_YEAR,
                 outputs=NOTHING_SENT, rows=[flag(1 if version else 2)], challenger=version,
             )  # fmt: skip
-        assert len(report.challenger_starts()) == 2
-        for ask in ("challengers", "challenger_starts"):
-            assert getattr(report, ask)() == getattr(store, ask)()
+        assert len(report.starts(Role.CHALLENGER)) == 2
+        assert report.starts(Role.CHALLENGER) == store.starts(Role.CHALLENGER)
+        assert report.challengers() == store.challengers()
         assert len(report.shadow_spans("v2")) == 1
         assert report.shadow_spans("v2") == store.shadow_spans("v2")
 

@@ -12,13 +12,13 @@ from risk.dataset import Dataset
 from risk.dataset.labels_file import LabelsFile
 from risk.errors import DatasetError
 from risk.events import Action
-from risk.rules.rule_set import RuleSet
+from risk.rules.rule_set import NO_RULES, RuleSet
 from risk.words import counted
 from trainer.backtest import checks
 from trainer.backtest.figures import figures_for
 from trainer.backtest.period import asked_period
 from trainer.backtest.tally import Outcome
-from trainer.rules.saved import NO_RULES, named_or_in_force, named_rules, rules_beside
+from trainer.rules.saved import named_or_in_force, named_rules, rules_beside
 from trainer.rules.trial import RuleTrial, Trial, matches_file
 
 

@@ -106,8 +106,8 @@ class SqliteStoreToReport:
         self.close = store.close
         self.positions, self.ledger_bounds = store.positions, store.ledger_bounds
         self.bundles, self.newest_bundles = store.bundles, store.newest_bundles
-        self.challengers, self.challenger_starts = store.challengers, store.challenger_starts
-        self.shadow_spans = store.shadow_spans
+        self.challengers, self.starts = store.challengers, store.starts
+        self.shadow_spans, self.retrainings = store.shadow_spans, store.retrainings
 
     @property
     def place(self) -> object:
