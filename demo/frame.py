@@ -22,7 +22,7 @@ class Frame(NamedTuple):
     scored: int
     total: int
     rate: float  # a second
-    high: int
+    alerts_raised: int
     labels: int  # that came on the live days
     quality: Quality
     alerts: list[Alert]  # the latest, newest first
@@ -46,7 +46,7 @@ def picture(frame: Frame) -> RenderableType:
 def line(frame: Frame) -> str:
     return (
         f"  {_moment(frame.event_time)}  {frame.scored:,} of {frame.total:,} scored, {frame.rate:,.0f}/s; "
-        f"{frame.high:,} high-risk alerts; {frame.labels:,} labels; {_quality_words(frame.quality)}"
+        f"{frame.alerts_raised:,} high-risk alerts; {frame.labels:,} labels; {_quality_words(frame.quality)}"
     )
 
 
@@ -65,7 +65,7 @@ def _figures(frame: Frame) -> Table:
     quality = frame.quality
     due = "" if quality.last_day is None else f"{quality.days} days to {_day(quality.last_day)}"
     tiles = (
-        (f"{frame.high:,}", "high-risk alerts", f"of {frame.scored:,} scored"),
+        (f"{frame.alerts_raised:,}", "high-risk alerts", f"of {frame.scored:,} scored"),
         (f"{frame.labels:,}", "labels came back", "from customers"),
         (_share(quality.precision), "of cases right", due),
         (_share(quality.recall), "of frauds caught", due),

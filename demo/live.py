@@ -97,7 +97,7 @@ class Live:
             scored=scored,
             total=total,
             rate=rate,
-            high=sum(each.high for each in kpis.days if each.day >= live_day),
+            alerts_raised=sum(each.alerts for each in kpis.days if each.day >= live_day),
             labels=labels,
             quality=kpis.quality[0],
             alerts=[each for each in self._reader.latest_alerts(alerts) if each.event_time >= self._days.live_ms],

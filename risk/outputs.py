@@ -48,12 +48,13 @@ class RiskFlag(Struct, frozen=True, tag_field="schema_version", tag=1):
 
 
 class DecidedFlag(RiskFlag, frozen=True, tag=2, kw_only=True):
-    """The same, where a rule set decided beside the model. `level` is the model's alone; `rules` are those that
-    fired."""
+    """The same, where a rule set decided beside the model. `level` is the model's alone; `rules` are those that fired,
+    and `rules_left_out` how many more did, for which a message has no room."""
 
     decision: Decision
     rules_version: str
     rules: tuple[FiredRule, ...]
+    rules_left_out: int | UnsetType = UNSET
 
 
 class HighRiskAlert(Struct, frozen=True, tag_field="schema_version", tag=1):
@@ -82,6 +83,7 @@ class DecidedAlert(HighRiskAlert, frozen=True, tag=2, kw_only=True):
     decision: Decision
     rules_version: str
     rules: tuple[FiredRule, ...]
+    rules_left_out: int | UnsetType = UNSET
 
 
 class _Source(Struct):

@@ -16,15 +16,18 @@ from demo.history import History
 from demo.outcome import Kind, outcome_of
 from demo.running import Programs
 from kpi_reporter.kpis.alerts import Alert
-from kpi_reporter.kpis.values import Quality
+from kpi_reporter.kpis.values import DecidedCases, Quality
 from risk.clock import DAY, HOUR, date_ms
 
 QUALITY = Quality(
     days=7, days_due=7, last_day=date_ms("2024-12-23") // DAY, transactions=4000, customer_days=2000, alerts=10,
     alerts_with_fraud=4, alerts_unlabelled=0, frauds_caught=9, frauds_missed=1, precision=0.4, recall=0.9,
     false_positive_rate=0.01, money=(), label_delay=None,
+    with_alert=DecidedCases(10, 4, 0.4), reviews_alone=DecidedCases(0, 0, None),
 )  # fmt: skip
-ALERT = Alert(date_ms("2024-12-31"), "C1", "T1", 1234.5, "EUR", 0.87, "first time with this device within 30 days")
+ALERT = Alert(
+    date_ms("2024-12-31"), "C1", "T1", 1234.5, "EUR", 0.87, "alert", "first time with this device within 30 days"
+)
 FRAME = Frame(date_ms("2024-12-31") + HOUR, 750, 1000, 199.6, 12, 34, QUALITY, [ALERT], 0.05, room=3)
 
 

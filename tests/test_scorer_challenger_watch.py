@@ -1,7 +1,7 @@
 """A challenger is named, exchanged and removed while a worker runs, or refused with the reason."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -134,13 +134,14 @@ def test_one_that_cannot_score_is_the_challenger_no_more_and_the_other_goes_on(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     bundle = rig.begin()
+    monkeypatch.setattr(shadow, "AT_ONCE", 1)
     rig.score([given(0)], [given(1)])
 
-    def fail(_: Waiting) -> None:
+    def fail(_: Sequence[Waiting]) -> None:
         raise RuntimeError("no such operator")
 
     with monkeypatch.context() as broken:
-        broken.setattr(shadow, "piece_of", fail)
+        broken.setattr(shadow, "pieces_of", fail)
         rig.work()
     rig.look()
     rig.score([given(2)])
@@ -150,11 +151,25 @@ def test_one_that_cannot_score_is_the_challenger_no_more_and_the_other_goes_on(
     assert (rig.spans(bundle), rig.challenger.version) == ([], None)
     assert rig.starts() == [(0, bundle.manifest.version), (2, None)]
     assert rig.counted("shadow_given_up_total") == 2
+    assert caplog.text.count("cannot score; it is the challenger no more") == 1
     assert "no such operator" in caplog.text
     rig.time += AGAIN_SECONDS  # it is tried again
     rig.look()
     assert rig.challenger.version == bundle.manifest.version
     assert rig.refused() == []
+
+
+def test_one_whose_model_is_slow_is_refused_with_what_it_takes(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = rig.another()
+    with monkeypatch.context() as limited:
+        limited.setattr(shadow, "MOST_MICROSECONDS", 0)
+        rig.name(slow.manifest.version)
+    [refused] = rig.refused()
+    assert refused.refused == slow.manifest.version
+    assert "µs a transaction, expected at most 0 of a challenger" in refused.reason
+    assert (rig.challenger.version, rig.counted("challenger_refused")) == (None, 1)
+    rig.score([given(0)])
+    assert rig.counted("shadow_given_up_total") == 0
 
 
 def test_a_version_that_the_store_knows_otherwise_is_refused(rig: Rig) -> None:

@@ -13,9 +13,10 @@ from risk.clock import EARLIEST, LATEST
 from risk.codes import Array
 from risk.money import LARGEST_MINOR
 from risk.store import FlagColumns, StoreToReport
-from risk.store.rows import LEVELS, UNKNOWN_AMOUNT
+from risk.store.rows import DECISIONS, LEVELS, UNKNOWN_AMOUNT
 
 LOW, MEDIUM, HIGH = range(len(LEVELS))
+NONE, REVIEW, ALERT = range(len(DECISIONS))
 
 
 class Vocabulary(NamedTuple):
@@ -39,6 +40,7 @@ class Piece(NamedTuple):
     event_times: Array
     amounts: Array  # minor units; -1 where missing
     levels: Array
+    decisions: Array
     bars: Array  # of the score distribution
     customers: Array  # hashes
     customer_ids: list[bytes]
@@ -67,11 +69,12 @@ def pieces_from(store: StoreToReport, partition: int, first: int, vocabulary: Vo
 
 
 def _piece(partition: int, columns: FlagColumns, vocabulary: Vocabulary) -> Piece:
-    offsets, event_times, amounts, levels, bars, customer_ids, transaction_ids, *_ = columns
+    offsets, event_times, amounts, levels, decisions, bars, customer_ids, transaction_ids, *_ = columns
     named = columns.currencies, columns.categories, columns.channels, columns.bundle_versions
     for column, numbers, lowest, highest in (
         ("event_time", event_times, EARLIEST, LATEST),
         ("level", levels, LOW, HIGH),
+        ("decision", decisions, NONE, ALERT),
         (f"score in {SCORE_STEPS}ths", bars, 0, SCORE_STEPS),
         ("amount", amounts, UNKNOWN_AMOUNT, LARGEST_MINOR),
     ):
@@ -83,6 +86,7 @@ def _piece(partition: int, columns: FlagColumns, vocabulary: Vocabulary) -> Piec
         event_times,
         amounts,
         levels,
+        decisions,
         np.minimum(bars, SCORE_STEPS - 1),
         customers,
         customer_ids,

@@ -10,6 +10,10 @@ def _both(metric: str) -> tuple[Query, ...]:
     return (Query(f"{metric}{WEEK}", "7 days"), Query(f"{metric}{MONTH}", "30 days"))
 
 
+def _worked(period: str) -> tuple[Query, ...]:
+    return tuple(Query(f"trustlens_kpi_{each}_{period}", each) for each in ("alerts", "reviews"))
+
+
 RISK = Dashboard(
     "trustlens-risk",
     "TrustLens: risk",
@@ -17,15 +21,25 @@ RISK = Dashboard(
         (
             Panel("Transactions", (Query("sum(trustlens_kpi_transactions)"),), "short", "stat", "All that are stored."),
             Panel("Customers", (Query("trustlens_kpi_customers"),), "short", "stat"),
-            Panel("Share of high risk", (Query("trustlens_kpi_high_ratio"),), "percentunit", "stat"),
-            Panel("Alerts of the last hour", (Query("trustlens_kpi_alerts_last_hour"),), "short", "stat", EVENT_TIME),
-            Panel("Alerts of the last day", (Query("trustlens_kpi_alerts_last_day"),), "short", "stat", EVENT_TIME),
+            Panel(
+                "Alerts, of all",
+                (Query('sum(trustlens_kpi_decisions{decision="alert"}) / sum(trustlens_kpi_decisions)'),),
+                "percentunit", "stat", "By model and rules together, of all that are stored.",
+            ),
+            Panel("Alerts of the last hour", _worked("last_hour"), "short", "stat", EVENT_TIME),
+            Panel("Alerts of the last day", _worked("last_day"), "short", "stat", EVENT_TIME),
             Panel("Labels", (Query("sum(trustlens_kpi_labels)"),), "short", "stat", "Every version of every label."),
         ),
         (
             Panel(
-                "Precision", _both("trustlens_kpi_live_precision_ratio"), "percentunit",
-                meaning="Of the cases whose labels are due, how many had a fraud.",
+                "Precision",
+                (
+                    *_both("trustlens_kpi_live_precision_ratio"),
+                    Query(f"trustlens_kpi_live_decided_precision_ratio{MONTH}", "30 days, {{decision}}"),
+                ),
+                "percentunit",
+                meaning="Of the cases whose labels are due, how many had a fraud; also of those with an alert in them, "
+                "and of those of reviews alone.",
             ),
             Panel(
                 "Recall", _both("trustlens_kpi_live_recall_ratio"), "percentunit",
@@ -70,7 +84,7 @@ RISK = Dashboard(
                 "bargauge", "The fifty largest; the rest are other.",
             ),
             Panel(
-                "High risk by category", (Query("sort_desc(trustlens_kpi_high_by_category)", "{{category}}"),), "short",
+                "Alerts by category", (Query("sort_desc(trustlens_kpi_alerts_by_category)", "{{category}}"),), "short",
                 "bargauge",
             ),
             Panel(

@@ -237,6 +237,9 @@ class Removed(NamedTuple):
 # As levels are numbered where they come in columns; a text that is none of them has the number behind.
 LEVELS = ("low", "medium", "high")
 NO_LEVEL = 9
+# The same of decisions, by their strictness.
+DECISIONS = ("none", "review", "alert")
+NO_DECISION = 9
 UNKNOWN_AMOUNT = -1
 
 
@@ -248,6 +251,7 @@ class FlagColumns(NamedTuple):
     event_times: Array
     amounts: Array  # UNKNOWN_AMOUNT where missing
     levels: Array
+    decisions: Array  # of the level alone where no rule set was in force
     scores: Array  # in whole steps, rounded down
     customer_ids: list[bytes]
     transaction_ids: list[bytes]
@@ -286,7 +290,7 @@ class JudgedFlag(NamedTuple):
     currency: bytes
     amount: int | None
     bundle_version: bytes
-    is_high: int
+    decision: int  # its place in DECISIONS
     is_fraud: int | None
     labelled_at: int | None
 

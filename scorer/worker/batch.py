@@ -160,6 +160,8 @@ class Batches:
         ledger_start = self._days.first_of(manifest.terms.ledger_terms)
         start = LogStart(partition.first_event_time, ledger_start)
         out = outgoing(manifest, partition.place, records, block, scored, start)
+        # Samples and rules are said, and what they were made of takes room until the batch is stored.
+        scored = scored._replace(decided=None, prepared=None)
         return scored, out, features if is_for_two else None
 
     async def _send_and_commit(

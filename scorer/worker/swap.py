@@ -32,7 +32,7 @@ from risk.scorer import Scorer
 from risk.store import Role, Store
 from scorer.metrics import Metrics
 from scorer.worker.bundles import Pipelines, check_known, encode_manifest
-from scorer.worker.shadow import Challenger
+from scorer.worker.shadow import Challenger, check_quick
 from scorer.worker.watch import NOTHING, Found, Watch, WatchParts, found_in
 
 log = logging.getLogger(__name__)
@@ -174,6 +174,11 @@ class ChallengerWatch(_WatchOfBundles):
                 f"{manifest.version} cannot score beside {current.version} ({why}). Name a challenger that was trained "
                 "on the same terms"
             )
+
+    def _load(self, found: Found) -> Scoring:
+        ready = super()._load(found)
+        check_quick(ready.scorer)
+        return ready
 
     async def _go_on_with(self, ready: Scoring) -> None:
         version, manifest = ready.bundle.manifest.version, encode_manifest(ready.bundle.manifest)

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from risk.store import FlagRow, Role, ShadowPair, ShadowSpan, VersionStart, open_store
 from storm.concluding import Outcome, conclude
-from storm.crew import Crew
+from storm.crew import LOADED_SECONDS, Crew
 from storm.ground import Ground, fill
 from storm.history import History, scores_by
 from storm.losing import rebuilt
-from storm.until import StormError
+from storm.until import StormError, went_well
 from testing.systems import System, Worker
 from trainer.__main__ import main as trainer
 
@@ -35,10 +35,7 @@ def shadow(ground: Ground) -> Outcome:
                 _promote(system, "--no-shadow")
             else:
                 _promote(system, challenger, "--shadow")
-            if dice.random() < 0.5:
-                crew.let_be(dice.uniform(0, 2.5))  # before, while or after it is loaded
-                crew.kill(dice.choice(crew.workers))
-                crew.join()
+            crew.may_lose_one(dice, LOADED_SECONDS)
             if challenger is not None:
                 _until_taken(crew, challenger)
             fill(system, next(parts))
@@ -125,9 +122,7 @@ def _challenger_at(starts: list[VersionStart], partition: int, offset: int) -> s
 
 
 def _promote(system: System, *words: str) -> None:
-    said = system.run(trainer, "promote", *words, "--models", str(system.models))
-    if said.code:
-        raise StormError(f"promote ended with status {said.code}: {said.err}")
+    went_well(system.run(trainer, "promote", *words, "--models", str(system.models)), "promote")
 
 
 def _until_taken(crew: Crew, version: str) -> None:

@@ -3,7 +3,7 @@ which few rows have, in a temporary file."""
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import repeat
 from threading import Lock
@@ -111,7 +111,7 @@ class Results:
         self.scores[places] = scored.scores
         self.levels[places] = [LEVELS.index(level) for level in scored.levels]
         self.history_days[places] = self._days_seen(block.event_time.tolist(), block.merchant_id, scored)
-        fired: Iterable[Sequence[FiredRule]] = repeat((), len(places))
+        fired: Iterable[Collection[FiredRule]] = repeat((), len(places))
         if scored.decided is not None:
             self.decisions[places] = scored.decided.strictness
             fired = scored.decided.fired

@@ -66,6 +66,10 @@ def _of(table: str, name: str) -> ViewColumn:
     return ViewColumn(name, meaning_of(table, name), f"{table}.{name}")
 
 
+# Of model and rules together; of the model alone where no rule set was in force. The index alerts_by_event_time has the
+# same, and is used only where `<> 'none'` follows.
+DECISION = "ifnull(decision, case level when 'high' then 'alert' else 'none' end)"
+
 _FLAG_COLUMNS = (
     ViewColumn("event_time", "when it happened, UTC", _time("event_time")),
     _as_it_is("risk_flags", "transaction_id"),
@@ -79,7 +83,11 @@ _FLAG_COLUMNS = (
     _as_it_is("risk_flags", "country"),
     _as_it_is("risk_flags", "score"),
     _as_it_is("risk_flags", "level"),
-    _as_it_is("risk_flags", "decision"),
+    ViewColumn(
+        "decision",
+        "alert, review or none: of model and rules together, of the level alone where no rule set was in force",
+        DECISION,
+    ),
     _as_it_is("risk_flags", "reasons"),
     _as_it_is("risk_flags", "rules"),
     _as_it_is("risk_flags", "imputed"),
