@@ -36,8 +36,9 @@ WINDOW = 7
 
 def days_of(history: pd.DataFrame) -> Array:
     """Of each row, since the history began."""
-    days: Array = (history["event_time"].astype("int64") // DAY).to_numpy()
-    return days - days[0]
+    days = (history["event_time"].astype("int64") // DAY).to_numpy()
+    since: Array = days - days[0]
+    return since
 
 
 def higher_amounts(history: pd.DataFrame, late: Array) -> None:
