@@ -13,7 +13,18 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Met
 
 from evaluation.drifting import FeatureDrift
 from evaluation.result import NetMoney
-from kpi_reporter.kpis.values import LARGEST, SCORE_STEPS, Kpis, Money, Place, Quality, ShadowWindow, Unready
+from kpi_reporter.kpis.values import (
+    LARGEST,
+    SCORE_STEPS,
+    DecidedCases,
+    Kpis,
+    LastRetraining,
+    Money,
+    Place,
+    Quality,
+    ShadowWindow,
+    Unready,
+)
 from risk.clock import DAY, SECOND
 from risk.warming_up import WarmingUp
 
@@ -67,6 +78,15 @@ def _money(name: str, text: str, of: Callable[[Money], float]) -> Family:
         return (((_window(one), money.currency), of(money)) for one in now.quality for money in one.money)
 
     return Family(f"{PREFIX}live_money_{name}", text + _OVER, ("window", "currency"), samples)
+
+
+def _decided(of: Callable[[DecidedCases], float | None]) -> Callable[[Kpis], Samples]:
+    def samples(now: Kpis) -> Iterator[Sample]:
+        for one in now.quality:
+            yield (_window(one), "alert"), of(one.with_alert)
+            yield (_window(one), "review"), of(one.reviews_alone)
+
+    return samples
 
 
 def _window(quality: Quality) -> str:
@@ -139,16 +159,24 @@ def _shadow_cases(now: Kpis) -> Iterator[Sample]:
         yield (f"{one.days}d", "both"), one.cases.both
 
 
+def _retraining(name: str, text: str, of: Callable[[LastRetraining], float | None]) -> Family:
+    return _one(f"retraining_{name}", text, lambda now: None if now.retraining is None else of(now.retraining))
+
+
 FAMILIES = (
     _counts("transactions", "Scored transactions in the store, by level.", "level", lambda now: now.by_level),
+    _counts("decisions", "Scored transactions in the store, by the decision of model and rules; without rules, what is "
+            "high is an alert.", "decision", lambda now: now.by_decision),
     _one("high_ratio", "High ones, of all scored transactions.", lambda now: now.high_rate),
     _counts("transactions_by_category", "Scored transactions by merchant category: the largest fifty, then other.",
             "category", lambda now: now.by_category),
     _counts("high_by_category", "High transactions by merchant category.", "category",
             lambda now: now.high_by_category),
+    _counts("alerts_by_category", "Alerts by merchant category.", "category", lambda now: now.alerts_by_category),
     _counts("transactions_by_channel", "Scored transactions by channel: the largest fifty, then other.", "channel",
             lambda now: now.by_channel),
     _counts("high_by_channel", "High transactions by channel.", "channel", lambda now: now.high_by_channel),
+    _counts("alerts_by_channel", "Alerts by channel.", "channel", lambda now: now.alerts_by_channel),
     _counts("transactions_by_bundle", "Transactions by the bundle that scored them: the largest fifty, then other.",
             "version", lambda now: now.by_bundle),
     _amounts("transactions_by_currency", "Scored transactions by currency.", lambda one: one.transactions),
@@ -158,10 +186,14 @@ FAMILIES = (
          "0.8 %, so within 2.5 % nearly always.", lambda now: now.customers),
     _one("customers_estimated", "1 where the number of customers is an estimate.",
          lambda now: now.customers_estimated),
-    _one("alerts_last_hour", "High transactions within an hour before the newest event, by event time.",
-         lambda now: now.high_last_hour),
-    _one("alerts_last_day", "High transactions within a day before the newest event, by event time.",
-         lambda now: now.high_last_day),
+    _one("alerts_last_hour", "Alerts within an hour before the newest event, by event time.",
+         lambda now: now.alerts_last_hour),
+    _one("alerts_last_day", "Alerts within a day before the newest event, by event time.",
+         lambda now: now.alerts_last_day),
+    _one("reviews_last_hour", "Reviews within an hour before the newest event, by event time.",
+         lambda now: now.reviews_last_hour),
+    _one("reviews_last_day", "Reviews within a day before the newest event, by event time.",
+         lambda now: now.reviews_last_day),
     _one("newest_event_timestamp_seconds", "Event time of the newest scored transaction.",
          lambda now: _seconds(now.newest_event)),
     _one("newest_write_timestamp_seconds", "When the store's file was last written.",
@@ -186,16 +218,20 @@ FAMILIES = (
     _live("until_timestamp_seconds", "Where the last of the days ends.", _until),
     _live("transactions", "Scored transactions.", lambda one: one.transactions),
     _live("customer_days", "Customers with a transaction, day by day.", lambda one: one.customer_days),
-    _live("alerts", "Cases: all alerts of a customer on one UTC day are one.", lambda one: one.alerts),
+    _live("alerts", "Cases: all alerts and reviews of a customer on one UTC day are one.", lambda one: one.alerts),
     _live("alerts_with_fraud", "Cases on a day on which that customer had a fraud.",
           lambda one: one.alerts_with_fraud),
     _live("alerts_unlabelled", "Cases without a label on what raised them; they count as wrong.",
           lambda one: one.alerts_unlabelled),
-    _live("frauds_caught", "Frauds that were high, or came after a high one of that customer and day.",
+    _live("frauds_caught", "Frauds that were alerts or reviews, or came after one of that customer and day.",
           lambda one: one.frauds_caught),
     _live("frauds_missed", "Frauds that were not caught.", lambda one: one.frauds_missed),
     _live("precision_ratio", "Cases with a fraud, of all cases; absent without cases or labels.",
           lambda one: one.precision),
+    Family(f"{PREFIX}live_decided_cases", "Cases with an alert in them (alert), and of reviews alone (review)." + _OVER,
+           ("window", "decision"), _decided(lambda one: one.cases)),
+    Family(f"{PREFIX}live_decided_precision_ratio", "Of these, those with a fraud; absent without cases or labels."
+           + _OVER, ("window", "decision"), _decided(lambda one: one.precision)),
     _live("recall_ratio", "Frauds caught, of all; absent without frauds.", lambda one: one.recall),
     _live("false_positive_ratio", "Customer-days with a case, of those without a fraud.",
           lambda one: one.false_positive_rate),
@@ -234,6 +270,13 @@ FAMILIES = (
     _shadow_money("saved", "Loss that cases stop, reviews not yet paid, in major units.", lambda one: one.saved),
     _shadow_money("lost", "Loss that cases do not stop, in major units.", lambda one: one.lost),
     _shadow_money("review", "Cost of the cases' reviews, in major units.", lambda one: one.review),
+    _retraining("begun_timestamp_seconds", "When the newest retraining began; absent before the first.",
+                lambda one: _seconds(one.begun_at)),
+    _retraining("alive_timestamp_seconds", "When the retraining under way last said that it goes on, which it does "
+                "every five seconds; absent while none is.",
+                lambda one: _seconds(one.alive_at) if one.outcome is None else None),
+    _retraining("failed", "1 where the newest retraining failed or was killed, 0 where it ended well or is under way; "
+                "absent before the first.", lambda one: one.is_failed),
     Family(f"{PREFIX}label_delay_seconds", "From a fraud to its label: what half, nine tenths and all of them did not "
            "exceed." + _OVER, ("window", "quantile"), _label_delays),
 )  # fmt: skip

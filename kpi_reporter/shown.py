@@ -12,7 +12,7 @@ from console.terminal import harmless, out
 from evaluation.result import NetMoney
 from kpi_reporter.kpis.alerts import Alert
 from kpi_reporter.kpis.told import cautions, days_text, learned_text, shadow_cautions, shadow_text
-from kpi_reporter.kpis.values import Kpis, Money, Quality, Shadow, Unready
+from kpi_reporter.kpis.values import DecidedCases, Kpis, Money, Quality, Shadow, Unready
 from risk.clock import DAY, to_date, to_text
 from risk.money import amount_text
 
@@ -99,8 +99,11 @@ def _overview(now: Kpis) -> Table:
     levels = ", ".join(f"{count:,} {level}" for level, count in now.by_level.items())
     about = "about " if now.customers_estimated else ""
     add_row(table, "transactions", f"{now.transactions:,}: {levels}")
-    new = f"{now.high_last_hour:,} in the hour up to the newest event, {now.high_last_day:,} in the day up to it"
-    add_row(table, "high", f"{_share(now.high_rate)}; {new}")
+    new = f"{now.alerts_last_hour:,} in the hour up to the newest event, {now.alerts_last_day:,} in the day up to it"
+    add_row(table, "alerts", f"{now.by_decision['alert']:,}, {_share(now.alert_rate)}; {new}")
+    if now.by_decision["review"]:
+        new = f"{now.reviews_last_hour:,} in that hour, {now.reviews_last_day:,} in that day"
+        add_row(table, "reviews", f"{now.by_decision['review']:,}; {new}")
     add_row(table, "customers", f"{about}{now.customers:,}")
     for one in now.amounts:
         average = "-" if one.average is None else amount_text(one.average, one.currency)
@@ -108,6 +111,9 @@ def _overview(now: Kpis) -> Table:
     add_row(table, "newest event", "-" if now.newest_event is None else to_text(now.newest_event))
     add_row(table, "last written", to_text(now.newest_write // 1000 * 1000))
     add_row(table, "labels", f"{now.labels.fraud:,} fraud, {now.labels.genuine:,} genuine")
+    if (last := now.retraining) is not None:
+        came_to = "under way" if last.outcome is None else f"{last.outcome}, {last.why}"
+        add_row(table, "last retraining", f"{to_text(last.begun_at // 1000 * 1000)}: {came_to}")
     return table
 
 
@@ -118,6 +124,7 @@ def _quality(quality: Sequence[Quality]) -> Table:
         ("until", [_date(one.last_day) for one in quality]),
         ("cases, one a customer and day", [f"{one.alerts:,}" for one in quality]),
         ("precision", [_share(one.precision) for one in quality]),
+        *_by_decision(quality),
         ("recall", [_share(one.recall) for one in quality]),
         ("false positives", [_share(one.false_positive_rate) for one in quality]),
         ("saved, less reviews", [", ".join(map(_gain, one.money)) or "-" for one in quality]),
@@ -125,6 +132,20 @@ def _quality(quality: Sequence[Quality]) -> Table:
     ):
         add_row(table, name, *cells)
     return table
+
+
+def _by_decision(quality: Sequence[Quality]) -> list[tuple[str, list[str]]]:
+    """Only where there are reviews: otherwise all cases are of alerts."""
+    if not any(one.reviews_alone.cases for one in quality):
+        return []
+    return [
+        ("cases with an alert, their precision", [_decided(one.with_alert) for one in quality]),
+        ("cases of reviews alone, their precision", [_decided(one.reviews_alone) for one in quality]),
+    ]
+
+
+def _decided(cases: DecidedCases) -> str:
+    return f"{cases.cases:,}, {_share(cases.precision)}"
 
 
 def _shadow(shadow: Shadow) -> RenderableType:
@@ -157,23 +178,25 @@ def _shadow(shadow: Shadow) -> RenderableType:
 
 
 def _groups(now: Kpis) -> Table:
-    table = new_table("Merchant categories", "", "transactions", "high")
+    table = new_table("Merchant categories", "", "transactions", "alerts")
     for name, count in list(now.by_category.items())[:GROUPS_SHOWN]:
-        add_row(table, name, f"{count:,}", f"{now.high_by_category[name]:,}")
+        add_row(table, name, f"{count:,}", f"{now.alerts_by_category[name]:,}")
     return table
 
 
 def _alerts(alerts: Sequence[Alert]) -> Table:
-    table = new_table("Latest transactions of high risk", "when", "customer", "transaction", "amount", "score", "why")
+    has_reviews = any(one.decision == "review" for one in alerts)
+    title, more = ("Latest alerts and reviews", ["decision"]) if has_reviews else ("Latest alerts", [])
+    table = new_table(title, "when", "customer", "transaction", "amount", "score", *more, "why")
     table.columns[-1].justify = "left"
     table.columns[2].overflow = "fold"
-    for column in (*table.columns[:2], *table.columns[3:5]):
+    for column in (*table.columns[:2], *table.columns[3:-1]):
         column.no_wrap = True
     for one in alerts:
         amount = "-" if one.amount is None else amount_text(one.amount, one.currency)
-        add_row(
-            table, to_text(one.event_time), one.customer_id, one.transaction_id, amount, f"{one.score:.3f}", one.why
-        )
+        decision = [one.decision] if has_reviews else []
+        cells = one.customer_id, one.transaction_id, amount, f"{one.score:.3f}", *decision, one.why
+        add_row(table, to_text(one.event_time), *cells)
     return table
 
 

@@ -23,7 +23,7 @@ from risk.clock import DAY, SECOND
 from risk.codes import Array
 from risk.errors import BundleError
 from risk.ledger_day import LONGEST_DELAY_DAYS
-from risk.small_file import plain_file
+from risk.small_file import plain_file, read_name
 from risk.warming_up import Horizon, horizon_of
 
 MANIFEST_VERSION = 3
@@ -292,13 +292,7 @@ def bundle_of_version(models: Path, version: str) -> Bundle:
 def current_bundle(models: Path, name: str = CURRENT) -> Path:
     """The folder of the version in use, or of that which the file of another name names."""
     path = models / name
-    try:
-        with plain_file(path, 1024, BundleError, may_be_a_link=True) as file:
-            text = file.read().decode("utf-8", "backslashreplace").strip()
-    except OSError as error:
-        raise BundleError(
-            f"{path}: {error.strerror}, expected a file that names a bundle; train and promote write it"
-        ) from None
+    text = read_name(path, BundleError, "a file that names a bundle; train and promote write it")
     if not is_version(text) or not os.path.isdir(models / text):  # noqa: PTH112 - the path's own may raise
         raise BundleError(
             f"{path}: got {text[:80]!r}, expected a bundle in {models}; models lists them. Name one with promote."

@@ -1,13 +1,13 @@
 """The challenger: the bundle that scores in the shadow of the one in use."""
 
-import os
 from pathlib import Path
 
 from risk.bundle import current_bundle
+from risk.small_file import is_absent
 
 CHALLENGER = "challenger"
 
 
 def challenger_bundle(models: Path) -> Path | None:
     """The folder of the version that is to score in the shadow; None where none is to."""
-    return current_bundle(models, CHALLENGER) if os.path.lexists(models / CHALLENGER) else None
+    return None if is_absent(models / CHALLENGER) else current_bundle(models, CHALLENGER)

@@ -1,5 +1,6 @@
 """From scores to levels and reasons, by a bundle's thresholds; and to decisions, by model and rules together."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ class Decided(NamedTuple):
 
     rules_versions: list[str | None]  # None: of a schedule, where no rule set was in force
     decisions: list[Decision]
-    fired: list[tuple[FiredRule, ...]]  # those in the shadow too
+    fired: list[Collection[FiredRule]]  # those in the shadow too
 
     def of(self, places: Array) -> "Decided":
         """Of some of them."""
@@ -93,7 +94,7 @@ def decide(scorer: Scorer, features: FeatureBlock) -> Scored:
         scores.tolist(),
         [LEVELS[code] for code in level_codes(scores, manifest.thresholds).tolist()],
         reasons,
-        prepared.imputed,
+        scorer.imputed(prepared),
         [None if day == NO_DAY else day for day in days],
         prepared=prepared,
     )

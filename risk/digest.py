@@ -6,7 +6,7 @@ set is in force, a row has its version, the decision and the rules that fired as
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -98,7 +98,7 @@ def with_decisions(rows: list[bytes], decided: "Decided | None") -> list[bytes]:
     ]
 
 
-def canonical_decision(decision: Decision, fired: Sequence[FiredRule]) -> bytes:
+def canonical_decision(decision: Decision, fired: Collection[FiredRule]) -> bytes:
     parts = [_text(decision), struct.pack(">I", len(fired))]
     for one in fired:
         parts += [_text(one.rule), _text(one.action), _text(one.mode), _text(one.sentence)]

@@ -7,7 +7,7 @@ It knows no bundle: what was learned from data is applied afterwards, by a score
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
-from itertools import pairwise
+from itertools import chain, compress, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -55,6 +55,36 @@ class FeatureBlock(NamedTuple):
     categories: dict[str, list[str | None]]
     verdicts: Array  # uint8, a Verdict each
     ledger_days: Array  # int64, the newest closed day that could be looked at; -1 without a ledger
+
+    def cut(self, first: int, last: int) -> "FeatureBlock":
+        """Of these rows."""
+        part = slice(first, last)
+        categories = {name: words[part] for name, words in self.categories.items()}
+        return FeatureBlock(self.values[part], self.columns, categories, self.verdicts[part], self.ledger_days[part])
+
+    def scored(self) -> "FeatureBlock":
+        """Of the rows that are scored."""
+        is_scored = self.verdicts == Verdict.SCORED
+        if is_scored.all():
+            return self
+        categories = {name: list(compress(words, is_scored.tolist())) for name, words in self.categories.items()}
+        return FeatureBlock(
+            self.values[is_scored], self.columns, categories, self.verdicts[is_scored], self.ledger_days[is_scored]
+        )
+
+
+def joined(blocks: Sequence[FeatureBlock]) -> FeatureBlock:
+    """One behind the other; all have the same columns and categories."""
+    if len(blocks) == 1:
+        return blocks[0]
+    values, _, categories, verdicts, ledger_days = zip(*blocks, strict=True)
+    return FeatureBlock(
+        np.concatenate(values),
+        blocks[0].columns,
+        {name: list(chain.from_iterable(of[name] for of in categories)) for name in categories[0]},
+        np.concatenate(verdicts),
+        np.concatenate(ledger_days),
+    )
 
 
 class Engine:

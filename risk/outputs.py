@@ -48,12 +48,13 @@ class RiskFlag(Struct, frozen=True, tag_field="schema_version", tag=1):
 
 
 class DecidedFlag(RiskFlag, frozen=True, tag=2, kw_only=True):
-    """The same, where a rule set decided beside the model. `level` is the model's alone; `rules` are those that
-    fired."""
+    """The same, where a rule set decided beside the model. `level` is the model's alone; `rules` are those that fired,
+    and `rules_left_out` how many more did, for which a message has no room."""
 
     decision: Decision
     rules_version: str
     rules: tuple[FiredRule, ...]
+    rules_left_out: int | UnsetType = UNSET
 
 
 class HighRiskAlert(Struct, frozen=True, tag_field="schema_version", tag=1):
@@ -82,15 +83,21 @@ class DecidedAlert(HighRiskAlert, frozen=True, tag=2, kw_only=True):
     decision: Decision
     rules_version: str
     rules: tuple[FiredRule, ...]
+    rules_left_out: int | UnsetType = UNSET
 
 
 class _Source(Struct):
     source_offset: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_OFFSET)]
 
 
-class _Provenance(Struct):
+class _OfModel(Struct, tag_field="schema_version", tag=1):
+    """As the whole is read: a field that its version does not have says nothing."""
+
     bundle_version: str
-    rules_version: str | None = None
+
+
+class _OfRules(_OfModel, tag=2):
+    rules_version: str
 
 
 # Two equal transactions may hold their attributes in another order; equal alerts must be equal bytes.
@@ -99,7 +106,7 @@ encode: Callable[[RiskFlag | HighRiskAlert], bytes] = _encoder.encode
 _flags: "msgspec.json.Decoder[RiskFlag]" = msgspec.json.Decoder(RiskFlag | DecidedFlag)
 _alerts: "msgspec.json.Decoder[HighRiskAlert]" = msgspec.json.Decoder(HighRiskAlert | DecidedAlert)
 _sources = msgspec.json.Decoder(_Source)
-_provenances = msgspec.json.Decoder(_Provenance)
+_provenances: "msgspec.json.Decoder[_OfModel]" = msgspec.json.Decoder(_OfModel | _OfRules)
 
 _HISTORY_DAYS = re.compile(rb',"history_days":[0-9]+}\Z')
 
@@ -142,7 +149,7 @@ def versions_in(raw: bytes | None) -> Versions | None:
         named = _provenances.decode(raw or b"")
     except _UNREADABLE:
         return None
-    return _possible(Versions(named.bundle_version, named.rules_version))
+    return _possible(Versions(named.bundle_version, named.rules_version if isinstance(named, _OfRules) else None))
 
 
 def versions_of(output: RiskFlag | HighRiskAlert) -> Versions | None:

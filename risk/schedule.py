@@ -19,13 +19,12 @@ from risk.bundle import is_version
 from risk.clock import to_ms, to_text
 from risk.codes import Array
 from risk.errors import OptionError
-from risk.rules.rule_set import is_rules_version
+from risk.rules.rule_set import NO_RULES, is_rules_version
 from risk.small_file import read_small
 from risk.versions import Versions
 
 PartitionOf = Callable[[bytes, int], int]
 BEFORE_ALL = -(1 << 62)
-NO_RULES = "none"  # in place of a rule set's version
 
 
 class Start(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, rename={"since": "from"}):

@@ -30,7 +30,6 @@ class Prepared(NamedTuple):
 
     rows: Array  # their places in the block
     values: Array  # float32: a row for each of them, a column for each learned feature
-    imputed: list[tuple[str, ...]]  # for each row, which of the transaction's own values were missing
     missing: Array  # bool: a row for each of them, a column for each number
     number_columns: Array  # where numbers stand among the values
 
@@ -96,7 +95,7 @@ class Preparation:
         for (column, _, codes), words in zip(self._codes, texts, strict=True):
             known = words if len(rows) == len(words) else [words[row] for row in rows]
             values[:, column] = list(map(codes.get, known, repeat(UNKNOWN)))
-        return Prepared(scored, values, self._named(missing), missing, self._columns)
+        return Prepared(scored, values, missing, self._columns)
 
     def _coded_references(self, learned: Sequence[Learned]) -> Array:
         """What each column of the prepared values holds where a feature is as it usually is."""
@@ -111,7 +110,9 @@ class Preparation:
             np.float32,
         )
 
-    def _named(self, missing: Array) -> list[tuple[str, ...]]:
+    def imputed(self, prepared: Prepared) -> list[tuple[str, ...]]:
+        """For each row, which of the transaction's own values were missing."""
+        missing = prepared.missing
         names: list[tuple[str, ...]] = [()] * len(missing)
         places = [place for place, _ in self._own]
         for row in np.flatnonzero(missing[:, places].any(axis=1)):
@@ -136,6 +137,9 @@ class Scorer:
 
     def prepare(self, features: FeatureBlock) -> Prepared:
         return self._preparation.prepare(features)
+
+    def imputed(self, prepared: Prepared) -> list[tuple[str, ...]]:
+        return self._preparation.imputed(prepared)
 
     def scores(self, values: Array) -> Array:
         """Calibrated scores of prepared rows."""

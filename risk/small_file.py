@@ -41,6 +41,27 @@ def read_toml(text: str) -> dict[str, Any]:
         raise ValueError("it is nested too deeply") from error
 
 
+def is_absent(path: Path) -> bool:
+    """Whether its folder is there and has nothing of this name. Where the folder is away, as with a disk, or may not be
+    looked into, nobody knows; then whoever opens it says why."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return os.path.isdir(path.parent)  # noqa: PTH112 - the path's own may raise
+    except OSError:
+        return False
+    return False
+
+
+def read_name(path: Path, error: type[TrustLensError], expected: str) -> str:
+    """What a file of one line names. It is put in its place whole, and may be a link."""
+    try:
+        with plain_file(path, 1024, error, may_be_a_link=True) as file:
+            return file.read().decode("utf-8", "backslashreplace").strip()
+    except OSError as failed:
+        raise error(f"{path}: {failed.strerror}, expected {expected}") from None
+
+
 @contextmanager
 def plain_file(
     path: Path, most_bytes: int, error: type[TrustLensError], *, may_be_a_link: bool = False

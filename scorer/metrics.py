@@ -12,6 +12,7 @@ from console.listener import Answer, address_of, answering, listener, listening,
 from risk.bundle import Manifest
 from risk.clock import DAY, SECOND
 from risk.events import Level, RejectReason
+from risk.store import Role
 
 STEPS = ("decode", "score", "send", "store")  # and `shadow`, where there is a challenger
 _STEP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
@@ -103,20 +104,26 @@ class Metrics:
             "broker_answered_timestamp_seconds", "When a broker last told this worker where its partitions end."
         )
         self.bundle = gauge("bundle_info", "The bundle that scores; always 1.", ["version", "model"])
-        self.bundle_refused = gauge(
-            "bundle_refused", "1 while this worker does not take the promoted bundle and goes on with another."
-        )
-        self.bundle_refusals = counter("bundle_refusals", "Promoted bundles that this worker did not take.")
         self.rules = gauge("rules_info", "The rule set that decides beside the model; always 1.", ["version"])
-        self.rules_refused = gauge(
-            "rules_refused",
-            "1 while this worker does not take the rule set in force and goes on with another, or none.",
-        )
-        self.rules_refusals = counter("rules_refusals", "Rule sets put in force that this worker did not take.")
         self.challenger = gauge(
             "challenger_info", "The bundle that scores in the shadow of the one in use; always 1.", ["version", "model"]
         )
-        self.challenger_refused = gauge("challenger_refused", "1 while this worker does not take the challenger.")
+        self.refused = {
+            role: gauge(f"{role}_refused", f"1 while this worker does not take {what}.")
+            for role, what in (
+                (Role.BUNDLE, "the promoted bundle and goes on with another"),
+                (Role.RULES, "the rule set in force and goes on with another, or none"),
+                (Role.CHALLENGER, "the challenger"),
+            )
+        }
+        self.refusals = {
+            role: counter(f"{role}_refusals", f"{what} that this worker did not take.")
+            for role, what in (
+                (Role.BUNDLE, "Promoted bundles"),
+                (Role.RULES, "Rule sets put in force"),
+                (Role.CHALLENGER, "Challengers"),
+            )
+        }
         self.shadow_transactions = counter(
             "shadow_transactions", "Transactions that the challenger scored, and whose scores are stored."
         )

@@ -13,8 +13,9 @@ from console.terminal import notice, say
 from risk.clock import to_datetime, to_text
 from risk.errors import StoreError
 from risk.kafka.partitions import partition_of
-from risk.schedule import NO_RULES, Schedule, Start, encode_schedule
-from risk.store import BundleStart, Store
+from risk.rules.rule_set import NO_RULES
+from risk.schedule import Schedule, Start, encode_schedule
+from risk.store import Role, Store, VersionStart
 from risk.words import counted
 from scorer.opening import store_to_read
 
@@ -57,39 +58,37 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def schedule_of(store: Store) -> Schedule:
-    identity, starts = store.identity(), store.bundle_starts()
-    if identity is None or not starts:
+    identity, starts = store.identity(), [store.starts(role) for role in (Role.BUNDLE, Role.RULES)]
+    if identity is None or not starts[0]:
         raise StoreError("the store: nothing was scored yet, expected some work; start a worker")
-    of_rules = [
-        BundleStart(partition, offset, version or NO_RULES, event_time, stored_at)
-        for partition, offset, version, event_time, stored_at in store.rules_starts()
-    ]
     _check_partitions(store, identity.partitions)
-    for each in (starts, of_rules):
+    for each in starts:
         _check_order(each)
-    bundles, rules = (tuple(_start(store, start) for start in each) for each in (starts, of_rules))
+    bundles, rules = (tuple(_start(store, start) for start in each) for each in starts)
     return Schedule(bundles, identity.partitions, rules)
 
 
-def _start(store: Store, start: BundleStart) -> Start:
+def _start(store: Store, start: VersionStart) -> Start:
+    version = start.version or NO_RULES
     first = next(store.flags(start.partition, first_offset=start.first_offset), None)
     moment = to_datetime(start.event_time)
     if first is None or first.source_offset != start.first_offset:
-        notice(f"{start.version}: its first transaction of partition {start.partition} was pruned; its time is left")
-        return Start(start.version, start.partition, moment)
-    return Start(start.version, start.partition, moment, first.customer_id, first.transaction_id)
+        notice(f"{version}: its first transaction of partition {start.partition} was pruned; its time is left")
+        return Start(version, start.partition, moment)
+    return Start(version, start.partition, moment, first.customer_id, first.transaction_id)
 
 
-def _check_order(starts: Sequence[BundleStart]) -> None:
+def _check_order(starts: Sequence[VersionStart]) -> None:
     newest: dict[int, int] = {}
     for start in starts:
         before = newest.setdefault(start.partition, start.event_time)
         if start.event_time < before:
             raise StoreError(
-                f"the store: {start.version} starts at offset {start.first_offset} of partition {start.partition} with "
-                f"a transaction of {to_text(start.event_time)}, expected none before {to_text(before)}, when the "
-                "one before it started: it came late, and in the order of event time another one was in force. No "
-                "schedule can be written; `verify` scores such a log again in its own order"
+                f"the store: {start.version or NO_RULES} starts at offset {start.first_offset} of partition "
+                f"{start.partition} with a transaction of {to_text(start.event_time)}, expected none before "
+                f"{to_text(before)}, when the one before it started: it came late, and in the order of event time "
+                "another one was in force. No schedule can be written; `verify` scores such a log again in its own "
+                "order"
             )
         newest[start.partition] = start.event_time
 

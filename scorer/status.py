@@ -18,7 +18,7 @@ from risk.kafka.connection import Connection, check_reachable, connection_of
 from risk.kafka.log import reading
 from risk.kafka.topic_problems import topology_errors
 from risk.kafka.topic_states import look
-from risk.store import BundleStart, ChallengerStart, KnownLedger, Position, RulesStart, ShadowSpan, Store
+from risk.store import KnownLedger, Position, Role, ShadowSpan, Store, VersionStart
 from risk.topics import Topics, topics_of
 from risk.warming_up import LabelSilence, LogStart, WarmingUp, horizon_of_manifest, label_silence, warming_up_of
 from scorer.opening import store_to_read
@@ -29,6 +29,13 @@ CHALLENGER_TITLES = ("challenger", "partition", "from offset", "event time", "st
 TITLES = ("partition", "last owner", "epoch", "next offset", "end", "lag", "newest event", "waits with")
 
 
+REFUSED = {
+    Role.BUNDLE: ("bundle", "It goes on with the one it had"),
+    Role.RULES: ("rules", "It goes on with those it had, or none"),
+    Role.CHALLENGER: ("challenger", "Nothing scores beside the bundle in use there"),
+}
+
+
 class Stored(NamedTuple):
     """What the store says."""
 
@@ -36,8 +43,8 @@ class Stored(NamedTuple):
     ledgers: list[KnownLedger]
     bundles: list[str]
     newest_bundles: list[str]
-    starts: list[BundleStart]  # of each partition the newest
-    rules_starts: list[RulesStart]  # likewise; none where no rule set ever decided
+    starts: list[VersionStart]  # of each partition the newest
+    rules_starts: list[VersionStart]  # likewise; none where no rule set ever decided
     challengers: list["Challenged"]
     warming_up: WarmingUp | None
     label_silence: LabelSilence | None
@@ -46,7 +53,7 @@ class Stored(NamedTuple):
 class Challenged(NamedTuple):
     """What the challenger of a partition did, since it began there."""
 
-    start: ChallengerStart
+    start: VersionStart
     scored: int  # transactions
     not_scored: int  # offsets: given up, or still on their way
 
@@ -124,8 +131,8 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
             store.ledgers(),
             [bundle.version for bundle in bundles],
             newest_bundles,
-            list({start.partition: start for start in store.bundle_starts()}.values()),
-            list({start.partition: start for start in store.rules_starts()}.values()),
+            list({start.partition: start for start in store.starts(Role.BUNDLE)}.values()),
+            list({start.partition: start for start in store.starts(Role.RULES)}.values()),
             _challengers(store, {position.partition: position.next_offset for position in scored}),
             warming_up_of(
                 (horizon, LogStart(position.first_event_time, first_day), position.newest_event_time)
@@ -139,21 +146,12 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
                 store.newest_label(),
             ),
         )
-        for refused in store.refused_bundles():
-            troubles.append(
-                f"worker {refused.owner} does not take bundle {refused.refused}, since {to_text(refused.refused_at)}: "
-                f"{refused.reason}. It goes on with the one it had"
-            )
-        for refused in store.refused_rules():
-            troubles.append(
-                f"worker {refused.owner} does not take rules {refused.refused}, since {to_text(refused.refused_at)}: "
-                f"{refused.reason}. It goes on with those it had, or none"
-            )
-        for refused in store.refused_bundles(as_challenger=True):
-            troubles.append(
-                f"worker {refused.owner} does not take challenger {refused.refused}, since "
-                f"{to_text(refused.refused_at)}: {refused.reason}. Nothing scores beside the bundle in use there"
-            )
+        for role, (what, goes_on) in REFUSED.items():
+            troubles += [
+                f"worker {refused.owner} does not take {what} {refused.refused}, since {to_text(refused.refused_at)}: "
+                f"{refused.reason}. {goes_on}"
+                for refused in store.refusals(role)
+            ]
     if not stored.positions:
         troubles.append(f"{path}: no worker has taken a partition yet; start one (`python -m scorer worker`)")
     return stored
@@ -161,7 +159,7 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
 
 def _challengers(store: Store, next_offsets: Mapping[int, int]) -> list[Challenged]:
     """Of each partition that has one now."""
-    newest = {start.partition: start for start in store.challenger_starts()}
+    newest = {start.partition: start for start in store.starts(Role.CHALLENGER)}
     return [
         _progress(start, store.shadow_spans(start.version), next_offsets.get(start.partition, start.first_offset))
         for start in newest.values()
@@ -169,7 +167,7 @@ def _challengers(store: Store, next_offsets: Mapping[int, int]) -> list[Challeng
     ]
 
 
-def _progress(start: ChallengerStart, spans: Sequence[ShadowSpan], next_offset: int) -> Challenged:
+def _progress(start: VersionStart, spans: Sequence[ShadowSpan], next_offset: int) -> Challenged:
     since = [span for span in spans if span.partition == start.partition and span.next_offset > start.first_offset]
     covered = sum(span.next_offset - max(span.first_offset, start.first_offset) for span in since)
     scored = sum(span.transactions for span in since)
@@ -217,7 +215,7 @@ def _line(place: tuple[str, int], position: Position | None, end: int | None) ->
     )
 
 
-def _start(start: BundleStart | RulesStart) -> tuple[str, ...]:
+def _start(start: VersionStart) -> tuple[str, ...]:
     offset = f"{start.first_offset:,}"
     return start.version or "no rules", str(start.partition), offset, _time(start.event_time), _time(start.stored_at)
 

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from random import Random
 from time import monotonic
 from urllib.request import urlopen
 
@@ -24,6 +25,8 @@ ENOUGH_SECONDS = 300.0
 SESSION_SECONDS = 3.0
 # How long a worker is stopped again and again before others are looked after.
 LOOKS_FOR_SECONDS = 1.0
+# A bundle or a rule set that was named is loaded by then: a kill within it may come before, meanwhile or after.
+LOADED_SECONDS = 2.5
 # As the leash tells it that a process was ended by SIGTERM.
 TERMINATED = 256 - signal.SIGTERM
 
@@ -45,6 +48,13 @@ class Crew:
         """SIGKILL."""
         self.workers.remove(worker)
         worker.kill()
+
+    def may_lose_one(self, dice: Random, within_seconds: float = 0.0) -> None:
+        """Every other time one of them is killed, and another comes."""
+        if dice.random() < 0.5:
+            self.let_be(dice.uniform(0, within_seconds))
+            self.kill(dice.choice(self.workers))
+            self.join()
 
     def freeze(self, worker: Worker, *, has_store_locked: bool = False) -> None:
         """SIGSTOP while it has the store locked, or while it does not: else others could do nothing meanwhile."""

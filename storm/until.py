@@ -5,11 +5,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic, sleep
 
+from testing.systems import Said
+
 LOOKS_EVERY_SECONDS = 0.02
 
 
 class StormError(AssertionError):
     """The system did not do what it promises; the words say what."""
+
+
+def went_well(said: Said, what: str) -> None:
+    """StormError where a command did not."""
+    if said.code:
+        raise StormError(f"{what} ended with status {said.code}: {said.out[-1000:]}{said.err[-1000:]}")
 
 
 def until(is_so: Callable[[], bool], seconds: float, what: str) -> None:

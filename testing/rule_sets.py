@@ -6,7 +6,7 @@ from pathlib import Path
 from risk.bundle import CURRENT
 from risk.events import Action, Mode
 from risk.rules.language import names_of, parse, text_of
-from risk.rules.rule_set import SEALED, ListEntry, Rule, RuleSet, sealed_bytes
+from risk.rules.rule_set import NO_RULES, SEALED, ListEntry, Rule, RuleSet, sealed_bytes
 
 NO_LISTS: Mapping[str, Sequence[ListEntry]] = {}
 
@@ -44,10 +44,7 @@ def keep(rule_set: RuleSet, folder: Path) -> str:
 
 def put_in_force(rule_set: RuleSet | None, folder: Path) -> None:
     """As `rules promote` does it; None: none."""
-    current = folder / CURRENT
-    if rule_set is None:
-        current.unlink(missing_ok=True)
-        return
+    folder.mkdir(parents=True, exist_ok=True)
     whole = folder / ".current"
-    whole.write_text(keep(rule_set, folder) + "\n")
-    whole.replace(current)
+    whole.write_text((NO_RULES if rule_set is None else keep(rule_set, folder)) + "\n")
+    whole.replace(folder / CURRENT)

@@ -15,14 +15,15 @@ from risk.challenger import CHALLENGER
 from risk.events import Transaction
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
-from risk.store import ChallengerStart, RefusedBundle, ShadowPair, ShadowSpan, Store
+from risk.store import Refusal, Role, ShadowPair, ShadowSpan, Store, VersionStart
 from risk.topics import topics_of
-from scorer.log.decoding import Chunk, Place
+from scorer.log.chunks import Chunk, Place
 from scorer.metrics import Metrics
 from scorer.worker.batch import Batches
 from scorer.worker.partition import TransactionPartition
 from scorer.worker.shadow import Challenger
-from scorer.worker.swap import BundleWatch, ChallengerWatch
+from scorer.worker.swap import BundleWatch, ChallengerWatch, RulesWatch
+from scorer.worker.watch import WatchParts
 from testing.bundles import write_bundle
 from tests.scorer_fakes import FakeSend
 from tests.test_scorer_buffer import Given
@@ -54,9 +55,10 @@ class Rig:
         self.failed: list[BaseException] = []
         self.time = 0.0
         self.challenger = Challenger(self.store, self.store, self.metrics, lambda: self.has_time, gathers_seconds=0)
-        watched = self.store, self.metrics, ME, lambda: self.time
-        self.watch = ChallengerWatch(self.models, self.pipelines, self.challenger, *watched)
-        self.current_watch = BundleWatch(self.models, self.pipelines, *watched)
+        parts = WatchParts(self.pipelines, self.store, self.metrics, ME, lambda: self.time)
+        self.watch = ChallengerWatch(self.models, parts, self.challenger)
+        self.current_watch = BundleWatch(self.models, parts)
+        self.rules_watch = RulesWatch(self.bench.rules_folder, parts)
         self.batches = Batches(
             topics=topics_of(""),
             pipelines=self.pipelines,
@@ -141,11 +143,11 @@ class Rig:
         return [pair for pairs in self.ask(lambda store: list(store.shadow_pairs(version, 0))) for pair in pairs]
 
     def starts(self) -> list[tuple[int, str | None]]:
-        found: list[ChallengerStart] = self.ask(lambda store: store.challenger_starts())
+        found: list[VersionStart] = self.ask(lambda store: store.starts(Role.CHALLENGER))
         return [(start.first_offset, start.version) for start in found]
 
-    def refused(self) -> list[RefusedBundle]:
-        found: list[RefusedBundle] = self.ask(lambda store: store.refused_bundles(as_challenger=True))
+    def refused(self) -> list[Refusal]:
+        found: list[Refusal] = self.ask(lambda store: store.refusals(Role.CHALLENGER))
         return found
 
     def counted(self, name: str) -> float | None:

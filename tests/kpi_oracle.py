@@ -10,16 +10,20 @@ from kpi_reporter.kpis.values import LARGEST, MISSING, OTHER, SCORE_STEPS, WINDO
 from risk.clock import DAY, HOUR
 from risk.money import scale_of
 
+# Said another way than the store says it.
+_IS = "(case when decision is not null then decision = '{0}' else level = '{1}' end)"
+_ALERT, _REVIEW = _IS.format("alert", "high"), _IS.format("review", "no level")
+_WORKED = f"({_ALERT} or {_REVIEW})"
 _RAISED = f"""
 select customer_id, event_time / {DAY} as day, bundle_version, min(printf('%020d %05d %020d', event_time,
        source_partition, source_offset))
-from risk_flags where level = 'high' group by customer_id, event_time / {DAY}
+from risk_flags where {_WORKED} group by customer_id, event_time / {DAY}
 """
 _CAUGHT = f"""
 select flag.customer_id, flag.event_time, flag.event_time / {DAY}, flag.amount, flag.currency, flag.bundle_version,
        exists (
-           select 1 from risk_flags as high
-           where high.level = 'high' and high.customer_id = flag.customer_id
+           select 1 from (select * from risk_flags where {_WORKED}) as high
+           where high.customer_id = flag.customer_id
              and high.event_time / {DAY} = flag.event_time / {DAY}
              and (high.event_time, high.source_partition, high.source_offset)
                  <= (flag.event_time, flag.source_partition, flag.source_offset)
@@ -31,8 +35,8 @@ from risk_flags as flag join readable_flags as seen using (source_partition, sou
 """
 _KNOWN_ALERTS = f"""
 select distinct flag.customer_id, flag.event_time / {DAY}
-from risk_flags as flag join readable_flags as seen using (source_partition, source_offset)
-where flag.level = 'high' and seen.is_fraud is not null
+from (select * from risk_flags where {_WORKED}) as flag
+join readable_flags as seen using (source_partition, source_offset) where seen.is_fraud is not null
 """
 
 
@@ -63,16 +67,22 @@ class _Oracle:
             level: self.one("select count(*) from risk_flags where level = ?", level)
             for level in ("low", "medium", "high")
         }
-        by_category, high_by_category = self.groups("merchant_category")
-        by_channel, high_by_channel = self.groups("channel")
+        by_category, high_by_category, alerts_by_category = self.groups("merchant_category")
+        by_channel, high_by_channel, alerts_by_channel = self.groups("channel")
+        alerts = self.one(f"select count(*) from risk_flags where {_ALERT}")
+        reviews = self.one(f"select count(*) from risk_flags where {_REVIEW}")
         return {
             "transactions": count,
             "by_level": by_level,
             "high_rate": by_level["high"] / count if count else None,
+            "by_decision": {"none": count - alerts - reviews, "review": reviews, "alert": alerts},
+            "alert_rate": alerts / count if count else None,
             "by_category": by_category,
             "high_by_category": high_by_category,
+            "alerts_by_category": alerts_by_category,
             "by_channel": by_channel,
             "high_by_channel": high_by_channel,
+            "alerts_by_channel": alerts_by_channel,
             "by_bundle": self.groups("bundle_version")[0],
             "amounts": self.amounts(),
             "customers": self.one("select count(distinct customer_id) from risk_flags"),
@@ -85,14 +95,16 @@ class _Oracle:
                 )
                 for bar in range(SCORE_STEPS)
             ],
-            "high_last_hour": self.high_within(HOUR),
-            "high_last_day": self.high_within(DAY),
+            "alerts_last_hour": self.within(HOUR, _ALERT),
+            "alerts_last_day": self.within(DAY, _ALERT),
+            "reviews_last_hour": self.within(HOUR, _REVIEW),
+            "reviews_last_day": self.within(DAY, _REVIEW),
             "days": [
-                dict(zip(("day", "transactions", "high"), row, strict=True))
+                dict(zip(("day", "transactions", "alerts", "reviews"), row, strict=True))
                 for row in self.all(
                     f"with recursive calendar(day) as (select max(event_time) / {DAY} from risk_flags union all "
                     "select day - 1 from calendar limit 38) "
-                    "select day, count(event_time), coalesce(sum(level = 'high'), 0) "
+                    f"select day, count(event_time), coalesce(sum({_ALERT}), 0), coalesce(sum({_REVIEW}), 0) "
                     f"from calendar left join risk_flags on event_time / {DAY} = day "
                     f"where day >= (select min(event_time) / {DAY} from risk_flags) "
                     "group by day order by day"
@@ -113,6 +125,16 @@ class _Oracle:
             },
             **self.cold_start(),
             "quality": [self.quality(window) for window in WINDOWS],
+            "retraining": next(
+                (
+                    dict(zip(("number", "begun_at", "alive_at", "outcome", "version", "why"), row, strict=True))
+                    for row in self.all(
+                        "select number, begun_at, alive_at, outcome, version, why from retrainings "
+                        "order by number desc limit 1"
+                    )
+                ),
+                None,
+            ),
             "unknown_bundles": [
                 version
                 for (version,) in self.all("select distinct bundle_version from risk_flags order by 1")
@@ -156,17 +178,17 @@ class _Oracle:
             "label_silence": {"newest": label, "behind_ms": behind, "label_delay": min(delays)} if silent else None,
         }
 
-    def groups(self, column: str) -> tuple[dict[str, int], dict[str, int]]:
+    def groups(self, column: str) -> list[dict[str, int]]:
+        """All, the high ones, the alerts."""
         rows = self.all(
-            f"select ifnull({column}, '{MISSING}') as name, count(*), sum(level = 'high') from risk_flags "
-            "group by name order by 2 desc, 1"
+            f"select ifnull({column}, '{MISSING}') as name, count(*), sum(level = 'high'), sum({_ALERT}) "
+            "from risk_flags group by name order by 2 desc, 1"
         )
-        shown = {name: count for name, count, _ in rows[:LARGEST]}
-        high = {name: count for name, _, count in rows[:LARGEST]}
+        found = [{name: counts[place] for name, *counts in rows[:LARGEST]} for place in range(3)]
         if rows[LARGEST:]:
-            shown[OTHER] = sum(count for _, count, _ in rows[LARGEST:])
-            high[OTHER] = sum(count for _, _, count in rows[LARGEST:])
-        return shown, high
+            for place, one in enumerate(found, 1):
+                one[OTHER] = sum(row[place] for row in rows[LARGEST:])
+        return found
 
     def amounts(self) -> list[dict[str, Any]]:
         found = []
@@ -180,10 +202,10 @@ class _Oracle:
             )
         return found
 
-    def high_within(self, length: int) -> int:
+    def within(self, length: int, which: str) -> int:
         if self.newest is None:
             return 0
-        sql = "select count(*) from risk_flags where level = 'high' and event_time > ?"
+        sql = f"select count(*) from risk_flags where {which} and event_time > ?"
         return int(self.one(sql, self.newest - length))
 
     def months(self) -> list[tuple[Any, ...]]:
@@ -219,6 +241,7 @@ class _Oracle:
                     days.add(day)
         raised = [row for row in self.all(_RAISED) if row[1] in days]
         alerts = {(customer, day) for customer, day, _, _ in raised}
+        alone = alerts - set(self.all(f"select customer_id, event_time / {DAY} from risk_flags where {_ALERT}"))
         customer_days = sum(
             self.one(f"select count(distinct customer_id) from risk_flags where event_time / {DAY} = ?", day)
             for day in days
@@ -237,7 +260,15 @@ class _Oracle:
         if not self.one("select count(*) from labels"):
             unsaid = ("alerts_with_fraud", "alerts_unlabelled", "frauds_caught", "frauds_missed", "precision", "recall")
             nothing = dict.fromkeys((*unsaid, "false_positive_rate", "label_delay"))
-            return said | nothing | {"money": []}
+            return (
+                said
+                | nothing
+                | {
+                    "money": [],
+                    "with_alert": _decided(alerts - alone, None),
+                    "reviews_alone": _decided(alone, None),
+                }
+            )
         frauds = [row for row in self.all(_CAUGHT) if row[2] in days]
         fraud_days = {(customer, day) for customer, _, day, *_ in frauds}
         known = set(self.all(_KNOWN_ALERTS)) | fraud_days
@@ -248,6 +279,8 @@ class _Oracle:
         return said | {
             "alerts_with_fraud": right,
             "alerts_unlabelled": len(alerts - known),
+            "with_alert": _decided(alerts - alone, fraud_days),
+            "reviews_alone": _decided(alone, fraud_days),
             "frauds_caught": caught,
             "frauds_missed": len(frauds) - caught,
             "precision": right / len(alerts) if alerts else None,
@@ -283,3 +316,12 @@ def _delays(ordered: list[int]) -> dict[str, int] | None:
         return next(delay for place, delay in enumerate(ordered, 1) if place * 10 >= tenths * len(ordered))
 
     return {"frauds": len(ordered), "median": within(5), "ninth_decile": within(9), "longest": ordered[-1]}
+
+
+def _decided(cases: set[tuple[Any, ...]], fraud_days: set[tuple[Any, ...]] | None) -> dict[str, Any]:
+    right = None if fraud_days is None else len(cases & fraud_days)
+    return {
+        "cases": len(cases),
+        "with_fraud": right,
+        "precision": right / len(cases) if cases and right is not None else None,
+    }

@@ -41,7 +41,9 @@ def remember_bundles(store: Store, bundles: Sequence[tuple[str, int, str, float,
 class SmallWorld:
     """Flags and labels out of dice: out of order, with ids that come again, and labels before, late and revised."""
 
-    def __init__(self, seed: int, *, partitions: int = 3, days: int = 60) -> None:
+    def __init__(self, seed: int, *, partitions: int = 3, days: int = 60, has_rules: bool = False) -> None:
+        """`has_rules`: sets come into force and go again, and decide whatever the level."""
+        self._has_rules = has_rules
         self._dice = random.Random(seed)
         self._newest = NEW_YEAR
         self._step = days * DAY // 1_000
@@ -100,6 +102,7 @@ class SmallWorld:
             merchant_category=dice.choice((None, None, None, *(f"kind {n}" for n in range(60)))),
             channel=dice.choice((None, "pos", "online")),
             bundle_version=version,
+            decision=dice.choice((None, None, "none", "review", "alert")) if self._has_rules else None,
         )
 
     def _label(self) -> Label:

@@ -27,6 +27,7 @@ PROGRAMS = {
         "evaluation",
         "console",
         "worlds",
+        "aiokafka",
         "numpy",
         "pandas",
         "pyarrow",

@@ -10,7 +10,7 @@ import pytest
 
 from kpi_reporter.collector import Collector
 from kpi_reporter.explorer.described import metadata, pages
-from kpi_reporter.explorer.queries import MOST_HIGH, MOST_ROWS, QUERIES, Query
+from kpi_reporter.explorer.queries import MOST_ALERTS, MOST_ROWS, QUERIES, Query
 from kpi_reporter.kpis.reading import KpiReader
 from risk.clock import DAY
 from risk.store import open_store
@@ -51,7 +51,7 @@ def test_every_page_is_there_and_fetches_nothing_from_elsewhere(server: Served, 
 def test_the_start_page_shows_the_figures(server: Served) -> None:
     text = server.ask("/").text
     assert "<b>120</b><span>transactions scored</span>" in text
-    assert "<b>40</b><span>of high risk</span><small>33.33 % of all</small>" in text
+    assert "<b>40</b><span>alerts</span><small>33.33 % of all</small>" in text
     assert "<b>60</b><span>labels received</span><small>30 say fraud</small>" in text
     assert text.count("<svg class=") == 3  # two by day, and the scores
 
@@ -183,11 +183,11 @@ def rows_of(server: Served, query: str, **asked: str) -> list[dict[str, object]]
 
 def test_the_riskiest_categories_over_all_days_and_over_one(server: Served) -> None:
     [row] = rows_of(server, "top_categories")
-    assert (row["merchant_category"], row["transactions"], row["high"]) == ("Grocery", 120, 40)
+    assert (row["merchant_category"], row["transactions"], row["alerts"]) == ("Grocery", 120, 40)
     [row] = rows_of(server, "top_categories", days="1")
-    assert (row["transactions"], row["high"], row["high_percent"]) == (24, 8, 33.33)
+    assert (row["transactions"], row["alerts"], row["alerts_percent"]) == (24, 8, 33.33)
     [row] = rows_of(server, "top_categories", days="1", until="2024-01-01")
-    assert row["high_amount"] == sum(1000 + place for place in range(24) if place % 3 == 2) / 100
+    assert row["alerts_amount"] == sum(1000 + place for place in range(24) if place % 3 == 2) / 100
 
 
 def test_the_volume_of_a_month_counts_every_transaction(server: Served) -> None:
@@ -219,8 +219,8 @@ def test_risk_is_by_hour_where_no_age_is_known_and_by_age_where_it_is(server: Se
 def test_customers_with_the_most_money_at_risk(server: Served) -> None:
     rows = rows_of(server, "flagged_customers")
     assert len(rows) == 5
-    assert [row["high_amount"] for row in rows] == sorted((row["high_amount"] for row in rows), reverse=True)
-    assert {row["high"] for row in rows} == {8}
+    assert [row["amount_at_risk"] for row in rows] == sorted((row["amount_at_risk"] for row in rows), reverse=True)
+    assert {(row["alerts"], row["reviews"]) for row in rows} == {(8, 0)}
     assert sum(int(row["labelled"]) for row in rows) == 20
 
 
@@ -234,7 +234,7 @@ def test_the_history_of_one_customer_with_reasons_in_words(server: Served) -> No
     assert rows_of(server, "customer_history") == []
 
 
-def test_misses_are_known_frauds_that_were_not_high_and_false_alarms_the_contrary(server: Served) -> None:
+def test_misses_are_known_frauds_that_were_no_alerts_and_false_alarms_the_contrary(server: Served) -> None:
     misses = rows_of(server, "worst_misses")
     assert {(row["is_fraud"], row["level"]) for row in misses} == {(1, "low"), (1, "medium")}
     assert misses[0]["amount"] == 10.58
@@ -294,7 +294,7 @@ def test_days_with_more_transactions_than_are_looked_at_are_told(tmp_path: Path)
         assert "Not all of these" not in server.ask("/store/top_categories?until=2023-12-31").text
 
 
-def test_what_is_high_is_found_among_any_number_that_is_not(tmp_path: Path) -> None:
+def test_alerts_are_found_among_any_number_of_others(tmp_path: Path) -> None:
     """At 2,000 transactions a second the newest 100,000 were those of 50 seconds."""
     many = tmp_path / "many.db"
     make_store(many)
@@ -309,10 +309,10 @@ def test_what_is_high_is_found_among_any_number_that_is_not(tmp_path: Path) -> N
             assert "Not all of these" not in server.ask(f"/store/{name}").text
 
 
-def test_more_that_is_high_than_is_looked_at_is_told(tmp_path: Path) -> None:
+def test_more_alerts_than_are_looked_at_are_told(tmp_path: Path) -> None:
     many = tmp_path / "many.db"
     make_store(many)
-    copied(many, MOST_HIGH, "high")
+    copied(many, MOST_ALERTS, "high")
     with exploring(many, query_seconds=60) as server:
         for name in ("worst_false_alarms", "flagged_customers"):
             assert "only what happened since 2024-01-05T23:00:00.001Z." in server.ask(f"/store/{name}").text

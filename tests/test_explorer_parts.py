@@ -10,6 +10,7 @@ from kpi_reporter.explorer.cells import (
     as_major,
     as_pairs,
     as_reasons,
+    as_rules,
     as_time,
     local,
     numeric,
@@ -49,8 +50,8 @@ def test_amounts_are_in_major_units_of_their_currency() -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", "[", "{}", "[1]", '[{"sentence": "x"}]', '"text"', 5, b"x", "[[]]"])
-def test_what_is_no_list_of_reasons_gives_none(value: object) -> None:
-    assert as_reasons(value) == []
+def test_what_is_no_list_of_reasons_or_rules_gives_none(value: object) -> None:
+    assert as_reasons(value) == as_rules(value) == []
 
 
 def test_attributes_are_names_and_values() -> None:
@@ -101,10 +102,10 @@ def heights(svg: str) -> list[float]:
 
 
 def test_a_column_is_as_high_as_its_day_is_large_and_says_so() -> None:
-    every, high = days_chart([Column("2024-01-01", 50, 0), Column("2024-01-02", 200, 4)])
+    every, alerts = days_chart([Column("2024-01-01", 50, 0), Column("2024-01-02", 200, 4)])
     assert heights(every.svg) == [25, 100]
-    assert heights(high.svg) == [0, 100]
-    assert "<title>2024-01-02: 4 of high risk</title>" in high.svg
+    assert heights(alerts.svg) == [0, 100]
+    assert "<title>2024-01-02: 4 alerts and reviews</title>" in alerts.svg
     assert (every.first, every.last, every.top) == ("2024-01-01", "2024-01-02", "200")
 
 

@@ -11,6 +11,7 @@ from console.start import EXIT_OK
 from risk.bundle import Bundle, read_bundle
 from testing.brokers import TestKafka
 from testing.systems import System, system
+from tests.kafka_tampering import messages, send_and_abort
 from tests.trainings import QUICK
 from trainer.__main__ import main
 
@@ -51,19 +52,26 @@ def train(at_work: System, file: Path, models: Path) -> Bundle:
 def test_what_went_through_a_stream_teaches_what_the_file_does(
     partitions: int, kafka: TestKafka, prefix: str, tmp_path: Path
 ) -> None:
-    """The model's bytes are the same, so is the rest that decides scores, and each backtest comes to one digest."""
+    """The model's bytes are the same, so is the rest that decides scores, and each backtest comes to one digest. Out of
+    the store and out of the log comes the same file."""
     with system(kafka, prefix, tmp_path, partitions=partitions) as at_work:
         file = file_of(tmp_path)
         ours = train(at_work, file, at_work.models)
         (at_work.models / "current").write_text(ours.manifest.version + "\n")
         at_work.replay(file)
+        [aborted, *_] = messages(at_work.address, at_work.topics.transactions, 0)
+        again = aborted._replace(value=(aborted.value or b"").replace(b'"transaction_id":"', b'"transaction_id":"x'))
+        send_and_abort(at_work.address, at_work.topics.transactions, 0, [again])
         worker = at_work.start()
         at_work.until_scored()
         worker.stop()
         out = tmp_path / "history.parquet"
-        words = ["history", "--from-store", str(out), "--bundle", str(at_work.models), "--until", "2025-01-01"]
-        said = at_work.run(main, *words)
-        assert said.code == EXIT_OK, said.err
+        log = tmp_path / "log.parquet"
+        for source, target in (("--from-store", out), ("--from-log", log)):
+            words = ["history", source, str(target), "--bundle", str(at_work.models), "--until", "2025-01-01"]
+            said = at_work.run(main, *words)
+            assert said.code == EXIT_OK, said.err
+        assert log.read_bytes() == out.read_bytes()
         theirs = train(at_work, out, tmp_path / "again")
         assert theirs.onnx == ours.onnx
         for name in ("features", "calibration", "thresholds", "drift", "score_histogram"):

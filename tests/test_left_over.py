@@ -65,7 +65,6 @@ LONG = {
     "scorer/worker/faust_adapter.py": "nothing else knows Faust, and what is done in its place has its reason there",
     "risk/rules/language.py": "what an expression may be, and what is said of each slip, are one grammar",
     "risk/rules/compiled.py": "each kind of node beside the others: what is missing goes through all of them",
-    "risk/store/sqlite/store.py": "the protocol, method by method; what takes more than a statement is elsewhere",
     "evaluation/result.py": "it is metrics.json: who reads that finds every field in one place",
 }
 

@@ -44,6 +44,7 @@ def test_everything_that_is_asked_for_is_there() -> None:
         "demo-history", "demo-train", "demo-replay",
     }  # fmt: skip
     assert services()["learn-again"]["profiles"] == ["retrain"]
+    assert services()["learn-again"]["command"][-2:] == ["--every", "7d"]
 
 
 @pytest.mark.parametrize("name", ours())
@@ -68,7 +69,8 @@ def test_a_program_writes_only_where_something_is_mounted(name: str) -> None:
 def test_everything_that_goes_on_has_a_health_check(name: str) -> None:
     service = services()[name]
     check = service["healthcheck"]
-    is_a_task = service.get("restart") in ("no", "on-failure")
+    # Who learns again waits, and shows no port; an alert watches it.
+    is_a_task = service.get("restart") in ("no", "on-failure") or name == "learn-again"
     assert ("test" in check) != is_a_task
     assert (check == {"disable": True}) == is_a_task
 

@@ -114,8 +114,19 @@ def test_source_and_versions_are_read_without_the_rest(flag: RiskFlag, alert: Hi
 )
 def test_what_nothing_can_be_called_is_no_version(bundle: str, rules: str | None) -> None:
     """Whoever reads it may look for a folder of that name, and anybody can write to a topic."""
-    body = {**json.loads(encode(SOME_FLAG)), "bundle_version": bundle, "rules_version": rules}
+    body = {**json.loads(encode(SOME_FLAG)), "bundle_version": bundle}
+    if rules is not None:
+        body |= {"schema_version": 2, "rules_version": rules}
     assert versions_in(json.dumps(body).encode()) is None
+
+
+def test_a_flag_of_version_1_names_no_rules_whatever_else_it_says() -> None:
+    """Anybody can write it; the worker and the audit must take it for the same."""
+    body = {**json.loads(encode(replace(SOME_FLAG, bundle_version=BUNDLE))), "rules_version": RULES}
+    raw = json.dumps(body).encode()
+    flag = decode_flag(raw)
+    assert isinstance(flag, RiskFlag)
+    assert versions_in(raw) == versions_of(flag) == Versions(BUNDLE)
 
 
 def test_a_flag_of_rules_is_of_version_2_and_has_all_of_version_1() -> None:

@@ -33,9 +33,10 @@ def reader(path: Path) -> KpiReader:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_every_figure_is_that_of_sql_after_every_step(store: Store, path: Path, seed: int) -> None:
+@pytest.mark.parametrize("has_rules", [False, True], ids=["no rules", "rules"])
+def test_every_figure_is_that_of_sql_after_every_step(store: Store, path: Path, seed: int, has_rules: bool) -> None:
     """Flags and labels in turns, a change of bundle on the way; one reader that follows, and a new one each time."""
-    world, following = SmallWorld(seed), KpiReader(path)
+    world, following = SmallWorld(seed, has_rules=has_rules), KpiReader(path)
     for step in range(12):
         world.write_flags(store, 120, ("one",) if step < 5 else ("one", "two", "yen") if step < 7 else ("two",))
         if step not in (0, 3):
@@ -44,6 +45,7 @@ def test_every_figure_is_that_of_sql_after_every_step(store: Store, path: Path, 
         assert_as_by_sql(now, path)
         assert_as_by_sql(read(KpiReader(path)), path)
     assert all(one.frauds_caught and one.frauds_missed and one.alerts_unlabelled for one in now.quality)
+    assert all(bool(one.reviews_alone.with_fraud) == has_rules for one in now.quality)
 
 
 @pytest.mark.usefixtures("store")

@@ -12,8 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from kpi_reporter.collector import ALWAYS, FAMILIES, PREFIX, SCORE, SCORE_EDGES, Collector
 from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.kpis.values import Kpis, Unready
+from kpi_reporter.shown import lines_of, page
 from risk.clock import DAY
-from risk.store import open_store
+from risk.store import RetrainingEnd, open_store
 from tests.kpi_stores import SmallWorld, read, remember_bundles
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -33,7 +34,7 @@ def scraped(now: Kpis | Unready, path: Path) -> Samples:
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("metrics") / "risk.db"
-    world = SmallWorld(5)
+    world = SmallWorld(5, has_rules=True)
     with open_store(made) as store:
         remember_bundles(store)
         for _ in range(6):
@@ -60,8 +61,13 @@ def test_metrics_say_what_the_figures_say(path: Path) -> None:
         ("amount_average", {"currency": "EUR"}, now.amounts[0].average),
         ("customers", {}, now.customers),
         ("customers_estimated", {}, 0),
-        ("alerts_last_hour", {}, now.high_last_hour),
-        ("alerts_last_day", {}, now.high_last_day),
+        ("decisions", {"decision": "review"}, now.by_decision["review"]),
+        ("alerts_by_category", {"category": "other"}, now.alerts_by_category["other"]),
+        ("alerts_by_channel", {"channel": "pos"}, now.alerts_by_channel["pos"]),
+        ("alerts_last_hour", {}, now.alerts_last_hour),
+        ("alerts_last_day", {}, now.alerts_last_day),
+        ("reviews_last_hour", {}, now.reviews_last_hour),
+        ("reviews_last_day", {}, now.reviews_last_day),
         ("newest_event_timestamp_seconds", {}, now.newest_event / 1000),
         ("newest_write_timestamp_seconds", {}, now.newest_write / 1000),
         ("next_offset", {"topic": "transactions", "partition": "1"}, now.places[2].next_offset),
@@ -72,6 +78,9 @@ def test_metrics_say_what_the_figures_say(path: Path) -> None:
         ("live_alerts", {"window": "30d"}, month.alerts),
         ("live_frauds_missed", {"window": "30d"}, month.frauds_missed),
         ("live_precision_ratio", {"window": "30d"}, month.precision),
+        ("live_decided_cases", {"window": "7d", "decision": "alert"}, now.quality[0].with_alert.cases),
+        ("live_decided_cases", {"window": "7d", "decision": "review"}, now.quality[0].reviews_alone.cases),
+        ("live_decided_precision_ratio", {"window": "30d", "decision": "review"}, month.reviews_alone.precision),
         ("live_recall_ratio", {"window": "7d"}, now.quality[0].recall),
         ("live_false_positive_ratio", {"window": "30d"}, month.false_positive_rate),
         ("live_money_saved", {"window": "30d", "currency": "EUR"}, month.money[0].saved),
@@ -84,6 +93,29 @@ def test_metrics_say_what_the_figures_say(path: Path) -> None:
         assert got[name, tuple(sorted(labels.items()))] == value, name
 
 
+def test_the_newest_retraining_is_followed_until_it_ends(tmp_path: Path) -> None:
+    path = tmp_path / "risk.db"
+
+    def said() -> dict[str, float]:
+        found = scraped(read(reader), path)
+        return {name.removeprefix("retraining_"): found[name, ()] for name, _ in found if "retraining" in name}
+
+    with open_store(path) as store:
+        remember_bundles(store)
+        SmallWorld(1).write_flags(store, 50, ("one",))
+        reader = KpiReader(path)
+        assert said() == {}
+        first = store.begin_retraining("a:1", "", 5_000, lambda _: False)
+        store.keep_retraining(first, 7_000, "fit")
+        assert said() == {"begun_timestamp_seconds": 5, "alive_timestamp_seconds": 7, "failed": 0}
+        store.end_retraining(first, 9_000, RetrainingEnd("failed", None, "no room", None))
+        assert said() == {"begun_timestamp_seconds": 5, "failed": 1}
+        assert "failed, no room" in "\n".join(lines_of(page(read(reader), [])))
+        second = store.begin_retraining("a:1", "", 10_000, lambda _: False)
+        store.end_retraining(second, 11_000, RetrainingEnd("left", None, "nothing has drifted", None))
+        assert said() == {"begun_timestamp_seconds": 10, "failed": 0}
+
+
 def test_every_family_is_shown_once_there_are_figures_and_no_other(path: Path) -> None:
     registry = CollectorRegistry()
     registry.register(Collector(read(KpiReader(path)), path))
@@ -94,8 +126,8 @@ def test_every_family_is_shown_once_there_are_figures_and_no_other(path: Path) -
 def test_no_customer_and_no_merchant_is_a_label_and_groups_stay_few(path: Path) -> None:
     samples = scraped(read(KpiReader(path)), path)
     labels = {name for _, labels in samples for name, _ in labels}
-    assert labels == {"level", "category", "channel", "version", "currency", "topic", "partition", "verdict",
-                      "window", "quantile", "le"}  # fmt: skip
+    assert labels == {"level", "decision", "category", "channel", "version", "currency", "topic", "partition",
+                      "verdict", "window", "quantile", "le"}  # fmt: skip
     categories = [labels for name, labels in samples if name == "transactions_by_category"]
     assert len(categories) == 51
 

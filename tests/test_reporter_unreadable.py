@@ -121,6 +121,7 @@ def test_what_may_not_be_read_is_said_with_what_to_do(path: Path, made: Callable
     [
         ("event_time = 9000000000000000000", "got 9000000000000000000 as event_time at offset 2, expected"),
         ("level = 'dire'", "as level at offset 2, expected 0 to 2; keep the file for inspection"),
+        ("decision = 'maybe'", "got 9 as decision at offset 2, expected 0 to 2"),
         ("score = 7", "got 140 as score in 20ths at offset 2, expected 0 to 20"),
         ("score = -0.5", "got -10 as score in 20ths at offset 2"),
         ("amount = -7", "got -7 as amount at offset 2, expected -1 to 100000000000000"),
@@ -145,7 +146,7 @@ def test_a_verdict_that_is_none_is_said(tmp_path: Path) -> None:
     assert "labels: got 3 as is_fraud, expected 0 or 1" in reason_of(KpiReader(tmp_path / "risk.db").read())
 
 
-@pytest.mark.parametrize("change", ["reasons = 'nonsense'", "customer_id = cast(x'ff41' as text)"])
+@pytest.mark.parametrize("change", ["reasons = 'nonsense'", "rules = '[{}]'", "customer_id = cast(x'ff41' as text)"])
 def test_an_alert_that_cannot_be_read_is_said(tmp_path: Path, change: str) -> None:
     path = tmp_path / "risk.db"
     make_store(path, rows=9, labels=0)

@@ -1,17 +1,22 @@
 """rules check, promote and list: what is wrong is named before anything is kept, and what is kept proves itself."""
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from console.start import EXIT_FAILED, EXIT_OK
 from risk.catalogue import FeatureSet
 from risk.errors import RuleError
-from risk.rules.rule_set import rules_in_force, rules_of_version
+from risk.events import Action, Mode
+from risk.rules.rule_set import Rule, RuleSet, rules_in_force, rules_of_version
 from testing.bundles import write_bundle
+from testing.rule_sets import keep
 from tests.backtests import FIELDS, LEARNED
 from trainer.__main__ import main
 
@@ -117,7 +122,48 @@ def test_what_is_in_force_and_damaged_does_not_stand_in_the_way(
     assert f"warning: {current}: got 'rules-" in said.err
     current.write_text("rules-0000000000000000\n")
     assert rules(home, "promote", "none") == EXIT_OK
-    assert not current.exists()
+    assert current.read_text() == "none\n"
+
+
+def test_that_none_are_in_force_is_said_before_any_was(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is missing may be one that is away."""
+    assert rules_in_force(home / "rules") is None
+    assert rules(home, "promote", "none") == EXIT_OK
+    assert capsys.readouterr().out == "no rules are in force now\n"
+    assert (home / "rules/current").read_text() == "none\n"
+    assert rules_in_force(home / "rules") is None
+
+
+def cannot_be_looked_into(folder: Path) -> None:
+    """As without the permission, which a test that runs as root has."""
+    folder.write_text("a file in its place")
+
+
+def leads_nowhere(folder: Path) -> None:
+    folder.symlink_to(folder.parent / "away")
+
+
+def lies_where_nothing_is(folder: Path) -> None:
+    folder.parent.rmdir()
+
+
+def has_a_current_that_leads_nowhere(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "current").symlink_to("away")
+
+
+@pytest.mark.parametrize(
+    "damage", [cannot_be_looked_into, leads_nowhere, lies_where_nothing_is, has_a_current_that_leads_nowhere]
+)
+def test_a_folder_that_is_away_is_not_taken_for_one_without_rules(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "disk/rules"
+    folder.parent.mkdir()
+    assert rules_in_force(folder) is None
+    damage(folder)
+    with pytest.raises(RuleError, match=r"rules/current: .*, expected a file that names a rule set, or none"):
+        rules_in_force(folder)
 
 
 def test_the_same_rules_are_kept_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,6 +234,41 @@ def test_a_set_under_another_name_or_that_leads_elsewhere_is_refused(home: Path)
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
     with pytest.raises(RuleError, match="got format 2, expected 1; another version of TrustLens wrote it"):
         rules_of_version(home / "rules", "rules-0000000000000000")
+
+
+FORGED = Rule(name="odd", when="amount > 5", action=Action.ALERT, mode=Mode.ON, sentence="odd", owner="ana")
+
+
+def forged(folder: Path, when: str = FORGED.when, **said: Any) -> str:
+    """A set with the right seal, which no reader of rules.toml would have made; its version."""
+    return keep(RuleSet((replace(FORGED, when=when, **said),), {}, {"here": ()}), folder)
+
+
+@pytest.mark.parametrize(
+    ("when", "why"),
+    [
+        ('customer_id in list("gone")', "got list 'gone', expected one that the set has"),
+        ("amount >", r"got the end, which cannot be read \(invalid syntax\), expected a condition"),
+        ("attribute_x > 5", "got attribute_x, expected an attribute that"),
+    ],
+)
+def test_a_sealed_set_that_cannot_be_compiled_is_refused_by_who_reads_it(tmp_path: Path, when: str, why: str) -> None:
+    version = forged(tmp_path, when)
+    with pytest.raises(
+        RuleError, match=f"{version}/rules.json: rule odd: {why}.*Delete .* and promote the rules again"
+    ):
+        rules_of_version(tmp_path, version)
+
+
+@pytest.mark.parametrize("time", [-1, 2**63])
+def test_a_sealed_set_with_a_time_that_is_none_is_refused(tmp_path: Path, time: int) -> None:
+    version = forged(tmp_path, until=time)
+    with pytest.raises(RuleError, match=r"rules.json: cannot be read \(Expected `int`"):
+        rules_of_version(tmp_path, version)
+
+
+def test_a_set_that_asks_a_list_without_entries_is_read(tmp_path: Path) -> None:
+    assert rules_of_version(tmp_path, forged(tmp_path, 'customer_id in list("here")')).lists == {"here": ()}
 
 
 def test_an_option_that_is_not_there_is_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

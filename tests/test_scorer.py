@@ -37,7 +37,7 @@ def test_the_bundles_features_come_in_the_bundles_order_as_float32() -> None:
     answer = prepared(sale(1, amount=1050, channel="pos", attributes={"age": 30.0, "segment": "gold"}))
     assert answer.values.dtype == np.float32
     assert answer.values.tolist() == [[3.0, 30.0, 10.5, 2.0]]
-    assert answer.imputed == [()]
+    assert Preparation(LEARNED).imputed(answer) == [()]
 
 
 def test_a_missing_category_is_0_an_unknown_one_1() -> None:
@@ -48,7 +48,7 @@ def test_a_missing_category_is_0_an_unknown_one_1() -> None:
 def test_missing_numbers_become_the_median_and_are_named() -> None:
     answer = prepared(sale(1), sale(2, amount=500, attributes={"age": "old"}))
     assert answer.values[:, 1:3].tolist() == [[40.0, 25.0], [40.0, 5.0]]
-    assert answer.imputed == [("attribute_age", "amount"), ("attribute_age",)]
+    assert Preparation(LEARNED).imputed(answer) == [("attribute_age", "amount"), ("attribute_age",)]
 
 
 def test_values_beyond_what_training_saw_are_clipped() -> None:
@@ -61,7 +61,7 @@ def test_an_empty_window_is_imputed_but_not_named() -> None:
     preparation = Preparation([LearnedNumber("customer_mean_1h", 7.0, 0.0, 9.0, 7.0)])
     answer = preparation.prepare(features(fields, sale(1, amount=5)))
     assert answer.values.tolist() == [[7.0]]
-    assert answer.imputed == [()]
+    assert preparation.imputed(answer) == [()]
 
 
 def test_references_are_coded_like_the_values_they_stand_for() -> None:

@@ -31,7 +31,7 @@ from scorer.log.already_sent import (
     source_of_flag,
     source_of_reject,
 )
-from scorer.log.decoding import Place
+from scorer.log.chunks import Place
 from scorer.log.outputs import Out
 from tests.cases import NEW_YEAR
 

@@ -18,6 +18,7 @@ from risk.decision import Scored
 from risk.engine import Verdict
 from risk.errors import BrokerError, StaleOwnerError, StoreError
 from risk.events import Label, Level, Rejected, RejectReason, Transaction
+from risk.kafka.decoding import Labels
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.store import Owner, TakenOver
@@ -25,7 +26,7 @@ from risk.topics import topics_of
 from risk.versions import Versions
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.already_sent import AlreadySent
-from scorer.log.decoding import Chunk, Labels, Place
+from scorer.log.chunks import Chunk, Place
 from scorer.log.outputs import Out
 from scorer.metrics import Metrics
 from scorer.worker.batch import Batches

@@ -8,7 +8,7 @@ import pytest
 from risk.block_codec import Decoded, decoded_of
 from risk.clock import DAY
 from risk.events import Rejected, RejectReason, Transaction
-from scorer.log.decoding import Chunk, Place
+from scorer.log.chunks import Chunk, Place
 from scorer.worker.buffer import LABELS_UNDER_WAY, UNDER_WAY, Buffer, Gap, Head
 
 FIRST_DAY = 20_000

@@ -10,7 +10,7 @@ import pytest
 from risk.bundle import LearnedNumber, read_bundle
 from risk.catalogue import FeatureSet
 from risk.events import Transaction
-from risk.store import ShadowSpan
+from risk.store import Role, ShadowSpan
 from scorer.worker import shadow
 from testing.bundles import write_bundle
 from tests.challenger_rig import Rig, alone, given
@@ -48,7 +48,9 @@ def test_what_is_sent_and_stored_is_what_it_would_be_without_one(tmp_path: Path)
             rig.begin()
         rig.score([given(n) for n in range(20)], [given(n) for n in range(20, 23)])
         rig.work()
-        starts = [start[:4] for start in rig.ask(lambda store: store.bundle_starts())]  # without the wall clock's time
+        starts = [
+            start[:4] for start in rig.ask(lambda store: store.starts(Role.BUNDLE))
+        ]  # without the wall clock's time
         said.append((rig.journal, rig.ask(lambda store: list(store.flags())), starts))
         rig.close()
     assert said[0] == said[1]
@@ -111,6 +113,56 @@ def test_one_chunk_always_finds_room(rig: Rig, monkeypatch: pytest.MonkeyPatch) 
     rig.score([given(n) for n in range(9)])
     rig.work()
     assert rig.spans(bundle) == [ShadowSpan(0, 0, 9, 9)]
+
+
+def test_what_waits_takes_room_by_what_it_holds(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of duplicates, late ones and rejects the offsets are kept, and they take room, too."""
+    monkeypatch.setattr(shadow, "MOST_WAITING", 8)
+    bundle = rig.begin()
+    again = [[given(n, number=0) for n in range(first, first + 4)] for first in range(1, 9, 4)]
+    rig.score([given(0)], *again, [unreadable(9)], [given(10), given(11, number=0), given(12)])
+    assert [len(each.features.values) for each in rig.challenger._waiting._parts] == [1, 0, 0, 0, 2]
+    rig.score(*([unreadable(n)] for n in range(13, 30)))
+    assert len(rig.challenger._waiting) == 7
+    rig.work()
+    assert [pair.offset for pair in rig.pairs(bundle)] == [0, 10, 12]
+    assert rig.spans(bundle) == [ShadowSpan(0, 0, 15, 3)]
+    assert rig.counted("shadow_given_up_total") == 0
+
+
+def test_a_large_chunk_is_scored_in_parts_that_wait_for_time(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shadow, "AT_ONCE", 4)
+    bundle = rig.begin()
+    duplicates = (5, 9, 10)
+    rig.score([given(n, number=0 if n in duplicates else n) for n in range(12)])
+    rig.has_time = False
+    for last, count in ((4, 4), (9, 8), (12, 9)):
+        rig.work()
+        assert rig.spans(bundle) == [ShadowSpan(0, 0, last, count)]
+    sales = [sale(n) for n in range(12) if n not in duplicates]
+    assert [(pair.challenger_score, pair.challenger_level) for pair in rig.pairs(bundle)] == alone(bundle, sales)
+    assert rig.challenger._waiting._room == 0
+
+
+def test_small_chunks_are_scored_as_one(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = rig.begin()
+    scored: list[int] = []
+    pieces_of = shadow.pieces_of
+    monkeypatch.setattr(shadow, "pieces_of", lambda some: scored.append(len(some)) or pieces_of(some))
+    rig.score(*([given(n)] for n in range(6)))
+    rig.work()
+    assert scored == [6]
+    assert rig.spans(bundle) == [ShadowSpan(0, 0, 6, 6)]
+
+
+def test_what_is_stored_at_once_is_limited(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shadow, "AT_ONCE", 1)
+    monkeypatch.setattr(shadow, "STORED_AT_ONCE", 2)
+    bundle = rig.begin()
+    rig.score([given(n) for n in range(5)])
+    for count in (2, 4, 5):
+        rig.work()
+        assert rig.spans(bundle) == [ShadowSpan(0, 0, count, count)]
 
 
 def test_it_goes_on_only_while_nothing_waits_to_be_scored(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,7 @@
 """A challenger is named, exchanged and removed while a worker runs, or refused with the reason."""
 
 import logging
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from risk.clock import HOUR
 from risk.store import ShadowSpan
 from scorer.worker import shadow
 from scorer.worker.shadow import Waiting
-from scorer.worker.swap import AGAIN_SECONDS
+from scorer.worker.watch import AGAIN_SECONDS
 from tests.challenger_rig import Rig, given
 from tests.test_scorer_buffer import unreadable
 from tests.test_scorer_pipelines import WITH_LEDGER, WITHOUT
@@ -96,35 +95,20 @@ def test_it_is_shown_while_there_is_one(rig: Rig, caplog: pytest.LogCaptureFixtu
     assert caplog.messages == [f"the challenger is {version}", f"the challenger is {version} no more"]
 
 
-def cut(bundle: Bundle) -> str:
+def cut(bundle: Bundle) -> None:
     path = bundle.folder / ONNX
     path.write_bytes(path.read_bytes()[:-1])
-    return "the file was changed"
 
 
-def without_a_folder(bundle: Bundle) -> str:
-    shutil.rmtree(bundle.folder)
-    return "expected a bundle in"
-
-
-@pytest.mark.parametrize("damage", [cut, without_a_folder])
-def test_one_that_is_not_whole_is_refused_and_nothing_scores_beside(
-    rig: Rig, caplog: pytest.LogCaptureFixture, damage: Callable[[Bundle], str]
-) -> None:
+def test_one_that_is_not_whole_is_refused_and_nothing_scores_beside(rig: Rig) -> None:
     before, torn = rig.begin(0.5), rig.another(0.6)
     rig.score([given(0)])
-    caplog.clear()
-    why = damage(torn)
+    cut(torn)
     rig.name(torn.manifest.version)
     rig.look()
     rig.score([given(1)])
-    [refused] = rig.refused()
-    assert why in refused.reason
     assert rig.starts() == [(0, before.manifest.version), (1, None)]
-    [said] = caplog.messages
-    assert said.startswith("the challenger is not taken: ")
     assert rig.counted("challenger_refused") == 1
-    assert rig.ask(lambda store: store.refused_bundles()) == []
 
 
 @pytest.mark.parametrize(
@@ -146,36 +130,18 @@ def test_one_that_needs_a_ledger_is_refused_beside_one_that_has_none(tmp_path: P
     rig.close()
 
 
-def test_a_refusal_is_over_when_another_is_named_or_none(rig: Rig) -> None:
-    torn = rig.another(0.6)
-    cut(torn)
-    for name in (None, rig.another(0.5).manifest.version):
-        rig.name(torn.manifest.version)
-        assert len(rig.refused()) == 1
-        rig.name(name)
-        assert rig.refused() == []
-        assert rig.counted("challenger_refused") == 0
-
-
-@pytest.mark.parametrize("text", ["", "../elsewhere", "linear-0000000\n"])
-def test_a_file_that_names_no_bundle_is_refused(rig: Rig, text: str) -> None:
-    rig.name(text)
-    [refused] = rig.refused()
-    assert refused.refused == CHALLENGER
-    assert "expected a bundle in" in refused.reason
-
-
 def test_one_that_cannot_score_is_the_challenger_no_more_and_the_other_goes_on(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     bundle = rig.begin()
+    monkeypatch.setattr(shadow, "AT_ONCE", 1)
     rig.score([given(0)], [given(1)])
 
-    def fail(_: Waiting) -> None:
+    def fail(_: Sequence[Waiting]) -> None:
         raise RuntimeError("no such operator")
 
     with monkeypatch.context() as broken:
-        broken.setattr(shadow, "piece_of", fail)
+        broken.setattr(shadow, "pieces_of", fail)
         rig.work()
     rig.look()
     rig.score([given(2)])
@@ -185,11 +151,25 @@ def test_one_that_cannot_score_is_the_challenger_no_more_and_the_other_goes_on(
     assert (rig.spans(bundle), rig.challenger.version) == ([], None)
     assert rig.starts() == [(0, bundle.manifest.version), (2, None)]
     assert rig.counted("shadow_given_up_total") == 2
+    assert caplog.text.count("cannot score; it is the challenger no more") == 1
     assert "no such operator" in caplog.text
     rig.time += AGAIN_SECONDS  # it is tried again
     rig.look()
     assert rig.challenger.version == bundle.manifest.version
     assert rig.refused() == []
+
+
+def test_one_whose_model_is_slow_is_refused_with_what_it_takes(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = rig.another()
+    with monkeypatch.context() as limited:
+        limited.setattr(shadow, "MOST_MICROSECONDS", 0)
+        rig.name(slow.manifest.version)
+    [refused] = rig.refused()
+    assert refused.refused == slow.manifest.version
+    assert "µs a transaction, expected at most 0 of a challenger" in refused.reason
+    assert (rig.challenger.version, rig.counted("challenger_refused")) == (None, 1)
+    rig.score([given(0)])
+    assert rig.counted("shadow_given_up_total") == 0
 
 
 def test_a_version_that_the_store_knows_otherwise_is_refused(rig: Rig) -> None:
@@ -198,3 +178,13 @@ def test_a_version_that_the_store_knows_otherwise_is_refused(rig: Rig) -> None:
     rig.ask(lambda store: store.remember_challenger(version, '{"seed":1}'))
     rig.name(version)
     assert "got another manifest than the store remembers by this version" in rig.refused()[0].reason
+
+
+def test_models_that_are_away_are_not_taken_for_models_without_a_challenger(rig: Rig) -> None:
+    """As without the disk on which they are."""
+    rig.begin()
+    rig.models.rename(rig.folder / "away")
+    rig.look()
+    [refused] = rig.refused()
+    assert refused.refused == CHALLENGER
+    assert "challenger: No such file or directory, expected a file that names a bundle" in refused.reason

@@ -17,7 +17,7 @@ from risk.store import Owner, open_store
 from risk.topics import topics_of
 from scorer.ledger.closed_days import LedgerDays
 from scorer.ledger.closer import ClosingTerms, LedgerCloser, last_due, last_past
-from scorer.log.decoding import Place
+from scorer.log.chunks import Place
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
 from testing.stores import NOTHING_SENT, flag

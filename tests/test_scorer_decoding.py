@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from risk.clock import HOUR
 from risk.events import RejectReason
+from risk.kafka.decoding import transaction_reader
 from risk.kafka.sending import Headers
-from scorer.log.decoding import transaction_reader
 from tests.test_kafka_batches import NOW, good
 
 SMALLEST, LARGEST = -(1 << 63), (1 << 63) - 1

@@ -14,7 +14,7 @@ from producer.__main__ import main as producer
 from risk.kafka.connection import Connection
 from risk.settings import Secret
 from risk.topics import topics_of
-from scorer.log.decoding import Place
+from scorer.log.chunks import Place
 from scorer.worker.faust_adapter import Consumer, ConsumerThread, ScorerApp, _at_most, make_app
 from scorer.worker.group_stores import members_of
 from testing.brokers import TestKafka, new_prefix

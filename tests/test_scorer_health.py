@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from scorer.log.decoding import Place
+from scorer.log.chunks import Place
 from scorer.metrics import Metrics
 from scorer.worker.health import LagMonitor, Progress, Watchdog
 

@@ -1,5 +1,6 @@
 """Of each scored transaction the flag, the alert and the row say the same, column by column, and nothing shifts."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -8,20 +9,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from risk.block import block_of
 from risk.bundle import Manifest
 from risk.clock import DAY, EARLIEST, LATEST, to_ms
 from risk.codec import from_wire
-from risk.decision import Scored
+from risk.decision import Decided, Scored
 from risk.engine import Verdict
-from risk.events import Level, Reason, Rejected, RejectReason, Transaction
-from risk.outputs import HighRiskAlert, RiskFlag, day_named, decode_alert, decode_flag
+from risk.events import (
+    Action,
+    Decision,
+    FiredRule,
+    Level,
+    Mode,
+    Reason,
+    Rejected,
+    RejectReason,
+    Seen,
+    Transaction,
+)
+from risk.outputs import (
+    DecidedAlert,
+    DecidedFlag,
+    HighRiskAlert,
+    RiskFlag,
+    day_named,
+    decode_alert,
+    decode_flag,
+    encode,
+)
 from risk.store import FlagRow
 from risk.topics import REASON
 from risk.warming_up import LogStart, history_days
-from scorer.log.decoding import Place
-from scorer.log.outputs import messages_of, outgoing
+from scorer.log.chunks import Place
+from scorer.log.outputs import MOST_RULES_BYTES, messages_of, outgoing
 from testing.bundles import write_bundle
 from tests.backtests import FIELDS, LEARNED
 from tests.events import TIME, TRANSACTIONS
@@ -109,3 +131,51 @@ def test_columns_of_different_lengths_are_an_error_and_no_lost_flag(manifest: Ma
     transaction = Transaction("t", EARLIEST, "c", "EUR")
     with pytest.raises(ValueError, match="got 1 records, 2 rows and 2 verdicts"):
         outgoing(manifest, PLACE, [SomeRecord(1, b"c")], block_of([transaction] * 2), scored)
+
+
+def fired(count: int, mode: Mode = Mode.SHADOW, action: Action = Action.REVIEW, name: str = "r") -> list[FiredRule]:
+    seen = Seen("amount > 5", True, 12.34, None)
+    return [FiredRule(f"{name}{number:04}", action, mode, "why", (seen,)) for number in range(count)]
+
+
+def decided_by(manifest: Manifest, rules: Sequence[FiredRule]) -> tuple[DecidedFlag, DecidedAlert, FlagRow]:
+    scored = Scored(
+        np.zeros(1, np.int8), [0], [0.5], [Level.LOW], [()], [()], [None],
+        decided=Decided(["rules-0123456789abcdef"], [Decision.ALERT], [tuple(rules)]),
+    )  # fmt: skip
+    block = block_of([Transaction("t", EARLIEST, "c", "EUR")])
+    out = outgoing(manifest, PLACE, [SomeRecord(1, b"c")], block, scored)
+    flag, alert = decode_flag(out.flags.values[0]), decode_alert(out.alerts[0].message.value)
+    assert isinstance(flag, DecidedFlag)
+    assert isinstance(alert, DecidedAlert)
+    return flag, alert, FlagRow._make(out.rows[0])
+
+
+def test_the_rules_that_fired_are_the_same_in_flag_alert_and_row(manifest: Manifest) -> None:
+    for rules in ([], fired(1), fired(100)):
+        flag, alert, row = decided_by(manifest, rules)
+        assert flag.rules == alert.rules == tuple(rules)
+        assert msgspec.json.decode(row.rules or "[]", type=tuple[FiredRule, ...]) == tuple(rules)
+        assert (row.rules is None) is (not rules)
+        assert flag.rules_left_out is alert.rules_left_out is UNSET
+        assert decode_flag(encode(flag)) == flag
+
+
+def test_where_there_is_no_room_those_that_decide_come_first_and_the_rest_is_counted(manifest: Manifest) -> None:
+    allows, alerts = fired(1, Mode.ON, Action.ALLOW, "z"), fired(1, Mode.ON, Action.ALERT, "y")
+    rules = [*fired(997), *fired(1, Mode.ON, name="x"), *alerts, *allows]
+    flag, alert, row = decided_by(manifest, rules)
+    assert [one.rule for one in flag.rules[:4]] == ["z0000", "y0000", "x0000", "r0000"]
+    assert flag.rules[0] == allows[0]
+    assert 100 < len(flag.rules) < 300
+    assert len(flag.rules) + flag.rules_left_out == len(rules)
+    assert len(row.rules or "") < 1.1 * MOST_RULES_BYTES
+    assert (alert.rules, alert.rules_left_out) == (flag.rules, flag.rules_left_out)
+    assert msgspec.json.decode(row.rules or "", type=tuple[FiredRule, ...]) == flag.rules
+
+
+def test_a_rule_that_has_no_room_for_what_it_compared_comes_without(manifest: Manifest) -> None:
+    long = replace(fired(1)[0], comparisons=(Seen("x" * MOST_RULES_BYTES, True, 1.0, None),))
+    flag, _, _ = decided_by(manifest, [long])
+    assert flag.rules == (replace(long, comparisons=()),)
+    assert flag.rules_left_out is UNSET

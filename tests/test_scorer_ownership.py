@@ -12,7 +12,7 @@ from risk.errors import StoreError
 from risk.store import Owner, TakenOver
 from risk.topics import topics_of
 from risk.versions import Versions
-from scorer.log.decoding import Chunk, Place
+from scorer.log.chunks import Chunk, Place
 from scorer.metrics import Metrics
 from scorer.worker.batch import End
 from scorer.worker.buffer import Buffer, Gap

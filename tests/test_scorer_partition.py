@@ -8,7 +8,7 @@ import pytest
 from risk.errors import StaleOwnerError
 from risk.store import Outputs, Owner, TakenOver
 from risk.versions import Versions
-from scorer.log.decoding import Place
+from scorer.log.chunks import Place
 from scorer.worker.partition import LabelPartition, TransactionPartition
 from tests.scorer_fakes import FakeStore, SlowStore
 

@@ -9,25 +9,31 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiokafka import TopicPartition
 
 from risk.block import block_of
-from risk.bundle import Bundle, Learned, LearnedNumber, read_bundle
+from risk.bundle import Bundle, Learned, LearnedNumber, Manifest, read_bundle
 from risk.catalogue import EngineTerms, FeatureSet
 from risk.clock import DAY, HOUR
 from risk.engine import Verdict
 from risk.errors import BundleError, EngineError, StoreBusyError, StoreError
 from risk.events import Transaction
+from risk.kafka.log import Bounds
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.pipeline import Pipeline
-from risk.rules.compiled import CompiledRules
+from risk.rules.compiled import CompiledRules, compiled_for
+from risk.rules.rule_set import RuleSet
 from risk.store import Store, open_store
 from risk.versions import Versions
 from scorer.ledger.closed_days import LedgerDays
 from scorer.store_thread import StoreThread
 from scorer.verify.audit import bundles_at_hand
-from scorer.worker.bundles import Pipelines, encode_manifest
+from scorer.verify.days import Survey
+from scorer.verify.scoring import Scoring
+from scorer.worker.bundles import MISSING_TOLD, Pipelines, encode_manifest
 from testing.bundles import write_bundle
+from testing.rule_sets import made_of
 from testing.stores import flag, store_flags
 
 FIRST = 20_000
@@ -281,6 +287,59 @@ def test_a_bundle_that_was_trained_on_two_machines_is_one_that_the_log_can_name(
 
 def test_a_bundle_that_is_usable_is_what_the_log_names(bench: Bench) -> None:
     assert version_for(bench, bench.older) == bench.older.manifest.version
+
+
+def test_what_cannot_be_used_is_looked_for_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Anybody can write flags that name it, in turns, and more than are told."""
+    looked: list[str] = []
+
+    def gone(_: Path, version: str) -> Bundle:
+        looked.append(version)
+        raise BundleError("it is gone")
+
+    monkeypatch.setattr("scorer.worker.bundles.bundle_of_version", gone)
+    named = [Versions(f"linear-{number:08x}") for number in range(MISSING_TOLD + 5)]
+    for versions in (*named, *named):
+        assert asyncio.run(bench.pipelines.versions_for([versions])) == bench.pipelines.versions
+    assert looked == [versions.bundle for versions in named]
+    assert len(caplog.messages) == MISSING_TOLD
+
+
+def test_no_bundle_is_read_for_a_rule_set_that_is_gone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_much(*_: object) -> Bundle:
+        raise AssertionError("a bundle is read")
+
+    monkeypatch.setattr("scorer.worker.bundles.bundle_of_version", too_much)
+    named = Versions(bench.older.manifest.version, "rules-0123456789abcdef")
+    assert asyncio.run(bench.pipelines.versions_for([named])) == bench.pipelines.versions
+
+
+class Unread:
+    """A reader of a topic without ledger days."""
+
+    def begin(self, _: object) -> None:
+        """There is nothing to read."""
+
+
+def test_the_audit_compiles_rules_that_a_bundle_cannot_serve_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody can write flags that name both."""
+    asked: list[RuleSet] = []
+
+    def compiled(rules: RuleSet, manifest: Manifest) -> CompiledRules:
+        asked.append(rules)
+        return compiled_for(rules, manifest)
+
+    monkeypatch.setattr("scorer.verify.scoring.compiled_for", compiled)
+    version, rules = bench.current.manifest.version, made_of({"odd": "new_device_30d"})
+    none = Survey(TopicPartition("ledger", 0), Bounds(0, 0), {}, 0)
+    scoring = Scoring({version: bench.current}, {rules.version: rules}, version, Unread(), none, 0)  # type: ignore[arg-type]
+    for _ in range(3):
+        assert scoring.lacks(Versions(version, rules.version)) == f"rule set {rules.version}"
+    assert asked == [rules]
 
 
 @pytest.mark.parametrize("error", [StoreBusyError("locked"), StoreError("disk I/O error")])

@@ -16,6 +16,7 @@ from risk.catalogue import FeatureSet
 from risk.clock import EPOCH, HOUR
 from risk.codec import encode_transaction
 from risk.events import Action, Level, Transaction
+from risk.kafka.decoding import transaction_reader
 from risk.kafka.log import LogReader
 from risk.kafka.sending import send_all
 from risk.ledger_day import LedgerTerms
@@ -27,7 +28,7 @@ from risk.store import Store
 from risk.topics import topics_of
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.already_sent import AlreadySent, OutputRange, read_back, source_of_flag
-from scorer.log.decoding import Chunk, Place, transaction_reader
+from scorer.log.chunks import Chunk, Place
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
 from scorer.worker.batch import Batches

@@ -12,7 +12,7 @@ import pytest
 
 from risk.events import Action
 from risk.rules.rule_set import RuleSet
-from risk.store import open_store
+from risk.store import Role, open_store
 from testing.brokers import TestKafka, new_prefix
 from testing.rule_sets import keep, made_of, put_in_force
 from testing.systems import System, counts, digest, system
@@ -92,7 +92,7 @@ def test_alerts_and_reviews_both_have_a_message_and_nothing_else_has(worked: Wor
 
 def test_the_store_knows_what_was_decided_and_from_when(worked: Worked) -> None:
     with open_store(worked.system.store, read_only=True) as store:
-        rows, starts = list(store.flags()), store.rules_starts()
+        rows, starts = list(store.flags()), store.starts(Role.RULES)
     flags = {
         (flag["source_partition"], flag["source_offset"]): flag for flag in worked.said(worked.system.topics.flags)
     }
@@ -117,7 +117,7 @@ def test_whoever_decides_the_log_again_comes_to_the_same(worked: Worked, tmp_pat
     assert made.scorer("schedule", str(schedule)).code == 0
     assert made.digest_of(worked.history, "--schedule", str(schedule)) == digest(said)
     with open_store(made.store, read_only=True) as store:
-        rows, starts = list(store.flags()), store.rules_starts()
+        rows, starts = list(store.flags()), store.starts(Role.RULES)
     sent = [worked.said(topic) for topic in (made.topics.flags, made.topics.alerts)]
     made.store.rename(tmp_path / "risk.db")
     worker = made.start()
@@ -125,7 +125,7 @@ def test_whoever_decides_the_log_again_comes_to_the_same(worked: Worked, tmp_pat
     worker.stop()
     with open_store(made.store, read_only=True) as store:
         assert list(store.flags()) == rows
-        assert [start._replace(stored_at=0) for start in store.rules_starts()] == [
+        assert [start._replace(stored_at=0) for start in store.starts(Role.RULES)] == [
             start._replace(stored_at=0) for start in starts
         ]
     assert [worked.said(topic) for topic in (made.topics.flags, made.topics.alerts)] == sent

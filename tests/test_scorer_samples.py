@@ -27,9 +27,7 @@ class PipelineWithFeatures(Pipeline):
     def decide(self, _: None, block: Block) -> Scored:
         scored = super().decide(None, block)
         rows = len(scored.rows)
-        prepared = Prepared(
-            np.arange(rows), np.zeros((rows, 2), np.float32), [()] * rows, np.zeros((rows, 2), bool), np.arange(2)
-        )
+        prepared = Prepared(np.arange(rows), np.zeros((rows, 2), np.float32), np.zeros((rows, 2), bool), np.arange(2))
         return scored._replace(prepared=prepared)
 
 
@@ -50,7 +48,7 @@ def test_which_features_are_stored_says_the_offset_however_batches_are_cut(manif
     samples = []
     for begin, end in pairwise([0, *cuts, count]):
         rows = list(range(end - begin))
-        prepared = Prepared(np.array(rows), values[begin:end], [()] * len(rows), missing[begin:end], np.array([0, 2]))
+        prepared = Prepared(np.array(rows), values[begin:end], missing[begin:end], np.array([0, 2]))
         scored = Scored(
             np.full(len(rows), Verdict.SCORED, np.int8), rows, [0.1] * len(rows), [Level.LOW] * len(rows),
             [()] * len(rows), [()] * len(rows), [None] * len(rows), prepared=prepared,

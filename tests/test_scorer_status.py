@@ -9,7 +9,7 @@ from risk.kafka.sending import Message
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 from risk.settings import PREFIX
-from risk.store import NO_CHALLENGER, Outputs, RefusedBundle, ShadowPiece, open_store
+from risk.store import NO_CHALLENGER, Outputs, Refusal, Role, ShadowPiece, open_store
 from risk.topics import topics_of
 from scorer.__main__ import main
 from testing.brokers import TestKafka
@@ -83,7 +83,7 @@ def test_it_says_how_far_each_partition_is(made: System) -> None:
 def test_a_worker_that_does_not_take_the_promoted_bundle_is_an_error(made: System) -> None:
     some_work(made.store, made.prefix)
     with open_store(made.store) as store:
-        store.refuse_bundle(RefusedBundle("box:17", "linear-01234567", "the file was changed", NOON))
+        store.refuse(Role.BUNDLE, Refusal("box:17", "linear-01234567", "the file was changed", NOON))
     said = made.scorer("status")
     assert said.code == 1
     assert (
@@ -105,7 +105,7 @@ def test_it_says_which_rules_decided_from_when_and_who_does_not_take_those_in_fo
             )  # fmt: skip
             said = made.scorer("status").out
             assert cells(said, rules or "no rules")[-4:] == ["0", str(offset), to_text(NEW_YEAR), to_text(NOON)]
-        store.refuse_rules(RefusedBundle("box:17", RULES, "the file was changed", NOON))
+        store.refuse(Role.RULES, Refusal("box:17", RULES, "the file was changed", NOON))
     assert (
         f"error: worker box:17 does not take rules {RULES}, since {to_text(NOON)}: the file was changed. It goes on "
         "with those it had, or none" in made.scorer("status").err
@@ -139,9 +139,7 @@ def test_it_says_what_the_challenger_scored_and_did_not(made: System) -> None:
 def test_a_worker_that_does_not_take_the_challenger_is_an_error(made: System) -> None:
     some_work(made.store, made.prefix)
     with open_store(made.store) as store:
-        store.refuse_bundle(
-            RefusedBundle("box:17", "linear-01234567", "the file was changed", NOON), as_challenger=True
-        )
+        store.refuse(Role.CHALLENGER, Refusal("box:17", "linear-01234567", "the file was changed", NOON))
     said = made.scorer("status")
     assert said.code == 1
     assert (

@@ -3,22 +3,23 @@
 import asyncio
 import logging
 import shutil
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from risk.block import block_of
-from risk.bundle import CURRENT, MANIFEST, ONNX, Bundle, read_bundle
+from risk.bundle import CURRENT, MANIFEST, Bundle, read_bundle
 from risk.catalogue import EngineTerms, FeatureSet
 from risk.clock import DAY, HOUR
 from risk.engine import Verdict
-from risk.errors import BundleError
-from risk.scorer import Scorer
-from risk.store import RefusedBundle, Store
+from risk.store import Refusal, Role
 from scorer.metrics import Metrics
-from scorer.worker.swap import AGAIN_SECONDS, BundleWatch, Found
+from scorer.worker.swap import TURN_SECONDS, BundleWatch, short_turns
+from scorer.worker.watch import WatchParts
 from testing.bundles import write_bundle
 from tests.test_scorer_pipelines import LEARNED, WITH_LEDGER, WITHOUT, Bench, sale
 from trainer.in_force import make_current
@@ -38,9 +39,8 @@ class Watched:
         self.metrics = Metrics(self.registry)
         self.metrics.scores_with(self.bench.current.manifest)
         self.time = 0.0
-        self.watch = BundleWatch(
-            self.models, self.pipelines, self.bench.store, self.metrics, ME, clock=lambda: self.time
-        )
+        self.parts = WatchParts(self.pipelines, self.bench.store, self.metrics, ME, lambda: self.time)
+        self.watch = BundleWatch(self.models, self.parts)
         make_current(self.models, self.version)
         asyncio.run(self.bench.store.call(lambda store: store.take_over("transactions", 0, first_offset=0, owner=ME)))
 
@@ -63,8 +63,8 @@ class Watched:
     def look(self) -> None:
         asyncio.run(self.watch.look())
 
-    def refused(self) -> list[RefusedBundle]:
-        return asyncio.run(self.bench.store.call(lambda store: store.refused_bundles()))
+    def refused(self) -> list[Refusal]:
+        return asyncio.run(self.bench.store.call(lambda store: store.refusals(Role.BUNDLE)))
 
     def counted(self) -> tuple[float | None, float | None]:
         value = self.registry.get_sample_value
@@ -127,44 +127,12 @@ def test_the_histories_that_the_new_bundle_needs_are_what_history_days_are_said_
     assert watched.registry.get_sample_value("trustlens_history_needed_seconds") == 0
 
 
-def test_the_same_version_again_changes_nothing(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
-    before = watched.pipelines.current
-    watched.promote(before)
-    assert watched.pipelines.current is before
-    assert caplog.messages == []
-
-
 def test_of_two_promotions_within_a_second_the_last_one_counts(watched: Watched) -> None:
     first, second = watched.another(0.5), watched.another(0.6)
     make_current(watched.models, first.manifest.version)
     make_current(watched.models, second.manifest.version)
     watched.look()
     assert watched.version == second.manifest.version
-
-
-def test_what_is_promoted_while_a_bundle_is_loaded_goes_before_it(
-    watched: Watched, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second = watched.another(0.5), watched.another(0.6)
-    load = watched.watch._load
-
-    def slow(found: Found) -> tuple[Bundle, Scorer]:
-        ready = load(found)
-        make_current(watched.models, second.manifest.version)
-        return ready
-
-    monkeypatch.setattr(watched.watch, "_load", slow)
-    old = watched.version
-    watched.promote(first)
-    assert watched.version == old
-    watched.look()
-    assert watched.version == second.manifest.version
-
-
-def cut(bundle: Bundle) -> str:
-    path = bundle.folder / ONNX
-    path.write_bytes(path.read_bytes()[:-1])
-    return "the file was changed"
 
 
 def without_a_manifest(bundle: Bundle) -> str:
@@ -184,38 +152,17 @@ def where_no_folder_can_be(bundle: Bundle) -> str:
     return "expected a bundle in"
 
 
-@pytest.mark.parametrize("damage", [cut, without_a_manifest, without_a_folder, where_no_folder_can_be])
-def test_a_bundle_that_is_not_whole_is_refused_once_and_the_old_one_goes_on(
-    watched: Watched, caplog: pytest.LogCaptureFixture, damage: Callable[[Bundle], str]
+@pytest.mark.parametrize("damage", [without_a_manifest, without_a_folder, where_no_folder_can_be])
+def test_a_bundle_that_is_not_whole_is_refused_and_the_old_one_goes_on(
+    watched: Watched, damage: Callable[[Bundle], str]
 ) -> None:
     old, new = watched.version, watched.another()
     why = damage(new)
     watched.promote(new)
-    for _ in range(5):
-        watched.look()
-        watched.time += AGAIN_SECONDS  # it is read again, and nothing is said again
     [refused] = watched.refused()
     assert why in refused.reason
-    assert refused.owner == ME
-    assert watched.counted() == (1, 1)
-    [said] = caplog.messages
-    assert said.startswith("the promoted bundle is not taken: ")
-    assert said.endswith(f". {old} goes on")
     assert watched.version == old
     assert watched.in_metrics() == [old]
-
-
-@pytest.mark.parametrize("text", ["", "\n", "../elsewhere", "linear-0000000", "linear-00000000\nlinear-11111111", "\0"])
-def test_a_current_that_names_no_bundle_is_refused(watched: Watched, text: str) -> None:
-    old = watched.version
-    (watched.models / CURRENT).write_text(text)
-    for _ in range(3):
-        watched.look()
-    [refused] = watched.refused()
-    assert refused.refused == CURRENT
-    assert "expected a bundle in" in refused.reason
-    assert watched.counted() == (1, 1)
-    assert watched.version == old
 
 
 def test_a_current_that_is_gone_is_refused(watched: Watched) -> None:
@@ -271,95 +218,6 @@ def test_a_bundle_without_the_ledger_may_come_and_go(watched: Watched) -> None:
     assert watched.counted() == (0, 0)
 
 
-def test_a_later_promotion_is_taken_and_the_refusal_is_over(watched: Watched) -> None:
-    torn, good = watched.another(0.5), watched.another(0.6)
-    cut(torn)
-    watched.promote(torn)
-    watched.promote(good)
-    assert watched.version == good.manifest.version
-    assert watched.refused() == []
-    assert watched.counted() == (1, 0)
-
-
-def test_back_to_the_one_in_force_ends_a_refusal(watched: Watched) -> None:
-    old, torn = watched.pipelines.current, watched.another()
-    cut(torn)
-    watched.promote(torn)
-    watched.promote(old)
-    assert watched.pipelines.current is old
-    assert watched.refused() == []
-    assert watched.counted() == (1, 0)
-
-
-def test_a_bundle_that_arrives_after_its_promotion_is_taken_once_it_is_whole(watched: Watched) -> None:
-    """As where a folder is copied file by file: it is read when it has stopped changing, and refused once."""
-    new = watched.another()
-    elsewhere = watched.folder / "elsewhere"
-    new.folder.rename(elsewhere)
-    watched.promote(new)
-    new.folder.mkdir()
-    for name in sorted(path.name for path in elsewhere.iterdir()):
-        shutil.copy(elsewhere / name, new.folder / name)
-        watched.look()
-    assert watched.version != new.manifest.version
-    watched.look()
-    assert watched.version == new.manifest.version
-    assert watched.refused() == []
-    assert watched.counted() == (2, 0)  # it was not there, and then it was not whole
-
-
-def test_what_was_refused_is_read_again_after_a_while(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk may have failed for a moment, which no file shows."""
-    new, fails = watched.another(), True
-    read = watched.watch._load
-
-    def load(found: Found) -> tuple[Bundle, Scorer]:
-        if fails:
-            raise BundleError("Input/output error")
-        return read(found)
-
-    monkeypatch.setattr(watched.watch, "_load", load)
-    watched.promote(new)
-    fails = False
-    watched.look()
-    assert watched.version != new.manifest.version
-    watched.time += AGAIN_SECONDS
-    watched.look()
-    assert watched.version == new.manifest.version
-
-
-def test_a_refusal_is_known_once_its_worker_has_a_partition(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
-    """One that waits for a partition has none: another one's refusal takes its own away."""
-
-    def in_store(ask: Callable[[Store], object]) -> None:
-        asyncio.run(watched.bench.store.call(ask))
-
-    in_store(lambda store: store.take_over("transactions", 0, first_offset=0, owner="box:2"))
-    torn = watched.another()
-    cut(torn)
-    watched.promote(torn)
-    in_store(lambda store: store.refuse_bundle(RefusedBundle("box:2", torn.manifest.version, "torn", 1)))
-    in_store(lambda store: store.take_over("transactions", 0, first_offset=0, owner=ME))
-    assert watched.refused() == []
-    watched.time += AGAIN_SECONDS
-    watched.look()
-    [refused] = watched.refused()
-    assert (refused.owner, refused.refused) == (ME, torn.manifest.version)
-    assert watched.counted() == (1, 1)
-    assert len(caplog.messages) == 1
-
-
-def test_a_reason_that_is_no_unicode_ends_no_worker(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It names paths, and of some file systems these are bytes of any kind."""
-
-    def load(_: Found) -> tuple[Bundle, Scorer]:
-        raise BundleError("/models/caf\udce9: No such file or directory")
-
-    monkeypatch.setattr(watched.watch, "_load", load)
-    watched.promote(watched.another())
-    assert watched.refused()[0].reason == "/models/caf\\udce9: No such file or directory"
-
-
 def test_a_bundle_whose_folder_goes_while_it_scores_goes_on(watched: Watched) -> None:
     new = watched.another()
     watched.promote(new)
@@ -382,8 +240,12 @@ def test_a_bundle_stays_for_a_partition_that_has_it(watched: Watched) -> None:
     assert theirs is mine
 
 
-def test_a_worker_that_starts_forgets_what_one_of_its_name_refused(watched: Watched) -> None:
-    """Numbers of processes come again."""
-    asyncio.run(watched.bench.store.call(lambda store: store.refuse_bundle(RefusedBundle(ME, "x", "torn", 1))))
-    watched.look()
-    assert watched.refused() == []
+def test_turns_of_threads_are_as_usual_once_nothing_is_loaded() -> None:
+    """Two may load at once, and the one that began first may end first."""
+    usual, first, second = sys.getswitchinterval(), ExitStack(), ExitStack()
+    for loading in (first, second):
+        loading.enter_context(short_turns)
+    first.close()
+    assert sys.getswitchinterval() == pytest.approx(TURN_SECONDS)
+    second.close()
+    assert sys.getswitchinterval() == pytest.approx(usual)

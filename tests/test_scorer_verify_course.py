@@ -24,7 +24,7 @@ from risk.pipeline import Pipeline
 from risk.settings import read_settings
 from risk.store import Outputs, open_store
 from scorer.ledger.closed_days import DayQueue
-from scorer.log.decoding import Place
+from scorer.log.chunks import Place
 from scorer.log.outputs import Out, outgoing, reject
 from storm.feed import open_transaction
 from storm.history import Item

@@ -9,7 +9,7 @@ from risk.store import Position
 from risk.topics import topics_of
 from scorer.ledger.closer import ClosingTerms
 from scorer.ledger.waiting import Look, StallTimer
-from scorer.log.decoding import Place
+from scorer.log.chunks import Place
 
 TOPICS = topics_of("")
 TERMS = ClosingTerms(LedgerTerms(7, HOUR), DAY, HOUR)

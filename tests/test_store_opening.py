@@ -12,7 +12,7 @@ import pytest
 from sqlite_utils import Database
 
 from risk.errors import StoreError
-from risk.store import open_store
+from risk.store import Role, open_store
 from risk.store.sqlite.migrations import APPLICATION_ID, STEPS, VERSION, migrate
 from testing.stores import NOTHING_SENT, TRANSACTIONS, flag, held_by_another, run, store_flags, stored
 from tests.cases import NEW_YEAR
@@ -297,9 +297,9 @@ def test_an_older_store_learns_which_bundle_scored_from_when_by_its_flags(tmp_pa
     with open_store(tmp_path / "rebuilt.db") as rebuilt:
         for partition in versions:
             store_flags(rebuilt, [row for row in rows if row.source_partition == partition], partition=partition)
-        expected = rebuilt.bundle_starts()
+        expected = rebuilt.starts(Role.BUNDLE)
     with open_store(path) as store:
-        assert store.bundle_starts() == expected
+        assert store.starts(Role.BUNDLE) == expected
     assert [(start.partition, start.first_offset, start.version, start.stored_at) for start in expected] == [
         (0, 7, "a", None), (0, 9, "b", None), (0, 12, "a", None), (1, 7, "b", None),
     ]  # fmt: skip

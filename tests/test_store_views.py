@@ -16,7 +16,7 @@ from risk.ledger_log import ClosedDay
 from risk.money import EXPONENTS, LARGEST_MINOR, to_major
 from risk.store import FlagRow, Owner, ShadowPiece, Store, open_store
 from risk.store.sqlite.tables import TABLES
-from risk.store.sqlite.views import VIEWS
+from risk.store.sqlite.views import DECISION, VIEWS
 from testing.stores import NOTHING_SENT, TRANSACTIONS, flag, store_flags, store_labels
 from tests.cases import NEW_YEAR
 
@@ -24,7 +24,7 @@ from tests.cases import NEW_YEAR
 NAMED_QUERIES = [
     ("select * from risk_flags where event_time >= 1 and event_time < 2", "INDEX flags_by_event_time"),
     ("select min(event_time) from risk_flags", "INDEX flags_by_event_time"),
-    ("select * from risk_flags where level = 'high' and event_time > 1", "INDEX high_flags_by_event_time"),
+    (f"select * from risk_flags where {DECISION} <> 'none' and event_time > 1", "INDEX alerts_by_event_time"),
     ("select * from readable_flags where source_partition = 0 and source_offset = 7", "risk_flags USING PRIMARY KEY"),
     ("select * from customer_flags where customer_id = 'ann'", "INDEX flags_by_customer_in_pieces"),
     (

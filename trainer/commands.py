@@ -9,7 +9,7 @@ DESCRIPTION = "Make history, look at data, compute features, train models, try t
 COMMANDS = (
     Command("generate", "make a history: the worlds trustlens and cards", "trainer.generate"),
     Command("inspect", "look at a file and propose a column map", "trainer.inspection.options"),
-    Command("history", "write what the store knows as a file to train on", "trainer.history.options"),
+    Command("history", "write what the store or the log knows as a file to train on", "trainer.history.options"),
     Command("features", "compute the features of a file", "trainer.features"),
     Command("train", "train models on a file; write the best as a bundle, and a report", "trainer.options"),
     Command("report", "make a bundle's report again, with cross-validation", "trainer.options"),

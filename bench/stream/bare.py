@@ -13,13 +13,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from risk.bundle import read_bundle
 from risk.kafka.connection import client_options, connection_of
+from risk.kafka.decoding import transaction_reader
 from risk.kafka.sending import send_all
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from risk.settings import Settings, read_settings
 from risk.store import Outputs, open_store
 from risk.topics import group_of, topics_of
-from scorer.log.decoding import MOST_IN_A_CHUNK, Place, transaction_reader
+from scorer.log.chunks import MOST_IN_A_CHUNK, Place
 from scorer.log.outputs import messages_of, outgoing
 from scorer.worker.process import collect_less
 from scorer.worker.swap import ready_to_score

@@ -18,10 +18,11 @@ from ops.kafka.ports import free_ports
 from risk.bundle import read_bundle
 from risk.codec import encode_transaction
 from risk.dataset import open_dataset
+from risk.kafka.decoding import transaction_reader
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from risk.store import Outputs, open_store
-from scorer.log.decoding import MOST_IN_A_CHUNK, Place, transaction_reader
+from scorer.log.chunks import MOST_IN_A_CHUNK, Place
 from scorer.log.outputs import outgoing
 from scorer.worker.process import collect_less
 from scorer.worker.swap import ready_to_score

@@ -13,8 +13,8 @@ TIMES = frozenset({"event_time", "labelled_at", "newest_event_time", "waiting_he
 DAYS = frozenset({"day", "ledger_day"})
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
 
-_FLAG = ("event_time", "customer_id", "amount", "currency", "level", "score", "merchant_category", "channel", "country")
-_TOLD_FIRST = {"risk_flags": (*_FLAG, "reasons", "merchant_id", "transaction_id")}
+_FLAG = "event_time customer_id amount currency decision level score merchant_category channel country reasons rules"
+_TOLD_FIRST = {"risk_flags": (*_FLAG.split(), "merchant_id", "transaction_id")}
 
 
 def as_time(value: Any, column: str) -> str | None:
@@ -52,6 +52,17 @@ def as_reasons(value: Any) -> list[tuple[str, float]]:
     """The sentences of stored reasons with their parts in the score; none where it is no such list."""
     try:
         return [(reason["sentence"], float(reason["contribution"])) for reason in json.loads(value)]
+    except (TypeError, ValueError, KeyError):
+        return []
+
+
+def as_rules(value: Any) -> list[tuple[str, str]]:
+    """The names and sentences of stored rules with what they ask for; none where it is no such list."""
+    try:
+        return [
+            (f"{rule['rule']}: {rule['sentence']}", rule["action"] + ", in the shadow" * (rule["mode"] == "shadow"))
+            for rule in json.loads(value)
+        ]
     except (TypeError, ValueError, KeyError):
         return []
 
@@ -117,6 +128,7 @@ FILTERS = {
     "as_amount": as_amount,
     "as_major": as_major,
     "as_reasons": as_reasons,
+    "as_rules": as_rules,
     "as_pairs": as_pairs,
     "as_count": as_count,
     "has_minor": has_minor,

@@ -11,7 +11,7 @@ NAME = "store"
 # Not sorted where a view's order would have to be computed for all its rows.
 _HOW: dict[str, dict[str, Any]] = {
     "risk_flags": {"sort_desc": "event_time", "facets": ["level", "merchant_category", "channel"]},
-    "readable_flags": {"facets": ["level", "merchant_category", "channel"]},
+    "readable_flags": {"facets": ["decision", "level", "merchant_category", "channel"]},
     "customer_flags": {"hidden": True},
     "labels": {"facets": ["is_fraud", "source"]},
     "readable_labels": {"facets": ["is_fraud", "source"]},

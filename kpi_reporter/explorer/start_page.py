@@ -36,12 +36,14 @@ def shown(kpis: Kpis) -> dict[str, Any]:
         "drift": drift_text(kpis.drift),
         "drifting": [_drifting(one) for one in kpis.drift.features[:_MOST_DRIFTING]],
         "calibration": calibration_text(kpis.calibration),
-        "days": days_chart([Column(to_date(each.day).isoformat(), each.transactions, each.high) for each in kpis.days]),
+        "days": days_chart(
+            [Column(to_date(each.day).isoformat(), each.transactions, each.alerts + each.reviews) for each in kpis.days]
+        ),
         "scores": scores_chart(kpis.scores),
         "breakdowns": [
             ("By level", _bars({level: kpis.by_level[level] for level in _LEVELS})),
-            ("By category", _bars(kpis.by_category, kpis.high_by_category)),
-            ("By channel", _bars(kpis.by_channel, kpis.high_by_channel)),
+            ("By category", _bars(kpis.by_category, kpis.alerts_by_category)),
+            ("By channel", _bars(kpis.by_channel, kpis.alerts_by_channel)),
         ],
         "amounts": [
             (each.currency, _count(each.transactions), amount_text(each.total, each.currency), _average(each))
@@ -55,11 +57,16 @@ def _tiles(kpis: Kpis) -> list[Tile]:
     known = kpis.labels
     return [
         Tile(_count(kpis.transactions), "transactions scored"),
-        Tile(_count(kpis.by_level["high"]), "of high risk", f"{_share(kpis.high_rate, 2)} of all", "high"),
+        Tile(_count(kpis.by_decision["alert"]), "alerts", f"{_share(kpis.alert_rate, 2)} of all", "high"),
         Tile(
-            _count(kpis.high_last_day),
-            "of high risk in the day up to the newest event",
-            f"{_count(kpis.high_last_hour)} in the hour up to it",
+            _count(kpis.alerts_last_day),
+            "alerts in the day up to the newest event",
+            f"{_count(kpis.alerts_last_hour)} in the hour up to it",
+        ),
+        *(
+            [Tile(_count(kpis.by_decision["review"]), "reviews", f"{_count(kpis.reviews_last_day)} in that day")]
+            if kpis.by_decision["review"]
+            else []
         ),
         Tile(
             ("about " if kpis.customers_estimated else "") + _count(kpis.customers),
@@ -80,6 +87,11 @@ def _quality(quality: Quality) -> dict[str, Any]:
         "tiles": [
             Tile(
                 _share(quality.precision), "precision", f"{_of(quality.alerts_with_fraud, quality.alerts)} cases right"
+            ),
+            *(
+                Tile(_share(cases.precision), f"precision {of}", f"{_of(cases.with_fraud, cases.cases)} cases right")
+                for of, cases in (("with an alert", quality.with_alert), ("of reviews alone", quality.reviews_alone))
+                if quality.reviews_alone.cases
             ),
             Tile(_share(quality.recall), "recall", f"{_of(quality.frauds_caught, _frauds(quality))} frauds caught"),
             Tile(_share(quality.false_positive_rate, 2), "false-positive rate", "of customer-days without fraud"),
@@ -112,15 +124,15 @@ def _drifting(one: FeatureDrift) -> tuple[str, ...]:
     )
 
 
-def _bars(counts: Mapping[str, int], high: Mapping[str, int] | None = None) -> list[Bar]:
-    """The largest; beside each its share of all or, where it is known, how much of it is of high risk."""
+def _bars(counts: Mapping[str, int], alerts: Mapping[str, int] | None = None) -> list[Bar]:
+    """The largest; beside each its share of all or, where they are known, the share of its alerts."""
     largest = max(counts.values(), default=0) or 1
     total = sum(counts.values()) or 1
     return [
         Bar(
             name,
             _count(count),
-            _share(count / total) if high is None else f"{_share(high[name] / (count or 1), 2)} high",
+            _share(count / total) if alerts is None else f"{_share(alerts[name] / (count or 1), 2)} alerts",
             100 * count / largest,
         )
         for name, count in list(counts.items())[:_MOST_BARS]

@@ -1,5 +1,6 @@
 """All that is known of one store, and how it is brought up to date."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.drifting import Drifts
@@ -9,16 +10,16 @@ from kpi_reporter.kpis.customers import Customers
 from kpi_reporter.kpis.damage import check_currencies, reading
 from kpi_reporter.kpis.labels import Labels
 from kpi_reporter.kpis.outdated import OutdatedError
-from kpi_reporter.kpis.pieces import new_vocabulary, pieces_from
+from kpi_reporter.kpis.pieces import ALERT, REVIEW, new_vocabulary, pieces_from
 from kpi_reporter.kpis.places import Places
 from kpi_reporter.kpis.quality import Judge
 from kpi_reporter.kpis.recent import Misses, Recent
 from kpi_reporter.kpis.shadow import Shadows
 from kpi_reporter.kpis.terms import Terms, terms_of
 from kpi_reporter.kpis.totals import Totals
-from kpi_reporter.kpis.values import WINDOWS, Kpis
+from kpi_reporter.kpis.values import WINDOWS, Kpis, LastRetraining
 from risk.clock import DAY, HOUR
-from risk.store import StoreToReport
+from risk.store import Retraining, StoreToReport
 from risk.warming_up import Horizon, horizon_of_manifest
 
 
@@ -34,6 +35,7 @@ class Figures:
         self._drifts, self._shadows = Drifts(), Shadows()
         self._newest: int | None = None
         self._newest_write = 0
+        self._retraining: LastRetraining | None = None
         self._learn_bundles(store)
         _, newest = store.flag_times()
         self._recent = Recent(self._first_day(newest))
@@ -59,6 +61,7 @@ class Figures:
             self._recent.suspect(labelled)
             self._recent.look_up(store, self._vocabulary.bundles, self._terms)
             self._shadows.read(store, self._first_day(self._newest))
+            self._retraining = _last_of(store.retrainings())
         self._recent.forget_before(self._first_day(self._newest))
         self._drifts.forget_before(self._first_day(self._newest))
         self._shadows.forget_before(self._first_day(self._newest))
@@ -81,17 +84,19 @@ class Figures:
             self._next[partition] = int(piece.offsets[-1]) + 1
 
     def latest_alerts(self, store: StoreToReport, count: int) -> list[Alert]:
-        return alerts_at(store, self._recent.newest_high(count))
+        return alerts_at(store, self._recent.newest_worked(count))
 
     def misses(self) -> Misses:
         return self._recent.misses()
 
+    def _decided_within(self, length: int, decision: int) -> int:
+        return 0 if self._newest is None else self._recent.decided_since(self._newest - length, decision)
+
     def kpis(self) -> Kpis:
         totals, newest = self._totals, self._newest
-        by_level = totals.by_level()
+        by_level, by_decision = totals.by_level(), totals.by_decision()
         transactions = sum(by_level.values())
-        by_category, high_by_category = totals.by_category()
-        by_channel, high_by_channel = totals.by_channel()
+        by_category, by_channel = totals.by_category(), totals.by_channel()
         labels = self._labels.counts()
         judge = Judge(
             newest, self._recent.days, self._vocabulary.bundles, self._terms, has_labels=labels.newest is not None
@@ -100,17 +105,23 @@ class Figures:
             transactions=transactions,
             by_level=by_level,
             high_rate=by_level["high"] / transactions if transactions else None,
-            by_category=by_category,
-            high_by_category=high_by_category,
-            by_channel=by_channel,
-            high_by_channel=high_by_channel,
+            by_decision=by_decision,
+            alert_rate=by_decision["alert"] / transactions if transactions else None,
+            by_category=by_category.all,
+            high_by_category=by_category.high,
+            alerts_by_category=by_category.alerts,
+            by_channel=by_channel.all,
+            high_by_channel=by_channel.high,
+            alerts_by_channel=by_channel.alerts,
             by_bundle=totals.by_bundle(),
             amounts=totals.amounts(),
             customers=self._customers.count(),
             customers_estimated=self._customers.is_estimated,
             scores=totals.scores(),
-            high_last_hour=0 if newest is None else self._recent.high_since(newest - HOUR),
-            high_last_day=0 if newest is None else self._recent.high_since(newest - DAY),
+            alerts_last_hour=self._decided_within(HOUR, ALERT),
+            alerts_last_day=self._decided_within(DAY, ALERT),
+            reviews_last_hour=self._decided_within(HOUR, REVIEW),
+            reviews_last_day=self._decided_within(DAY, REVIEW),
             days=totals.days(),
             months=totals.months(),
             newest_event=newest,
@@ -125,7 +136,15 @@ class Figures:
             shadow=self._shadows.shadow(
                 newest, labels.newest, self._recent.days, self._vocabulary.bundles, self._terms
             ),
+            retraining=self._retraining,
             unknown_bundles=tuple(
                 sorted(version for version in self._vocabulary.bundles.texts if self._terms.get(version) is None)
             ),
         )
+
+
+def _last_of(runs: Sequence[Retraining]) -> LastRetraining | None:
+    if not runs:
+        return None
+    last = runs[-1]
+    return LastRetraining(last.number, last.begun_at, last.alive_at, last.outcome, last.version, last.why)

@@ -1,10 +1,11 @@
-"""Flags that alerts and frauds are counted from: those that are high, and those that are known as frauds."""
+"""Flags that cases and frauds are counted from: alerts, reviews, and those that are known as frauds."""
 
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from kpi_reporter.kpis.names import Names, hashes
+from kpi_reporter.kpis.pieces import NONE
 from kpi_reporter.kpis.terms import Terms
 from risk.codes import Array
 from risk.store import JudgedFlag, StoreToReport
@@ -21,7 +22,7 @@ NOTABLE = np.dtype(
         ("customer", np.uint64),
         ("at_stake", np.int64),  # minor units of the bundle's currency; 0 where it is not known in that
         ("bundle", np.int64),
-        ("is_high", bool),
+        ("decision", np.int8),
         ("verdict", np.int8),  # of the label in force
         ("labelled_at", np.int64),  # of that label; 0 where there is none
     ]
@@ -41,7 +42,7 @@ def _as_notables(partition: int, rows: list[JudgedFlag], bundles: Names, terms: 
     found = np.zeros(len(rows), NOTABLE)
     if not rows:
         return found
-    offsets, times, customers, currencies, amounts, versions, is_high, verdicts, labelled = zip(*rows, strict=True)
+    offsets, times, customers, currencies, amounts, versions, decisions, verdicts, labelled = zip(*rows, strict=True)
     found["place"] = np.array(offsets, np.int64) + (partition << PARTITION_SHIFT)
     found["event_time"] = times
     found["customer"] = hashes(customers)
@@ -51,7 +52,7 @@ def _as_notables(partition: int, rows: list[JudgedFlag], bundles: Names, terms: 
         for amount, currency, version in zip(amounts, currencies, versions, strict=True)
     ]
     found["bundle"] = bundles.numbers(list(versions))
-    found["is_high"] = is_high
+    found["decision"] = decisions
     found["verdict"] = [UNKNOWN if verdict is None else verdict for verdict in verdicts]
     found["labelled_at"] = [0 if when is None else when for when in labelled]
     return found
@@ -61,8 +62,13 @@ def _by_bytes(terms: Mapping[str, Terms | None]) -> dict[bytes, Terms | None]:
     return {version.encode(): known for version, known in terms.items()}
 
 
+def are_worked(notables: Array) -> Array:
+    """A team works alerts and reviews: both open cases."""
+    return np.asarray(notables["decision"] != NONE)
+
+
 def replaced(known: Array, looked_up: Array) -> Array:
     """What is known of a day, with what was looked up in the place of what was known of the same flags."""
     kept = known[~np.isin(known["place"], looked_up["place"])]
-    counts = looked_up["is_high"] | (looked_up["verdict"] == FRAUD)
+    counts = are_worked(looked_up) | (looked_up["verdict"] == FRAUD)
     return np.concatenate((kept, looked_up[counts]))

@@ -14,9 +14,10 @@ from risk.codes import Array
 from risk.events import LEVELS
 from risk.money import LARGEST_MINOR
 from risk.store import FlagColumns, StoreToReport
-from risk.store.rows import UNKNOWN_AMOUNT
+from risk.store.rows import DECISIONS, UNKNOWN_AMOUNT
 
 LOW, MEDIUM, HIGH = range(len(LEVELS))
+NONE, REVIEW, ALERT = range(len(DECISIONS))
 
 
 class Vocabulary(NamedTuple):
@@ -40,6 +41,7 @@ class Piece(NamedTuple):
     event_times: Array
     amounts: Array  # minor units; -1 where missing
     levels: Array
+    decisions: Array
     bars: Array  # of the score distribution
     customers: Array  # hashes
     customer_ids: list[bytes]
@@ -68,11 +70,12 @@ def pieces_from(store: StoreToReport, partition: int, first: int, vocabulary: Vo
 
 
 def _piece(partition: int, columns: FlagColumns, vocabulary: Vocabulary) -> Piece:
-    offsets, event_times, amounts, levels, bars, customer_ids, transaction_ids, *_ = columns
+    offsets, event_times, amounts, levels, decisions, bars, customer_ids, transaction_ids, *_ = columns
     named = columns.currencies, columns.categories, columns.channels, columns.bundle_versions
     for column, numbers, lowest, highest in (
         ("event_time", event_times, EARLIEST, LATEST),
         ("level", levels, LOW, HIGH),
+        ("decision", decisions, NONE, ALERT),
         (f"score in {SCORE_STEPS}ths", bars, 0, SCORE_STEPS),
         ("amount", amounts, UNKNOWN_AMOUNT, LARGEST_MINOR),
     ):
@@ -84,6 +87,7 @@ def _piece(partition: int, columns: FlagColumns, vocabulary: Vocabulary) -> Piec
         event_times,
         amounts,
         levels,
+        decisions,
         np.minimum(bars, SCORE_STEPS - 1),
         customers,
         customer_ids,

@@ -11,7 +11,7 @@ from kpi_reporter.kpis.names import Names
 from kpi_reporter.kpis.recent import RecentDay
 from kpi_reporter.kpis.tally import Stake, Tally
 from kpi_reporter.kpis.terms import Terms
-from kpi_reporter.kpis.values import Calibration, LabelDelay, Money, Quality
+from kpi_reporter.kpis.values import Calibration, DecidedCases, LabelDelay, Money, Quality
 from risk.clock import DAY
 from risk.codes import Array
 from risk.ledger_day import last_due_day
@@ -53,7 +53,9 @@ class Judge:
         last, days = self._last_day(), self._due(window)
         tallies = [self._days[day].tally() for day in days]
         customer_days = sum(len(self._days[day].customers) for day in days)
-        alerts = sum(one.alerts for one in tallies)
+        alerts, with_fraud = sum(one.alerts for one in tallies), sum(one.alerts_with_fraud for one in tallies)
+        reviews = sum(one.reviews for one in tallies)
+        reviews_with_fraud = sum(one.reviews_with_fraud for one in tallies)
         bare = Quality(
             days=window,
             days_due=len(days),
@@ -70,6 +72,8 @@ class Judge:
             false_positive_rate=None,
             money=(),
             label_delay=None,
+            with_alert=self._decided(alerts - reviews, with_fraud - reviews_with_fraud),
+            reviews_alone=self._decided(reviews, reviews_with_fraud),
             days_learned=sum(map(self._is_learned, days)),
         )
         return self._judged(bare, tallies) if self._has_labels else bare
@@ -94,8 +98,15 @@ class Judge:
             false_positive_rate=(bare.alerts - with_fraud) / good_days if good_days else None,
             money=self._money(tallies),
             label_delay=_label_delay([one.delays for one in tallies]),
+            with_alert=bare.with_alert,
+            reviews_alone=bare.reviews_alone,
             days_learned=bare.days_learned,
         )
+
+    def _decided(self, cases: int, with_fraud: int) -> DecidedCases:
+        if not self._has_labels:
+            return DecidedCases(cases, None, None)
+        return DecidedCases(cases, with_fraud, with_fraud / cases if cases else None)
 
     def _delay(self, day: int) -> int | None:
         """The longest label delay of the bundles that scored that day; None where one of them is not known."""

@@ -8,8 +8,8 @@ import numpy as np
 
 from kpi_reporter.kpis.key_index import KeyIndex
 from kpi_reporter.kpis.names import Names
-from kpi_reporter.kpis.notables import FRAUD, NOTABLE, PARTITION_SHIFT, look_up, replaced
-from kpi_reporter.kpis.pieces import HIGH, Piece
+from kpi_reporter.kpis.notables import FRAUD, NOTABLE, PARTITION_SHIFT, are_worked, look_up, replaced
+from kpi_reporter.kpis.pieces import NONE, Piece
 from kpi_reporter.kpis.sorted_sets import distinct, is_in, with_new
 from kpi_reporter.kpis.tally import Tally, tally
 from kpi_reporter.kpis.terms import Terms
@@ -33,7 +33,7 @@ class RecentDay:
 
 
 class Misses(NamedTuple):
-    """Known frauds that were not of high risk, as of one reading."""
+    """Known frauds that were neither alerts nor reviews, as of one reading."""
 
     since: int  # what happened before is not kept
     rows: Array  # NOTABLE
@@ -65,7 +65,7 @@ class Recent:
             found = distinct(piece.customers[own])
             of_day.customers = with_new(of_day.customers, found[~is_in(of_day.customers, found)])
         self._index.add(piece.partition, piece.offsets, piece.event_times, piece.keys)
-        suspect = is_recent & ((piece.levels == HIGH) | is_in(fraud_keys, piece.keys))
+        suspect = is_recent & ((piece.decisions != NONE) | is_in(fraud_keys, piece.keys))
         self._suspects.setdefault(piece.partition, []).append(piece.offsets[suspect])
 
     def suspect(self, keys: Array) -> None:
@@ -91,27 +91,26 @@ class Recent:
             self._index.forget_before(day)
             self.days = {known: of_day for known, of_day in self.days.items() if known >= day}
 
-    def newest_high(self, count: int) -> list[int]:
-        """Where the newest high flags stand, newest first."""
+    def newest_worked(self, count: int) -> list[int]:
+        """Where the newest alerts and reviews stand, newest first."""
         found: list[int] = []
         for day in sorted(self.days, reverse=True):
             if len(found) >= count:
                 break
             rows = self.days[day].notables
-            rows = rows[rows["is_high"]]
+            rows = rows[are_worked(rows)]
             found += rows["place"][np.lexsort((rows["place"], rows["event_time"]))[::-1]].tolist()
         return found[:count]
 
     def misses(self) -> Misses:
         missed = [
-            day.notables[(day.notables["verdict"] == FRAUD) & ~day.notables["is_high"]] for day in self.days.values()
+            day.notables[(day.notables["verdict"] == FRAUD) & ~are_worked(day.notables)] for day in self.days.values()
         ]
         return Misses(self._first_day * DAY, np.concatenate([np.zeros(0, NOTABLE), *missed]))
 
-    def high_since(self, moment: int) -> int:
-        """High flags after that moment, which lies in these days."""
+    def decided_since(self, moment: int, decision: int) -> int:
+        """Flags of that decision after that moment, which lies in these days."""
+        found = [of_day.notables for day, of_day in self.days.items() if day >= moment // DAY]
         return sum(
-            int(np.count_nonzero(of_day.notables["is_high"] & (of_day.notables["event_time"] > moment)))
-            for day, of_day in self.days.items()
-            if day >= moment // DAY
+            int(np.count_nonzero((rows["decision"] == decision) & (rows["event_time"] > moment))) for rows in found
         )

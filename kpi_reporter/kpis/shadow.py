@@ -33,7 +33,7 @@ from risk.clock import DAY
 from risk.codes import Array
 from risk.events import LEVELS
 from risk.money import scale_of
-from risk.store import ChallengerStart, ShadowColumns, ShadowSpan, StoreToReport
+from risk.store import Role, ShadowColumns, ShadowSpan, StoreToReport, VersionStart
 
 ALERTED = np.dtype(
     [
@@ -72,7 +72,7 @@ class Shadows:
 
     def read(self, store: StoreToReport, first_day: int) -> None:
         """What is new; what is older than that day is not kept. Another challenger begins anew."""
-        version = newest_challenger(store.challenger_starts())
+        version = newest_challenger(store.starts(Role.CHALLENGER))
         if version != self._version:
             manifests = {each.version: each.manifest for each in store.challengers()}
             self._begin(version, None if version is None else terms_of(manifests.get(version, "")))
@@ -203,7 +203,7 @@ class Shadows:
         return np.asarray(rows[kept])
 
 
-def newest_challenger(starts: Sequence[ChallengerStart]) -> str | None:
+def newest_challenger(starts: Sequence[VersionStart]) -> str | None:
     """That of the partition where one began last; None where none is in the shadow any more."""
     last = {start.partition: start for start in starts}
     running = [start for start in last.values() if start.version is not None]

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kpi_reporter.kpis.notables import FRAUD, UNKNOWN
+from kpi_reporter.kpis.notables import FRAUD, UNKNOWN, are_worked
+from kpi_reporter.kpis.pieces import ALERT
 from risk.codes import Array
 from risk.customer_days import customer_days
 
@@ -21,9 +22,11 @@ class Stake(NamedTuple):
 
 
 class Tally(NamedTuple):
-    alerts: int
+    alerts: int  # cases, and so in the next two
     alerts_with_fraud: int
     alerts_unlabelled: int
+    reviews: int  # of the cases, those of reviews alone
+    reviews_with_fraud: int
     fraud_days: int  # customers with a fraud on that day
     caught: int
     missed: int
@@ -32,17 +35,18 @@ class Tally(NamedTuple):
 
 
 def tally(notables: Array) -> Tally:
-    """Of one day's high flags and frauds. The others neither open a case nor are caught by one."""
+    """Of one day's alerts, reviews and frauds. The others neither open a case nor are caught by one."""
     rows = notables[np.lexsort((notables["place"], notables["event_time"]))]
-    is_high, is_fraud = rows["is_high"], rows["verdict"] == FRAUD
-    by_day = customer_days(rows["event_time"], rows["customer"], is_high.astype(float))
-    has_alert, has_fraud = by_day.which_hold(is_high), by_day.which_hold(is_fraud)
+    is_worked, is_fraud = are_worked(rows), rows["verdict"] == FRAUD
+    by_day = customer_days(rows["event_time"], rows["customer"], is_worked.astype(float))
+    has_case, has_fraud = by_day.which_hold(is_worked), by_day.which_hold(is_fraud)
+    has_reviews_alone = has_case & ~by_day.which_hold(rows["decision"] == ALERT)
     is_known = by_day.which_hold(rows["verdict"] != UNKNOWN)
     caught = is_fraud & (by_day.running_max > 0)
     missed = is_fraud & (by_day.running_max == 0)
-    high = np.flatnonzero(is_high)
-    _, first = np.unique(by_day.groups[high], return_index=True)
-    raised = high[first]  # the row that opened each case, whose bundle says what a review costs
+    worked = np.flatnonzero(is_worked)
+    _, first = np.unique(by_day.groups[worked], return_index=True)
+    raised = worked[first]  # the row that opened each case, whose bundle says what a review costs
     stakes: dict[int, Stake] = {}
     for bundle in np.unique(rows["bundle"]).tolist():
         own = rows["bundle"] == bundle
@@ -52,9 +56,11 @@ def tally(notables: Array) -> Tally:
             int(rows["at_stake"][missed & own].sum()),
         )
     return Tally(
-        alerts=int(np.count_nonzero(has_alert)),
-        alerts_with_fraud=int(np.count_nonzero(has_alert & has_fraud)),
-        alerts_unlabelled=int(np.count_nonzero(has_alert & ~is_known)),
+        alerts=int(np.count_nonzero(has_case)),
+        alerts_with_fraud=int(np.count_nonzero(has_case & has_fraud)),
+        alerts_unlabelled=int(np.count_nonzero(has_case & ~is_known)),
+        reviews=int(np.count_nonzero(has_reviews_alone)),
+        reviews_with_fraud=int(np.count_nonzero(has_reviews_alone & has_fraud)),
         fraud_days=int(np.count_nonzero(has_fraud)),
         caught=int(np.count_nonzero(caught)),
         missed=int(np.count_nonzero(missed)),

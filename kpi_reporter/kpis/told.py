@@ -54,11 +54,11 @@ def alerts_text(now: Kpis) -> str:
     if first is None or last is None:
         return "Alerts: nothing is said."
     days = [one for one in now.days if first <= one.day <= last and one.transactions]
-    transactions, high = sum(one.transactions for one in days), sum(one.high for one in days)
+    transactions, alerts = sum(one.transactions for one in days), sum(one.alerts for one in days)
     if not transactions:
         return "Alerts: no transactions on these days."
-    by_day = ", ".join(f"{one.high / one.transactions:.2%}" for one in days)
-    return f"Alerts: {high / transactions:.2%} of the transactions of these days; day by day {by_day}."
+    by_day = ", ".join(f"{one.alerts / one.transactions:.2%}" for one in days)
+    return f"Alerts: {alerts / transactions:.2%} of the transactions of these days; day by day {by_day}."
 
 
 def calibration_text(calibration: Calibration) -> str:

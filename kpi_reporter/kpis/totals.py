@@ -1,11 +1,12 @@
 """What is counted of all flags: by month, level and currency, by day, category, channel and bundle, by score."""
 
 from collections import Counter, defaultdict
+from typing import NamedTuple
 
 import numpy as np
 
 from kpi_reporter.kpis.names import Names, largest
-from kpi_reporter.kpis.pieces import HIGH, Piece, Vocabulary
+from kpi_reporter.kpis.pieces import ALERT, HIGH, REVIEW, Piece, Vocabulary
 from kpi_reporter.kpis.values import SCORE_STEPS, Amounts, Day, Month
 from risk.clock import DAY
 from risk.codes import Array
@@ -22,27 +23,22 @@ class Totals:
         self._names = vocabulary
         # transactions, those with an amount, sum of minor units; by month since 1970, level and currency
         self._cells: defaultdict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0, 0, 0])
-        self._days: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
-        self._categories, self._channels, self._bundles = (Counter[int]() for _ in range(3))
-        self._high_categories, self._high_channels = Counter[int](), Counter[int]()
+        # transactions, alerts, reviews
+        self._days: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
+        self._categories, self._channels = _Groups(vocabulary.categories), _Groups(vocabulary.channels)
+        self._bundles = Counter[int]()
         self._bars = np.zeros(SCORE_STEPS, np.int64)
 
     def add(self, piece: Piece) -> None:
-        high = piece.levels == HIGH
+        high, alerts = piece.levels == HIGH, piece.decisions == ALERT
         self._add_cells(piece)
         days = piece.event_times // DAY
-        for day, count in _counted(days):
-            self._days[day][0] += count
-        for day, count in _counted(days[high]):
-            self._days[day][1] += count
-        for counter, numbers in (
-            (self._categories, piece.categories),
-            (self._high_categories, piece.categories[high]),
-            (self._channels, piece.channels),
-            (self._high_channels, piece.channels[high]),
-            (self._bundles, piece.bundles),
-        ):
-            counter.update(dict(_counted(numbers)))
+        for place, some in enumerate((days, days[alerts], days[piece.decisions == REVIEW])):
+            for day, count in _counted(some):
+                self._days[day][place] += count
+        self._categories.add(piece.categories, high, alerts)
+        self._channels.add(piece.channels, high, alerts)
+        self._bundles.update(dict(_counted(piece.bundles)))
         self._bars += np.bincount(piece.bars, minlength=SCORE_STEPS)
 
     def _add_cells(self, piece: Piece) -> None:
@@ -66,6 +62,10 @@ class Totals:
         for (_, level, _), (count, _, _) in self._cells.items():
             found[level] += count
         return {name: found[level] for level, name in enumerate(LEVELS)}
+
+    def by_decision(self) -> dict[str, int]:
+        transactions, alerts, reviews = (sum(column) for column in zip((0, 0, 0), *self._days.values(), strict=True))
+        return {"none": transactions - alerts - reviews, "review": reviews, "alert": alerts}
 
     def amounts(self) -> tuple[Amounts, ...]:
         found: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
@@ -91,20 +91,41 @@ class Totals:
             return ()
         last = max(self._days)
         first = max(min(self._days), last - DAYS_SHOWN + 1)
-        return tuple(Day(day, *self._days.get(day, (0, 0))) for day in range(first, last + 1))
+        return tuple(Day(day, *self._days.get(day, (0, 0, 0))) for day in range(first, last + 1))
 
-    def by_category(self) -> tuple[dict[str, int], dict[str, int]]:
-        """All, and the high ones."""
-        return _with_high(self._names.categories, self._categories, self._high_categories)
+    def by_category(self) -> "Grouped":
+        return self._categories.counts()
 
-    def by_channel(self) -> tuple[dict[str, int], dict[str, int]]:
-        return _with_high(self._names.channels, self._channels, self._high_channels)
+    def by_channel(self) -> "Grouped":
+        return self._channels.counts()
 
     def by_bundle(self) -> dict[str, int]:
         return largest(_named(self._names.bundles, self._bundles))
 
     def scores(self) -> tuple[int, ...]:
         return tuple(self._bars.tolist())
+
+
+class Grouped(NamedTuple):
+    """By name, the largest first, with the same names in the same order."""
+
+    all: dict[str, int]
+    high: dict[str, int]
+    alerts: dict[str, int]
+
+
+class _Groups:
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._all, self._high, self._alerts = (Counter[int]() for _ in range(3))
+
+    def add(self, numbers: Array, high: Array, alerts: Array) -> None:
+        for counter, some in ((self._all, numbers), (self._high, numbers[high]), (self._alerts, numbers[alerts])):
+            counter.update(dict(_counted(some)))
+
+    def counts(self) -> Grouped:
+        shown = largest(_named(self._names, self._all))
+        return Grouped(shown, *(_among(shown, _named(self._names, some)) for some in (self._high, self._alerts)))
 
 
 def _counted(numbers: Array) -> list[tuple[int, int]]:
@@ -124,14 +145,14 @@ def _named(names: Names, counts: Counter[int]) -> dict[str, int]:
     return named
 
 
-def _with_high(names: Names, counts: Counter[int], high: Counter[int]) -> tuple[dict[str, int], dict[str, int]]:
-    shown, all_high = largest(_named(names, counts)), _named(names, high)
-    shown_high = {name: all_high.get(name, 0) for name in shown}
-    rest = sum(all_high.values()) - sum(shown_high.values())
+def _among(shown: dict[str, int], some: dict[str, int]) -> dict[str, int]:
+    """What is not shown by its name belongs to the last, which is the rest."""
+    found = {name: some.get(name, 0) for name in shown}
+    rest = sum(some.values()) - sum(found.values())
     if rest:
         *_, last = shown
-        shown_high[last] += rest
-    return shown, shown_high
+        found[last] += rest
+    return found
 
 
 def _amounts(currency: str, transactions: int, known: int, minor: int) -> Amounts:

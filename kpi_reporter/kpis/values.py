@@ -43,7 +43,8 @@ class Day(Struct, frozen=True):
 
     day: int
     transactions: int
-    high: int
+    alerts: int
+    reviews: int
 
 
 class Month(Struct, frozen=True):
@@ -100,12 +101,21 @@ class Money(Struct, frozen=True):
         return self.saved - self.review
 
 
+class DecidedCases(Struct, frozen=True):
+    """Some of the cases, by what opened them."""
+
+    cases: int
+    with_fraud: int | None  # and so the next: None without any label in the store
+    precision: float | None  # None without cases
+
+
 class Quality(Struct, frozen=True):
     """How right the cases were, over the last so many days whose labels are due.
 
-    A case is all alerts of a customer on one UTC day: one review. A fraud is caught if it, or an earlier
-    transaction of that customer on that day, was high. A transaction whose label is due and did not come counts as
-    genuine, as in training. Without any label in the store all but the counts of cases is None. docs/cost.md.
+    A case is all alerts and reviews of a customer on one UTC day: one review. A fraud is caught if it, or an earlier
+    transaction of that customer on that day, was an alert or a review. A transaction whose label is due and did not
+    come counts as genuine, as in training. Without any label in the store all but the counts of cases is None.
+    docs/cost.md.
     """
 
     days: int  # asked for
@@ -123,6 +133,8 @@ class Quality(Struct, frozen=True):
     false_positive_rate: float | None  # cases, of the customer-days without a fraud
     money: tuple[Money, ...]  # by currency; empty where it cannot be said
     label_delay: LabelDelay | None  # of the frauds
+    with_alert: DecidedCases  # of the cases, those with an alert among what is in them
+    reviews_alone: DecidedCases  # the others
     days_learned: int = 0  # of days_due, those that a bundle which scored them was trained or its thresholds chosen on
 
 
@@ -158,21 +170,42 @@ class Shadow(Struct, frozen=True):
     windows: tuple[ShadowWindow, ...] = ()  # one for each of WINDOWS
 
 
+class LastRetraining(Struct, frozen=True):
+    """The newest one, by the clock of who does it."""
+
+    number: int
+    begun_at: int
+    alive_at: int  # when it said last that it goes on
+    outcome: str | None  # None: it is under way, or was killed and nobody has found out yet
+    version: str | None
+    why: str | None
+
+    @property
+    def is_failed(self) -> bool:
+        return self.outcome in ("failed", "killed")
+
+
 class Kpis(Struct, frozen=True):
     transactions: int
     by_level: dict[str, int]  # low, medium, high, always all three
     high_rate: float | None  # high, of all
+    by_decision: dict[str, int]  # none, review, alert, always all three; without rules, what is high is an alert
+    alert_rate: float | None  # alerts, of all
     by_category: dict[str, int]  # the largest first
-    high_by_category: dict[str, int]  # the same names in the same order
+    high_by_category: dict[str, int]  # the same names in the same order, and so in the next
+    alerts_by_category: dict[str, int]
     by_channel: dict[str, int]
     high_by_channel: dict[str, int]
+    alerts_by_channel: dict[str, int]
     by_bundle: dict[str, int]
     amounts: tuple[Amounts, ...]  # by currency, in the order of their codes
     customers: int
     customers_estimated: bool  # above a million, within about 2 %
     scores: tuple[int, ...]  # a count for each bar
-    high_last_hour: int  # high transactions, each of which was an alert, up to the newest event
-    high_last_day: int
+    alerts_last_hour: int  # up to the newest event
+    alerts_last_day: int
+    reviews_last_hour: int
+    reviews_last_day: int
     days: tuple[Day, ...]  # the newest 38 up to the newest event, empty ones too, oldest first
     months: tuple[Month, ...]  # the newest sixty, newest first
     newest_event: int | None
@@ -185,4 +218,5 @@ class Kpis(Struct, frozen=True):
     drift: Drifting
     calibration: Calibration
     shadow: Shadow
+    retraining: LastRetraining | None  # None: nothing was retrained yet
     unknown_bundles: tuple[str, ...]  # named by flags, but without a manifest that can be read: their days are not due

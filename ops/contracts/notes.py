@@ -101,8 +101,12 @@ NOTES: dict[str, Note] = {
     ),
     "rules_version": Note("The rule set that decided beside the model."),
     "rules": Note(
-        "The rules that fired, by name. Where they and what they compared would take more than 400,000 bytes, some "
-        "come without their comparisons, or not at all."
+        "The rules that fired, by name. Where they and what they compared would take more than 20,000 bytes, those "
+        "that decide come first, and some come without their comparisons, or not at all."
+    ),
+    "rules_left_out": _count(
+        "How many more rules fired, for which the message has no room. Left out where all that fired are there.",
+        least=1,
     ),
     "FiredRule.rule": Note("Its name."),
     "FiredRule.action": Note("What it wants: alert, review or allow."),

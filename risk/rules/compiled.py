@@ -5,9 +5,9 @@ Texts become codes, one dictionary for each name with all that any rule asks it 
 whole numbers, and a list a table.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import repeat
+from itertools import compress, repeat
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -53,7 +53,7 @@ MISSING, UNKNOWN = 0, -1  # codes of texts; the last place of a table is that of
 _TIME_BITS = np.uint64(43)  # milliseconds until 2200
 
 NONE, REVIEW, ALERT = 0, 1, 2
-_STRICTNESS = {Action.ALLOW: NONE, Action.REVIEW: REVIEW, Action.ALERT: ALERT}
+_ACTIONS = Action.ALERT, Action.REVIEW, Action.ALLOW
 
 _COMPARE: dict[str, Callable[[Array, Array], Array]] = {
     "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal,
@@ -73,7 +73,26 @@ class RuleResults(NamedTuple):
 
     strictest: Array  # int8: NONE, REVIEW or ALERT, by the rules that are on
     is_allowed: Array  # bool: by a rule that is on, whatever others say
-    fired: list[tuple[FiredRule, ...]]  # of each row, in the order of their names; those in the shadow too
+    fired: list[Collection[FiredRule]]  # of each row; those in the shadow too
+
+
+class Fired(Collection[FiredRule]):
+    """The rules that fired on a row, in the order of their names. Each is made when it is asked for: where a thousand
+    fire on each of thousands of rows, no memory has room for all that they compared."""
+
+    __slots__ = ("_batch", "_row", "_rules")
+
+    def __init__(self, rules: "Sequence[_Compiled]", batch: "_Batch", row: int) -> None:
+        self._rules, self._batch, self._row = rules, batch, row
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    def __iter__(self) -> Iterator[FiredRule]:
+        return (compiled.fired(self._batch, self._row) for compiled in self._rules)
+
+    def __contains__(self, other: object) -> bool:
+        return any(one == other for one in self)
 
 
 class CompiledRules:
@@ -85,8 +104,9 @@ class CompiledRules:
         self.version = rule_set.version
         self._steps: list[_Step] = []
         self._slots: dict[object, int] = {}
+        self._constants: dict[tuple[str, int], list[float]] = {}
         self._codes: dict[str, dict[str | None, int]] = {}
-        self._members: dict[tuple[str, str], _Members] = {}
+        self._members: dict[str, _Members] = {}
         names = names_of(rule_set.attributes)
         computed = {feature.name for feature in (*feature_set.numbers, *feature_set.categories)}
         of_features = {feature.name for feature in CATALOGUE} - {*TEXT_FIELDS}
@@ -99,10 +119,15 @@ class CompiledRules:
                     f"rule {rule.name} of {self.version}: got {lacking[0]}, expected a feature that {bundle} computes; "
                     "change the rule, or train on data that has what it needs"
                 )
-            seen = [self._seen(one) for one in comparisons_of(condition)]
-            self._rules.append(_Compiled(rule, self._condition(condition), seen))
-        for (name, list_), members in self._members.items():
-            members.fill(self._codes[name], [entry for entry in self.rule_set.lists[list_] if entry.entity == name])
+            shown = [self._seen(one) for one in comparisons_of(condition)]
+            self._rules.append(_Compiled(rule, self._condition(condition), shown))
+        self._on = [
+            [place for place, rule in enumerate(rule_set.rules) if (rule.action, rule.mode) == (action, Mode.ON)]
+            for action in _ACTIONS
+        ]
+        self._columns = {key: np.array(constants)[:, np.newaxis] for key, constants in self._constants.items()}
+        for name, members in self._members.items():
+            members.fill(name, self._codes[name], rule_set.lists)
 
     def evaluate(self, features: FeatureBlock, block: Block, rows: Array, scores: Array) -> RuleResults:
         """Of these rows of a block, each with its score."""
@@ -110,27 +135,15 @@ class CompiledRules:
         with np.errstate(all="ignore"):  # what is no number is missing
             for step in self._steps:
                 found.slots.append(step(found))
-        count = len(rows)
-        results = RuleResults(np.zeros(count, np.int8), np.zeros(count, bool), [()] * count)
-        for compiled in self._rules:
-            self._apply(compiled, found, results)
-        return results
-
-    def _apply(self, compiled: "_Compiled", found: "_Batch", results: RuleResults) -> None:
-        rule, hits = compiled.rule, found.slots[compiled.slot]
-        if rule.since is not None:
-            hits = hits & (found.times >= rule.since)
-        if rule.until is not None:
-            hits = hits & (found.times < rule.until)
-        where = hits.nonzero()[0]
-        if not len(where):
-            return
-        if rule.mode is Mode.ON:
-            results.strictest[where] = np.maximum(results.strictest[where], _STRICTNESS[rule.action])
-            results.is_allowed[where] |= rule.action is Action.ALLOW
-        columns = [seen.of(found, where) for seen in compiled.seen]
-        for place, comparisons in zip(where.tolist(), zip(*columns, strict=True), strict=True):
-            results.fired[place] += (FiredRule(rule.name, rule.action, rule.mode, rule.sentence, comparisons),)
+        hits = np.array([compiled.hits(found) for compiled in self._rules], bool).reshape(len(self._rules), len(rows))
+        any_of: list[Array] = [np.any(hits[places], axis=0) for places in self._on]
+        is_alert, is_review, is_allowed = any_of
+        strictest: Array = np.where(is_alert, ALERT, np.where(is_review, REVIEW, NONE)).astype(np.int8)
+        fired: list[Collection[FiredRule]] = [()] * len(rows)
+        somewhere = np.flatnonzero(hits.any(axis=0))
+        for row, which in zip(somewhere.tolist(), hits.T[somewhere], strict=True):
+            fired[row] = Fired(list(compress(self._rules, which.tolist())), found, row)
+        return RuleResults(strictest, is_allowed, fired)
 
     # Compiling: a slot for each part, and one for all parts that say the same
 
@@ -166,27 +179,47 @@ class CompiledRules:
                 return partial(_equals_text if one.op == "==" else _differs_from_text, codes, code)
             assert isinstance(one.right, Name)
             return partial(_texts_compared, one.left.name, one.right.name, one.op == "==")
-        left, right = self._value(one.left), self._value(one.right)
+        left = self._value(one.left)
+        if isinstance(one.right, Number) and one.op in _COMPARE:
+            return self._with_constant(one.op, left, one.right.value)
+        right = self._value(one.right)
         if one.op == "!=":
             return partial(_numbers_differ, left, right)
         return partial(_two, _COMPARE[one.op], left, right)
 
-    def _in_list(self, one: InList) -> "_Step":
-        found, codes = self._member_slot(one.of.name, one.list), self._code_slot(one.of.name)
-        return partial(_not_in_list if one.is_negated else _in_list, found, codes)
+    def _with_constant(self, op: str, left: int, constant: float) -> "_Step":
+        """All that a value is compared with in the same way are compared at once."""
+        key = op, left
+        constants = self._constants.setdefault(key, [])
+        at_once = self._slot(
+            ("constants", key), lambda: lambda found: _COMPARE[op](found.slots[left], self._columns[key])
+        )
+        constants.append(constant)
+        return partial(_one_of, at_once, len(constants) - 1)
 
-    def _member_slot(self, name: str, list_: str) -> int:
-        """Which entry of the list each row's value is."""
+    def _in_list(self, one: InList) -> "_Step":
+        name = one.of.name
+        places, number = self._member(name, one.list)
+        is_in = self._slot(("is in", name), lambda: lambda found: found.slots[places] >= 0)
+        return (
+            partial(_not_one_of, is_in, number, self._code_slot(name))
+            if one.is_negated
+            else partial(_one_of, is_in, number)
+        )
+
+    def _member(self, name: str, list_: str) -> tuple[int, int]:
+        """Which entry of each list each row's value is, and which of these lists this one is."""
 
         def step() -> _Step:
             codes = self._code_slot(name)
-            for entry in self.rule_set.lists[list_]:
-                if entry.entity == name:
-                    self._code(name, entry.value)
-            members = self._members[name, list_] = _Members()
             return lambda found: members.find(found.slots[codes], found.times)
 
-        return self._slot(("list", name, list_), step)
+        members = self._members.setdefault(name, _Members())
+        places = self._slot(("lists", name), step)
+        for entry in self.rule_set.lists[list_]:
+            if entry.entity == name:
+                self._code(name, entry.value)
+        return places, members.number_of(list_)
 
     def _is_missing(self, value: Value, is_negated: bool) -> "_Step":
         if isinstance(value, Name) and value.type is Type.TEXT:
@@ -221,31 +254,30 @@ class CompiledRules:
         codes = self._codes[name]
         return codes.setdefault(text, len(codes))
 
-    # What was compared, for the rows where a rule fires
+    # What was compared, for a row where a rule fires
 
-    def _seen(self, comparison: Comparison) -> "_SeenColumn":
+    def _seen(self, comparison: Comparison) -> "_Shown":
         holds, text = self._condition(comparison), text_of(comparison)
         match comparison:
             case Compared(left=left, right=right):
                 if isinstance(left, Number | Text):
-                    return _SeenColumn(text, holds, self._shown(right), _nothing)
+                    return _Shown(text, holds, self._shown(right), _nothing)
                 is_constant = isinstance(right, Number | Text)
-                return _SeenColumn(text, holds, self._shown(left), _nothing if is_constant else self._shown(right))
+                return _Shown(text, holds, self._shown(left), _nothing if is_constant else self._shown(right))
             case InList(of=of, list=list_):
-                slot = self._member_slot(of.name, list_)
-                members = self._members[of.name, list_]
-                return _SeenColumn(
-                    text, holds, self._shown(of), lambda found, where: members.whys(found.slots[slot][where])
+                (places, number), members = self._member(of.name, list_), self._members[of.name]
+                return _Shown(
+                    text, holds, self._shown(of), lambda found, row: members.why(found.slots[places].item(number, row))
                 )
             case IsMissing(of=of):
-                return _SeenColumn(text, holds, self._shown(of), _nothing)
+                return _Shown(text, holds, self._shown(of), _nothing)
             case Flag(name=name):
-                return _SeenColumn(text, holds, self._shown(Name(name, Type.NUMBER)), _nothing)
+                return _Shown(text, holds, self._shown(Name(name, Type.NUMBER)), _nothing)
 
-    def _shown(self, value: Value) -> "_Column":
+    def _shown(self, value: Value) -> "_Cell":
         if isinstance(value, Name) and value.type is Type.TEXT:
-            return partial(_texts_shown, value.name)
-        return partial(_numbers_shown, self._value(value))
+            return partial(_text_shown, value.name)
+        return partial(_number_shown, self._value(value))
 
 
 class _Batch:
@@ -265,8 +297,8 @@ class _Batch:
             return self._scores
         column = self._features.columns.get(name)
         if column is not None:
-            numbers: Array = self._features.values[self._rows, column]
-            return numbers
+            numbers: Array = self._features.values[:, column]
+            return numbers.copy() if len(self._rows) == len(numbers) else numbers[self._rows]
         attribute = name.removeprefix(ATTRIBUTE_PREFIX)
         found = [attribute_number(attributes.get(attribute)) for attributes in self._some(self._block.attributes)]
         return np.array(found, np.float64)
@@ -295,55 +327,89 @@ class _Batch:
 
 
 _Step = Callable[[_Batch], Array]
-_Column = Callable[[_Batch, Array], Sequence[float | str | None]]
+_Cell = Callable[[_Batch, int], float | str | None]
 
 
-class _SeenColumn(NamedTuple):
-    """A comparison, for the rows where a rule fires."""
+class _Shown(NamedTuple):
+    """A comparison, of a row where a rule fires."""
 
     text: str
     holds: int  # a slot
-    value: _Column
-    other: _Column
+    value: _Cell
+    other: _Cell
 
-    def of(self, found: _Batch, where: Array) -> list[Seen]:
-        holds = found.slots[self.holds][where].tolist()
-        return list(map(Seen, repeat(self.text), holds, self.value(found, where), self.other(found, where)))
+    def of(self, found: _Batch, row: int) -> Seen:
+        holds = found.slots[self.holds].item(row)
+        return Seen(self.text, holds, self.value(found, row), self.other(found, row))
 
 
 class _Compiled(NamedTuple):
     rule: Rule
     slot: int
-    seen: list[_SeenColumn]
+    shown: list[_Shown]
+
+    def hits(self, found: _Batch) -> Array:
+        hits = found.slots[self.slot]
+        if self.rule.since is not None:
+            hits = hits & (found.times >= self.rule.since)
+        if self.rule.until is not None:
+            hits = hits & (found.times < self.rule.until)
+        return hits
+
+    def fired(self, found: _Batch, row: int) -> FiredRule:
+        rule = self.rule
+        return FiredRule(
+            rule.name, rule.action, rule.mode, rule.sentence, tuple([one.of(found, row) for one in self.shown])
+        )
 
 
 class _Members:
-    """The entries of a list of one name: which of them a value is at a time."""
+    """What all lists have of one name: which entry of each a value is at a time."""
 
-    def fill(self, codes: dict[str | None, int], entries: Sequence[ListEntry]) -> None:
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}  # of the lists
+
+    def number_of(self, list_: str) -> int:
+        return self._numbers.setdefault(list_, len(self._numbers))
+
+    def fill(self, name: str, codes: dict[str | None, int], lists: Mapping[str, Sequence[ListEntry]]) -> None:
         """Once all codes are given."""
-        spans = _disjoint(entries, codes)
-        self._has = np.zeros(len(codes) + 1, bool)
-        self._owners = np.array([span.code for span in spans], np.int64)
-        self._has[self._owners] = True
-        self._keys = _keys(self._owners, np.array([span.since for span in spans], np.int64))
-        self._untils = np.array([span.until for span in spans], np.int64)
-        self._whys = [span.why or None for span in spans]
+        each = [
+            (span, number)
+            for list_, number in self._numbers.items()
+            for span in _disjoint([entry for entry in lists[list_] if entry.entity == name], codes)
+        ]
+        each.sort(key=lambda one: (one[0].code, one[1]))  # those of a value in a list stay in the order of time
+        pairs = np.array([(span.code, number) for span, number in each], np.int64).reshape(-1, 2)
+        is_first = np.ones(len(each), bool)
+        is_first[1:] = (pairs[1:] != pairs[:-1]).any(axis=1)
+        self._owners = np.cumsum(is_first) - 1  # of each span: a value in a list
+        self._lists = pairs[is_first, 1]  # of each owner
+        self._counts = np.bincount(pairs[is_first, 0], minlength=len(codes) + 1)  # owners of each code
+        self._begins = np.cumsum(self._counts) - self._counts
+        self._keys = _keys(self._owners, np.array([span.since for span, _ in each], np.int64))
+        self._untils = np.array([span.until for span, _ in each], np.int64)
+        self._whys = [span.why or None for span, _ in each]
 
     def find(self, codes: Array, times: Array) -> Array:
-        """The place of each row's entry; -1 where it is in the list by none."""
-        found = np.full(len(codes), -1, np.int64)
-        rows = np.flatnonzero(self._has[codes])
+        """A row for each list: the place of each value's entry; -1 where it is in the list by none."""
+        found = np.full((len(self._numbers), len(codes)), -1, np.int64)
+        rows = np.flatnonzero(self._counts[codes])
         if len(rows):
-            owners, moments = codes[rows], times[rows]
+            codes = codes[rows]
+            counts = self._counts[codes]
+            before = np.cumsum(counts) - counts
+            rows = np.repeat(rows, counts)
+            owners = np.arange(len(rows)) + np.repeat(self._begins[codes] - before, counts)
+            moments = times[rows]
             places = np.searchsorted(self._keys, _keys(owners, moments), "right") - 1
             # Before all entries, the place is -1 and stays so.
             applies = (self._owners[places] == owners) & (moments < self._untils[places])
-            found[rows] = np.where(applies, places, -1)
+            found[self._lists[owners[applies]], rows[applies]] = places[applies]
         return found
 
-    def whys(self, places: Array) -> list[str | None]:
-        return [None if place < 0 else self._whys[place] for place in places.tolist()]
+    def why(self, place: int) -> str | None:
+        return None if place < 0 else self._whys[place]
 
 
 class _Span(NamedTuple):
@@ -414,8 +480,8 @@ def _negative(of: int, found: _Batch) -> Array:
 
 def _finite(numbers: Array) -> Array:
     """A division by zero, and what is larger than float64 can say, is missing."""
-    is_finite = np.isfinite(numbers)
-    return numbers if is_finite.all() else np.where(is_finite, numbers, np.nan)
+    is_infinite = np.isinf(numbers)
+    return np.where(is_infinite, np.nan, numbers) if is_infinite.any() else numbers
 
 
 def _equals_text(codes: int, code: int, found: _Batch) -> Array:
@@ -433,25 +499,25 @@ def _texts_compared(left: str, right: str, is_equal: bool, found: _Batch) -> Arr
     return np.array([one is not None and other is not None and (one == other) is is_equal for one, other in both], bool)
 
 
-def _in_list(places: int, _codes: int, found: _Batch) -> Array:
-    result: Array = found.slots[places] >= 0
+def _one_of(slot: int, number: int, found: _Batch) -> Array:
+    result: Array = found.slots[slot][number]
     return result
 
 
-def _not_in_list(places: int, codes: int, found: _Batch) -> Array:
-    result: Array = (found.slots[places] < 0) & (found.slots[codes] != MISSING)
+def _not_one_of(slot: int, number: int, codes: int, found: _Batch) -> Array:
+    result: Array = ~found.slots[slot][number] & (found.slots[codes] != MISSING)
     return result
 
 
-def _texts_shown(name: str, found: _Batch, where: Array) -> list[str | None]:
-    words = found.words(name)
-    return [words[place] for place in where.tolist()]
+def _text_shown(name: str, found: _Batch, row: int) -> str | None:
+    return found.words(name)[row]
 
 
-def _numbers_shown(slot: int, found: _Batch, where: Array) -> list[float | None]:
-    numbers = np.broadcast_to(found.slots[slot], found.times.shape)[where].tolist()
-    return [None if number != number else number for number in numbers]
+def _number_shown(slot: int, found: _Batch, row: int) -> float | None:
+    numbers = found.slots[slot]
+    number: float = numbers.item(row) if numbers.ndim else numbers.item()  # a calculation of constants has no rows
+    return None if number != number else number
 
 
-def _nothing(_found: _Batch, where: Array) -> list[None]:
-    return [None] * len(where)
+def _nothing(_found: _Batch, _row: int) -> None:
+    return None

@@ -1,6 +1,6 @@
 """A rule set: named rules with the lists that they ask. Immutable; its version is a digest of what it says.
 
-    rules/current                       which version is in force; no file, and none is
+    rules/current                       which version is in force, or `none`; no file, and nothing was said yet
     rules/<version>/rules.json          the set, the SHA-256 of the other files and of itself
     rules/<version>/rules.toml, lists/  as people wrote them; never read here but to be checked
 
@@ -13,24 +13,28 @@ from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from risk.bundle import CURRENT, seal_of
 from risk.catalogue import CATALOGUE_VERSION
+from risk.clock import EARLIEST, LATEST
 from risk.errors import RuleError
 from risk.events import Action, Mode
-from risk.rules.language import Type
-from risk.small_file import plain_file
+from risk.rules.language import Type, lists_in, names_of, parse
+from risk.small_file import is_absent, plain_file, read_name
 
 NAME = "rules"  # what versions begin with
+NO_RULES = "none"  # in place of a version
 DIGITS = 16  # of a version: nobody meets two sets with one
 FORMAT = 1
 SEALED = "rules.json"
 SEALED_BYTES = 2 * 1024**3
 PIECE_BYTES = 1024**2
+
+Moment = Annotated[int, Meta(ge=EARLIEST, le=LATEST)]
 
 _VERSION = re.compile(rf"{NAME}-[0-9a-f]{{{DIGITS}}}")
 
@@ -44,8 +48,8 @@ class Rule(Struct, frozen=True, kw_only=True):
     mode: Mode
     sentence: str
     owner: str
-    since: int | None = field(name="from", default=None)
-    until: int | None = None
+    since: Moment | None = field(name="from", default=None)
+    until: Moment | None = None
 
 
 class ListEntry(Struct, frozen=True, array_like=True):
@@ -53,8 +57,8 @@ class ListEntry(Struct, frozen=True, array_like=True):
 
     entity: str
     value: str
-    since: int | None
-    until: int | None
+    since: Moment | None
+    until: Moment | None
     why: str
 
 
@@ -101,18 +105,21 @@ def rules_in_force(folder: Path) -> RuleSet | None:
 
 
 def version_in_force(folder: Path) -> str | None:
+    named = named_in_force(folder)
+    return None if named == NO_RULES else named
+
+
+def named_in_force(folder: Path) -> str | None:
+    """NO_RULES where it was said that none are; None where nothing was ever said, in a folder without `current`, or
+    before there is a folder. A folder that cannot be looked into is a RuleError: it may name a set."""
     path = folder / CURRENT
-    if not os.path.lexists(path):
+    if is_absent(folder) or is_absent(path):
         return None
-    try:
-        with plain_file(path, 1024, RuleError, may_be_a_link=True) as file:
-            text = file.read().decode("utf-8", "backslashreplace").strip()
-    except OSError as error:
-        raise RuleError(f"{path}: {error.strerror}, expected a file that names a rule set") from None
-    if not is_rules_version(text) or not (folder / text).is_dir():
+    text = read_name(path, RuleError, "a file that names a rule set, or none; `trainer rules promote` writes it")
+    if text != NO_RULES and not (is_rules_version(text) and os.path.isdir(folder / text)):  # noqa: PTH112 - as above
         raise RuleError(
-            f"{path}: got {text[:80]!r}, expected a rule set in {folder}; `trainer rules list` names them. Put one in "
-            "force with `trainer rules promote`"
+            f"{path}: got {text[:80]!r}, expected a rule set in {folder}, or {NO_RULES}; `trainer rules list` names "
+            "them. Put one in force with `trainer rules promote`"
         )
     return text
 
@@ -146,7 +153,23 @@ def rules_of_version(folder: Path, version: str) -> RuleSet:
             f"{path}: got rules for features of catalogue version {found.rule_set.catalogue_version}, expected "
             f"{CATALOGUE_VERSION}; a feature may mean something else now. Promote {place / 'rules.toml'} again."
         )
+    _check_conditions(path, found.rule_set)
     return found.rule_set
+
+
+def _check_conditions(path: Path, rule_set: RuleSet) -> None:
+    """A seal shows an edit, not a forger: what cannot be compiled is refused here, once for whoever reads sets."""
+    names = names_of(rule_set.attributes)
+    for rule in rule_set.rules:
+        try:
+            absent = sorted(lists_in(parse(rule.when, names, is_canonical=True)) - rule_set.lists.keys())
+        except RuleError as error:
+            raise RuleError(f"{path}: rule {rule.name[:80]}: {error}. {_mend(path.parent)}") from None
+        if absent:
+            raise RuleError(
+                f"{path}: rule {rule.name[:80]}: got list {absent[0][:80]!r}, expected one that the set has. "
+                + _mend(path.parent)
+            )
 
 
 def _read(path: Path, raw: bytes) -> SealedRules:

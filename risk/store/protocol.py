@@ -14,8 +14,6 @@ from risk.events import Label
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.store.rows import (
-    BundleStart,
-    ChallengerStart,
     FlagColumns,
     FlagRow,
     JudgedFlag,
@@ -26,12 +24,12 @@ from risk.store.rows import (
     Outputs,
     Owner,
     Position,
-    RefusedBundle,
+    Refusal,
     Removed,
     Retraining,
     RetrainingEnd,
+    Role,
     RowValues,
-    RulesStart,
     Samples,
     SampleValues,
     ShadowColumns,
@@ -40,6 +38,7 @@ from risk.store.rows import (
     ShadowSpan,
     StoredBundle,
     TakenOver,
+    VersionStart,
 )
 from risk.topics import Identity
 
@@ -106,9 +105,6 @@ class ShadowStore(Protocol):
 
     def challengers(self) -> list[StoredBundle]:
         """In the order of versions."""
-
-    def challenger_starts(self) -> list[ChallengerStart]:
-        """In the order of partitions and offsets. They stay when flags are removed."""
 
     def shadow_spans(self, version: str) -> list[ShadowSpan]:
         """In the order of partitions and offsets. One goes when all flags in it are removed."""
@@ -214,28 +210,19 @@ class OriginStore(Protocol):
     def newest_bundles(self) -> dict[int, str]:
         """The version that the newest flag of each partition names: what scores now."""
 
-    def bundle_starts(self) -> list[BundleStart]:
-        """In the order of partitions and offsets. They stay when flags are removed."""
+    def starts(self, role: Role) -> list[VersionStart]:
+        """In the order of partitions and offsets; of rules and challengers nothing while there was none. They stay when
+        flags are removed."""
 
-    def refuse_bundle(self, refused: RefusedBundle, *, as_challenger: bool = False) -> None:
-        """In place of what this owner refused before. What others refused stays for as long as they have a
-        partition. `as_challenger`: what is refused as one has nothing to do with what is refused for use."""
+    def refuse(self, role: Role, refusal: Refusal) -> None:
+        """In place of what this owner refused before in this role. What others refused stays for as long as they have
+        a partition."""
 
-    def refuse_no_bundle(self, owner: str, *, as_challenger: bool = False) -> None:
+    def refuse_nothing(self, role: Role, owner: str) -> None:
         """It goes on with what it is told."""
 
-    def refused_bundles(self, *, as_challenger: bool = False) -> list[RefusedBundle]:
+    def refusals(self, role: Role) -> list[Refusal]:
         """Of those that have a partition, in the order of owners."""
-
-    def rules_starts(self) -> list[RulesStart]:
-        """In the order of partitions and offsets; nothing while none ever decided. They stay when flags are removed."""
-
-    def refuse_rules(self, refused: RefusedBundle) -> None:
-        """As `refuse_bundle`, of rule sets."""
-
-    def refuse_no_rules(self, owner: str) -> None: ...
-
-    def refused_rules(self) -> list[RefusedBundle]: ...
 
 
 class RetrainingStore(Protocol):
@@ -303,9 +290,11 @@ class StoreToReport(Protocol):
 
     def challengers(self) -> list[StoredBundle]: ...
 
-    def challenger_starts(self) -> list[ChallengerStart]: ...
+    def starts(self, role: Role) -> list[VersionStart]: ...
 
     def shadow_spans(self, version: str) -> list[ShadowSpan]: ...
+
+    def retrainings(self) -> list[Retraining]: ...
 
     @property
     def place(self) -> object:

@@ -1,6 +1,7 @@
 """What goes into the store and comes out of it. Times are integer milliseconds UTC, amounts integer minor units."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from risk.codes import Array
@@ -124,20 +125,18 @@ class StoredBundle(NamedTuple):
     manifest: str
 
 
-class BundleStart(NamedTuple):
-    """Where a bundle began to score a partition: its first transaction there, since another one had scored. The wall
-    clock's time of the commit is None where nobody told it, as before stores knew of this."""
+class Role(StrEnum):
+    """What workers go on with while they run: the bundle in use, the rules beside it, and the challenger."""
 
-    partition: int
-    first_offset: int
-    version: str
-    event_time: int
-    stored_at: int | None
+    BUNDLE = "bundle"
+    RULES = "rules"
+    CHALLENGER = "challenger"
 
 
-class RulesStart(NamedTuple):
-    """Where a rule set began to decide in a partition: at its first transaction there since another one had, or none;
-    None where it is none again."""
+class VersionStart(NamedTuple):
+    """From which transaction of a partition on a version has its role, since another one had it, or none. None: none
+    has it any more; of bundles there always is one. The wall clock's time of the commit is None where nobody told
+    it, as before stores knew of this. A challenger scores as far as there is time for it."""
 
     partition: int
     first_offset: int
@@ -148,17 +147,6 @@ class RulesStart(NamedTuple):
 
 # In place of a version: that nothing scores beside the bundle in use.
 NO_CHALLENGER = ""
-
-
-class ChallengerStart(NamedTuple):
-    """From which transaction on a challenger scores a partition beside the bundle in use, as far as there is time for
-    it; None: from where on no challenger does."""
-
-    partition: int
-    first_offset: int
-    version: str | None
-    event_time: int
-    stored_at: int | None
 
 
 class ShadowPiece(NamedTuple):
@@ -200,9 +188,9 @@ class ShadowPair(NamedTuple):
     labelled_at: int | None
 
 
-class RefusedBundle(NamedTuple):
-    """What a worker was told to go on with and did not, and why; it goes on with what it had. Or what it was told to
-    have as its challenger; it has none then. Of rule sets as well."""
+class Refusal(NamedTuple):
+    """What a worker was told to go on with and did not, and why; it goes on with what it had. In place of a challenger
+    that it does not take, it has none."""
 
     owner: str
     refused: str  # the version, or what stood in its place
@@ -248,6 +236,9 @@ class Removed(NamedTuple):
 
 
 NO_LEVEL = 9  # in place of a place in LEVELS, of a text that is none of them
+# As decisions are numbered where they come in columns, by their strictness.
+DECISIONS = ("none", "review", "alert")
+NO_DECISION = 9
 UNKNOWN_AMOUNT = -1
 
 
@@ -259,6 +250,7 @@ class FlagColumns(NamedTuple):
     event_times: Array
     amounts: Array  # UNKNOWN_AMOUNT where missing
     levels: Array
+    decisions: Array  # of the level alone where no rule set was in force
     scores: Array  # in whole steps, rounded down
     customer_ids: list[bytes]
     transaction_ids: list[bytes]
@@ -297,7 +289,7 @@ class JudgedFlag(NamedTuple):
     currency: bytes
     amount: int | None
     bundle_version: bytes
-    is_high: int
+    decision: int  # its place in DECISIONS
     is_fraud: int | None
     labelled_at: int | None
 

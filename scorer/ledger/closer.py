@@ -20,7 +20,7 @@ from risk.ledger_log import key_of, messages_of
 from risk.store import Owner, Position
 from risk.topics import Topics
 from scorer.ledger.closed_days import LedgerDays
-from scorer.log.decoding import Confirm, Place
+from scorer.log.chunks import Confirm, Place
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
 
@@ -105,7 +105,7 @@ class LedgerCloser:
         owner: Callable[[], Owner | None],
         wall: Callable[[], float] = time,
     ) -> None:
-        """`confirm`: see scorer/log/decoding.py. `publish` sends to the ledger's topic. `owner`: who this worker is for
+        """`confirm`: see scorer/log/chunks.py. `publish` sends to the ledger's topic. `owner`: who this worker is for
         partition 0 of the transactions, or None where it does not own it, and closes nothing."""
         self._topics = topics
         self._partitions = partitions

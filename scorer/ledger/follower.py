@@ -11,7 +11,7 @@ from risk.errors import BrokerError, StoreError
 from risk.kafka.log import LogReader
 from risk.ledger_log import DayReader
 from scorer.ledger.closed_days import LedgerDays
-from scorer.log.decoding import Confirm
+from scorer.log.chunks import Confirm
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from risk.store import Position
 from risk.topics import Topics
 from scorer.ledger.closer import ClosingTerms, Ends, ahead_at_most, last_due, last_past, reached
-from scorer.log.decoding import Place
+from scorer.log.chunks import Place
 
 GIVES_UP_AFTER_SECONDS = 60.0
 

@@ -13,13 +13,14 @@ from typing import NamedTuple, TypeGuard
 from aiokafka import TopicPartition
 
 from risk.events import Rejected
+from risk.kafka.decoding import Record
 from risk.kafka.log import LogReader
 from risk.kafka.sending import Message
 from risk.outputs import HighRiskAlert, RiskFlag, decode_alert, decode_flag, versions_in, versions_of
 from risk.rejects import read_reject_headers, shortened
 from risk.store import Outputs
 from risk.versions import Versions
-from scorer.log.decoding import Place, Record
+from scorer.log.chunks import Place
 from scorer.log.outputs import Out, Outgoing, Outs
 
 # Of one source offset at most so many different values are remembered: a worker leaves two or three.

@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 
 from risk.errors import BrokerAwayError
 from risk.kafka.log import LogReader
-from scorer.log.decoding import Place
+from scorer.log.chunks import Place
 from scorer.metrics import Metrics
 
 # The client waits for 40 s by itself each time; a broker may take a while to come back.

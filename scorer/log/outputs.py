@@ -1,7 +1,7 @@
 """What goes out for a batch: alerts, flags and rejects as messages, and the store's rows. A function of the log, the
 bundle and the rule set alone: no wall clock, no random id."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress, repeat
 from typing import Any, NamedTuple
@@ -18,7 +18,8 @@ from risk.codes import Array
 from risk.decision import Decided, Scored
 from risk.diagnosis import rejected
 from risk.engine import Verdict
-from risk.events import Decision, FiredRule, Level, Rejected, RejectReason
+from risk.events import Action, Decision, FiredRule, Level, Mode, Rejected, RejectReason
+from risk.kafka.decoding import Record
 from risk.kafka.sending import Message, MessageParts
 from risk.outputs import DecidedAlert, DecidedFlag, HighRiskAlert, RiskFlag, alert_id, date_of, encode
 from risk.rejects import reject_message
@@ -26,15 +27,15 @@ from risk.scorer import Prepared
 from risk.store import FlagRow, RowValues, SampleValues
 from risk.versions import Versions
 from risk.warming_up import LogStart, history_days_of
-from scorer.log.decoding import Place, Record
+from scorer.log.chunks import Place
 
 # Of the transactions, one in so many has its features stored (`python -m bench.samples` says what that costs). It is no
 # setting, for two workers would sample differently.
 SAMPLE_EVERY = 10
 
-# Bytes of the rules that fired, in one message: a thousand rules may fire, each with all that it compared, and brokers
-# take no message beyond a megabyte. The transaction and the reasons need the rest.
-MOST_RULES_BYTES = 400_000
+# Bytes of the rules that fired, in one message; about a hundred rules. A thousand may fire on each of the four thousand
+# transactions of a chunk, and all three outputs of each have them.
+MOST_RULES_BYTES = 20_000
 
 _json = msgspec.json.Encoder(order="deterministic")
 
@@ -100,6 +101,7 @@ def outgoing(
     decided = _Columns.of(scored.decided, len(scored.rows))
     flags = map(
         decided.make_flag,
+        *decided.of_flags,
         scored_block.transaction_id,
         scored_block.customer_id,
         to_datetimes(scored_block.event_time),
@@ -113,7 +115,6 @@ def outgoing(
         repeat(partition),
         offsets,
         said,
-        *decided.of_flags,
     )
     columns: dict[str, Iterable[Any]] = {
         **{name: getattr(scored_block, name) for name in NAMES},
@@ -159,11 +160,11 @@ class _Columns(NamedTuple):
     def of(cls, decided: Decided | None, count: int) -> "_Columns":
         if decided is None:
             return cls(RiskFlag, (), dict.fromkeys(("decision", "rules_version", "rules"), [None] * count), None)
-        fired = list(map(within_a_message, decided.fired))
+        fired = [within_a_message(one) if one else NOTHING_FIRED for one in decided.fired]
         of_rows = {
             "decision": map(str, decided.decisions),
             "rules_version": decided.rules_versions,
-            "rules": _texts(fired),
+            "rules": [None if one is NOTHING_FIRED else one.text.decode() for one in fired],
         }
         return cls(_decided_flag, (decided.rules_versions, decided.decisions, fired), of_rows, decided.decisions)
 
@@ -177,24 +178,53 @@ class _Columns(NamedTuple):
         return [decision is not none for decision in self.decisions]
 
 
-def _decided_flag(*values: Any) -> DecidedFlag:
-    *of_model, version, decision, fired = values
-    return DecidedFlag(*of_model, decision=decision, rules_version=version, rules=fired)
+def _decided_flag(version: str, decision: Decision, fired: "_Fired", *of_model: Any) -> DecidedFlag:
+    return DecidedFlag(
+        *of_model, decision=decision, rules_version=version, rules=fired.raw, rules_left_out=fired.left_out
+    )
 
 
-def within_a_message(fired: Sequence[FiredRule]) -> tuple[FiredRule, ...]:
-    """Whole, as long as there is room; then without what they compared, and at last not at all."""
-    if not fired or len(_json.encode(fired)) <= MOST_RULES_BYTES:
-        return tuple(fired)
+class _Fired(NamedTuple):
+    """The rules that fired on a transaction, as JSON: written once, for the flag, the alert and the row."""
+
+    text: bytes
+    raw: Any  # the same for msgspec, which puts it where rules stand
+    left_out: int | UnsetType
+
+    @classmethod
+    def of(cls, rules: Sequence[bytes], left_out: int | UnsetType = UNSET) -> "_Fired":
+        text = b"[" + b",".join(rules) + b"]"
+        return cls(text, msgspec.Raw(text), left_out)
+
+
+NOTHING_FIRED = _Fired.of(())
+
+
+def within_a_message(fired: Collection[FiredRule]) -> _Fired:
+    """Whole, where there is room for all. Otherwise those that decide come first: whole as long as there is room, then
+    without what they compared, and at last not at all."""
     room, chosen = MOST_RULES_BYTES, []
     for one in fired:
-        for shape in (one, msgspec.structs.replace(one, comparisons=())):
-            size = len(_json.encode(shape))
-            if size <= room:
-                chosen.append(shape)
-                room -= size
-                break
-    return tuple(chosen)
+        chosen.append(_json.encode(one))
+        room -= len(chosen[-1])
+        if room < 0:
+            break
+    else:
+        return _Fired.of(chosen)
+    room, chosen = MOST_RULES_BYTES, []
+    for one in sorted(fired, key=_weight):
+        whole = _json.encode(one)
+        rule = whole if len(whole) <= room else _json.encode(msgspec.structs.replace(one, comparisons=()))
+        if len(rule) > room:
+            break
+        chosen.append(rule)
+        room -= len(rule)
+    return _Fired.of(chosen, len(fired) - len(chosen) or UNSET)
+
+
+def _weight(fired: FiredRule) -> tuple[bool, int]:
+    """Those in the shadow last; of the others those first that are stronger."""
+    return fired.mode is Mode.SHADOW, (Action.ALLOW, Action.ALERT, Action.REVIEW).index(fired.action)
 
 
 def _samples(partition: int, offsets: Array, prepared: Prepared | None) -> list[SampleValues]:
@@ -248,7 +278,13 @@ def _alert(manifest: Manifest, block: Block, row: int, flag: RiskFlag) -> HighRi
         flag.history_days,
     )
     if isinstance(flag, DecidedFlag):
-        return DecidedAlert(*alert, decision=flag.decision, rules_version=flag.rules_version, rules=flag.rules)
+        return DecidedAlert(
+            *alert,
+            decision=flag.decision,
+            rules_version=flag.rules_version,
+            rules=flag.rules,
+            rules_left_out=flag.rules_left_out,
+        )
     return HighRiskAlert(*alert)
 
 

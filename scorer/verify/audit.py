@@ -13,6 +13,7 @@ from risk.errors import BrokerError, BundleError, EngineError, RuleError, StoreE
 from risk.events import Label, Rejected
 from risk.kafka.batches import is_aborted
 from risk.kafka.connection import Connection, check_reachable
+from risk.kafka.decoding import read_labels, transaction_reader
 from risk.kafka.log import Bounds, LogReader, Reads, reading
 from risk.kafka.sending import Message
 from risk.kafka.topic_problems import topology_errors
@@ -20,11 +21,11 @@ from risk.kafka.topic_states import identity, look
 from risk.outputs import without_history_days
 from risk.pipeline import Pipeline
 from risk.rules.rule_set import RuleSet, rules_of_version
-from risk.store import Store
+from risk.store import Role, Store
 from risk.topics import Topics, topics_of
 from scorer.ledger.closed_days import NEVER
 from scorer.log.already_sent import OutputReader, SourceOf, as_it_is, source_of_alert, source_of_flag, source_of_reject
-from scorer.log.decoding import MOST_IN_A_CHUNK, Place, read_labels, transaction_reader
+from scorer.log.chunks import MOST_IN_A_CHUNK, Place
 from scorer.log.outputs import reject
 from scorer.verify.comparison import Comparison
 from scorer.verify.days import NoMore, Survey, survey
@@ -63,7 +64,7 @@ async def audit(options: AuditOptions) -> Findings:
     windows = {place: _window(place, inputs[place], end, stands, findings) for place, end in stable.items()}
     if ledger.unreadable:
         findings.notices.append(f"{topics.ledger}: {ledger.unreadable} messages that nobody can read were passed over")
-    parts = _Parts(options, topics, findings, ledger, outputs, windows)
+    parts = _PartitionAudit(options, topics, findings, ledger, outputs, windows)
     for number in range(partitions):
         await parts.transactions(number)
         await parts.labels(number)
@@ -113,7 +114,7 @@ def _window(
     return window
 
 
-class _Parts:
+class _PartitionAudit:
     """The audit of single partitions."""
 
     def __init__(
@@ -220,7 +221,7 @@ def bundles_at_hand(store: Store, current: Bundle, notices: list[str]) -> dict[s
 def rules_at_hand(store: Store, folder: Path, notices: list[str]) -> dict[str, RuleSet]:
     """Those that have decided for this store, as far as they are kept."""
     found: dict[str, RuleSet] = {}
-    for version in sorted({start.version for start in store.rules_starts() if start.version is not None}):
+    for version in sorted({start.version for start in store.starts(Role.RULES) if start.version is not None}):
         try:
             found[version] = rules_of_version(folder, version)
         except RuleError as error:

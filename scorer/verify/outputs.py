@@ -7,13 +7,13 @@ from typing import NamedTuple
 import msgspec
 from aiokafka import TopicPartition
 
+from risk.kafka.decoding import Record
 from risk.kafka.log import Bounds, LogReader
 from risk.kafka.sending import Message
 from risk.outputs import source_of
 from risk.rejects import shortened
 from risk.store import FlagRow, Store
 from scorer.log.already_sent import AsOlder, OutputRange, OutputReader, Skipped, SourceOf
-from scorer.log.decoding import Record
 from scorer.verify.comparison import Comparison
 from scorer.verify.findings import Findings
 

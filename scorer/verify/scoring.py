@@ -22,7 +22,7 @@ from risk.store import FlagRow
 from risk.versions import Versions
 from scorer.ledger.closed_days import NEVER
 from scorer.log.already_sent import is_of
-from scorer.log.decoding import Chunk, Place
+from scorer.log.chunks import Chunk, Place
 from scorer.verify.comparison import Comparison
 from scorer.verify.days import DaysAlongside, NoMore, Survey
 
@@ -43,6 +43,7 @@ class Scoring:
         self._rules = rules
         self._engines: dict[EngineTerms, Engine] = {}
         self._pipelines: dict[Versions, Pipeline] = {}
+        self._unfit: set[Versions] = set()  # of rule sets and bundles that are at hand
         for version, bundle in bundles.items():
             pipeline = Pipeline(bundle, NoMore(), self._engines.get(bundle.manifest.terms))
             self._engines[pipeline.engine.terms] = pipeline.engine
@@ -56,11 +57,14 @@ class Scoring:
             return f"bundle {bundle}"
         if rules is None or versions in self._pipelines:
             return None
-        try:
-            self._pipelines[versions] = self._with_rules(self._pipelines[Versions(bundle)], self._rules[rules])
-        except (KeyError, RuleError):  # one that the bundle cannot serve never decided beside it
-            return f"rule set {rules}"
-        return None
+        if rules in self._rules and versions not in self._unfit:
+            try:
+                self._pipelines[versions] = self._with_rules(self._pipelines[Versions(bundle)], self._rules[rules])
+            except RuleError:  # one that the bundle cannot serve never decided beside it
+                self._unfit.add(versions)
+            else:
+                return None
+        return f"rule set {rules}"
 
     def _with_rules(self, pipeline: Pipeline, rules: RuleSet) -> Pipeline:
         compiled = compiled_for(rules, pipeline.manifest)

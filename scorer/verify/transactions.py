@@ -11,12 +11,13 @@ from risk.digest import canonical, with_decisions
 from risk.engine import Verdict
 from risk.events import Rejected, RejectReason
 from risk.kafka.batches import is_aborted
+from risk.kafka.decoding import within_limits
 from risk.kafka.sending import Message
 from risk.pipeline import Pipeline
 from risk.store import FlagRow
 from risk.warming_up import LogStart
 from scorer.ledger.closed_days import NEVER
-from scorer.log.decoding import Chunk, Place, Read, within_limits
+from scorer.log.chunks import Chunk, Place, Read
 from scorer.log.outputs import outgoing, reject
 from scorer.verify.comparison import Comparison
 from scorer.verify.days import Survey
@@ -94,8 +95,10 @@ class AuditedPartition:
         records = worked_on(found, there.rows.comparison, there.flags, there.rejects)
         if not records:
             return
-        chunk = Chunk(place, records, self._read(records), 0, records[0].offset)
-        chunk = within_limits(chunk, lambda offset: offset in rows or bool(there.flags.waiting(offset)))
+        read = within_limits(
+            records, self._read(records), lambda offset: offset in rows or bool(there.flags.waiting(offset))
+        )
+        chunk = Chunk(place, records, read, 0, records[0].offset)
         for piece, terms in self._naming.pieces(chunk, rows):
             pipeline = self._scoring.pipeline(terms.versions)
             due = await self._due(pipeline, terms, piece)

@@ -1,6 +1,6 @@
 """The batch, in the order that is the guarantee. A step that fails ends the worker; the next start repairs.
 
-1. decode: done in the buffer (scorer/log/decoding.py); what cannot be read is a reject
+1. decode: done in the buffer (risk/kafka/decoding.py); what cannot be read is a reject
 2. skip what is below the store's next offset; read which outputs were sent already; ask whether the topics are the same
 3. features, scores, decisions, reasons
 4. once the topics are confirmed: send alerts, then flags, then rejects; every one acknowledged
@@ -25,6 +25,7 @@ from risk.decision import Scored
 from risk.engine import FeatureBlock
 from risk.errors import StoreError
 from risk.events import Label, Rejected
+from risk.kafka.decoding import Labels, Record, within_limits
 from risk.kafka.sending import MessageParts
 from risk.pipeline import Pipeline
 from risk.store import Outputs
@@ -33,7 +34,7 @@ from risk.versions import Versions
 from risk.warming_up import LogStart
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.already_sent import SentOutput
-from scorer.log.decoding import Chunk, Confirm, Content, Labels, Record, within_limits
+from scorer.log.chunks import Chunk, Confirm, Content
 from scorer.log.outputs import Outgoing, Outs, messages_of, outgoing, reject
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
@@ -103,7 +104,7 @@ class Batches:
         await partition.already_sent.read_to(unseen.next_offset - 1)
         rest: Chunk[Decoded] | None = unseen
         while rest is not None:
-            piece = within_limits(rest, partition.already_sent.was_scored)
+            piece = rest._replace(content=within_limits(rest.records, rest.content, partition.already_sent.was_scored))
             current = self._pipelines.versions  # others may come while this piece is worked on
             piece, versions = await self._first_piece(partition, piece, current)
             is_last = piece.next_offset == unseen.next_offset
@@ -159,6 +160,8 @@ class Batches:
         ledger_start = self._days.first_of(manifest.terms.ledger_terms)
         start = LogStart(partition.first_event_time, ledger_start)
         out = outgoing(manifest, partition.place, records, block, scored, start)
+        # Samples and rules are said, and what they were made of takes room until the batch is stored.
+        scored = scored._replace(decided=None, prepared=None)
         return scored, out, features if is_for_two else None
 
     async def _send_and_commit(

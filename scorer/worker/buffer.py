@@ -16,7 +16,8 @@ import numpy as np
 from risk.block_codec import NO_TIME, Decoded
 from risk.clock import DAY
 from risk.codes import Array
-from scorer.log.decoding import MOST_IN_A_CHUNK, Chunk, Labels, Place, Read, Record
+from risk.kafka.decoding import Labels, Record
+from scorer.log.chunks import MOST_IN_A_CHUNK, Chunk, Place, Read
 
 # So many chunks of transactions may wait to be scored: one is scored, one is ready behind it.
 TO_SCORE = 2

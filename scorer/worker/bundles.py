@@ -20,7 +20,7 @@ from risk.horizon import history_horizon, ledger_horizon
 from risk.ledger_log import ClosedDay
 from risk.pipeline import Pipeline
 from risk.rules.compiled import CompiledRules, compiled_for
-from risk.rules.rule_set import rules_of_version
+from risk.rules.rule_set import RuleSet, rules_of_version
 from risk.scorer import Scorer
 from risk.store import Store
 from risk.versions import Versions
@@ -55,8 +55,9 @@ log = logging.getLogger(__name__)
 
 # A follower is milliseconds behind the store, unless something is wrong.
 TRIES, REST_SECONDS = 500, 0.02
-# Anybody can write flags that name bundles and rule sets: so many that cannot be used are told, each once.
-MISSING_TOLD = 100
+# Anybody can write flags that name bundles and rule sets: so many that cannot be used are told, each once, and so many
+# are known, the newest.
+MISSING_TOLD, MISSING_KEPT = 100, 10_000
 
 
 class Pipelines:
@@ -81,7 +82,7 @@ class Pipelines:
         self.current = current
         self.rules = rules
         self._scorer = scorer  # of the current one
-        self._rules_folder = rules_folder
+        self.rules_folder = rules_folder
         self._bounds = bounds
         self._topic = topic
         self._partitions = partitions
@@ -90,7 +91,8 @@ class Pipelines:
         self._store = store
         self._begun: dict[Versions, Begun] = {}
         self._had_by: dict[int, Versions] = {}  # what each partition has
-        self._missing: set[Versions] = set()
+        self._missing: dict[Versions, None] = {}  # a bundle without rules: with none
+        self._told = 0
         self._remembered: set[str] = set()  # by the store
 
     @property
@@ -103,6 +105,7 @@ class Pipelines:
         the engine (`risk.bundle.needs_a_restart`); its scorer is at hand, so that no chunk waits for a model. `rules`:
         the set that is in force, for this bundle."""
         self.current, self._scorer, self.rules = bundle, scorer, rules
+        self._missing.clear()  # it may be one of them
 
     def go_on_with_rules(self, rules: CompiledRules | None) -> None:
         """They are in force from now on; for the current bundle."""
@@ -121,7 +124,7 @@ class Pipelines:
         every start."""
         if versions in self._begun:
             return True
-        if versions in self._missing:
+        if versions in self._missing or Versions(versions.bundle) in self._missing:
             return False
         try:
             parts = await self._parts(versions)
@@ -129,10 +132,13 @@ class Pipelines:
             self._begun[versions] = await self._begin(parts)
         except (BundleError, RuleError, EngineError, DaysPrunedError) as error:
             # Of the engine: terms that do not fit each other.
-            if len(self._missing) < MISSING_TOLD:
-                self._missing.add(versions)
-                is_of_rules = isinstance(error, RuleError)
-                what, folder = ("rule set", self._rules_folder) if is_of_rules else ("bundle", self._models)
+            is_of_rules = isinstance(error, RuleError)
+            self._missing[versions if is_of_rules else Versions(versions.bundle)] = None
+            if len(self._missing) > MISSING_KEPT:
+                del self._missing[next(iter(self._missing))]
+            self._told += 1
+            if self._told <= MISSING_TOLD:
+                what, folder = ("rule set", self.rules_folder) if is_of_rules else ("bundle", self._models)
                 log.warning(
                     "the log has flags of %s, which cannot be used (%s); %s scores their transactions again. To "
                     "repeat what was said instead: stop the workers, bring the %s to %s, start them again",
@@ -160,6 +166,10 @@ class Pipelines:
         """What is in memory already is not read again: its files may be gone."""
         version, rules = versions
         compiled = self.rules if versions == self.versions else None
+        rule_set: RuleSet | None = None
+        if rules is not None and compiled is None:
+            # First, for to read a bundle takes longer.
+            rule_set = await self._store.call(partial(_rule_set, self.rules_folder, rules))
         same = next((begun.pipeline for have, begun in self._begun.items() if have.bundle == version), None)
         scorer: Scorer | None
         if same is not None:
@@ -168,9 +178,8 @@ class Pipelines:
             bundle, scorer = self.current, self._scorer
         else:
             bundle, scorer = bundle_of_version(self._models, version), None
-        if rules is not None and compiled is None:
-            read = partial(_compiled, self._rules_folder, rules, bundle.manifest)
-            compiled = await self._store.call(read)
+        if rule_set is not None:
+            compiled = await self._store.call(partial(_compiled, rule_set, bundle.manifest))
         return _Parts(bundle, scorer, compiled)
 
     def release(self, partition: int) -> None:
@@ -271,9 +280,15 @@ def check_known(manifest: Manifest, store: Store) -> None:
         )
 
 
-def _compiled(folder: Path, version: str, manifest: Manifest, _: Store) -> CompiledRules:
-    """In the thread that scores, as it may take a while; the loop answers brokers meanwhile."""
-    return compiled_for(rules_of_version(folder, version), manifest)
+# Both in the thread that scores, as they may take a while; the loop answers brokers meanwhile.
+
+
+def _rule_set(folder: Path, version: str, _: Store) -> RuleSet:
+    return rules_of_version(folder, version)
+
+
+def _compiled(rule_set: RuleSet, manifest: Manifest, _: Store) -> CompiledRules:
+    return compiled_for(rule_set, manifest)
 
 
 def _made(parts: _Parts, source: DayQueue, shared: Engine | None, _: Store) -> Pipeline:

@@ -14,8 +14,9 @@ from risk.clock import DAY
 from risk.decision import Scored
 from risk.engine import Verdict
 from risk.events import LEVELS, RejectReason
+from risk.kafka.decoding import Labels, Record
 from scorer.ledger.closed_days import LedgerDays
-from scorer.log.decoding import Chunk, Labels, Record
+from scorer.log.chunks import Chunk
 from scorer.log.outputs import Outgoing, Outs
 from scorer.metrics import Metrics
 

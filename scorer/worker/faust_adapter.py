@@ -32,7 +32,7 @@ from risk.errors import BrokerAwayError
 from risk.kafka.batches import MOST_RECORDS, committed
 from risk.kafka.connection import Connection
 from risk.topics import Topics
-from scorer.log.decoding import Place
+from scorer.log.chunks import Place
 from scorer.worker.ownership import Ownership
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from risk.clock import SECOND, to_date, to_text
 from scorer.ledger.closed_days import LedgerDays, slowest
 from scorer.ledger.waiting import StallTimer
 from scorer.log.bounds import LogBounds
-from scorer.log.decoding import Place
+from scorer.log.chunks import Place
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
 from scorer.worker.ownership import Ownership

@@ -13,6 +13,7 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from risk.errors import StoreError
+from risk.kafka.decoding import Record, read_labels, transaction_reader
 from risk.kafka.log import LogReader
 from risk.outputs import without_history_days
 from risk.store import Owner
@@ -29,7 +30,7 @@ from scorer.log.already_sent import (
     source_of_reject,
 )
 from scorer.log.bounds import LogBounds
-from scorer.log.decoding import Chunk, Confirm, Content, Place, Read, Record, read_labels, transaction_reader
+from scorer.log.chunks import Chunk, Confirm, Content, Place, Read
 from scorer.metrics import Metrics, Standing
 from scorer.store_thread import StoreThread
 from scorer.worker.batch import Batches, End
@@ -61,7 +62,7 @@ class Ownership:
         accept_gap: bool,
         fatal: Callable[[BaseException], None],
     ) -> None:
-        """`store` is that of the thread that scores. `confirm`: see log/decoding.py. `name`: by which people know this
+        """`store` is that of the thread that scores. `confirm`: see log/chunks.py. `name`: by which people know this
         worker. `reader` opens a consumer that belongs to no group, for reading outputs back."""
         self.buffer = buffer
         self.partitions: dict[Place, Partition] = {}

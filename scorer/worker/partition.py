@@ -15,7 +15,7 @@ from risk.events import Label
 from risk.store import CommitStore, Outputs, RowValues, SampleValues, TakenOver
 from risk.versions import Versions
 from scorer.log.already_sent import AlreadySent
-from scorer.log.decoding import Place
+from scorer.log.chunks import Place
 
 # After so long without a commit, ownership is checked before anything is sent: the process may have been suspended.
 CHECK_AFTER_SECONDS = 1.0

@@ -38,9 +38,9 @@ from scorer.worker.group_stores import GroupStores, StorePlace, members_of
 from scorer.worker.health import LagMonitor, LedgerWait, Upkeep, Watchdog
 from scorer.worker.logs import ignore_group_warnings
 from scorer.worker.ownership import Ownership
-from scorer.worker.rules_watch import RulesWatch
 from scorer.worker.shadow import Challenger
-from scorer.worker.swap import BundleWatch, ChallengerWatch, ready_to_score
+from scorer.worker.swap import BundleWatch, ChallengerWatch, RulesWatch, check_none_is_meant, ready_to_score
+from scorer.worker.watch import Watch, WatchParts, look_after
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +121,8 @@ async def run(options: Options) -> None:
 
 async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tuple[Ownership, LagMonitor, list[Task]]:
     """The partitions, what tells how it goes, and what runs beside it."""
+    if options.rules is None:
+        await clients.side.call(partial(check_none_is_meant, options.rules_folder))
     scorer = await clients.scoring.call(lambda _: ready_to_score(options.bundle))
     manifest, topics = options.bundle.manifest, clients.topics
     terms = ClosingTerms(manifest.terms.ledger_terms, manifest.max_lateness_ms, manifest.max_ahead_ms)
@@ -191,12 +193,13 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
         store=clients.side,
         bounds=clients.bounds,
     )
-    rules = RulesWatch(options.rules_folder, pipelines, clients.side, metrics, name)
-    tasks: list[Task] = [clients.watch.run, follower.run, wait.run, upkeep.run, lag.run, rules.run]
+    parts = WatchParts(pipelines, clients.side, metrics, name)
+    in_force: list[Watch[Any]] = [RulesWatch(options.rules_folder, parts)]
+    tasks: list[Task] = [clients.watch.run, follower.run, wait.run, upkeep.run, lag.run]
     if options.models is not None:
-        challengers = ChallengerWatch(options.models, pipelines, challenger, clients.side, metrics, name)
-        tasks += [BundleWatch(options.models, pipelines, clients.side, metrics, name).run, challengers.run]
-        tasks.append(challenger.run)
+        in_force.insert(0, BundleWatch(options.models, parts))  # it takes rules that come with it
+        tasks += [partial(look_after, ChallengerWatch(options.models, parts, challenger)), challenger.run]
+    tasks.append(partial(look_after, *in_force))
     if has_ledger:
         closer = LedgerCloser(
             topics=topics,

@@ -7,13 +7,17 @@ up, and no transaction is lost or waits for it.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain, islice
+from time import thread_time
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from risk.decision import level_codes
-from risk.engine import Engine, FeatureBlock
-from risk.errors import StaleOwnerError
+from risk.engine import Engine, FeatureBlock, joined
+from risk.errors import BundleError, StaleOwnerError
 from risk.scorer import Scorer
 from risk.store import NO_CHALLENGER, ShadowPiece, Store
 from scorer.metrics import Metrics
@@ -24,8 +28,13 @@ log = logging.getLogger(__name__)
 
 # So many transactions wait at most; their features take 6 MB.
 MOST_WAITING = 20_000
-# So many are scored in one go: a chunk that comes meanwhile waits a few milliseconds.
-AT_ONCE = 1_000
+# So many are scored in one go, for a chunk that comes meanwhile waits until that is done: a millisecond as a rule.
+AT_ONCE = 250
+# A challenger that takes longer for a transaction is refused. So nothing waits for longer than 50 ms; and at 2,000
+# transactions a second the thread that scores has not much more time for a challenger.
+MOST_MICROSECONDS = 200
+# So many are stored in one transaction at most: the batches of the bundle in use wait for it.
+STORED_AT_ONCE = 2_000
 # What comes within so long is stored with the first: a transaction of the store costs the same for one as for many.
 GATHERS_SECONDS = 0.25
 # While others have the thread that scores, whether they still do is looked at so often.
@@ -40,7 +49,7 @@ class Beside(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A chunk that the challenger is to score."""
+    """A chunk that the challenger is to score, or a part of one."""
 
     partition: TransactionPartition
     scorer: Scorer
@@ -48,6 +57,42 @@ class Waiting(NamedTuple):
     next_offset: int
     offsets: Sequence[int]  # of the transactions that the bundle in use scored
     features: FeatureBlock
+
+
+class Queue:
+    """What waits for the challenger, in its order; large chunks in parts that are scored in one go."""
+
+    def __init__(self) -> None:
+        self._parts: deque[Waiting] = deque()
+        self._room = 0  # that they take
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def add(self, chunk: Waiting) -> bool:
+        """Whether there was room for it; one chunk always finds some."""
+        parts = list(_parts(chunk))
+        if self._parts and self._room + _room(parts) > MOST_WAITING:
+            return False
+        self._parts += parts
+        self._room += _room(parts)
+        return True
+
+    def take(self) -> list[Waiting]:
+        """The next ones that can be scored as one: of one scorer and with the same columns."""
+        some = [self._parts.popleft()]
+        left = AT_ONCE - _room(some)
+        while self._parts and _goes_with(self._parts[0], some[0]) and left >= _room([self._parts[0]]):
+            some.append(self._parts.popleft())
+            left -= _room([some[-1]])
+        self._room -= _room(some)
+        return some
+
+    def take_all_of(self, version: str) -> list[Waiting]:
+        some = [each for each in self._parts if _version(each) == version]
+        self._parts = deque(each for each in self._parts if _version(each) != version)
+        self._room -= _room(some)
+        return some
 
 
 class Shadow(Protocol):
@@ -80,8 +125,7 @@ class Challenger:
         self._gathers_seconds = gathers_seconds
         self._scorer: Scorer | None = None
         self._is_known = False
-        self._waiting: deque[Waiting] = deque()
-        self._rows = 0  # that wait
+        self._waiting = Queue()
         self._added = asyncio.Event()
 
     @property
@@ -104,13 +148,10 @@ class Challenger:
 
     def add(self, waiting: Waiting) -> None:
         """A chunk whose own outputs are stored."""
-        count = len(waiting.offsets)
-        if self._waiting and self._rows + count > MOST_WAITING:
-            self.give_up(count)
-            return
-        self._waiting.append(waiting)
-        self._rows += count
-        self._added.set()
+        if self._waiting.add(waiting):
+            self._added.set()
+        else:
+            self.give_up(len(waiting.offsets))
 
     def give_up(self, transactions: int) -> None:
         self._metrics.shadow_given_up.inc(transactions)
@@ -130,28 +171,21 @@ class Challenger:
         """Scores what waits until there is no time any more, and stores it."""
         with self._metrics.step_seconds.labels("shadow").time():
             done: list[tuple[Waiting, ShadowPiece]] = []
-            while self._waiting and (not done or self._has_time()):
-                some = self._next()
+            count = 0
+            while self._waiting and (not done or (count < STORED_AT_ONCE and self._has_time())):
+                some = self._waiting.take()
                 try:
                     pieces = await self._scoring.call(partial(_scored, some))
                 except Exception as error:  # whatever a model raises, what is in use goes on
                     self._fail(some, error)
                     continue
                 done += zip(some, pieces, strict=True)
+                count += _count(some)
             groups: dict[tuple[TransactionPartition, str], list[ShadowPiece]] = {}
             for waiting, piece in done:
                 groups.setdefault((waiting.partition, _version(waiting)), []).append(piece)
             for (partition, version), several in groups.items():
                 await self._store(partition, version, several)
-
-    def _next(self) -> list[Waiting]:
-        some: list[Waiting] = []
-        count = 0
-        while self._waiting and (not some or count + len(self._waiting[0].offsets) <= AT_ONCE):
-            some.append(self._waiting.popleft())
-            count += len(some[-1].offsets)
-        self._rows -= count
-        return some
 
     async def _store(self, partition: TransactionPartition, version: str, pieces: Sequence[ShadowPiece]) -> None:
         count = sum(len(piece.scores) for piece in pieces)
@@ -166,7 +200,7 @@ class Challenger:
     def _fail(self, some: Sequence[Waiting], error: Exception) -> None:
         version = _version(some[0])
         log.exception("the challenger %s cannot score; it is the challenger no more", version)
-        self.give_up(sum(len(each.offsets) for each in some))
+        self.give_up(_count([*some, *self._waiting.take_all_of(version)]))
         if self.version == version:
             self.go_on_with(None)
             self.failure = f"{version} cannot score ({type(error).__name__}: {error})"
@@ -184,16 +218,62 @@ def serve(engine: Engine, scorer: Scorer) -> bool:
     return True
 
 
+def check_quick(scorer: Scorer) -> None:
+    """BundleError where this challenger would hold up what is in use. In the thread that loads it, by its own processor
+    time and the best of some turns: others have the processors meanwhile."""
+    rows = np.zeros((AT_ONCE, len(scorer.manifest.features)), np.float32)
+    each = min(_seconds(partial(scorer.scores, rows)) for _ in range(5)) / AT_ONCE * 1e6
+    if each > MOST_MICROSECONDS:
+        raise BundleError(
+            f"{scorer.manifest.version}: its model takes {each:.0f} µs a transaction, expected at most "
+            f"{MOST_MICROSECONDS} of a challenger, for those of the bundle in use wait meanwhile. Compare the two by "
+            "`trainer backtest`, or name a quicker model"
+        )
+
+
+def _seconds(do: Callable[[], object]) -> float:
+    began = thread_time()
+    do()
+    return thread_time() - began
+
+
+def _parts(chunk: Waiting) -> Iterator[Waiting]:
+    """Each scored in one go. The features of what is not scored would only take room."""
+    features, begin = chunk.features.scored(), chunk.first_offset
+    for first in range(0, max(1, len(chunk.offsets)), AT_ONCE):
+        behind = first + AT_ONCE
+        offsets = chunk.offsets[first:behind]
+        end = offsets[-1] + 1 if behind < len(chunk.offsets) else chunk.next_offset
+        yield chunk._replace(first_offset=begin, next_offset=end, offsets=offsets, features=features.cut(first, behind))
+        begin = end
+
+
+def _goes_with(one: Waiting, other: Waiting) -> bool:
+    ours, theirs = one.features, other.features
+    has_same = ours.columns == theirs.columns and ours.categories.keys() == theirs.categories.keys()
+    return has_same and one.scorer is other.scorer
+
+
+def _count(some: Sequence[Waiting]) -> int:
+    return sum(len(each.offsets) for each in some)
+
+
+def _room(some: Iterable[Waiting]) -> int:
+    """In transactions; a chunk without any takes some, too."""
+    return sum(len(each.offsets) or 1 for each in some)
+
+
 def _scored(some: Sequence[Waiting], _: Store) -> list[ShadowPiece]:
-    return list(map(piece_of, some))
+    return pieces_of(some)
 
 
-def piece_of(waiting: Waiting) -> ShadowPiece:
-    scorer = waiting.scorer
-    scores = scorer.scores(scorer.prepare(waiting.features).values)
+def pieces_of(some: Sequence[Waiting]) -> list[ShadowPiece]:
+    scorer = some[0].scorer
+    scores = scorer.scores(scorer.prepare(joined([each.features for each in some])).values)
     levels = level_codes(scores, scorer.manifest.thresholds)
-    rows = list(zip(waiting.offsets, scores.tolist(), levels.tolist(), strict=True))
-    return ShadowPiece(waiting.first_offset, waiting.next_offset, rows)
+    offsets = chain.from_iterable(each.offsets for each in some)
+    rows = zip(offsets, scores.tolist(), levels.tolist(), strict=True)
+    return [ShadowPiece(each.first_offset, each.next_offset, list(islice(rows, len(each.offsets)))) for each in some]
 
 
 def _version(waiting: Waiting) -> str:

@@ -1,21 +1,15 @@
-"""Going on with another bundle while the worker runs: notices a promotion, has the bundle loaded, checked and warm
-beside the one that scores, and only then has the partitions go on with it, each from its next chunk.
+"""What a worker goes on with while it runs, each with who watches it (watch.py): the bundle in use with the rules that
+decide beside it, and the challenger."""
 
-What cannot be taken is refused with the reason, and the one that scores goes on. Nothing here ends a worker: whoever
-promotes may be wrong, and its successor would read the same.
-"""
-
-import asyncio
 import logging
 import sys
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from abc import abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from time import monotonic, time
-from typing import NamedTuple, TypeVar
+from threading import Lock
+from typing import NamedTuple
 
 from risk.block import block_of
 from risk.bundle import (
@@ -28,170 +22,71 @@ from risk.bundle import (
 )
 from risk.challenger import CHALLENGER, challenger_bundle
 from risk.clock import DAY, EARLIEST, HOUR
-from risk.errors import BundleError, EngineError, RuleError
+from risk.errors import BundleError, RuleError
 from risk.events import Transaction
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
 from risk.rules.compiled import CompiledRules, compiled_for
+from risk.rules.rule_set import NO_RULES, named_in_force, rules_of_version
 from risk.scorer import Scorer
-from risk.store import RefusedBundle
+from risk.store import Role, Store
 from scorer.metrics import Metrics
-from scorer.store_thread import StoreThread
 from scorer.worker.bundles import Pipelines, check_known, encode_manifest
-from scorer.worker.shadow import Challenger
+from scorer.worker.shadow import Challenger, check_quick
+from scorer.worker.watch import NOTHING, Found, Watch, WatchParts, found_in
 
 log = logging.getLogger(__name__)
-
-Answer = TypeVar("Answer")
-
-LOOKS_EVERY_SECONDS = 1.0
-# What was refused is read again when its files change; and so often, for a disk may have failed for a moment.
-AGAIN_SECONDS = 60.0
-
 
 TURN_SECONDS = 0.0005
 
 
-class Found(NamedTuple):
-    """What a file says that names a bundle or a rule set, and what there is of it; equal where nothing has changed."""
+class Scoring(NamedTuple):
+    """A bundle, ready to score, and the rules that decide beside it."""
 
-    version: str | None  # None where it names none
-    text: str  # the version, or why there is none
-    files: tuple[tuple[str, int, int], ...] = ()  # name, size and time
-    beside: str | None = None  # the bundle or the rule set that it has to fit
-
-
-NOTHING = Found(None, "")  # where no file is, and none need be
+    bundle: Bundle
+    scorer: Scorer
+    rules: CompiledRules | None
 
 
-class Watch(ABC):
-    """Looks once a second at a file of a few bytes, which `promote` puts there whole, and has the bundle that it names
-    loaded, checked and warmed."""
+class _WatchOfBundles(Watch[Scoring]):
+    def __init__(self, models: Path, parts: WatchParts) -> None:
+        super().__init__(models, parts)
+        self._begun_with = self._pipelines.current.manifest
 
-    _is_challengers: bool  # whether it looks after the challenger
+    def _load(self, found: Found) -> Scoring:
+        if found.version is None:
+            raise BundleError(found.text)
+        bundle = bundle_of_version(self._folder, found.version)
+        self._check(bundle.manifest)
+        with short_turns:
+            rules = self._rules_beside(bundle.manifest, found.beside)
+            return Scoring(bundle, ready_to_score(bundle), rules)
 
-    def __init__(
-        self,
-        models: Path,
-        pipelines: Pipelines,
-        store: StoreThread,
-        metrics: Metrics,
-        name: str,
-        clock: Callable[[], float] = monotonic,
-    ) -> None:
-        """`name`: by which the store knows this worker."""
-        self._models = models
-        self._pipelines = pipelines
-        self._store = store
-        self._metrics = metrics
-        self._name = name
-        self._clock = clock
-        self._begun_with = pipelines.current.manifest
-        self._refused: Found | None = None
-        self._reason: str | None = ""  # None: the store has nothing of ours
-        self._since = 0  # of the reason, ms
-        self._seen: Found | None = None  # the last time
-        self._again_at = 0.0
-        # One of its own: the loop's others may wait for names of hosts.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="bundle")
-
-    async def run(self) -> None:
-        try:
-            while True:
-                await self.look()
-                await asyncio.sleep(LOOKS_EVERY_SECONDS)
-        finally:
-            self._thread.shutdown(wait=False)
-
-    async def look(self) -> None:
-        found = await self._in_thread(self._find)
-        seen, self._seen = self._seen, found
-        if self._is_settled(found):
-            await self._refuse_nothing()
-        elif self._is_to_be_read(found, seen):
-            try:
-                ready = await self._in_thread(partial(self._load, found))
-                await self._store.call(partial(check_known, ready[0].manifest))
-            except (BundleError, EngineError, RuleError) as error:
-                await self._refuse(found, str(error))
-                return
-            # To load it takes a while; whoever promoted another one meanwhile wants that one.
-            if (await self._in_thread(self._find)).version == found.version:
-                await self._go_on_with(*ready)
-                await self._refuse_nothing()
-
-    def _is_to_be_read(self, found: Found, seen: Found | None) -> bool:
-        refused = self._refused
-        if refused is None or refused.text != found.text:
-            return True
-        # What is still being copied changes from one look to the next, and would be refused each time.
-        has_changed = found != refused and found == seen
-        return has_changed or self._clock() >= self._again_at
-
-    @abstractmethod
-    def _find(self) -> Found: ...
-
-    @abstractmethod
-    def _is_settled(self, found: Found) -> bool:
-        """Whether nothing is to be loaded, for what is found is in place."""
+    async def _loaded(self, found: Found) -> Scoring:
+        ready = await super()._loaded(found)
+        await self._store.call(partial(check_known, ready.bundle.manifest))
+        return ready
 
     @abstractmethod
     def _check(self, manifest: Manifest) -> None:
         """BundleError where a worker that runs cannot take it."""
 
-    @abstractmethod
-    async def _go_on_with(self, bundle: Bundle, scorer: Scorer) -> None: ...
-
-    @abstractmethod
-    def _on_refusal(self, reason: str, *, is_new: bool) -> None: ...
-
-    @abstractmethod
-    def _on_no_refusal(self) -> None: ...
-
-    def _load(self, found: Found) -> tuple[Bundle, Scorer]:
-        """In the thread: nothing of it is seen by who scores."""
-        if found.version is None:
-            raise BundleError(found.text)
-        bundle = bundle_of_version(self._models, found.version)
-        self._check(bundle.manifest)
-        with short_turns():
-            return bundle, ready_to_score(bundle)
-
-    async def _refuse(self, found: Found, why: str) -> None:
-        """`why` names paths, which need not be text."""
-        reason = why.encode("utf-8", "backslashreplace").decode()
-        self._refused, self._again_at = found, self._clock() + AGAIN_SECONDS
-        is_new = reason != self._reason
-        if is_new:
-            self._reason, self._since = reason, int(time() * 1000)
-        self._on_refusal(reason, is_new=is_new)
-        # Each time: while a worker has no partition, another one's refusal takes its own away.
-        named = CHALLENGER if self._is_challengers else CURRENT
-        refused = RefusedBundle(self._name, found.version or named, reason, self._since)
-        await self._store.call(lambda store: store.refuse_bundle(refused, as_challenger=self._is_challengers))
-
-    async def _refuse_nothing(self) -> None:
-        self._refused = None
-        if self._reason is not None:
-            self._reason = None
-            self._on_no_refusal()
-            await self._store.call(lambda store: store.refuse_no_bundle(self._name, as_challenger=self._is_challengers))
-
-    async def _in_thread(self, do: Callable[[], Answer]) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, do)
+    def _rules_beside(self, _manifest: Manifest, _named: Found | None) -> CompiledRules | None:
+        return None
 
 
-class BundleWatch(Watch):
-    """Looks after the bundle in use."""
+class BundleWatch(_WatchOfBundles):
+    """Looks after the bundle in use. Where a rule set was put in force that it fits, both come into force together, for
+    either alone may not fit what is there."""
 
-    _is_challengers = False
-    _rules: CompiledRules | None = None  # those in force, for the bundle that was checked last
+    role, file, what = Role.BUNDLE, CURRENT, "the promoted bundle"
 
     def _find(self) -> Found:
-        return _found(partial(current_bundle, self._models))._replace(beside=self._pipelines.versions.rules)
+        found = _found_bundle(partial(current_bundle, self._folder))
+        return found._replace(beside=_found_rules(self._pipelines.rules_folder))
 
-    def _is_settled(self, found: Found) -> bool:
-        return found.version == self._pipelines.current.manifest.version
+    def _is_in_place(self, found: Found) -> bool:
+        return found.version == self._pipelines.versions.bundle
 
     def _check(self, manifest: Manifest) -> None:
         why = needs_a_restart(manifest, self._begun_with)
@@ -200,45 +95,58 @@ class BundleWatch(Watch):
                 f"{manifest.version} needs a restart of the workers ({why}). To go on with it, stop all of them, then "
                 "start them; or promote another"
             )
-        in_force = self._pipelines.rules
-        with short_turns():
-            self._rules = None if in_force is None else compiled_for(in_force.rule_set, manifest)
 
-    async def _go_on_with(self, bundle: Bundle, scorer: Scorer) -> None:
-        before, rules = self._pipelines.current.manifest, self._rules
-        if (None if rules is None else rules.version) != self._pipelines.versions.rules:
-            return  # others came into force meanwhile: it is looked at again
-        self._pipelines.go_on_with(bundle, scorer, rules)
-        self._metrics.scores_with(bundle.manifest, before)
-        log.info("goes on with bundle %s, in place of %s", bundle.manifest.version, before.version)
+    def _rules_beside(self, manifest: Manifest, named: Found | None) -> CompiledRules | None:
+        decide = self._pipelines.rules
+        if named is not None and named.version != self._pipelines.versions.rules:
+            with suppress(RuleError):  # those that decide go on, and who looks after rules says why
+                return _compiled(self._pipelines, named, manifest)
+        return None if decide is None else compiled_for(decide.rule_set, manifest)
 
-    def _on_refusal(self, reason: str, *, is_new: bool) -> None:
-        if is_new:
-            self._metrics.bundle_refused.set(1)
-            self._metrics.bundle_refusals.inc()
-            version = self._pipelines.current.manifest.version
-            log.warning("the promoted bundle is not taken: %s. %s goes on", reason, version)
+    async def _go_on_with(self, ready: Scoring) -> None:
+        before, manifest = self._pipelines.current.manifest, ready.bundle.manifest
+        rules_before = self._pipelines.versions.rules
+        self._pipelines.go_on_with(*ready)
+        self._metrics.scores_with(manifest, before)
+        log.info("goes on with bundle %s, in place of %s", manifest.version, before.version)
+        _say_rules(self._metrics, rules_before, self._pipelines.versions.rules)
 
-    def _on_no_refusal(self) -> None:
-        self._metrics.bundle_refused.set(0)
+    def _go_on_without(self) -> str:
+        return f". {self._pipelines.versions.bundle} goes on"
 
 
-class ChallengerWatch(Watch):
+class RulesWatch(Watch[CompiledRules | None]):
+    """Looks after the rule set in force, or none, for the bundle in use."""
+
+    role, file, what = Role.RULES, CURRENT, "the rule set that was put in force"
+
+    def _find(self) -> Found:
+        bundle = self._pipelines.versions.bundle
+        return _found_rules(self._folder)._replace(beside=Found(bundle, bundle))
+
+    def _is_in_place(self, found: Found) -> bool:
+        return found.version == self._pipelines.versions.rules and found.text in ("", NO_RULES, found.version)
+
+    def _load(self, found: Found) -> CompiledRules | None:
+        with short_turns:
+            return _compiled(self._pipelines, found, self._pipelines.current.manifest)
+
+    async def _go_on_with(self, ready: CompiledRules | None) -> None:
+        before = self._pipelines.versions.rules
+        self._pipelines.go_on_with_rules(ready)
+        _say_rules(self._metrics, before, self._pipelines.versions.rules)
+
+    def _go_on_without(self) -> str:
+        return f". {self._pipelines.versions.rules or 'no rule set'} goes on"
+
+
+class ChallengerWatch(_WatchOfBundles):
     """Looks after the challenger. One that is refused leaves none: the one before was to be replaced."""
 
-    _is_challengers = True
+    role, file, what = Role.CHALLENGER, CHALLENGER, "the challenger"
 
-    def __init__(
-        self,
-        models: Path,
-        pipelines: Pipelines,
-        challenger: Challenger,
-        store: StoreThread,
-        metrics: Metrics,
-        name: str,
-        clock: Callable[[], float] = monotonic,
-    ) -> None:
-        super().__init__(models, pipelines, store, metrics, name, clock)
+    def __init__(self, models: Path, parts: WatchParts, challenger: Challenger) -> None:
+        super().__init__(models, parts)
         self._challenger = challenger
 
     async def look(self) -> None:
@@ -247,11 +155,11 @@ class ChallengerWatch(Watch):
         await super().look()
 
     def _find(self) -> Found:
-        return _found(partial(challenger_bundle, self._models))
+        return _found_bundle(partial(challenger_bundle, self._folder))
 
-    def _is_settled(self, found: Found) -> bool:
+    def _is_in_place(self, found: Found) -> bool:
         """Where nothing is named, or what is in use, there is no challenger: that needs no loading."""
-        if found == NOTHING or found.version == self._pipelines.current.manifest.version:
+        if found == NOTHING or found.version == self._pipelines.versions.bundle:
             if self._challenger.version is not None:
                 log.info("the challenger is %s no more", self._challenger.version)
             self._challenger.go_on_with(None)
@@ -267,35 +175,23 @@ class ChallengerWatch(Watch):
                 "on the same terms"
             )
 
-    async def _go_on_with(self, bundle: Bundle, scorer: Scorer) -> None:
-        version, manifest = bundle.manifest.version, encode_manifest(bundle.manifest)
+    def _load(self, found: Found) -> Scoring:
+        ready = super()._load(found)
+        check_quick(ready.scorer)
+        return ready
+
+    async def _go_on_with(self, ready: Scoring) -> None:
+        version, manifest = ready.bundle.manifest.version, encode_manifest(ready.bundle.manifest)
         await self._store.call(lambda store: store.remember_challenger(version, manifest))
-        self._challenger.go_on_with(scorer)
+        self._challenger.go_on_with(ready.scorer)
         log.info("the challenger is %s", version)
 
-    def _on_refusal(self, reason: str, *, is_new: bool) -> None:
+    def _go_on_without(self) -> str:
         self._challenger.go_on_with(None)
-        if is_new:
-            self._metrics.challenger_refused.set(1)
-            log.warning("the challenger is not taken: %s", reason)
-
-    def _on_no_refusal(self) -> None:
-        self._metrics.challenger_refused.set(0)
+        return ""
 
 
-@contextmanager
-def short_turns() -> Iterator[None]:
-    """To read a model is Python for a quarter of a second. Whoever scores goes from thread to thread meanwhile, and
-    would wait for the interpreter's lock 5 ms at each step; so a chunk takes half as long in the median."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(TURN_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(usual)
-
-
-def _found(named: Callable[[], Path | None]) -> Found:
+def _found_bundle(named: Callable[[], Path | None]) -> Found:
     try:
         folder = named()
     except BundleError as error:
@@ -303,14 +199,74 @@ def _found(named: Callable[[], Path | None]) -> Found:
     return NOTHING if folder is None else found_in(folder)
 
 
-def found_in(folder: Path) -> Found:
-    """A bundle's or a rule set's."""
+def _found_rules(folder: Path) -> Found:
     try:
-        files = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
-    except OSError:
-        files = []  # it goes just now: who reads it says so
-    return Found(folder.name, folder.name, tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in files))
+        named = named_in_force(folder)
+    except RuleError as error:
+        return Found(None, str(error))
+    if named is None:
+        return NOTHING
+    return Found(None, NO_RULES) if named == NO_RULES else found_in(folder / named)
 
+
+def _compiled(pipelines: Pipelines, found: Found, manifest: Manifest) -> CompiledRules | None:
+    """RuleError where they cannot be used with the bundle, or nobody said that those which decide are to go."""
+    if found.version is not None:
+        return compiled_for(rules_of_version(pipelines.rules_folder, found.version), manifest)
+    if found.text == NO_RULES:
+        return None
+    raise RuleError(found.text or _unsaid(pipelines.rules_folder, pipelines.versions.rules))
+
+
+def _say_rules(metrics: Metrics, before: str | None, after: str | None) -> None:
+    if after != before:
+        metrics.decides_by(after)
+        log.info("goes on with rules %s, in place of %s", after or NO_RULES, before or NO_RULES)
+
+
+def check_none_is_meant(folder: Path, store: Store) -> None:
+    """Before a worker begins without rules: RuleError where a set decided until now, and nobody said that none does."""
+    decided = {start.partition: start.version for start in store.starts(Role.RULES)}
+    versions = sorted(version for version in decided.values() if version is not None)
+    if versions and named_in_force(folder) is None:
+        raise RuleError(_unsaid(folder, versions[0]))
+
+
+def _unsaid(folder: Path, decided: str | None) -> str:
+    """To decide without rules because a disk is away would look like a calm day."""
+    return (
+        f"{folder / CURRENT}: nothing is there, expected a file that names a rule set, or none, for {decided} decided "
+        "until now; a disk may be away, or TRUSTLENS_RULES name another folder. Bring it back, or say what is in force "
+        "with `trainer rules promote VERSION|none`"
+    )
+
+
+class _ShortTurns:
+    """To read a model is Python for a quarter of a second. Whoever scores goes from thread to thread meanwhile, and
+    would wait for the interpreter's lock 5 ms at each step; so a chunk takes half as long in the median.
+
+    The interval is of the whole process, and several threads may load: the first makes it short, the last usual."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._loading = 0
+        self._usual = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._loading:
+                self._usual = sys.getswitchinterval()
+                sys.setswitchinterval(TURN_SECONDS)
+            self._loading += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._loading -= 1
+            if not self._loading:
+                sys.setswitchinterval(self._usual)
+
+
+short_turns = _ShortTurns()
 
 WARM_UP_DAYS, WARM_UP_CUSTOMERS = 24, 5
 

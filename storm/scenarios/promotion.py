@@ -2,21 +2,23 @@
 later."""
 
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from risk.bundle import read_bundle
 from risk.kafka.partitions import partition_of
 from risk.rules.rule_set import RuleSet, rules_in_force
-from risk.store import open_store
+from risk.store import FlagRow, Role, open_store
 from risk.versions import Versions
 from storm.concluding import Outcome, conclude
-from storm.crew import ENOUGH_SECONDS, Crew
+from storm.crew import ENOUGH_SECONDS, LOADED_SECONDS, Crew
 from storm.ground import PARTITIONS, Ground, fill
 from storm.history import History, due_by
 from storm.load import Load
 from storm.losing import back_up, check_same, delete, exchange, rebuilt, worked
 from storm.reading import Made, read
-from storm.until import StormError
+from storm.until import StormError, went_well
 from testing.systems import System, Worker, digest
 from trainer.__main__ import main as trainer
 
@@ -63,44 +65,10 @@ def swap(ground: Ground) -> Outcome:
     """Bundles are promoted back and forth while two workers score what a replay sends, and workers are killed in
     between. Then the store is replaced by a backup from the middle, and at last rebuilt from the log: the same each
     time, and the same starts of bundles."""
-    dice, count = ground.dice, ground.size.kills
-    versions = list(ground.world.versions)
-    rate = str(max(1, round(len(ground.world.history.transactions) / (count * SWAP_SECONDS))))
+    old, new = ground.world.versions
     with ground.system() as system:
-        crew = Crew(system)
-        backup: Path | None = None
-        with Load(system, ground.world.file, "--rate", rate) as load:
-            crew.join(2)
-            crew.until(lambda: crew.scored() > 0, "something is scored")
-            for number in range(count):
-                versions.reverse()
-                _promote(system, versions[0])
-                if dice.random() < 0.5:
-                    crew.let_be(dice.uniform(0, 2.5))  # before, while or after it is loaded
-                    crew.kill(dice.choice(crew.workers))
-                    crew.join()
-                _until_taken(crew, versions[0])
-                if number == count // 2:
-                    backup = back_up(system)
-                crew.let_be(dice.uniform(0, 1.0))
-            crew.until(load.is_done, "the replay is done", count * SWAP_SECONDS + ENOUGH_SECONDS)
-        crew.until_scored()
-        crew.stop()
-        made, starts = read(system), _starts(system)
-        if starts != _changes(made):
-            raise StormError(f"the store says that bundles start at {starts}, and by its flags it is {_changes(made)}")
-        if len({version for *_, version in starts}) < len(versions):
-            raise StormError(f"the bundles that scored: {starts}; expected each of {versions} among them")
-        assert backup is not None
-        restored = system.scorer("restore", str(backup), "--force")
-        if restored.code:
-            raise StormError(f"restore ended with status {restored.code}: {restored.err}")
-        for again in (worked(crew), rebuilt(crew)):
-            check_same(made, again)
-            if _starts(system) != starts:
-                raise StormError(f"the second time bundles start at {_starts(system)}, expected {starts}")
-        _check_backtest(system, ground.world.file)
-        return conclude(crew, ground.world.truth, f"{count} promotions, {len(starts)} starts of bundles")
+        crew, starts = _in_turns(ground, system, BUNDLES, [new, old])
+        return conclude(crew, ground.world.truth, f"{ground.size.kills} promotions, {starts} starts of bundles")
 
 
 RULES = {
@@ -137,49 +105,92 @@ mode = "shadow"
 def rules(ground: Ground) -> Outcome:
     """Rule sets are put in force and taken out of it, as bundles are promoted in `swap`: the same each time, and the
     same starts of rule sets."""
+    world = ground.world
+    with ground.system() as system:
+        sets, in_use = _rule_sets(system, world.history), _bundle_in_use(system)
+        truth = {
+            in_use: world.truth[in_use],
+            **{
+                str(Versions(in_use, one.version)): due_by(world.history, system.models / in_use, rules=one)
+                for one in sets
+            },
+        }
+        crew, starts = _in_turns(ground, system, RULE_SETS, [*(one.version for one in sets), "none"])
+        return conclude(crew, truth, f"{ground.size.kills} promotions, {starts} starts of rule sets")
+
+
+class _Promoted(NamedTuple):
+    """What is promoted: bundles, or rule sets."""
+
+    role: Role
+    promote: Callable[[System, str], None]
+    version_of: Callable[[FlagRow], str | None]
+
+
+def _in_turns(ground: Ground, system: System, what: _Promoted, turns: Sequence[str]) -> tuple[Crew, int]:
+    """The crew, which is done, and how often one began to decide in a partition."""
     dice, count, world = ground.dice, ground.size.kills, ground.world
     rate = str(max(1, round(len(world.history.transactions) / (count * SWAP_SECONDS))))
-    with ground.system() as system:
-        sets = _rule_sets(system, world.history)
-        truth = {version: world.truth[version] for version in [_bundle_in_use(system)]}
-        for rule_set in sets:
-            bundle = system.models / _bundle_in_use(system)
-            truth[str(Versions(bundle.name, rule_set.version))] = due_by(world.history, bundle, rules=rule_set)
-        turns = [rule_set.version for rule_set in sets] + ["none"]
-        crew = Crew(system)
-        backup: Path | None = None
-        with Load(system, world.file, "--rate", rate) as load:
-            crew.join(2)
-            crew.until(lambda: crew.scored() > 0, "something is scored")
-            for number in range(count):
-                version = turns[number % len(turns)]
-                _promote_rules(system, version)
-                if dice.random() < 0.5:
-                    crew.let_be(dice.uniform(0, 2.5))  # before, while or after it is loaded
-                    crew.kill(dice.choice(crew.workers))
-                    crew.join()
-                _until_taken(crew, version, "rules")
-                if number == count // 2:
-                    backup = back_up(system)
-                crew.let_be(dice.uniform(0, 1.0))
-            crew.until(load.is_done, "the replay is done", count * SWAP_SECONDS + ENOUGH_SECONDS)
-        crew.until_scored()
-        crew.stop()
-        made, starts = read(system), _rules_starts(system)
-        if starts != _rules_changes(made):
-            raise StormError(f"the store says that rules start at {starts}, by its flags it is {_rules_changes(made)}")
-        if not {rule_set.version for rule_set in sets} <= {version for *_, version in starts}:
-            raise StormError(f"the rule sets that decided: {starts}; expected each of {turns} among them")
-        assert backup is not None
-        restored = system.scorer("restore", str(backup), "--force")
-        if restored.code:
-            raise StormError(f"restore ended with status {restored.code}: {restored.err}")
-        for again in (worked(crew), rebuilt(crew)):
-            check_same(made, again)
-            if _rules_starts(system) != starts:
-                raise StormError(f"the second time rules start at {_rules_starts(system)}, expected {starts}")
-        _check_backtest(system, world.file)
-        return conclude(crew, truth, f"{count} promotions, {len(starts)} starts of rule sets")
+    crew = Crew(system)
+    backup: Path | None = None
+    with Load(system, world.file, "--rate", rate) as load:
+        crew.join(2)
+        crew.until(lambda: crew.scored() > 0, "something is scored")
+        for number in range(count):
+            version = turns[number % len(turns)]
+            what.promote(system, version)
+            crew.may_lose_one(dice, LOADED_SECONDS)
+            _until_taken(crew, version, what.role)
+            if number == count // 2:
+                backup = back_up(system)
+            crew.let_be(dice.uniform(0, 1.0))
+        crew.until(load.is_done, "the replay is done", count * SWAP_SECONDS + ENOUGH_SECONDS)
+    crew.until_scored()
+    crew.stop()
+    made, starts = read(system), _starts(system, what)
+    if starts != _changes(made, what):
+        raise StormError(
+            f"the store says that {what.role} start at {starts}, by its flags it is {_changes(made, what)}"
+        )
+    if not {*turns} - {"none"} <= {version for *_, version in starts}:
+        raise StormError(f"what decided: {starts}; expected each of {turns} among them")
+    assert backup is not None
+    went_well(system.scorer("restore", str(backup), "--force"), "restore")
+    for again in (worked(crew), rebuilt(crew)):
+        check_same(made, again)
+        if _starts(system, what) != starts:
+            raise StormError(f"the second time {what.role} start at {_starts(system, what)}, expected {starts}")
+    _check_backtest(system, world.file)
+    return crew, len(starts)
+
+
+def _promote(system: System, version: str) -> None:
+    went_well(system.run(trainer, "promote", version, "--models", str(system.models)), "promote")
+
+
+def _promote_rules(system: System, what: str) -> None:
+    went_well(system.run(trainer, "rules", "promote", what, "--bundle", str(system.models)), "rules promote")
+
+
+BUNDLES = _Promoted(Role.BUNDLE, _promote, lambda row: row.bundle_version)
+RULE_SETS = _Promoted(Role.RULES, _promote_rules, lambda row: row.rules_version)
+
+
+def _starts(system: System, what: _Promoted) -> list[tuple[int, int, str | None]]:
+    with open_store(system.store, read_only=True) as store:
+        return [(start.partition, start.first_offset, start.version) for start in store.starts(what.role)]
+
+
+def _changes(made: Made, what: _Promoted) -> list[tuple[int, int, str | None]]:
+    """Where a flag names another one than the one before it in its partition, which began with none."""
+    found: list[tuple[int, int, str | None]] = []
+    before: dict[int, str | None] = {}
+    for row in sorted(made.rows, key=lambda row: (row.source_partition, row.source_offset)):
+        version = what.version_of(row)
+        if before.get(row.source_partition) != version:
+            found.append((row.source_partition, row.source_offset, version))
+        before[row.source_partition] = version
+    return found
 
 
 def _bundle_in_use(system: System) -> str:
@@ -204,34 +215,10 @@ def _rule_sets(system: System, history: History) -> list[RuleSet]:
     return found
 
 
-def _promote_rules(system: System, what: str) -> None:
-    said = system.run(trainer, "rules", "promote", what, "--bundle", str(system.models))
-    if said.code:
-        raise StormError(f"rules promote ended with status {said.code}: {said.err}")
-
-
-def _rules_starts(system: System) -> list[tuple[int, int, str | None]]:
-    with open_store(system.store, read_only=True) as store:
-        return [(start.partition, start.first_offset, start.version) for start in store.rules_starts()]
-
-
-def _rules_changes(made: Made) -> list[tuple[int, int, str | None]]:
-    """Where a flag names another rule set than the one before it in its partition, which began with none."""
-    found: list[tuple[int, int, str | None]] = []
-    before: dict[int, str | None] = {}
-    for row in sorted(made.rows, key=lambda row: (row.source_partition, row.source_offset)):
-        if before.get(row.source_partition) != row.rules_version:
-            found.append((row.source_partition, row.source_offset, row.rules_version))
-        before[row.source_partition] = row.rules_version
-    return found
-
-
 def _check_backtest(system: System, file: Path) -> None:
     """The file, with the bundles in force as they were, comes to the digest of the audit."""
     schedule = system.folder / "schedule.json"
-    said = system.scorer("schedule", str(schedule))
-    if said.code:
-        raise StormError(f"schedule ended with status {said.code}: {said.err}")
+    went_well(system.scorer("schedule", str(schedule)), "schedule")
     backtest, live = (
         system.digest_of(file, "--schedule", str(schedule)),
         digest(system.scorer("verify", "--bundle", str(system.models))),
@@ -240,13 +227,7 @@ def _check_backtest(system: System, file: Path) -> None:
         raise StormError(f"the backtest by {schedule} says digest {backtest}, expected {live}, as the audit has it")
 
 
-def _promote(system: System, version: str) -> None:
-    said = system.run(trainer, "promote", version, "--models", str(system.models))
-    if said.code:
-        raise StormError(f"promote ended with status {said.code}: {said.err}")
-
-
-def _until_taken(crew: Crew, version: str, what: str = "bundle") -> None:
+def _until_taken(crew: Crew, version: str, what: Role) -> None:
     """By every worker: at its start, or while it runs."""
 
     def is_taken(worker: Worker) -> bool:
@@ -255,20 +236,6 @@ def _until_taken(crew: Crew, version: str, what: str = "bundle") -> None:
         return (has_gone_on or re.findall(rf"begins with {what} (\S+)", said))[-1:] == [version]
 
     crew.until(lambda: all(is_taken(worker) for worker in crew.workers), f"every worker has {version}")
-
-
-def _starts(system: System) -> list[tuple[int, int, str]]:
-    with open_store(system.store, read_only=True) as store:
-        return [(start.partition, start.first_offset, start.version) for start in store.bundle_starts()]
-
-
-def _changes(made: Made) -> list[tuple[int, int, str]]:
-    """Where a flag names another bundle than the one before it in its partition."""
-    found: list[tuple[int, int, str]] = []
-    for row in sorted(made.rows, key=lambda row: (row.source_partition, row.source_offset)):
-        if not found or (found[-1][0], found[-1][2]) != (row.source_partition, row.bundle_version):
-            found.append((row.source_partition, row.source_offset, row.bundle_version))
-    return found
 
 
 def _check_bundles(made: Made, first: History, old: str, new: str) -> None:

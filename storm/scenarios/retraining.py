@@ -15,7 +15,7 @@ from storm.crew import ENOUGH_SECONDS, Crew
 from storm.ground import Ground
 from storm.history import History, truth_of
 from storm.load import Load
-from storm.until import StormError
+from storm.until import StormError, went_well
 from testing.systems import System
 from trainer.__main__ import main as trainer
 
@@ -54,17 +54,13 @@ def retrain(ground: Ground) -> Outcome:
                     if second.code == 0 and first.is_running():
                         raise StormError(f"a second retraining went through beside the first one: {second.out[-500:]}")
                     crew.let_be(dice.uniform(0, LONGEST_SECONDS))
-                    if dice.random() < 0.5:
-                        crew.kill(dice.choice(crew.workers))
-                        crew.join()
+                    crew.may_lose_one(dice)
                 _check_in_force(system)
             crew.until(load.is_done, "the replay is done", count * RETRAINING_SECONDS + ENOUGH_SECONDS)
         crew.until_scored()
         # The kills are over: each of these must go through.
         for last in ("--replace", "--promote"):
-            said = system.run(trainer, *_words(system, last))
-            if said.code:
-                raise StormError(f"retrain {last} came to status {said.code}: {said.out[-500:]}{said.err[-500:]}")
+            went_well(system.run(trainer, *_words(system, last)), f"retrain {last}")
             _check_in_force(system)
         runs = _runs(system)
         _check(runs, system)
@@ -108,13 +104,9 @@ class _Retrainer:
 def _train(system: System, file: Path) -> None:
     """The bundle that everything begins with: it has learned from the first half of the history."""
     words = ("--model", "logistic", "--train", TRAIN, "--test", TEST, *_folders(system), *QUICK)
-    said = system.run(trainer, "train", str(file), *words)
-    if said.code:
-        raise StormError(f"train ended with status {said.code}: {said.err}")
+    went_well(system.run(trainer, "train", str(file), *words), "train")
     [version] = [path.name for path in system.models.glob("logistic-*")]
-    said = system.run(trainer, "promote", version, "--force", "--models", str(system.models))
-    if said.code:
-        raise StormError(f"promote ended with status {said.code}: {said.err}")
+    went_well(system.run(trainer, "promote", version, "--force", "--models", str(system.models)), "promote")
 
 
 def _words(system: System, *words: str) -> tuple[str, ...]:

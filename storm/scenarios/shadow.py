@@ -5,13 +5,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from risk.store import ChallengerStart, FlagRow, ShadowPair, ShadowSpan, open_store
+from risk.store import FlagRow, Role, ShadowPair, ShadowSpan, VersionStart, open_store
 from storm.concluding import Outcome, conclude
-from storm.crew import Crew
+from storm.crew import LOADED_SECONDS, Crew
 from storm.ground import Ground, fill
 from storm.history import History, scores_by
 from storm.losing import rebuilt
-from storm.until import StormError
+from storm.until import StormError, went_well
 from testing.systems import System, Worker
 from trainer.__main__ import main as trainer
 
@@ -35,10 +35,7 @@ def shadow(ground: Ground) -> Outcome:
                 _promote(system, "--no-shadow")
             else:
                 _promote(system, challenger, "--shadow")
-            if dice.random() < 0.5:
-                crew.let_be(dice.uniform(0, 2.5))  # before, while or after it is loaded
-                crew.kill(dice.choice(crew.workers))
-                crew.join()
+            crew.may_lose_one(dice, LOADED_SECONDS)
             if challenger is not None:
                 _until_taken(crew, challenger)
             fill(system, next(parts))
@@ -70,7 +67,7 @@ class Said(NamedTuple):
     """What the store says."""
 
     rows: list[FlagRow]
-    starts: list[ChallengerStart]
+    starts: list[VersionStart]
     spans: dict[str, list[ShadowSpan]]  # by version
     pairs: dict[str, list[ShadowPair]]
 
@@ -82,7 +79,7 @@ def _read(system: System) -> Said:
         versions = [bundle.version for bundle in store.challengers()]
         return Said(
             rows,
-            store.challenger_starts(),
+            store.starts(Role.CHALLENGER),
             {version: store.shadow_spans(version) for version in versions},
             {
                 version: [
@@ -119,15 +116,13 @@ def _check(said: Said, scores: Mapping[str, Mapping[str, tuple[float, str]]]) ->
             raise StormError(f"{version}: its spans count {counted} transactions, and {len(pairs)} have a score")
 
 
-def _challenger_at(starts: list[ChallengerStart], partition: int, offset: int) -> str | None:
+def _challenger_at(starts: list[VersionStart], partition: int, offset: int) -> str | None:
     before = [start for start in starts if start.partition == partition and start.first_offset <= offset]
     return before[-1].version if before else None
 
 
 def _promote(system: System, *words: str) -> None:
-    said = system.run(trainer, "promote", *words, "--models", str(system.models))
-    if said.code:
-        raise StormError(f"promote ended with status {said.code}: {said.err}")
+    went_well(system.run(trainer, "promote", *words, "--models", str(system.models)), "promote")
 
 
 def _until_taken(crew: Crew, version: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from risk.errors import StaleOwnerError, StoreError
 from risk.events import Label
-from risk.store import BundleStart, Outputs, Owner, Position, RefusedBundle, RulesStart, Store, StoredBundle
+from risk.store import Outputs, Owner, Position, Refusal, Role, Store, StoredBundle, VersionStart
 from risk.topics import Identity
 from testing.stores import LABELS, NOTHING_SENT, TRANSACTIONS, flag, store_flags, store_labels
 from tests.cases import NEW_YEAR
@@ -300,17 +300,17 @@ class Batches(Promises):
         commit_by(store, owner, 9, "a")
         other = store.take_over(TRANSACTIONS, 1, first_offset=0).owner
         commit_by(store, other, 4, "b", expected=0, at=74)
-        assert store.bundle_starts() == [
-            BundleStart(0, 3, "a", NEW_YEAR + 3, 71),
-            BundleStart(0, 6, "b", NEW_YEAR + 6, 73),
-            BundleStart(0, 9, "a", NEW_YEAR + 9, None),
-            BundleStart(1, 4, "b", NEW_YEAR + 4, 74),
+        assert store.starts(Role.BUNDLE) == [
+            VersionStart(0, 3, "a", NEW_YEAR + 3, 71),
+            VersionStart(0, 6, "b", NEW_YEAR + 6, 73),
+            VersionStart(0, 9, "a", NEW_YEAR + 9, None),
+            VersionStart(1, 4, "b", NEW_YEAR + 4, 74),
         ]
 
     def test_a_bundle_starts_within_a_batch_where_a_row_names_another(self, store: Store) -> None:
         owner = store.take_over(TRANSACTIONS, 0, first_offset=0).owner
         commit_by(store, owner, 0, "aabab", at=70)
-        assert [(start.first_offset, start.version) for start in store.bundle_starts()] == [
+        assert [(start.first_offset, start.version) for start in store.starts(Role.BUNDLE)] == [
             (0, "a"), (2, "b"), (3, "a"), (4, "b"),
         ]  # fmt: skip
 
@@ -319,25 +319,25 @@ class Batches(Promises):
         store.take_over(TRANSACTIONS, 0, first_offset=0)
         with pytest.raises(StaleOwnerError):
             commit_by(store, stale, 0, "a")
-        assert store.bundle_starts() == []
+        assert store.starts(Role.BUNDLE) == []
 
     def test_where_rules_start_and_end_is_stored_with_the_first_transaction(self, store: Store) -> None:
         """Nothing while none ever decided; then each set and each end of one, also within a batch."""
         owner = store.take_over(TRANSACTIONS, 0, first_offset=0).owner
         decide_by(store, owner, 0, "--", at=70)
-        assert store.rules_starts() == []
+        assert store.starts(Role.RULES) == []
         decide_by(store, owner, 2, "xx", at=71)
         decide_by(store, owner, 4, "x", at=72)
         decide_by(store, owner, 5, "-yy", at=73)
         other = store.take_over(TRANSACTIONS, 1, first_offset=0).owner
         decide_by(store, other, 0, "y")
-        assert store.rules_starts() == [
-            RulesStart(0, 2, "x", NEW_YEAR + 2, 71),
-            RulesStart(0, 5, None, NEW_YEAR + 5, 73),
-            RulesStart(0, 6, "y", NEW_YEAR + 6, 73),
-            RulesStart(1, 0, "y", NEW_YEAR, None),
+        assert store.starts(Role.RULES) == [
+            VersionStart(0, 2, "x", NEW_YEAR + 2, 71),
+            VersionStart(0, 5, None, NEW_YEAR + 5, 73),
+            VersionStart(0, 6, "y", NEW_YEAR + 6, 73),
+            VersionStart(1, 0, "y", NEW_YEAR, None),
         ]
-        assert [start.version for start in store.bundle_starts()] == ["v1", "v1"]
+        assert [start.version for start in store.starts(Role.BUNDLE)] == ["v1", "v1"]
 
     def test_what_rules_came_to_is_read_as_it_was_stored(self, store: Store) -> None:
         row = flag(0)._replace(decision="review", rules_version="rules-1", rules='[{"rule":"big"}]')
@@ -349,31 +349,31 @@ class Batches(Promises):
         store.take_over(TRANSACTIONS, 0, first_offset=0)
         with pytest.raises(StaleOwnerError):
             decide_by(store, stale, 0, "x")
-        assert store.rules_starts() == []
+        assert store.starts(Role.RULES) == []
 
-    def test_rules_that_a_worker_refuses_are_known_beside_its_bundles(self, store: Store) -> None:
-        refused = RefusedBundle("box:1", "x", "it is torn", 70)
-        store.take_over(TRANSACTIONS, 0, first_offset=0, owner="box:1")
-        store.refuse_rules(refused)
-        store.refuse_rules(refused._replace(owner="box:2"))
-        assert (store.refused_rules(), store.refused_bundles()) == ([refused], [])
-        store.refuse_no_bundle("box:1")
-        assert store.refused_rules() == [refused]
-        store.refuse_no_rules("box:1")
-        assert store.refused_rules() == []
-
-    def test_what_a_worker_refuses_is_known_until_it_refuses_nothing_or_has_no_partition(self, store: Store) -> None:
-        first, second = (RefusedBundle(owner, "b", "it is torn", 70) for owner in ("box:1", "box:2"))
+    @pytest.mark.parametrize("role", Role)
+    def test_what_a_worker_refuses_is_known_until_it_refuses_nothing_or_has_no_partition(
+        self, store: Store, role: Role
+    ) -> None:
+        first, second = (Refusal(owner, "b", "it is torn", 70) for owner in ("box:1", "box:2"))
         for refused in (first, second):
-            store.refuse_bundle(refused)
-        assert store.refused_bundles() == []
+            store.refuse(role, refused)
+        assert store.refusals(role) == []
         for partition, owner in enumerate(("box:1", "box:2")):
             store.take_over(TRANSACTIONS, partition, first_offset=0, owner=owner)
-        store.refuse_bundle(first)
-        store.refuse_bundle(second)
-        assert store.refused_bundles() == [first, second]
-        store.refuse_bundle(again := first._replace(reason="it is gone"))
-        store.refuse_no_bundle("box:2")
-        assert store.refused_bundles() == [again]
+        store.refuse(role, first)
+        store.refuse(role, second)
+        assert store.refusals(role) == [first, second]
+        store.refuse(role, again := first._replace(reason="it is gone"))
+        store.refuse_nothing(role, "box:2")
+        assert store.refusals(role) == [again]
         store.take_over(TRANSACTIONS, 0, first_offset=0, owner="box:2")
-        assert store.refused_bundles() == []
+        assert store.refusals(role) == []
+
+    def test_what_a_worker_refuses_is_told_apart_by_what_it_was_to_be(self, store: Store) -> None:
+        store.take_over(TRANSACTIONS, 0, first_offset=0, owner="box:1")
+        refused = {role: Refusal("box:1", f"a {role}", "it is torn", 70) for role in Role}
+        for role in Role:
+            store.refuse(role, refused[role])
+        store.refuse_nothing(Role.RULES, "box:1")
+        assert [store.refusals(role) for role in Role] == [[refused[Role.BUNDLE]], [], [refused[Role.CHALLENGER]]]

@@ -10,7 +10,7 @@ from risk.errors import StoreError
 from risk.events import Label
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
-from risk.store import Pruned, Store, prune
+from risk.store import Pruned, Role, Store, prune
 from testing.stores import LABELS, TRANSACTIONS, flag, store_flags, store_labels
 from tests.cases import NEW_YEAR
 from tests.store_conformance import Promises
@@ -124,10 +124,10 @@ class Pruning(Promises):
 
     def test_which_bundle_scored_from_when_stays(self, store: Store) -> None:
         close_days(store, LENGTH)
-        before = store.bundle_starts()
+        before = store.starts(Role.BUNDLE)
         assert prune_days(store, 40).flags > 0
         assert len(before) == 1
-        assert store.bundle_starts() == before
+        assert store.starts(Role.BUNDLE) == before
 
     def test_offsets_are_not_touched(self, store: Store) -> None:
         close_days(store, LENGTH)

@@ -8,7 +8,7 @@ import pytest
 from risk.clock import DAY
 from risk.errors import StaleOwnerError
 from risk.events import Label
-from risk.store import NO_CHALLENGER, FlagRow, ShadowPiece, Store, StoreToReport
+from risk.store import NO_CHALLENGER, FlagRow, Role, ShadowPiece, Store, StoreToReport
 from testing.stores import NEW_YEAR, NOTHING_SENT, TRANSACTIONS, flag, store_flags, store_labels
 
 Both = tuple[Store, StoreToReport]
@@ -31,6 +31,7 @@ def expected(row: FlagRow) -> tuple[object, ...]:
         row.event_time,
         -1 if row.amount is None else row.amount,
         ("low", "medium", "high").index(row.level),
+        ("none", "review", "alert").index(row.decision or ("alert" if row.level == "high" else "none")),
         int(row.score * STEPS),
         row.customer_id.encode(),
         row.transaction_id.encode(),
@@ -56,7 +57,7 @@ class Reporting:
     def test_it_has_no_way_to_write(self, both: Both) -> None:
         store, report = both
         shared = {"close", "positions", "ledger_bounds", "bundles", "newest_bundles"}
-        shared |= {"challengers", "challenger_starts", "shadow_spans"}
+        shared |= {"challengers", "starts", "shadow_spans", "retrainings"}
         assert {name for name in dir(report) if not name.startswith("_")} & set(dir(store)) == shared
 
     def test_an_empty_store_has_nothing_to_report(self, both: Both) -> None:
@@ -79,7 +80,11 @@ class Reporting:
                 currency="EUR" if n < 6_000 else "USD",
                 score=n % 1_001 / 1_000,
                 level=levels[n % 3],
-            )._replace(channel=None if n % 7 == 0 else "pos", merchant_category=f"k{n % 4}")
+            )._replace(
+                channel=None if n % 7 == 0 else "pos",
+                merchant_category=f"k{n % 4}",
+                decision=(None, "none", "review", "alert")[n % 11 % 4],
+            )
             for n in range(8_000)
         ]
         store_flags(store, rows)
@@ -120,8 +125,16 @@ class Reporting:
             0: 0, 1: 1, 2: None, 3: 1, 4: None, 5: None,
         }  # fmt: skip
         assert found[0].labelled_at == moment + 1
-        assert found[3] == (3, moment, b"ann", b"EUR", 1250, b"v1", 1, 1, NEW_YEAR)
+        assert found[3] == (3, moment, b"ann", b"EUR", 1250, b"v1", 2, 1, NEW_YEAR)
         assert report.judged_flags(1, [0]) == []
+
+    def test_a_flag_is_what_was_decided_and_without_rules_what_its_level_says(self, both: Both) -> None:
+        store, report = both
+        pairs = [(level, decision) for level in ("low", "high") for decision in (None, "none", "review", "alert")]
+        rows = [flag(n, level=level)._replace(decision=decision) for n, (level, decision) in enumerate(pairs)]
+        store_flags(store, rows)
+        found = [judged.decision for judged in report.judged_flags(0, list(range(len(rows))))]
+        assert found == [0, 0, 1, 2, 2, 0, 1, 2]
 
     def test_labels_are_counted_and_named_between_two_offsets(self, both: Both) -> None:
         store, report = both
@@ -165,9 +178,9 @@ class Reporting:
                 owner, expected=1 if version else 2, next_offset=2 if version else 3, newest_event_time=NEW_YEAR,
                 outputs=NOTHING_SENT, rows=[flag(1 if version else 2)], challenger=version,
             )  # fmt: skip
-        assert len(report.challenger_starts()) == 2
-        for ask in ("challengers", "challenger_starts"):
-            assert getattr(report, ask)() == getattr(store, ask)()
+        assert len(report.starts(Role.CHALLENGER)) == 2
+        assert report.starts(Role.CHALLENGER) == store.starts(Role.CHALLENGER)
+        assert report.challengers() == store.challengers()
         assert len(report.shadow_spans("v2")) == 1
         assert report.shadow_spans("v2") == store.shadow_spans("v2")
 

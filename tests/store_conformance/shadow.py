@@ -8,7 +8,7 @@ from risk.events import Label
 from risk.store import (
     NO_CHALLENGER,
     Owner,
-    RefusedBundle,
+    Role,
     ShadowPair,
     ShadowPiece,
     ShadowSpan,
@@ -163,7 +163,7 @@ class Shadow(Promises):
                 rows=[flag(expected + 1, NEW_YEAR + expected)], challenger=challenger, stored_at=7,
             )  # fmt: skip
             expected += 2
-        assert store.challenger_starts() == [
+        assert store.starts(Role.CHALLENGER) == [
             (0, 3, "v2", NEW_YEAR + 2, 7),
             (0, 11, None, NEW_YEAR + 10, 7),
             (0, 17, "v2", NEW_YEAR + 16, 7),
@@ -174,7 +174,7 @@ class Shadow(Promises):
         store.commit_flags(
             owner, expected=0, next_offset=2, newest_event_time=None, outputs=NOTHING_SENT, rows=[], challenger="v2"
         )
-        assert store.challenger_starts() == []
+        assert store.starts(Role.CHALLENGER) == []
 
     def test_scores_in_the_shadow_go_with_their_flags(self, store: Store) -> None:
         store.remember_challenger("v2", "{}")
@@ -184,13 +184,3 @@ class Shadow(Promises):
         assert store.remove({0: NEW_YEAR + 6 * DAY}, 0, {}).flags == 6
         assert [pair.offset for pair in paired(store)] == [6, 7, 8, 9]
         assert spans(store) == [(0, 4, 10, 6)]
-
-    def test_what_a_worker_does_not_take_as_challenger_is_told_apart(self, store: Store) -> None:
-        store.take_over(TRANSACTIONS, 0, first_offset=0, owner="host:1")
-        current, beside = RefusedBundle("host:1", "v5", "why", 1), RefusedBundle("host:1", "v6", "why not", 2)
-        store.refuse_bundle(current)
-        store.refuse_bundle(beside, as_challenger=True)
-        assert store.refused_bundles() == [current]
-        assert store.refused_bundles(as_challenger=True) == [beside]
-        store.refuse_no_bundle("host:1", as_challenger=True)
-        assert (store.refused_bundles(), store.refused_bundles(as_challenger=True)) == ([current], [])

@@ -31,7 +31,7 @@ from risk.codes import Array, Codes
 from risk.events import LEVELS
 from risk.learned_days import seen_days_of
 from risk.money import scale_of
-from risk.store import BundleStart, ChallengerStart, ShadowPair, Store, frozen_store, open_store
+from risk.store import Role, ShadowPair, Store, VersionStart, frozen_store, open_store
 from trainer.backtest.period import ALWAYS, Period, asked_period
 from trainer.compare.live_words import say_live
 from trainer.compare.options import INTERESTING
@@ -100,7 +100,7 @@ def compare_in_store(path: Path, in_use: Manifest, challenger: Manifest, live_op
 def _days(store: Store, in_use: str, challenger: str, period: Period) -> set[int]:
     """On which the one was in use and the other was to score, whatever came of it."""
     found: set[int] = set()
-    bundles, challengers = store.bundle_starts(), store.challenger_starts()
+    bundles, challengers = store.starts(Role.BUNDLE), store.starts(Role.CHALLENGER)
     for position in store.positions():
         if position.newest_event_time is None:
             continue
@@ -112,9 +112,7 @@ def _days(store: Store, in_use: str, challenger: str, period: Period) -> set[int
     return found
 
 
-def _spans(
-    starts: Sequence[BundleStart] | Sequence[ChallengerStart], partition: int, version: str, last: int
-) -> Iterator[tuple[int, int]]:
+def _spans(starts: Sequence[VersionStart], partition: int, version: str, last: int) -> Iterator[tuple[int, int]]:
     """From when to when, in event time, this version is the one that a partition's starts name."""
     own = [start for start in starts if start.partition == partition]
     ends = [*(start.event_time - 1 for start in own[1:]), last]

@@ -1,7 +1,7 @@
-"""`history`: out of the store into a file, and what is said of it."""
+"""`history`: out of the store, or of the log, into a file, and what is said of it."""
 
 import argparse
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -23,9 +23,15 @@ def run_history(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     target = checked_target("OUT.parquet", options.out, ".parquet", force=options.force, inputs=[settings.db])
     manifest = read_bundle(options.bundle).manifest
-    if (said := frozen_store(settings.db)) is not None:
-        notice(said)
-    with open_store(settings.db, read_only=True) as store:
+    with ExitStack() as stack:
+        if options.from_log:
+            from trainer.history.from_log import store_of_log  # the others need no client of Kafka
+
+            store = stack.enter_context(store_of_log(settings, manifest, target, options.since))
+        else:
+            if (said := frozen_store(settings.db)) is not None:
+                notice(said)
+            store = stack.enter_context(open_store(settings.db, read_only=True))
         transactions = topics_of(settings.topic_prefix).transactions
         days = days_of_store(store, transactions, manifest.label_delay_days, since=options.since, until=options.until)
         written = write_history(store, transactions, days, manifest, target)
@@ -48,7 +54,7 @@ def write_history(store: Store, transactions: str, days: Days, manifest: Manifes
                 advance(len(rows))
         if not history.labels:
             raise StoreError(
-                f"the store: got no label of the {history.rows:,} transactions from {to_date(days.first)} to "
+                f"got no label of the {history.rows:,} transactions from {to_date(days.first)} to "
                 f"{to_date(days.last)}, expected some; nothing can be learned without. See whether labels arrive: "
                 "`python -m scorer status`"
             )

@@ -52,7 +52,7 @@ def days_of_store(
     )
     if days.last < days.first:
         raise StoreError(
-            f"the store: got days from {to_date(days.first)} to {to_date(days.last)}, expected one at least: it has "
+            f"got days from {to_date(days.first)} to {to_date(days.last)}, expected one at least: there are "
             f"transactions until {to_date(newest // DAY)}, and labels are due {label_delay_days} days after a day ends"
         )
     return days

@@ -31,7 +31,7 @@ from trainer.options import MARGIN, RANDOM, RESAMPLES
 from trainer.printing import Stages, say_end
 from trainer.reproducible import one_thread
 from trainer.retrain.lease import Lease, Others, begin
-from trainer.retrain.record import LEFT, PROMOTED, SHADOW, Done, Learned, Outcome
+from trainer.retrain.record import LEFT, PROMOTED, REPORT, SHADOW, Done, Learned, Outcome
 from trainer.splits import moved_to_end
 from trainer.train import learn_and_evaluate, write
 from trainer.train_options import as_trained_on, periods_of
@@ -234,8 +234,10 @@ class Retraining:
     def _ends(self, outcome: Outcome, version: str | None, why: str) -> Done:
         done = msgspec.structs.replace(self._done, outcome=outcome, version=version, why=why)
         if done.report is not None:
-            with replaced(Path(done.report) / RECORD) as (temporary,):
-                temporary.write_bytes(msgspec.json.format(msgspec.json.encode(done), indent=1))
+            folder = Path(done.report)
+            with replaced(folder / RECORD, folder / REPORT) as (record, report):
+                record.write_bytes(msgspec.json.format(msgspec.json.encode(done), indent=1))
+                report.write_text(done.told(self._in_use.manifest.currency), encoding="utf-8")
         return done
 
 

@@ -3,6 +3,9 @@
 import argparse
 
 from console.help import epilog
+from console.options import option_of
+from risk.errors import OptionError
+from risk.settings import up_to_a_year
 from trainer.options import MARGIN, add_evidence, add_folders
 
 NOTES = """\
@@ -13,6 +16,9 @@ The newest 20 % of the days judge, and the bundle in use is judged on them, too,
 Where nothing speaks against it, the new bundle scores in the shadow beside the one in use; with --promote it comes into
 use. Otherwise both stay as they are. What is in the shadow already is not replaced without --replace: it would never be
 seen there for long enough.
+
+With --every it first waits until it is due, by what the store says of earlier ones; before the first, by when the
+bundle in use came into use. That is for a service that is started again each time it ends; a timer needs no --every.
 
 One retraining goes on at a time, by a lease in the store. It may be killed at any moment: what is in force is whole,
 and the next one says that it was killed.
@@ -28,6 +34,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             "python -m trainer retrain",
             "python -m trainer retrain --if-drifted",
             "python -m trainer retrain --promote",
+            "python -m trainer retrain --every 7d",
             "python -m trainer retrain --status",
             notes=NOTES,
             done="it is in the shadow or in use, or it was left, and why is said",
@@ -42,6 +49,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     )
     add("--promote", action="store_true", help="in use instead of in the shadow, where nothing speaks against it")
     add("--replace", action="store_true", help="even where another bundle is in the shadow")
+    add("--every", type=option_of(up_to_a_year), metavar="TIME", help="wait until so long after the last one began: 7d")
     add("--status", action="store_true", help="what is under way, and what came of earlier ones")
     add("--json", action="store_true", help="with --status: for programs, all that is known of each")
     add_folders(command)
@@ -51,10 +59,16 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.status and options.every is not None:
+        raise OptionError("--every: got it with --status, expected one of them")
     if options.status:
         from trainer.retrain.lease import show_status
 
         return show_status(options)
+    if options.every is not None:
+        from trainer.retrain.due import wait
+
+        wait(options)
     from trainer.retrain.command import run_retrain
 
     return run_retrain(options)

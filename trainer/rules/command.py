@@ -11,11 +11,11 @@ from risk.bundle import CURRENT, read_bundle
 from risk.clock import to_text
 from risk.errors import RuleError
 from risk.rules.compiled import compiled_for
-from risk.rules.rule_set import RuleSet, rules_of_version, version_in_force
+from risk.rules.rule_set import NO_RULES, RuleSet, rules_of_version, version_in_force
 from risk.rules.rules_file import RulesError
 from risk.words import counted
 from trainer.rules.options import CHECK, PROMOTE, TEST
-from trainer.rules.saved import NO_RULES, named_rules, rules_beside, save, versions
+from trainer.rules.saved import named_rules, rules_beside, save, versions
 
 
 def run(options: argparse.Namespace) -> int:
@@ -54,24 +54,22 @@ def run_test(options: argparse.Namespace) -> int:
 
 
 def run_promote(options: argparse.Namespace, folder: Path) -> int:
-    before = _before(folder)
-    if options.what == NO_RULES:
-        if before != NO_RULES:
-            (folder / CURRENT).unlink()
-            synced(folder)
-        say("no rules are in force now" + ("" if before == NO_RULES else f"; before: {before}"))
-        return EXIT_OK
-    manifest = read_bundle(options.bundle).manifest
-    if options.what.endswith(".toml"):
-        version = save(rules_beside(Path(options.what), manifest), folder)
-    else:
-        version = options.what
-        compiled_for(named_rules(folder, version, "FILE|VERSION: ", "a file that ends in .toml, or "), manifest)
+    before, version = _before(folder), options.what
+    if version.endswith(".toml"):
+        version = save(rules_beside(Path(version), read_bundle(options.bundle).manifest), folder)
+    elif version != NO_RULES:
+        rules = named_rules(folder, version, "FILE|VERSION: ", "a file that ends in .toml, or ")
+        compiled_for(rules, read_bundle(options.bundle).manifest)
     with replaced(folder / CURRENT) as (temporary,):
+        folder.mkdir(parents=True, exist_ok=True)  # where it is said that none are, before any was
         temporary.write_text(f"{version}\n")
         synced(temporary)
     synced(folder)
-    say(f"{version} is in force now" + (f"; before: {before}" if before != version else ""))
+    say(
+        ("no rules are" if version == NO_RULES else f"{version} is")
+        + " in force now"
+        + (f"; before: {before}" if before != version else "")
+    )
     return EXIT_OK
 
 

@@ -8,10 +8,8 @@ from console.output import whole_folder
 from console.terminal import notice
 from risk.bundle import Manifest
 from risk.errors import OptionError, RuleError
-from risk.rules.rule_set import SEALED, RuleSet, rules_in_force, rules_of_version, sealed_bytes
+from risk.rules.rule_set import NO_RULES, SEALED, RuleSet, rules_in_force, rules_of_version, sealed_bytes
 from risk.rules.rules_file import RulesFile, read_rules_file
-
-NO_RULES = "none"
 
 
 def rules_beside(path: Path, manifest: Manifest) -> RulesFile:

@@ -244,6 +244,15 @@ def _rules_decide(db: Database) -> None:
     _make(db, "rules_refusals", {"owner": str, "refused": str, "reason": str, "refused_at": int}, pk=("owner",))
 
 
+def _alerts_are_found_by_their_decision(db: Database) -> None:
+    """What is high was, while no rules could say otherwise. Alerts and reviews: a team works both."""
+    db.execute("drop index high_flags_by_event_time")
+    db.execute(
+        "create index alerts_by_event_time on risk_flags (event_time) "
+        "where ifnull(decision, case level when 'high' then 'alert' else 'none' end) <> 'none'"
+    )
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     _first_schema,
     _owners_have_names,
@@ -254,6 +263,7 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     _challengers_score_in_the_shadow,
     _retrainings_are_remembered,
     _rules_decide,
+    _alerts_are_found_by_their_decision,
 )
 VERSION = len(STEPS)
 

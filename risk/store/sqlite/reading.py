@@ -12,6 +12,8 @@ import numpy as np
 from risk.errors import StoreError
 from risk.events import LEVELS
 from risk.store.rows import (
+    DECISIONS,
+    NO_DECISION,
     NO_LEVEL,
     UNKNOWN_AMOUNT,
     FlagColumns,
@@ -27,6 +29,7 @@ from risk.store.sqlite.flags import COLUMNS, NUL, numbers, parted, partitions_of
 from risk.store.sqlite.opening import open_file_to_read
 from risk.store.sqlite.shadow import code_of
 from risk.store.sqlite.store import SqliteStore
+from risk.store.sqlite.views import DECISION
 
 BUSY_MS = 5_000
 OFFSETS_AT_ONCE = 32_768
@@ -36,6 +39,8 @@ SAMPLES_AT_ONCE = 5_000
 STEPS_BETWEEN_LOOKS = 1_000_000
 
 _LEVEL = " ".join(f"when '{level}' then {number}" for number, level in enumerate(LEVELS))
+_DECIDED = " ".join(f"when '{decision}' then {number}" for number, decision in enumerate(DECISIONS))
+_PLACE_OF_DECISION = f"case {DECISION} {_DECIDED} else {NO_DECISION} end"
 
 
 def _column(value: str) -> str:
@@ -46,6 +51,7 @@ _PIECE = f"""
 select count(*), cast(group_concat(source_offset) as blob), cast(group_concat(event_time) as blob),
        cast(group_concat(ifnull(amount, {UNKNOWN_AMOUNT})) as blob),
        cast(group_concat(case level {_LEVEL} else {NO_LEVEL} end, '') as blob),
+       cast(group_concat({_PLACE_OF_DECISION}, '') as blob),
        cast(group_concat(cast(score * :score_steps as int)) as blob),
        {_column("customer_id")}, {_column("transaction_id")}, {_column("currency")},
        {_column("ifnull(merchant_category, :missing)")}, {_column("ifnull(channel, :missing)")},
@@ -55,9 +61,9 @@ from risk_flags where source_partition = :partition and source_offset >= :first 
 ) + {OFFSETS_AT_ONCE}
 """
 # Which label is in force says the view. It is the newest, so its time is the latest.
-_JUDGED = """
+_JUDGED = f"""
 select source_offset, event_time, cast(customer_id as blob), cast(currency as blob), amount,
-       cast(bundle_version as blob), level = 'high', (
+       cast(bundle_version as blob), {_PLACE_OF_DECISION}, (
     select is_fraud from readable_flags as seen
     where seen.source_partition = flag.source_partition and seen.source_offset = flag.source_offset
 ), (
@@ -100,8 +106,8 @@ class SqliteStoreToReport:
         self.close = store.close
         self.positions, self.ledger_bounds = store.positions, store.ledger_bounds
         self.bundles, self.newest_bundles = store.bundles, store.newest_bundles
-        self.challengers, self.challenger_starts = store.challengers, store.challenger_starts
-        self.shadow_spans = store.shadow_spans
+        self.challengers, self.starts = store.challengers, store.starts
+        self.shadow_spans, self.retrainings = store.shadow_spans, store.retrainings
 
     @property
     def place(self) -> object:
@@ -133,12 +139,13 @@ class SqliteStoreToReport:
             count, *columns = connection.execute(_PIECE, asked).fetchone()
         if not count:
             return None
-        offsets, event_times, amounts, levels, scores, *texts = columns
+        offsets, event_times, amounts, levels, decisions, scores, *texts = columns
         return FlagColumns(
             numbers(offsets),
             numbers(event_times),
             numbers(amounts),
             np.frombuffer(levels, np.uint8) - ord("0"),
+            np.frombuffer(decisions, np.uint8) - ord("0"),
             numbers(scores),
             *(parted(text, b"\0", count) for text in texts),
         )

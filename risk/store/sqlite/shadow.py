@@ -1,5 +1,4 @@
-"""The SQL of challengers: from when they are to score, what they scored wholly, and their scores beside those of the
-bundle in use."""
+"""The SQL of challengers: what they scored wholly, and their scores beside those of the bundle in use."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -7,7 +6,7 @@ from typing import Any
 
 from risk.errors import StoreError
 from risk.events import LEVELS
-from risk.store.rows import NO_CHALLENGER, ShadowPair, ShadowPiece, ShadowSpan
+from risk.store.rows import ShadowPair, ShadowPiece, ShadowSpan
 from risk.store.sqlite.file import StoreFile, insert_all
 from risk.store.sqlite.views import LABEL
 
@@ -16,13 +15,6 @@ PAIRS_AT_ONCE = 5_000
 _INSERT_CHALLENGER = """
 insert into challengers select (select ifnull(max(code), 0) + 1 from challengers), ?1, ?2
 where not exists (select 1 from challengers where version = ?1)
-"""
-# Unless it goes on with the challenger of what came before, or with none.
-_INSERT_START = f"""
-insert into challenger_starts (partition, first_offset, bundle_version, event_time, stored_at)
-select ?1, ?2, nullif(?3, '{NO_CHALLENGER}'), ?4, ?5 where nullif(?3, '{NO_CHALLENGER}') is not (
-    select bundle_version from challenger_starts where partition = ?1 order by first_offset desc limit 1
-)
 """
 _INSERT_SCORE = "insert or fail into shadow_scores (source_partition, source_offset, challenger, score, level)"
 _LAST_SPAN = """
@@ -54,13 +46,6 @@ where source_partition = ? and source_offset >= ? and challenger = ? order by so
 
 def remember(connection: sqlite3.Connection, version: str, manifest: str) -> None:
     connection.execute(_INSERT_CHALLENGER, (version, manifest))
-
-
-def start(
-    connection: sqlite3.Connection, place: tuple[int, int], version: str, event_time: int, stored_at: int | None
-) -> None:
-    """`place`: partition and offset of the first transaction."""
-    connection.execute(_INSERT_START, (*place, version, event_time, stored_at))
 
 
 def commit(

@@ -14,28 +14,28 @@ from risk.events import Label
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.store.rows import (
-    BundleStart,
-    ChallengerStart,
+    NO_CHALLENGER,
     FlagRow,
     KnownLedger,
     LabelledFlag,
     Outputs,
     Owner,
     Position,
-    RefusedBundle,
+    Refusal,
     Removed,
     Retraining,
     RetrainingEnd,
+    Role,
     RowValues,
-    RulesStart,
     SampleValues,
     ShadowPair,
     ShadowPiece,
     ShadowSpan,
     StoredBundle,
     TakenOver,
+    VersionStart,
 )
-from risk.store.sqlite import bundles, copies, flags, ledger, removing, retraining, rules, shadow
+from risk.store.sqlite import bundles, copies, flags, ledger, removing, retraining, roles, shadow
 from risk.store.sqlite.file import StoreFile, insert_all
 from risk.topics import Identity
 
@@ -172,16 +172,16 @@ class SqliteStore:
         stored_at: int | None = None,
     ) -> None:
         also = {**outputs._asdict(), "newest_event_time": newest_event_time}
-        firsts = bundles.first_of_each(rows)
         with self._file.writing() as connection:
             self._move(connection, owner, expected, next_offset, also, rows[0][_EVENT_TIME] if rows else None)
             insert_all(connection, _INSERT_FLAG, rows)
             connection.executemany(_INSERT_SAMPLE, samples)
-            bundles.start(connection, firsts, stored_at)
-            rules.start(connection, rows, stored_at)
+            for role in (Role.BUNDLE, Role.RULES):
+                roles.start_with(connection, role, rows, stored_at)
             if challenger is not None and rows:
+                version = None if challenger == NO_CHALLENGER else challenger
                 place = owner.partition, rows[0][_OFFSET]
-                shadow.start(connection, place, challenger, rows[0][_EVENT_TIME], stored_at)
+                roles.start(connection, Role.CHALLENGER, *place, version, rows[0][_EVENT_TIME], stored_at)
 
     def history(self, partition: int, since: int) -> Iterator[Block]:
         return flags.history(self._file, partition, since)
@@ -209,7 +209,7 @@ class SqliteStore:
     def remember_challenger(self, version: str, manifest: str) -> None:
         with self._file.writing() as connection:
             shadow.remember(connection, version, manifest)
-            bundles.check_known(connection, "challengers", version, manifest)
+            bundles.check_same_manifest(connection, "challengers", version, manifest)
 
     def commit_shadow(self, owner: Owner, version: str, pieces: Sequence[ShadowPiece]) -> None:
         with self._file.writing() as connection:
@@ -222,11 +222,6 @@ class SqliteStore:
         with self._file.reading() as connection:
             rows = connection.execute("select version, manifest from challengers order by version")
             return [StoredBundle(*row) for row in rows]
-
-    def challenger_starts(self) -> list[ChallengerStart]:
-        with self._file.reading() as connection:
-            rows = connection.execute("select * from challenger_starts order by partition, first_offset").fetchall()
-        return [ChallengerStart(*row) for row in rows]
 
     def shadow_spans(self, version: str) -> list[ShadowSpan]:
         with self._file.reading() as connection:
@@ -328,48 +323,33 @@ class SqliteStore:
     def remember_bundle(self, version: str, manifest: str) -> None:
         with self._file.writing() as connection:
             connection.execute("insert into bundles values (?, ?) on conflict do nothing", (version, manifest))
-            bundles.check_known(connection, "bundles", version, manifest)
+            bundles.check_same_manifest(connection, "bundles", version, manifest)
 
     def newest_bundles(self) -> dict[int, str]:
         with self._file.reading() as connection:
             return bundles.newest(connection)
 
-    def bundle_starts(self) -> list[BundleStart]:
-        with self._file.reading() as connection:
-            rows = connection.execute("select * from bundle_starts order by partition, first_offset")
-            return [BundleStart(*row) for row in rows]
-
-    def refuse_bundle(self, refused: RefusedBundle, *, as_challenger: bool = False) -> None:
-        with self._file.writing() as connection:
-            bundles.refuse(connection, refused, as_challenger=as_challenger)
-
-    def refuse_no_bundle(self, owner: str, *, as_challenger: bool = False) -> None:
-        with self._file.writing() as connection:
-            bundles.refuse_none(connection, owner, as_challenger=as_challenger)
-
-    def refused_bundles(self, *, as_challenger: bool = False) -> list[RefusedBundle]:
-        with self._file.reading() as connection:
-            return bundles.refused(connection, as_challenger=as_challenger)
-
-    def rules_starts(self) -> list[RulesStart]:
-        with self._file.reading() as connection:
-            return rules.starts(connection)
-
-    def refuse_rules(self, refused: RefusedBundle) -> None:
-        with self._file.writing() as connection:
-            rules.refuse(connection, refused)
-
-    def refuse_no_rules(self, owner: str) -> None:
-        with self._file.writing() as connection:
-            rules.refuse_none(connection, owner)
-
-    def refused_rules(self) -> list[RefusedBundle]:
-        with self._file.reading() as connection:
-            return rules.refused(connection)
-
     def bundles(self, beyond: Collection[str] = ()) -> list[StoredBundle]:
         with self._file.reading() as connection:
             return bundles.stored(connection, beyond)
+
+    # What workers go on with
+
+    def starts(self, role: Role) -> list[VersionStart]:
+        with self._file.reading() as connection:
+            return roles.starts(connection, role)
+
+    def refuse(self, role: Role, refusal: Refusal) -> None:
+        with self._file.writing() as connection:
+            roles.refuse(connection, role, refusal)
+
+    def refuse_nothing(self, role: Role, owner: str) -> None:
+        with self._file.writing() as connection:
+            roles.refuse_nothing(connection, role, owner)
+
+    def refusals(self, role: Role) -> list[Refusal]:
+        with self._file.reading() as connection:
+            return roles.refusals(connection, role)
 
     # Retraining
 

@@ -66,6 +66,10 @@ def _of(table: str, name: str) -> ViewColumn:
     return ViewColumn(name, meaning_of(table, name), f"{table}.{name}")
 
 
+# Of model and rules together; of the model alone where no rule set was in force. The index alerts_by_event_time has the
+# same, and is used only where `<> 'none'` follows.
+DECISION = "ifnull(decision, case level when 'high' then 'alert' else 'none' end)"
+
 _FLAG_COLUMNS = (
     ViewColumn("event_time", "when it happened, UTC", _time("event_time")),
     _as_it_is("risk_flags", "transaction_id"),
@@ -79,7 +83,11 @@ _FLAG_COLUMNS = (
     _as_it_is("risk_flags", "country"),
     _as_it_is("risk_flags", "score"),
     _as_it_is("risk_flags", "level"),
-    _as_it_is("risk_flags", "decision"),
+    ViewColumn(
+        "decision",
+        "alert, review or none: of model and rules together, of the level alone where no rule set was in force",
+        DECISION,
+    ),
     _as_it_is("risk_flags", "reasons"),
     _as_it_is("risk_flags", "rules"),
     _as_it_is("risk_flags", "imputed"),
@@ -121,6 +129,23 @@ _PIECES = """(
     )
     select number, place from piece
 ) as pieces"""
+
+
+def _starts(role: str, meaning: str, version: str, of_version: str | None = None) -> View:
+    table = f"{role}_starts"
+    return View(
+        f"readable_{table}",
+        f"{meaning}, partition by partition.",
+        (
+            _as_it_is(table, "partition"),
+            _as_it_is(table, "first_offset"),
+            ViewColumn(version, of_version or meaning_of(table, version), version),
+            ViewColumn("event_time", "when that transaction happened, UTC", _time("event_time")),
+            ViewColumn("stored_at", "when it was stored, UTC; empty where unknown", _time("stored_at")),
+        ),
+        f"from {table}",
+    )
+
 
 VIEWS = (
     View(
@@ -175,43 +200,18 @@ VIEWS = (
         ),
         "from ledger_rows",
     ),
-    View(
-        "readable_bundle_starts",
-        "Which bundle scored from when, partition by partition.",
-        (
-            _as_it_is("bundle_starts", "partition"),
-            _as_it_is("bundle_starts", "first_offset"),
-            _as_it_is("bundle_starts", "bundle_version"),
-            ViewColumn("event_time", "when that transaction happened, UTC", _time("event_time")),
-            ViewColumn("stored_at", "when it was stored, UTC; empty where unknown", _time("stored_at")),
-        ),
-        "from bundle_starts",
+    _starts("bundle", "Which bundle scored from when", "bundle_version"),
+    _starts(
+        "rules",
+        "Which rule set decided from when",
+        "rules_version",
+        "the rule set from there on; empty where there is none any more",
     ),
-    View(
-        "readable_rules_starts",
-        "Which rule set decided from when, partition by partition.",
-        (
-            _as_it_is("rules_starts", "partition"),
-            _as_it_is("rules_starts", "first_offset"),
-            ViewColumn(
-                "rules_version", "the rule set from there on; empty where there is none any more", "rules_version"
-            ),
-            ViewColumn("event_time", "when that transaction happened, UTC", _time("event_time")),
-            ViewColumn("stored_at", "when it was stored, UTC; empty where unknown", _time("stored_at")),
-        ),
-        "from rules_starts",
-    ),
-    View(
-        "readable_challenger_starts",
-        "Which challenger was to score from when, partition by partition.",
-        (
-            _as_it_is("challenger_starts", "partition"),
-            _as_it_is("challenger_starts", "first_offset"),
-            ViewColumn("bundle_version", "the challenger from there on; empty where there is none", "bundle_version"),
-            ViewColumn("event_time", "when that transaction happened, UTC", _time("event_time")),
-            ViewColumn("stored_at", "when it was stored, UTC; empty where unknown", _time("stored_at")),
-        ),
-        "from challenger_starts",
+    _starts(
+        "challenger",
+        "Which challenger was to score from when",
+        "bundle_version",
+        "the challenger from there on; empty where there is none",
     ),
     View(
         "readable_shadow_scores",

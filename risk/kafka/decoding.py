@@ -1,10 +1,10 @@
-"""Records of a topic become a block of transactions, or labels; the rest is `Rejected`: step 1 of a batch.
+"""What records of the inputs mean: a block of transactions, or labels; the rest is `Rejected`.
 
 What can be told from one record alone is told here; what the past must decide (duplicates, lateness) is the engine's.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -33,18 +33,6 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
-class Place(NamedTuple):
-    """A partition of a topic. Any tuple of these two is equal to it."""
-
-    topic: str
-    partition: int
-
-
-# Returns once the topics are known to be the same ones still; what was read from this partition before is then of the
-# log that the store was made from. Nothing is sent or stored before.
-Confirm = Callable[[str, int], Awaitable[None]]
-
-
 class Labels(NamedTuple):
     """What a batch of messages about labels is."""
 
@@ -64,42 +52,6 @@ class Labels(NamedTuple):
 
     def and_then(self, more: "Labels") -> "Labels":
         return Labels([*self.events, *more.events])
-
-
-Content = TypeVar("Content", bound=Decoded | Labels)
-
-
-# What a chunk costs whatever is in it (calls on columns, a commit) is shared by so many. The thread that scores is busy
-# with one for 50 ms; only where that many wait already are there any as large.
-MOST_IN_A_CHUNK = 4_000
-
-
-class Chunk(NamedTuple, Generic[Content]):
-    """Records of one partition, in their order, with what they are."""
-
-    place: Place
-    records: Sequence[Record]
-    content: Content
-    serial: int  # the buffer's number for it
-    expected_offset: int  # where the partition's next record was expected
-
-    @property
-    def next_offset(self) -> int:
-        """The offset after the last record."""
-        return self.records[-1].offset + 1
-
-    def cut(self, first: int, last: int) -> "Chunk[Content]":
-        content: Any = self.content.cut(first, last)
-        return self._replace(records=self.records[first:last], content=content)
-
-    def pieces(self, cuts: Sequence[int]) -> Iterator["Chunk[Content]"]:
-        """The chunk cut before the given places."""
-        for first, last in zip((0, *cuts), (*cuts, len(self.records)), strict=True):
-            if first < last:
-                yield self.cut(first, last)
-
-
-Read = Callable[[Sequence[Record]], Content]
 
 
 def transaction_reader(max_ahead_ms: int) -> Callable[[Sequence[Record]], Decoded]:
@@ -126,10 +78,9 @@ def transaction_reader(max_ahead_ms: int) -> Callable[[Sequence[Record]], Decode
     return read
 
 
-def within_limits(chunk: Chunk[Decoded], was_scored: Callable[[int], bool]) -> Chunk[Decoded]:
+def within_limits(records: Sequence[Record], decoded: Decoded, was_scored: Callable[[int], bool]) -> Decoded:
     """What is longer than a transaction may be becomes a reject, unless it was scored already, by a version that had no
     limits: then it stays what it was."""
-    records, decoded = chunk.records, chunk.content
     long = {
         row: why
         for row, place in enumerate(decoded.places.tolist())
@@ -138,7 +89,7 @@ def within_limits(chunk: Chunk[Decoded], was_scored: Callable[[int], bool]) -> C
         and (why := over_limit(decoded.block[row])) is not None
         and not was_scored(records[place].offset)
     }
-    return chunk._replace(content=decoded.refuse(long)) if long else chunk
+    return decoded.refuse(long)
 
 
 def read_labels(records: Sequence[Record]) -> Labels:

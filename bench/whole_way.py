@@ -1,0 +1,107 @@
+"""What something adds to a transaction's processor time, on its whole way through the worker but for Kafka: with it and
+without, in turns."""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.results import Spread, ratios
+from bench.stream.steps import PLACE, records_of
+from bench.stream.system import History, generated, trained
+from risk.bundle import Bundle, read_bundle
+from risk.kafka.decoding import transaction_reader
+from risk.ledger import SeenDays
+from risk.pipeline import Pipeline
+from risk.scorer import Scorer
+from risk.store import Outputs, Owner, Store, open_store
+from scorer.log.chunks import MOST_IN_A_CHUNK
+from scorer.log.outputs import outgoing
+from scorer.worker.shadow import Queue, Waiting, pieces_of
+from scorer.worker.swap import ready_to_score
+
+# A worker stores what it scores in the shadow within a quarter of a second in one transaction: at 2,000 a second, 500.
+STORED_AT_ONCE = 500
+
+
+class Work(NamedTuple):
+    bundle: Bundle
+    records: Sequence[Any]
+    chunk_rows: int = MOST_IN_A_CHUNK
+
+    def seconds(self, *, with_samples: bool = True, with_challenger: bool = False) -> float:
+        """Of processor time, for all of them. The challenger is of the same kind as the bundle in use."""
+        manifest = self.bundle.manifest
+        read = transaction_reader(manifest.max_ahead_ms)
+        pipeline, scorer = Pipeline(self.bundle, SeenDays(manifest.terms.ledger_terms)), Scorer(self.bundle)
+        ready_to_score(self.bundle)
+        with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "risk.db") as store:
+            owner = store.take_over(PLACE.topic, 0, first_offset=0).owner
+            store.remember_challenger(manifest.version, "{}")
+            queue, waiting = Queue(), 0
+            began = time.process_time()
+            for first in range(0, len(self.records), self.chunk_rows):
+                chunk = self.records[first : first + self.chunk_rows]
+                behind = first + len(chunk)
+                block = read(chunk).block
+                features = pipeline.features(block)
+                scored = pipeline.decide(features, block)
+                out = outgoing(
+                    manifest, PLACE, chunk, block, scored if with_samples else scored._replace(prepared=None)
+                )
+                store.commit_flags(
+                    owner,
+                    expected=first,
+                    next_offset=behind,
+                    newest_event_time=int(block.event_time[-1]),
+                    outputs=Outputs(0, 0, 0),
+                    rows=out.rows,
+                    samples=out.samples,
+                    challenger=manifest.version if with_challenger else None,
+                )
+                if with_challenger:
+                    partition: Any = None  # nobody asks for it
+                    queue.add(Waiting(partition, scorer, first, behind, out.flags.source_offsets, features))
+                    waiting += len(chunk)
+                    if waiting >= STORED_AT_ONCE or behind == len(self.records):
+                        _score(queue, store, owner)
+                        waiting = 0
+            return time.process_time() - began
+
+
+def _score(queue: Queue, store: Store, owner: Owner) -> None:
+    pieces = []
+    while queue:
+        some = queue.take()
+        version = some[0].scorer.manifest.version
+        pieces += pieces_of(some)
+    store.commit_shadow(owner, version, pieces)
+
+
+class Compared(NamedTuple):
+    ratio: Spread  # of the one with it to the one without
+    without: float  # the least, µs a transaction
+    beside: float
+
+
+def in_turns(work: Work, repeat: int, without: Callable[[], float], beside: Callable[[], float]) -> Compared:
+    both = [(without(), beside()) for _ in range(repeat)]
+    alone, with_it = zip(*both, strict=True)
+    each = 1e6 / len(work.records)
+    return Compared(ratios(with_it, alone), min(alone) * each, min(with_it) * each)
+
+
+def measured(description: str | None, measure: Callable[[Work, int], int]) -> int:
+    """By a command: on a generated history, with a bundle that was trained on it."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--customers", type=int, default=800, help="235 transactions each (default: 800)")
+    parser.add_argument("--repeat", type=int, default=7, help="turns (default: 7)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        path, models = Path(name) / "history.parquet", Path(name) / "models"
+        rows = generated(path, options.customers)
+        trained(path, models)
+        history = History(path, rows, models)
+        return measure(Work(read_bundle(history.bundle), records_of(history)), options.repeat)

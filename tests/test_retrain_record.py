@@ -1,0 +1,52 @@
+"""The report of a retraining: all that it did, in its order, and nothing of what it did not come to."""
+
+from evaluation.drift import DriftFigures
+from evaluation.drifting import Drifting, FeatureDrift
+from evaluation.result import InUse
+from risk.bundle import Days, Training
+from risk.clock import DAY, date_ms
+from trainer.retrain.record import SHADOW, Done, Learned
+
+FIT, TEST = Days("2024-09-13", "2024-11-01"), Days("2024-12-01", "2024-12-24")
+TRAINING = Training("time", FIT, None, TEST, ("logistic",), "none", 0, {}, {}, None)
+WEEK = DriftFigures(rows=1_400, psi=0.31, ks=0.2, missing=0.0, unseen=None)
+
+
+def test_it_tells_all_that_was_done_in_its_order() -> None:
+    day = date_ms("2024-12-08") // DAY
+    amount = FeatureDrift("amount", 0.03, 0.0, None, WEEK, ())
+    same = FeatureDrift("channel", 0.03, 0.0, None, DriftFigures(1_400, 0.001, 0.0, 0.0, None), ())
+    done = Done(
+        7,
+        "v1",
+        SHADOW,
+        "v2",
+        "v2 scores in the shadow of v1",
+        Drifting("v1", day, day + 6, 7, 1_400, None, same, (amount, same)),
+        Learned("2024-09-13", "2024-12-23", 30_000, 210, 25_000, ("labels came late",)),
+        TRAINING,
+        InUse("v1", 0.05, None, "it is of other terms"),
+        "reports/v2",
+    )
+    told = done.told("EUR")
+    places = [
+        told.index(text)
+        for text in (
+            "# Retraining 7: shadow\n\nv2 scores in the shadow of v1.",
+            "In use when it began: v1.",
+            "Of 1,400 samples of 2024-12-08 to 2024-12-14, beside what v1 learned from",
+            "amount 0.310.",
+            "2024-09-13 to 2024-12-23: 30,000 transactions, 25,000 of them with a label, 210 frauds.\n",
+            "- labels came late.",
+            "logistic; fit 2024-09-13 until 2024-11-01; test 2024-12-01 until 2024-12-24.",
+            "[report.html](report.html)",
+            "v1, which was in use, could not be compared: it is of other terms.",
+        )
+    ]
+    assert places == sorted(places)
+    assert "channel" not in told
+
+
+def test_what_it_did_not_come_to_is_not_told() -> None:
+    told = Done(3, "v1", why="nothing has drifted").told("EUR")
+    assert told == "# Retraining 3: left\n\nnothing has drifted.\n\nIn use when it began: v1.\n"
