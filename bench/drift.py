@@ -34,6 +34,13 @@ LEARNED_DAYS, CHANGED_FROM, DAYS = 130, 150, 210
 WINDOW = 7
 
 
+def days_of(history: pd.DataFrame) -> Array:
+    """Of each row, since the history began."""
+    days = (history["event_time"].astype("int64") // DAY).to_numpy()
+    since: Array = days - days[0]
+    return since
+
+
 def higher_amounts(history: pd.DataFrame, late: Array) -> None:
     history.loc[late, "amount"] = (history["amount"][late] * 1.3).round(2)
 
@@ -93,8 +100,7 @@ def main() -> int:
         whole, learned, models = (Path(name) / each for each in ("whole.parquet", "learned.parquet", "models"))
         generated(whole, options.customers, DAYS)
         history = pd.read_parquet(whole)
-        days = (history["event_time"].astype("int64") // DAY).to_numpy()
-        days = days - days[0]
+        days = days_of(history)
         history[days < LEARNED_DAYS].to_parquet(learned)
         trained(learned, models)
         bundle = read_bundle(models)

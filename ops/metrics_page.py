@@ -35,7 +35,8 @@ class Declared(NamedTuple):
 
 
 def of_worker() -> list[Declared]:
-    metrics = vars(Metrics(CollectorRegistry())).values()
+    said = vars(Metrics(CollectorRegistry())).values()
+    metrics = [metric for one in said for metric in (one.values() if isinstance(one, dict) else [one])]
     wrapped = [metric for metric in metrics if isinstance(metric, MetricWrapperBase)]
     asked = [family for family in Standings(list).collect() if isinstance(family, GaugeMetricFamily)]
     # Label names are told by no public way while a metric has no series.
