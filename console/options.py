@@ -15,6 +15,7 @@ from risk.clock import date_ms
 from risk.errors import OptionError
 from risk.settings import Settings, read_settings
 
+A_FILE = "CSV, Parquet or NDJSON, or a folder of such files, which are read as one"  # help of FILE
 # Options that stand for a setting in one run.
 STAND_FOR = {"--label-delay": "LABEL_DELAY", "--bucket": "BUCKET"}
 

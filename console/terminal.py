@@ -1,7 +1,8 @@
 """What commands say: results on standard output, progress and notices on standard error."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
 
 from rich.console import Console
@@ -66,12 +67,25 @@ def harmless(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
+_reworded: ContextVar[Callable[[str], str]] = ContextVar("_reworded", default=str)
+
+
+@contextmanager
+def reworded(words: Callable[[str], str]) -> Iterator[None]:
+    """Notices and warnings pass through `words` meanwhile: who calls a function gave no options of a command."""
+    token = _reworded.set(words)
+    try:
+        yield
+    finally:
+        _reworded.reset(token)
+
+
 def notice(text: str) -> None:
-    err.print(harmless(f"notice: {text}"), markup=False)
+    err.print(harmless(f"notice: {_reworded.get()(text)}"), markup=False)
 
 
 def warn(text: str) -> None:
-    err.print(harmless(f"warning: {text}"), markup=False)
+    err.print(harmless(f"warning: {_reworded.get()(text)}"), markup=False)
 
 
 def complain(text: str) -> None:

@@ -12,11 +12,12 @@ from console.help import epilog
 from console.options import Parser, checked_target, option_of
 from console.start import EXIT_FAILED, EXIT_OK
 from console.terminal import complain
+from demo.changes import Changes, changes_of
 from demo.days import Days, demo_days, span
 from demo.ending import near, prove, show_outcome, show_places
 from demo.errors import DemoError
 from demo.ground import NEEDED_MB, NEEDED_MB_WITH_KAFKA, Ground, check_port, check_room, new_ground
-from demo.lessons import make_history, train
+from demo.lessons import challenger_of, make_history, train
 from demo.live import Live
 from demo.running import Programs
 from demo.system import start_broker, start_reporter, start_workers
@@ -33,9 +34,9 @@ MOST_CUSTOMERS_IN_MEMORY = 320
 RATE = 220
 LOOKS_EVERY_SECONDS = 1.0
 DESCRIPTION = """\
-Make a history of card payments, train on its first part, start a broker, two workers and the reporter, send the rest
-through them, and show what they make of it. Takes less than three minutes, writes into one folder, and stops all it
-started.
+Make a history of card payments, train on its first part, start a broker, two workers and the reporter, and send the
+rest through them. While it goes by, a rule comes into force and a challenger takes over. Show what came of it. Takes
+less than three minutes, writes into one folder, and stops all it started.
 """
 
 
@@ -93,6 +94,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
         Programs(ground.logs, options.environment, lambda names: teller.now(_stops(names))) as programs,
     ):
         programs.settings["DB"] = str(ground.store)
+        programs.settings["RULES"] = str(ground.rules)
         programs.settings["STATE"] = str(ground.store.parent / "state")
         _go(options, teller, programs, ground, port)
         if options.keep:
@@ -141,8 +143,9 @@ def _go(options: argparse.Namespace, teller: Teller, programs: Programs, ground:
     address = start_reporter(teller, programs, port)
     live = Live(teller, programs, ground, days, lessons.bundle.manifest.thresholds.high)
     live.teach()
+    challenger = challenger_of(teller, programs, ground, days, lessons)
     _announce(teller, days)
-    history = live.watch(options.rate)
+    history = live.watch(options.rate, Changes(programs, changes_of(ground, challenger)))
     show_outcome(teller, ground, days, history, lessons.bundle.manifest)
     prove(teller, programs, ground, days)
     show_places(teller, ground, lessons, address, is_kept=options.keep)

@@ -10,6 +10,8 @@ HISTORY_DAYS = 120
 TEST_DAYS = 21
 LABEL_DELAY_DAYS = 7
 LIVE_DAYS = 14
+# The challenger learns again, with what is known two weeks later, and is tried on fewer days.
+CHALLENGER_TEST_DAYS = 7
 # The longest window is 30 days and ends, for a merchant, a label delay ago: no feature of the live days can tell what
 # lies before these, so they come out as in a backtest of the whole file.
 PAST_DAYS = 30 + LABEL_DELAY_DAYS + 1
@@ -24,6 +26,14 @@ class Days(NamedTuple):
     test: date
     live: date
     end: date
+
+    @property
+    def challenger_test(self) -> date:
+        return self.live - timedelta(CHALLENGER_TEST_DAYS)
+
+    @property
+    def challenger_gap(self) -> date:
+        return self.challenger_test - timedelta(LABEL_DELAY_DAYS)
 
     @property
     def past(self) -> date:

@@ -3,6 +3,8 @@
 import os
 import re
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table
@@ -17,7 +19,7 @@ from demo.outcome import Outcome, outcome_of
 from demo.running import Programs
 from demo.telling import Teller
 from risk.bundle import Manifest
-from risk.store import open_store
+from risk.store import FlagRow, open_store
 
 _DIGEST = re.compile(r"^digest (\S+)$", re.MULTILINE)
 SHOWN_DIGITS = 16
@@ -26,10 +28,10 @@ SHOWN_DIGITS = 16
 def show_outcome(teller: Teller, ground: Ground, days: Days, history: History, manifest: Manifest) -> None:
     store = open_store(ground.store, read_only=True)
     try:
-        scores = {(row.customer_id, row.transaction_id): row.score for row in store.flags(since=days.live_ms)}
+        flags = list(store.flags(since=days.live_ms))
     finally:
         store.close()
-    outcome = outcome_of(history, scores, manifest.thresholds.high)
+    outcome = outcome_of(history, {(flag.customer_id, flag.transaction_id): _goes_to_people(flag) for flag in flags})
     teller.show()
     teller.show(Text(f"What became of the frauds of {span(days.live, days.end)}", "bold"))
     teller.show(_table(outcome, manifest.currency))
@@ -37,13 +39,31 @@ def show_outcome(teller: Teller, ground: Ground, days: Days, history: History, m
     cost = outcome.alerts * manifest.thresholds.review_cost
     teller.show()
     teller.show(
-        f"{outcome.alerts:,} cases, {a_day:.1f} a day, each all alerts of a customer on one day; "
+        f"{outcome.alerts:,} cases, {a_day:.1f} a day, each all alerts and reviews of a customer on one day; "
         f"{outcome.alerts_right:,} found a fraud.\n"
         f"At {manifest.thresholds.review_cost:g} {manifest.currency} a review, {cost:,.0f} {manifest.currency} "
         f"of work stopped {outcome.total.amount_caught:,.0f} {manifest.currency} of fraud; docs/cost.md tells how the "
         "threshold was chosen."
     )
+    teller.show(_deciders(flags))
     teller.show()
+
+
+def _goes_to_people(flag: FlagRow) -> bool:
+    return flag.level == "high" if flag.decision is None else flag.decision != "none"
+
+
+def _deciders(flags: Sequence[FlagRow]) -> str:
+    """Which bundle decided how many, and what the rule came to: what changed while they went by."""
+    each = Counter(flag.bundle_version for flag in flags)
+    bundles = " and ".join(f"{count:,} by {version}" for version, count in each.items())
+    with_rules = [flag for flag in flags if flag.rules_version is not None]
+    fired = [flag for flag in with_rules if flag.rules is not None]
+    alone = sum(flag.level != "high" for flag in fired)
+    return (
+        f"Decided {bundles}; {len(with_rules):,} with the rule beside it, which fired for {len(fired):,}, {alone:,} of "
+        "them unknown to the model."
+    )
 
 
 def _table(outcome: Outcome, currency: str) -> Table:
@@ -68,7 +88,16 @@ def prove(teller: Teller, programs: Programs, ground: Ground, days: Days) -> Non
     """Both read all of it and count the live days, at the same time."""
     live = str(days.live)
     with teller.step("verify", "scoring everything again, from the log and from the file") as step:
-        words = [str(ground.history), "--bundle", str(ground.models), "--rules", "none", "--from", live]
+        programs.finish("schedule", "scorer", "schedule", str(ground.schedule))
+        words = [
+            str(ground.history),
+            "--bundle",
+            str(ground.models),
+            "--schedule",
+            str(ground.schedule),
+            "--from",
+            live,
+        ]
         backtest = programs.begin("backtest", "trainer", "backtest", *words)
         said = programs.finish("verify", "scorer", "verify", "--bundle", str(ground.models), "--from", live)
         programs.until_done(backtest)

@@ -1,5 +1,6 @@
 """What is to be seen while the live days go by: one moment of it, as a picture and as a line."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from rich import box
@@ -15,6 +16,7 @@ from kpi_reporter.kpis.values import Quality
 from risk.clock import to_date, to_datetime
 
 NOTHING_YET = "-"
+CHANGES = 3
 
 
 class Frame(NamedTuple):
@@ -26,6 +28,7 @@ class Frame(NamedTuple):
     labels: int  # that came on the live days
     quality: Quality
     alerts: list[Alert]  # the latest, newest first
+    changes: Sequence[tuple[int | None, str]]  # what is so since when, the first first
     threshold: float  # from which on a risk is high
     room: int  # for so many alerts, so that nothing below moves while they come
 
@@ -36,7 +39,7 @@ def picture(frame: Frame) -> RenderableType:
         *(Text("\n") for _ in range(frame.room - len(frame.alerts))),
     ]
     return Panel(
-        Group(_progress(frame), "", _figures(frame), "", Text(_title(frame), "dim"), *alerts),
+        Group(_progress(frame), "", _figures(frame), "", *_changes(frame), "", Text(_title(frame), "dim"), *alerts),
         box=box.ROUNDED,
         border_style="dim",
         padding=(1, 2),
@@ -77,6 +80,12 @@ def _figures(frame: Frame) -> Table:
     grid.add_row(*(name for _, name, _ in tiles))
     grid.add_row(*(Text(note, "dim") for _, _, note in tiles))
     return grid
+
+
+def _changes(frame: Frame) -> list[RenderableType]:
+    """As many lines as there will be, so that nothing below moves."""
+    told = [Text(f"{_moment(since)}  {words}", "yellow", no_wrap=True) for since, words in frame.changes]
+    return [*told, *([""] * (CHANGES - len(told)))]
 
 
 def _title(frame: Frame) -> str:

@@ -30,6 +30,19 @@ class Ground(NamedTuple):
         return self.folder / "models"
 
     @property
+    def rules(self) -> Path:
+        return self.folder / "rules"
+
+    @property
+    def rules_file(self) -> Path:
+        return self.folder / "rules.toml"
+
+    @property
+    def schedule(self) -> Path:
+        """Which bundle and which rules decided from when."""
+        return self.folder / "schedule.json"
+
+    @property
     def reports(self) -> Path:
         return self.folder / "reports"
 

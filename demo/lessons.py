@@ -11,9 +11,10 @@ from rich.text import Text
 from demo.days import Days, span
 from demo.ground import Ground
 from demo.history import history_of
-from demo.running import Programs
+from demo.running import Program, Programs
 from demo.telling import INDENT, Teller
 from risk.bundle import Bundle, read_bundle
+from trainer.promotion import versions
 
 # Two of the three that there are: the forest takes most of the time of training, and is not the one that is chosen.
 MODELS = ("lightgbm", "logistic")
@@ -50,10 +51,11 @@ class _Figures(Struct, frozen=True):
 
 
 class Lessons(NamedTuple):
-    """What the workers score with, and where the report of it lies."""
+    """What the workers begin with, where the report of it lies, and who learns again meanwhile."""
 
     bundle: Bundle
     report: str
+    again: Program
 
 
 def make_history(teller: Teller, programs: Programs, ground: Ground, days: Days, customers: int) -> None:
@@ -70,9 +72,9 @@ def make_history(teller: Teller, programs: Programs, ground: Ground, days: Days,
 def train(teller: Teller, programs: Programs, ground: Ground, days: Days) -> Lessons:
     with teller.step("training", "training models on the first part") as step:
         words = ["trainer", "train", str(ground.history), "--models", str(ground.models)]
-        words += ["--reports", str(ground.reports), "--train", f"{days.first}..{days.gap}"]
-        words += ["--test", f"{days.test}..{days.live}"]
-        programs.finish("train", *words, *(word for model in MODELS for word in ("--model", model)))
+        words += ["--reports", str(ground.reports)]
+        first = ["--train", f"{days.first}..{days.gap}", "--test", f"{days.test}..{days.live}"]
+        programs.finish("train", *words, *first, *(word for model in MODELS for word in ("--model", model)))
         bundle = read_bundle(ground.models)
         figures = msgspec.json.decode(
             (ground.reports / bundle.manifest.version / "metrics.json").read_bytes(), type=_Figures
@@ -85,7 +87,18 @@ def train(teller: Teller, programs: Programs, ground: Ground, days: Days) -> Les
     teller.show()
     teller.show(Padding(Text(TERMS, "dim"), (0, 0, 0, INDENT)))
     teller.show()
-    return Lessons(bundle, str(ground.reports / bundle.manifest.version / "report.html"))
+    later = ["--train", f"{days.first}..{days.challenger_gap}", "--test", f"{days.challenger_test}..{days.live}"]
+    again = programs.begin("train-again", *words, *later, "--model", MODELS[0], "--no-promote", "--no-plots")
+    return Lessons(bundle, str(ground.reports / bundle.manifest.version / "report.html"), again)
+
+
+def challenger_of(teller: Teller, programs: Programs, ground: Ground, days: Days, lessons: Lessons) -> str:
+    """The version of what was learned again. It is in use nowhere until somebody says so."""
+    with teller.step("again", "learning again, from later days too") as step:
+        programs.until_done(lessons.again)
+        [version] = [name for name in versions(ground.models) if name != lessons.bundle.manifest.version]
+        step.came = f"meanwhile {version} has learned from {span(days.first, days.challenger_gap)}"
+    return version
 
 
 def _table(figures: _Figures, currency: str) -> Table:

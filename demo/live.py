@@ -5,6 +5,7 @@ from time import monotonic
 
 import numpy as np
 
+from demo.changes import Changes
 from demo.days import Days, short
 from demo.errors import DemoError
 from demo.frame import Frame, line, picture
@@ -24,7 +25,7 @@ RATE_OVER_LOOKS = 12
 PATIENCE_SECONDS = 90.0
 MOST_ALERTS = 6
 # What a screen needs beside the alerts, which take two lines each.
-OTHER_LINES = 13
+OTHER_LINES = 17
 
 
 class Live:
@@ -43,7 +44,7 @@ class Live:
             self._programs.until(lambda: self._scored() >= rows, f"{rows:,} transactions are scored")
             step.came = f"{rows:,} payments from {short(days.past)} on are scored: now the workers know the customers"
 
-    def watch(self, rate: float) -> History:
+    def watch(self, rate: float, changes: Changes) -> History:
         """What was sent on the live days, once all of it is scored."""
         total = len(self._sent.event_times) - self._past_rows
         replay = self._programs.begin(
@@ -51,7 +52,7 @@ class Live:
             *self._replay("--resume", "--rate", f"{rate:g}", "--max-in-flight", f"{rate * IN_FLIGHT_SECONDS:.0f}"),
         )
         with self._teller.watching() as watching:
-            self._watch(watching, replay, total)
+            self._watch(watching, replay, total, changes)
         return history_of(self._ground.history, self._days.live_ms)
 
     def _replay(self, *words: str) -> list[str]:
@@ -61,11 +62,11 @@ class Live:
         kpis = self._reader.read()
         return 0 if isinstance(kpis, Unready) else kpis.transactions
 
-    def _watch(self, watching: Watching, replay: Program, total: int) -> None:
+    def _watch(self, watching: Watching, replay: Program, total: int, changes: Changes) -> None:
         alerts = max(1, min(MOST_ALERTS, (self._teller.height - OTHER_LINES) // 2))
         seen: deque[tuple[float, int]] = deque(maxlen=RATE_OVER_LOOKS)
         labels_before: int | None = None
-        moved_at, moved_to = monotonic(), -1
+        moved_at, moved_to = monotonic(), (-1, 0)
         is_last = False
         while not is_last:
             is_sent = self._programs.done(replay, LOOKS_EVERY_SECONDS)
@@ -73,15 +74,16 @@ class Live:
             labels_before = kpis.labels.total if labels_before is None else labels_before
             scored = kpis.transactions - self._past_rows
             seen.append((monotonic(), scored))
-            is_last = is_sent and scored >= total
-            if scored != moved_to:
-                moved_at, moved_to = monotonic(), scored
+            changes.go_on(scored / total, kpis.newest_event, watching.tell)
+            is_last = is_sent and scored >= total and changes.are_over
+            if (scored, len(changes.done)) != moved_to:
+                moved_at, moved_to = monotonic(), (scored, len(changes.done))
             elif monotonic() - moved_at > PATIENCE_SECONDS:
                 raise DemoError(
                     f"{scored:,} of {total:,} transactions are scored, and for {PATIENCE_SECONDS:.0f} s none more; "
                     f"expected all of them; what the workers say is in {self._ground.logs}"
                 )
-            frame = self._frame(kpis, scored, total, _rate(seen), kpis.labels.total - labels_before, alerts)
+            frame = self._frame(kpis, scored, total, _rate(seen), kpis.labels.total - labels_before, alerts, changes)
             watching.show(picture(frame), line(frame), is_last=is_last)
 
     def _kpis(self) -> Kpis:
@@ -90,7 +92,9 @@ class Live:
             raise DemoError(f"{kpis.reason}; expected the store that the workers write")
         return kpis
 
-    def _frame(self, kpis: Kpis, scored: int, total: int, rate: float, labels: int, alerts: int) -> Frame:
+    def _frame(
+        self, kpis: Kpis, scored: int, total: int, rate: float, labels: int, alerts: int, changes: Changes
+    ) -> Frame:
         live_day = self._days.live_ms // DAY
         return Frame(
             event_time=kpis.newest_event,
@@ -102,6 +106,7 @@ class Live:
             quality=kpis.quality[0],
             alerts=[each for each in self._reader.latest_alerts(alerts) if each.event_time >= self._days.live_ms],
             threshold=self._threshold,
+            changes=changes.done,
             room=alerts,
         )
 

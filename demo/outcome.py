@@ -1,4 +1,4 @@
-"""What became of the frauds: the scores in the store against the truth, which the stream never saw."""
+"""What became of the frauds: what the store says was decided against the truth, which the stream never saw."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -39,18 +39,18 @@ class Outcome(NamedTuple):
         )
 
 
-def outcome_of(history: History, scores: Mapping[tuple[str, str], float], threshold: float) -> Outcome:
-    """`scores` by customer and transaction."""
+def outcome_of(history: History, decided: Mapping[tuple[str, str], bool]) -> Outcome:
+    """`decided`: whether people look at it, by customer and transaction."""
     keys = list(zip(history.customers, history.transactions, strict=True))
-    unscored = [key for key in keys if key not in scores]
+    unscored = [key for key in keys if key not in decided]
     if unscored:
         raise DemoError(
             f"the store: {len(unscored):,} transactions have no score, such as {unscored[0][1]}; expected one for each"
         )
     _, customers = np.unique(np.array(history.customers), return_inverse=True)
-    days = customer_days(history.event_times, customers, np.array([scores[key] for key in keys]))
-    is_caught = history.is_fraud & (days.running_max >= threshold)
-    alerts = days.peaks >= threshold
+    days = customer_days(history.event_times, customers, np.array([float(decided[key]) for key in keys]))
+    is_caught = history.is_fraud & (days.running_max > 0)
+    alerts = days.peaks > 0
     return Outcome(
         _kinds(history, is_caught), int(alerts.sum()), int((alerts & days.which_hold(history.is_fraud)).sum())
     )

@@ -34,6 +34,11 @@ class Watching:
         self._console, self._live = console, live
         self._told_at = float("-inf")
 
+    def tell(self, line: str) -> None:
+        """What happens once: in a terminal it is part of the picture."""
+        if self._live is None:
+            self._console.print(f"  {line}", markup=False, soft_wrap=True)
+
     def show(self, picture: RenderableType, line: str, *, is_last: bool = False) -> None:
         self.newest = picture
         if self._live is not None:

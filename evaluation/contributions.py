@@ -3,7 +3,7 @@
 The contributions are exact (TreeSHAP): those of a row and a constant add up to its raw score in log odds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ class ContributionSample(NamedTuple):
     values: Array  # as the model sees them, a column for each feature
     contributions: Array  # the same shape
     is_fraud: Array
+    durations: Collection[str] = ()  # features that count seconds
 
     def strongest(self, most: int) -> list[int]:
         """Columns, by mean absolute contribution; of equal ones the first."""
@@ -63,14 +64,23 @@ def _effects(sample: ContributionSample, column: int) -> tuple[Effect, ...]:
         )
     edges = np.unique(np.quantile(values, np.arange(1, BINS) / BINS, method="inverted_cdf"))
     bins = np.searchsorted(edges, values, side="left")
+    said = _duration if sample.names[column] in sample.durations else _short
     found = []
     for place in np.unique(bins).tolist():
         mine = bins == place
         low, high = values[mine].min(), values[mine].max()
-        name = _short(low) if low == high else f"{_short(low)} to {_short(high)}"
+        name = said(low) if low == high else f"{said(low)} to {said(high)}"
         found.append(Effect(name, int(mine.sum()), float(contributions[mine].mean())))
     return tuple(found)
 
 
 def _short(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _duration(seconds: float) -> str:
+    """In the largest unit of which there are two."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:.0f} s"

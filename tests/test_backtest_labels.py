@@ -1,7 +1,6 @@
 """What a backtest does where labels are missing: the merchant ledger would see no fraud, and nothing would show it."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ from risk.clock import DAY, date_ms
 from testing.bundles import write_bundle
 from tests.backtests import FIELDS, backtest, history, make_home
 from trainer.__main__ import main
-from trainer.unlabelled import Gaps, LabelledDays, Span
 
 LABELS = ["is_fraud", "labelled_at", "fraud_kind"]
 READS = "merchant_risk_30d"
@@ -198,7 +196,7 @@ def test_days_without_a_label_are_refused_and_named(
     table, path = history(home), tmp_path / "partly.parquet"
     pq.write_table(unlabelled(table, between(table, "2024-12-01", "2024-12-09")), path)
     assert backtest(home, file=path) == EXIT_FAILED
-    assert "no transaction of 2024-12-01 to 2024-12-09 has a label (9 of 53 days)" in capsys.readouterr().err
+    assert "no transaction of 2024-12-01 to 2024-12-09 has a label (9 of the 53 days from" in capsys.readouterr().err
     assert backtest(home, "--without-labels", file=path) == EXIT_OK
     assert "so the merchant ledger sees no fraud there. Scores are lower" in capsys.readouterr().out
     # Nothing that is counted looks at these days.
@@ -252,118 +250,6 @@ def test_features_of_a_file_without_labels_say_so(
         assert capsys.readouterr().err.count("LABELS ARE MISSING") == warned
 
 
-# Days that lack labels, and days that only seem to
-
-DELAY, DAYS = 7, 60
-FIRST = 20_000
-
-
-def counted(is_fraud: np.ndarray, days: np.ndarray, delays: np.ndarray | int = 2) -> Gaps | None:
-    """Rows at noon of these days, counted from the first; a label comes so many days later."""
-    found = LabelledDays(DELAY)
-    times = (FIRST + days) * DAY + DAY // 2
-    # In pieces, as a file comes.
-    for part in np.array_split(np.arange(len(days)), 7):
-        when = (times + np.asarray(delays) * DAY)[part]
-        found.add(times[part], is_fraud[part], np.where(is_fraud[part] >= 0, when, -1))
-    return found.gaps(Span(FIRST, FIRST + DAYS - 1))
-
-
-def draws(seed: int, per_day: float) -> tuple[np.random.Generator, np.ndarray]:
-    dice = np.random.default_rng(seed)
-    return dice, np.repeat(np.arange(DAYS), dice.poisson(per_day, DAYS))
-
-
-def worlds() -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray | int]]:
-    for seed in range(40):
-        dice, days = draws(seed, [2, 20, 200][seed % 3])
-        fraud = (dice.random(len(days)) < 0.01).astype(np.int8)
-        yield "everything is labelled", fraud, days, dice.integers(0, 6, len(days))
-        yield "some labels come late", fraud, days, dice.integers(0, 40, len(days))
-        reviewed = np.where(dice.random(len(days)) < 0.1, fraud, -1).astype(np.int8)
-        yield "a tenth is labelled", reviewed, days, 2
-        yield "frauds only", np.where(fraud == 1, 1, -1).astype(np.int8), days, 2
-        burst = (days % 20 < 2) & (dice.random(len(days)) < 0.3)
-        yield "frauds only, in bursts", np.where(burst, 1, -1).astype(np.int8), days, 2
-        confirmed = np.where(fraud == 1, 3, 30)
-        yield "what is genuine is known after a month", fraud, days, confirmed
-
-
-def test_files_as_they_are_raise_no_false_alarm() -> None:
-    for name, is_fraud, days, delays in worlds():
-        in_time = (is_fraud >= 0) & (np.asarray(delays) < DELAY - 1) & (days < DAYS - DELAY)
-        if in_time.any():
-            assert counted(is_fraud, days, delays) is None, name
-
-
-@pytest.mark.parametrize("share", [1.0, 0.1])
-def test_a_lost_week_is_seen_wherever_it_lies(share: float) -> None:
-    for first in range(0, DAYS - DELAY - 7, 5):
-        dice, days = draws(first, 60)
-        is_fraud = np.where(dice.random(len(days)) < share, dice.random(len(days)) < 0.01, -1).astype(np.int8)
-        is_fraud[(days >= first) & (days < first + 7)] = -1
-        found = counted(is_fraud, days)
-        assert found is not None
-        assert found.runs == (Span(FIRST + first, FIRST + first + 6),)
-
-
-def test_frauds_of_a_file_that_names_only_these_are_missed_for_a_week() -> None:
-    dice, days = draws(1, 100)
-    is_fraud = np.where(dice.random(len(days)) < 0.05, 1, -1).astype(np.int8)
-    is_fraud[(days >= 30) & (days < 37)] = -1
-    found = counted(is_fraud, days)
-    assert found is not None
-    assert found.runs == (Span(FIRST + 30, FIRST + 36),)
-
-
-def frauds_only(per_day: np.ndarray, days: int = 365, transactions: int = 100) -> Gaps | None:
-    """So many transactions of each day, of which so many are labelled as frauds, and nothing else."""
-    found = LabelledDays(DELAY)
-    places = np.arange(days).repeat(transactions)
-    is_fraud = np.where(np.tile(np.arange(transactions), days) < per_day.repeat(transactions), 1, -1).astype(np.int8)
-    times = (FIRST + places) * DAY
-    found.add(times, is_fraud, np.where(is_fraud == 1, times + DAY, -1))
-    return found.gaps(Span(FIRST, FIRST + days + DELAY - 1))
-
-
-def test_frauds_in_bursts_are_never_surely_missing() -> None:
-    """In half of the weeks, or from a day on: a person is told, and nothing is refused."""
-    for seed in range(50):
-        dice = np.random.default_rng(seed)
-        weeks = dice.permutation(np.arange(53) % 2).repeat(7)[:365]
-        found = frauds_only(dice.poisson(5, 365) * weeks)
-        assert found is None or not found.is_sure
-    found = frauds_only(np.where(np.arange(365) < 20, 0, 5))
-    assert found is not None
-    assert not found.is_sure
-    assert found.runs == (Span(FIRST, FIRST + 19),)
-
-
-def test_one_long_run_without_frauds_is_surely_missing() -> None:
-    per_day = np.random.default_rng(2).poisson(3, 365)
-    per_day[100:120] = 0
-    found = frauds_only(per_day)
-    assert found is not None
-    assert found.is_sure
-    assert Span(FIRST + 100, FIRST + 119) in found.runs
-
-
-def test_scattered_days_without_frauds_are_seen_together() -> None:
-    days = np.arange(365)
-    for seed in range(20):
-        dice = np.random.default_rng(seed)
-        per_day = dice.poisson(10, 365)
-        assert frauds_only(per_day) is None
-        found = frauds_only(np.where(days % 3 == 0, 0, per_day))
-        assert found is not None
-        assert len(found.runs) == 122
-        if not seed:
-            assert frauds_only(np.where(days % 3 == 0, 0, 1000), transactions=1000) is not None
-        # As many empty days as there must be, and busy days beside quiet ones.
-        assert frauds_only(dice.poisson(1.5, 365)) is None
-        assert frauds_only(dice.poisson(dice.gamma(1, 2, 365))) is None
-
-
 def test_what_may_be_missing_is_said_and_not_refused(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -381,19 +267,49 @@ def test_what_may_be_missing_is_said_and_not_refused(
     assert "LABELS MAY BE MISSING: no transaction of 2024-11-02 to 2024-11-21 has a label" in capsys.readouterr().out
 
 
-def test_days_that_nothing_looks_at_are_not_looked_at() -> None:
-    """From the first day less the delay and the longest window, to the last day less the delay."""
-    days = np.arange(DAYS).repeat(10)
-    times = (FIRST + days) * DAY
-    for first, last, seen in ((50, 59, (13, 52)), (0, 59, (0, 52)), (0, 6, None), (0, 7, (0, 0))):
-        found = LabelledDays(DELAY)
-        found.add(times, np.full(len(days), -1, np.int8), np.full(len(days), -1))
-        gaps = found.gaps(Span(FIRST + first, FIRST + last))
-        expected = None if seen is None else Span(FIRST + seen[0], FIRST + seen[1])
-        assert (None if gaps is None else gaps.looked_at) == expected
-
-
 def test_the_catalogue_says_which_features_read_labels() -> None:
     feature_set = FeatureSet(frozenset({"merchant_id", "customer_id"}))
     reading = label_features(feature.name for feature in feature_set.numbers)
     assert reading == tuple(f"merchant_{kind}_{window}" for window in ("1d", "7d", "30d") for kind in ("fraud", "risk"))
+
+
+def test_frauds_without_a_time_are_never_seen_by_the_ledger_and_refused(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of labels whose labelled_at is empty gives the scores of no labels, and must say so."""
+    table, path = history(home), tmp_path / "labels.csv"
+    ids = zip(*(table[name].to_pylist() for name in ("transaction_id", "customer_id", "is_fraud")), strict=True)
+    lines = [f"{identity},{customer},{is_fraud}," for identity, customer, is_fraud in ids]
+    path.write_text("\n".join(["transaction_id,customer_id,is_fraud,labelled_at", *lines, ""]))
+    assert backtest(home, "--labels", str(path), file=home / "unlabelled.parquet") == EXIT_FAILED
+    said = capsys.readouterr().err
+    assert "no fraud from 2024-11-02 to 2024-12-24 has a time at which its label was known (labelled_at)" in said
+    assert "Fill in labelled_at, or go on all the same with --without-labels" in said
+    words = ("--without-labels", "--labels", str(path))
+    assert backtest(home, *words, file=home / "unlabelled.parquet") == EXIT_OK
+    assert "LABELS ARE MISSING: no fraud from" in capsys.readouterr().out
+
+
+def test_every_command_counts_the_unlabelled_days_alike(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is missing in the middle, and the last days, whose labels are not due; said before anything is refused."""
+    table, path = history(home), tmp_path / "partly.parquet"
+    silent = pc.or_(between(table, "2024-12-01", "2024-12-09"), between(table, "2024-12-29", "2024-12-31"))
+    pq.write_table(unlabelled(table, silent), path)
+    count = f"{pc.sum(silent).as_py():,} of {len(table):,} transactions have no label"
+    expected = f"{count}; 12 of 60 days have none at all: 2024-12-01 to 2024-12-09, 2024-12-29 to 2024-12-31"
+    due = "no transaction of 2024-12-01 to 2024-12-09 has a label (9 of the 53 days from 2024-11-02 to 2024-12-24"
+    assert main(["inspect", str(path)], {}) == EXIT_OK
+    said = capsys.readouterr().out
+    assert f"warning: {expected}\n" in said
+    assert (
+        f"a bundle that reads the merchant ledger refuses this file in score, backtest, compare and rules test: {due}"
+        in (said)
+    )
+    assert main(["features", str(path), "--out", str(tmp_path / "features.parquet")], {}) == EXIT_OK
+    assert f"{expected}. They count as history only" in capsys.readouterr().err
+    assert backtest(home, file=path) == EXIT_FAILED
+    assert due in capsys.readouterr().err
+    assert backtest(home, "--without-labels", file=path) == EXIT_OK
+    assert f"{expected}. Frauds among them are not counted" in capsys.readouterr().err

@@ -15,6 +15,7 @@ from risk.dataset import Rows
 from risk.decision import Scored
 from risk.events import Level, Transaction
 from tests.backtests import compare, make_home
+from trainer.backtest.figures import CASES, SHARES
 from trainer.backtest.passing import Answer
 from trainer.backtest.side_by_side import MOST_EXAMPLES, SideBySide
 
@@ -29,6 +30,12 @@ def answer(*seen: Seen) -> Answer:
     empty: list[Any] = [()] * count
     scored = Scored(np.zeros(count), list(range(count)), list(scores), list(levels), empty, empty, [None] * count)
     return Answer(np.arange(count), scored, np.array(alerts))
+
+
+def test_a_difference_of_shares_is_said_in_points() -> None:
+    """-31.7% of what? Counts and money are differences of themselves."""
+    said = [figure.difference(-0.3174) for figure in SHARES] + [CASES.difference(2.0), CASES.difference(None)]
+    assert said == ["-31.7 points", "-31.7 points", "+2.0", "-"]
 
 
 def rows(*labels: int) -> Rows:

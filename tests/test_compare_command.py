@@ -61,6 +61,9 @@ def test_both_have_equal_work_and_the_figures_can_be_counted_again(
     assert f"{days} days, {frauds} frauds" in said
     sizes = table[counted & (table["is_fraud"] == 1)].groupby("customer_id").size()
     assert f"--only-one {only / frauds:.3g} --per-customer {(sizes**2).sum() / frauds:.3g}\n" in said
+    (command,) = (line.partition(": python -m trainer ")[2] for line in said.splitlines() if "sample-size" in line)
+    assert main(command.split(), {}) == EXIT_OK
+    assert "find a difference of 5.0% of the frauds" in capsys.readouterr().out
     for name in "ab":
         assert backtest(home, "--bundle", str(home / name), "--from", "2024-11-20", "--thresholds", "0.5") == EXIT_OK
         digest = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("digest "))
@@ -136,8 +139,11 @@ def test_sample_size_says_how_many_days(capsys: pytest.CaptureFixture[str]) -> N
     words = ["sample-size", "--frauds-per-day", "12", "--difference", "0.05", "--only-one", "0.12"]
     assert main([*words, "--per-customer", "2.5"], {}) == EXIT_OK
     assert capsys.readouterr().out.startswith("79 days: 375 frauds of different customers find a difference of 5.0% of")
+    assert main([*words, "--only-one", "0.01"], {}) == EXIT_OK
+    said = capsys.readouterr()
+    assert "--only-one: got 0.01, which is less than the difference: 0.05 is taken" in said.err
+    assert "if 5.0% of the frauds are caught by one of the two alone" in said.out
     for more, expected in (
-        (["--only-one", "0.01"], "--only-one: got 0.01, expected at least the difference (0.05)"),
         (["--power", "80"], "--power: got 80, expected a share between 0 and 1"),
         (["--frauds-per-day", "0"], "--frauds-per-day: got 0, expected more than 0"),
         (["--per-customer", "0.5"], "--per-customer: got 0.5, expected 1 or more"),

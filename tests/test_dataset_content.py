@@ -3,6 +3,7 @@
 import gzip
 import io
 import random
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -102,6 +103,22 @@ def test_of_a_folder_the_file_with_the_odd_rows_is_named(tmp_path: Path) -> None
     assert notice.startswith(f"{odd}: the file looks like Windows-1252 (2 rows are not UTF-8)")
     odd.write_bytes(umlauts(mixed=True))
     assert open_dataset(tmp_path).notices == []
+
+
+def test_a_folder_is_converted_into_another(tmp_path: Path) -> None:
+    """By the command that is printed: beside the originals, the converted files would be read as well."""
+    folder = tmp_path / "my exports"
+    folder.mkdir()
+    header = HEADER + ",Straße\n"
+    for name, encoding in (("1.csv", "cp1252"), ("2.csv", "utf-8")):
+        (folder / name).write_bytes(f"{header}T{name},2024-01-01,C,1,EUR,0,Süd\n".encode(encoding))
+    (folder / "3.csv.gz").write_bytes(gzip.compress(f"{header}T3,2024-01-01,C,1,EUR,0,Süd\n".encode("cp1252")))
+    with pytest.raises(DatasetError, match=r"1\.csv: its header is not UTF-8.*: convert the folder: mkdir ") as error:
+        open_dataset(folder)
+    subprocess.run(str(error.value).partition("convert the folder: ")[2], shell=True, check=True)
+    converted = open_dataset(tmp_path / "my exports.utf8")
+    assert converted.columns[-1] == "Straße"
+    assert [value for rows in converted.rows() for value in rows.block.transaction_id] == ["T1.csv", "T2.csv", "T3"]
 
 
 @pytest.mark.parametrize("octets", [umlauts(mixed=True), umlauts() + b"\x81,2024-01-22,C,1,EUR,0\n"])

@@ -28,7 +28,7 @@ QUALITY = Quality(
 ALERT = Alert(
     date_ms("2024-12-31"), "C1", "T1", 1234.5, "EUR", 0.87, "alert", "first time with this device within 30 days"
 )
-FRAME = Frame(date_ms("2024-12-31") + HOUR, 750, 1000, 199.6, 12, 34, QUALITY, [ALERT], 0.05, room=3)
+FRAME = Frame(date_ms("2024-12-31") + HOUR, 750, 1000, 199.6, 12, 34, QUALITY, [ALERT], [], 0.05, room=3)
 
 
 def drawn(frame: Frame, width: int) -> list[str]:
@@ -53,7 +53,8 @@ def test_the_live_picture_shows_progress_figures_and_reasons_in_words() -> None:
 
 
 def test_the_live_picture_keeps_its_height_while_alerts_come() -> None:
-    assert len({len(drawn(f, w)) for f in (FRAME, FRAME._replace(alerts=[])) for w in (80, 100)}) == 1
+    changed = FRAME._replace(changes=[(date_ms("2024-12-29"), "rule large-at-night is in force")])
+    assert len({len(drawn(f, w)) for f in (FRAME, FRAME._replace(alerts=[]), changed) for w in (80, 100)}) == 1
 
 
 def test_the_line_says_the_same_without_a_terminal() -> None:
@@ -64,7 +65,7 @@ def test_the_line_says_the_same_without_a_terminal() -> None:
 
 
 def test_a_fraud_is_caught_by_an_earlier_alert_of_its_customer_and_day() -> None:
-    """Customer b is flagged for nothing; the last fraud of a comes on another day, with a low score."""
+    """Customer b is flagged for nothing; the last fraud of a comes on another day, which nobody looks at."""
     day = date_ms("2024-12-20")
     history = History(
         event_times=np.array([day, day + HOUR, day + 2 * HOUR, day + DAY]),
@@ -74,13 +75,13 @@ def test_a_fraud_is_caught_by_an_earlier_alert_of_its_customer_and_day() -> None
         is_fraud=np.array([False, True, False, True]),
         kinds=[None, "slow_bleed", None, "slow_bleed"],
     )
-    scores = {("a", "1"): 0.9, ("a", "2"): 0.1, ("b", "3"): 0.8, ("a", "4"): 0.2}
-    outcome = outcome_of(history, scores, threshold=0.5)
+    decided = {("a", "1"): True, ("a", "2"): False, ("b", "3"): True, ("a", "4"): False}
+    outcome = outcome_of(history, decided)
     assert outcome.kinds == [Kind("slow_bleed", frauds=2, caught=1, amount_caught=20.0, amount_missed=40.0)]
     assert (outcome.alerts, outcome.alerts_right, outcome.total.missed) == (2, 1, 1)
-    del scores["b", "3"]
+    del decided["b", "3"]
     with pytest.raises(DemoError, match="1 transactions have no score, such as 3"):
-        outcome_of(history, scores, threshold=0.5)
+        outcome_of(history, decided)
 
 
 def test_a_second_demo_begins_in_an_empty_folder(tmp_path: Path) -> None:

@@ -111,3 +111,12 @@ def test_the_strongest_are_first_with_what_their_values_add():
     assert [(each.values, each.rows, each.mean) for each in first.effects] == [("0", 2, -2.0), ("1", 2, 3.0)]
     assert [(each.values, each.mean) for each in second.effects] == [("pos", 0.1), ("web", -0.3)]
     assert contributions_of(None) is None
+
+
+def test_seconds_are_said_as_durations():
+    seconds = np.array([[30.0], [90.0], [240.0], [9000.0], [200_000.0], [2_500_000.0]])
+    sample = ContributionSample(
+        ("seconds_since_last",), {}, {}, seconds, seconds, np.zeros(6, bool), durations={"seconds_since_last"}
+    )
+    (found,) = contributions_of(sample).features
+    assert [each.values for each in found.effects] == ["30 s", "90 s", "4 min", "2 h", "2 d", "29 d"]

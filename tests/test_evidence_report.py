@@ -195,10 +195,10 @@ def test_the_page_says_what_a_head_of_risk_asks(written):
     # A team works cases: an alert is one transaction, and nobody counts them by day.
     assert "cases a day" in read
     assert "alerts a day" not in read
-    # Precision and recall are of transactions wherever they stand; what a team sees of its cases has other names.
+    # Wherever precision and recall stand, it is said of what they are.
     heads = re.findall(r"<th scope=col>([^<]*(?:precision|recall)[^<]*)", text)
     heads = {head for head in heads if "average precision" not in head}
-    assert heads == {"precision of transactions", "recall of transactions"}
+    assert heads == {f"{of} {figure}" for of in ("transaction", "case") for figure in ("precision", "recall")}
     assert f"with {100 * money.value_recall.value:.1f} % of their value" in read
     assert [row for row in evaluation.gains if f"{100 * row.frauds_so_far:.1f} %" not in read] == []
     assert all(point.name in read for point in evaluation.marked)
@@ -210,7 +210,7 @@ def test_a_caution_stands_before_the_headline():
     said = {}
     for area in (0.9, 0.999):
         said[area] = page(evaluation_of("m", 0.4, area, importances=(("<new>", 0.1),)), ABOUT, [])
-    assert "Caution" not in said[0.9]
+    assert "<p class=lead><b>Caution" not in said[0.9]
     assert (
         "<p class=lead><b>Caution:</b> too good to be true: a ROC-AUC of 0.999, most of it from &lt;new&gt;."
         in said[0.999]

@@ -66,7 +66,7 @@ def test_every_warning(world: World, tmp_path: Path, inspect: Inspect) -> None:
         ({"is_fraud": few}, "hardly any frauds: 10"),
         ({"is_fraud": 0}, "one class only: every label is genuine"),
         ({"is_fraud": 1}, "one class only: every label is fraud"),
-        ({"is_fraud": [*world.fraud[:-5], *[""] * 5]}, "5 rows have no label"),
+        ({"is_fraud": [*world.fraud[:-5], *[""] * 5]}, "5 of 3,000 transactions have no label"),
         ({"transaction_id": ["same", "same", *(f"T{x}" for x in world.unique[2:])]}, "duplicate ids: 1 row has"),
         ({"event_time": own(world)["event_time"][::-1]}, "the file is not sorted by event time"),
         ({"amount": ["", "", *text_amounts[2:]]}, "missing values: amount in 2 rows (0.07%)"),

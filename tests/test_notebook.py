@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from console.start import EXIT_OK
-from risk.errors import DatasetError, OptionError
+from risk.errors import DatasetError, OptionError, TrustLensError
 from tests.backtests import make_home
 from trainer.__main__ import main
 from trainer.notebook import explain, read_bundle, score_file, score_frame
@@ -78,3 +78,39 @@ def test_the_example_notebook_runs(home: Path, tmp_path: Path, monkeypatch: pyte
             exec(compile("".join(cell["source"]), str(EXAMPLE), "exec"), names)
     assert len(names["alerts"])
     assert names["changed"]["amount"].iloc[-1] == 10 * names["cards"]["amount"].iloc[-1]
+
+
+def test_what_is_wrong_is_said_of_the_function_and_the_frame(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No options of a command, and no file that the user never saw; in errors, and in what goes to standard error."""
+    bundle, frame = read_bundle(home / "a"), pd.read_parquet(home / "cards.parquet")
+    columns, labels = tmp_path / "map.toml", tmp_path / "labels.csv"
+    columns.write_text('transaction_id = "id"\nevent_time = "event_time"\ncurrency = { constant = "EUR" }\n')
+    labels.write_text("transaction_id,customer_id,is_fraud\nX1,C1,1\n")
+    unlabelled = frame.drop(columns=["is_fraud", "labelled_at", "fraud_kind"])
+    nothing = frame.head(3).assign(amount=-1.0)
+    wrong: list[tuple[pd.DataFrame, dict[str, Any], str]] = [
+        (unlabelled, {}, "the frame: no transaction from 2024-11-02 to 2024-12-24 has a label"),
+        (unlabelled, {}, "Bring the labels with labels=FILE, or go on all the same with without_labels=True."),
+        (frame, {"columns": columns}, "transaction_id = 'id': expected a column of the frame"),
+        (frame, {"labels": labels}, f"labels={labels}: has no column labelled_at"),
+        (frame.rename(columns={"event_time": "when"}), {}, "the frame: has no column event_time: expected TrustLens'"),
+        (frame.assign(score=1.0), {}, "prefix: got '', but the frame has the column 'score' already"),
+        (frame.assign(currency="USD"), {}, "or name the currency that they are in by a map (columns)"),
+        (nothing, {"without_labels": True}, "Correct them, or the map (columns)."),
+    ]
+    for given, keywords, words in wrong:
+        with pytest.raises(TrustLensError) as error:
+            score_frame(given, bundle, **keywords)
+        said = f"{error.value}{capsys.readouterr().err}"
+        assert words in said
+        assert "--" not in said
+        assert "frame.parquet" not in said
+    score_frame(unlabelled.drop(columns=["merchant_id"]), bundle, without_labels=True)
+    said = capsys.readouterr().err
+    assert "no column of the frame is read as" in said
+    assert "A column that is there under another name is read where the map (columns) names it" in said
+    assert "--" not in said
+    with pytest.raises(TrustLensError, match=r"cards\.parquet: .*without_labels=True|has the column"):
+        score_file(home / "scored.parquet", bundle)

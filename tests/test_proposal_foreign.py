@@ -152,6 +152,23 @@ def test_yes_and_no_without_a_telling_name_stay_an_attribute(world: World, tmp_p
     assert made.attributes[-1] == Attribute("card_present", "card_present", Kind.CATEGORY)
 
 
+@pytest.mark.parametrize("name", ["gemeldet am", "Meldedatum", "bestätigt_am", "date_signalé"])
+def test_when_a_fraud_was_found_out_is_not_left_out(world: World, tmp_path: Path, name: str) -> None:
+    """Without it every label would be taken to be known three days later."""
+    when = (world.moments + pd.Timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    made = proposed(saved(tmp_path, **own(world, **{name: np.where(world.fraud == 1, when, "")}))).column_map
+    assert made is not None
+    assert made.labelled_at is not None
+    assert made.labelled_at.column == name
+
+
+def test_another_time_may_be_when_a_fraud_was_found_out(world: World, tmp_path: Path) -> None:
+    when = (world.moments + pd.Timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    proposal = proposed(saved(tmp_path, **own(world, Ergebnis=when)))
+    (remark,) = proposal.comments["labelled_at"]
+    assert remark.startswith("if Ergebnis is when a fraud was found out, write it as labelled_at")
+
+
 def test_a_file_without_its_label_has_a_map(world: World, tmp_path: Path) -> None:
     """Also one whose other label columns are there: they are left out, not mapped."""
     columns = own(world, labelled_at=np.array(["soon", "late"])[world.customer % 2], fraud_kind="burst")

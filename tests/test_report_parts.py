@@ -21,6 +21,22 @@ def test_a_test_that_was_drawn_is_a_caution_in_the_headline():
     assert "<p class=lead><b>Caution:</b> the test was drawn at random" in page(replace(one, is_random=True), ABOUT, [])
 
 
+def test_few_frauds_are_a_caution_on_the_page_and_in_the_card():
+    """As train says in the terminal, which nobody who reads the report has seen."""
+    one = evaluation_of("m", 0.4, 0.9)
+    many = replace(one, validation=replace(one.validation, frauds=100), test=replace(one.test, frauds=100))
+    for which, frauds, is_said in (
+        ("validation", 60, True),
+        ("test", 99, True),
+        ("test", 0, False),
+        ("test", 100, False),
+    ):
+        few = replace(many, **{which: replace(getattr(many, which), frauds=frauds)})
+        words = f"{which} has {frauds} frauds, fewer than 100: "
+        assert (f"<b>Caution:</b> {words}" in page(few, ABOUT, [])) == is_said
+        assert (f"\n- {words}" in model_card(few, ABOUT)) == is_said
+
+
 def test_a_cap_that_the_test_went_beyond_is_said():
     one = evaluation_of("m", 0.4, 0.9)
     for cap, with_all, is_said in ((1e6, None, False), (1e-6, None, True), (500.0, 501.0, True)):
@@ -115,7 +131,7 @@ def test_a_model_card_says_what_has_drifted_and_what_groups_and_thresholds_are_n
     card = model_card(evaluation, ABOUT)
     recall = evaluation.segments[0].segments[0].recall
     assert "- Drifted, calibration: " in card
-    assert "- 1 more transactions of these days have no label, and no figure here looks at them." in card
+    assert "- 1 more transactions of the test period have no label, and no figure here looks at them." in card
     assert ".- " not in card, "each point has a line of its own"
     assert "\n| \\~a\\~ \\& b | 2,000 | " in card
     assert f"| {100 * recall.value:.1f} % ({100 * recall.low:.1f} % to {100 * recall.high:.1f} %) |" in card

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 import resource
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import pytest
 from console.start import EXIT_FAILED, EXIT_OK
 from risk.bundle import read_bundle
 from risk.clock import DAY
-from risk.dataset import BadRow
+from risk.dataset import BadRow, open_dataset
+from risk.dataset.map_file import load_map
 from risk.errors import DatasetError
 from risk.events import RejectReason
 from tests.backtests import backtest, history, make_home
@@ -154,6 +156,55 @@ def test_no_cell_of_a_csv_is_a_formula(home: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     assert score(home, file, out, "--columns", columns) == EXIT_OK
     assert pq.read_table(out)["=note"].to_pylist() == notes
+
+
+def test_a_german_csv_comes_out_as_excel_opened_it(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Semicolons, decimal commas, umlauts and their mark; what was written can be scored again, with the same map."""
+    lines = [f"Zoë;T{at};2024-01-0{at}T10:00:00Z;C1;M1;1.{at}00,50 €;online;0" for at in range(1, 6)]
+    file, columns = foreign(tmp_path, *lines, delimiter=";")
+    Path(columns).write_text(MAP.replace('amount = "amount"', 'amount = { column = "amount", decimal = "," }'))
+    plain, marked, again = tmp_path / "plain.csv", tmp_path / "marked.csv", tmp_path / "again.csv"
+    assert score(home, file, plain, "--columns", columns) == EXIT_OK
+    said = capsys.readouterr().out
+    assert (
+        f"wrote {plain}: semicolons between the values, decimal commas, UTF-8 without a byte order mark (Excel" in said
+    )
+    assert not plain.read_bytes().startswith(b"\xef\xbb\xbf")
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert score(home, file, marked, "--columns", columns) == EXIT_OK
+    assert "UTF-8 with a byte order mark\n" in capsys.readouterr().out
+    assert marked.read_bytes() == b"\xef\xbb\xbf" + plain.read_bytes()
+    rows = read_csv(plain, ";")
+    assert [(row["note"], row["amount"]) for row in rows] == [("Zoë", f"1.{at}00,50 €") for at in range(1, 6)]
+    assert all(re.fullmatch(r"0,[0-9]+", row["score"]) for row in rows)
+    assert score(home, plain, again, "--columns", columns, "--prefix", "new_", "--bom") == EXIT_OK
+    assert digest(capsys.readouterr().out) == digest(said)
+    more = list(csv.DictReader(io.StringIO(again.read_text("utf-8-sig"), newline=""), delimiter=";"))
+    assert [(row["score"], row["new_score"]) for row in more] == [(row["score"], row["score"]) for row in rows]
+    assert score(home, file, tmp_path / "x.parquet", "--columns", columns, "--bom") == EXIT_FAILED
+    assert "--bom: got --out" in capsys.readouterr().err
+
+
+def test_a_map_may_name_labels_that_a_file_does_not_have(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is the map of the training, and what happened since has no labels. What is read already is no likely slip."""
+    file, columns = foreign(tmp_path, "x,T1,2024-01-01T10:00:00Z,C1,M1,5.00,online,0")
+    file.write_text(file.read_text().replace(",fraud\n", "\n").replace(",online,0\n", ",online\n"))
+    out, labels = tmp_path / "out.csv", tmp_path / "labels.csv"
+    assert score(home, file, out, "--columns", columns) == EXIT_FAILED
+    said = capsys.readouterr().err
+    assert "map.toml: is_fraud = 'fraud': expected a column of " in said
+    assert "is scored with --without-labels, or with --labels FILE" in said
+    assert score(home, file, out, "--columns", columns, "--without-labels") == EXIT_OK
+    labels.write_text("transaction_id,customer_id,is_fraud,labelled_at\nT1,C1,1,2024-01-02T00:00:00Z\n")
+    assert score(home, file, out, "--columns", columns, "--labels", str(labels), "--force") == EXIT_OK
+    Path(columns).write_text(MAP.replace('"fraud"', '"shops"'))
+    with pytest.raises(DatasetError) as error:
+        open_dataset(file, load_map(Path(columns)))
+    assert "Did you mean" not in str(error.value)
 
 
 def test_objects_of_ndjson_stay_as_they_are(home: Path, tmp_path: Path) -> None:

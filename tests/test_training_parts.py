@@ -134,14 +134,6 @@ def kept(matrix: Matrix, rows: np.ndarray) -> Matrix:
     return made_matrix(matrix.event_times[rows], matrix.is_fraud[rows], matrix.labelled_at[rows])
 
 
-def test_rows_without_a_label_are_said_to_be_history_only(capsys: pytest.CaptureFixture[str]) -> None:
-    matrix = history()
-    is_fraud = matrix.is_fraud.copy()
-    is_fraud[:7] = -1
-    check_labels(matrix._replace(is_fraud=is_fraud), "file.csv")
-    assert "file.csv: 7 transactions have no label: they count as history only" in capsys.readouterr().err
-
-
 def test_a_random_split_has_each_labelled_row_once_and_as_many_frauds_everywhere() -> None:
     matrix = history()
     parts = parts_at_random(matrix, 7)

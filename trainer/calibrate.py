@@ -19,6 +19,7 @@ from evaluation.money import NO_SCORE, Accounting
 from evaluation.ranking import Predictions
 from risk.bundle import Calibration, Thresholds
 from risk.codes import Array
+from risk.words import counted
 from trainer.matrix import Matrix
 from trainer.reproducible import one_thread, rounded
 from trainer.splits import Part
@@ -85,6 +86,21 @@ def calibration_of(raw: Array, is_fraud: Array) -> Calibration:
     probability = rounded(probability, DIGITS)
     rising = _rising(probability)
     return Calibration(tuple(knots[rising].tolist()), tuple(probability[rising].tolist()))
+
+
+OF_FEW_FRAUDS = {
+    "fit": "what models learn of them is uncertain",
+    "validation": "the scores become probabilities by a simpler curve, and thresholds are uncertain",
+    "test": "its figures have wide intervals",
+}
+
+
+def few_frauds(period: str, frauds: int) -> str | None:
+    """What that spoils, in words; of a period without any it is said elsewhere."""
+    if not 0 < frauds < FEW_FRAUDS:
+        return None
+    has = counted(frauds, "fraud", "frauds")
+    return f"{period} has {has}, fewer than {FEW_FRAUDS}: {OF_FEW_FRAUDS[period]}"
 
 
 def has_few_frauds(is_fraud: Array) -> bool:

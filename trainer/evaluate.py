@@ -217,7 +217,8 @@ def contribution_sample(
     rows = np.sort(np.concatenate([_thinned(np.flatnonzero(each)) for each in (is_fraud, ~is_fraud)]))
     names, shown, estimator = session.names, values[rows], model.fit.estimator
     feature_set = session.matrix.feature_set
-    meanings = {feature.name: feature.meaning for feature in (*feature_set.numbers, *feature_set.categories)}
+    features = (*feature_set.numbers, *feature_set.categories)
+    meanings = {feature.name: feature.meaning for feature in features}
     with one_thread():
         contributions = family.contributions(estimator, shown)
     if isinstance(estimator, HybridModel):
@@ -234,6 +235,7 @@ def contribution_sample(
         values=shown,
         contributions=contributions,
         is_fraud=is_fraud[rows],
+        durations={feature.name for feature in features if feature.unit == "seconds"},
     )
 
 

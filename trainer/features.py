@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from console.help import epilog
+from console.options import A_FILE
 
 NOTES = """\
 A row for each transaction that is scored, in event-time order: transaction_id, event_time, is_fraud where it is known,
@@ -22,7 +23,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             done="the features are written, whole",
         ),
     )
-    command.add_argument("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
+    command.add_argument("file", metavar="FILE", type=Path, help=A_FILE)
     command.add_argument("--out", required=True, type=Path, metavar="F.parquet", help="the file to write")
     command.add_argument("--columns", type=Path, metavar="MAP.toml", help="which column is what; see inspect")
     command.add_argument(

@@ -15,7 +15,7 @@ from risk.bundle import LearnedCategory, ScoredBy
 from risk.codes import Array
 from risk.model import Model, quickest
 from risk.scorer import Preparation
-from trainer.calibrate import FEW_FRAUDS, Calibrated, calibrate
+from trainer.calibrate import Calibrated, calibrate, few_frauds
 from trainer.families import CLASS_WEIGHT, ENSEMBLE, HYBRID, SMOTE, UNDERSAMPLE
 from trainer.families.ensemble import WEIGHTS, are_chosen, is_settled, settled, shares_in_words, weights_of
 from trainer.families.family import Parameters, Rows, family_of, fitted
@@ -56,19 +56,12 @@ class FittedModel(NamedTuple):
     calibrated: Calibrated
 
 
-OF_FEW_FRAUDS = {
-    "fit": "what models learn of them is uncertain",
-    "validation": "the scores become probabilities by a simpler curve, and thresholds are uncertain",
-    "test": "its figures have wide intervals",
-}
-
-
 def say_what_is_weak(parts: Parts, plan: Plan) -> None:
     """Before anything is fitted: where the data are too few for what was asked."""
     for name, part in zip(parts._fields, parts, strict=True):
-        frauds = int(part.is_fraud.sum())
-        if 0 < frauds < FEW_FRAUDS:
-            notice(f"{name} has {frauds} frauds, fewer than {FEW_FRAUDS}: {OF_FEW_FRAUDS[name]}")
+        text = few_frauds(name, int(part.is_fraud.sum()))
+        if text is not None:
+            notice(text)
     if plan.balance in (UNDERSAMPLE, SMOTE) and has_enough(parts.fit.is_fraud):
         notice(f"--balance {plan.balance} changes nothing: it brings frauds to 1 for each {1 / WANTED_RATIO:.0f} "
                f"genuine rows, and {parts.fit.is_fraud.mean():.1%} of the fit rows are frauds already")  # fmt: skip

@@ -3,8 +3,10 @@
 Frames are pandas DataFrames or Arrow tables; what goes in comes out, with more columns.
 """
 
+import re
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from itertools import compress
 from pathlib import Path
 from typing import TypeVar
@@ -14,9 +16,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from console.terminal import reworded
 from risk.bundle import Bundle, read_bundle
 from risk.engine import Verdict
-from risk.errors import DatasetError
+from risk.errors import DatasetError, TrustLensError
 from risk.rules.rule_set import RuleSet
 from risk.rules.rule_set import rules_in_force as read_rules
 from trainer.backtest.checks import opened
@@ -27,7 +30,7 @@ from trainer.score.scored_file import check_names, new_columns, new_names, score
 __all__ = ["Bundle", "RuleSet", "explain", "read_bundle", "read_rules", "score_file", "score_frame"]
 
 Frame = TypeVar("Frame", pd.DataFrame, pa.Table)
-NAME = "frame.parquet"  # in messages, where there is no file
+NAME = "frame.parquet"
 
 
 def score_file(
@@ -41,11 +44,12 @@ def score_file(
     rules: RuleSet | None = None,
 ) -> pd.DataFrame:
     """Every row of a file, in its order, with the columns of `trainer score` behind its own."""
-    ready = opened(Path(file), [bundle], _path(columns), _path(labels), without_labels=without_labels)
-    check_names(ready.dataset, prefix, has_rules=rules is not None)
-    warn_of_lost_columns(ready.dataset)
-    with scored(ready, bundle, _nobody, rules) as results:
-        return scored_rows(ready.dataset.source, results, prefix).to_pandas()
+    with _in_python():
+        ready = opened(Path(file), [bundle], _path(columns), _path(labels), without_labels=without_labels)
+        check_names(ready.dataset, prefix, has_rules=rules is not None)
+        warn_of_lost_columns(ready.dataset)
+        with scored(ready, bundle, _nobody, rules) as results:
+            return scored_rows(ready.dataset.source, results, prefix).to_pandas()
 
 
 def score_frame(
@@ -59,8 +63,7 @@ def score_frame(
     rules: RuleSet | None = None,
 ) -> Frame:
     """The frame with the columns of `trainer score`; its own stay as they are."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = _written(frame, Path(folder))
+    with _as_file(frame) as path:
         ready = opened(path, [bundle], _path(columns), _path(labels), without_labels=without_labels)
         check_names(ready.dataset, prefix, has_rules=rules is not None)
         with scored(ready, bundle, _nobody, rules) as results:
@@ -87,8 +90,7 @@ def explain(
     found: list[tuple[object, ...]] = []
     wanted, lane = set(transaction_ids), Lane(bundle)
     lacking = set(wanted)
-    with tempfile.TemporaryDirectory() as folder:
-        path = _written(frame, Path(folder))
+    with _as_file(frame) as path:
         ready = opened(path, [bundle], _path(columns), _path(labels), without_labels=without_labels)
         for chunk in chunks(ready):
             lane.learn(chunk.labels)
@@ -115,9 +117,38 @@ def explain(
     return pd.DataFrame(found, columns=names)
 
 
-def _written(frame: pd.DataFrame | pa.Table, folder: Path) -> Path:
+@contextmanager
+def _in_python(path: Path | None = None) -> Iterator[None]:
+    """What is said is of the command, its options and its file: here they are parameters and, written to `path`, the
+    frame."""
+
+    def words(text: str) -> str:
+        if path is not None:
+            text = text.replace(str(path), "the frame")
+            inspected = "`python -m trainer inspect`, of the frame written to a file,"
+            text = re.sub(r"`python -m trainer inspect the frame[^`]*`", inspected, text)
+        text = text.replace("--without-labels", "without_labels=True")
+        text = re.sub(r"--(labels|prefix) (?=FILE|new_|[^ ]+: )", r"\1=", text)
+        return re.sub(r"--(labels|prefix|columns)\b", r"\1", text)
+
+    with reworded(words):
+        try:
+            yield
+        except TrustLensError as error:
+            raise type(error)(words(str(error))) from None
+
+
+@contextmanager
+def _as_file(frame: pd.DataFrame | pa.Table) -> Iterator[Path]:
     """As the file that a command would read: one way in for all."""
-    path = folder / NAME
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / NAME
+        with _in_python(path):
+            _write(frame, path)
+            yield path
+
+
+def _write(frame: pd.DataFrame | pa.Table, path: Path) -> None:
     try:
         table = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, ValueError) as error:
@@ -126,7 +157,6 @@ def _written(frame: pd.DataFrame | pa.Table, folder: Path) -> Path:
             "once. Convert a column of several types, for instance by .astype(str)."
         ) from None
     pq.write_table(table, path)
-    return path
 
 
 def _path(path: Path | str | None) -> Path | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from console.help import epilog
-from console.options import number, option_of, whole
+from console.options import A_FILE, number, option_of, whole
 from risk.errors import OptionError
 from trainer.families import BALANCES, FAMILIES, NONE, USUAL_FAMILIES
 
@@ -103,7 +103,7 @@ def _register_train(commands: "argparse._SubParsersAction[argparse.ArgumentParse
         ),
     )
     add = command.add_argument
-    add("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
+    add("file", metavar="FILE", type=Path, help=A_FILE)
     add_folders(command)
     usual = ", ".join(USUAL_FAMILIES)
     add("--model", action="append", choices=FAMILIES, help=f"which models; repeatable (default: {usual})")

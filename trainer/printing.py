@@ -72,7 +72,7 @@ def say_end(train_options: TrainOptions, manifest: Manifest, evaluation: Evaluat
 
 def say_figures(evaluation: Evaluation, currency: str) -> None:
     """A line for each model and baseline: the figures of the test."""
-    titles = ("model", "average precision", "ROC-AUC", "cases/day", "of these right", "frauds caught",
+    titles = ("model", "average precision", "ROC-AUC", "cases/day", "case precision", "case recall",
               f"{currency} saved less reviews")  # fmt: skip
     lines: list[tuple[str, ...]] = [titles]
     for model in evaluation.with_first_fit:
@@ -89,7 +89,7 @@ def say_figures(evaluation: Evaluation, currency: str) -> None:
             )
         )
     say_table(lines)
-    say("a case is all alerts of a customer on one UTC day; precision and recall of transactions stand in the report")
+    say("a case is all alerts of a customer on one UTC day; transaction precision and recall stand in the report")
     for model in evaluation.models:
         if model.share_of_best:
             share = model.share_of_best

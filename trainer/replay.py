@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from console.terminal import say, warn
+from console.terminal import notice, say, warn
 from risk.catalogue import EngineTerms, FeatureSet, label_features
 from risk.clock import DAY
 from risk.dataset import BadRow, Dataset, Rows
@@ -146,8 +146,10 @@ def check_labels_in_time(replay: Replay) -> None:
 
 
 def warn_of_unlabelled_days(replay: Replay) -> None:
-    """The ledger takes what nobody reported for genuine."""
-    ends = replay.dataset.ends
+    """They neither teach nor judge, and the ledger takes what nobody reported for genuine."""
+    unlabelled, ends = replay.labelled.unlabelled, replay.dataset.ends
+    if 0 < unlabelled.transactions < unlabelled.of:
+        notice(f"{replay.dataset.path}: {unlabelled}. They count as history only, and neither teach nor judge")
     features = label_features(feature.name for feature in replay.feature_set.numbers)
     if ends is None or not features:
         return

@@ -4,15 +4,15 @@ import argparse
 
 from console.help import epilog
 from console.options import number, option_of
-from console.terminal import say
+from console.terminal import notice, say
 from evaluation.sample_size import NOTHING_IN_COMMON, days_needed, frauds_needed
 from risk.errors import OptionError
 
 NOTES = """\
 For two models that score the same transactions, each allowed as many cases a day, as compare counts them.
-docs/metrics.md has the formula. compare prints --only-one and --per-customer of two bundles. Without the first, 0.5 is
-taken, as if the two had nothing in common and caught half of the frauds each; without the second, frauds are taken to
-be of different customers. The labels of the last day must be in before the result is read.
+docs/metrics.md has the formula. compare prints the command for two bundles. Without --only-one, 0.5 is taken, as if the
+two had nothing in common and caught half of the frauds each; without --per-customer, frauds are taken to be of
+different customers. The labels of the last day must be in before the result is read.
 """
 
 
@@ -42,12 +42,19 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def run(options: argparse.Namespace) -> int:
     _check(options)
-    frauds = frauds_needed(options.difference, options.only_one, power=options.power, confidence=options.confidence)
+    only_one = max(options.only_one, options.difference)
+    if only_one > options.only_one:
+        notice(
+            f"--only-one: got {options.only_one:g}, which is less than the difference: {options.difference:g} is "
+            "taken, for what one model catches more, it catches alone. Two models that differ so little may never "
+            "differ by so much"
+        )
+    frauds = frauds_needed(options.difference, only_one, power=options.power, confidence=options.confidence)
     days = days_needed(frauds, options.frauds_per_day, options.per_customer)
     say(
         f"{days:,} days: {frauds:,} frauds of different customers find a difference of {options.difference:.1%} of the "
         f"frauds with a power of {options.power:.0%} at {options.confidence:.0%} confidence, if "
-        f"{options.only_one:.1%} of the frauds are caught by one of the two alone"
+        f"{only_one:.1%} of the frauds are caught by one of the two alone"
     )
     return 0
 
@@ -59,11 +66,6 @@ def _check(options: argparse.Namespace) -> None:
             raise OptionError(
                 f"--{name.replace('_', '-')}: got {value:g}, expected a share between 0 and 1, such as 0.05"
             )
-    if options.only_one < options.difference:
-        raise OptionError(
-            f"--only-one: got {options.only_one:g}, expected at least the difference ({options.difference:g}): what "
-            "one model catches more, it catches alone"
-        )
     if options.frauds_per_day <= 0:
         raise OptionError(f"--frauds-per-day: got {options.frauds_per_day:g}, expected more than 0, such as 12")
     if options.per_customer < 1:

@@ -380,7 +380,3 @@ def check_labels(matrix: Matrix, path: object) -> None:
             f"{path}: got {which} among {matrix.row_count - unknown:,} labelled transactions, expected both classes. "
             "Bring a history that has both, or check which values mean fraud."
         )
-    if unknown:
-        notice(
-            f"{path}: {unknown:,} transactions have no label: they count as history only, and neither teach nor judge"
-        )

@@ -4,6 +4,8 @@ The ledger takes a fraud that nobody reported for none. So a file without labels
 there, gives other features than a worker had, and nothing shows it. Looked at is what the ledger sees: labels that
 were known when their day was closed, and those of which no time is known, as many files have them of what is genuine.
 So labels that come later are never missed, and the last days of a file, whose labels are still to come, neither.
+
+A fraud whose label has no time was never reported: some are. Where all are, or all of many days, the times are missing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -44,14 +46,33 @@ class Span(NamedTuple):
         return first if first == last else f"{first} to {last}"
 
 
+class Unlabelled(NamedTuple):
+    """Transactions of which nobody knows whether they were frauds, and days that have no others."""
+
+    transactions: int
+    of: int
+    days: tuple[int, ...]
+    of_days: int  # that have transactions
+
+    def __str__(self) -> str:
+        said = f"{self.transactions:,} of {counted(self.of, 'transaction has', 'transactions have')} no label"
+        if not self.days:
+            return said
+        runs = np.split(np.array(self.days), np.flatnonzero(np.diff(self.days) > 1) + 1)
+        spans = [Span(int(run[0]), int(run[-1])) for run in runs]
+        all_days = counted(self.of_days, "day has", "days have")
+        return f"{said}; {len(self.days):,} of {all_days} none at all: {_listed(spans)}"
+
+
 class Gaps(NamedTuple):
     """What labels are missing of the days that were looked at."""
 
     looked_at: Span
-    runs: tuple[Span, ...]
-    is_late: bool  # there are labels, and all came after their day was closed
+    runs: tuple[Span, ...]  # of days without a label
     delay: int
+    is_late: bool = False  # there are labels, and all came after their day was closed
     is_sure: bool = True  # not where frauds that came in bursts would look the same
+    untimed: tuple[Span, ...] = ()  # runs of days with frauds, of none of which it is said when it was known
 
     @property
     def headline(self) -> str:
@@ -64,21 +85,39 @@ class Gaps(NamedTuple):
                 f"all frauds from {self.looked_at} were reported later than {counted(self.delay - 1, 'day', 'days')} "
                 "after the day, when the merchant ledger has closed it"
             )
-        if self.runs == (self.looked_at,):
-            return f"no transaction from {self.looked_at} has a label"
-        more = f" and {len(self.runs) - NAMED} more runs of days" if len(self.runs) > NAMED else ""
-        days = sum(run.last - run.first + 1 for run in self.runs)
-        return (
-            f"no transaction of {', '.join(map(str, self.runs[:NAMED]))}{more} has a label ({days} of "
-            f"{self.looked_at.last - self.looked_at.first + 1} days)"
-        )
+        said = []
+        if self.runs:
+            said.append(self._of("transaction", self.runs, "has a label"))
+        if self.untimed:
+            said.append(self._of("fraud", self.untimed, "has a time at which its label was known (labelled_at)"))
+        return ", and ".join(said)
+
+    def _of(self, what: str, runs: Sequence[Span], lacks: str) -> str:
+        if self._is_everywhere(runs):
+            return f"no {what} from {self.looked_at} {lacks}"
+        days = sum(run.last - run.first + 1 for run in runs)
+        whole = self.looked_at.last - self.looked_at.first + 1
+        of_days = f"{days:,} of the {whole:,} days from {self.looked_at}, whose labels are due"
+        return f"no {what} of {_listed(runs)} {lacks} ({of_days})"
+
+    def _is_everywhere(self, runs: Sequence[Span]) -> bool:
+        return tuple(runs) == (self.looked_at,)
+
+    @property
+    def all_runs(self) -> tuple[Span, ...]:
+        return tuple(sorted((*self.runs, *self.untimed)))
 
     def sentence(self, features: Sequence[str]) -> str:
-        there = "" if self.runs == (self.looked_at,) else " there"
+        there = "" if self._is_everywhere(self.all_runs) else " there"
         return (
             f"{self.reason}, so the merchant ledger sees no fraud{there}. Scores are lower than a worker's with "
             f"labels, because of {', '.join(features)}"
         )
+
+
+def _listed(runs: Sequence[Span]) -> str:
+    more = f" and {len(runs) - NAMED} more runs of days" if len(runs) > NAMED else ""
+    return ", ".join(map(str, runs[:NAMED])) + more
 
 
 class LabelledDays:
@@ -89,7 +128,8 @@ class LabelledDays:
         self._horizon_days = horizon_of(
             (feature.name for feature in LEDGER_FEATURES), LedgerTerms(label_delay_days, DAY)
         ).ledger
-        self._days: dict[int, np.ndarray] = {}  # transactions, labels seen, frauds, frauds in time
+        # Transactions, labels seen, reported frauds, those in time, all frauds, labels with a time, labels.
+        self._days: dict[int, np.ndarray] = {}
 
     def add(self, times: np.ndarray, is_fraud: np.ndarray, labelled_at: np.ndarray) -> None:
         inside = (times >= EARLIEST) & (times < LATEST)
@@ -99,11 +139,19 @@ class LabelledDays:
         in_time = (when >= days * DAY) & (when < label_cutoff(days, self._delay))
         seen = (label >= 0) & (in_time | (when < 0))
         reported = (label == 1) & (when >= 0)
-        marks = np.stack([np.ones(len(days), bool), seen, reported, reported & in_time])
+        known, timed = label >= 0, (label >= 0) & (when >= 0)
+        marks = np.stack([np.ones(len(days), bool), seen, reported, reported & in_time, label == 1, timed, known])
         present, place = np.unique(days, return_inverse=True)
         counts = np.stack([np.bincount(place, weights=mark, minlength=len(present)) for mark in marks], axis=1)
         for day, count in zip(present.tolist(), counts.astype(np.int64), strict=True):
             self._days[day] = self._days[day] + count if day in self._days else count
+
+    @property
+    def unlabelled(self) -> Unlabelled:
+        """Of all that was counted, whether labels are due or not."""
+        silent = tuple(day for day in sorted(self._days) if not self._days[day][6])
+        transactions, labels = (sum(int(count[place]) for count in self._days.values()) for place in (0, 6))
+        return Unlabelled(transactions - labels, transactions, silent, len(self._days))
 
     def gaps(self, span: Span) -> Gaps | None:
         """Of the transactions of these days; None where nothing is missing that they could see."""
@@ -113,10 +161,13 @@ class LabelledDays:
             return None
         counts = np.array([self._days[day] for day in looked_at])
         whole = Span(looked_at[0], looked_at[-1])
-        _, seen, reported, in_time = counts.sum(axis=0).tolist()
+        _, seen, reported, in_time, frauds, timed, _ = counts.sum(axis=0).tolist()
         is_late = reported >= LEAST_REPORTED and not in_time
         if is_late or not seen:
-            return Gaps(whole, (whole,), is_late, self._delay)
+            return Gaps(whole, (whole,), self._delay, is_late)
+        if not reported and (frauds >= LEAST_REPORTED or (frauds and not timed)):
+            return Gaps(whole, (), self._delay, untimed=(whole,))
+        untimed = _untimed(counts, looked_at)
         names_frauds_only = counts[:, 3].sum() * 2 > seen
         empty = list(_runs(counts[:, 1] == 0))
         unlikely = [run for run in empty if _chance(counts, run, by_days=names_frauds_only) < CHANCE]
@@ -124,7 +175,9 @@ class LabelledDays:
         if not unlikely and names_frauds_only and _chance_together(counts[:, 1]) < CHANCE:
             unlikely = empty
         runs = tuple(Span(looked_at[first], looked_at[last]) for first, last in unlikely)
-        return Gaps(whole, runs, is_late=False, delay=self._delay, is_sure=is_sure) if runs else None
+        if not runs and not untimed:
+            return None
+        return Gaps(whole, runs, self._delay, is_sure=is_sure or bool(untimed), untimed=untimed)
 
     def _is_sure(self, run: Run, runs: Sequence[Run], looked_at: Sequence[int]) -> bool:
         """Of a file that names frauds only: longer than its bursts are apart, and not before its first fraud."""
@@ -133,6 +186,14 @@ class LabelledDays:
         goes_on = 1 - len(others) / sum(others) if others else 0.0
         is_long = length >= TIMES_AS_LONG * max(others, default=1) and len(runs) * goes_on ** (length - 1) < CHANCE
         return is_long and any(count[1] for day, count in self._days.items() if day < looked_at[run[0]])
+
+
+def _untimed(counts: np.ndarray, looked_at: Sequence[int]) -> tuple[Span, ...]:
+    """Days are counted that have frauds, and not frauds: those of one burst are reported together, or never."""
+    with_fraud = np.flatnonzero(counts[:, 4])
+    days = np.stack([np.ones(len(with_fraud), np.int64), counts[with_fraud, 2]], axis=1)
+    runs = [run for run in _runs(days[:, 1] == 0) if _chance(days, run, by_days=True) < CHANCE]
+    return tuple(Span(*(looked_at[with_fraud[place]] for place in run)) for run in runs)
 
 
 def _runs(empty: np.ndarray) -> Iterator[Run]:

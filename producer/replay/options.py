@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 from console.help import epilog
-from console.options import day, option_of
+from console.options import A_FILE, day, option_of
 from producer.replay.shift import shift
 from risk.settings import count
 from worlds.asked import MEANINGS, add_size_options
@@ -48,7 +48,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             when_ended="; the last line says how many were sent, and up to when",
         ),
     )
-    command.add_argument("file", metavar="FILE", type=Path, nargs="?", help="CSV, Parquet or NDJSON")
+    command.add_argument("file", metavar="FILE", type=Path, nargs="?", help=A_FILE)
     command.add_argument("--world", metavar="WORLD", help=f"instead of a file, a generated one. {MEANINGS}")
     _add(command)
     add_size_options(command)

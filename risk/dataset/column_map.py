@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from risk.catalogue import Kind
 from risk.errors import DatasetError
@@ -141,12 +142,17 @@ class ColumnMap(Struct, frozen=True):
             yield "fraud_kind", self.fraud_kind
 
     def check_columns(self, columns: Iterable[str], file: str) -> None:
-        """Every column that the map reads is in the file."""
-        there = list(columns)
+        """Every column that the map reads is in the file. What is read as something else is no likely slip."""
+        there, read = list(columns), {column for _, column in self.columns_by_key()}
         for key, column in self.columns_by_key():
             if column not in there:
-                near = near_matches(column, there) or f" The columns are: {', '.join(there[:40])}."
+                free = [name for name in there if name not in read]
+                near = near_matches(column, free) or f" The columns are: {', '.join(there[:40])}."
                 raise mistake(self.path, key, column, f"a column of {file}", near)
+
+    @property
+    def without_labels(self) -> "ColumnMap":
+        return replace(self, is_fraud=None, labelled_at=None, fraud_kind=None)
 
 
 def mistake(path: str, key: str, value: object, expected: str, advice: str = "") -> DatasetError:

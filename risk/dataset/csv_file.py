@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from risk.dataset.encoding import NO_CHARACTER, not_utf8_header
-from risk.dataset.lines import BLOCK_BYTES, RecordBlock, read_blocks
+from risk.dataset.lines import BLOCK_BYTES, RecordBlock, has_byte_order_mark, read_blocks
 from risk.dataset.quotes import Quoting
 from risk.dataset.source import BadRow, Piece, check_once, check_width
 from risk.diagnosis import rejected
@@ -31,12 +31,14 @@ CLOSED = "a quote that is closed again, before a delimiter or a line's end, in a
 class CsvSource:
     """Comma, semicolon, tab or bar; quotes; a header line; UTF-8, with or without a byte order mark; gzip."""
 
-    def __init__(self, path: Path, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(self, path: Path, block_bytes: int = BLOCK_BYTES, folder: Path | None = None) -> None:
+        """`folder`: of which it is a part."""
         self._path, self._block_bytes = path, block_bytes
-        self.delimiter, self.columns = _read_head(path)
+        self.delimiter, self.columns = _read_head(path, folder)
         check_width(path, len(self.columns))
         self._quoting = Quoting(self.delimiter, len(self.columns))
         self.types = dict.fromkeys(self.columns, "text")
+        self.has_byte_order_mark = has_byte_order_mark(path)
 
     def pieces(self, columns: Sequence[str]) -> Iterator[Piece]:
         check_once(self._path, self.columns, columns)
@@ -183,7 +185,7 @@ def _parsed_one_by_one(
     return [pa.array(column, pa.string()) for column in texts]
 
 
-def _read_head(path: Path) -> tuple[str, list[str]]:
+def _read_head(path: Path, folder: Path | None) -> tuple[str, list[str]]:
     """The delimiter and the names of the columns."""
     heads = {delimiter: _first_records(path, Quoting(delimiter, None)) for delimiter in DELIMITERS}
     delimiter = max(DELIMITERS, key=lambda one: _agreement(heads[one]))
@@ -203,7 +205,7 @@ def _read_head(path: Path) -> tuple[str, list[str]]:
     if not names or sum(map(_is_number, names)) * 2 > len(names):
         raise DatasetError(f"{path}: the first line is {first[:80]!r}: expected the names of the columns. Add them.")
     if any(NO_CHARACTER in name for name in names):
-        raise not_utf8_header(path)
+        raise not_utf8_header(path, folder)
     return delimiter, [name.strip() or f"column_{place}" for place, name in enumerate(names, 1)]
 
 

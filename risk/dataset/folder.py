@@ -1,5 +1,6 @@
 """A folder of files of one kind is read as one file: one after the other, in the order of their names."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -76,10 +77,10 @@ class FolderSource:
             self.columns = first.columns  # a name that is there twice is so in all of them
             for part, source in zip(parts, self.files, strict=True):
                 if sorted(source.columns) != sorted(first.columns):
-                    odd = sorted({*source.columns} ^ {*first.columns}) or sorted(source.columns)
                     raise DatasetError(
-                        f"{part}: has other columns than {parts[0].name} ({', '.join(odd[:8])}): expected the same in"
-                        f" all files of {path}. Write them alike, or move this one away."
+                        f"{part}: {_difference(source.columns, first.columns, parts[0].name)}: expected the same"
+                        f" columns in all files of {path}. Add what is lacking, with empty values where nothing is"
+                        " known, or move this file away."
                     )
 
     def pieces(self, columns: Sequence[str]) -> Iterator[Piece]:
@@ -91,3 +92,11 @@ class FolderSource:
                 bad = [replace(one, row=one.row + before, line=None) for one in piece.bad]
                 yield Piece(piece.table, piece.rows + before, None, bad)
             before += count
+
+
+def _difference(columns: Sequence[str], others: Sequence[str], other: str) -> str:
+    """Of names that are there as often in both nothing is said."""
+    lacks, has = ([*(Counter(one) - Counter(two))] for one, two in ((others, columns), (columns, others)))
+    said = [f"has no column {', '.join(lacks[:8])}, which {other} has"] if lacks else []
+    said += [f"has the column {', '.join(has[:8])}, which {other} has not"] if has else []
+    return ", and ".join(said)

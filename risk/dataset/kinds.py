@@ -1,6 +1,7 @@
 """The kinds of files there are, and the reader for each."""
 
 import stat
+from functools import partial
 from pathlib import Path
 
 from risk.dataset.content import EXCEL_ENDINGS, check_content, excel_advice
@@ -13,8 +14,8 @@ from risk.dataset.source import Source
 from risk.errors import DatasetError
 
 
-def open_source(path: Path) -> Source:
-    """The reader for a file, chosen by its ending."""
+def open_source(path: Path, folder: Path | None = None) -> Source:
+    """The reader for a file, chosen by its ending. `folder`: of which it is a part."""
     if path == Path():
         # A path does not know which of the two was written.
         raise DatasetError(
@@ -33,7 +34,7 @@ def open_source(path: Path) -> Source:
         ) from error
     if stat.S_ISDIR(mode):
         is_parquet = kind_of_file(part_files(path)[0]) == "Parquet"
-        return ParquetSource(path) if is_parquet else FolderSource(path, open_source)
+        return ParquetSource(path) if is_parquet else FolderSource(path, partial(open_source, folder=path))
     if not stat.S_ISREG(mode):
         raise DatasetError(f"{path}: is not a file: expected a CSV, Parquet or NDJSON file.")
     ending = path.with_suffix("").suffix if is_packed(path) else path.suffix
@@ -42,7 +43,7 @@ def open_source(path: Path) -> Source:
     match kind_of_file(path):
         case "CSV":
             check_content(path, "csv")
-            return CsvSource(path)
+            return CsvSource(path, folder=folder)
         case "NDJSON":
             check_content(path, "ndjson")
             return NdjsonSource(path)

@@ -66,6 +66,11 @@ def read_blocks(path: Path, quoting: Quoting | None, block_bytes: int = BLOCK_BY
                 return
 
 
+def has_byte_order_mark(path: Path) -> bool:
+    with opened(path, unpack=is_packed(path)) as stream:
+        return read(stream, len(BOM), path) == BOM
+
+
 def _in_parts(block: RecordBlock) -> Iterator[RecordBlock]:
     for start in range(0, len(block.starts), BLOCK_RECORDS):
         end = start + BLOCK_RECORDS

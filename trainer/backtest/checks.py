@@ -9,7 +9,8 @@ from console.terminal import notice, warn
 from risk.bundle import Bundle, Manifest
 from risk.clock import DAY, day_of
 from risk.dataset import Dataset, open_dataset
-from risk.dataset.column_map import Constant
+from risk.dataset.column_map import ColumnMap, Constant, mistake
+from risk.dataset.kinds import open_source
 from risk.dataset.labels_file import LabelsFile
 from risk.dataset.map_file import load_map
 from risk.dataset.opened import CHUNK_ROWS
@@ -47,7 +48,10 @@ def opened(
     chunk_rows: int = CHUNK_ROWS,
 ) -> Ready:
     """Everything that is asked before anything is scored."""
-    dataset = open_dataset(file, None if columns is None else load_map(columns), chunk_rows=chunk_rows)
+    column_map = None if columns is None else load_map(columns)
+    if column_map is not None:
+        column_map = _without_labels_that_are_not_there(column_map, file, may_lack=without_labels or labels is not None)
+    dataset = open_dataset(file, column_map, chunk_rows=chunk_rows)
     for text in dataset.notices:
         notice(text)
     ends = check_period(dataset, period)
@@ -58,6 +62,23 @@ def opened(
     warn_of_cold_start(bundles, ends, within)
     beside = None if labels is None else labels_beside(dataset, labels)
     return Ready(dataset, beside, check_labels(dataset, bundles, beside, within, may_lack=without_labels), within)
+
+
+def _without_labels_that_are_not_there(column_map: ColumnMap, file: Path, *, may_lack: bool) -> ColumnMap:
+    """What happened last has no labels yet, and mostly no column for them; the map is that of the training."""
+    label, there = column_map.is_fraud, open_source(file).columns
+    if label is None or label.column in there:
+        return column_map
+    if may_lack:
+        return column_map.without_labels
+    raise mistake(
+        column_map.path,
+        "is_fraud",
+        label.column,
+        f"a column of {file}",
+        " A file without labels is scored with --without-labels, or with --labels FILE, which has them. The columns"
+        f" are: {', '.join(there[:40])}.",
+    )
 
 
 def check_two(bundles: Sequence[Bundle]) -> None:
@@ -195,8 +216,8 @@ def _warn_of_rows(passing: Passing) -> None:
     total = passing.calendar.total
     if 0 < total.labelled < total.transactions:
         warn(
-            f"{version}: {total.transactions - total.labelled:,} of {total.transactions:,} transactions have no label: "
-            "frauds among them are not counted, and a case that only they raised is neither right nor wrong"
+            f"{version}: {passing.calendar.unlabelled}. Frauds among them are not counted, and a case that only they "
+            "raised is neither right nor wrong"
         )
 
 

@@ -22,8 +22,14 @@ class Figure(NamedTuple):
     unit: Unit
     of: Callable[[Outcome, int], float | None]  # of an outcome of so many days; None where it cannot be said
 
-    def text(self, value: float | None, *, sign: str = "") -> str:
-        return "-" if value is None else format(value, f"{sign}{self.unit}")
+    def text(self, value: float | None) -> str:
+        return "-" if value is None else format(value, self.unit)
+
+    def difference(self, value: float | None) -> str:
+        """Of two shares in points: 10% less of 30% would be 27%."""
+        if value is None:
+            return "-"
+        return f"{100 * value:+.1f} points" if self.unit is Unit.SHARE else format(value, f"+{self.unit}")
 
 
 CASES = Figure("cases/day", Unit.RATE, lambda one, days: one.alerts / days)
@@ -39,8 +45,8 @@ MONEY = (
     Figure("cost", Unit.MONEY, lambda one, _: one.cost),
 )
 SHARES = (
-    Figure("precision", Unit.SHARE, lambda one, _: one.precision),
-    Figure("recall", Unit.SHARE, lambda one, _: one.recall),
+    Figure("case precision", Unit.SHARE, lambda one, _: one.precision),
+    Figure("case recall", Unit.SHARE, lambda one, _: one.recall),
 )
 
 

@@ -73,6 +73,8 @@ def check_labels(
             if labels is None
             else (f"--labels {labels.path}", "Bring the lacking labels in that file")
         )
+        if not first.gaps.runs:
+            bring = "Fill in labelled_at"
         raise DatasetError(
             f"{path}: {first.gaps.sentence(first.features)}, which {first.version} reads. {bring}, or go on all the"
             " same with --without-labels."

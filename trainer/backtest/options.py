@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from console.help import epilog
-from console.options import add_bundle
+from console.options import A_FILE, add_bundle
 from trainer.rules.options import add_rules
 
 NOTES = """\
@@ -35,7 +35,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             notes=NOTES,
         ),
     )
-    command.add_argument("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
+    command.add_argument("file", metavar="FILE", type=Path, help=A_FILE)
     add_bundle(command)
     command.add_argument(
         "--schedule",

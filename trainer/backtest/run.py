@@ -106,7 +106,7 @@ class Backtest:
             "from": "the file itself" if self.labels is None else self.labels.path.name,
             "missing": None if missing is None else missing.gaps.reason,
             "features_too_low": [] if missing is None else list(missing.features),
-            "days_without": [] if missing is None else [list(span.dates) for span in missing.gaps.runs],
+            "days_without": [] if missing is None else [list(span.dates) for span in missing.gaps.all_runs],
         }
 
     def _check_something_scored(self, dataset: Dataset, passing: Passing) -> None:

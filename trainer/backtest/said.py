@@ -76,7 +76,7 @@ def say_side_by_side(passings: Sequence[Passing], found: SideBySide) -> None:
     high = [f"{passing.manifest.thresholds.high:.4g}" for passing in passings]
     lines = [
         (each.figure.name, each.figure.text(each.first), each.figure.text(each.second),
-         each.figure.text(each.difference, sign="+"))
+         each.figure.difference(each.difference))
         for each in compared(first, second)
     ]  # fmt: skip
     say_table([("", *names, "difference"), ("threshold", *high, ""), *lines])

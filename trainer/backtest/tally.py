@@ -17,6 +17,7 @@ import numpy as np
 
 from risk.clock import DAY
 from risk.codes import Codes
+from trainer.unlabelled import Unlabelled
 
 FRAUD, GENUINE, UNKNOWN = 1, 0, -1  # labels as `Rows.is_fraud` has them
 
@@ -151,10 +152,17 @@ class Calendar:
         self._customers = Codes()  # of today
         self._open = CustomerDays.new(0)  # of today, so far
         self._tallies: tuple[Tally, ...] = ()
+        self._silent: list[int] = []  # days of which no transaction has a label
+        self._busy_days = self._earlier = self._earlier_labelled = 0  # transactions of the days before
 
     @property
     def days(self) -> int:
         return 0 if self._first_day is None else self._day - self._first_day + 1
+
+    @property
+    def unlabelled(self) -> Unlabelled:
+        total = self.total
+        return Unlabelled(total.transactions - total.labelled, total.transactions, tuple(self._silent), self._busy_days)
 
     def weeks(self) -> list[Week]:
         """From the first day on; a week without a transaction is not among them."""
@@ -192,6 +200,11 @@ class Calendar:
 
     def finish(self) -> None:
         """The last day is over."""
+        if self.total.transactions > self._earlier:
+            self._busy_days += 1
+            if self.total.labelled == self._earlier_labelled:
+                self._silent.append(self._day)
+        self._earlier, self._earlier_labelled = self.total.transactions, self.total.labelled
         customers = slice(1, self._customers.bound)  # 0 is nobody's
         for tally in self._tallies:
             tally.add_customer_days(CustomerDays(*(column[customers] for column in self._open)))

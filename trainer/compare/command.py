@@ -101,10 +101,13 @@ def _say_paired(
     say_table(equal_work_lines(found, frauds, currency))
     mine, theirs = alone
     only = int(np.count_nonzero(mine != theirs))
-    say(
-        f"caught by one of the two alone: {only:,} of {frauds:,} frauds ({only / frauds:.1%}); for sample-size: "
-        f"--only-one {only / frauds:.3g} --per-customer {together(test.customers[test.is_fraud]):.3g}"
-    )
+    say(f"caught by one of the two alone: {only:,} of {frauds:,} frauds ({only / frauds:.1%})")
+    if only:
+        say(
+            "how many days find a difference of 5 of 100 frauds: python -m trainer sample-size --difference 0.05 "
+            f"--frauds-per-day {frauds / test.days:.3g} --only-one {only / frauds:.3g} "
+            f"--per-customer {together(test.customers[test.is_fraud]):.3g}"
+        )
     if frauds < FEW_FRAUDS:
         warn(f"{frauds} frauds are few: the intervals are rough themselves")
     say()

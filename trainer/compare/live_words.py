@@ -71,7 +71,9 @@ def _say_judged(found: LiveComparison, judged: Judged, currency: str) -> None:
     say("each at its own threshold")
     own = judged.own_thresholds
     rows = [_own(found.in_use, own.in_use), _own(found.challenger, own.challenger)]
-    say_table([("", "cases/day", "precision", "recall", f"saved, {currency}", f"less reviews, {currency}"), *rows])
+    say_table(
+        [("", "cases/day", "case precision", "case recall", f"saved, {currency}", f"less reviews, {currency}"), *rows]
+    )
     equal = judged.equal_work
     if equal is None:
         return
@@ -79,7 +81,7 @@ def _say_judged(found: LiveComparison, judged: Judged, currency: str) -> None:
     say(f"at equal work, {equal.cases_per_day:,.4g} cases a day each; the difference is the first less the second")
     lines = equal_work_lines(equal, judged.frauds, currency)
     shares = [
-        (name, _share(getattr(equal.money, name)), _share(getattr(equal.other_money, name)), "", "")
+        (f"case {name}", _share(getattr(equal.money, name)), _share(getattr(equal.other_money, name)), "", "")
         for name in ("precision", "recall")
     ]
     say_table([*lines[:3], *shares, *lines[3:]])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from console.help import epilog
-from console.options import number, option_of
+from console.options import A_FILE, number, option_of
 from risk.errors import OptionError
 from trainer.options import RESAMPLES, SEED, add_models
 
@@ -44,7 +44,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     bundle = "a bundle's folder, or a folder of models for the one in use there"
     command.add_argument("first", metavar="A", type=Path, help=bundle)
     command.add_argument("second", metavar="B", type=Path, help="another, the same way")
-    command.add_argument("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
+    command.add_argument("file", metavar="FILE", type=Path, help=A_FILE)
     command.add_argument("--columns", type=Path, metavar="MAP.toml", help="which column is what; see inspect")
     command.add_argument("--labels", type=Path, metavar="FILE", help="labels from another file, instead of FILE's own")
     command.add_argument("--without-labels", action="store_true", help="go on where some labels are missing")

@@ -34,12 +34,14 @@ def run(options: argparse.Namespace) -> int:
             raise DatasetError(f"{options.file}: {_why_no_map(report)}")
         print_report(report)
         if not report.dataset.row_count > report.dataset.bad.count:
-            raise DatasetError(f"{options.file}: {_why_none(report.dataset)}")
+            raise DatasetError(f"{options.file}: {_why_none(report.dataset, options.columns)}")
     if options.rejects:
         say()
         say(f"wrote {options.rejects}: {counted(report.dataset.bad.count, 'row', 'rows')} that cannot be used")
     if options.write:
         _write(options.write, report, options.file)
+    elif not options.columns:
+        say("this map is not written: --write map.toml writes it, for --columns map.toml of the other commands")
     return 0
 
 
@@ -101,11 +103,13 @@ def _why_no_map(report: Report) -> str:
     return f"no map can be proposed: {'; '.join(report.proposal.comments['event_time'])}."
 
 
-def _why_none(dataset: Dataset) -> str:
+def _why_none(dataset: Dataset, columns: Path | None) -> str:
     reason, count = dataset.bad.by_reason.most_common(1)[0]
+    what = "the proposed map" if columns is None else str(columns)
+    advice = "write a map by hand: docs/datasets.md shows how" if columns is None else "that map"
     return (
-        f"no row can be read with this map ({count:,} of {dataset.row_count:,} have the reason {reason.value}): "
-        "expected some; no map is written. Correct the file, or write a map by hand: docs/datasets.md shows how."
+        f"no row can be read with {what} ({count:,} of {dataset.row_count:,} have the reason {reason.value}): "
+        f"expected some. Correct the file, or {advice}."
     )
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from risk.block import NO_AMOUNT
+from risk.catalogue import label_features
 from risk.clock import DAY, to_text
 from risk.dataset import BadRow, BadRows, Dataset
 from risk.errors import DatasetError
@@ -17,6 +18,7 @@ from risk.words import counted
 from trainer.matrix import Matrix
 from trainer.replay import currency_of
 from trainer.splits import check_labels, check_parts, check_rows, parts_by_time, split_days
+from trainer.unlabelled import LabelledDays, Span, Unlabelled
 
 FEW_ROWS = 1_000
 FEW_FRAUDS = 20
@@ -43,7 +45,9 @@ class Findings(NamedTuple):
     currencies: Counter[str]
     label_before_event: int
     has_time_of_day: bool
+    unlabelled: Unlabelled
     stops_train: str | None  # what train would refuse the file with, in its words
+    stops_scores: str | None  # what the merchant ledger lacks, so that no score is what a worker's would be
 
 
 class _Codes:
@@ -73,6 +77,7 @@ def find(dataset: Dataset, advance: Callable[[int], None], label_delay: int) -> 
     first = last = None
     has_time_of_day = False
     labels: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    days = LabelledDays(label_delay)
     missing = dict.fromkeys(optional, 0)
     for chunk in dataset.rows():
         made = chunk.block
@@ -85,6 +90,7 @@ def find(dataset: Dataset, advance: Callable[[int], None], label_delay: int) -> 
             missing[name] += made.missing(name)
         times = made.event_time
         labels.append((times, chunk.is_fraud, chunk.labelled_at))
+        days.add(*labels[-1])
         first = int(times[0]) if first is None else first
         last = int(times[-1])
         has_time_of_day = has_time_of_day or bool((times % DAY != 0).any())
@@ -109,7 +115,9 @@ def find(dataset: Dataset, advance: Callable[[int], None], label_delay: int) -> 
         currencies=currencies,
         label_before_event=early,
         has_time_of_day=has_time_of_day,
+        unlabelled=days.unlabelled,
         stops_train=_stops_train(dataset, labels, label_delay) if rows else None,
+        stops_scores=_stops_scores(dataset, days),
     )
 
 
@@ -127,6 +135,15 @@ def _stops_train(
     except DatasetError as error:
         return str(error).removeprefix(f"{dataset.path}: ")
     return None
+
+
+def _stops_scores(dataset: Dataset, days: LabelledDays) -> str | None:
+    """The very check of score, backtest and compare, for a bundle that learned from all that this file has."""
+    reads_labels = label_features(feature.name for feature in dataset.learnable.numbers)
+    if dataset.ends is None or not reads_labels:
+        return None
+    gaps = days.gaps(Span(dataset.ends[0] // DAY, dataset.ends[1] // DAY))
+    return gaps.reason if gaps is not None and gaps.is_sure else None
 
 
 def facts(found: Findings, file_rows: int) -> list[tuple[str, str]]:
@@ -163,9 +180,8 @@ def warnings(found: Findings, dataset: Dataset) -> list[str]:
             said.append(f"one class only: every label is {kind}; nothing can be learned from it")
         elif found.frauds < FEW_FRAUDS:
             said.append(f"hardly any frauds: {found.frauds:,}; below {FEW_FRAUDS} none can be held back for judging")
-        unknown = found.rows - found.frauds - found.genuine
-        if unknown:
-            said.append(f"{counted(unknown, 'row has', 'rows have')} no label")
+        if found.unlabelled.transactions:
+            said.append(str(found.unlabelled))
     if found.repeated_ids:
         have = counted(found.repeated_ids, "row has", "rows have")
         said.append(f"duplicate ids: {have} a transaction_id that another row has too")
@@ -198,6 +214,11 @@ def warnings(found: Findings, dataset: Dataset) -> list[str]:
         said.append(f"unreadable: {rows} with reason {reason.value}; the first: {_shown(found.bad.first_of[reason])}")
     if found.stops_train is not None and dataset.column_map.is_fraud is not None:
         said.append(f"train would refuse this file: {found.stops_train}")
+    if found.stops_scores is not None and dataset.column_map.is_fraud is not None:
+        said.append(
+            "a bundle that reads the merchant ledger refuses this file in score, backtest, compare and rules test:"
+            f" {found.stops_scores}. Bring these labels, or go on all the same with --without-labels"
+        )
     return said + [notice.removeprefix(f"{dataset.path}: ") for notice in dataset.notices]
 
 

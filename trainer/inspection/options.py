@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from console.help import epilog
+from console.options import A_FILE
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -19,7 +20,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             failed="it cannot be read, or no map can be proposed; the last line says why",
         ),
     )
-    command.add_argument("file", type=Path, metavar="FILE", help="CSV, Parquet or NDJSON")
+    command.add_argument("file", type=Path, metavar="FILE", help=A_FILE)
     command.add_argument("--columns", type=Path, metavar="MAP", help="look at the file through this map, propose none")
     command.add_argument("--write", type=Path, metavar="MAP", help="write the proposed map to this file")
     command.add_argument(

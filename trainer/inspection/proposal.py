@@ -98,7 +98,7 @@ class _Proposer:
         if kind and kind != "fraud_kind":
             self._remark("fraud_kind", f"{kind}: taken for the kind of fraud, which no feature ever reads")
         labelled_at = self._labelled_at() if label else None
-        time = self._event_time()
+        time = self._event_time(lacks_label_time=label is not None and labelled_at is None)
         found = {} if label is None else giveaways(self._sample, label, [*own, *self._free])
         amount = self._amount()
         texts = self._texts(own, amount)
@@ -197,7 +197,7 @@ class _Proposer:
         self._say_zone("labelled_at", source)
         return source
 
-    def _event_time(self) -> TimeColumn | None:
+    def _event_time(self, *, lacks_label_time: bool) -> TimeColumn | None:
         scores = {name: float(look.time.score) for name, look in self._free.items() if look.time is not None}
         if scores.get("event_time", 0) > 0:
             scores["event_time"] += 10
@@ -220,6 +220,12 @@ class _Proposer:
             del self._free[other]
         if others:
             self._remark("attributes", f"{', '.join(others)}: left out, for {name} is the time")
+        if others and lacks_label_time:
+            self._remark(
+                "labelled_at",
+                f"if {' or '.join(others)} is when a fraud was found out, write it as labelled_at, in the form of"
+                " event_time; without it every label is taken to be known three days after the event",
+            )
         return source
 
     def _with_clock(self, look: TimeLook) -> TimeColumn:

@@ -13,7 +13,11 @@ LABEL = frozenset(
 # A guess made beforehand, or what a customer has done before: not what was found out about this transaction.
 LABEL_NOT = frozenset({"flagged", "score", "probability", "rule", "risk", "previous", "prior", "past"})
 FRAUD_KIND = frozenset({"scenario", "kind", "type", "pattern", "modus"})
-LABEL_TIME = frozenset({"labelled", "labeled", "reported", "confirmed", "chargeback"})
+LABEL_TIME = frozenset(
+    {"labelled", "labeled", "reported", "confirmed", "chargeback", "gemeldet", "melde", "meldung", "bestaetigt",
+     "reklamiert", "rueckbuchung", "signale", "confirme", "reportado", "confirmado", "segnalato", "confermato",
+     "gemeld", "bevestigd", "zgloszono"}
+)  # fmt: skip
 TIME = frozenset(
     {"time", "date", "datetime", "timestamp", "ts", "when", "moment", "at", "step", "unix", "epoch", "datum", "zeit",
      "uhrzeit", "zeitpunkt", "zeitstempel", "buchungstag", "fecha", "hora", "heure", "horodatage", "orario", "tijd"}

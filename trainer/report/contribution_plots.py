@@ -9,6 +9,7 @@ from evaluation.contributions import ContributionSample, contributions_of
 from trainer.report.plot_style import BLUE, MUTED, ORANGE, legend, one_line, panel
 
 SWARMS, SWARM_ROWS = 10, 300  # a page holds each point
+LONGEST_VALUE = 26  # characters beside a bar; a range of numbers has fewer
 
 
 def swarms(sample: ContributionSample) -> Figure:
@@ -62,10 +63,12 @@ def effects(sample: ContributionSample) -> Figure:
         axes.set_axis_off()
     for axes, each in zip(places, shown, strict=False):
         means = [effect.mean for effect in each.effects]
-        axes.bar(range(len(means)), means, color=[ORANGE if mean > 0 else BLUE for mean in means], width=0.7)
-        axes.axhline(0, color=MUTED, linewidth=0.8)
-        axes.set_xticks(range(len(means)), [one_line(effect.values)[:16] for effect in each.effects], rotation=25,
-                        ha="right", fontsize=7.5)  # fmt: skip
+        # Lying, so that whole ranges stand beside them: leaning beneath, the first would reach beyond the plot.
+        axes.barh(range(len(means)), means, color=[ORANGE if mean > 0 else BLUE for mean in means], height=0.7)
+        axes.axvline(0, color=MUTED, linewidth=0.8)
+        axes.set_yticks(range(len(means)), [one_line(effect.values, LONGEST_VALUE) for effect in each.effects])
+        axes.tick_params(axis="y", length=0, labelsize=7.5)
+        axes.invert_yaxis()
         axes.set_title(one_line(each.name), fontsize=9, fontweight="bold")
-        axes.grid(visible=False, axis="x")
+        axes.grid(visible=False, axis="y")
     return figure

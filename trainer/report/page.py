@@ -95,7 +95,7 @@ def _environment() -> Environment:
     )
     forms = (wording.share, wording.decimal, wording.fine, wording.count, wording.per_day, wording.milliseconds,
              wording.threshold, wording.probability_threshold, wording.signed, wording.lift, wording.setting,
-             wording.caution, wording.why_not_exact)  # fmt: skip
+             wording.caution, wording.few_frauds_of, wording.why_not_exact)  # fmt: skip
     environment.globals |= {form.__name__: form for form in forms}
     environment.globals |= {
         "NOTHING": wording.NOTHING,

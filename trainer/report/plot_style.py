@@ -109,10 +109,10 @@ def panel(width: float = 5.8, height: float = 4.3) -> tuple[Figure, Any]:
     return figure, figure.subplots()
 
 
-def one_line(name: str) -> str:
+def one_line(name: str, longest: int = LONGEST_NAME) -> str:
     """In one line, and leaving room for the bars."""
     plain = harmless(name)
-    return plain if len(plain) <= LONGEST_NAME else f"{plain[: LONGEST_NAME - 1]}…"
+    return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
 
 
 def legend(figure: Figure, axes: Any) -> None:

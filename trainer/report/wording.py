@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from evaluation.result import Evaluation, Figure, InUse
 from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES
+from trainer.calibrate import few_frauds
 from trainer.families import ENSEMBLE
 
 NOTHING = "–"  # noqa: RUF001  what cannot be said
@@ -142,6 +143,12 @@ def with_interval(figure: Figure, form: Format) -> str:
 TOO_GOOD_AUC = 0.99
 OF_THE_PAST = frozenset(feature.name for feature in (*HISTORY_FEATURES, *LEDGER_FEATURES))
 ONE_CARRIES, IS_GOOD = 0.9, 0.5  # of the average precision, which must be worth carrying
+
+
+def few_frauds_of(evaluation: Evaluation) -> list[str]:
+    """Where chance alone may have made the figures, by period. Of data of another source only the test is its own."""
+    periods = [("validation", evaluation.validation), ("test", evaluation.test)]
+    return [text for name, facts in periods for text in [few_frauds(name, facts.frauds)] if text is not None]
 
 
 def caution(evaluation: Evaluation) -> str | None:

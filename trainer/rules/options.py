@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from console.help import epilog
-from console.options import add_bundle
+from console.options import A_FILE, add_bundle
 
 FILE = Path("rules.toml")
 CHECK, LIST, PROMOTE, TEST = "check", "list", "promote", "test"
@@ -62,7 +62,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         ),
     )
     test.add_argument("what", metavar="FILE|VERSION", help="a file that ends in .toml, or a version of `list`")
-    test.add_argument("history", metavar="HISTORY", type=Path, help="CSV, Parquet or NDJSON")
+    test.add_argument("history", metavar="HISTORY", type=Path, help=A_FILE)
     add_bundle(test)
     test.add_argument("--columns", type=Path, metavar="MAP.toml", help="which column is what; see inspect")
     test.add_argument("--labels", type=Path, metavar="FILE", help="labels from another file, instead of HISTORY's own")

@@ -80,7 +80,8 @@ def _say_rules(trial: Trial) -> None:
         titles += ["+frauds", "+good", "+saved", "+net"]
     say_table([titles, *(_cells(trial, rule, has_labels=has_labels) for rule in trial.rules)], left=3)
     if has_labels:
-        say("frauds: caught by the rule, from its first match of a customer's day on; +frauds: those the model misses;")
+        say("transactions: those that the rule fired on; frauds: those among them, and what the customer lost later on")
+        say("that day, for a case stops it: so they may be more than transactions; +frauds: those the model misses;")
         say("good customers: days of customers with a match and without a fraud; +net: saved less the cost of reviews")
     for rule in trial.rules:
         if not rule.transactions:
@@ -140,10 +141,7 @@ def _say_how_far(trial: Trial, dataset: Dataset, labels: LabelsFile | None, last
         say("no labels: what was a fraud, and so what the rules would catch or cost, cannot be said")
         return
     if total.labelled < total.transactions:
-        warn(
-            f"{total.transactions - total.labelled:,} of {total.transactions:,} transactions have no label: frauds "
-            "among them are not counted"
-        )
+        warn(f"{trial.by_model.calendar.unlabelled}. Frauds among them are not counted")
     if labels is None and dataset.column_map.labelled_at is None:
         notice("labels have no time (labelled_at): whether the frauds of the last days are all reported cannot be said")
         return

@@ -8,17 +8,21 @@ from console.terminal import progress, say
 from risk.bundle import read_bundle
 from risk.dataset import Dataset
 from risk.decision import DECISIONS, LEVELS
+from risk.errors import OptionError
 from risk.words import counted
 from trainer.backtest.checks import opened
 from trainer.backtest.labels import Missing
 from trainer.rules.saved import rules_of_options
 from trainer.score.results import Results, scored
-from trainer.score.scored_file import ENDINGS, check_names, warn_of_lost_columns, write_scored
+from trainer.score.scored_file import ENDINGS, check_names, dialect_of, warn_of_lost_columns, write_scored
 
 
 def run(options: argparse.Namespace) -> int:
     inputs = [path for path in (options.file, options.columns, options.labels) if path is not None]
     target = checked_target("--out", options.out, ENDINGS, force=options.force, inputs=inputs)
+    is_csv = target.suffix.lower() == ".csv"
+    if options.bom and not is_csv:
+        raise OptionError(f"--bom: got --out {target}, expected a .csv: no other kind of file has a byte order mark")
     bundle, rules = read_bundle(options.bundle), rules_of_options(options)
     chunk_rows = settings_of(options).chunk_rows
     ready = opened(
@@ -32,13 +36,14 @@ def run(options: argparse.Namespace) -> int:
     dataset = ready.dataset
     check_names(dataset, options.prefix, has_rules=rules is not None)
     warn_of_lost_columns(dataset)
+    dialect = dialect_of(dataset, with_mark=options.bom)
     with ExitStack() as stack:
         with progress("scores", dataset.row_count) as advance:
             results = stack.enter_context(scored(ready, bundle, advance, rules))
         with progress("writing", dataset.row_count) as advance:
-            write_scored(dataset.source, results, target, options.prefix, advance)
+            write_scored(dataset.source, results, target, options.prefix, dialect, advance)
         _say(dataset, results, ready.missing, options.prefix)
-    say(f"wrote {target}")
+    say(f"wrote {target}" + (f": {dialect}" if is_csv else ""))
     return 0
 
 

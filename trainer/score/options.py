@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from console.help import epilog
-from console.options import add_bundle
+from console.options import A_FILE, add_bundle
 from trainer.rules.options import add_rules
 
 NOTES = """\
@@ -17,8 +17,12 @@ give the history along with what is to be scored: 38 days where the bundle uses 
 Where a rule set is in force there are decision, rules (those that fired, and what they compared) and rules_version
 as well, and the digest includes them.
 
-In a CSV, a text that a spreadsheet would run as a formula (it begins with = + - @, a tab or a return, and is no number)
-gets an apostrophe before it; Parquet and NDJSON have every text as it is. Labels are needed as in backtest: see there.
+A CSV is written as the CSV that was read: the same sign between values, decimal commas where the map says that FILE has
+them (decimal = ","), a byte order mark if it had one. --bom writes one in any case: by it Excel knows that umlauts are
+UTF-8. A text that a spreadsheet would run as a formula (it begins with = + - @, a tab or a return, and is no number)
+gets an apostrophe before it; Parquet and NDJSON have every text as it is.
+
+Labels are needed as in backtest: see there. With --without-labels, FILE needs no column for them.
 """
 
 
@@ -34,7 +38,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             done="the file is written, whole",
         ),
     )
-    command.add_argument("file", metavar="FILE", type=Path, help="CSV, Parquet or NDJSON")
+    command.add_argument("file", metavar="FILE", type=Path, help=A_FILE)
     command.add_argument(
         "--out", required=True, type=Path, metavar="F", help="the file to write: .csv, .parquet or .ndjson"
     )
@@ -46,6 +50,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command.add_argument(
         "--prefix", default="", metavar="TEXT", help="before the names of the new columns, where FILE has such names"
     )
+    command.add_argument("--bom", action="store_true", help="begin a CSV with a byte order mark, which Excel needs")
     command.add_argument("--force", action="store_true", help="replace the file to write if it is there")
     command.set_defaults(run=run)
 

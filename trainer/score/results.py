@@ -25,6 +25,7 @@ from risk.sentences import rule_sentence
 from risk.warming_up import LogStart, history_days_of
 from trainer.backtest.checks import Ready, warn_of_labels
 from trainer.passage import Batch, Chunk, Lane, passed
+from trainer.replay import bad_row_words
 
 LABELS = "labels"  # what every score lacks where the merchant ledger should have known frauds
 TOO_LARGE = ("too_large", "it would be larger than a message may be")
@@ -181,9 +182,11 @@ def scored(
                     (answer,) = step.scored
                     batches.append((step.batch, answer))
         if not results.digest.count:
+            bad = dataset.bad.first
+            first = f" The first that cannot be read: {bad_row_words(bad[0])}." if bad else ""
             raise DatasetError(
                 f"{dataset.path}: got no row that can be scored, expected transactions; "
-                f"{results.why_not_scored}. `python -m trainer inspect` with the same --columns tells why."
+                f"{results.why_not_scored}.{first} Correct them, or the map (--columns)."
             )
         warn_of_labels(dataset, ready.labels)
         yield results

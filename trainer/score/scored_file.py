@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -16,6 +17,7 @@ from console.terminal import warn
 from risk.dataset import Dataset
 from risk.dataset.csv_file import CsvSource
 from risk.dataset.folder import FolderSource
+from risk.dataset.lines import BOM
 from risk.dataset.names import is_nested_name
 from risk.dataset.ndjson_file import NdjsonSource
 from risk.dataset.source import Piece, Source
@@ -45,6 +47,34 @@ _DECISIONS = np.array([*(decision.value for decision in DECISIONS), None], objec
 _FORMULA = f"^[{''.join(map(re.escape, FORMULA_SIGNS))}]"
 # A plain number may begin with its sign: no spreadsheet runs it.
 _NUMBER = r"^[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?$"
+
+
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+class Dialect(NamedTuple):
+    """How a CSV is written: as the one that was read, so that whatever opens that one opens this one, too."""
+
+    delimiter: str = ","
+    decimal: str = "."
+    has_byte_order_mark: bool = False
+
+    def __str__(self) -> str:
+        decimals = "commas" if self.decimal == "," else "points"
+        mark = "with a byte order mark"
+        if not self.has_byte_order_mark:
+            mark = "without a byte order mark (Excel needs one to show umlauts: --bom)"
+        return f"{_SEPARATORS[self.delimiter]} between the values, decimal {decimals}, UTF-8 {mark}"
+
+
+def dialect_of(dataset: Dataset, *, with_mark: bool) -> Dialect:
+    """Of a folder that of its first file. Only the map says what a comma in a number is."""
+    first = files_of(dataset.source)[0]
+    if not isinstance(first, CsvSource):
+        return Dialect(has_byte_order_mark=with_mark)
+    numbers = (dataset.column_map.amount, *dataset.column_map.attributes)
+    decimal = "," if any(one is not None and one.decimal == "," for one in numbers) else "."
+    return Dialect(first.delimiter, decimal, with_mark or first.has_byte_order_mark)
 
 
 def columns_kept(source: Source) -> tuple[list[str], list[str]]:
@@ -105,8 +135,10 @@ def _added(results: Results, prefix: str) -> list[str]:
     return [prefix + name for name in new_names(has_rules=results.rules_version is not None)]
 
 
-def write_scored(source: Source, results: Results, target: Path, prefix: str, advance: Callable[[int], None]) -> None:
-    """Whole, or what was there before."""
+def write_scored(
+    source: Source, results: Results, target: Path, prefix: str, dialect: Dialect, advance: Callable[[int], None]
+) -> None:
+    """Whole, or what was there before. `dialect`: of a CSV."""
     names, _ = columns_kept(source)
     added = _added(results, prefix)
     ending = target.suffix.lower()
@@ -127,7 +159,7 @@ def write_scored(source: Source, results: Results, target: Path, prefix: str, ad
                     writer.close()
             return
         if ending == ".csv":
-            parts = _csv(source, names, added, results)
+            parts = _csv(source, names, added, results, dialect)
         elif all(isinstance(one, NdjsonSource) for one in files_of(source)):
             parts = _ndjson_again(source, added, results)
         else:
@@ -172,33 +204,34 @@ def _with_bad_rows(piece: Piece) -> tuple[pa.RecordBatch, np.ndarray]:
     return taken, numbers[order] - 1
 
 
-def _csv(source: Source, names: Sequence[str], added: Sequence[str], results: Results) -> _Parts:
-    """With the delimiter of the CSV that was read, of a folder of the first one."""
-    first = files_of(source)[0]
-    delimiter = first.delimiter if isinstance(first, CsvSource) else ","
-    yield 0, _lines([text_column([name]) for name in (*names, *added)], delimiter)
+def _csv(source: Source, names: Sequence[str], added: Sequence[str], results: Results, dialect: Dialect) -> _Parts:
+    if dialect.has_byte_order_mark:
+        yield 0, BOM
+    yield 0, _lines([text_column([name]) for name in (*names, *added)], dialect)
     for batch in _rows(source, names, results):
-        yield len(batch), _lines(batch.columns, delimiter)
+        yield len(batch), _lines(batch.columns, dialect)
 
 
-def _lines(columns: Sequence[pa.Array], delimiter: str) -> bytes:
+def _lines(columns: Sequence[pa.Array], dialect: Dialect) -> bytes:
     """All of them by Arrow: cell by cell in Python, they would take as long as the scores."""
-    cells = [_cells(column, delimiter) for column in columns]
-    rows = pc.binary_join_element_wise(*cells, delimiter)
+    cells = [_cells(column, dialect) for column in columns]
+    rows = pc.binary_join_element_wise(*cells, dialect.delimiter)
     ended = pc.binary_join_element_wise(rows, "\n", "")
     _, offsets, data = ended.buffers()
     return memoryview(data)[: np.frombuffer(offsets, np.int32)[len(ended)]].tobytes()
 
 
-def _cells(column: pa.Array, delimiter: str) -> pa.Array:
+def _cells(column: pa.Array, dialect: Dialect) -> pa.Array:
     """Quoted where they must be; what a spreadsheet would run begins with an apostrophe."""
     texts = pc.coalesce(_texts(column), "")
+    if dialect.decimal == "," and pa.types.is_floating(column.type):
+        texts = pc.replace_substring(texts, ".", ",")
     if is_text(column):
         is_formula = pc.match_substring_regex(texts, _FORMULA)
         if pc.any(is_formula).as_py():
             is_formula = pc.and_not(is_formula, pc.match_substring_regex(texts, _NUMBER))
             texts = pc.if_else(is_formula, pc.binary_join_element_wise("'", texts, ""), texts)
-    is_quoted = pc.match_substring_regex(texts, f'["\r\n{re.escape(delimiter)}]')
+    is_quoted = pc.match_substring_regex(texts, f'["\r\n{re.escape(dialect.delimiter)}]')
     if not pc.any(is_quoted).as_py():
         return texts
     quoted = pc.binary_join_element_wise('"', pc.replace_substring(texts, '"', '""'), '"', "")
