@@ -46,7 +46,7 @@ _EVENT_TIME, _OFFSET = FlagRow._fields.index("event_time"), FlagRow._fields.inde
 # By default SQLite copies each page before it changes it, to undo a statement of many rows alone. Here whatever fails
 # undoes the whole transaction, so that nothing is copied.
 _INSERT_FLAG = f"insert or fail into risk_flags ({flags.COLUMNS})"
-_INSERT_SAMPLE = "insert into feature_samples values (?, ?, ?)"
+_INSERT_SAMPLE = "insert or fail into feature_samples"
 # A label that comes again is the same version, but came last now.
 _INSERT_LABEL = """
 insert into labels
@@ -175,7 +175,7 @@ class SqliteStore:
         with self._file.writing() as connection:
             self._move(connection, owner, expected, next_offset, also, rows[0][_EVENT_TIME] if rows else None)
             insert_all(connection, _INSERT_FLAG, rows)
-            connection.executemany(_INSERT_SAMPLE, samples)
+            insert_all(connection, _INSERT_SAMPLE, samples)
             for role in (Role.BUNDLE, Role.RULES):
                 roles.start_with(connection, role, rows, stored_at)
             if challenger is not None and rows:
