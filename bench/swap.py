@@ -25,7 +25,7 @@ from bench.stream.system import HERE, LEAST_CUSTOMERS, ROWS_OF_A_CUSTOMER, Run, 
 from ops.kafka.jars import missing
 from risk.errors import BrokerError
 from risk.topics import topics_of
-from trainer.promotion import make_current
+from trainer.in_force import make_current
 
 EVERY_SECONDS, BESIDE_MS = 5.0, 3_000.0
 STRETCH_SECONDS = 20.0

@@ -19,7 +19,7 @@ from risk.scorer import Scorer
 from risk.store import Outputs, Owner, Store, open_store
 from scorer.log.chunks import MOST_IN_A_CHUNK
 from scorer.log.outputs import outgoing
-from scorer.worker.shadow import Queue, Waiting, pieces_of
+from scorer.worker.shadow import Queue, Waiting, joined_pieces, pieces_of
 from scorer.worker.swap import ready_to_score
 
 # A worker stores what it scores in the shadow within a quarter of a second in one transaction: at 2,000 a second, 500.
@@ -77,7 +77,7 @@ def _score(queue: Queue, store: Store, owner: Owner) -> None:
         some = queue.take()
         version = some[0].scorer.manifest.version
         pieces += pieces_of(some)
-    store.commit_shadow(owner, version, pieces)
+    store.commit_shadow(owner, version, joined_pieces(pieces))
 
 
 class Compared(NamedTuple):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 from risk.errors import OptionError
 
@@ -40,7 +41,8 @@ def unfinished(target: Path, *more: Path) -> Iterator[list[Path]]:
 
 
 def unfinished_name(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{os.getpid()}.part")
+    """Drawn, not made of a process id: in a container every process may have the same."""
+    return target.with_name(f".{target.name}.{token_hex(8)}.part")
 
 
 @contextmanager
@@ -79,7 +81,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         try:
             make_parents(folder, made)
             _clear_abandoned(folder)
-            # Drawn, not made of a process id: in a container every process may have the same.
+            # Drawn, as every unfinished name.
             around = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
             try:
                 (around / MARK).write_text(folder.name)

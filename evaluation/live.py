@@ -5,6 +5,7 @@ Only transactions that both scored count, so that whatever was given up is lacki
 whose label is due and did not come, nobody reported a fraud: it counts as genuine, as in training.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,22 +15,25 @@ from msgspec import Struct
 from evaluation.bootstrap import CONFIDENCE
 from evaluation.comparison import caught_at, paired
 from evaluation.money import Accounting, scored
-from evaluation.ranking import NO_MERCHANT, Predictions, ratio
+from evaluation.ranking import Predictions, ratio
 from evaluation.result import Costs, NetMoney, PairedComparison
 from evaluation.sample_size import days_needed, frauds_needed, together
 from risk.clock import DAY, to_date
 from risk.codes import Array
 from risk.customer_days import customer_days
-from risk.events import Level
+from risk.events import LEVELS, Level
 from risk.words import counted
 
 FRAUD, GENUINE, UNKNOWN = 1, 0, -1
-LEVELS = tuple(Level)
 HIGH = LEVELS.index(Level.HIGH)
 POWER = 0.8
 # Whole customers are drawn for intervals; of fewer that had a fraud, an interval is too rough itself to decide by.
 FEWEST_CUSTOMERS = 20
-COUNTED, NOT_DUE, LEARNED = "counted", "labels are not due", "one of the two learned from it"
+# Those on which both do equally well say nothing of which is better. Where four differ, all to one side, which of two
+# equal models happens once in eight times, the interval lies above or below 0 already; from ten on it errs as seldom as
+# it says, by a sign test.
+FEWEST_DIFFERENT = 10
+COUNTED, NOT_DUE, LEARNED = "counted", "labels are not due", "one of the two learned from it or was tested on it"
 
 
 class Pairs(NamedTuple):
@@ -37,6 +41,7 @@ class Pairs(NamedTuple):
 
     event_times: Array  # int64, milliseconds UTC
     customers: Array  # int64 codes, equal for equal customers
+    merchants: Array  # int64 codes, NO_MERCHANT where there is none
     amounts: Array  # float64, major units; NaN where missing or in another currency
     verdicts: Array  # int8, of the newest label
     scores: Array  # float64, of the bundle in use
@@ -53,7 +58,7 @@ class Calendar(NamedTuple):
 
     label_delay_days: int
     labelled_until: int | None  # up to this moment of event time labels have come in; None where none ever came
-    learned: Sequence[range] = ()  # days that one of the two learned from
+    learned: Sequence[range] = ()  # days that one of the two learned from or was tested on
 
     def standing(self, day: int) -> str:
         until = self.labelled_until
@@ -69,8 +74,8 @@ class Question(NamedTuple):
     challenger: str
     costs: Costs
     calendar: Calendar
-    transactions: Mapping[int, int]  # by day, all that were scored, whoever scored them
-    cases_per_day: float | None = None  # None: as many as the bundle in use opens by itself
+    transactions: Mapping[int, int]  # by day on which both were to score, all that were scored, whoever scored them
+    cases_per_day: float | None = None  # of all transactions; None: as many as the bundle in use opens by itself
     difference: float = 0.05  # the smallest that matters, as a share of the frauds
 
 
@@ -126,17 +131,18 @@ class Needed(Struct, frozen=True):
     more: int  # than there are
 
 
-class Judged(Struct, frozen=True):
-    """On the days whose labels are due and that neither learned from."""
+class LiveEvaluation(Struct, frozen=True):
+    """On the days whose labels are due and that neither learned from or was tested on."""
 
     first: str
     last: str
-    days: int
+    days: int  # on which both scored something
     transactions: int  # that both scored
-    others: int  # of the same days, that were given up, or scored beside another bundle
+    others: int  # of all such days, that were given up, or scored beside another bundle
     unlabelled: int  # which count as genuine
     frauds: int
     customers: int  # who had them
+    customers_different: int  # of whom one of the two catches more frauds than the other, at equal work
     own_thresholds: OwnThresholds
     equal_work: PairedComparison | None  # the challenger's less those of the bundle in use
     only_one: float | None  # share of the frauds that one of the two alone catches, at equal work
@@ -150,7 +156,7 @@ class LiveComparison(Struct, frozen=True):
     challenger: str
     agreement: Agreement
     days: tuple[LiveDay, ...]
-    judged: Judged | None
+    judged: LiveEvaluation | None
     missing: tuple[str, ...]  # sentences: what a reader may look for in vain, and why
 
     @property
@@ -167,12 +173,22 @@ class LiveComparison(Struct, frozen=True):
         if judged.customers < FEWEST_CUSTOMERS:
             return (
                 f"{counted(judged.customers, 'customer', 'customers')} had a fraud on the days whose labels are due, "
-                f"expected {FEWEST_CUSTOMERS} or more"
+                f"expected {FEWEST_CUSTOMERS} or more{_at_this_rate(judged.customers, FEWEST_CUSTOMERS, judged.days)}"
+            )
+        different = judged.customers_different
+        if different < FEWEST_DIFFERENT:
+            return (
+                f"of {counted(different, 'customer', 'customers')} one of the two catches more frauds than the other "
+                f"at equal work, expected {FEWEST_DIFFERENT} or more"
+                f"{_at_this_rate(different, FEWEST_DIFFERENT, judged.days)}"
             )
         more = judged.equal_work.frauds_caught
         if more.low is not None and more.low > 0:
             return None
-        return f"{self.difference_text}, expected an interval above 0"
+        why, found = f"{self.difference_text}, expected an interval above 0", judged.for_what_was_found
+        if found is None or not found.more or (more.value or 0) <= 0:
+            return why
+        return f"{why}; if it is as large as this, {counted(found.more, 'day', 'days')} more will mostly show it"
 
     @property
     def difference_text(self) -> str | None:
@@ -191,6 +207,13 @@ class LiveComparison(Struct, frozen=True):
         )
 
 
+def _at_this_rate(there: int, expected: int, days: int) -> str:
+    if not there:
+        return ""
+    more = math.ceil(days * expected / there) - days
+    return f", which takes about {counted(more, 'day', 'days')} more"
+
+
 def labelled_until(newest_event: int | None, newest_label: int | None, label_delay_days: int) -> int | None:
     """Labels are taken to have come in up to the newest transaction; where none came for longer than the label delay,
     up to the newest of them alone."""
@@ -201,9 +224,10 @@ def labelled_until(newest_event: int | None, newest_label: int | None, label_del
 
 def compare_live(pairs: Pairs, question: Question, *, seed: int, resamples: int) -> LiveComparison:
     days = pairs.event_times // DAY
-    standings = {day: question.calendar.standing(day) for day in np.unique(days).tolist()}
-    kept = pairs.some(np.isin(days, [day for day, standing in standings.items() if standing == COUNTED]))
-    judged = _judged(kept, question, seed, resamples) if len(kept.scores) else None
+    standings = {day: question.calendar.standing(day) for day in sorted(question.transactions)}
+    due = [day for day, standing in standings.items() if standing == COUNTED]
+    kept = pairs.some(np.isin(days, due))
+    judged = _evaluate(kept, question, due, seed, resamples) if len(kept.scores) else None
     return LiveComparison(
         question.in_use,
         question.challenger,
@@ -254,13 +278,18 @@ def _live_day(pairs: Pairs, day: int, standing: str, question: Question) -> Live
     return LiveDay(to_date(day).isoformat(), both, question.transactions[day] - both, without, standing)
 
 
-def _judged(pairs: Pairs, question: Question, seed: int, resamples: int) -> Judged:
+def _evaluate(pairs: Pairs, question: Question, due: Sequence[int], seed: int, resamples: int) -> LiveEvaluation:
     every = np.unique(pairs.event_times // DAY)
     days, is_fraud = len(every), pairs.verdicts == FRAUD
+    others = sum(question.transactions[day] for day in due) - len(pairs.scores)
     frauds, customers = int(np.count_nonzero(is_fraud)), pairs.customers[is_fraud]
     own = at_own_thresholds(pairs, question.costs, days)
-    cases = own.in_use.alerts_per_day if question.cases_per_day is None else question.cases_per_day
+    if question.cases_per_day is None:
+        cases = own.in_use.alerts_per_day
+    else:  # a part of the transactions takes that part of the work
+        cases = question.cases_per_day * len(pairs.scores) / sum(question.transactions[day] for day in every.tolist())
     equal = only_one = per_customer = found = matters = None
+    different = 0
     if frauds and cases:
         mine, theirs = (_predictions(pairs, each, days) for each in (pairs.challenger_scores, pairs.scores))
         equal = paired(
@@ -269,18 +298,22 @@ def _judged(pairs: Pairs, question: Question, seed: int, resamples: int) -> Judg
         )  # fmt: skip
         caught = [caught_at(scored(each, question.costs), cases) for each in (mine, theirs)]
         only_one = float(np.mean(caught[0] != caught[1]))
+        _, places = np.unique(customers, return_inverse=True)
+        more = np.bincount(places, weights=caught[0].astype(np.int64) - caught[1])
+        different = int(np.count_nonzero(more))
         per_customer = together(customers)
         found = _needed(abs(equal.frauds_caught.value or 0), only_one, per_customer, frauds, days)
         matters = _needed(question.difference, only_one, per_customer, frauds, days)
-    return Judged(
+    return LiveEvaluation(
         to_date(int(every[0])).isoformat(),
         to_date(int(every[-1])).isoformat(),
         days,
         len(pairs.scores),
-        sum(question.transactions[day] for day in every.tolist()) - len(pairs.scores),
+        others,
         int(np.count_nonzero(pairs.verdicts == UNKNOWN)),
         frauds,
         len(np.unique(customers)),
+        different,
         own,
         equal,
         only_one,
@@ -291,11 +324,9 @@ def _judged(pairs: Pairs, question: Question, seed: int, resamples: int) -> Judg
 
 
 def _predictions(pairs: Pairs, scores: Array, days: int) -> Predictions:
-    """Pairs know no merchants: a merchant's frauds would be drawn with its customers'."""
-    merchants = np.full(len(scores), NO_MERCHANT)
     is_fraud = pairs.verdicts == FRAUD
     return Predictions(
-        pairs.event_times, pairs.customers, merchants, pairs.amounts, is_fraud, None, scores, scores, days
+        pairs.event_times, pairs.customers, pairs.merchants, pairs.amounts, is_fraud, None, scores, scores, days
     )
 
 
@@ -322,8 +353,8 @@ def _ranks(scores: Array) -> Array:
     return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[places])
 
 
-def _missing(pairs: Pairs, standings: dict[int, str], judged: Judged | None, question: Question) -> list[str]:
-    if not standings:
+def _missing(pairs: Pairs, standings: dict[int, str], judged: LiveEvaluation | None, question: Question) -> list[str]:
+    if not len(pairs.scores):
         return [f"no transaction was scored by both {question.in_use} and {question.challenger}"]
     said, learned = [], sum(standing == LEARNED for standing in standings.values())
     whole = sum(question.transactions[day] for day in standings)
@@ -344,7 +375,7 @@ def _missing(pairs: Pairs, standings: dict[int, str], judged: Judged | None, que
     if learned:
         said.append(
             f"{counted(learned, 'day is', 'days are')} left out, because one of the two learned from "
-            f"{'it' if learned == 1 else 'them'}"
+            + ("it or was tested on it" if learned == 1 else "them or was tested on them")
         )
     if judged is not None and not judged.frauds:
         said.append("no transaction of the days whose labels are due is known as a fraud")

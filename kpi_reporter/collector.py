@@ -122,7 +122,7 @@ def _drift(name: str, text: str, of: Callable[[FeatureDrift], float | None]) -> 
 
 # What both scored in the shadow, each at its own threshold. `side` is in_use, challenger, or both.
 _NEWEST = " Of the last 7 and 30 days up to the newest event, on which the challenger scores beside the bundle in use."
-_JUDGED = _OVER.removesuffix(".") + ", without those that one of the two learned from."
+_JUDGED = _OVER.removesuffix(".") + ", without those that one of the two learned from or was tested on."
 
 
 def _shadow(name: str, text: str, of: Callable[[ShadowWindow], float | None]) -> Family:

@@ -9,12 +9,11 @@ from risk.block import Block
 from risk.bundle import Thresholds
 from risk.codes import Array
 from risk.engine import FeatureBlock
-from risk.events import Decision, FiredRule, Level, Reason
+from risk.events import LEVELS, Decision, FiredRule, Level, Reason
 from risk.ledger import NO_DAY
 from risk.rules.compiled import ALERT, NONE, CompiledRules
 from risk.scorer import Prepared, Scorer
 
-LEVELS = (Level.LOW, Level.MEDIUM, Level.HIGH)
 # By their strictness. What scores high is an alert, as it is where there are no rules, and nothing else of the model's
 # levels decides.
 DECISIONS = (Decision.NONE, Decision.REVIEW, Decision.ALERT)

@@ -14,6 +14,9 @@ class Level(StrEnum):
     HIGH = "high"
 
 
+LEVELS = tuple(Level)  # as they are numbered where they come in columns
+
+
 class Decision(StrEnum):
     """What becomes of a transaction, by model and rules together."""
 

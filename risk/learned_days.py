@@ -16,6 +16,12 @@ def learned_days_of(manifest: Manifest) -> tuple[range, ...]:
     return learned_days(fit, validation, whole, is_refit=training.refit)
 
 
+def seen_days_of(manifest: Manifest) -> tuple[range, ...]:
+    """With those of its test: whoever puts a bundle somewhere because of its test has chosen it by these days."""
+    test = manifest.training.test
+    return learned_days_of(manifest) if test is None else (*learned_days_of(manifest), days_of(test))
+
+
 def learned_days(fit: range | None, validation: range | None, whole: range, *, is_refit: bool) -> tuple[range, ...]:
     """The days that a model was fitted or its thresholds chosen on. A model that was fitted again learned from those
     between fit and validation, too; where rows were drawn, they are of all days (`whole`)."""

@@ -28,7 +28,7 @@ from testing.bundles import write_bundle
 from tests.scorer_fakes import FakeSend
 from tests.test_scorer_buffer import Given
 from tests.test_scorer_pipelines import LEARNED, WITH_LEDGER, Bench, sale
-from trainer.promotion import make_current
+from trainer.in_force import make_current
 
 ME = "box:1"
 SOURCE = Place("transactions", 0)

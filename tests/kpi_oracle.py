@@ -20,12 +20,15 @@ select customer_id, event_time / {DAY} as day, bundle_version, min(printf('%020d
 from risk_flags where {_WORKED} group by customer_id, event_time / {DAY}
 """
 _CAUGHT = f"""
+with worked as materialized (
+    select customer_id, event_time, source_partition, source_offset from risk_flags where {_WORKED}
+)
 select flag.customer_id, flag.event_time, flag.event_time / {DAY}, flag.amount, flag.currency, flag.bundle_version,
        exists (
-           select 1 from (select * from risk_flags where {_WORKED}) as high
-           where high.customer_id = flag.customer_id
-             and high.event_time / {DAY} = flag.event_time / {DAY}
-             and (high.event_time, high.source_partition, high.source_offset)
+           select 1 from worked
+           where worked.customer_id = flag.customer_id
+             and worked.event_time / {DAY} = flag.event_time / {DAY}
+             and (worked.event_time, worked.source_partition, worked.source_offset)
                  <= (flag.event_time, flag.source_partition, flag.source_offset)
        ), (
            select max(labelled_at) from labels

@@ -66,7 +66,7 @@ class FakeStore:
 class FakeShadow:
     """Where there is no challenger, unless a test puts one there."""
 
-    def __init__(self, journal: list[str] | None = None, now: Beside = Beside(None, None)) -> None:  # noqa: B008
+    def __init__(self, journal: list[str] | None = None, now: Beside = Beside(None, None)) -> None:  # noqa: B008 - a value
         self.journal = [] if journal is None else journal
         self.now = now
 

@@ -35,7 +35,9 @@ class ShadowWorld:
         self._lifts, self._a_day, self._fraud_share = lifts, a_day, fraud_share
         self._partitions = range(partitions)
 
-    def write_day(self, day: int, *, given_up: float = 0.0, is_labelled: bool = True) -> None:
+    def write_day(
+        self, day: int, *, given_up: float = 0.0, is_labelled: bool = True, is_given_up: bool = False
+    ) -> None:
         """`given_up`: the share of what the challenger does not score, in one stretch of each partition."""
         labels: list[Label] = []
         for partition in self._partitions:
@@ -50,7 +52,7 @@ class ShadowWorld:
                     labels.append(
                         Label(row.transaction_id, row.customer_id, is_fraud, row.event_time + 2 * DAY, "desk")
                     )
-            self._commit(taken.owner, first, rows, scores, given_up)
+            self._commit(taken.owner, first, rows, [] if is_given_up else scores, given_up)
         if is_labelled:
             self.write_labels(labels)
 
@@ -85,6 +87,8 @@ class ShadowWorld:
             challenger=self._challenger,
         )
         begin, end = len(rows) // 4, len(rows) // 4 + round(len(rows) * given_up)
+        if not scores:
+            return
         pieces = [ShadowPiece(first, behind, scores)]
         if end > begin:
             hole, back = rows[begin].source_offset, rows[end].source_offset

@@ -10,6 +10,7 @@ import pytest
 from evaluation.live import (
     COUNTED,
     FEWEST_CUSTOMERS,
+    FEWEST_DIFFERENT,
     FRAUD,
     GENUINE,
     LEARNED,
@@ -26,6 +27,7 @@ from evaluation.live import (
     compare_live,
     labelled_until,
 )
+from evaluation.ranking import NO_MERCHANT
 from evaluation.result import Costs
 from evaluation.sample_size import days_needed, frauds_needed
 from risk.clock import DAY, to_date
@@ -45,7 +47,15 @@ def pairs_of(seed: int, *, in_use: float = 3.0, challenger: float = 3.0, noise: 
         theirs = theirs._replace(scores=np.round(np.clip(theirs.scores + noise * dice.normal(size=4_000), 0, 1), 2))
     levels = [np.searchsorted([0.05, 0.2], each.scores, side="right") for each in (mine, theirs)]
     return Pairs(
-        mine.event_times, mine.customers, mine.amounts, verdicts, mine.scores, levels[0], theirs.scores, levels[1]
+        mine.event_times,
+        mine.customers,
+        np.full(4_000, NO_MERCHANT),
+        mine.amounts,
+        verdicts,
+        mine.scores,
+        levels[0],
+        theirs.scores,
+        levels[1],
     )
 
 
@@ -140,12 +150,19 @@ def test_what_neither_found_high_and_is_no_fraud_changes_no_case() -> None:
 
 
 def test_a_better_challenger_is_found_and_a_worse_and_an_equal_one_are_not() -> None:
-    better, worse, equal = (compared(pairs_of(1, in_use=2.5, challenger=lift)) for lift in (4.5, 1.0, 2.5))
+    asked = question(cases_per_day=3)
+    better, worse, equal = (compared(pairs_of(1, in_use=2.0, challenger=lift), asked) for lift in (5.0, 0.5, 2.0))
     assert better.why_no_evidence is None
-    for one, value in ((worse, "-"), (equal, "+0.0% of 73 frauds (95 % interval: +0.0% to +0.0%), on 10 days")):
-        assert one.why_no_evidence is not None
-        assert one.why_no_evidence.startswith(f"the difference in frauds caught at equal work is {value}")
-        assert one.why_no_evidence.endswith(", expected an interval above 0")
+    assert worse.why_no_evidence is not None
+    assert worse.why_no_evidence.startswith("the difference in frauds caught at equal work is -")
+    assert worse.why_no_evidence.endswith(", expected an interval above 0")
+    assert equal.why_no_evidence == (
+        "of 0 customers one of the two catches more frauds than the other at equal work, expected 10 or more"
+    )
+    assert equal.difference_text == (
+        "the difference in frauds caught at equal work is +0.0% of 73 frauds (95 % interval: +0.0% to +0.0%), on 10 "
+        "days whose labels are due"
+    )
     judged = equal.judged
     assert judged is not None
     assert judged.equal_work is not None
@@ -181,7 +198,7 @@ def test_only_days_whose_labels_are_due_are_judged_and_those_nobody_learned_from
     assert found.judged is not None
     assert found.judged == compared(pairs.some((days >= 2) & (days < 7)), asked).judged
     assert (found.judged.first, found.judged.last, found.judged.days) == (found.days[2].date, found.days[6].date, 5)
-    assert found.missing == ("2 days are left out, because one of the two learned from them",)
+    assert found.missing == ("2 days are left out, because one of the two learned from them or was tested on them",)
     earlier = compared(pairs, question(FIRST_DAY + 10 * DAY - 2, learned))
     assert [day.standing for day in earlier.days] == [LEARNED] * 2 + [COUNTED] * 4 + [NOT_DUE] * 4
 
@@ -202,6 +219,71 @@ def test_what_only_one_scored_is_counted_day_by_day_and_said() -> None:
     assert (found.judged.transactions, found.judged.others) == (4_000 - given_up.sum(), given_up.sum())
 
 
+def test_days_that_were_given_up_entirely_count_among_what_both_should_have_scored() -> None:
+    pairs = pairs_of(1, in_use=2.5, challenger=4.5)
+    every = Counter((pairs.event_times // DAY).tolist())
+    days = pairs.event_times // DAY - FIRST_DAY // DAY
+    found = compared(pairs.some(days < 4), question(transactions=every))
+    assert [(day.transactions, day.others) for day in found.days[4:]] == [(0, np.sum(days == n)) for n in range(4, 10)]
+    assert found.judged is not None
+    assert (found.judged.days, found.judged.others) == (4, np.sum(days >= 4))
+    assert found.why_no_evidence is not None
+    assert f"both scored {np.sum(days < 4):,}, expected at least half" in found.why_no_evidence
+
+
+def test_of_a_part_of_the_transactions_that_part_of_the_cases_is_allowed() -> None:
+    pairs = pairs_of(1, challenger=2.0)
+    every = Counter((pairs.event_times // DAY).tolist())
+    half = pairs.some(np.arange(4_000) % 2 == 0)
+    judged = compared(half, question(cases_per_day=6, transactions=every)).judged
+    assert judged is not None
+    assert judged.equal_work is not None
+    assert judged.equal_work.cases_per_day == 3
+
+
+def differing(customers: int) -> Pairs:
+    """Of so many customers the challenger alone catches the frauds; of all others both do."""
+    pairs = pairs_of(1, in_use=4.5, challenger=4.5)
+    is_fraud = pairs.verdicts == FRAUD
+    chosen = np.unique(pairs.customers[is_fraud])[:customers]
+    scores = np.where(np.isin(pairs.customers, chosen), 0.0, np.where(is_fraud, 0.9, 0.0))
+    better = np.where(is_fraud, 0.9, 0.0)
+    levels = [np.where(each > 0.5, 2, 0) for each in (scores, better)]
+    return pairs._replace(scores=scores, levels=levels[0], challenger_scores=better, challenger_levels=levels[1])
+
+
+def test_an_interval_that_few_customers_make_is_no_evidence() -> None:
+    """Four customers, all on one side: the interval is above 0, as one in eight pairs of equal models has it there or
+    below."""
+    asked = question(cases_per_day=20)
+    few, enough = (compared(differing(count), asked) for count in (4, FEWEST_DIFFERENT))
+    for found, count in ((few, 4), (enough, FEWEST_DIFFERENT)):
+        assert found.judged is not None
+        assert found.judged.customers_different == count
+        assert found.judged.equal_work is not None
+        assert (found.judged.equal_work.frauds_caught.low or 0) > 0
+    assert few.why_no_evidence == (
+        "of 4 customers one of the two catches more frauds than the other at equal work, expected 10 or more, which "
+        "takes about 15 days more"
+    )
+    assert enough.why_no_evidence is None
+
+
+def test_where_frauds_of_a_merchant_go_together_whole_merchants_are_drawn() -> None:
+    """The challenger catches all that happened at two merchants, and the other one nothing there."""
+    pairs = differing(30)
+    alone = (pairs.verdicts == FRAUD) & (pairs.scores < 0.5)
+    merchants = np.where(alone, 1 + np.arange(4_000) % 2, 3 + np.arange(4_000) % 100)
+    asked = question(cases_per_day=20)
+    customers, both = (compared(each, asked).judged for each in (pairs, pairs._replace(merchants=merchants)))
+    assert customers is not None
+    assert customers.equal_work is not None
+    assert both is not None
+    assert both.equal_work is not None
+    assert (customers.equal_work.frauds_caught.unit, both.equal_work.frauds_caught.unit) == ("customers", "merchants")
+    assert (both.equal_work.frauds_caught.low or 0) < (customers.equal_work.frauds_caught.low or 0)
+
+
 def test_a_cap_on_cases_holds_for_both() -> None:
     judged = compared(pairs_of(1, challenger=2.0), question(cases_per_day=3)).judged
     assert judged is not None
@@ -218,7 +300,7 @@ def no_evidence() -> Iterator[tuple[str, Pairs, Question]]:
     yield "no label has come yet", pairs, question(until=None)
     yield "no day's labels are due: the first are on 2022-01-12", pairs, question(FIRST_DAY)
     yield (
-        "1 day is left out, because one of the two learned from it",
+        "1 day is left out, because one of the two learned from it or was tested on it",
         pairs.some(pairs.event_times < FIRST_DAY + DAY),
         question(learned=[range(20_000)]),
     )

@@ -252,7 +252,7 @@ def test_of_one_millisecond_the_order_of_a_partition_stays_and_ids_decide_betwee
             partition=1,
             newest=NEW_YEAR,
         )
-        store_labels(store, [label("t4", 1)])
+        store_labels(store, [label("t4", 1), label("z", 12)])
     out = tmp_path / "history.parquet"
     assert export(tmp_path, out, store=tmp_path / "risk.db", models="bundle") == EXIT_OK
     ids = [row for rows in open_dataset(out).rows() for row in rows.block.transaction_id]

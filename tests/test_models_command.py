@@ -15,7 +15,7 @@ from testing.systems import FIELDS, LEARNED
 from tests.test_training_bundle_folder import files
 from trainer.__main__ import main
 from trainer.bundle_writer import write_bundle
-from trainer.promotion import challenger_version, current_version, make_current
+from trainer.in_force import challenger_version, current_version, make_current
 
 
 @pytest.fixture
@@ -324,6 +324,7 @@ def test_what_cannot_be_the_challenger_is_refused(
         ([first, "--shadow"], f"--shadow: got {first}, which is in use, expected another"),
         ([other, "--shadow"], f"{other} cannot score beside {first}, which is in use (label_delay_days: got 8"),
         (["--back", "--shadow"], "--shadow: got no VERSION"),
+        (["--challenger", "--shadow"], "--shadow: got no VERSION"),
         (["gone-00000000", "--shadow"], "VERSION: got 'gone-00000000', expected one of"),
     ):
         assert promote(models, *words) == EXIT_FAILED

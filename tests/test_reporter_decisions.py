@@ -190,7 +190,7 @@ def test_the_start_page_shows_them(server: Served) -> None:
     assert "<b>1</b><span>alerts in the day up to the newest event</span><small>0 in the hour up to it</small>" in text
     assert "<b>2</b><span>reviews</span><small>1 in that day</small>" in text
     assert "<title>2024-01-02: 2 alerts and reviews</title>" in text
-    assert "<b>50.0 %</b><span>precision with an alert</span><small>1 of 2 cases right</small>" in text
+    assert "<b>50.0 %</b><span>precision of cases with alerts</span><small>1 of 2 cases right</small>" in text
     assert "<b>0.0 %</b><span>precision of reviews alone</span><small>0 of 1 cases right</small>" in text
     assert '<td class="muted">37.50 % alerts</td>' in text
 

@@ -1,27 +1,33 @@
 """Learning again from a store: what comes of it, who may, and what is left where somebody is killed."""
 
+import argparse
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from console.options import settings_of
 from console.start import EXIT_FAILED, EXIT_OK
 from evaluation.drifting import Drifting
 from risk.bundle import read_bundle
-from risk.clock import MINUTE
-from risk.errors import DatasetError, StaleOwnerError
-from risk.store import Retraining, RetrainingEnd, open_store
+from risk.errors import DatasetError, OptionError
+from risk.store import Retraining, Store, open_store
 from tests.stored_histories import store_of
 from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.record import RECORD
-from trainer.retrain.lease import GONE_AFTER_MS, Lease, is_gone, this_process
-from trainer.retrain.status import outcome_of
+from trainer.retrain.command import Retraining as Retrained
+from trainer.retrain.command import scratch_of
+from trainer.retrain.lease import (
+    Lease,
+    this_process,
+)
 from trainer.splits import Period, Periods, moved_to_end
 
 ROOT = Path(__file__).parent.parent
@@ -138,9 +144,22 @@ def test_without_drift_there_is_nothing_to_do_and_it_is_said_when_that_is_unknow
     assert msgspec.convert(json.loads(details)["drift"], Drifting) == Drifting(why_not="no features are sampled yet")
 
 
+def test_where_labels_have_stopped_what_came_after_is_neither_learned_from_nor_judged(home: Path) -> None:
+    with open_store(home / "risk.db") as store:
+        store._file.connection.execute("delete from labels where labelled_at > 1734600000000")  # 2024-12-19
+    assert retrain(home, "--margin", "1") == EXIT_OK
+    learned = json.loads(runs(home)[-1].details or "")["learned"]
+    assert learned["last"] == "2024-12-11"
+    assert learned["concerns"][0].startswith(
+        "no label came for longer than the label delay, though transactions did until 2024-12-31, so that what "
+        "happened after 2024-12-11 counts as not due"
+    )
+
+
 def test_where_labels_are_missing_nothing_is_learned(home: Path) -> None:
     with open_store(home / "risk.db") as store:
-        store._file.connection.execute("delete from labels where labelled_at > 1732000000000")  # 2024-11-19
+        of_days = "labelled_at between 1731000000000 and 1734000000000"  # 2024-11-07 to 2024-12-12
+        store._file.connection.execute(f"delete from labels where {of_days}")
     assert retrain(home) == EXIT_OK
     [run] = runs(home)
     assert run.outcome == "left"
@@ -166,9 +185,9 @@ def test_a_failure_is_remembered_with_its_words(home: Path, capsys: pytest.Captu
 
 def test_two_at_once_are_one(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with open_store(home / "risk.db") as store:
-        store.begin_retraining("elsewhere:7", "boot space 7 1", 10**15, lambda _: False)
+        store.begin_retraining("here:7", this_process(), NOW, lambda _: False)
     assert retrain(home) == EXIT_FAILED
-    assert "retraining 1 is under way: elsewhere:7 does it, and is at 'begin', expected none" in capsys.readouterr().err
+    assert "retraining 1 is under way: here:7 does it, and is at 'begin', expected none" in capsys.readouterr().err
     assert len(runs(home)) == 1
 
 
@@ -190,7 +209,7 @@ def test_one_that_was_killed_is_found_out_and_what_it_left_is_cleared(
     assert retrain(home, "--status") == EXIT_OK
     said = capsys.readouterr().out
     assert "killed" in said
-    assert [path.name for path in (home / "reports").glob(".retraining*")] == [".retraining-1.part"]
+    assert list((home / "reports").glob(".retraining*")) == [scratch_of(home / "reports", home / "risk.db", 1)]
     assert retrain(home, "--margin", "1") == EXIT_OK
     killed, after = runs(home)
     assert killed.outcome == "killed"
@@ -204,42 +223,92 @@ def test_one_that_was_killed_is_found_out_and_what_it_left_is_cleared(
     assert told[1]["details"]["version"] == named(home, "challenger")
 
 
-def a_run(process: str, alive_at: int = NOW, **changes: object) -> Retraining:
-    fields = {"ended_at": None, "outcome": None, "version": None, "why": None, "details": None, **changes}
-    return Retraining(1, "host:7", process, NOW, alive_at, "features", **fields)  # type: ignore[arg-type]
+def test_two_stores_may_have_their_reports_in_one_folder(tmp_path: Path) -> None:
+    one, other = (scratch_of(tmp_path, tmp_path / folder / "risk.db", 1) for folder in ("a", "b"))
+    assert one != other
+    assert one.name.startswith(".retraining-risk.db-")
 
 
-def test_a_process_of_this_machine_is_gone_at_once_and_one_of_another_after_minutes() -> None:
-    ours = this_process()
-    assert ours
-    assert not is_gone(a_run(ours, alive_at=0), NOW)
-    boot, space, _, started = ours.split(" ")
-    assert is_gone(a_run(f"{boot} {space} {2**22 + 1} {started}"), NOW)
-    assert is_gone(a_run(f"{boot} {space} {os.getpid()} 1"), NOW)  # another process had this number
-    for elsewhere in (f"another {space} 7 1", f"{boot} pid:[1] 7 1", ""):
-        assert not is_gone(a_run(elsewhere), NOW + GONE_AFTER_MS)
-        assert is_gone(a_run(elsewhere), NOW + GONE_AFTER_MS + 1)
+# What others do meanwhile
 
 
-def test_status_tells_what_is_under_way_from_what_was_killed() -> None:
-    ours, gone = this_process(), "another pid:[1] 7 1"
-    assert outcome_of(a_run(ours), NOW + MINUTE) == "under way"
-    assert outcome_of(a_run(gone), NOW + GONE_AFTER_MS + 1) == "killed"
-    assert outcome_of(a_run(gone, ended_at=NOW, outcome="left"), NOW + GONE_AFTER_MS + 1) == "left"
+class Meddled(Lease):
+    """Somebody does something when a retraining comes to a stage."""
+
+    def __init__(self, home: Path, store: Store, stage: str, meddle: Callable[[], object]) -> None:
+        number = store.begin_retraining("host:7", this_process(), NOW, lambda _: False)
+        super().__init__(number, store, lambda: open_store(home / "risk.db"), lambda: NOW)
+        self._when, self._meddle = stage, meddle
+
+    def at(self, stage: str) -> None:
+        super().at(stage)
+        if stage == self._when:
+            self._meddle()
+
+    def check(self, stage: str) -> None:
+        super().check(stage)
+        if stage.startswith(self._when):
+            self._meddle()
 
 
-def test_who_was_taken_for_gone_puts_nothing_in_force(tmp_path: Path) -> None:
-    """A process that was suspended, and resumes after another began."""
-    path = tmp_path / "risk.db"
-    with open_store(path) as store:
-        number = store.begin_retraining("a:1", "", NOW, lambda _: False)
-        with Lease(number, store, lambda: open_store(path), lambda: NOW) as lease:
-            lease.check("fit")
-            assert store.begin_retraining("b:2", "", NOW, lambda _: True) == 2
-            with pytest.raises(StaleOwnerError, match="retraining 1: it has ended by what the store says"):
-                lease.check("promote")
-        with pytest.raises(StaleOwnerError):
-            store.end_retraining(number, NOW, RetrainingEnd("promoted", "v", None, None))
+def meddled(home: Path, store: Store, stage: str, meddle: Callable[[], object], **changes: object) -> Retrained:
+    asked = {"replace": False, "promote": False, "if_drifted": False, "margin": 1.0, "resamples": 20, "no_plots": True}
+    environment = {"TRUSTLENS_DB": str(home / "risk.db"), "TRUSTLENS_RULES": str(home / "rules")}
+    options = argparse.Namespace(
+        models=home / "models", reports=home / "reports", environment=environment, **{**asked, **changes}
+    )
+    lease = Meddled(home, store, stage, meddle)
+    return Retrained(options, settings_of(options), store, read_bundle(home / "models"), lease)
+
+
+@pytest.mark.parametrize("words", [{}, {"replace": True}])
+def test_a_challenger_that_somebody_set_meanwhile_stays(home: Path, words: dict[str, object]) -> None:
+    current = named(home, "current")
+    with open_store(home / "risk.db") as store:
+        done = meddled(
+            home, store, "report", lambda: (home / "models" / "challenger").write_text(f"{current}\n"), **words
+        ).run()
+    assert done.outcome == "left"
+    assert done.why == f"{done.version} was left: {current} was put in the shadow while it was trained"
+    assert named(home, "challenger") == current
+
+
+def test_where_what_is_in_use_cannot_be_read_any_more_nothing_takes_its_place(home: Path) -> None:
+    with open_store(home / "risk.db") as store:
+        done = meddled(
+            home, store, "report", lambda: (home / "models" / "current").write_text("gone-00000000"), promote=True
+        ).run()
+    assert done.outcome == "left"
+    assert done.why.startswith(f"{done.version} was left: what is in use cannot be read any more: ")
+    assert named(home, "current") == "gone-00000000"
+
+
+def test_what_workers_would_refuse_because_of_the_rules_in_force_is_left(home: Path) -> None:
+    (home / "rules").mkdir()
+    with open_store(home / "risk.db") as store:
+        done = meddled(
+            home, store, "report", lambda: (home / "rules" / "current").write_text("rules-gone"), promote=True
+        ).run()
+    assert done.outcome == "left"
+    assert "was left: workers would refuse it, because it cannot be used with the rule set in force" in done.why
+
+
+def test_a_failure_after_it_was_put_in_use_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The report's record cannot be written any more."""
+    with open_store(home / "risk.db") as store:
+        meddler: list[Retrained] = []
+
+        def take_its_place() -> None:
+            (home / "reports" / str(meddler[0].version) / "retrain.json").mkdir()
+
+        meddler.append(meddled(home, store, "promote", take_its_place, promote=True))
+        with pytest.raises(OptionError, match=r"cannot write .*retrain\.json") as raised:
+            meddler[0].run()
+        meddler[0].end_as_failed(raised.value)
+    [run] = runs(home)
+    assert (run.outcome, run.version) == ("failed", named(home, "current"))
+    assert str(run.why).endswith(f"; all the same {run.version} is in use")
+    assert f"warning: all the same {run.version} is in use" in capsys.readouterr().err
 
 
 # Periods

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from console.start import EXIT_FAILED, EXIT_OK
@@ -10,8 +11,9 @@ from risk.catalogue import FeatureSet
 from testing.bundles import write_bundle
 from testing.rule_sets import made_of, put_in_force
 from tests.test_scorer_pipelines import LEARNED
+from tests.trainings import QUICK
 from trainer.__main__ import main
-from trainer.promotion import make_current
+from trainer.in_force import make_current
 
 
 def test_promote_refuses_a_bundle_that_the_rules_in_force_cannot_be_used_with(
@@ -35,7 +37,23 @@ def test_promote_refuses_a_bundle_that_the_rules_in_force_cannot_be_used_with(
     assert "got new_device_30d, expected a feature that" in capsys.readouterr().err
     assert read_bundle(models).manifest.version == with_devices
     assert promote(without, "--force") == EXIT_OK
-    assert "workers will refuse it" in capsys.readouterr().err
+    assert "because of --force: workers would refuse it" in capsys.readouterr().err
     make_current(models, with_devices)
     put_in_force(None, rules)
     assert promote(without) == EXIT_OK
+
+
+def test_train_does_not_put_in_use_what_workers_would_refuse(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file knows no devices."""
+    rules, history = tmp_path / "rules", tmp_path / "cards.parquet"
+    put_in_force(made_of({"odd": "new_device_30d"}), rules)
+    assert main(["generate", "cards", str(history), "--customers", "120", "--days", "110"], {}) == EXIT_OK
+    table = pq.read_table(history)
+    pq.write_table(table.drop_columns(["device_id"]), history)
+    folders = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "reports")]
+    command = ["train", str(history), *folders, "--model", "logistic", *QUICK]
+    assert main(command, {"TRUSTLENS_RULES": str(rules)}) == EXIT_OK
+    assert "was NOT put in use: workers would refuse it, because it cannot be used with" in capsys.readouterr().err
+    assert not (tmp_path / "models" / "current").exists()

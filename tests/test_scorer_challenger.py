@@ -10,7 +10,7 @@ import pytest
 from risk.bundle import LearnedNumber, read_bundle
 from risk.catalogue import FeatureSet
 from risk.events import Transaction
-from risk.store import Role, ShadowSpan
+from risk.store import Role, ShadowPiece, ShadowSpan
 from scorer.worker import shadow
 from testing.bundles import write_bundle
 from tests.challenger_rig import Rig, alone, given
@@ -142,6 +142,16 @@ def test_a_large_chunk_is_scored_in_parts_that_wait_for_time(rig: Rig, monkeypat
     sales = [sale(n) for n in range(12) if n not in duplicates]
     assert [(pair.challenger_score, pair.challenger_level) for pair in rig.pairs(bundle)] == alone(bundle, sales)
     assert rig.challenger._waiting._room == 0
+
+
+def test_what_follows_on_each_other_is_stored_as_one() -> None:
+    some = [(0, 0.5, 1)], [(2, 0.5, 1), (3, 0.5, 1)], [], [(9, 0.5, 1)]
+    pieces = [
+        ShadowPiece(first, behind, rows)
+        for (first, behind), rows in zip([(0, 2), (2, 4), (4, 6), (9, 10)], some, strict=True)
+    ]
+    assert shadow.joined_pieces(pieces) == [ShadowPiece(0, 6, [*some[0], *some[1]]), pieces[3]]
+    assert shadow.joined_pieces([]) == []
 
 
 def test_small_chunks_are_scored_as_one(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

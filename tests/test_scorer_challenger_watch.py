@@ -16,7 +16,7 @@ from scorer.worker.watch import AGAIN_SECONDS
 from tests.challenger_rig import Rig, given
 from tests.test_scorer_buffer import unreadable
 from tests.test_scorer_pipelines import WITH_LEDGER, WITHOUT
-from trainer.promotion import make_current
+from trainer.in_force import make_current
 
 
 @pytest.fixture

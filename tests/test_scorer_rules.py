@@ -144,6 +144,20 @@ def test_of_a_set_that_is_gone_the_audit_says_that_nothing_is_compared(worked: W
     assert made.scorer("verify", "--bundle", str(made.models)).code == 0
 
 
+def test_no_worker_starts_without_rules_while_the_folder_is_away(worked: Worked, tmp_path: Path) -> None:
+    """The store knows that a set decided."""
+    made = worked.system
+    made.rules.rename(tmp_path / "away")
+    worker = made.start()
+    code = worker.wait()
+    (tmp_path / "away").rename(made.rules)
+    assert code == 1
+    assert (
+        f"current: nothing is there, expected a file that names a rule set, or none, for {REVIEWED.version} "
+        in (worker.said().splitlines()[-1])
+    )
+
+
 def test_a_set_that_is_not_whole_is_refused_by_who_runs_and_ends_a_start(
     kafka: TestKafka, prefix: str, tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ from testing.rule_sets import made_of, put_in_force
 from testing.stores import flag, store_flags
 from tests.test_scorer_pipelines import WITH_LEDGER, sale
 from tests.test_scorer_swap import Watched as WatchedBundles
-from trainer.promotion import make_current
+from trainer.in_force import make_current
 
 ME = "box:1"
 BIG, SMALL = made_of({"big": "amount > 0.5"}), made_of({"small": "amount < 0.5"})

@@ -22,7 +22,7 @@ from scorer.worker.swap import TURN_SECONDS, BundleWatch, short_turns
 from scorer.worker.watch import WatchParts
 from testing.bundles import write_bundle
 from tests.test_scorer_pipelines import LEARNED, WITH_LEDGER, WITHOUT, Bench, sale
-from trainer.promotion import make_current
+from trainer.in_force import make_current
 
 ME = "box:1"
 

@@ -14,7 +14,7 @@ from risk.catalogue import FeatureSet
 from risk.errors import BundleError, OptionError
 from testing import bundles
 from trainer.bundle_writer import prepare_folder, write_bundle
-from trainer.promotion import make_current
+from trainer.in_force import make_current
 
 
 def files(tmp_path: Path, weight: float = 1.0) -> tuple[str, dict[str, bytes]]:

@@ -24,7 +24,7 @@ from trainer.__main__ import main
 from trainer.beside import beside_in_use
 from trainer.calibrate import predictions_of, work_of
 from trainer.evaluate import Evaluated, Sample
-from trainer.promotion import make_current, why_not, why_not_unasked
+from trainer.in_force import make_current, why_not, why_not_unasked
 from trainer.report.wording import in_use_sentences
 from trainer.splits import Period, part_of, true_frauds
 from trainer.train_options import Plan

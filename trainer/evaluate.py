@@ -21,8 +21,8 @@ from trainer.calibrate import Calibrated, predictions_of, work_of
 from trainer.families.family import Explaining, family_of
 from trainer.families.hybrid import HybridModel, joined
 from trainer.fit import FittedModel, Served, Session
+from trainer.in_force import AMOUNT_ALONE
 from trainer.matrix import Matrix
-from trainer.promotion import AMOUNT_ALONE
 from trainer.reproducible import one_thread
 from trainer.splits import Part
 

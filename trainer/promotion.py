@@ -2,39 +2,37 @@
 
 import argparse
 import os
-import time
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from console.help import epilog
 from console.options import settings_of
-from console.output import replaced, synced, writing
+from console.start import EXIT_OK
 from console.terminal import complain, notice, say, say_table, warn
-from evaluation.result import Evaluation, ModelEvaluation
-from risk.bundle import (
-    CURRENT,
-    JOBLIB,
-    MANIFEST,
-    ONNX,
-    Bundle,
-    Manifest,
-    bundle_of_version,
-    current_bundle,
-    needs_a_restart,
-)
-from risk.challenger import CHALLENGER, challenger_bundle
-from risk.clock import to_date, to_text
-from risk.errors import BundleError, OptionError, RuleError
+from evaluation.result import ModelEvaluation
+from risk.bundle import JOBLIB, MANIFEST, ONNX, Bundle, Manifest, bundle_of_version, needs_a_restart
+from risk.challenger import CHALLENGER
+from risk.clock import to_date
+from risk.errors import BundleError, OptionError, StoreError
 from risk.learned_days import days_of, learned_days_of
-from risk.rules.compiled import compiled_for
-from risk.rules.rule_set import rules_in_force
-from trainer.options import add_models
-from trainer.record import RECORD, By, Promotion, promotions, remember
+from trainer.in_force import (
+    both_of,
+    bundle_in_use,
+    challenger_version,
+    current_version,
+    evaluation_of,
+    is_compared,
+    make_challenger,
+    make_current,
+    remove_challenger,
+    why_not,
+    why_not_in_force,
+)
+from trainer.options import DEFAULT_RESAMPLES, DEFAULT_SEED, add_models
+from trainer.record import RECORD, promotions
 from trainer.restarts import warn_of_restart
 
-AMOUNT_ALONE = "amount alone"  # the baseline that every champion must beat
 # Figures of different tests say nothing about which model is better, so the test stands beside them.
 TITLES = ("", "version", "transactions", "fitted on", "tested on", "avg precision", "ROC-AUC", "medium", "high")
 
@@ -63,9 +61,11 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             "python -m trainer promote --challenger",
             notes="Workers that run notice it within two seconds and go on with it; `python -m scorer status` says so. "
             "What its test speaks against is refused without --force, and so is a challenger of which `compare --live` "
-            "does not show that it catches more frauds. promotions.ndjson, beside the bundles, remembers all of it.",
+            "does not show that it catches more frauds. Ask for that on a day chosen beforehand: asked every day until "
+            "it passes, it passes by chance more often than it says. promotions.ndjson, beside the bundles, remembers "
+            "all of it.",
             done="it is in use, or the challenger",
-            failed="the one that was in use still is, and so is the challenger; the last line says why",
+            failed="the last line says why; `python -m trainer models` shows what is in use and what is the challenger",
         ),
     )
     which = promotion.add_mutually_exclusive_group(required=True)
@@ -117,58 +117,86 @@ def run_models(options: argparse.Namespace) -> int:
 
 def run_promote(options: argparse.Namespace) -> int:
     models: Path = options.models
+    if options.shadow and options.version is None:
+        raise OptionError("--shadow: got no VERSION, expected that of the challenger, as models lists it")
     if options.challenger:
-        from trainer.challenger import run_challenger  # the others read no store
-
-        return run_challenger(options)
+        return _promote_challenger(options)
     if options.no_shadow:
         return _end_shadow(models)
     bundle = bundle_in_use(models, is_said=True)
     if options.shadow:
-        if options.version is None:
-            raise OptionError("--shadow: got no VERSION, expected that of the challenger, as models lists it")
         return _begin_shadow(models, named_bundle(models, options.version).manifest, bundle)
     before = None if bundle is None else bundle.manifest.version
     manifest = named_bundle(models, before_that(models) if options.back else options.version).manifest
     version, evaluation = manifest.version, evaluation_of(manifest)
     if version == before:
         say(f"{version} is in use already")
-        return 0
+        return EXIT_OK
     against = None if evaluation is None else why_not(evaluation, before)
-    is_asked_for = options.force or options.back
-    if against is not None and not is_asked_for:
+    if against is not None and not options.force and not options.back:
         raise OptionError(f"VERSION: got {version}, expected a bundle that its evaluation does not speak against: "
                           f"{against}. --force puts it in use all the same")  # fmt: skip
-    beside = _why_not_with_rules(options, manifest)
-    if beside is not None and not options.force:
-        raise OptionError(
-            f"VERSION: got {version}, expected a bundle that the rule set in force can be used with: {beside}. Workers "
-            "would refuse it. Put rules in force that fit both, or none, with `trainer rules promote`; --force puts it "
-            "in use all the same"
-        )
-    if beside is not None:
-        warn(f"{version} is put in use because of --force, and workers will refuse it: {beside}")
+    _check_refused(options, "VERSION", manifest)
     if against is not None:
         how = "--back" if options.back else "--force"
         warn(f"{version} is put in use against its evaluation, because of {how}: {against}")
-    if before is not None and not _is_compared(evaluation, before):
+    if before is not None and not is_compared(evaluation, before):
         notice(f"{version} was never compared with {before}, which was in use until now")
     if bundle is not None:
         warn_of_restart(models, manifest, bundle.manifest)
     make_current(models, version, by="back" if options.back else "promote", forced=options.force, against=against)
     say(f"{version} is in use now" + (f"; before: {before}" if before else ""))
-    return 0
+    return EXIT_OK
 
 
-def _why_not_with_rules(options: argparse.Namespace, manifest: Manifest) -> str | None:
-    """What speaks against the bundle beside the rule set in force; None where nothing does."""
+def _check_refused(options: argparse.Namespace, option: str, manifest: Manifest) -> None:
+    """What workers would refuse is put in use by --force alone."""
+    refused = why_not_in_force(settings_of(options).rules, manifest)
+    if refused is None:
+        return
+    if not options.force:
+        raise OptionError(
+            f"{option}: got {manifest.version}, expected a bundle that workers take: {refused}; --force puts it in use "
+            "all the same"
+        )
+    warn(f"{manifest.version} is put in use because of --force: {refused}")
+
+
+def _promote_challenger(options: argparse.Namespace) -> int:
+    """On the evidence of the store."""
+    from trainer.compare.live import LiveOptions, compare_in_store  # no other promotion reads a store
+
+    models: Path = options.models
+    in_use, challenger = (bundle.manifest for bundle in both_of(models))
+    if challenger.version == in_use.version:  # a promotion that broke off behind its first step
+        remove_challenger(models, challenger.version)
+        say(f"{challenger.version} is in use already, and the challenger no more")
+        return EXIT_OK
+    found, against = None, None
     try:
-        rules = rules_in_force(settings_of(options).rules)
-        if rules is not None:
-            compiled_for(rules, manifest)
-    except RuleError as error:
-        return str(error)
-    return None
+        live_options = LiveOptions(DEFAULT_SEED, DEFAULT_RESAMPLES)
+        found = compare_in_store(settings_of(options).db, in_use, challenger, live_options)
+        against = found.why_no_evidence
+    except StoreError as error:
+        against = f"there is no store to compare them in ({error})"
+    if against is not None and not options.force:
+        raise OptionError(
+            f"--challenger: got {challenger.version}, expected evidence that it is better than {in_use.version}: "
+            f"{against}. `python -m trainer compare --live` says more; --force puts it in use all the same"
+        )
+    _check_refused(options, "--challenger", challenger)
+    if found is not None and (text := found.difference_text) is not None:
+        say(text)
+    if against is not None:
+        warn(f"{challenger.version} is put in use without evidence, because of --force: {against}")
+    evaluation = evaluation_of(challenger)
+    if evaluation is not None and (said := why_not(evaluation, in_use.version)) is not None:
+        warn(f"its test spoke against it: {said}")
+    warn_of_restart(models, challenger, in_use)
+    evidence = None if found is None else msgspec.to_builtins(found)
+    make_current(models, challenger.version, by="challenger", forced=options.force, against=against, evidence=evidence)
+    say(f"{challenger.version} is in use now, and the challenger no more; before: {in_use.version}")
+    return EXIT_OK
 
 
 def _begin_shadow(models: Path, manifest: Manifest, in_use: Bundle | None) -> int:
@@ -204,61 +232,6 @@ def _end_shadow(models: Path) -> int:
     return 0
 
 
-def make_challenger(models: Path, version: str, *, by: By = "shadow") -> None:
-    """The record comes first, as with a promotion."""
-    remember(models, Promotion(_now(), version, challenger_version(models), by))
-    _put(models / CHALLENGER, version)
-
-
-def remove_challenger(models: Path, before: str | None) -> None:
-    """The record comes first, as with a promotion."""
-    remember(models, Promotion(_now(), "", before, "no-shadow"))
-    with writing(models / CHALLENGER):
-        (models / CHALLENGER).unlink()
-    synced(models)
-
-
-def challenger_version(models: Path) -> str | None:
-    """None where there is none, or its name cannot be read."""
-    try:
-        folder = challenger_bundle(models)
-    except BundleError as error:
-        notice(f"{error} It counts as if there were no challenger.")
-        return None
-    return None if folder is None else folder.name
-
-
-def make_current(
-    models: Path,
-    version: str,
-    *,
-    by: By = "promote",
-    forced: bool = False,
-    against: str | None = None,
-    evidence: dict[str, Any] | None = None,
-) -> None:
-    """The record comes first: there is nothing in use that it does not know of. What is in use is no challenger."""
-    try:
-        before = current_version(models)
-    except BundleError:
-        before = None
-    remember(models, Promotion(_now(), version, before, by, forced, against, evidence))
-    _put(models / CURRENT, version)
-    if challenger_version(models) == version:
-        remove_challenger(models, version)
-
-
-def _now() -> str:
-    return to_text(int(time.time() * 1000))
-
-
-def _put(path: Path, version: str) -> None:
-    with replaced(path) as (temporary,):
-        temporary.write_text(f"{version}\n")
-        synced(temporary)
-    synced(path.parent)
-
-
 def before_that(models: Path) -> str:
     """The version that was in use before the one that is, by the record of promotions."""
     current, path = current_version(models), models / RECORD
@@ -275,21 +248,6 @@ def before_that(models: Path) -> str:
             "promotion in its place; name a VERSION, as models lists them"
         )
     return found[-1]
-
-
-def current_version(models: Path) -> str | None:
-    return current_bundle(models).name if os.path.lexists(models / CURRENT) else None
-
-
-def bundle_in_use(models: Path, *, is_said: bool = False) -> Bundle | None:
-    """None where nothing is in use, or nothing that can be used, which may be said."""
-    try:
-        version = current_version(models)
-        return None if version is None else bundle_of_version(models, version)
-    except BundleError as error:
-        if is_said:
-            notice(f"{error} It counts as if nothing were in use.")
-        return None
 
 
 def versions(models: Path) -> list[str]:
@@ -334,52 +292,3 @@ def _days(days: range | None) -> str:
 def _figure(champion: ModelEvaluation | None, name: str) -> str:
     value = None if champion is None else getattr(champion.metrics, name).value
     return "-" if value is None else f"{value:.3f}"
-
-
-def evaluation_of(manifest: Manifest) -> Evaluation | None:
-    """None of a bundle that somebody made without any."""
-    try:
-        return msgspec.convert(manifest.metrics, Evaluation)
-    except msgspec.ValidationError:
-        return None
-
-
-def why_not(evaluation: Evaluation, in_use: str | None) -> str | None:
-    """What speaks against the champion, where `in_use` would be replaced by it; None where nothing does."""
-    reached = _average_precision(evaluation, evaluation.champion)
-    if reached is None:
-        if in_use is None:
-            return None
-        return f"its test has no fraud, so nothing says that it is as good as {in_use}, which is in use"
-    chance, amount = evaluation.test.fraud_share, _average_precision(evaluation, AMOUNT_ALONE)
-    better = []
-    if chance is not None and chance >= reached:
-        better.append(f"chance (the share of fraud) reached {chance:.4f}")
-    if amount is not None and amount > reached:
-        better.append(f"{AMOUNT_ALONE} reached {amount:.4f}")
-    if better:
-        return f"its average precision in the test is {reached:.4f}, and {' and '.join(better)}"
-    beside = evaluation.in_use
-    if beside is None or beside.version != in_use or beside.is_as_good:
-        return None
-    if beside.comparison is None:
-        return f"it cannot be compared with {in_use}, which is in use: {beside.not_compared}"
-    return f"it is worse than {in_use}, which is in use, by more than the margin of {beside.margin:.1%} of the frauds"
-
-
-def why_not_unasked(evaluation: Evaluation, in_use: str | None) -> str | None:
-    """For a training, behind which nobody stands: it replaces nothing either that it was not compared with, such as
-    what another put in use while it ran."""
-    against = why_not(evaluation, in_use)
-    if against is not None or in_use is None or _is_compared(evaluation, in_use):
-        return against
-    return f"{in_use} was put in use while it was trained, and they were never compared"
-
-
-def _is_compared(evaluation: Evaluation | None, in_use: str) -> bool:
-    return evaluation is not None and evaluation.in_use is not None and evaluation.in_use.version == in_use
-
-
-def _average_precision(evaluation: Evaluation, name: str) -> float | None:
-    model = evaluation.model(name)
-    return None if model is None else model.metrics.average_precision.value

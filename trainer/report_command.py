@@ -24,12 +24,13 @@ from trainer.families import ENSEMBLE
 from trainer.families.ensemble import are_chosen
 from trainer.families.family import family_of
 from trainer.fit import Session
+from trainer.in_force import evaluation_of
 from trainer.load import stamp_of
 from trainer.matrix import Matrix
 from trainer.options import MOST_FOLDS, RANDOM, RESAMPLES
 from trainer.preprocess import learn
 from trainer.printing import Stages, say_external, say_figures
-from trainer.promotion import evaluation_of, named_bundle
+from trainer.promotion import named_bundle
 from trainer.report.wording import FOLDS_AFTER_CHOICE
 from trainer.reproducible import one_thread
 from trainer.splits import (

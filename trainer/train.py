@@ -15,11 +15,11 @@ from trainer.beside import beside_in_use
 from trainer.bundle_writer import bundle_files, manifest_of, prepare_folder, prove, write_bundle
 from trainer.evaluate import Candidates, Evaluated, Sample, candidates_of, evaluate
 from trainer.fit import Session, best, say_what_is_weak, served
+from trainer.in_force import bundle_in_use, make_current, why_not_in_force, why_not_unasked
 from trainer.load import External, Opened, open_external, open_history, read_external, read_history, truth_of
 from trainer.matrix import Matrix
 from trainer.preprocess import learn, quality_of, warn_of_dropped
 from trainer.printing import Stages, say_end, say_start
-from trainer.promotion import bundle_in_use, make_current, why_not_unasked
 from trainer.report.write import about_training, write_report
 from trainer.reproducible import one_thread
 from trainer.splits import Parts, check_parts, parts_at_random, parts_by_time, split_days, warn_of_short_gaps
@@ -54,7 +54,7 @@ def train(options: argparse.Namespace) -> int:
         result = learn_and_evaluate(train_options, stages)
         manifest, evaluation, is_new = write(train_options, result, stages)
     say_end(train_options, manifest, evaluation, is_new)
-    _promote(train_options, manifest.version, evaluation)
+    _promote(train_options, manifest, evaluation)
     return 0
 
 
@@ -189,10 +189,12 @@ def report_then_bundle(write_report: Callable[[], None], write_bundle: Callable[
     return write_bundle()
 
 
-def _promote(train_options: TrainOptions, version: str, evaluation: Evaluation) -> None:
-    bundle = bundle_in_use(train_options.models, is_said=True)
+def _promote(train_options: TrainOptions, manifest: Manifest, evaluation: Evaluation) -> None:
+    version, bundle = manifest.version, bundle_in_use(train_options.models, is_said=True)
     before = None if bundle is None else bundle.manifest.version
     against = why_not_unasked(evaluation, before if before != version else None)
+    if against is None:
+        against = why_not_in_force(train_options.settings.rules, manifest)
     how = f"`python -m trainer promote {version} --models {train_options.models}"
     if against is not None:
         warn(f"{version} was NOT put in use: {against}. {how} --force` puts it in use all the same")

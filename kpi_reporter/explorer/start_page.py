@@ -89,8 +89,8 @@ def _quality(quality: Quality) -> dict[str, Any]:
                 _share(quality.precision), "precision", f"{_of(quality.alerts_with_fraud, quality.alerts)} cases right"
             ),
             *(
-                Tile(_share(cases.precision), f"precision {of}", f"{_of(cases.with_fraud, cases.cases)} cases right")
-                for of, cases in (("with an alert", quality.with_alert), ("of reviews alone", quality.reviews_alone))
+                Tile(_share(cases.precision), f"precision of {of}", f"{_of(cases.with_fraud, cases.cases)} cases right")
+                for of, cases in (("cases with alerts", quality.with_alert), ("reviews alone", quality.reviews_alone))
                 if quality.reviews_alone.cases
             ),
             Tile(_share(quality.recall), "recall", f"{_of(quality.frauds_caught, _frauds(quality))} frauds caught"),

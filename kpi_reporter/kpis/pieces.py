@@ -11,9 +11,10 @@ from kpi_reporter.kpis.names import Names, hashes, keys
 from kpi_reporter.kpis.values import MISSING, SCORE_STEPS
 from risk.clock import EARLIEST, LATEST
 from risk.codes import Array
+from risk.events import LEVELS
 from risk.money import LARGEST_MINOR
 from risk.store import FlagColumns, StoreToReport
-from risk.store.rows import DECISIONS, LEVELS, UNKNOWN_AMOUNT
+from risk.store.rows import DECISIONS, UNKNOWN_AMOUNT
 
 LOW, MEDIUM, HIGH = range(len(LEVELS))
 NONE, REVIEW, ALERT = range(len(DECISIONS))

@@ -12,7 +12,6 @@ from evaluation.live import (
     FRAUD,
     HIGH,
     LEARNED,
-    LEVELS,
     UNKNOWN,
     Calendar,
     Cases,
@@ -22,6 +21,7 @@ from evaluation.live import (
     cases_of,
     labelled_until,
 )
+from evaluation.ranking import NO_MERCHANT
 from evaluation.result import Costs
 from kpi_reporter.kpis.damage import check_within
 from kpi_reporter.kpis.names import Names, hashes
@@ -31,6 +31,7 @@ from kpi_reporter.kpis.terms import Terms, terms_of
 from kpi_reporter.kpis.values import WINDOWS, Shadow, ShadowWindow
 from risk.clock import DAY
 from risk.codes import Array
+from risk.events import LEVELS
 from risk.money import scale_of
 from risk.store import Role, ShadowColumns, ShadowSpan, StoreToReport, VersionStart
 
@@ -142,8 +143,8 @@ class Shadows:
         if known is None:
             return Shadow(self._version, in_use)
         until = labelled_until(newest_event, newest_label, known.label_delay_days)
-        learned = () if self._terms is None else self._terms.learned
-        calendar = Calendar(known.label_delay_days, until, (*known.learned, *learned))
+        seen = () if self._terms is None else self._terms.seen
+        calendar = Calendar(known.label_delay_days, until, (*known.seen, *seen))
         # Flags are read first: of the newest day some may be here that are not there yet.
         own = {day: each for (day, version), each in self._days.items() if version == in_use and day in recent}
         number = bundles.get(in_use.encode())
@@ -237,6 +238,7 @@ def _pairs(alerted: Sequence[Array], frauds: Sequence[Array], terms: Terms) -> P
     return Pairs(
         rows["event_time"],
         rows["customer"],
+        np.full(len(rows), NO_MERCHANT),
         rows["at_stake"] / scale_of(terms.currency),
         np.where(is_fraud, FRAUD, UNKNOWN),
         scores,

@@ -28,6 +28,7 @@ class _Days(Struct):
 class _Training(Struct):
     fit: _Days | None
     validation: _Days | None
+    test: _Days | None = None
     refit: bool = False
 
 
@@ -50,9 +51,14 @@ class Terms(NamedTuple):
     review_cost: float
     loss_rate: float
     learned: tuple[range, ...] = ()  # the days that it was trained or its thresholds chosen on
+    tested: range = range(0)
 
     def has_learned(self, day: int) -> bool:
         return any(day in days for days in self.learned)
+
+    @property
+    def seen(self) -> tuple[range, ...]:
+        return *self.learned, self.tested
 
 
 _manifests = msgspec.json.Decoder(_Manifest)
@@ -66,8 +72,15 @@ def terms_of(manifest: str) -> Terms | None:
         return None
     if said.currency not in EXPONENTS:
         return None
-    costs = said.thresholds
-    return Terms(said.label_delay_days, said.currency, costs.review_cost, costs.loss_rate, _learned(said))
+    costs, test = said.thresholds, None if said.training is None else said.training.test
+    return Terms(
+        said.label_delay_days,
+        said.currency,
+        costs.review_cost,
+        costs.loss_rate,
+        _learned(said),
+        range(0) if test is None else test.numbers,
+    )
 
 
 def _learned(said: _Manifest) -> tuple[range, ...]:

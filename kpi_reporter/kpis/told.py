@@ -86,7 +86,7 @@ def shadow_cautions(shadow: Shadow) -> list[str]:
     widest = shadow.windows[-1]
     if widest.days_learned:
         days = counted(widest.days_learned, "day is", "days are")
-        said.append(f"{days} not judged, because one of the two learned from them.")
+        said.append(f"{days} not judged, because one of the two learned from them or was tested on them.")
     if widest.judged is None:
         said.append("No labels are due yet of what both scored.")
     else:

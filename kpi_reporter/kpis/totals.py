@@ -10,8 +10,9 @@ from kpi_reporter.kpis.pieces import ALERT, HIGH, REVIEW, Piece, Vocabulary
 from kpi_reporter.kpis.values import SCORE_STEPS, Amounts, Day, Month
 from risk.clock import DAY
 from risk.codes import Array
+from risk.events import LEVELS
 from risk.money import to_major
-from risk.store.rows import LEVELS, UNKNOWN_AMOUNT
+from risk.store.rows import UNKNOWN_AMOUNT
 
 DAYS_SHOWN = 38
 MONTHS_SHOWN = 60

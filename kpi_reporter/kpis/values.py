@@ -148,7 +148,7 @@ class Calibration(Struct, frozen=True):
 
 class ShadowWindow(Struct, frozen=True):
     """Over so many days up to the newest event, of the transactions that both scored; and over so many up to the newest
-    whose labels are due, but for those that one of the two learned from."""
+    whose labels are due, but for those that one of the two learned from or was tested on."""
 
     days: int  # asked for
     transactions: int

@@ -84,7 +84,7 @@ def sorted_pieces(
     """All rows by rank. Rows without columns are noted while the file is read. Leaves no files behind."""
     part_rows = max(PART_ROWS, -(-len(ranks) // MOST_PARTS))
     with _work_folder(scratch) as folder:
-        with _Parts(folder, part_rows) as parts:
+        with _PartFiles(folder, part_rows) as parts:
             has_lines = parts.fill(source.pieces(columns), ranks, note_bad)
         for path in parts.paths():
             with _named(folder.parent, "reading a temporary file back"):
@@ -115,7 +115,7 @@ def _named(folder: Path, doing: str) -> Iterator[None]:
         ) from error
 
 
-class _Parts:
+class _PartFiles:
     """The temporary files, one for each run of consecutive ranks."""
 
     def __init__(self, folder: Path, part_rows: int) -> None:

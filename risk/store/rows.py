@@ -178,6 +178,7 @@ class ShadowPair(NamedTuple):
     transaction_id: str
     currency: str
     amount: int | None
+    merchant_id: str | None
     bundle_version: str  # in use then
     score: float
     level: str
@@ -234,10 +235,8 @@ class Removed(NamedTuple):
     ledger_rows: int
 
 
-# As levels are numbered where they come in columns; a text that is none of them has the number behind.
-LEVELS = ("low", "medium", "high")
-NO_LEVEL = 9
-# The same of decisions, by their strictness.
+NO_LEVEL = 9  # in place of a place in LEVELS, of a text that is none of them
+# As decisions are numbered where they come in columns, by their strictness.
 DECISIONS = ("none", "review", "alert")
 NO_DECISION = 9
 UNKNOWN_AMOUNT = -1

@@ -64,7 +64,7 @@ async def audit(options: AuditOptions) -> Findings:
     windows = {place: _window(place, inputs[place], end, stands, findings) for place, end in stable.items()}
     if ledger.unreadable:
         findings.notices.append(f"{topics.ledger}: {ledger.unreadable} messages that nobody can read were passed over")
-    parts = _Parts(options, topics, findings, ledger, outputs, windows)
+    parts = _PartitionAudit(options, topics, findings, ledger, outputs, windows)
     for number in range(partitions):
         await parts.transactions(number)
         await parts.labels(number)
@@ -114,7 +114,7 @@ def _window(
     return window
 
 
-class _Parts:
+class _PartitionAudit:
     """The audit of single partitions."""
 
     def __init__(

@@ -11,9 +11,9 @@ from risk.block_codec import Decoded
 from risk.bundle import Manifest
 from risk.catalogue import ATTRIBUTE_PREFIX
 from risk.clock import DAY
-from risk.decision import LEVELS, Scored
+from risk.decision import Scored
 from risk.engine import Verdict
-from risk.events import RejectReason
+from risk.events import LEVELS, RejectReason
 from risk.kafka.decoding import Labels, Record
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.chunks import Chunk

@@ -50,7 +50,7 @@ class Shadow(Promises):
         score = 0.1 + 0.2
         store.commit_shadow(owner, "v2", [ShadowPiece(3, 5, [(3, score, 0), (4, 1.0, 2)])])
         expected = ShadowPair(
-            0, 3, NEW_YEAR + 3, "ann", "t3", "EUR", 1250, "v1", 0.25, "low", score, "low", None, None
+            0, 3, NEW_YEAR + 3, "ann", "t3", "EUR", 1250, "mill", "v1", 0.25, "low", score, "low", None, None
         )  # fmt: skip
         assert paired(store)[0] == expected
         assert (paired(store)[1].challenger_score, paired(store)[1].challenger_level) == (1.0, "high")

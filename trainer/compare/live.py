@@ -1,16 +1,20 @@
-"""A challenger beside the bundle in use, as the store has both: rows become arrays, which `evaluation.live` judges."""
+"""compare --live: a challenger beside the bundle in use, as the store has both. Rows become arrays, which
+`evaluation.live` judges."""
 
+import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
-from console.terminal import notice, progress
+from console.options import settings_of
+from console.start import EXIT_OK
+from console.terminal import notice, progress, say
 from evaluation.live import (
     FRAUD,
     GENUINE,
-    LEVELS,
     UNKNOWN,
     Calendar,
     LiveComparison,
@@ -19,36 +23,62 @@ from evaluation.live import (
     compare_live,
     labelled_until,
 )
+from evaluation.ranking import NO_MERCHANT
 from evaluation.result import Costs
 from risk.bundle import Manifest
 from risk.clock import DAY
 from risk.codes import Array, Codes
-from risk.learned_days import learned_days_of
+from risk.events import LEVELS
+from risk.learned_days import seen_days_of
 from risk.money import scale_of
-from risk.store import ShadowPair, Store, frozen_store, open_store
-from trainer.backtest.period import ALWAYS, Period
+from risk.store import Role, ShadowPair, Store, VersionStart, frozen_store, open_store
+from trainer.backtest.period import ALWAYS, Period, asked_period
+from trainer.compare.live_words import say_live
+from trainer.compare.options import INTERESTING
+from trainer.in_force import both_of
+from trainer.options import RESAMPLES, SEED
 
 VERDICTS = {True: FRAUD, False: GENUINE, None: UNKNOWN}
 
 
-class Asked(NamedTuple):
+class LiveOptions(NamedTuple):
     """How the two are to be compared."""
 
     seed: int
     resamples: int
     period: Period = ALWAYS
     cases_per_day: float | None = None
-    difference: float = 0.05
+    difference: float = INTERESTING
 
 
-def compare_in_store(path: Path, in_use: Manifest, challenger: Manifest, asked: Asked) -> LiveComparison:
+def run(options: argparse.Namespace) -> int:
+    RESAMPLES.check(options)
+    SEED.check(options)
+    in_use, challenger = (bundle.manifest for bundle in both_of(options.models))
+    live_options = LiveOptions(
+        options.seed,
+        options.resamples,
+        asked_period(options.since, options.until),
+        options.cases_per_day,
+        INTERESTING if options.difference is None else options.difference,
+    )
+    found = compare_in_store(settings_of(options).db, in_use, challenger, live_options)
+    if options.json:
+        say(msgspec.json.encode(found).decode())
+    else:
+        say_live(found, in_use.currency)
+    return EXIT_OK
+
+
+def compare_in_store(path: Path, in_use: Manifest, challenger: Manifest, live_options: LiveOptions) -> LiveComparison:
     """Only reads; workers go on meanwhile."""
     with open_store(path, read_only=True) as store:
         if (text := frozen_store(path)) is not None:
             notice(text)
         partitions = sorted(store.newest_bundles())
-        pairs = _pairs(store, partitions, in_use, challenger, asked.period)
-        days = np.unique(pairs.event_times // DAY).tolist()
+        pairs = _pairs(store, partitions, in_use, challenger, live_options.period)
+        days = _days(store, in_use.version, challenger.version, live_options.period)
+        days |= set(np.unique(pairs.event_times // DAY).tolist())
         times = [position.newest_event_time for position in store.positions()]
         newest = max((time for time in times if time is not None), default=None)
         question = Question(
@@ -58,13 +88,37 @@ def compare_in_store(path: Path, in_use: Manifest, challenger: Manifest, asked: 
             Calendar(
                 in_use.label_delay_days,
                 labelled_until(newest, store.newest_label(), in_use.label_delay_days),
-                (*learned_days_of(in_use), *learned_days_of(challenger)),
+                (*seen_days_of(in_use), *seen_days_of(challenger)),
             ),
-            {day: _count(store, partitions, day) for day in days},
-            asked.cases_per_day,
-            asked.difference,
+            {day: count for day in days if (count := _count(store, partitions, day))},
+            live_options.cases_per_day,
+            live_options.difference,
         )
-    return compare_live(pairs, question, seed=asked.seed, resamples=asked.resamples)
+    return compare_live(pairs, question, seed=live_options.seed, resamples=live_options.resamples)
+
+
+def _days(store: Store, in_use: str, challenger: str, period: Period) -> set[int]:
+    """On which the one was in use and the other was to score, whatever came of it."""
+    found: set[int] = set()
+    bundles, challengers = store.starts(Role.BUNDLE), store.starts(Role.CHALLENGER)
+    for position in store.positions():
+        if position.newest_event_time is None:
+            continue
+        last, number = position.newest_event_time, position.partition
+        for since, until in _spans(bundles, number, in_use, last):
+            for other_since, other_until in _spans(challengers, number, challenger, last):
+                days = np.arange(max(since, other_since) // DAY, min(until, other_until) // DAY + 1)
+                found.update(days[period.holds(days * DAY)].tolist())
+    return found
+
+
+def _spans(starts: Sequence[VersionStart], partition: int, version: str, last: int) -> Iterator[tuple[int, int]]:
+    """From when to when, in event time, this version is the one that a partition's starts name."""
+    own = [start for start in starts if start.partition == partition]
+    ends = [*(start.event_time - 1 for start in own[1:]), last]
+    for start, end in zip(own, ends, strict=True):
+        if start.version == version:
+            yield start.event_time, end
 
 
 def _count(store: Store, partitions: Sequence[int], day: int) -> int:
@@ -89,7 +143,7 @@ class _Reading:
 
     def __init__(self, in_use: Manifest, period: Period) -> None:
         self._in_use, self._period = in_use, period
-        self._customers = Codes()
+        self._customers, self._merchants = Codes(), Codes()
 
     def nothing(self) -> Pairs:
         return self.columns_of([])
@@ -102,9 +156,11 @@ class _Reading:
         def column(values: Iterator[object], kind: type) -> Array:
             return np.fromiter(values, kind, len(own))
 
+        merchants = column((self._merchants[row.merchant_id] for row in own), np.int64)
         return Pairs(
             column((row.event_time for row in own), np.int64),
             column((self._customers[row.customer_id] for row in own), np.int64),
+            np.where(merchants == 0, NO_MERCHANT, merchants),
             column((self._amount(row, scale) for row in own), np.float64),
             column((VERDICTS[row.is_fraud] for row in own), np.int8),
             column((row.score for row in own), np.float64),

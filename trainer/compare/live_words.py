@@ -1,8 +1,9 @@
 """What a live comparison comes to, for a terminal: what is missing first, then what there is."""
 
 from console.terminal import say, say_table
-from evaluation.live import COUNTED, LEVELS, NOT_DUE, Agreement, Judged, LiveComparison, Needed
+from evaluation.live import COUNTED, NOT_DUE, Agreement, LiveComparison, LiveEvaluation, Needed
 from evaluation.result import NetMoney
+from risk.events import LEVELS
 from risk.words import counted
 from trainer.compare.words import equal_work_lines, verdict
 
@@ -61,7 +62,7 @@ def _say_days(found: LiveComparison) -> None:
     say()
 
 
-def _say_judged(found: LiveComparison, judged: Judged, currency: str) -> None:
+def _say_judged(found: LiveComparison, judged: LiveEvaluation, currency: str) -> None:
     say(
         f"judged: {judged.transactions:,} transactions on {counted(judged.days, 'day', 'days')} from {judged.first} to "
         f"{judged.last}, {counted(judged.frauds, 'fraud', 'frauds')} of "
@@ -88,7 +89,8 @@ def _say_judged(found: LiveComparison, judged: Judged, currency: str) -> None:
     for text in verdict(equal, judged.frauds, currency):
         say(text)
     say()
-    say(f"caught by one of the two alone: {judged.only_one or 0:.1%} of the frauds")
+    different = counted(judged.customers_different, "customer", "customers")
+    say(f"caught by one of the two alone: {judged.only_one or 0:.1%} of the frauds; of {different} one catches more")
     seen, matters = judged.for_what_was_found, judged.for_what_matters
     if seen is not None:
         say(_takes(f"a difference as large as this one ({seen.difference:.1%} of the frauds)", seen, judged.days))

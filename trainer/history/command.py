@@ -82,6 +82,12 @@ def concerns_of(history: StoredHistory) -> list[str]:
             f"labels are due until {to_date(days.last_due)}: what happened later has a label only where one came "
             "already, which is mostly where it was a fraud. Neither learn from these days nor judge by them"
         )
+    if days.silent_until is not None:
+        found.append(
+            "no label came for longer than the label delay, though transactions did until "
+            f"{to_date(days.silent_until)}, so that what happened after {to_date(days.last_due)} counts as not due. "
+            "See whether labels still arrive: `python -m scorer status`"
+        )
     if history.corrected:
         corrected = counted(history.corrected, "transaction has", "transactions have")
         found.append(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from evaluation.live import labelled_until
 from risk.clock import DAY, to_date
 from risk.dataset.rows import UNKNOWN
 from risk.errors import StoreError
@@ -23,8 +24,9 @@ class Days(NamedTuple):
 
     first: int
     last: int
-    last_due: int  # the newest whose labels are due
+    last_due: int  # the newest whose labels are due, or were when the last of them came
     pruned_before: int | None  # the first day that is whole, where older ones were pruned
+    silent_until: int | None = None  # the newest with transactions, where labels stopped before it
 
 
 def days_of_store(
@@ -38,12 +40,15 @@ def days_of_store(
         raise StoreError("the store: nothing was scored yet, expected some work; start a worker")
     whole_from = max((_whole_from(store, position) for position in positions), default=0)
     newest = max(p.newest_event_time for p in positions if p.newest_event_time is not None)
-    last_due = last_due_day(newest, label_delay_days)
+    until_label = labelled_until(newest, store.newest_label(), label_delay_days)
+    # Where no label ever came there is nothing to learn, which whoever reads them says.
+    last_due = last_due_day(newest if until_label is None else until_label, label_delay_days)
     days = Days(
         max(first, whole_from) if since is None else since // DAY,
         last_due if until is None else min(until // DAY - 1, newest // DAY),
         last_due,
         whole_from if whole_from > first else None,
+        newest // DAY if until_label not in (None, newest) else None,
     )
     if days.last < days.first:
         raise StoreError(

@@ -1,10 +1,10 @@
 """`retrain`: history, training, judgement, decision, each step written down before the next one begins."""
 
 import argparse
+import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -14,9 +14,11 @@ from console.output import replaced
 from console.start import EXIT_OK
 from console.terminal import say, warn
 from evaluation.drifting import Drifting, drifting_now
-from risk.bundle import Bundle, bundle_of_version, current_bundle
+from evaluation.result import Evaluation
+from risk.bundle import CURRENT, Bundle, Manifest, bundle_of_version, current_bundle
+from risk.challenger import CHALLENGER
 from risk.clock import to_date
-from risk.errors import OptionError, StoreError, TrustLensError
+from risk.errors import BundleError, OptionError, StoreError, TrustLensError
 from risk.settings import Settings
 from risk.store import RetrainingEnd, Store, open_store, open_to_report
 from risk.topics import topics_of
@@ -24,12 +26,12 @@ from trainer.bundle_writer import prepare_folder
 from trainer.history.columns import columns_of
 from trainer.history.command import concerns_of, say_history, write_history
 from trainer.history.from_store import Days, days_of_store
+from trainer.in_force import challenger_version, make_challenger, make_current, why_not_in_force, why_not_unasked
 from trainer.options import MARGIN, RANDOM, RESAMPLES
 from trainer.printing import Stages, say_end
-from trainer.promotion import bundle_in_use, challenger_version, make_challenger, make_current, why_not_unasked
 from trainer.reproducible import one_thread
-from trainer.retrain.lease import Lease, is_gone, owner_name, this_process
-from trainer.retrain.record import LEFT, PROMOTED, REPORT, SHADOW, Done, Learned, Outcome
+from trainer.retrain.lease import REPORT, Lease, Others, begin
+from trainer.retrain.record import LEFT, PROMOTED, SHADOW, Done, Learned, Outcome
 from trainer.splits import moved_to_end
 from trainer.train import learn_and_evaluate, write
 from trainer.train_options import as_trained_on, periods_of
@@ -47,11 +49,19 @@ def run_retrain(options: argparse.Namespace) -> int:
     prepare_folder("--reports", reports)
     in_use = bundle_of_version(models, current_bundle(models).name)
     open_store(settings.db, read_only=True).close()  # where there is none it says so; the next line would make one
-    with open_store(settings.db) as store, _going_on(store, settings) as lease:
-        _clear_killed(store, reports)
+    with open_store(settings.db) as store:
+        number = begin(store, Others(time.monotonic), time.sleep, now_ms)
+        say(f"retraining  {number}; `python -m trainer retrain --status` tells how far it is")
+        lease = Lease(number, store, lambda: open_store(settings.db), now_ms)
         retraining = Retraining(options, settings, store, in_use, lease)
-        done = retraining.run()
-        store.end_retraining(lease.number, now_ms(), done.end())
+        try:
+            with lease:
+                _clear_killed(store, settings.db, reports)
+                done = retraining.run()
+                store.end_retraining(number, now_ms(), done.end())
+        except BaseException as error:  # however it ends, the store says how
+            retraining.end_as_failed(error)
+            raise
     say(f"{done.outcome:11} {done.why}")
     return EXIT_OK
 
@@ -60,42 +70,17 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
-@contextmanager
-def _going_on(store: Store, settings: Settings) -> Iterator[Lease]:
-    """However it ends, the store says how."""
-    number = store.begin_retraining(owner_name(), this_process(), now_ms(), lambda other: is_gone(other, now_ms()))
-    say(f"retraining  {number}; `python -m trainer retrain --status` tells how far it is")
-    lease = Lease(number, store, lambda: open_store(settings.db), now_ms)
-    try:
-        with lease:
-            yield lease
-    except TrustLensError as error:
-        _end_as_failed(store, lease, str(error))
-        raise
-    except BaseException as error:
-        why = f"{type(error).__name__} {error}".strip()
-        _end_as_failed(store, lease, f"it was ended at {lease.stage!r}: {why}")
-        raise
-
-
-def _end_as_failed(store: Store, lease: Lease, why: str) -> None:
-    """What went wrong is raised all the same, so that it must not be hidden by what goes wrong here."""
-    try:
-        store.end_retraining(lease.number, now_ms(), RetrainingEnd("failed", None, why, None))
-    except StoreError as error:
-        warn(f"the store does not say that retraining {lease.number} failed: {error}")
-
-
-def scratch_of(reports: Path, number: int) -> Path:
+def scratch_of(reports: Path, store: Path, number: int) -> Path:
     """The history that a retraining learns from, while it goes on. Beside the reports, for a system's temporary files
-    may be in memory."""
-    return reports / f".retraining-{number}.part"
+    may be in memory; other stores may have their reports here, too."""
+    place = sha256(os.fsencode(store.resolve())).hexdigest()[:8]
+    return reports / f".retraining-{store.name}-{place}-{number}.part"
 
 
-def _clear_killed(store: Store, reports: Path) -> None:
+def _clear_killed(store: Store, path: Path, reports: Path) -> None:
     for run in store.retrainings():
         if run.outcome == "killed":
-            shutil.rmtree(scratch_of(reports, run.number), ignore_errors=True)
+            shutil.rmtree(scratch_of(reports, path, run.number), ignore_errors=True)
 
 
 class Retraining:
@@ -106,13 +91,18 @@ class Retraining:
     ) -> None:
         self._options, self._settings, self._store, self._in_use, self._lease = options, settings, store, in_use, lease
         self._done = Done(lease.number, in_use.manifest.version)
+        self.version: str | None = None  # what came of the training
+        self._challenger: str | None = None  # when it began
+        self._pointer: str | None = None  # the file by which it puts that in force
 
     def run(self) -> Done:
         """What it came to. Until `_put` nothing is in force; what is killed before leaves at most a whole bundle."""
         why = self._why_not_begin()
         if why is not None:
             return self._ends(LEFT, None, why)
-        folder = scratch_of(self._options.reports, self._lease.number)
+        folder = scratch_of(self._options.reports, self._settings.db, self._lease.number)
+        if folder.exists():  # of an earlier store of this name
+            shutil.rmtree(folder)
         folder.mkdir(mode=0o700)
         try:
             return self._learn(folder / "history.parquet")
@@ -126,13 +116,12 @@ class Retraining:
                 f"{manifest.version}: got a bundle that was trained on rows drawn at random, expected one trained by "
                 "time: on the newest days nobody could compare the two. Train one without --split random"
             )
-        if not options.replace and not options.promote:
-            challenger = challenger_version(options.models)
-            if challenger is not None:
-                return (
-                    f"{challenger} is in the shadow already, and is to be seen there for long enough; promote it, "
-                    "end it by `promote --no-shadow`, or say --replace"
-                )
+        self._challenger = challenger_version(options.models)
+        if self._challenger is not None and not options.replace and not options.promote:
+            return (
+                f"{self._challenger} is in the shadow already, and is to be seen there for long enough; promote it, "
+                "end it by `promote --no-shadow`, or say --replace"
+            )
         if options.if_drifted:
             self._lease.at("drift")
             with_drift = _drift(self._settings.db)
@@ -172,35 +161,75 @@ class Retraining:
             result = learn_and_evaluate(train_options, stages)
             trained, evaluation, is_new = write(train_options, result, stages)
         say_end(train_options, trained, evaluation, is_new)
-        version = trained.version
+        self.version = trained.version
         self._done = msgspec.structs.replace(
             self._done,
             training=trained.training,
-            report=str(self._options.reports / version),
+            report=str(self._options.reports / trained.version),
             beside=evaluation.in_use,
         )
-        before = self._version_in_use()
-        if version == before:
-            return self._ends(LEFT, version, f"{version} is in use already: the history is that which it learned from")
-        against = why_not_unasked(evaluation, before)
+        try:  # once more: others may have put something in use meanwhile
+            before = bundle_of_version(self._options.models, current_bundle(self._options.models).name).folder.name
+        except BundleError as error:  # there is nothing to judge by
+            why = f"{self.version} was left: what is in use cannot be read any more: {error}"
+            return self._ends(LEFT, self.version, why)
+        if self.version == before:
+            why = f"{before} is in use already: the history is that which it learned from"
+            return self._ends(LEFT, before, why)
+        against = self._what_speaks_against(trained, evaluation, before)
         if against is not None:
-            return self._ends(LEFT, version, f"{version} was left: {against}")
-        return self._put(version, before)
+            return self._ends(LEFT, self.version, f"{self.version} was left: {against}")
+        return self._put(self.version, before)
 
-    def _put(self, version: str, before: str | None) -> Done:
+    def _what_speaks_against(self, trained: Manifest, evaluation: Evaluation, before: str) -> str | None:
+        against = why_not_unasked(evaluation, before)
+        if against is None and self._options.promote:
+            against = why_not_in_force(self._settings.rules, trained)
+        if against is None and not self._options.promote:
+            challenger = challenger_version(self._options.models)
+            if challenger not in (None, self._challenger, trained.version):
+                against = f"{challenger} was put in the shadow while it was trained"
+        return against
+
+    def _put(self, version: str, before: str) -> Done:
         """The lease is looked at last before; what is put in force, is so by one rename."""
         models = self._options.models
         if self._options.promote:
             self._lease.check(f"promote {version}")
+            self._pointer = CURRENT
             make_current(models, version, by="retrain")
             return self._ends(PROMOTED, version, f"{version} is in use; before: {before}")
         self._lease.check(f"shadow {version}")
+        self._pointer = CHALLENGER
         make_challenger(models, version, by="retrain-shadow")
         return self._ends(SHADOW, version, f"{version} scores in the shadow of {before}")
 
-    def _version_in_use(self) -> str | None:
-        bundle = bundle_in_use(self._options.models, is_said=True)
-        return None if bundle is None else bundle.manifest.version
+    def end_as_failed(self, error: BaseException) -> None:
+        """What went wrong is raised all the same, so that it must not be hidden by what goes wrong here."""
+        why = str(error)
+        if not isinstance(error, TrustLensError):
+            why = f"it was ended at {self._lease.stage!r}: {f'{type(error).__name__} {error}'.strip()}"
+        put = self._put_all_the_same()
+        if put is not None:
+            why = f"{why}; all the same {put}"
+            warn(f"all the same {put}")
+        number = self._lease.number
+        try:
+            self._store.end_retraining(number, now_ms(), RetrainingEnd("failed", self.version, why, None))
+        except StoreError as other:
+            warn(f"the store does not say that retraining {number} failed: {other}")
+
+    def _put_all_the_same(self) -> str | None:
+        """What it put in force, where it failed after that; None where nothing."""
+        if self._pointer is None:
+            return None
+        try:
+            named = current_bundle(self._options.models, self._pointer).name
+        except BundleError:  # whatever is there, it is not what was trained
+            return None
+        if named != self.version:
+            return None
+        return f"{named} {'is in use' if self._pointer == CURRENT else 'scores in the shadow'}"
 
     def _ends(self, outcome: Outcome, version: str | None, why: str) -> Done:
         done = msgspec.structs.replace(self._done, outcome=outcome, version=version, why=why)

@@ -38,7 +38,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             "python -m trainer retrain --status",
             notes=NOTES,
             done="it is in the shadow or in use, or it was left, and why is said",
-            failed="nothing was put in force; the last line says why",
+            failed="the last line says why; what it put in force before, if anything, a warning says",
         ),
     )
     add = command.add_argument
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     if options.status and options.every is not None:
         raise OptionError("--every: got it with --status, expected one of them")
     if options.status:
-        from trainer.retrain.status import show_status
+        from trainer.retrain.lease import show_status
 
         return show_status(options)
     if options.every is not None:

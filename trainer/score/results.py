@@ -15,11 +15,11 @@ import numpy as np
 from risk.bundle import Bundle, Manifest
 from risk.clock import DAY
 from risk.dataset import BadRow, Rows
-from risk.decision import LEVELS, Scored
+from risk.decision import Scored
 from risk.digest import Digest, canonical_rows, with_decisions
 from risk.engine import Verdict
 from risk.errors import DatasetError
-from risk.events import FiredRule, Level, Reason
+from risk.events import LEVELS, FiredRule, Level, Reason
 from risk.rules.rule_set import RuleSet
 from risk.sentences import rule_sentence
 from risk.warming_up import LogStart, history_days_of

@@ -18,7 +18,7 @@ from (select distinct partition from partitions) where newest is not null order 
 """
 
 
-def check_known(connection: sqlite3.Connection, table: str, version: str, manifest: str) -> None:
+def check_same_manifest(connection: sqlite3.Connection, table: str, version: str, manifest: str) -> None:
     """StoreError where the table knows another manifest by this version."""
     [known] = connection.execute(f"select manifest from {table} where version = ?", (version,)).fetchone()
     if known != manifest and _decides(known) != _decides(manifest):

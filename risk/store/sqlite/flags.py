@@ -1,5 +1,5 @@
-"""Reading flags back: as rows, and as the blocks that histories are rebuilt from. In pieces, so that none holds up a
-checkpoint."""
+"""Reading flags back: as rows, with what was found out about them, and as the blocks that histories are rebuilt from.
+In pieces, so that none holds up a checkpoint."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,9 +8,10 @@ from typing import Any, AnyStr
 import numpy as np
 
 from risk.block import NO_AMOUNT, NO_ATTRIBUTES, Block
+from risk.clock import DAY
 from risk.codes import Array
 from risk.errors import StoreError
-from risk.store.rows import FlagRow
+from risk.store.rows import FlagRow, LabelledFlag, LabelVersion
 from risk.store.sqlite.file import StoreFile
 
 ROWS_AT_ONCE = 4_000
@@ -42,6 +43,22 @@ order by source_offset limit 1
 _LATENESS = """
 select count(*), count(lateness), max(lateness)
 from (select json_extract(manifest, '$.max_lateness_ms') as lateness from bundles)
+"""
+FIELDS = FlagRow._fields[: FlagRow._fields.index("score")]
+# The newest comes last, and of those with one time the one that came last, as the view `readable_flags` has it. A label
+# from before the transaction's day is about another one, whose id was the same.
+_LABELLED = f"""
+select {", ".join(FIELDS)}, (
+    select group_concat(labelled_at || ' ' || is_fraud) from (
+        select labelled_at, is_fraud from labels
+        where labels.customer_id = flag.customer_id and labels.transaction_id = flag.transaction_id
+            and labelled_at >= flag.event_time / {DAY} * {DAY}
+        order by labelled_at, labels.source_partition, labels.source_offset
+    )
+)
+from risk_flags as flag
+where source_partition = ? and source_offset >= ? and +event_time >= ? and +event_time < ?
+order by source_offset limit {ROWS_AT_ONCE}
 """
 _ANY_TIME = (-(1 << 62), 1 << 62)
 
@@ -157,3 +174,21 @@ def partitions_of(file: StoreFile, table: str) -> list[int]:
             if number is None:
                 return found[1:]
             found.append(number)
+
+
+def labelled_flags(file: StoreFile, partition: int, since: int, until: int) -> Iterator[LabelledFlag]:
+    place = 0
+    while True:
+        with file.reading() as connection:
+            rows = connection.execute(_LABELLED, (partition, place, since, until)).fetchall()
+        if not rows:
+            return
+        for *fields, labels in rows:
+            versions = () if labels is None else tuple(map(_version, labels.split(",")))
+            yield LabelledFlag._make((*fields, versions))
+        place = rows[-1][1] + 1
+
+
+def _version(text: str) -> LabelVersion:
+    labelled_at, is_fraud = text.split()
+    return LabelVersion(int(labelled_at), is_fraud == "1")

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from risk.errors import StoreError
+from risk.events import LEVELS
 from risk.store.rows import (
     DECISIONS,
-    LEVELS,
     NO_DECISION,
     NO_LEVEL,
     UNKNOWN_AMOUNT,

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from risk.errors import StoreError
-from risk.store.rows import LEVELS, ShadowPair, ShadowPiece, ShadowSpan
+from risk.events import LEVELS
+from risk.store.rows import ShadowPair, ShadowPiece, ShadowSpan
 from risk.store.sqlite.file import StoreFile, insert_all
 from risk.store.sqlite.views import LABEL
 
@@ -34,7 +35,8 @@ where version = ? order by source_partition, first_offset
 """
 _LEVEL = " ".join(f"when {place} then '{level}'" for place, level in enumerate(LEVELS))
 _PAIRS = f"""
-select source_partition, source_offset, event_time, customer_id, transaction_id, currency, amount, bundle_version,
+select source_partition, source_offset, event_time, customer_id, transaction_id, currency, amount, merchant_id,
+       bundle_version,
        risk_flags.score, risk_flags.level, shadow_scores.score, case shadow_scores.level {_LEVEL} end,
        (select is_fraud {LABEL}), (select labelled_at {LABEL})
 from shadow_scores cross join risk_flags using (source_partition, source_offset)

@@ -35,7 +35,7 @@ from risk.store.rows import (
     TakenOver,
     VersionStart,
 )
-from risk.store.sqlite import bundles, copies, flags, labelled, ledger, removing, retraining, roles, shadow
+from risk.store.sqlite import bundles, copies, flags, ledger, removing, retraining, roles, shadow
 from risk.store.sqlite.file import StoreFile, insert_all
 from risk.topics import Identity
 
@@ -46,7 +46,7 @@ _EVENT_TIME, _OFFSET = FlagRow._fields.index("event_time"), FlagRow._fields.inde
 # By default SQLite copies each page before it changes it, to undo a statement of many rows alone. Here whatever fails
 # undoes the whole transaction, so that nothing is copied.
 _INSERT_FLAG = f"insert or fail into risk_flags ({flags.COLUMNS})"
-_INSERT_SAMPLE = "insert into feature_samples values (?, ?, ?)"
+_INSERT_SAMPLE = "insert or fail into feature_samples"
 # A label that comes again is the same version, but came last now.
 _INSERT_LABEL = """
 insert into labels
@@ -175,7 +175,7 @@ class SqliteStore:
         with self._file.writing() as connection:
             self._move(connection, owner, expected, next_offset, also, rows[0][_EVENT_TIME] if rows else None)
             insert_all(connection, _INSERT_FLAG, rows)
-            connection.executemany(_INSERT_SAMPLE, samples)
+            insert_all(connection, _INSERT_SAMPLE, samples)
             for role in (Role.BUNDLE, Role.RULES):
                 roles.start_with(connection, role, rows, stored_at)
             if challenger is not None and rows:
@@ -197,7 +197,7 @@ class SqliteStore:
         return flags.flags(self._file, partition, since, until, first_offset)
 
     def labelled_flags(self, partition: int, since: int, until: int) -> Iterator[LabelledFlag]:
-        return labelled.labelled_flags(self._file, partition, since, until)
+        return flags.labelled_flags(self._file, partition, since, until)
 
     def first_event_day(self) -> int | None:
         with self._file.reading() as connection:
@@ -209,7 +209,7 @@ class SqliteStore:
     def remember_challenger(self, version: str, manifest: str) -> None:
         with self._file.writing() as connection:
             shadow.remember(connection, version, manifest)
-            bundles.check_known(connection, "challengers", version, manifest)
+            bundles.check_same_manifest(connection, "challengers", version, manifest)
 
     def commit_shadow(self, owner: Owner, version: str, pieces: Sequence[ShadowPiece]) -> None:
         with self._file.writing() as connection:
@@ -323,7 +323,7 @@ class SqliteStore:
     def remember_bundle(self, version: str, manifest: str) -> None:
         with self._file.writing() as connection:
             connection.execute("insert into bundles values (?, ?) on conflict do nothing", (version, manifest))
-            bundles.check_known(connection, "bundles", version, manifest)
+            bundles.check_same_manifest(connection, "bundles", version, manifest)
 
     def newest_bundles(self) -> dict[int, str]:
         with self._file.reading() as connection:
