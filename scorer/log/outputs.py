@@ -18,12 +18,13 @@ from risk.codes import Array
 from risk.decision import Decided, Scored
 from risk.diagnosis import rejected
 from risk.engine import Verdict
-from risk.events import Action, Decision, FiredRule, Level, Mode, Rejected, RejectReason
+from risk.events import Decision, FiredRule, Level, Rejected, RejectReason
 from risk.kafka.decoding import Record
 from risk.kafka.sending import Message, MessageParts
 from risk.outputs import DecidedAlert, DecidedFlag, HighRiskAlert, RiskFlag, alert_id, date_of, encode
 from risk.pipeline import Part, Pipeline
 from risk.rejects import reject_message
+from risk.rules.compiled import strictest_first
 from risk.scorer import Prepared
 from risk.share import Share, text_of
 from risk.store import FlagRow, RowValues, SampleValues
@@ -273,7 +274,7 @@ def within_a_message(fired: Collection[FiredRule]) -> _Fired:
     else:
         return _Fired.of(chosen)
     room, chosen = MOST_RULES_BYTES, []
-    for one in sorted(fired, key=_weight):
+    for one in strictest_first(fired):
         whole = _json.encode(one)
         rule = whole if len(whole) <= room else _json.encode(msgspec.structs.replace(one, comparisons=()))
         if len(rule) > room:
@@ -281,11 +282,6 @@ def within_a_message(fired: Collection[FiredRule]) -> _Fired:
         chosen.append(rule)
         room -= len(rule)
     return _Fired.of(chosen, len(fired) - len(chosen) or UNSET)
-
-
-def _weight(fired: FiredRule) -> tuple[bool, int]:
-    """Those in the shadow last; of the others those first that are stronger."""
-    return fired.mode is Mode.SHADOW, (Action.ALLOW, Action.ALERT, Action.REVIEW).index(fired.action)
 
 
 def _samples(partition: int, offsets: Array, prepared: Prepared | None) -> list[SampleValues]:
