@@ -1,10 +1,17 @@
 """The report of a retraining: all that it did, in its order, and nothing of what it did not come to."""
 
+from pathlib import Path
+
+import pytest
+
+from console.start import EXIT_OK
 from evaluation.drift import DriftFigures
 from evaluation.drifting import Drifting, FeatureDrift
 from evaluation.result import InUse
 from risk.bundle import Days, Training
 from risk.clock import DAY, date_ms
+from risk.store import open_store
+from trainer.__main__ import main
 from trainer.retrain.record import SHADOW, Done, Learned
 
 FIT, TEST = Days("2024-09-13", "2024-11-01"), Days("2024-12-01", "2024-12-24")
@@ -50,3 +57,14 @@ def test_it_tells_all_that_was_done_in_its_order() -> None:
 def test_what_it_did_not_come_to_is_not_told() -> None:
     told = Done(3, "v1", why="nothing has drifted").told("EUR")
     assert told == "# Retraining 3: left\n\nnothing has drifted.\n\nIn use when it began: v1.\n"
+
+
+def test_the_status_names_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_store(tmp_path / "risk.db") as store:
+        for done in (Done(1, "v1", SHADOW, "v2", "as good", report="reports/v2"), Done(2, "v1", why="no drift")):
+            number = store.begin_retraining("a:1", "", 5_000, lambda _: False)
+            store.end_retraining(number, 9_000, done.end())
+    assert main(["retrain", "--status"], {"TRUSTLENS_DB": str(tmp_path / "risk.db")}) == EXIT_OK
+    _, second, first = capsys.readouterr().out.splitlines()
+    assert "v2      reports/v2/retrain.md  as good" in first
+    assert "reports" not in second

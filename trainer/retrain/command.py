@@ -30,8 +30,8 @@ from trainer.in_force import challenger_version, make_challenger, make_current, 
 from trainer.options import MARGIN, RANDOM, RESAMPLES
 from trainer.printing import Stages, say_end
 from trainer.reproducible import one_thread
-from trainer.retrain.lease import Lease, Others, begin
-from trainer.retrain.record import LEFT, PROMOTED, REPORT, SHADOW, Done, Learned, Outcome
+from trainer.retrain.lease import REPORT, Lease, Others, begin
+from trainer.retrain.record import LEFT, PROMOTED, SHADOW, Done, Learned, Outcome
 from trainer.splits import moved_to_end
 from trainer.train import learn_and_evaluate, write
 from trainer.train_options import as_trained_on, periods_of

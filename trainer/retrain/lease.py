@@ -25,7 +25,8 @@ BEAT_SECONDS = 5.0
 # Far longer than the store is ever locked, or a process gets no processor.
 GONE_AFTER_SECONDS = 300.0
 SHOWN = 20
-TITLES = ("", "begun", "took", "outcome", "bundle", "why")
+TITLES = ("", "begun", "took", "outcome", "bundle", "report", "why")
+REPORT = "retrain.md"
 
 Clock = Callable[[], int]
 
@@ -149,7 +150,7 @@ def show_status(options: argparse.Namespace) -> int:
         say("nothing was retrained yet")
     else:
         now = int(time.time() * 1000)
-        say_table([TITLES, *(_cells(run, now) for run in reversed(runs[-SHOWN:]))], left=6)
+        say_table([TITLES, *(_cells(run, now) for run in reversed(runs[-SHOWN:]))], left=7)
     return EXIT_OK
 
 
@@ -168,7 +169,13 @@ def _cells(run: Retraining, now: int) -> tuple[str, ...]:
         why = f"{run.owner} {'was' if outcome == 'killed' else 'is'} at: {run.stage}"
         if outcome == "not ended":  # on another machine, whose clock may be another
             why += f", as it said at {to_text(run.alive_at)} by its own clock"
-    return str(run.number), to_text(run.begun_at), took, outcome, run.version or "-", why
+    return str(run.number), to_text(run.begun_at), took, outcome, run.version or "-", _report(run), why
+
+
+def _report(run: Retraining) -> str:
+    """Where all that it did is told."""
+    folder = None if run.details is None else msgspec.json.decode(run.details).get("report")
+    return "-" if folder is None else f"{folder}/{REPORT}"
 
 
 def _for_programs(run: Retraining) -> dict[str, object]:

@@ -13,8 +13,6 @@ from risk.clock import to_date
 from risk.store import RetrainingEnd
 from trainer.report.wording import in_use_sentences
 
-REPORT = "retrain.md"
-
 Outcome = Literal["shadow", "promoted", "left"]
 SHADOW: Outcome = "shadow"
 PROMOTED: Outcome = "promoted"
