@@ -289,15 +289,20 @@ def bundle_of_version(models: Path, version: str) -> Bundle:
     return bundle
 
 
-def current_bundle(models: Path, name: str = CURRENT) -> Path:
-    """The folder of the version in use, or of that which the file of another name names."""
-    path = models / name
+def current_bundle(models: Path) -> Path:
+    """The folder of the version in use."""
+    return named_bundle(models, models / CURRENT)[0]
+
+
+def named_bundle(models: Path, path: Path) -> tuple[Path, list[str]]:
+    """The folder of the version that a file names on its first line, and its other lines."""
     text = read_name(path, BundleError, "a file that names a bundle; train and promote write it")
-    if not is_version(text) or not os.path.isdir(models / text):  # noqa: PTH112 - the path's own may raise
+    version, *rest = text.splitlines() or [""]
+    if not is_version(version) or not os.path.isdir(models / version):  # noqa: PTH112 - the path's own may raise
         raise BundleError(
             f"{path}: got {text[:80]!r}, expected a bundle in {models}; models lists them. Name one with promote."
         )
-    return models / text
+    return models / version, rest
 
 
 def _read(folder: Path) -> Bundle:

@@ -56,6 +56,13 @@ class FeatureBlock(NamedTuple):
     verdicts: Array  # uint8, a Verdict each
     ledger_days: Array  # int64, the newest closed day that could be looked at; -1 without a ledger
 
+    def select(self, rows: Array) -> "FeatureBlock":
+        """Some of the rows, in their order: where `rows`, a mask, is true."""
+        if rows.all():
+            return self
+        categories = {name: list(compress(words, rows.tolist())) for name, words in self.categories.items()}
+        return FeatureBlock(self.values[rows], self.columns, categories, self.verdicts[rows], self.ledger_days[rows])
+
     def cut(self, first: int, last: int) -> "FeatureBlock":
         """Of these rows."""
         part = slice(first, last)
@@ -64,13 +71,7 @@ class FeatureBlock(NamedTuple):
 
     def scored(self) -> "FeatureBlock":
         """Of the rows that are scored."""
-        is_scored = self.verdicts == Verdict.SCORED
-        if is_scored.all():
-            return self
-        categories = {name: list(compress(words, is_scored.tolist())) for name, words in self.categories.items()}
-        return FeatureBlock(
-            self.values[is_scored], self.columns, categories, self.verdicts[is_scored], self.ledger_days[is_scored]
-        )
+        return self.select(self.verdicts == Verdict.SCORED)
 
 
 def joined(blocks: Sequence[FeatureBlock]) -> FeatureBlock:

@@ -21,6 +21,7 @@ from risk.codec import Moment, WireTransaction, from_wire
 from risk.diagnosis import rejected
 from risk.events import Decision, FiredRule, Level, Reason, Rejected, RejectReason
 from risk.rules.rule_set import is_rules_version
+from risk.share import Share, is_percent
 from risk.topics import LARGEST_OFFSET
 from risk.versions import Versions
 
@@ -30,7 +31,8 @@ ALERT_NAMESPACE = UUID("357fa7e6-1478-5001-8603-21e84b2c8ceb")
 
 class RiskFlag(Struct, frozen=True, tag_field="schema_version", tag=1):
     """A transaction was scored: one flag per transaction. Every field is always there but for `history_days`: how many
-    days of the past the score could see, where that was less than its longest window."""
+    days of the past the score could see, where that was less than its longest window; and `share`: of which bundles,
+    while a challenger decided for some of the customers."""
 
     transaction_id: str
     customer_id: str
@@ -45,6 +47,7 @@ class RiskFlag(Struct, frozen=True, tag_field="schema_version", tag=1):
     source_partition: int
     source_offset: int
     history_days: int | UnsetType = UNSET
+    share: Share | UnsetType = UNSET
 
 
 class DecidedFlag(RiskFlag, frozen=True, tag=2, kw_only=True):
@@ -75,6 +78,7 @@ class HighRiskAlert(Struct, frozen=True, tag_field="schema_version", tag=1):
     source_partition: int
     source_offset: int
     history_days: int | UnsetType = UNSET
+    share: Share | UnsetType = UNSET
 
 
 class DecidedAlert(HighRiskAlert, frozen=True, tag=2, kw_only=True):
@@ -94,9 +98,10 @@ class _OfModel(Struct, tag_field="schema_version", tag=1):
     """As the whole is read: a field that its version does not have says nothing."""
 
     bundle_version: str
+    share: Share | None = None
 
 
-class _OfRules(_OfModel, tag=2):
+class _OfRules(_OfModel, tag=2, kw_only=True):
     rules_version: str
 
 
@@ -114,8 +119,9 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def alert_id(customer_id: str, transaction_id: str, event_time: int, versions: Versions) -> str:
-    """The same for the same transaction, bundle and rule set, whoever scores it and however often."""
-    bundle, rules = versions
+    """The same for the same transaction, bundle and rule set, whoever scores it and however often. `versions`: the
+    bundle is the one that decided it."""
+    bundle, rules, _ = versions
     parts = (customer_id, transaction_id, event_time, bundle)
     # A JSON list, because texts put side by side could be cut in two ways.
     name = msgspec.json.encode(parts if rules is None else (*parts, rules)).decode()
@@ -149,19 +155,25 @@ def versions_in(raw: bytes | None) -> Versions | None:
         named = _provenances.decode(raw or b"")
     except _UNREADABLE:
         return None
-    return _possible(Versions(named.bundle_version, named.rules_version if isinstance(named, _OfRules) else None))
+    rules = named.rules_version if isinstance(named, _OfRules) else None
+    return _possible(named.bundle_version, rules, named.share)
 
 
 def versions_of(output: RiskFlag | HighRiskAlert) -> Versions | None:
     """What decided it; None where nothing can be called so."""
     rules = output.rules_version if isinstance(output, DecidedFlag | DecidedAlert) else None
-    return _possible(Versions(output.bundle_version, rules))
+    return _possible(output.bundle_version, rules, None if output.share is UNSET else output.share)
 
 
-def _possible(versions: Versions) -> Versions | None:
+def _possible(bundle: str, rules: str | None, share: Share | None) -> Versions | None:
     """Anybody can write to a topic."""
-    bundle, rules = versions
-    return versions if is_version(bundle) and (rules is None or is_rules_version(rules)) else None
+    if not is_version(bundle) or not (rules is None or is_rules_version(rules)):
+        return None
+    if share is None:
+        return Versions(bundle, rules)
+    both = share.in_use, share.challenger
+    is_possible = bundle in both and all(map(is_version, both)) and both[0] != both[1] and is_percent(share.percent)
+    return Versions(share.in_use, rules, share) if is_possible else None
 
 
 def without_history_days(raw: bytes) -> bytes:

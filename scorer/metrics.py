@@ -124,6 +124,12 @@ class Metrics:
                 (Role.CHALLENGER, "Challengers"),
             )
         }
+        self.share = gauge(
+            "challenger_share_percent", "Of the customers, for how many the challenger decides; 0 where it does not."
+        )
+        self.given_transactions = counter(
+            "challenger_decisions", "Transactions that a challenger decided, for it has a share of the customers."
+        )
         self.shadow_transactions = counter(
             "shadow_transactions", "Transactions that the challenger scored, and whose scores are stored."
         )

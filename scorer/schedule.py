@@ -1,9 +1,12 @@
-"""`schedule`: which bundle and which rule set was in force when, as a file that a backtest replays a history by."""
+"""`schedule`: which bundle and which rule set was in force when, and which share a challenger had, as a file that a
+backtest replays a history by."""
 
 import argparse
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from console.help import epilog
 from console.options import checked_target, settings_of
@@ -25,8 +28,8 @@ LOOKED_AT = 100  # flags of a partition, for where their customers belong
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "schedule",
-        description="Write which bundle scored from when, and which rule set decided, partition by partition, as the "
-        "store has it. `trainer "
+        description="Write which bundle was in use from when, which rule set decided, and for which share of the "
+        "customers a challenger did, partition by partition, as the store has it. `trainer "
         "backtest --schedule` replays a history with it: on the same transactions it comes to the same digest, where "
         "none of a partition came out of order.",
         epilog=epilog(
@@ -53,7 +56,8 @@ def _run(options: argparse.Namespace) -> int:
     if schedule.rules:
         of_rules = counted(len(schedule.rules), "start", "starts")
         rules = f", {of_rules} of {counted(len(schedule.rule_sets), 'rule set', 'rule sets')} or none"
-    say(f"{target}: {starts} of {counted(len(schedule.versions), 'bundle', 'bundles')}{rules}")
+    shares = f", {counted(len(schedule.shares), 'start', 'starts')} of shares or none" if schedule.shares else ""
+    say(f"{target}: {starts} of {counted(len(schedule.versions), 'bundle', 'bundles')}{rules}{shares}")
     return EXIT_OK
 
 
@@ -61,11 +65,17 @@ def schedule_of(store: Store) -> Schedule:
     identity, starts = store.identity(), [store.starts(role) for role in (Role.BUNDLE, Role.RULES)]
     if identity is None or not starts[0]:
         raise StoreError("the store: nothing was scored yet, expected some work; start a worker")
+    of_shares = store.share_starts()
+    starts.append(
+        [VersionStart(one.partition, one.first_offset, one.challenger, one.event_time, None) for one in of_shares]
+    )
     _check_partitions(store, identity.partitions)
     for each in starts:
         _check_order(each)
-    bundles, rules = (tuple(_start(store, start) for start in each) for each in starts)
-    return Schedule(bundles, identity.partitions, rules)
+    bundles, rules, shares = (tuple(_start(store, start) for start in each) for each in starts)
+    percents = (start.percent for start in of_shares)
+    shares = tuple(replace(start, percent=percent) for start, percent in zip(shares, percents, strict=True))
+    return Schedule(bundles, identity.partitions, rules, shares)
 
 
 def _start(store: Store, start: VersionStart) -> Start:

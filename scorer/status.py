@@ -18,13 +18,14 @@ from risk.kafka.connection import Connection, check_reachable, connection_of
 from risk.kafka.log import reading
 from risk.kafka.topic_problems import topology_errors
 from risk.kafka.topic_states import look
-from risk.store import KnownLedger, Position, Role, ShadowSpan, Store, VersionStart
+from risk.store import KnownLedger, Position, Role, ShadowSpan, ShareStart, Store, VersionStart
 from risk.topics import Topics, topics_of
 from risk.warming_up import LabelSilence, LogStart, WarmingUp, horizon_of_manifest, label_silence, warming_up_of
 from scorer.opening import store_to_read
 
 BUNDLE_TITLES = ("scored by", "partition", "from offset", "event time", "stored")
 RULES_TITLES = ("decided by", *BUNDLE_TITLES[1:])
+SHARE_TITLES = ("share", "percent", *BUNDLE_TITLES[1:])
 CHALLENGER_TITLES = ("challenger", "partition", "from offset", "event time", "stored", "scored", "offsets not scored")
 TITLES = ("partition", "last owner", "epoch", "next offset", "end", "lag", "newest event", "waits with")
 
@@ -45,6 +46,7 @@ class Stored(NamedTuple):
     newest_bundles: list[str]
     starts: list[VersionStart]  # of each partition the newest
     rules_starts: list[VersionStart]  # likewise; none where no rule set ever decided
+    shares: list[ShareStart]  # likewise; none where no challenger ever had one
     challengers: list["Challenged"]
     warming_up: WarmingUp | None
     label_silence: LabelSilence | None
@@ -64,8 +66,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         description="Partitions, the worker that took each over last (host:process) and how often one did (epoch), the "
         "next offset to be worked on, where the log ends, the newest event, the event that waits for a ledger day; the "
         "newest closed day; the bundles, and from where on each partition was scored by its newest one; the same of "
-        "rule sets, where some decided; the challenger, and how much it did not score; workers that do not take the "
-        "promoted ones or the challenger; until when partitions warm up, and whether labels are overdue.",
+        "rule sets, where some decided, and of a challenger's share, where one had some; the challenger, and how much "
+        "it did not score; workers that do not take the promoted ones or the challenger; until when partitions warm "
+        "up, and whether labels are overdue.",
         epilog=epilog(
             "python -m scorer status",
             done="all of it is known",
@@ -99,6 +102,8 @@ def _run(options: argparse.Namespace) -> int:
         say_table([BUNDLE_TITLES, *map(_start, stored.starts)], left=2)
     if stored.rules_starts:
         say_table([RULES_TITLES, *map(_start, stored.rules_starts)], left=2)
+    if stored.shares:
+        say_table([SHARE_TITLES, *map(_share, stored.shares)], left=1)
     if stored.challengers:
         say_table([CHALLENGER_TITLES, *map(_challenged, stored.challengers)], left=2)
         say("not scored: the challenger gives way when other work waits, and does not score what is scored again")
@@ -115,7 +120,7 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
         store = store_to_read(path)
     except StoreError as error:
         troubles.append(str(error))
-        return Stored([], [], [], [], [], [], [], None, None)
+        return Stored([], [], [], [], [], [], [], [], None, None)
     with store:
         bundles, positions = store.bundles(), store.positions()
         newest_bundles = sorted(set(store.newest_bundles().values()))
@@ -133,6 +138,7 @@ def _stored(path: Path, topics: Topics, troubles: list[str]) -> Stored:
             newest_bundles,
             list({start.partition: start for start in store.starts(Role.BUNDLE)}.values()),
             list({start.partition: start for start in store.starts(Role.RULES)}.values()),
+            list({start.partition: start for start in store.share_starts()}.values()),
             _challengers(store, {position.partition: position.next_offset for position in scored}),
             warming_up_of(
                 (horizon, LogStart(position.first_event_time, first_day), position.newest_event_time)
@@ -218,6 +224,12 @@ def _line(place: tuple[str, int], position: Position | None, end: int | None) ->
 def _start(start: VersionStart) -> tuple[str, ...]:
     offset = f"{start.first_offset:,}"
     return start.version or "no rules", str(start.partition), offset, _time(start.event_time), _time(start.stored_at)
+
+
+def _share(start: ShareStart) -> tuple[str, ...]:
+    offset, percent = f"{start.first_offset:,}", "-" if start.percent is None else f"{start.percent:g}"
+    times = _time(start.event_time), _time(start.stored_at)
+    return start.challenger or "no share", percent, str(start.partition), offset, *times
 
 
 def _challenged(one: Challenged) -> tuple[str, ...]:

@@ -124,6 +124,14 @@ def steps(items: Iterable[Item]) -> Iterator[list[Item]]:
         yield list(step)
 
 
+def parts_of(history: History, count: int) -> Iterator[History]:
+    """As many, of about one length."""
+    rest = history
+    for left in range(count, 0, -1):
+        part, rest = rest.until(1 / left)
+        yield part
+
+
 class Due(NamedTuple):
     """What a transaction has to come to."""
 

@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from risk.clock import to_ms
-from risk.outputs import RiskFlag, alert_id, versions_of
-from risk.versions import Versions
+from risk.outputs import RiskFlag, alert_id
 from storm.feed import Sent
 from storm.history import Truth
-from storm.reading import Made, Reject, Source, decided_by, event_of, row_of, row_of_store
+from storm.reading import Made, Reject, Source, decided_by, event_of, row_of, row_of_store, versions_by
 
 SHOWN = 5
 
@@ -70,8 +69,8 @@ def _alerts(alerts: Mapping[Source, list[bytes]], truth: Truth) -> tuple[set[str
         transaction = alert.transaction
         found.add(transaction.transaction_id)
         due = truth.get(decided_by(alert), {}).get(transaction.transaction_id)
-        named, time = versions_of(alert) or Versions(alert.bundle_version), to_ms(transaction.event_time)
-        identity = alert_id(transaction.customer_id, transaction.transaction_id, time, named)
+        time = to_ms(transaction.event_time)
+        identity = alert_id(transaction.customer_id, transaction.transaction_id, time, versions_by(alert))
         if due is None or row_of(alert) != due.row or len(set(values)) > 1 or alert.alert_id != identity:
             wrong.add(transaction.transaction_id)
     return found, wrong

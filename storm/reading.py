@@ -100,10 +100,15 @@ def row_of(event: RiskFlag | HighRiskAlert) -> bytes:
     return line
 
 
+def versions_by(output: RiskFlag | HighRiskAlert | FlagRow) -> Versions:
+    """The bundle and the rule set that decided it, whoever else had a share."""
+    rules = output.rules_version if isinstance(output, DecidedFlag | DecidedAlert | FlagRow) else None
+    return Versions(output.bundle_version, rules)
+
+
 def decided_by(output: RiskFlag | HighRiskAlert | FlagRow) -> str:
     """As what is due has it."""
-    rules = output.rules_version if isinstance(output, DecidedFlag | DecidedAlert | FlagRow) else None
-    return str(Versions(output.bundle_version, rules))
+    return str(versions_by(output))
 
 
 def row_of_store(row: FlagRow) -> bytes:

@@ -6,6 +6,7 @@ from math import exp
 
 from risk.clock import DAY
 from risk.events import Label
+from risk.share import Share, text_of
 from risk.store import FlagRow, Owner, ShadowPair, ShadowPiece, Store
 from testing.stores import LABELS, NOTHING_SENT, TRANSACTIONS, flag
 from tests.live_oracle import Side
@@ -29,7 +30,10 @@ class ShadowWorld:
         partitions: int = 2,
         a_day: int = 150,
         fraud_share: float = 0.02,
+        percent: float | None = None,
     ) -> None:
+        """`percent`: of the customers, for whom the challenger decides itself."""
+        self._share = None if percent is None else Share(in_use, challenger, percent)
         self._store, self.in_use, self._challenger = store, in_use, challenger
         self._dice = random.Random(seed)
         self._lifts, self._a_day, self._fraud_share = lifts, a_day, fraud_share
@@ -47,7 +51,8 @@ class ShadowWorld:
             for n in range(self._a_day):
                 row, score, is_fraud = self._row(partition, first + 2 * n, day * DAY + n * (DAY // self._a_day))
                 rows.append(row)
-                scores.append((row.source_offset, score, _level(score)))
+                if row.bundle_version == self.in_use:
+                    scores.append((row.source_offset, score, _level(score)))
                 if is_fraud or self._dice.random() < 0.1:
                     labels.append(
                         Label(row.transaction_id, row.customer_id, is_fraud, row.event_time + 2 * DAY, "desk")
@@ -71,7 +76,10 @@ class ShadowWorld:
             score=score,
             level=LEVELS[_level(score)],
         )
-        return row._replace(bundle_version=self.in_use), other, is_fraud
+        if self._share is None:
+            return row._replace(bundle_version=self.in_use), other, is_fraud
+        version = self._share.decides(row.customer_id)
+        return row._replace(bundle_version=version, share=text_of(self._share)), other, is_fraud
 
     def _commit(
         self, owner: Owner, first: int, rows: Sequence[FlagRow], scores: list[tuple[int, float, int]], given_up: float

@@ -50,6 +50,15 @@ def test_a_label_dated_before_its_transaction_comes_with_it_and_is_counted(tmp_p
     assert sequence.early_labels == 1
 
 
+def test_frauds_whose_labels_have_no_time_are_counted(tmp_path: Path) -> None:
+    """Nothing is sent of them, and nothing else would show it."""
+    rows = [row(1, 0, labelled_days=1), row(2, 1).removesuffix(",") + "1,", row(3, 60)]
+    dataset, refused = opened(history(tmp_path / "h.csv", rows))
+    sequence = Sequence(dataset, refused, Span(), NOW)
+    assert names(list(sequence)) == ["T1", "T2", "L1", "T3"]
+    assert (sequence.timed_frauds, sequence.untimed_frauds) == (1, 1)
+
+
 def test_without_labels_there_are_none(tmp_path: Path) -> None:
     path = history(tmp_path / "h.csv", [row(1, 0, labelled_days=1), row(2, 60)])
     assert names(entries(path, Span(labels=False))) == ["T1", "T2"]

@@ -13,7 +13,7 @@ from risk.clock import DAY
 from risk.engine import FeatureBlock
 from risk.errors import RuleError
 from risk.events import Action, FiredRule, Mode, Seen, Transaction
-from risk.rules.compiled import ALERT, NONE, REVIEW, CompiledRules, RuleResults
+from risk.rules.compiled import ALERT, NONE, REVIEW, CompiledRules, RuleResults, strictest_first
 from risk.rules.rule_set import ListEntry, Rule, RuleSet
 from tests.rules_cases import FEATURE_SET, NOON, Case, cases, conditions, rule, rule_set
 from tests.rules_oracle import fires
@@ -236,3 +236,13 @@ def test_a_thousand_rules_that_fire_on_a_thousand_rows_fit_into_memory() -> None
     assert size == 1_000_000
     assert most < 40_000_000
     assert [one.rule for one in found.fired[999]] == [f"r{number:03}" for number in range(1000)]
+
+
+def test_those_that_decide_come_first_where_that_is_asked_for() -> None:
+    shadow, review, alert, allow = (
+        always("a", Action.ALERT, Mode.SHADOW), always("b", Action.REVIEW), always("c", Action.ALERT),
+        always("d", Action.ALLOW),
+    )  # fmt: skip
+    (fired,) = results(rule_set(shadow, review, alert, allow), one_row({"amount": 1.0})).fired
+    for each in (fired, tuple(fired)):
+        assert [one.rule for one in strictest_first(each)] == ["d", "c", "b", "a"]

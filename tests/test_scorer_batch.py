@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -15,12 +15,13 @@ from risk.bundle import LearnedCategory, LearnedNumber, Manifest
 from risk.catalogue import FeatureSet
 from risk.clock import DAY, EARLIEST, HOUR
 from risk.decision import Scored
-from risk.engine import Verdict
+from risk.engine import FeatureBlock, Verdict
 from risk.errors import BrokerError, StaleOwnerError, StoreError
 from risk.events import Label, Level, Rejected, RejectReason, Transaction
 from risk.kafka.decoding import Labels
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
+from risk.pipeline import Part
 from risk.store import Owner, TakenOver
 from risk.topics import topics_of
 from risk.versions import Versions
@@ -61,18 +62,19 @@ class Pipeline(NamedTuple):
     manifest: Manifest
     journal: list[str]
     duplicates: int = 0  # so many of the first rows of each block
+    share: None = None
 
-    def features(self, block: Block, partition: int) -> None:
+    def features(self, block: Block, partition: int) -> FeatureBlock:
         self.journal.append(f"score {len(block)} of {partition}")
+        verdicts = np.where(np.arange(len(block)) < self.duplicates, Verdict.DUPLICATE, Verdict.SCORED)
+        return FeatureBlock(np.empty((len(block), 0)), {}, {}, verdicts, np.full(len(block), -1))
 
-    def decide(self, _: None, block: Block) -> Scored:
+    def parts(self, features: FeatureBlock, block: Block) -> list[Part]:
         rows = list(range(self.duplicates, len(block)))
         amounts = block.amount[rows].tolist()
         is_high = [amount % 3 == 0 for amount in amounts]
-        verdicts = np.full(len(block), Verdict.SCORED, np.int8)
-        verdicts[: self.duplicates] = Verdict.DUPLICATE
-        return Scored(
-            verdicts,
+        scored = Scored(
+            features.verdicts,
             rows,
             [HIGH if high else LOW for high in is_high],
             [Level.HIGH if high else Level.LOW for high in is_high],
@@ -80,15 +82,14 @@ class Pipeline(NamedTuple):
             [("amount",) if amount == NO_AMOUNT else () for amount in amounts],
             [None] * len(rows),
         )
+        return [Part(self.manifest, np.ones(len(block), bool), block, scored)]
 
 
 class Pipelines:
     """One bundle."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self.current = pipeline
-        self._pipeline = pipeline
-
+        self.current = self._pipeline = pipeline
         self.versions = Versions(pipeline.manifest.version)
 
     async def take(self, partition: int, versions: Versions) -> Pipeline:
@@ -113,8 +114,7 @@ class Bench:
         self.may_confirm: asyncio.Event | None = None
         self.send, self.shadow = FakeSend(self.journal), FakeShadow(self.journal)
         self.days, self.metrics = LedgerDays(LedgerTerms(7, HOUR)), Metrics(CollectorRegistry())
-        pipelines: Any = Pipelines(Pipeline(manifest, self.journal, duplicates))
-        thread: Any = Thread()
+        pipelines, thread = cast(Any, Pipelines(Pipeline(manifest, self.journal, duplicates))), cast(Any, Thread())
         self.batches = Batches(
             topics=topics_of(""), pipelines=pipelines, days=self.days, scoring=thread, send=self.send,
             metrics=self.metrics, confirm=self.confirm, shadow=self.shadow,

@@ -21,9 +21,10 @@ from risk.kafka.log import LogReader
 from risk.kafka.sending import send_all
 from risk.ledger_day import LedgerTerms
 from risk.outputs import RiskFlag, encode
-from risk.pipeline import Pipeline
+from risk.pipeline import Decider, Pipeline
 from risk.rules.compiled import compiled_for
 from risk.rules.rule_set import RuleSet
+from risk.share import Share
 from risk.store import Store
 from risk.topics import topics_of
 from scorer.ledger.closed_days import LedgerDays
@@ -82,7 +83,7 @@ class Producer:
 class LogRecord(NamedTuple):
     offset: int
     value: bytes
-    key: bytes = b"ann"
+    key: bytes
     timestamp: int = NEW_YEAR
     timestamp_type: int = 0
     headers: Sequence[tuple[str, bytes | None]] = ()
@@ -91,8 +92,18 @@ class LogRecord(NamedTuple):
 def records() -> list[LogRecord]:
     """Some are the same as the one before them, so that they have no flag."""
     all_said = [n - 1 if n in REPEATED else n for n in range(COUNT)]
-    return [LogRecord(n, encode_transaction(Transaction(f"t{said}", NEW_YEAR + said, "ann", "EUR", amount=said + 1)))
-            for n, said in enumerate(all_said)]  # fmt: skip
+    return [
+        LogRecord(
+            n,
+            encode_transaction(Transaction(f"t{said}", NEW_YEAR + said, customer(said), "EUR", amount=said + 1)),
+            customer(said).encode(),
+        )
+        for n, said in enumerate(all_said)
+    ]
+
+
+def customer(number: int) -> str:
+    return f"c{number % 7}"
 
 
 def forged(source: int, bundle: Bundle) -> bytes:
@@ -127,9 +138,13 @@ class CountedPipelines(Pipelines):
 
 
 async def scored(
-    folder: Path, bundle: Bundle, there: Sequence[bytes | None] = (), rules: RuleSet | None = None
+    folder: Path,
+    bundle: Bundle,
+    there: Sequence[bytes | None] = (),
+    rules: RuleSet | None = None,
+    share: Decider | None = None,
 ) -> Worked:
-    """By a worker with an empty store that finds these flags. `rules`: in force."""
+    """By a worker with an empty store that finds these flags. `rules`: in force. `share`: of a challenger."""
     path = folder / f"{uuid4()}.db"
     days, sent, given = LedgerDays(LedgerTerms(7, HOUR)), Partition([Stored(n, one) for n, one in enumerate(there)]), []
     producer, topics, metrics = Producer(), topics_of(""), Metrics(CollectorRegistry())
@@ -144,6 +159,7 @@ async def scored(
     pipelines = CountedPipelines(
         bundle, days, threads[0], ends, topic=SOURCE.topic, partitions=2, rules_folder=folder / "rules", rules=compiled
     )
+    pipelines.share_with(share)
     batches = Batches(
         topics=topics, pipelines=pipelines, days=days, scoring=threads[0],
         send=partial(send_all, producer), metrics=metrics, confirm=confirm, shadow=FakeShadow(),
@@ -269,3 +285,45 @@ def test_where_the_rule_set_is_gone_that_is_said_and_the_one_in_force_decides(
     [said] = [message for message in caplog.messages if "cannot be used" in message]
     assert f"flags of {bench.current.manifest.version} with {first.version}" in said
     assert f"bring the rule set to {tmp_path / 'rules'}" in said
+
+
+# A challenger's share, likewise
+
+
+def test_what_a_challenger_decided_for_its_share_is_decided_by_it_again(bench: Bench, tmp_path: Path) -> None:
+    """Where it has another share by now, or none; what was never sent is decided as it is now."""
+    shares = [Decider(bench.older, percent) for percent in (50.0, 20.0)]
+    whole = asyncio.run(scored(tmp_path, bench.current, share=shares[0])).flags
+    decided = {(flag["customer_id"], flag["bundle_version"]) for flag in map(json.loads, filter(None, whole))}
+    versions = bench.current.manifest.version, bench.older.manifest.version
+    due = Share(*versions, 50.0)
+    assert decided == {(customer(n), due.decides(customer(n))) for n in range(7)}
+    assert {version for _, version in decided} == set(versions)
+    for share in (*shares, None):
+        found = asyncio.run(scored(tmp_path, bench.current, whole, share=share))
+        assert (found.flags, found.begun, found.rebuilt) == ([], 1, 0)
+        wanted = asyncio.run(scored(tmp_path, bench.current, share=share)).flags[18:]
+        assert asyncio.run(scored(tmp_path, bench.current, whole[:18], share=share)).flags == wanted
+
+
+@pytest.mark.parametrize("fields", [(WITHOUT, WITH_LEDGER), (WITH_LEDGER, WITHOUT)], ids=["it needs the ledger", "not"])
+def test_a_worker_without_a_share_repeats_one_though_its_bundle_needs_another_engine(
+    tmp_path: Path, fields: tuple[FeatureSet, FeatureSet]
+) -> None:
+    bench = Bench(tmp_path, *fields)
+    share = Decider(bench.older, 50.0)
+    both = [asyncio.run(scored(tmp_path, bench.current, share=one)).flags for one in (share, None)]
+    there = [flags[n] for n, flags in enumerate(both[n // 5 % 2] for n in range(len(both[0])))]
+    assert asyncio.run(scored(tmp_path, bench.current, there)).flags == []
+    bench.store.close()
+
+
+def test_where_the_challenger_is_gone_the_bundle_in_use_decides_and_that_is_said(
+    bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    there = asyncio.run(scored(tmp_path, bench.current, share=Decider(bench.older, 50.0))).flags
+    bench.older.folder.rename(tmp_path / "gone")
+    wanted = asyncio.run(scored(tmp_path, bench.current)).flags
+    assert asyncio.run(scored(tmp_path, bench.current, there)).flags == wanted
+    [said] = [message for message in caplog.messages if "cannot be used" in message]
+    assert f"{bench.older.manifest.version} for 50 % of the customers" in said

@@ -14,6 +14,7 @@ from risk.events import Label
 from risk.ledger_day import LedgerDay
 from risk.ledger_log import ClosedDay
 from risk.money import EXPONENTS, LARGEST_MINOR, to_major
+from risk.share import Share, text_of
 from risk.store import FlagRow, Owner, ShadowPiece, Store, open_store
 from risk.store.sqlite.tables import TABLES
 from risk.store.sqlite.views import DECISION, VIEWS
@@ -123,6 +124,7 @@ def test_a_value_as_text_finds_the_rows_that_have_it(store: Store, path: Path, v
     store_labels(store, [Label("t", "ann", True, NEW_YEAR + DAY, "desk")])
     score_in_the_shadow(store, owner)
     decided = flag(2)._replace(decision="review", rules_version="rules-0123456789abcdef", rules="[]")
+    decided = decided._replace(share=text_of(Share("v1", "v2", 10.5)))
     store.commit_flags(
         owner, expected=2, next_offset=3, newest_event_time=NEW_YEAR, outputs=NOTHING_SENT, rows=[decided], stored_at=7
     )

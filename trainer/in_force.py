@@ -11,7 +11,7 @@ from console.output import replaced, synced, writing
 from console.terminal import notice, warn
 from evaluation.result import Evaluation
 from risk.bundle import CURRENT, Bundle, Manifest, bundle_of_version, current_bundle
-from risk.challenger import CHALLENGER, challenger_bundle
+from risk.challenger import CHALLENGER, challenger_bundle, named_challenger, pointer_to
 from risk.clock import to_text
 from risk.errors import BundleError, OptionError, RuleError
 from risk.rules.compiled import compiled_for
@@ -78,7 +78,7 @@ def make_current(
     except BundleError:
         before = None
     remember(models, Promotion(_now(), version, before, by, forced, against, evidence))
-    _put(models / CURRENT, version)
+    _put(models / CURRENT, f"{version}\n")
     if challenger_version(models) == version:
         try:
             remove_challenger(models, version)
@@ -86,10 +86,20 @@ def make_current(
             warn(f"{version} is in use, and still named as the challenger, which `promote --no-shadow` ends: {error}")
 
 
-def make_challenger(models: Path, version: str, *, by: By = "shadow") -> None:
-    """The record comes first, as with a promotion."""
-    remember(models, Promotion(_now(), version, challenger_version(models), by))
-    _put(models / CHALLENGER, version)
+def share_of_challenger(models: Path) -> float | None:
+    """In percent of the customers, for whom it decides. None where it only scores in the shadow, or there is none, or
+    what names it cannot be read."""
+    try:
+        named = named_challenger(models)
+    except BundleError:
+        return None
+    return None if named is None else named.percent
+
+
+def make_challenger(models: Path, version: str, *, by: By = "shadow", percent: float | None = None) -> None:
+    """The record comes first, as with a promotion. `percent`: its share of the customers."""
+    remember(models, Promotion(_now(), version, challenger_version(models), by, share=percent))
+    _put(models / CHALLENGER, pointer_to(version, percent))
 
 
 def remove_challenger(models: Path, before: str | None) -> None:
@@ -104,9 +114,9 @@ def _now() -> str:
     return to_text(int(time.time() * 1000))
 
 
-def _put(path: Path, version: str) -> None:
+def _put(path: Path, text: str) -> None:
     with replaced(path) as (temporary,):
-        temporary.write_text(f"{version}\n")
+        temporary.write_text(text)
         synced(temporary)
     with writing(path):
         synced(path.parent)

@@ -16,6 +16,7 @@ from risk.challenger import CHALLENGER
 from risk.clock import to_date
 from risk.errors import BundleError, OptionError, StoreError
 from risk.learned_days import days_of, learned_days_of
+from risk.share import MOST_PERCENT, is_percent, of_the_customers
 from trainer.in_force import (
     both_of,
     bundle_in_use,
@@ -26,6 +27,7 @@ from trainer.in_force import (
     make_challenger,
     make_current,
     remove_challenger,
+    share_of_challenger,
     why_not,
     why_not_in_force,
 )
@@ -52,11 +54,13 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     promotion = commands.add_parser(
         "promote",
         description="Make a bundle the current one, or the challenger, after it was read and checked. A challenger "
-        "scores what the current one scores, and nothing of it is sent: both scores lie in the store, to be compared.",
+        "scores what the current one scores, and nothing of it is sent: both scores lie in the store, to be compared. "
+        "With --share it decides for some of the customers, in place of the current one.",
         epilog=epilog(
             "python -m trainer promote lightgbm-1a2b3c4d",
             "python -m trainer promote --back",
             "python -m trainer promote lightgbm-1a2b3c4d --shadow",
+            "python -m trainer promote lightgbm-1a2b3c4d --shadow --share 10",
             "python -m trainer promote --no-shadow",
             "python -m trainer promote --challenger",
             notes="Workers that run notice it within two seconds and go on with it; `python -m scorer status` says so. "
@@ -76,6 +80,12 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     how = promotion.add_mutually_exclusive_group()
     how.add_argument("--force", action="store_true", help="even if its evaluation speaks against it")
     how.add_argument("--shadow", action="store_true", help="as the challenger; what is in use stays in use")
+    promotion.add_argument(
+        "--share",
+        metavar="PERCENT",
+        help="with --shadow: it decides for so many of the customers, whom a hash chooses; more than 0, at most "
+        f"{MOST_PERCENT:g}",
+    )
     add_models(promotion)
     promotion.set_defaults(run=run_promote)
 
@@ -109,7 +119,7 @@ def run_models(options: argparse.Namespace) -> int:
     else:
         say(f"* in use: {current}" + ("" if current in whole else ", which is damaged: nothing can be scored with it"))
     if challenger is not None:
-        say(f"+ challenger: {challenger}")
+        say(f"+ challenger: {challenger}{of_the_customers(share_of_challenger(options.models))}")
     for text in damaged:
         complain(text)
     return 1 if damaged else 0
@@ -119,13 +129,21 @@ def run_promote(options: argparse.Namespace) -> int:
     models: Path = options.models
     if options.shadow and options.version is None:
         raise OptionError("--shadow: got no VERSION, expected that of the challenger, as models lists it")
+    percent = _percent(options)
     if options.challenger:
         return _promote_challenger(options)
     if options.no_shadow:
         return _end_shadow(models)
     bundle = bundle_in_use(models, is_said=True)
     if options.shadow:
-        return _begin_shadow(models, named_bundle(models, options.version).manifest, bundle)
+        manifest = named_bundle(models, options.version).manifest
+        refused = None if percent is None else why_not_in_force(settings_of(options).rules, manifest)
+        if refused is not None:
+            raise OptionError(
+                f"--share: got {manifest.version}, expected a bundle that workers let decide: {refused}, or leave "
+                "--share out: then it only scores in the shadow"
+            )
+        return _begin_shadow(models, manifest, bundle, percent)
     before = None if bundle is None else bundle.manifest.version
     manifest = named_bundle(models, before_that(models) if options.back else options.version).manifest
     version, evaluation = manifest.version, evaluation_of(manifest)
@@ -147,6 +165,26 @@ def run_promote(options: argparse.Namespace) -> int:
     make_current(models, version, by="back" if options.back else "promote", forced=options.force, against=against)
     say(f"{version} is in use now" + (f"; before: {before}" if before else ""))
     return EXIT_OK
+
+
+def _percent(options: argparse.Namespace) -> float | None:
+    """None where no share is asked for."""
+    if options.share is None:
+        return None
+    if not options.shadow:
+        raise OptionError(
+            f"--share: got {options.share} without --shadow, expected both: it is a challenger that has a share"
+        )
+    try:
+        percent = float(options.share)
+    except ValueError:
+        percent = 0.0
+    if not is_percent(percent):
+        raise OptionError(
+            f"--share: got {options.share}, expected a percentage of the customers, more than 0 and at most "
+            f"{MOST_PERCENT:g}, with one decimal at most"
+        )
+    return percent
 
 
 def _check_refused(options: argparse.Namespace, option: str, manifest: Manifest) -> None:
@@ -199,7 +237,7 @@ def _promote_challenger(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _begin_shadow(models: Path, manifest: Manifest, in_use: Bundle | None) -> int:
+def _begin_shadow(models: Path, manifest: Manifest, in_use: Bundle | None, percent: float | None) -> int:
     version = manifest.version
     if in_use is None:
         raise OptionError(
@@ -213,13 +251,13 @@ def _begin_shadow(models: Path, manifest: Manifest, in_use: Bundle | None) -> in
             f"--shadow: {version} cannot score beside {in_use.manifest.version}, which is in use ({why}). Train one on "
             "the same terms"
         )
-    before = challenger_version(models)
-    if before == version:
-        say(f"{version} is the challenger already")
-        return 0
-    make_challenger(models, version)
-    say(f"{version} is the challenger now" + (f"; before: {before}" if before else ""))
-    return 0
+    before, share = challenger_version(models), of_the_customers(percent)
+    if before == version and share_of_challenger(models) == percent:
+        say(f"{version} is the challenger{share} already")
+        return EXIT_OK
+    make_challenger(models, version, percent=percent)
+    say(f"{version} is the challenger{share} now" + (f"; before: {before}" if before else ""))
+    return EXIT_OK
 
 
 def _end_shadow(models: Path) -> int:

@@ -26,6 +26,7 @@ class Promotion(Struct, frozen=True, omit_defaults=True):
     forced: bool = False
     against: str | None = None
     evidence: dict[str, Any] | None = None  # a LiveComparison, as it was then
+    share: float | None = None  # of a challenger, in percent of the customers
 
 
 def remember(models: Path, promotion: Promotion) -> None:

@@ -89,6 +89,13 @@ NOTES: dict[str, Note] = {
         "longest window looks at, so that a score of the same transaction with a longer past may differ. Left out "
         "otherwise."
     ),
+    "share": Note(
+        "While a challenger decides for a share of the customers: which two bundles decide, bundle_version among them. "
+        "Left out otherwise."
+    ),
+    "Share.in_use": Note("The bundle that decides for the other customers."),
+    "Share.challenger": Note("The bundle that decides for the share; a hash of it and the customer says for whom."),
+    "Share.percent": Note("Of the customers, how many the share is of.", {"exclusiveMinimum": 0, "maximum": 50}),
     "Reason.feature": Note("The feature's name in docs/features.md."),
     "Reason.value": Note("What was seen: a number, a category, or null where it was missing."),
     "Reason.reference": Note("What is usual, as training learned it of all customers."),

@@ -43,6 +43,7 @@ class Sequence:
         self.refused = refused
         self.early_labels = 0  # dated before the day of their transaction: no day of the ledger counts them
         self.future_labels = 0
+        self.timed_frauds = self.untimed_frauds = 0  # whether it is known when their label was
         self._dataset, self._span, self._now = dataset, span, now_ms
         self._known: list[tuple[int, int, Label]] = []  # by time, then as they came
         self._came = 0
@@ -83,6 +84,9 @@ class Sequence:
                 self._learn(label, moment, since)
             if moment < since:
                 continue
+            if fraud == 1:
+                self.timed_frauds += at != UNKNOWN
+                self.untimed_frauds += at == UNKNOWN
             while known and known[0][0] <= moment:
                 due, _, label = heapq.heappop(known)
                 yield Entry(due, label)

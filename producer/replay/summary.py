@@ -50,6 +50,13 @@ def say_left_out(asked: Asked, sequence: Sequence, packer: Packer, passed_over: 
             f"{counted(sequence.early_labels, 'label is', 'labels are')} dated before the day of the transaction; sent "
             "with it, and of no day of the merchant ledger"
         )
+    if asked.labels and sequence.untimed_frauds and not sequence.timed_frauds:
+        frauds = counted(sequence.untimed_frauds, "fraud", "frauds")
+        warn(
+            f"no label of the {frauds} was sent, because none has a time at which it was known (labelled_at): the "
+            "workers' merchant ledger sees no fraud, and scores that read it are too low. Fill in labelled_at, or "
+            "leave it out of the map: then a label is known three days after the event"
+        )
     if sequence.future_labels:
         notice(f"{counted(sequence.future_labels, 'label is', 'labels are')} dated ahead of now, and not sent")
 

@@ -53,7 +53,7 @@ MISSING, UNKNOWN = 0, -1  # codes of texts; the last place of a table is that of
 _TIME_BITS = np.uint64(43)  # milliseconds until 2200
 
 NONE, REVIEW, ALERT = 0, 1, 2
-_ACTIONS = Action.ALERT, Action.REVIEW, Action.ALLOW
+_ACTIONS = Action.ALLOW, Action.ALERT, Action.REVIEW
 
 _COMPARE: dict[str, Callable[[Array, Array], Array]] = {
     "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal,
@@ -93,6 +93,18 @@ class Fired(Collection[FiredRule]):
 
     def __contains__(self, other: object) -> bool:
         return any(one == other for one in self)
+
+    def strictest_first(self) -> "Fired":
+        return Fired(sorted(self._rules, key=lambda compiled: _weight(compiled.rule)), self._batch, self._row)
+
+
+def strictest_first(fired: Collection[FiredRule]) -> Collection[FiredRule]:
+    """Those that are on before those in the shadow. What is not made yet is not made for it."""
+    return fired.strictest_first() if isinstance(fired, Fired) else sorted(fired, key=_weight)
+
+
+def _weight(rule: Rule | FiredRule) -> int:
+    return len(_ACTIONS) if rule.mode is Mode.SHADOW else _ACTIONS.index(rule.action)
 
 
 class CompiledRules:
@@ -137,7 +149,7 @@ class CompiledRules:
                 found.slots.append(step(found))
         hits = np.array([compiled.hits(found) for compiled in self._rules], bool).reshape(len(self._rules), len(rows))
         any_of: list[Array] = [np.any(hits[places], axis=0) for places in self._on]
-        is_alert, is_review, is_allowed = any_of
+        is_allowed, is_alert, is_review = any_of
         strictest: Array = np.where(is_alert, ALERT, np.where(is_review, REVIEW, NONE)).astype(np.int8)
         fired: list[Collection[FiredRule]] = [()] * len(rows)
         somewhere = np.flatnonzero(hits.any(axis=0))

@@ -36,6 +36,7 @@ from risk.store.rows import (
     ShadowPair,
     ShadowPiece,
     ShadowSpan,
+    ShareStart,
     StoredBundle,
     TakenOver,
     VersionStart,
@@ -69,8 +70,9 @@ class CommitStore(Protocol):
     ) -> None:
         """Guarded: the rows of a batch and the features of some of them, the offset after it, and what is known of the
         outputs. A row that is there already is a StoreError. The first row that a partition ever has gives its first
-        event time, which then stays. Where a row names another bundle than the one before it, that is where its bundle
-        starts, and likewise its rule set, or none; `stored_at`, the wall clock's time, is remembered with that.
+        event time, which then stays. Where a row names another bundle in use than the one before it, that is where its
+        bundle starts, and likewise its rule set, or none, and a challenger's share, or none; `stored_at`, the wall
+        clock's time, is remembered with that.
         `challenger`: the version that is to score these rows beside, or NO_CHALLENGER; where the batch before had
         another one, it starts with the first row. None: nothing is known of it, and what started before stays."""
 
@@ -208,7 +210,7 @@ class OriginStore(Protocol):
         """In the order of versions; without those that are known already."""
 
     def newest_bundles(self) -> dict[int, str]:
-        """The version that the newest flag of each partition names: what scores now."""
+        """The version that was in use for the newest flag of each partition: what scores now."""
 
     def starts(self, role: Role) -> list[VersionStart]:
         """In the order of partitions and offsets; of rules and challengers nothing while there was none. They stay when
@@ -223,6 +225,9 @@ class OriginStore(Protocol):
 
     def refusals(self, role: Role) -> list[Refusal]:
         """Of those that have a partition, in the order of owners."""
+
+    def share_starts(self) -> list[ShareStart]:
+        """Likewise, of the shares of the customers for whom challengers decide."""
 
 
 class RetrainingStore(Protocol):
@@ -244,8 +249,8 @@ class RetrainingStore(Protocol):
 class RoomStore(Protocol):
     """Removes what is old. What may go is decided by `risk.store.pruning`, for every store alike."""
 
-    def count_flags(self, partition: int, since: int, until: int) -> int:
-        """since <= event time < until."""
+    def count_flags(self, partition: int, since: int, until: int, *, given_to: str | None = None) -> int:
+        """since <= event time < until. `given_to`: only what this challenger decided, while it had a share."""
 
     def remove(self, flags: Mapping[int, int], labels_before: int, ledger_days: Mapping[LedgerTerms, int]) -> Removed:
         """Flags by partition, with an earlier event time than that, their sampled features and what challengers made of

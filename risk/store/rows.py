@@ -84,6 +84,7 @@ class FlagRow(NamedTuple):
     decision: str | None = None  # of model and rules together; None, as the rest, where no rule set was in force
     rules_version: str | None = None
     rules: str | None = None  # those that fired
+    share: str | None = None  # while a challenger had one: of which bundles, JSON
 
 
 class LabelVersion(NamedTuple):
@@ -141,6 +142,18 @@ class VersionStart(NamedTuple):
     partition: int
     first_offset: int
     version: str | None
+    event_time: int
+    stored_at: int | None
+
+
+class ShareStart(NamedTuple):
+    """From which transaction of a partition on a challenger decides for a share of the customers; None: from where on
+    none does any more."""
+
+    partition: int
+    first_offset: int
+    challenger: str | None
+    percent: float | None
     event_time: int
     stored_at: int | None
 

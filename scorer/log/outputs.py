@@ -3,8 +3,8 @@ bundle and the rule set alone: no wall clock, no random id."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress, repeat
-from typing import Any, NamedTuple
+from itertools import chain, compress, repeat
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -18,16 +18,21 @@ from risk.codes import Array
 from risk.decision import Decided, Scored
 from risk.diagnosis import rejected
 from risk.engine import Verdict
-from risk.events import Action, Decision, FiredRule, Level, Mode, Rejected, RejectReason
+from risk.events import Decision, FiredRule, Level, Rejected, RejectReason
 from risk.kafka.decoding import Record
 from risk.kafka.sending import Message, MessageParts
 from risk.outputs import DecidedAlert, DecidedFlag, HighRiskAlert, RiskFlag, alert_id, date_of, encode
+from risk.pipeline import Part, Pipeline
 from risk.rejects import reject_message
+from risk.rules.compiled import strictest_first
 from risk.scorer import Prepared
+from risk.share import Share, text_of
 from risk.store import FlagRow, RowValues, SampleValues
 from risk.versions import Versions
 from risk.warming_up import LogStart, history_days_of
 from scorer.log.chunks import Place
+
+T = TypeVar("T")
 
 # Of the transactions, one in so many has its features stored (`python -m bench.samples` says what that costs). It is no
 # setting, for two workers would sample differently.
@@ -83,9 +88,11 @@ def outgoing(
     block: Block,
     scored: Scored,
     start: LogStart = LogStart(),  # noqa: B008 - it is immutable
+    share: Share | None = None,
 ) -> Outgoing:
     """For the transactions that went through the pipeline, each with its record. `start`: where the partition's past
-    does; where that is not known, nothing is said of it."""
+    does; where that is not known, nothing is said of it. `share`: of a challenger, while it has one; these are what one
+    of the two bundles decided."""
     if not len(records) == len(block) == len(scored.verdicts):
         # Columns that are put together end with the shortest.
         raise ValueError(f"got {len(records)} records, {len(block)} rows and {len(scored.verdicts)} verdicts")
@@ -115,6 +122,7 @@ def outgoing(
         repeat(partition),
         offsets,
         said,
+        repeat(UNSET if share is None else share),
     )
     columns: dict[str, Iterable[Any]] = {
         **{name: getattr(scored_block, name) for name in NAMES},
@@ -129,6 +137,7 @@ def outgoing(
         "imputed": _texts(scored.imputed),
         "ledger_day": scored.ledger_days,
         "bundle_version": repeat(version),
+        "share": repeat(None if share is None else text_of(share)),
         **decided.of_rows,
     }
     rows = zip(*(columns[name] for name in FlagRow._fields), strict=False)  # what is repeated has no end
@@ -143,9 +152,62 @@ def outgoing(
     rejects = [
         reject(place, records[row], _too_late(int(block.event_time[row]), manifest.max_lateness_ms)) for row in late
     ]
-    samples = _samples(partition, np.array(offsets, np.int64), scored.prepared)
+    # The drift that is looked for is that of the bundle in use.
+    is_sampled = share is None or version == share.in_use
+    samples = _samples(partition, np.array(offsets, np.int64), scored.prepared) if is_sampled else []
     reviews = 0 if scored.decided is None else scored.decided.decisions.count(Decision.REVIEW)
     return Outgoing(alerts, Flags(offsets, keys, values), rejects, list(rows), samples, past, reviews)
+
+
+def of_parts(
+    pipeline: Pipeline,
+    place: Place,
+    records: Sequence[Record],
+    parts: Sequence[Part],
+    start_of: Callable[[Manifest], LogStart],
+) -> Outgoing:
+    """What each bundle decided of a block, in the order of the log."""
+    each = [
+        outgoing(
+            part.manifest,
+            place,
+            records if len(part.block) == len(records) else list(compress(records, part.rows.tolist())),
+            part.block,
+            part.scored,
+            start_of(part.manifest),
+            pipeline.share,
+        )
+        for part in parts
+    ]
+    return each[0] if len(each) == 1 else _joined(each)
+
+
+def _joined(each: Sequence[Outgoing]) -> Outgoing:
+    alerts, flags, rejects, rows, samples, past, reviews = zip(*each, strict=True)
+    offsets = [offset for part in flags for offset in part.source_offsets]
+    order = np.argsort(offsets, kind="stable").tolist()
+
+    def ordered(parts: Iterable[Sequence[T]]) -> list[T]:
+        values = [value for part in parts for value in part]
+        return [values[place] for place in order]
+
+    return Outgoing(
+        sorted(chain(*alerts), key=_source_offset),
+        Flags(
+            [offsets[place] for place in order],
+            ordered(part.keys for part in flags),
+            ordered(part.values for part in flags),
+        ),
+        sorted(chain(*rejects), key=_source_offset),
+        ordered(rows),
+        list(chain(*samples)),
+        ordered(past),
+        sum(reviews),
+    )
+
+
+def _source_offset(out: Out) -> int:
+    return out.source_offset
 
 
 class _Columns(NamedTuple):
@@ -212,7 +274,7 @@ def within_a_message(fired: Collection[FiredRule]) -> _Fired:
     else:
         return _Fired.of(chosen)
     room, chosen = MOST_RULES_BYTES, []
-    for one in sorted(fired, key=_weight):
+    for one in strictest_first(fired):
         whole = _json.encode(one)
         rule = whole if len(whole) <= room else _json.encode(msgspec.structs.replace(one, comparisons=()))
         if len(rule) > room:
@@ -220,11 +282,6 @@ def within_a_message(fired: Collection[FiredRule]) -> _Fired:
         chosen.append(rule)
         room -= len(rule)
     return _Fired.of(chosen, len(fired) - len(chosen) or UNSET)
-
-
-def _weight(fired: FiredRule) -> tuple[bool, int]:
-    """Those in the shadow last; of the others those first that are stronger."""
-    return fired.mode is Mode.SHADOW, (Action.ALLOW, Action.ALERT, Action.REVIEW).index(fired.action)
 
 
 def _samples(partition: int, offsets: Array, prepared: Prepared | None) -> list[SampleValues]:
@@ -276,6 +333,7 @@ def _alert(manifest: Manifest, block: Block, row: int, flag: RiskFlag) -> HighRi
         flag.source_partition,
         flag.source_offset,
         flag.history_days,
+        flag.share,
     )
     if isinstance(flag, DecidedFlag):
         return DecidedAlert(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from risk.digest import Digest
 from scorer.ledger.closed_days import NEVER
-from scorer.verify.comparison import Comparison, Difference, Tally
+from scorer.verify.comparison import SHOWN, Comparison, Difference, Tally
 
 
 class Span(NamedTuple):
@@ -46,6 +46,8 @@ class Findings:
     cold_times: tuple[int, int] = (-NEVER, NEVER)  # the first and the last of those
     needed_days: int = 0  # by the longest window
     wrong_starts: list[str] = field(default_factory=list)  # where a partition's past begins, otherwise than stored
+    wrong_shares: int = 0  # transactions that were decided by another bundle than a share gives them to
+    examples_of_shares: list[str] = field(default_factory=list)
     not_at_hand: Counter[str] = field(default_factory=Counter)  # by bundle or rule set
     under_way: int = 0  # outputs of what the store has not got yet
     foreign: int = 0  # messages on output topics that no worker wrote
@@ -66,6 +68,11 @@ class Findings:
         self.cold_times = min(first, moment), max(last, moment)
         self.needed_days = max(self.needed_days, needed_days)
 
+    def decided_by_another(self, said: str) -> None:
+        self.wrong_shares += 1
+        if len(self.examples_of_shares) < SHOWN:
+            self.examples_of_shares.append(said)
+
     @property
     def is_complete(self) -> bool:
         return not self.not_done
@@ -74,6 +81,6 @@ class Findings:
     def is_identical(self) -> bool:
         """Whether everything that was asked for was recomputed, and is there as it came out."""
         gone = self.gone if self.span.is_whole else 0
-        return not (self.not_at_hand or gone or self.wrong_starts) and all(
+        return not (self.not_at_hand or gone or self.wrong_starts or self.wrong_shares) and all(
             tally.is_clean for tally in self.tallies.values()
         )

@@ -2,22 +2,26 @@
 that do it again."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
+
+import msgspec
 
 from risk.block import Block
 from risk.block_codec import NO_TIME, Decoded
 from risk.bundle import Bundle
 from risk.catalogue import EngineTerms
 from risk.clock import DAY
-from risk.decision import Scored
+from risk.codes import Array
 from risk.engine import Engine, Verdict
 from risk.errors import RuleError
 from risk.kafka.log import LogReader
 from risk.kafka.sending import Message
 from risk.outputs import day_named, decode_flag, versions_of
-from risk.pipeline import Pipeline
+from risk.pipeline import Part, Pipeline
 from risk.rules.compiled import compiled_for
 from risk.rules.rule_set import RuleSet
+from risk.share import share_of
 from risk.store import FlagRow
 from risk.versions import Versions
 from scorer.ledger.closed_days import NEVER
@@ -52,48 +56,73 @@ class Scoring:
 
     def lacks(self, versions: Versions) -> str | None:
         """What of them is not at hand, so that nothing that they decided can be recomputed."""
-        bundle, rules = versions
+        return next(filter(None, (self.lacks_of(version, versions) for version in versions.bundles)), None)
+
+    def lacks_of(self, bundle: str, versions: Versions) -> str | None:
+        """Likewise, of what this one of their bundles decided."""
+        alone = Versions(bundle, versions.rules)
         if Versions(bundle) not in self._pipelines:
             return f"bundle {bundle}"
-        if rules is None or versions in self._pipelines:
+        if bundle != versions.bundle and not self._can_share(versions.bundle, bundle):
+            return f"bundle of other terms {bundle}"
+        if (rules := alone.rules) is None or alone in self._pipelines:
             return None
-        if rules in self._rules and versions not in self._unfit:
+        if rules in self._rules and alone not in self._unfit:
             try:
-                self._pipelines[versions] = self._with_rules(self._pipelines[Versions(bundle)], self._rules[rules])
+                self._pipelines[alone] = self._with_rules(self._pipelines[Versions(bundle)], self._rules[rules])
             except RuleError:  # one that the bundle cannot serve never decided beside it
-                self._unfit.add(versions)
+                self._unfit.add(alone)
             else:
                 return None
         return f"rule set {rules}"
+
+    def _can_share(self, in_use: str, challenger: str) -> bool:
+        """Anybody may name two that no worker took together. Where the one in use is gone, another takes it in."""
+        engine = self._pipelines.get(Versions(in_use), self._pipelines[self._current]).engine
+        return self._pipelines[Versions(challenger)].engine is engine
 
     def _with_rules(self, pipeline: Pipeline, rules: RuleSet) -> Pipeline:
         compiled = compiled_for(rules, pipeline.manifest)
         return Pipeline(pipeline.bundle, None, pipeline.engine, pipeline.scorer, compiled)
 
     def pipeline(self, versions: Versions) -> Pipeline:
-        """Of what is not at hand nothing can be recomputed, but its transactions are part of the past: the same bundle
-        without rules takes them in, or the current one."""
-        if self.lacks(versions) is None:
-            return self._pipelines[versions]
-        return self._pipelines.get(Versions(versions.bundle), self._pipelines[self._current])
+        """That of the bundle in use. Of what is not at hand nothing can be recomputed, but its transactions are part of
+        the past: the same bundle without rules takes them in, or the current one."""
+        bundle, rules, _ = versions
+        if self.lacks_of(bundle, versions) is None:
+            return self._pipelines[Versions(bundle, rules)]
+        return self._pipelines.get(Versions(bundle), self._pipelines[self._current])
 
-    async def score(self, pipeline: Pipeline, day: int, block: Block) -> Scored:
-        """With the ledger days up to that one."""
-        if pipeline.manifest.feature_set.has_ledger:
+    async def score(self, versions: Versions, day: int, block: Block, given: Array) -> tuple[Array, list[Part]]:
+        """With the ledger days up to that one. `given`: a mask of what the challenger decided, while it had a share.
+        Every row's verdict, and what each bundle decides."""
+        pipeline = other = self.pipeline(versions)
+        if versions.share is not None and self.lacks_of(versions.share.challenger, versions) is None:
+            other = self._pipelines[Versions(versions.share.challenger, versions.rules)]
+        if any(one.manifest.feature_set.has_ledger for one in (pipeline, other)):
             await self._days.take_in(pipeline.manifest.terms.ledger_terms, day)
-        scored = pipeline.score(block, self._partition)
-        past = block.select(scored.verdicts == Verdict.SCORED)
+        features = pipeline.features(block, self._partition)
+        past = block.select(features.verdicts == Verdict.SCORED)
         for engine in self._engines.values():
             if engine is not pipeline.engine:
                 engine.restore([past], self._partition)
             # The engine has this partition and will have no other.
             engine.forget_old_days()
-        return scored
+        each = ((pipeline, ~given), (other, given))
+        return features.verdicts, [one.part(features, block, rows) for one, rows in each if rows.any()]
 
 
 class ScoringTerms(NamedTuple):
     versions: Versions
     ledger_day: int
+
+
+class Piece(NamedTuple):
+    """Of a chunk what was scored on the same terms."""
+
+    chunk: Chunk[Decoded]
+    terms: ScoringTerms
+    decided_by: Sequence[str | None]  # the bundle that is named of each record; None where none is
 
 
 class Naming:
@@ -104,38 +133,64 @@ class Naming:
         self._scoring = scoring
         self._flags = flags
 
-    def pieces(self, chunk: Chunk[Decoded], rows: Mapping[int, FlagRow]) -> list[tuple[Chunk[Decoded], ScoringTerms]]:
+    def pieces(self, chunk: Chunk[Decoded], rows: Mapping[int, FlagRow]) -> list[Piece]:
         """The chunk, cut where the terms change. Ledger days only ever come to what was there."""
         each: list[ScoringTerms] = []
+        decided_by: list[str | None] = []
         for record, time in zip(chunk.records, chunk.content.times.tolist(), strict=True):
             named = self._named(chunk.place, record.offset, rows)
             if named is not None:
-                versions, day = named
+                versions, day = named.versions, named.ledger_day
                 self._terms = ScoringTerms(versions, max(self._terms.ledger_day, NEVER if day is None else day))
             elif time != NO_TIME:
                 self._terms = self._terms._replace(ledger_day=max(self._terms.ledger_day, self._needed(time)))
             each.append(self._terms)
-        cuts = _changes(each)
-        return list(zip(chunk.pieces(cuts), [each[place] for place in (0, *cuts)], strict=True))
+            decided_by.append(None if named is None else named.bundle)
+        cuts = [0, *_changes(each), len(each)]
+        ends = pairwise(cuts)
+        return [
+            Piece(piece, each[first], decided_by[first:last])
+            for piece, (first, last) in zip(chunk.pieces(cuts[1:-1]), ends, strict=True)
+        ]
 
-    def _named(self, place: Place, offset: int, rows: Mapping[int, FlagRow]) -> tuple[Versions, int | None] | None:
+    def _named(self, place: Place, offset: int, rows: Mapping[int, FlagRow]) -> "_Named | None":
         """The store's word first, because the store leads; then that of the flag in the topic."""
         row = rows.get(offset)
         if row is not None:
-            return Versions(row.bundle_version, row.rules_version), row.ledger_day
+            return _Named(_versions_of(row), row.bundle_version, row.ledger_day)
         flags = [decode_flag(message.value) for message in self._flags.waiting(offset)]
         named = [
-            (versions, day_named(flag.ledger_day))
+            _Named(versions, flag.bundle_version, day_named(flag.ledger_day))
             for flag in flags
             if is_of(flag, place) and (versions := versions_of(flag)) is not None
         ]
         # Somebody else's flag may lie beside ours, and name a bundle that nobody has.
-        return min(named, key=lambda one: self._scoring.lacks(one[0]) is not None, default=None)
+        return min(named, key=lambda one: self._scoring.lacks(one.versions) is not None, default=None)
 
     def _needed(self, event_time: int) -> int:
         """What a transaction without any flag should have been scored with."""
         manifest = self._scoring.pipeline(self._terms.versions).manifest
         return event_time // DAY - manifest.label_delay_days
+
+
+class _Named(NamedTuple):
+    """What a flag says."""
+
+    versions: Versions
+    bundle: str  # that decided it
+    ledger_day: int | None
+
+
+def _versions_of(row: FlagRow) -> Versions:
+    """Where somebody wrote a share into the store that none can be, there is none; so the row differs from what is
+    due."""
+    try:
+        share = None if row.share is None else share_of(row.share)
+    except msgspec.DecodeError:
+        share = None
+    if share is None or row.bundle_version not in (share.in_use, share.challenger):
+        return Versions(row.bundle_version, row.rules_version)
+    return Versions(share.in_use, row.rules_version, share)
 
 
 def _changes(each: Sequence[ScoringTerms]) -> list[int]:

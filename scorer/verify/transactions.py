@@ -1,11 +1,16 @@
 """One partition of transactions: scored again, and everything that comes out compared with what is there."""
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from risk.block import Block
 from risk.block_codec import Decoded
+from risk.bundle import Manifest
 from risk.clock import DAY, to_text
+from risk.codes import Array
 from risk.decision import Scored
 from risk.digest import canonical, with_decisions
 from risk.engine import Verdict
@@ -13,7 +18,8 @@ from risk.events import Rejected, RejectReason
 from risk.kafka.batches import is_aborted
 from risk.kafka.decoding import within_limits
 from risk.kafka.sending import Message
-from risk.pipeline import Pipeline
+from risk.pipeline import Part
+from risk.share import Share
 from risk.store import FlagRow
 from risk.warming_up import LogStart
 from scorer.ledger.closed_days import NEVER
@@ -23,7 +29,7 @@ from scorer.verify.comparison import Comparison
 from scorer.verify.days import Survey
 from scorer.verify.findings import Findings
 from scorer.verify.outputs import StoredRows, as_bytes
-from scorer.verify.scoring import Naming, Scoring, ScoringTerms
+from scorer.verify.scoring import Naming, Piece, Scoring
 
 
 class There(NamedTuple):
@@ -57,6 +63,9 @@ class Due(NamedTuple):
     reject: Message | None = None
     line: bytes = b""
     history_days: int | None = None
+    manifest: Manifest | None = None  # of the bundle that scored it
+    lacking: str | None = None  # so that it cannot be recomputed
+    wrong_share: str | None = None  # that it was decided by another bundle than the share gives it to
 
 
 class AuditedPartition:
@@ -99,12 +108,11 @@ class AuditedPartition:
             records, self._read(records), lambda offset: offset in rows or bool(there.flags.waiting(offset))
         )
         chunk = Chunk(place, records, read, 0, records[0].offset)
-        for piece, terms in self._naming.pieces(chunk, rows):
-            pipeline = self._scoring.pipeline(terms.versions)
-            due = await self._due(pipeline, terms, piece)
-            for offset in range(self._next, piece.next_offset):
-                self._judge(due.get(offset), pipeline, terms)
-            self._next = piece.next_offset
+        for piece in self._naming.pieces(chunk, rows):
+            due = await self._due(piece)
+            for offset in range(self._next, piece.chunk.next_offset):
+                self._judge(due.get(offset))
+            self._next = piece.chunk.next_offset
 
     def finish(self, until: int) -> None:
         """There are no more records up to here."""
@@ -113,31 +121,60 @@ class AuditedPartition:
             self._compare(None, counts=self._findings.span.has(self.newest))
         self._next = until
 
-    async def _due(self, pipeline: Pipeline, terms: ScoringTerms, piece: Chunk[Decoded]) -> dict[int, Due]:
+    async def _due(self, piece: Piece) -> dict[int, Due]:
         """By source offset."""
-        decoded = piece.content
-        block, records = decoded.block, [piece.records[place] for place in decoded.places.tolist()]
-        scored = await self._scoring.score(pipeline, terms.ledger_day, block)
-        if scored.rows and not self._has_begun:
-            self._begins_at(piece.place, int(block.event_time[scored.rows[0]]))
-        start = LogStart(self._first_event, self._survey.first_of(pipeline.manifest.terms.ledger_terms))
-        out = outgoing(pipeline.manifest, piece.place, records, block, scored, start)
-        why = {piece.records[place].offset: rejected for place, rejected in decoded.unread}
-        unread = [reject(piece.place, piece.records[place], rejected) for place, rejected in decoded.unread]
-        due = {record.offset: Due(why.get(record.offset), is_aborted(record)) for record in piece.records}
-        for record, verdict in zip(records, scored.verdicts.tolist(), strict=True):
-            if verdict == Verdict.DUPLICATE:
-                offset = record.offset
-                due[offset] = due[offset]._replace(is_duplicate=True)
-        for message in (*out.rejects, *unread):
+        chunk, (versions, day), share = piece.chunk, piece.terms, piece.terms.versions.share
+        decoded, places = chunk.content, chunk.content.places.tolist()
+        block, records = decoded.block, [chunk.records[place] for place in places]
+        named = [piece.decided_by[place] for place in places]
+        given, wrong = _assigned(share, block, named)
+        verdicts, parts = await self._scoring.score(versions, day, block, given)
+        scored = np.flatnonzero(verdicts == Verdict.SCORED)
+        if len(scored) and not self._has_begun:
+            self._begins_at(chunk.place, int(block.event_time[scored[0]]))
+        why = {chunk.records[place].offset: rejected for place, rejected in decoded.unread}
+        due = {record.offset: Due(why.get(record.offset), is_aborted(record)) for record in chunk.records}
+        for record, verdict, is_wrong in zip(records, verdicts.tolist(), wrong, strict=True):
+            if verdict == Verdict.DUPLICATE or is_wrong is not None:
+                is_duplicate = verdict == Verdict.DUPLICATE
+                due[record.offset] = due[record.offset]._replace(is_duplicate=is_duplicate, wrong_share=is_wrong)
+        for place, rejected in decoded.unread:
+            message = reject(chunk.place, chunk.records[place], rejected)
             due[message.source_offset] = due[message.source_offset]._replace(reject=message.message)
-        lines = _lines(block, scored)
+        for part in parts:
+            own = list(compress(records, part.rows.tolist()))
+            is_given = share is not None and bool(given[part.rows].all())
+            bundle = share.challenger if share is not None and is_given else versions.bundle
+            self._add(due, chunk.place, own, part, share, self._scoring.lacks_of(bundle, versions))
+        return due
+
+    def _add(
+        self,
+        due: dict[int, Due],
+        place: Place,
+        records: Sequence[Any],
+        part: Part,
+        share: Share | None,
+        lacking: str | None,
+    ) -> None:
+        """What one bundle decided."""
+        manifest, scored = part.manifest, part.scored
+        start = LogStart(self._first_event, self._survey.first_of(manifest.terms.ledger_terms))
+        out = outgoing(manifest, place, records, part.block, scored, start, share)
+        for message in out.rejects:
+            due[message.source_offset] = due[message.source_offset]._replace(reject=message.message)
+        lines = _lines(part.block, scored)
         for row, flag, line, seen in zip(out.rows, out.flags, lines, out.history_days, strict=True):
-            offset = flag.source_offset
-            due[offset] = due[offset]._replace(row=FlagRow._make(row), flag=flag.message, line=line, history_days=seen)
+            due[flag.source_offset] = due[flag.source_offset]._replace(
+                row=FlagRow._make(row),
+                flag=flag.message,
+                line=line,
+                history_days=seen,
+                manifest=manifest,
+                lacking=lacking,
+            )
         for alert in out.alerts:
             due[alert.source_offset] = due[alert.source_offset]._replace(alert=alert.message)
-        return due
 
     def _begins_at(self, place: Place, found: int) -> None:
         self._has_begun = True
@@ -150,7 +187,7 @@ class AuditedPartition:
             )
         self._first_event = found
 
-    def _judge(self, due: Due | None, pipeline: Pipeline, terms: ScoringTerms) -> None:
+    def _judge(self, due: Due | None) -> None:
         """The next offset. What is scored counts by its event time, all else by the newest one before it."""
         findings = self._findings
         moment = self.newest
@@ -164,16 +201,19 @@ class AuditedPartition:
             findings.duplicates += due.is_duplicate
             if due.reject is not None:
                 findings.rejects[_reason(due.why)] += 1
-            if due.row is not None:
+            if due.row is not None and due.manifest is not None:
                 findings.scored += 1
                 if due.history_days is not None:
-                    findings.saw_less(moment, pipeline.manifest.horizon.longest)
-                lacking = self._scoring.lacks(terms.versions)
-                if lacking is None:
+                    findings.saw_less(moment, due.manifest.horizon.longest)
+                if due.wrong_share is not None:
+                    findings.decided_by_another(
+                        f"partition {due.row.source_partition}, offset {due.row.source_offset}, {due.wrong_share}"
+                    )
+                if due.lacking is None:
                     findings.digest.add(due.line)
-                    findings.without_day += self._went_without(pipeline, due.row)
+                    findings.without_day += self._went_without(due.manifest, due.row)
                 else:
-                    findings.not_at_hand[lacking] += 1
+                    findings.not_at_hand[due.lacking] += 1
                     counts = False
         self._compare(due, counts=counts)
 
@@ -185,11 +225,29 @@ class AuditedPartition:
         there.alerts.judge(alert, counts=counts)
         there.rejects.judge(rejected, counts=counts)
 
-    def _went_without(self, pipeline: Pipeline, row: FlagRow) -> bool:
-        if not pipeline.manifest.feature_set.has_ledger:
+    def _went_without(self, manifest: Manifest, row: FlagRow) -> bool:
+        if not manifest.feature_set.has_ledger:
             return False
-        needed = row.event_time // DAY - pipeline.manifest.label_delay_days
-        return self._survey.went_without(pipeline.manifest.terms.ledger_terms, needed, row.ledger_day)
+        needed = row.event_time // DAY - manifest.label_delay_days
+        return self._survey.went_without(manifest.terms.ledger_terms, needed, row.ledger_day)
+
+
+def _assigned(share: Share | None, block: Block, named: Sequence[str | None]) -> tuple[Array, list[str | None]]:
+    """Which rows the challenger decided, by what is named and else by its share; and of each row, what is wrong with
+    that."""
+    if share is None:
+        return np.zeros(len(block), bool), [None] * len(block)
+    due = share.given(block.customer_id)
+    given = due.copy()
+    wrong: list[str | None] = [None] * len(block)
+    for row, (bundle, is_due) in enumerate(zip(named, due.tolist(), strict=True)):
+        if bundle is not None and (bundle == share.challenger) != is_due:
+            given[row] = not is_due
+            wrong[row] = (
+                f"customer {block.customer_id[row][:80]!r} was decided by {bundle}, expected "
+                f"{share.challenger if is_due else share.in_use}, as {share.challenger} has {share.percent:g} %"
+            )
+    return given, wrong
 
 
 def _lines(block: Block, scored: Scored) -> list[bytes]:

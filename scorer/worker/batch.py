@@ -18,30 +18,33 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from risk.block import Block
 from risk.block_codec import Decoded
 from risk.bundle import Manifest
-from risk.decision import Scored
-from risk.engine import FeatureBlock
+from risk.engine import FeatureBlock, Verdict
 from risk.errors import StoreError
 from risk.events import Label, Rejected
 from risk.kafka.decoding import Labels, Record, within_limits
 from risk.kafka.sending import MessageParts
-from risk.pipeline import Pipeline
-from risk.store import Outputs
+from risk.pipeline import Part, Pipeline
+from risk.store import FlagRow, Outputs
 from risk.topics import Topics
 from risk.versions import Versions
 from risk.warming_up import LogStart
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.already_sent import SentOutput
 from scorer.log.chunks import Chunk, Confirm, Content
-from scorer.log.outputs import Outgoing, Outs, messages_of, outgoing, reject
+from scorer.log.outputs import Outgoing, Outs, messages_of, of_parts, reject
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
 from scorer.worker.bundles import Pipelines
 from scorer.worker.counting import Counting
 from scorer.worker.partition import LabelPartition, Partition, TransactionPartition
 from scorer.worker.shadow import Beside, Shadow, Waiting, serve
+
+_BUNDLE = FlagRow._fields.index("bundle_version")
 
 End = Callable[[], Awaitable[object]]
 
@@ -57,13 +60,19 @@ class Batch(NamedTuple):
     """What was scored and is to be sent and stored."""
 
     piece: Chunk[Decoded]
-    manifest: Manifest  # of the bundle that scored it
-    scored: Scored
+    parts: Sequence[Part]  # by the bundle that scored them
     out: Outgoing
     newest: int | None  # event time of what was scored
     too_late: int
     beside: Beside
-    features: FeatureBlock | None  # for the challenger, if the engine computes what it wants
+    shadow: "_ForShadow | None"  # for the challenger, if the engine computes what it wants
+
+
+class _ForShadow(NamedTuple):
+    """What a challenger scores beside the bundle in use: none of what it decides itself."""
+
+    offsets: Sequence[int]
+    features: FeatureBlock
 
 
 class Batches:
@@ -128,7 +137,7 @@ class Batches:
         # 3
         partition.begin_scoring(piece.next_offset)
         with self._metrics.step_seconds.labels("score").time():
-            scored, out, features = await self._scoring.call(
+            parts, out, shadow = await self._scoring.call(
                 lambda _: self._scored(partition, pipeline, records, block, beside)
             )
             unread = [reject(piece.place, record, event) for record, event in unreadable]
@@ -137,9 +146,9 @@ class Batches:
         if await partition.already_sent.read_on(out, versions, current):
             await self._rebuild(partition, pipeline)
             return False
-        newest = int(block.event_time[scored.rows].max()) if scored.rows else None
+        times = [int(part.block.event_time[part.scored.rows].max()) for part in parts if part.scored.rows]
         too_late = len(out.rejects) - len(unread)
-        batch = Batch(piece, pipeline.manifest, scored, out, newest, too_late, beside, features)
+        batch = Batch(piece, parts, out, max(times, default=None), too_late, beside, shadow)
         partition.queue(partial(self._send_and_commit, partition, batch, confirmed, end))
         return True
 
@@ -150,19 +159,25 @@ class Batches:
         records: Sequence[Record],
         block: Block,
         beside: Beside,
-    ) -> tuple[Scored, Outgoing, FeatureBlock | None]:
-        manifest = pipeline.manifest
+    ) -> tuple[Sequence[Part], Outgoing, _ForShadow | None]:
         is_for_two = beside.scorer is not None and serve(pipeline.engine, beside.scorer)
         features = pipeline.features(block, partition.place.partition)
-        scored = pipeline.decide(features, block)
-        if scored.rows:
-            partition.begin_history(int(block.event_time[scored.rows[0]]))
-        ledger_start = self._days.first_of(manifest.terms.ledger_terms)
-        start = LogStart(partition.first_event_time, ledger_start)
-        out = outgoing(manifest, partition.place, records, block, scored, start)
+        parts = pipeline.parts(features, block)
+        scored = np.flatnonzero(features.verdicts == Verdict.SCORED)
+        if len(scored):
+            partition.begin_history(int(block.event_time[scored[0]]))
+
+        def start_of(manifest: Manifest) -> LogStart:
+            return LogStart(partition.first_event_time, self._days.first_of(manifest.terms.ledger_terms))
+
+        out = of_parts(pipeline, partition.place, records, parts, start_of)
         # Samples and rules are said, and what they were made of takes room until the batch is stored.
-        scored = scored._replace(decided=None, prepared=None)
-        return scored, out, features if is_for_two else None
+        parts = [part._replace(scored=part.scored._replace(decided=None, prepared=None)) for part in parts]
+        if not is_for_two:
+            return parts, out, None
+        in_use = parts[0]  # what is left of the block: the challenger decides the rest
+        offsets = [records[row].offset for row in np.flatnonzero(in_use.rows)[in_use.scored.rows].tolist()]
+        return parts, out, _ForShadow(offsets, features.select(in_use.rows))
 
     async def _send_and_commit(
         self, partition: TransactionPartition, batch: Batch, confirmed: Awaitable[None], end: End
@@ -190,17 +205,16 @@ class Batches:
                     out.samples,
                     batch.beside.version,
                 )
-            manifest, scored, too_late = batch.manifest, batch.scored, batch.too_late
-            self._counting.stored(batch.piece, manifest, scored, out, too_late, partition.newest_event_time)
+            self._counting.stored(batch.piece, batch.parts, out, batch.too_late, partition.newest_event_time)
         # 6
         await end()
         # 7
-        scorer, offsets = batch.beside.scorer, out.flags.source_offsets
-        if scorer is not None and batch.features is not None:
+        scorer = batch.beside.scorer
+        if scorer is not None and batch.shadow is not None:
             ends = first_offset, batch.piece.next_offset
-            self._shadow.add(Waiting(partition, scorer, *ends, offsets, batch.features))
+            self._shadow.add(Waiting(partition, scorer, *ends, *batch.shadow))
         elif scorer is not None:
-            self._shadow.give_up(len(offsets))
+            self._shadow.give_up(len(batch.parts[0].scored.rows))
 
     async def learn(self, partition: LabelPartition, chunk: Chunk[Labels], end: End) -> None:
         """A chunk of labels: the same order, with rejects as the only output."""
@@ -295,7 +309,10 @@ def _seen_of(batch: Batch) -> int | None:
     if not batch.out.rows:
         return None
     seen = batch.out.history_days[-1]
-    return batch.manifest.horizon.longest if seen is None else seen
+    if seen is not None:
+        return seen
+    version = batch.out.rows[-1][_BUNDLE]
+    return next(part.manifest.horizon.longest for part in batch.parts if part.manifest.version == version)
 
 
 def _unseen(chunk: Chunk[Content], next_offset: int) -> Chunk[Content] | None:

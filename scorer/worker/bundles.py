@@ -1,12 +1,12 @@
 """The bundles and rule sets at hand, each pair with its pipeline: those that decide now, and older ones that the log
-still names.
+still names. Where a challenger has a share of the customers, its bundle is part of the pipeline.
 
 On equal terms they share an engine, so that going on with another one rebuilds nothing.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -18,10 +18,11 @@ from risk.engine import Engine
 from risk.errors import BundleError, DaysPrunedError, EngineError, RuleError, StoreError
 from risk.horizon import history_horizon, ledger_horizon
 from risk.ledger_log import ClosedDay
-from risk.pipeline import Pipeline
+from risk.pipeline import Decider, Pipeline
 from risk.rules.compiled import CompiledRules, compiled_for
 from risk.rules.rule_set import RuleSet, rules_of_version
 from risk.scorer import Scorer
+from risk.share import Share
 from risk.store import Store
 from risk.versions import Versions
 from scorer.ledger.closed_days import DayQueue, LedgerDays, slowest
@@ -49,6 +50,13 @@ class _Parts(NamedTuple):
     bundle: Bundle
     scorer: Scorer | None
     rules: CompiledRules | None
+    challenger: Decider | None = None  # while it has a share
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether any of it needs the merchant ledger."""
+        bundles = [self.bundle] if self.challenger is None else [self.bundle, self.challenger.bundle]
+        return any(bundle.manifest.feature_set.has_ledger for bundle in bundles)
 
 
 log = logging.getLogger(__name__)
@@ -81,6 +89,7 @@ class Pipelines:
         was made already. `rules`: the set that is in force, for that bundle."""
         self.current = current
         self.rules = rules
+        self.challenger: Decider | None = None  # one that has a share
         self._scorer = scorer  # of the current one
         self.rules_folder = rules_folder
         self._bounds = bounds
@@ -98,7 +107,13 @@ class Pipelines:
     @property
     def versions(self) -> Versions:
         """What decides now."""
-        return Versions(self.current.manifest.version, None if self.rules is None else self.rules.version)
+        version, rules = self.current.manifest.version, _version_of(self.rules)
+        other, share = self.challenger, None
+        # Where other rules came into force, the bundle in use decides for all until they are compiled for the other;
+        # and where that was put in use, it decides for all.
+        if other is not None and _version_of(other.rules) == rules and other.bundle.manifest.version != version:
+            share = Share(version, other.bundle.manifest.version, other.percent)
+        return Versions(version, rules, share)
 
     def go_on_with(self, bundle: Bundle, scorer: Scorer, rules: CompiledRules | None) -> None:
         """It is the current one from now on: each partition takes it with its next chunk. It must be one that can share
@@ -110,6 +125,13 @@ class Pipelines:
     def go_on_with_rules(self, rules: CompiledRules | None) -> None:
         """They are in force from now on; for the current bundle."""
         self.rules = rules
+
+    def share_with(self, challenger: Decider | None) -> None:
+        """It decides for its share of the customers from each partition's next chunk on; None: the current bundle
+        decides for all again. It must be one that can share the engine, with its scorer, and with the rules in force
+        compiled for it: while others are, it decides nothing."""
+        self.challenger = challenger
+        self._missing.clear()  # it may be one of them
 
     async def versions_for(self, named: Sequence[Versions]) -> Versions:
         """What to decide with where the log names some: the first that is at hand, or else the current ones."""
@@ -124,16 +146,19 @@ class Pipelines:
         every start."""
         if versions in self._begun:
             return True
-        if versions in self._missing or Versions(versions.bundle) in self._missing:
+        if versions in self._missing or any(Versions(version) in self._missing for version in versions.bundles):
             return False
         try:
             parts = await self._parts(versions)
             await self._store.call(partial(check_known, parts.bundle.manifest))
+            if parts.challenger is not None:
+                await self._store.call(partial(check_known, parts.challenger.bundle.manifest))
             self._begun[versions] = await self._begin(parts)
         except (BundleError, RuleError, EngineError, DaysPrunedError) as error:
             # Of the engine: terms that do not fit each other.
             is_of_rules = isinstance(error, RuleError)
-            self._missing[versions if is_of_rules else Versions(versions.bundle)] = None
+            is_of_both = is_of_rules or versions.share is not None
+            self._missing[versions if is_of_both else Versions(versions.bundle)] = None
             if len(self._missing) > MISSING_KEPT:
                 del self._missing[next(iter(self._missing))]
             self._told += 1
@@ -154,33 +179,65 @@ class Pipelines:
         if versions not in self._begun:
             self._begun[versions] = await self._begin(await self._parts(versions))
         pipeline = self._begun[versions].pipeline
-        version = versions.bundle
-        if version not in self._remembered:
-            # Only now: a bundle that nothing is scored with is none of those that `verify` and `prune` reckon with.
-            text = encode_manifest(pipeline.manifest)
-            await self._store.call(lambda store: store.remember_bundle(version, text))
-            self._remembered.add(version)
+        for one in filter(None, (pipeline, pipeline.of_share)):
+            await self._remember(one.manifest)
         return pipeline
+
+    async def _remember(self, manifest: Manifest) -> None:
+        """Only now: a bundle that nothing is scored with is none of those that `verify` and `prune` reckon with."""
+        if manifest.version not in self._remembered:
+            text = encode_manifest(manifest)
+            await self._store.call(lambda store: store.remember_bundle(manifest.version, text))
+            self._remembered.add(manifest.version)
 
     async def _parts(self, versions: Versions) -> _Parts:
         """What is in memory already is not read again: its files may be gone."""
-        version, rules = versions
-        compiled = self.rules if versions == self.versions else None
+        bundle, rules, share = versions
+        parts = await self._parts_of(bundle, rules)
+        if share is None:
+            return parts
+        other = await self._parts_of(share.challenger, rules)
+        if other.bundle.manifest.terms != parts.bundle.manifest.terms:
+            raise EngineError(f"{versions}: got two bundles of different terms, which no worker can have had decide")
+        return parts._replace(challenger=Decider(other.bundle, share.percent, other.scorer, other.rules))
+
+    async def _parts_of(self, version: str, rules: str | None) -> _Parts:
+        """Of one bundle."""
+        compiled = self._compiled_already(version, rules)
         rule_set: RuleSet | None = None
         if rules is not None and compiled is None:
             # First, for to read a bundle takes longer.
             rule_set = await self._store.call(partial(_rule_set, self.rules_folder, rules))
-        same = next((begun.pipeline for have, begun in self._begun.items() if have.bundle == version), None)
+        same = next((one for one in self._pipelines() if one.manifest.version == version), None)
         scorer: Scorer | None
         if same is not None:
             bundle, scorer = same.bundle, same.scorer
         elif version == self.current.manifest.version:
             bundle, scorer = self.current, self._scorer
+        elif self.challenger is not None and version == self.challenger.bundle.manifest.version:
+            bundle, scorer = self.challenger.bundle, self.challenger.scorer
         else:
             bundle, scorer = bundle_of_version(self._models, version), None
         if rule_set is not None:
             compiled = await self._store.call(partial(_compiled, rule_set, bundle.manifest))
         return _Parts(bundle, scorer, compiled)
+
+    def _compiled_already(self, version: str, rules: str | None) -> CompiledRules | None:
+        """What is in force is in memory, and its files may be gone."""
+        ours = self.versions
+        if rules != ours.rules:
+            return None
+        if version == ours.bundle:
+            return self.rules
+        is_given = ours.share is not None and version == ours.share.challenger
+        return self.challenger.rules if is_given and self.challenger is not None else None
+
+    def _pipelines(self) -> Iterator[Pipeline]:
+        """Of single bundles."""
+        for pipeline, _ in self._begun.values():
+            yield pipeline
+            if pipeline.of_share is not None:
+                yield pipeline.of_share
 
     def release(self, partition: int) -> None:
         """It belongs to somebody else now."""
@@ -198,7 +255,7 @@ class Pipelines:
         manifest = parts.bundle.manifest
         for other in self._begun.values():
             engine = other.pipeline.engine
-            has_all = engine.feature_set.has_ledger or not manifest.feature_set.has_ledger
+            has_all = engine.feature_set.has_ledger or not parts.has_ledger
             if engine.terms == manifest.terms and has_all:
                 pipeline = await self._store.call(partial(_made, parts, other.source, engine))
                 # Where the other was retired meanwhile, nobody brings its days any more.
@@ -214,7 +271,7 @@ class Pipelines:
             # A day that came after the store was read would be in neither: then it is read again.
             if self._days.newest_of(terms) == (days[-1].closed.day if days else None):
                 source = DayQueue(days, has_begun=begun)
-                if manifest.feature_set.has_ledger:
+                if parts.has_ledger:
                     self._days.follow(terms, source)
                 try:
                     pipeline = await self._store.call(partial(_made_apart, parts, source, reached))
@@ -245,6 +302,10 @@ class Pipelines:
         for pipeline, source in list(self._begun.values()):
             pipeline.engine.forget_old_days(slowest)
             source.forget_before(_ledger_horizon(slowest, pipeline.manifest))
+
+
+def _version_of(rules: CompiledRules | None) -> str | None:
+    return None if rules is None else rules.version
 
 
 def _days_within_reach(
@@ -292,7 +353,7 @@ def _compiled(rule_set: RuleSet, manifest: Manifest, _: Store) -> CompiledRules:
 
 
 def _made(parts: _Parts, source: DayQueue, shared: Engine | None, _: Store) -> Pipeline:
-    return Pipeline(parts.bundle, source, shared, parts.scorer, parts.rules)
+    return Pipeline(parts.bundle, source, shared, parts.scorer, parts.rules, parts.challenger)
 
 
 def _made_apart(parts: _Parts, source: DayQueue, slowest: int, store: Store) -> Pipeline:

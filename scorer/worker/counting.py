@@ -15,6 +15,7 @@ from risk.decision import Scored
 from risk.engine import Verdict
 from risk.events import LEVELS, RejectReason
 from risk.kafka.decoding import Labels, Record
+from risk.pipeline import Part
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.chunks import Chunk
 from scorer.log.outputs import Outgoing, Outs
@@ -46,6 +47,7 @@ class MissingValues:
             self._metric.labels(name)  # at 0, so that the first one is an increase
 
     def count(self, block: Block, scored: Scored) -> None:
+        """`block`: of what this bundle scored."""
         block = block.select(scored.verdicts == Verdict.SCORED)
         missing = Counter(chain.from_iterable(scored.imputed))  # the amount, and attributes that are numbers
         missing.update({name: block.missing(name) for name in self._columns})
@@ -79,32 +81,32 @@ class Counting:
             self._metrics.alert_latency.observe(max(0.0, now - sent[alert.source_offset] / 1000))
 
     def stored(
-        self,
-        piece: Chunk[Decoded],
-        manifest: Manifest,
-        scored: Scored,
-        out: Outgoing,
-        too_late: int,
-        newest: int | None,
+        self, piece: Chunk[Decoded], parts: Sequence[Part], out: Outgoing, too_late: int, newest: int | None
     ) -> None:
-        """`manifest`: of the bundle that scored it; `newest`: event time of the partition."""
+        """`parts`: by the bundle that scored them, the one in use first; `newest`: event time of the partition."""
         metrics = self._metrics
-        for level in LEVELS:
-            metrics.transactions.labels(level.value).inc(scored.levels.count(level))
+        for part in parts:
+            self._part(part)
+        metrics.given_transactions.inc(sum(len(part.scored.rows) for part in parts[1:]))
         metrics.reviews.inc(out.reviews)
         metrics.alerts.inc(len(out.alerts) - out.reviews)
-        metrics.duplicates.inc(int((scored.verdicts == Verdict.DUPLICATE).sum()))
-        if manifest.version not in self._missing:
-            self._missing[manifest.version] = MissingValues(manifest, metrics)
-        self._missing[manifest.version].count(piece.content.block, scored)
         self._rejects(piece)
         metrics.rejects.labels(piece.place.topic, RejectReason.TOO_LATE.value).inc(too_late)
         metrics.batch_rows.observe(len(piece.records))
         metrics.last_commit.set(time())
         if newest is not None:
             metrics.newest_event.labels(str(piece.place.partition)).set(newest / 1000)
+
+    def _part(self, part: Part) -> None:
+        metrics, manifest, scored = self._metrics, part.manifest, part.scored
+        for level in LEVELS:
+            metrics.transactions.labels(level.value).inc(scored.levels.count(level))
+        metrics.duplicates.inc(int((scored.verdicts == Verdict.DUPLICATE).sum()))
+        if manifest.version not in self._missing:
+            self._missing[manifest.version] = MissingValues(manifest, metrics)
+        self._missing[manifest.version].count(part.block, scored)
         if manifest.feature_set.has_ledger:
-            days = (piece.content.block.event_time[scored.rows] // DAY).tolist()
+            days = (part.block.event_time[scored.rows] // DAY).tolist()
             self._ledger(Counter(zip(days, scored.ledger_days, strict=True)), manifest)
 
     def _ledger(self, days: Counter[tuple[int, int | None]], manifest: Manifest) -> None:

@@ -4,7 +4,6 @@ decide beside it, and the challenger."""
 import logging
 import sys
 from abc import abstractmethod
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -20,15 +19,16 @@ from risk.bundle import (
     current_bundle,
     needs_a_restart,
 )
-from risk.challenger import CHALLENGER, challenger_bundle
+from risk.challenger import CHALLENGER, named_challenger
 from risk.clock import DAY, EARLIEST, HOUR
 from risk.errors import BundleError, RuleError
 from risk.events import Transaction
 from risk.ledger import SeenDays
-from risk.pipeline import Pipeline
+from risk.pipeline import Decider, Pipeline
 from risk.rules.compiled import CompiledRules, compiled_for
 from risk.rules.rule_set import NO_RULES, named_in_force, rules_of_version
 from risk.scorer import Scorer
+from risk.share import of_the_customers
 from risk.store import Role, Store
 from scorer.metrics import Metrics
 from scorer.worker.bundles import Pipelines, check_known, encode_manifest
@@ -82,7 +82,10 @@ class BundleWatch(_WatchOfBundles):
     role, file, what = Role.BUNDLE, CURRENT, "the promoted bundle"
 
     def _find(self) -> Found:
-        found = _found_bundle(partial(current_bundle, self._folder))
+        try:
+            found = found_in(current_bundle(self._folder))
+        except BundleError as error:
+            found = Found(None, str(error))
         return found._replace(beside=_found_rules(self._pipelines.rules_folder))
 
     def _is_in_place(self, found: Found) -> bool:
@@ -141,7 +144,8 @@ class RulesWatch(Watch[CompiledRules | None]):
 
 
 class ChallengerWatch(_WatchOfBundles):
-    """Looks after the challenger. One that is refused leaves none: the one before was to be replaced."""
+    """Looks after the challenger, and the share of the customers that it may have. One that is refused leaves none: the
+    one before was to be replaced."""
 
     role, file, what = Role.CHALLENGER, CHALLENGER, "the challenger"
 
@@ -155,16 +159,26 @@ class ChallengerWatch(_WatchOfBundles):
         await super().look()
 
     def _find(self) -> Found:
-        return _found_bundle(partial(challenger_bundle, self._folder))
+        try:
+            named = named_challenger(self._folder)
+        except BundleError as error:
+            return Found(None, str(error))
+        if named is None:
+            return NOTHING
+        rules = None if named.percent is None else self._pipelines.versions.rules
+        beside = None if named.percent is None else Found(rules, rules or NO_RULES)
+        return found_in(named.folder)._replace(percent=named.percent, beside=beside)
 
     def _is_in_place(self, found: Found) -> bool:
         """Where nothing is named, or what is in use, there is no challenger: that needs no loading."""
         if found == NOTHING or found.version == self._pipelines.versions.bundle:
             if self._challenger.version is not None:
                 log.info("the challenger is %s no more", self._challenger.version)
-            self._challenger.go_on_with(None)
+            self._have(None, None)
             return True
-        return found.version is not None and found.version == self._challenger.version
+        share = self._pipelines.versions.share
+        is_same = found.version is not None and found.version == self._challenger.version
+        return is_same and found.percent == (None if share is None else share.percent)
 
     def _check(self, manifest: Manifest) -> None:
         current = self._pipelines.current.manifest
@@ -175,6 +189,11 @@ class ChallengerWatch(_WatchOfBundles):
                 "on the same terms"
             )
 
+    def _rules_beside(self, manifest: Manifest, named: Found | None) -> CompiledRules | None:
+        """Only what decides needs them."""
+        decide = self._pipelines.rules
+        return None if named is None or decide is None else compiled_for(decide.rule_set, manifest)
+
     def _load(self, found: Found) -> Scoring:
         ready = super()._load(found)
         check_quick(ready.scorer)
@@ -183,20 +202,20 @@ class ChallengerWatch(_WatchOfBundles):
     async def _go_on_with(self, ready: Scoring) -> None:
         version, manifest = ready.bundle.manifest.version, encode_manifest(ready.bundle.manifest)
         await self._store.call(lambda store: store.remember_challenger(version, manifest))
-        self._challenger.go_on_with(ready.scorer)
-        log.info("the challenger is %s", version)
+        percent = None if self._seen is None else self._seen.percent
+        bundle, scorer, rules = ready
+        self._have(scorer, None if percent is None else Decider(bundle, percent, scorer, rules))
+        log.info("the challenger is %s%s", version, of_the_customers(percent))
 
     def _go_on_without(self) -> str:
-        self._challenger.go_on_with(None)
+        self._have(None, None)
         return ""
 
-
-def _found_bundle(named: Callable[[], Path | None]) -> Found:
-    try:
-        folder = named()
-    except BundleError as error:
-        return Found(None, str(error))
-    return NOTHING if folder is None else found_in(folder)
+    def _have(self, scorer: Scorer | None, share: Decider | None) -> None:
+        """From each partition's next chunk on."""
+        self._challenger.go_on_with(scorer)
+        self._pipelines.share_with(share)
+        self._metrics.share.set(0 if share is None else share.percent)
 
 
 def _found_rules(folder: Path) -> Found:

@@ -38,10 +38,11 @@ class Found(NamedTuple):
     text: str  # the version, or what stands in its place, or why there is none; nothing where there is no file
     files: tuple[tuple[str, int, int], ...] = ()  # name, size and time
     beside: "Found | None" = None  # the rule set or the bundle that it has to fit
+    percent: float | None = None  # of the customers, for whom a challenger is to decide
 
     @property
-    def named(self) -> tuple[str, str | None]:
-        return self.text, None if self.beside is None else self.beside.text
+    def named(self) -> tuple[str, str | None, float | None]:
+        return self.text, None if self.beside is None else self.beside.text, self.percent
 
 
 NOTHING = Found(None, "")

@@ -140,7 +140,7 @@ def _in_turns(ground: Ground, system: System, what: _Promoted, turns: Sequence[s
             version = turns[number % len(turns)]
             what.promote(system, version)
             crew.may_lose_one(dice, LOADED_SECONDS)
-            _until_taken(crew, version, what.role)
+            until_taken(crew, version, what.role)
             if number == count // 2:
                 backup = back_up(system)
             crew.let_be(dice.uniform(0, 1.0))
@@ -160,7 +160,7 @@ def _in_turns(ground: Ground, system: System, what: _Promoted, turns: Sequence[s
         check_same(made, again)
         if _starts(system, what) != starts:
             raise StormError(f"the second time {what.role} start at {_starts(system, what)}, expected {starts}")
-    _check_backtest(system, world.file)
+    check_backtest(system, world.file)
     return crew, len(starts)
 
 
@@ -215,7 +215,7 @@ def _rule_sets(system: System, history: History) -> list[RuleSet]:
     return found
 
 
-def _check_backtest(system: System, file: Path) -> None:
+def check_backtest(system: System, file: Path) -> None:
     """The file, with the bundles in force as they were, comes to the digest of the audit."""
     schedule = system.folder / "schedule.json"
     went_well(system.scorer("schedule", str(schedule)), "schedule")
@@ -227,7 +227,7 @@ def _check_backtest(system: System, file: Path) -> None:
         raise StormError(f"the backtest by {schedule} says digest {backtest}, expected {live}, as the audit has it")
 
 
-def _until_taken(crew: Crew, version: str, what: Role) -> None:
+def until_taken(crew: Crew, version: str, what: Role) -> None:
     """By every worker: at its start, or while it runs."""
 
     def is_taken(worker: Worker) -> bool:

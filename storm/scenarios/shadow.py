@@ -2,14 +2,14 @@
 of the challenger is true."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from risk.store import FlagRow, Role, ShadowPair, ShadowSpan, VersionStart, open_store
 from storm.concluding import Outcome, conclude
 from storm.crew import LOADED_SECONDS, Crew
 from storm.ground import Ground, fill
-from storm.history import History, scores_by
+from storm.history import parts_of, scores_by
 from storm.losing import rebuilt
 from storm.until import StormError, went_well
 from testing.systems import System, Worker
@@ -27,7 +27,7 @@ def shadow(ground: Ground) -> Outcome:
         turns: list[str | None] = [second, third, None]
         crew = Crew(system)
         crew.join(2)
-        parts = _parts(history, 2 * count)
+        parts = parts_of(history, 2 * count)
         for number in range(count):
             challenger = turns[number % len(turns)]
             fill(system, next(parts))
@@ -53,14 +53,6 @@ def shadow(ground: Ground) -> Outcome:
         scored = sum(map(len, said.pairs.values()))
         given_up = f"{scored} of {len(said.rows)} transactions scored in the shadow, in {len(said.starts)} starts"
         return conclude(crew, {in_use: ground.world.truth[in_use]}, f"{count} changes, {given_up}")
-
-
-def _parts(history: History, count: int) -> Iterator[History]:
-    """As many, of about one length."""
-    rest = history
-    for left in range(count, 0, -1):
-        part, rest = rest.until(1 / left)
-        yield part
 
 
 class Said(NamedTuple):

@@ -5,6 +5,7 @@ import pytest
 from risk.clock import DAY
 from risk.errors import StaleOwnerError, StoreError
 from risk.events import Label
+from risk.share import Share, text_of
 from risk.store import (
     NO_CHALLENGER,
     Owner,
@@ -12,6 +13,7 @@ from risk.store import (
     ShadowPair,
     ShadowPiece,
     ShadowSpan,
+    ShareStart,
     Store,
     StoredBundle,
 )
@@ -184,3 +186,37 @@ class Shadow(Promises):
         assert store.remove({0: NEW_YEAR + 6 * DAY}, 0, {}).flags == 6
         assert [pair.offset for pair in paired(store)] == [6, 7, 8, 9]
         assert spans(store) == [(0, 4, 10, 6)]
+
+    def test_where_a_share_starts_and_ends_is_stored_with_the_first_transaction(self, store: Store) -> None:
+        """Nothing while none ever had one. What is in use is told by the share, whichever of the two decided."""
+        owner = store.take_over(TRANSACTIONS, 0, first_offset=0).owner
+
+        def decide(first: int, *decided: tuple[str, Share | None], at: int) -> None:
+            rows = [
+                flag(offset, NEW_YEAR + offset)._replace(bundle_version=version, share=share and text_of(share))
+                for offset, (version, share) in enumerate(decided, first)
+            ]
+            store.commit_flags(
+                owner, expected=first, next_offset=first + len(rows), newest_event_time=NEW_YEAR,
+                outputs=NOTHING_SENT, rows=rows, stored_at=at,
+            )  # fmt: skip
+
+        small, large, other = Share("a", "b", 10.0), Share("a", "b", 12.5), Share("c", "b", 12.5)
+        decide(0, ("a", None), at=70)
+        assert store.share_starts() == []
+        decide(1, ("b", small), ("a", small), ("b", small), at=71)
+        assert store.newest_bundles() == {0: "a"}
+        decide(4, ("b", small), ("a", large), at=72)
+        decide(6, ("b", other), ("c", other), at=73)
+        decide(8, ("c", None), ("b", small), at=74)
+        assert store.share_starts() == [
+            ShareStart(0, 1, "b", 10.0, NEW_YEAR + 1, 71),
+            ShareStart(0, 5, "b", 12.5, NEW_YEAR + 5, 72),
+            ShareStart(0, 8, None, None, NEW_YEAR + 8, 74),
+            ShareStart(0, 9, "b", 10.0, NEW_YEAR + 9, 74),
+        ]
+        assert [(start.first_offset, start.version) for start in store.starts(Role.BUNDLE)] == [
+            (0, "a"), (6, "c"), (9, "a"),
+        ]  # fmt: skip
+        counted = [store.count_flags(0, NEW_YEAR, NEW_YEAR + DAY, given_to=version) for version in (None, "b", "a")]
+        assert counted == [10, 5, 2]  # what is in use decides for the others, and so do two bundles of one share

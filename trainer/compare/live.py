@@ -81,6 +81,10 @@ def compare_in_store(path: Path, in_use: Manifest, challenger: Manifest, live_op
         days |= set(np.unique(pairs.event_times // DAY).tolist())
         times = [position.newest_event_time for position in store.positions()]
         newest = max((time for time in times if time is not None), default=None)
+        given = {day: _count(store, partitions, day, challenger.version) for day in days}
+        if whole := sum(given.values()):
+            notice(f"{whole:,} transactions of these days are in no figure: {challenger.version} decided them itself, "
+                   "for its share of the customers")  # fmt: skip
         question = Question(
             in_use.version,
             challenger.version,
@@ -90,7 +94,7 @@ def compare_in_store(path: Path, in_use: Manifest, challenger: Manifest, live_op
                 labelled_until(newest, store.newest_label(), in_use.label_delay_days),
                 (*seen_days_of(in_use), *seen_days_of(challenger)),
             ),
-            {day: count for day in days if (count := _count(store, partitions, day))},
+            {day: count - given[day] for day in days if (count := _count(store, partitions, day))},
             live_options.cases_per_day,
             live_options.difference,
         )
@@ -121,8 +125,9 @@ def _spans(starts: Sequence[VersionStart], partition: int, version: str, last: i
             yield start.event_time, end
 
 
-def _count(store: Store, partitions: Sequence[int], day: int) -> int:
-    return sum(store.count_flags(partition, day * DAY, (day + 1) * DAY) for partition in partitions)
+def _count(store: Store, partitions: Sequence[int], day: int, given_to: str | None = None) -> int:
+    begin, end = day * DAY, (day + 1) * DAY
+    return sum(store.count_flags(partition, begin, end, given_to=given_to) for partition in partitions)
 
 
 def _pairs(store: Store, partitions: Sequence[int], in_use: Manifest, challenger: Manifest, period: Period) -> Pairs:

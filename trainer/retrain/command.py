@@ -15,7 +15,7 @@ from console.start import EXIT_OK
 from console.terminal import say, warn
 from evaluation.drifting import Drifting, drifting_now
 from evaluation.result import Evaluation
-from risk.bundle import CURRENT, Bundle, Manifest, bundle_of_version, current_bundle
+from risk.bundle import CURRENT, Bundle, Manifest, bundle_of_version, current_bundle, named_bundle
 from risk.challenger import CHALLENGER
 from risk.clock import to_date
 from risk.errors import BundleError, OptionError, StoreError, TrustLensError
@@ -224,7 +224,7 @@ class Retraining:
         if self._pointer is None:
             return None
         try:
-            named = current_bundle(self._options.models, self._pointer).name
+            named = named_bundle(self._options.models, self._options.models / self._pointer)[0].name
         except BundleError:  # whatever is there, it is not what was trained
             return None
         if named != self.version:

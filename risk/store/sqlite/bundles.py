@@ -12,7 +12,8 @@ from risk.store.rows import StoredBundle
 
 _NEWEST = """
 select partition, (
-    select bundle_version from risk_flags where source_partition = partition order by source_offset desc limit 1
+    select case when share is null then bundle_version else json_extract(share, '$.in_use') end
+    from risk_flags where source_partition = partition order by source_offset desc limit 1
 ) as newest
 from (select distinct partition from partitions) where newest is not null order by partition
 """

@@ -253,6 +253,25 @@ def _alerts_are_found_by_their_decision(db: Database) -> None:
     )
 
 
+def _challengers_have_a_share(db: Database) -> None:
+    """Where none had one, as in all that came before, the column is null."""
+    db.execute("alter table risk_flags add column share text")
+    _make(
+        db,
+        "share_starts",
+        {
+            "partition": int,
+            "first_offset": int,
+            "challenger": str,
+            "percent": float,
+            "event_time": int,
+            "stored_at": int,
+        },
+        pk=("partition", "first_offset"),
+        optional="challenger percent stored_at",
+    )
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     _first_schema,
     _owners_have_names,
@@ -264,6 +283,7 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     _retrainings_are_remembered,
     _rules_decide,
     _alerts_are_found_by_their_decision,
+    _challengers_have_a_share,
 )
 VERSION = len(STEPS)
 

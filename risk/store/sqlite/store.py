@@ -14,7 +14,6 @@ from risk.events import Label
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
 from risk.store.rows import (
-    NO_CHALLENGER,
     FlagRow,
     KnownLedger,
     LabelledFlag,
@@ -31,6 +30,7 @@ from risk.store.rows import (
     ShadowPair,
     ShadowPiece,
     ShadowSpan,
+    ShareStart,
     StoredBundle,
     TakenOver,
     VersionStart,
@@ -42,7 +42,7 @@ from risk.topics import Identity
 _POSITION = f"select {', '.join(Position._fields)} from partitions"
 _GUARD = "topic = ? and partition = ? and owner_epoch = ? and next_offset = ?"
 
-_EVENT_TIME, _OFFSET = FlagRow._fields.index("event_time"), FlagRow._fields.index("source_offset")
+_EVENT_TIME = FlagRow._fields.index("event_time")
 # By default SQLite copies each page before it changes it, to undo a statement of many rows alone. Here whatever fails
 # undoes the whole transaction, so that nothing is copied.
 _INSERT_FLAG = f"insert or fail into risk_flags ({flags.COLUMNS})"
@@ -176,12 +176,7 @@ class SqliteStore:
             self._move(connection, owner, expected, next_offset, also, rows[0][_EVENT_TIME] if rows else None)
             insert_all(connection, _INSERT_FLAG, rows)
             insert_all(connection, _INSERT_SAMPLE, samples)
-            for role in (Role.BUNDLE, Role.RULES):
-                roles.start_with(connection, role, rows, stored_at)
-            if challenger is not None and rows:
-                version = None if challenger == NO_CHALLENGER else challenger
-                place = owner.partition, rows[0][_OFFSET]
-                roles.start(connection, Role.CHALLENGER, *place, version, rows[0][_EVENT_TIME], stored_at)
+            roles.start_with(connection, rows, challenger, stored_at)
 
     def history(self, partition: int, since: int) -> Iterator[Block]:
         return flags.history(self._file, partition, since)
@@ -339,6 +334,10 @@ class SqliteStore:
         with self._file.reading() as connection:
             return roles.starts(connection, role)
 
+    def share_starts(self) -> list[ShareStart]:
+        with self._file.reading() as connection:
+            return roles.share_starts(connection)
+
     def refuse(self, role: Role, refusal: Refusal) -> None:
         with self._file.writing() as connection:
             roles.refuse(connection, role, refusal)
@@ -371,11 +370,12 @@ class SqliteStore:
 
     # Room
 
-    def count_flags(self, partition: int, since: int, until: int) -> int:
+    def count_flags(self, partition: int, since: int, until: int, *, given_to: str | None = None) -> int:
         with self._file.reading() as connection:
             [count] = connection.execute(
-                "select count(*) from risk_flags where event_time >= ? and event_time < ? and source_partition = ?",
-                (since, until, partition),
+                "select count(*) from risk_flags where event_time >= ?1 and event_time < ?2 and source_partition = ?3 "
+                "and (?4 is null or (share is not null and bundle_version = ?4))",
+                (since, until, partition, given_to),
             ).fetchone()
         return int(count)
 

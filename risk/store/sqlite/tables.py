@@ -44,6 +44,7 @@ TABLES = (
         decision="none, review or alert, by model and rules together; null where no rule set was in force",
         rules_version="the rule set that decided beside the model; null where none was in force",
         rules="JSON list of the rules that fired, each with what it compared; null where none did",
+        share="while a challenger decided for a share of the customers: JSON with in_use, challenger and percent",
     ),
     _table(
         "feature_samples",
@@ -114,11 +115,11 @@ TABLES = (
     ),
     _table(
         "bundle_starts",
-        "Which bundle scored from when: a row for each transaction of a partition that another bundle scored than the "
-        "one before it.",
+        "Which bundle was in use from when: a row for each transaction of a partition for which that was another one "
+        "than for the one before it.",
         partition="partition of the transactions topic",
         first_offset="offset of that transaction",
-        bundle_version="the bundle that scored it, and what came after it",
+        bundle_version="the bundle in use for it, and for what came after it",
         event_time="when it happened, ms since 1970 UTC",
         stored_at="when it was stored, by the worker's clock, ms since 1970 UTC; null where unknown",
     ),
@@ -129,6 +130,17 @@ TABLES = (
         partition="partition of the transactions topic",
         first_offset="offset of that transaction",
         rules_version="the rule set that decided it, and what came after it; null where none was in force any more",
+        event_time="when it happened, ms since 1970 UTC",
+        stored_at="when it was stored, by the worker's clock, ms since 1970 UTC; null where unknown",
+    ),
+    _table(
+        "share_starts",
+        "From when a challenger decided for a share of the customers: a row for each transaction of a partition where "
+        "that is another one than before it, or none any more.",
+        partition="partition of the transactions topic",
+        first_offset="offset of that transaction",
+        challenger="the challenger; null where none had a share any more",
+        percent="of the customers, from there on; null likewise",
         event_time="when it happened, ms since 1970 UTC",
         stored_at="when it was stored, by the worker's clock, ms since 1970 UTC; null where unknown",
     ),

@@ -95,6 +95,7 @@ _FLAG_COLUMNS = (
     ViewColumn("ledger_day", "newest day of the merchant ledger that was looked at", _date("ledger_day")),
     _as_it_is("risk_flags", "bundle_version"),
     _as_it_is("risk_flags", "rules_version"),
+    _as_it_is("risk_flags", "share"),
     _as_it_is("risk_flags", "source_partition"),
     _as_it_is("risk_flags", "source_offset"),
 )
@@ -206,6 +207,19 @@ VIEWS = (
         "Which rule set decided from when",
         "rules_version",
         "the rule set from there on; empty where there is none any more",
+    ),
+    View(
+        "readable_share_starts",
+        "Which challenger decided for a share of the customers from when, partition by partition.",
+        (
+            _as_it_is("share_starts", "partition"),
+            _as_it_is("share_starts", "first_offset"),
+            ViewColumn("challenger", "the challenger from there on; empty where none has a share", "challenger"),
+            ViewColumn("percent", "its share of the customers, from there on", "percent"),
+            ViewColumn("event_time", "when that transaction happened, UTC", _time("event_time")),
+            ViewColumn("stored_at", "when it was stored, UTC; empty where unknown", _time("stored_at")),
+        ),
+        "from share_starts",
     ),
     _starts(
         "challenger",

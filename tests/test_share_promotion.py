@@ -1,0 +1,71 @@
+"""promote --share: a challenger that decides for some of the customers."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from console.start import EXIT_FAILED, EXIT_OK
+from risk.catalogue import FeatureSet
+from testing.bundles import write_bundle
+from testing.rule_sets import made_of, put_in_force
+from tests.test_models_command import promote, two
+from tests.test_scorer_pipelines import LEARNED
+from trainer.__main__ import main
+from trainer.in_force import challenger_version, make_current
+
+__all__ = ["two"]
+
+
+def test_a_challenger_has_a_share_until_it_is_named_without_one(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, (_, second) = two
+    for words, file, said in (
+        (["--share", "10"], "share 10\n", f"{second} is the challenger for 10 % of the customers now"),
+        (["--share", "10.0"], "share 10\n", f"{second} is the challenger for 10 % of the customers already"),
+        (["--share", "12.5"], "share 12.5\n", f"{second} is the challenger for 12.5 % of the customers now"),
+        ([], "", f"{second} is the challenger now; before: {second}"),
+    ):
+        assert promote(models, second, "--shadow", *words) == EXIT_OK
+        assert capsys.readouterr().out.startswith(said)
+        assert (models / "challenger").read_text() == f"{second}\n{file}"
+    promote(models, second, "--shadow", "--share", "50")
+    assert json.loads((models / "promotions.ndjson").read_text().splitlines()[-1])["share"] == 50
+    capsys.readouterr()
+    assert main(["models", "--models", str(models)], {}) == EXIT_OK
+    assert f"\n+ challenger: {second} for 50 % of the customers\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--share", "0"], ["--share", "60"], ["--share", "ten"], ["--share", "1.25"]])
+def test_what_is_no_share_is_refused(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    models, (_, second) = two
+    assert promote(models, second, "--shadow", *words) == EXIT_FAILED
+    assert "expected a percentage of the customers, more than 0 and at most 50" in capsys.readouterr().err
+    assert promote(models, second, "--share", "10") == EXIT_FAILED
+    assert "--share: got 10 without --shadow" in capsys.readouterr().err
+    assert challenger_version(models) is None
+
+
+def test_a_share_is_refused_where_the_rules_in_force_do_not_fit_the_challenger(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the shadow it decides nothing, and need not fit them."""
+    models, rules = tmp_path / "models", tmp_path / "rules"
+    models.mkdir()
+    versions = []
+    for fields in ({"customer_id", "device_id"}, {"customer_id"}):
+        version = write_bundle(tmp_path / "made", FeatureSet(frozenset(fields)), LEARNED, [0.1, 0.1]).version
+        (tmp_path / "made").rename(models / version)
+        versions.append(version)
+    make_current(models, versions[0])
+    put_in_force(made_of({"odd": "new_device_30d"}), rules)
+    words = ["promote", versions[1], "--shadow", "--models", str(models)]
+    assert main([*words, "--share", "10"], {"TRUSTLENS_RULES": str(rules)}) == EXIT_FAILED
+    said = capsys.readouterr().err
+    assert "--share: got" in said
+    assert "got new_device_30d, expected a feature that" in said
+    assert challenger_version(models) is None
+    assert main(words, {"TRUSTLENS_RULES": str(rules)}) == EXIT_OK
