@@ -30,8 +30,8 @@ POWER = 0.8
 # Whole customers are drawn for intervals; of fewer that had a fraud, an interval is too rough itself to decide by.
 FEWEST_CUSTOMERS = 20
 # Those on which both do equally well say nothing of which is better. Where four differ, all to one side, which of two
-# equal models happens once in eight times, the interval lies above or below 0 already; from ten on it errs as seldom as
-# it says, by a sign test.
+# equal models happens once in eight times, the interval lies above or below 0 already; from ten on it errs about as
+# seldom as it says.
 FEWEST_DIFFERENT = 10
 COUNTED, NOT_DUE, LEARNED = "counted", "labels are not due", "one of the two learned from it or was tested on it"
 
