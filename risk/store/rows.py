@@ -172,7 +172,8 @@ class ShadowPiece(NamedTuple):
 
 
 class ShadowSpan(NamedTuple):
-    """first <= offset < next: a challenger scored every transaction in it. What lies between two spans it did not."""
+    """first <= offset < next: a challenger scored every transaction in it that the bundle in use decided. What lies
+    between two spans it did not."""
 
     partition: int
     first_offset: int
