@@ -20,7 +20,7 @@ def test_every_command_begins_in_one_of_two_ways() -> None:
         if 'if __name__ == "__main__":' in path.read_text()
     }
     assert len(commands) > 10
-    ways = r"run_alone\(main\)|end_when_told\(\)\n    sys.exit\(start\(lambda: main, sys.argv\[1:\], os.environ\)\)"
+    ways = r"run_alone\(.+\)|end_when_told\(\)\n    sys.exit\(start\(lambda: main, sys.argv\[1:\], os.environ\)\)"
     assert {path for path, ending in commands.items() if not re.fullmatch(ways, ending)} == CONTESTANTS
 
 
