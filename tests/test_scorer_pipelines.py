@@ -303,6 +303,7 @@ def test_what_cannot_be_used_is_looked_for_once(
     named = [Versions(f"linear-{number:08x}") for number in range(MISSING_TOLD + 5)]
     for versions in (*named, *named):
         assert asyncio.run(bench.pipelines.versions_for([versions])) == bench.pipelines.versions
+        bench.pipelines.share_with(None)  # as at each look where there is no challenger
     assert looked == [versions.bundle for versions in named]
     assert len(caplog.messages) == MISSING_TOLD
 

@@ -131,7 +131,8 @@ class Pipelines:
         decides for all again. It must be one that can share the engine, with its scorer, and with the rules in force
         compiled for it: while others are, it decides nothing."""
         self.challenger = challenger
-        self._missing.clear()  # it may be one of them
+        if challenger is not None:
+            self._missing.clear()  # it may be one of them
 
     async def versions_for(self, named: Sequence[Versions]) -> Versions:
         """What to decide with where the log names some: the first that is at hand, or else the current ones."""
