@@ -123,7 +123,7 @@ RISK = Dashboard(
             Panel(
                 "Precision of challenger and bundle in use",
                 (Query(f"trustlens_kpi_shadow_precision_ratio{MONTH}", "{{side}}"),), "percentunit",
-                meaning="Of the 30 days whose labels are due, without those that one of the two learned from or was tested on.",
+                meaning="Of 30 days whose labels are due, without those that either learned from or was tested on.",
             ),
             Panel(
                 "Recall of challenger and bundle in use",
