@@ -372,10 +372,11 @@ class SqliteStore:
 
     def count_flags(self, partition: int, since: int, until: int, *, given_to: str | None = None) -> int:
         with self._file.reading() as connection:
+            # The plus: by time. The primary key would be read for the whole partition.
             [count] = connection.execute(
-                "select count(*) from risk_flags where event_time >= ?1 and event_time < ?2 and source_partition = ?3 "
-                "and (?4 is null or (share is not null and bundle_version = ?4))",
-                (since, until, partition, given_to),
+                "select count(*) from risk_flags where event_time >= ? and event_time < ? and +source_partition = ?"
+                + ("" if given_to is None else " and share is not null and bundle_version = ?"),
+                (since, until, partition) if given_to is None else (since, until, partition, given_to),
             ).fetchone()
         return int(count)
 
