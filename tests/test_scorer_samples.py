@@ -8,8 +8,9 @@ import pytest
 from risk.block import Block, block_of
 from risk.bundle import Manifest
 from risk.decision import Scored
-from risk.engine import Verdict
+from risk.engine import FeatureBlock, Verdict
 from risk.events import Level, Transaction
+from risk.pipeline import Part
 from risk.scorer import Prepared
 from scorer.log.outputs import outgoing
 from testing.bundles import write_bundle
@@ -24,11 +25,11 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 
 class PipelineWithFeatures(Pipeline):
-    def decide(self, _: None, block: Block) -> Scored:
-        scored = super().decide(None, block)
-        rows = len(scored.rows)
+    def parts(self, features: FeatureBlock, block: Block) -> list[Part]:
+        [part] = super().parts(features, block)
+        rows = len(part.scored.rows)
         prepared = Prepared(np.arange(rows), np.zeros((rows, 2), np.float32), np.zeros((rows, 2), bool), np.arange(2))
-        return scored._replace(prepared=prepared)
+        return [part._replace(scored=part.scored._replace(prepared=prepared))]
 
 
 def test_the_features_of_every_tenth_offset_are_stored_with_the_rows(manifest: Manifest) -> None:

@@ -33,7 +33,7 @@ class Named:
     @property
     def version(self) -> str | None:
         """What the worker goes on with."""
-        challenger, (bundle, rules) = self.rig.challenger.version, self.rig.pipelines.versions
+        challenger, (bundle, rules, _) = self.rig.challenger.version, self.rig.pipelines.versions
         return {Role.BUNDLE: bundle, Role.RULES: rules, Role.CHALLENGER: challenger}[self.role]
 
     @property
