@@ -3,6 +3,7 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,10 +120,9 @@ def _days(store: Store, in_use: str, challenger: str, period: Period) -> set[int
 def _spans(starts: Sequence[VersionStart], partition: int, version: str, last: int) -> Iterator[tuple[int, int]]:
     """From when to when, in event time, this version is the one that a partition's starts name."""
     own = [start for start in starts if start.partition == partition]
-    ends = [*(start.event_time - 1 for start in own[1:]), last]
-    for start, end in zip(own, ends, strict=True):
+    for start, following in zip_longest(own, own[1:]):
         if start.version == version:
-            yield start.event_time, end
+            yield start.event_time, last if following is None else following.event_time - 1
 
 
 def _count(store: Store, partitions: Sequence[int], day: int, given_to: str | None = None) -> int:
