@@ -16,19 +16,24 @@ from trainer.__main__ import main
 from trainer.in_force import make_current
 
 
-def test_promote_refuses_a_bundle_that_the_rules_in_force_cannot_be_used_with(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    models, rules = tmp_path / "models", tmp_path / "rules"
+def rules_that_fit_one_of_two(folder: Path) -> tuple[Path, Path, str, str]:
+    """Models, rules in force, the bundle in use, which they fit, and one that they do not fit."""
+    models, rules = folder / "models", folder / "rules"
     models.mkdir()
     versions = []
     for fields in ({"customer_id", "device_id"}, {"customer_id"}):
-        version = write_bundle(tmp_path / "made", FeatureSet(frozenset(fields)), LEARNED, [0.1, 0.1]).version
-        (tmp_path / "made").rename(models / version)
+        version = write_bundle(folder / "made", FeatureSet(frozenset(fields)), LEARNED, [0.1, 0.1]).version
+        (folder / "made").rename(models / version)
         versions.append(version)
-    with_devices, without = versions
-    make_current(models, with_devices)
+    make_current(models, versions[0])
     put_in_force(made_of({"odd": "new_device_30d"}), rules)
+    return models, rules, versions[0], versions[1]
+
+
+def test_promote_refuses_a_bundle_that_the_rules_in_force_cannot_be_used_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, rules, with_devices, without = rules_that_fit_one_of_two(tmp_path)
 
     def promote(*words: str) -> int:
         return main(["promote", *words, "--models", str(models)], {"TRUSTLENS_RULES": str(rules)})

@@ -6,13 +6,10 @@ from pathlib import Path
 import pytest
 
 from console.start import EXIT_FAILED, EXIT_OK
-from risk.catalogue import FeatureSet
-from testing.bundles import write_bundle
-from testing.rule_sets import made_of, put_in_force
 from tests.test_models_command import promote, two
-from tests.test_scorer_pipelines import LEARNED
+from tests.test_rules_promotion import rules_that_fit_one_of_two
 from trainer.__main__ import main
-from trainer.in_force import challenger_version, make_current
+from trainer.in_force import challenger_version
 
 __all__ = ["two"]
 
@@ -53,16 +50,8 @@ def test_a_share_is_refused_where_the_rules_in_force_do_not_fit_the_challenger(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In the shadow it decides nothing, and need not fit them."""
-    models, rules = tmp_path / "models", tmp_path / "rules"
-    models.mkdir()
-    versions = []
-    for fields in ({"customer_id", "device_id"}, {"customer_id"}):
-        version = write_bundle(tmp_path / "made", FeatureSet(frozenset(fields)), LEARNED, [0.1, 0.1]).version
-        (tmp_path / "made").rename(models / version)
-        versions.append(version)
-    make_current(models, versions[0])
-    put_in_force(made_of({"odd": "new_device_30d"}), rules)
-    words = ["promote", versions[1], "--shadow", "--models", str(models)]
+    models, rules, _, without = rules_that_fit_one_of_two(tmp_path)
+    words = ["promote", without, "--shadow", "--models", str(models)]
     assert main([*words, "--share", "10"], {"TRUSTLENS_RULES": str(rules)}) == EXIT_FAILED
     said = capsys.readouterr().err
     assert "--share: got" in said
