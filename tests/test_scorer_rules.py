@@ -15,7 +15,7 @@ from risk.rules.rule_set import RuleSet
 from risk.store import Role, open_store
 from testing.brokers import TestKafka, new_prefix
 from testing.rule_sets import keep, made_of, put_in_force
-from testing.systems import System, counts, digest, system
+from testing.systems import System, Worker, counts, digest, system
 from tests.kafka_tampering import messages
 
 PARTITIONS = 2
@@ -31,12 +31,23 @@ class Worked(NamedTuple):
     history: Path
 
     def said(self, topic: str) -> list[dict[str, Any]]:
-        found = (messages(self.system.address, topic, number) for number in range(PARTITIONS))
-        return [json.loads(message.value or b"") for each in found for message in each]
+        return said_on(self.system, topic)
 
 
 def day(number: int) -> str:
     return f"2024-12-{number:02}"
+
+
+def said_on(made: System, topic: str) -> list[dict[str, Any]]:
+    found = (messages(made.address, topic, number) for number in range(PARTITIONS))
+    return [json.loads(message.value or b"") for each in found for message in each]
+
+
+def send_turn(made: System, worker: Worker, history: Path, turn: int) -> None:
+    """Six days of it, the last time what is left, until they are scored."""
+    until = ("--until", day(8 + 6 * turn)) if turn < 4 else ()
+    made.replay(history, "--from", day(2 + 6 * turn), *until)
+    made.until_scored(worker)
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +59,7 @@ def worked(kafka: TestKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             put_in_force(rules, made.rules)
             wanted = "none" if rules is None else rules.version
             worker.until(lambda wanted=wanted: _decides_by(worker.said()) == wanted)  # type: ignore[misc]
-            made.replay(history, "--from", day(2 + 6 * turn), *(("--until", day(8 + 6 * turn)) if turn < 4 else ()))
-            made.until_scored(worker)
+            send_turn(made, worker, history, turn)
         worker.stop()
         yield Worked(made, history)
 

@@ -1,7 +1,6 @@
 """A challenger's share in a worker on real Kafka: it comes, grows, pauses and ends while the worker runs, and whoever
 scores the same log again comes to the same, assignment included."""
 
-import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -16,10 +15,9 @@ from risk.share import Share
 from risk.store import Role, open_store
 from testing.brokers import TestKafka, new_prefix
 from testing.systems import System, digest, system
-from tests.kafka_tampering import messages
+from tests.test_scorer_rules import PARTITIONS, said_on, send_turn
 from trainer.__main__ import main as trainer
 
-PARTITIONS = 2
 TURNS: tuple[float | None, ...] = (None, 20.0, 50.0, None, 50.0)
 
 
@@ -32,12 +30,7 @@ class Worked(NamedTuple):
     challenger: str
 
     def said(self, topic: str) -> list[dict[str, Any]]:
-        found = (messages(self.system.address, topic, number) for number in range(PARTITIONS))
-        return [json.loads(message.value or b"") for each in found for message in each]
-
-
-def day(number: int) -> str:
-    return f"2024-12-{number:02}"
+        return said_on(self.system, topic)
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +47,7 @@ def worked(kafka: TestKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             assert said.code == 0, said
             wanted = challenger if percent is None else f"{challenger} for {percent:g} % of the customers"
             worker.until(lambda wanted=wanted: _challenger(worker.said()) == wanted)  # type: ignore[misc]
-            made.replay(history, "--from", day(2 + 6 * turn), *(("--until", day(8 + 6 * turn)) if turn < 4 else ()))
-            made.until_scored(worker)
+            send_turn(made, worker, history, turn)
         worker.stop()
         yield Worked(made, history, in_use, challenger)
 
