@@ -5,6 +5,7 @@ Its sentences and tables are in `templates/`, over an Evaluation; what a templat
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def page(evaluation: Evaluation, about: Mapping[str, Any], plots: Sequence[Plot]
     currency = str(about.get("currency", ""))
     sections = {name: value for name, value in about.items() if isinstance(value, Mapping)}
     return _with_contents(
-        _environment()
+        _environment(is_html=True)
         .get_template("report.html")
         .render(
             title=f"Report on {about.get('version', evaluation.champion)}",
@@ -63,18 +64,19 @@ CARD_FACTS = ("file", "SHA-256 of the file", "transactions", "from", "to", "curr
 
 def model_card(evaluation: Evaluation, about: Mapping[str, Any]) -> str:
     """In Markdown: what a reviewer of models asks first."""
-    environment = _environment()
-    environment.autoescape = False
-    environment.filters["plain"] = _markdown
-    text = environment.get_template("model-card.md").render(
-        name=_markdown(about.get("version", evaluation.champion)),
-        evaluation=evaluation,
-        champion=evaluation.winner,
-        about=about,
-        money=wording.money(str(about.get("currency", ""))),
-        doubt=wording.caution(evaluation),
-        FACTS=CARD_FACTS,
-        said=wording.with_interval,
+    text = (
+        _environment(is_html=False)
+        .get_template("model-card.md")
+        .render(
+            name=_markdown(about.get("version", evaluation.champion)),
+            evaluation=evaluation,
+            champion=evaluation.winner,
+            about=about,
+            money=wording.money(str(about.get("currency", ""))),
+            doubt=wording.caution(evaluation),
+            FACTS=CARD_FACTS,
+            said=wording.with_interval,
+        )
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
@@ -84,11 +86,13 @@ def _markdown(value: Any) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|!~$&])", r"\\\1", " ".join(_plain_value(value).split()))
 
 
-def _environment() -> Environment:
-    """Whatever a name from the data holds is text, and a name that a template gets wrong is an error."""
+@cache
+def _environment(*, is_html: bool) -> Environment:
+    """Whatever a name from the data holds is text, and a name that a template gets wrong is an error. One for all pages
+    of a kind: to compile the templates takes several times as long as to fill them in."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
+        autoescape=is_html,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -115,6 +119,7 @@ def _environment() -> Environment:
         "plain_value": _plain_value,
         "sentence_case": _sentence_case,
     }
+    environment.filters["plain"] = _markdown
     return environment
 
 
