@@ -164,6 +164,19 @@ def test_one_that_cannot_score_is_the_challenger_no_more_and_the_other_goes_on(
     assert rig.refused() == []
 
 
+def test_one_that_cannot_score_what_it_is_tried_with_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All workers would end, and again at each start."""
+    bundle = rig.another()
+
+    def fail(_: object) -> None:
+        raise RuntimeError("no such operator")
+
+    monkeypatch.setattr("scorer.worker.swap.check_quick", fail)
+    rig.name(bundle.manifest.version)
+    [refused] = rig.refused()
+    assert refused.reason == f"{bundle.manifest.version} cannot be used (RuntimeError: no such operator)"
+
+
 def test_one_whose_model_is_slow_is_refused_with_what_it_takes(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = rig.another()
     with monkeypatch.context() as limited:

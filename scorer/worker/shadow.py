@@ -108,6 +108,8 @@ class Shadow(Protocol):
 
     def give_up(self, transactions: int) -> None: ...
 
+    def fail(self, version: str, why: str) -> None: ...
+
 
 class Challenger:
     """Holds the challenger, and has it score when there is time. What is asked of it, the event loop asks."""
@@ -160,6 +162,13 @@ class Challenger:
     def give_up(self, transactions: int) -> None:
         self._metrics.shadow_given_up.inc(transactions)
 
+    def fail(self, version: str, why: str) -> None:
+        """It raised something: it is the challenger no more, and nothing waits for it."""
+        self.give_up(_count(self._waiting.take_all_of(version)))
+        if self.version == version:
+            self.go_on_with(None)
+            self.failure = why
+
     async def run(self) -> None:
         while True:
             await self._added.wait()
@@ -181,7 +190,10 @@ class Challenger:
                 try:
                     pieces = await self._scoring.call(partial(_scored, some))
                 except Exception as error:  # whatever a model raises, what is in use goes on
-                    self._fail(some, error)
+                    version = _version(some[0])
+                    log.exception("the challenger %s cannot score; it is the challenger no more", version)
+                    self.give_up(_count(some))
+                    self.fail(version, f"{version} cannot score ({type(error).__name__}: {error})")
                     continue
                 done += zip(some, pieces, strict=True)
                 count += _count(some)
@@ -200,14 +212,6 @@ class Challenger:
             self.give_up(count)
         else:
             self._metrics.shadow_transactions.inc(count)
-
-    def _fail(self, some: Sequence[Waiting], error: Exception) -> None:
-        version = _version(some[0])
-        log.exception("the challenger %s cannot score; it is the challenger no more", version)
-        self.give_up(_count([*some, *self._waiting.take_all_of(version)]))
-        if self.version == version:
-            self.go_on_with(None)
-            self.failure = f"{version} cannot score ({type(error).__name__}: {error})"
 
 
 def serve(engine: Engine, scorer: Scorer) -> bool:
