@@ -183,6 +183,25 @@ def test_back_is_refused_where_nothing_is_known_of_before(
     assert (models / "current").read_text() == second
 
 
+def test_back_names_what_is_not_there_any_more_and_no_version_that_nobody_gave(
+    two: tuple[Path, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Deleted, or one that workers would refuse by now."""
+    models, (first, second) = two
+    assert main(["promote", second, "--models", str(models)], {}) == EXIT_OK
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "current").write_text("rules-gone")
+    words = ["promote", "--back", "--models", str(models)]
+    assert main(words, {"TRUSTLENS_RULES": str(rules)}) == EXIT_FAILED
+    assert f"error: --back: got {first}, expected a bundle that workers take" in capsys.readouterr().err
+    assert record(models)[-1]["refused"] is True
+    (models / first).rename(tmp_path / first)
+    assert main(words, {}) == EXIT_FAILED
+    assert f"error: --back: got {first}, which was in use before {second} and is not in" in capsys.readouterr().err
+    assert (models / "current").read_text() == f"{second}\n"
+
+
 def test_back_refuses_a_bundle_that_is_damaged_by_now(
     two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
