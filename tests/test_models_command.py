@@ -15,7 +15,7 @@ from testing.systems import FIELDS, LEARNED
 from tests.test_training_bundle_folder import files
 from trainer.__main__ import main
 from trainer.bundle_writer import write_bundle
-from trainer.in_force import challenger_version, current_version, make_current
+from trainer.in_force import challenger_version, current_version, make_current, remember_refused
 
 
 @pytest.fixture
@@ -200,6 +200,15 @@ def test_back_names_what_is_not_there_any_more_and_no_version_that_nobody_gave(
     assert main(words, {}) == EXIT_FAILED
     assert f"error: --back: got {first}, which was in use before {second} and is not in" in capsys.readouterr().err
     assert (models / "current").read_text() == f"{second}\n"
+
+
+def test_back_passes_over_what_was_refused(two: tuple[Path, list[str]]) -> None:
+    """As where what is in use is trained again, and its test speaks against it: it came into use before that."""
+    models, (first, second) = two
+    assert main(["promote", second, "--models", str(models)], {}) == EXIT_OK
+    remember_refused(models, second, "its test has no fraud", by="train")
+    assert main(["promote", "--back", "--models", str(models)], {}) == EXIT_OK
+    assert current_version(models) == first
 
 
 def test_back_refuses_a_bundle_that_is_damaged_by_now(
