@@ -293,7 +293,7 @@ def test_on_a_full_disk_it_reads_beside_a_worker_and_without_one_says_why_until_
 
 def test_it_ends_by_ctrl_c_as_well(filled: Path) -> None:
     with serving(filled) as (process, where):
-        assert get(f"{where}/ready")[0] == 200
+        assert get(f"{where}/metrics")[0] == 200
         # The compiler takes half a second of a start, and nothing here needs it.
         assert "llvmlite" not in Path(f"/proc/{process.pid}/maps").read_text()
         process.send_signal(signal.SIGINT)
