@@ -258,6 +258,12 @@ FAMILIES = (
     _shadow("transactions", "Transactions that both scored." + _NEWEST, lambda one: one.transactions),
     _shadow("transactions_of_one", "Transactions of the same days that were given up or scored beside another bundle, "
             "so that no figure of the two has them." + _NEWEST, lambda one: one.others),
+    _shadow("transactions_decided", "Transactions of the same days that the challenger decided itself, for its share "
+            "of the customers; no figure of the two has them either." + _NEWEST, lambda one: one.given),
+    Family(f"{PREFIX}shadow_share_percent", "Of the customers, for how many the challenger decides; absent where for "
+           "none.", ("version",), lambda now: [((now.shadow.challenger or "",), now.shadow.percent)]),
+    _one("shadow_share_begun_timestamp_seconds", "Event time since which it does.",
+         lambda now: _seconds(now.shadow.share_since)),
     _shadow("same_level_ratio", "Share to which both give the same level." + _NEWEST, lambda one: one.same_level),
     Family(f"{PREFIX}shadow_cases", "Cases that each opens or would open at its own threshold, and those that both do."
            + _NEWEST, ("window", "side"), _shadow_cases),

@@ -11,7 +11,7 @@ from rich.text import Text
 from console.terminal import harmless, out
 from evaluation.result import NetMoney
 from kpi_reporter.kpis.alerts import Alert
-from kpi_reporter.kpis.told import cautions, days_text, learned_text, shadow_cautions, shadow_text
+from kpi_reporter.kpis.told import cautions, challenger_text, days_text, learned_text, shadow_cautions, shadow_text
 from kpi_reporter.kpis.values import DecidedCases, Kpis, Money, Quality, Shadow, Unready
 from risk.clock import DAY, to_date, to_text
 from risk.money import amount_text
@@ -151,7 +151,7 @@ def _decided(cases: DecidedCases) -> str:
 def _shadow(shadow: Shadow) -> RenderableType:
     """Each at its own threshold; intervals at equal work are the trainer's."""
     if not shadow.windows:
-        return plain(shadow_text(shadow))
+        return plain(challenger_text(shadow))
     windows = shadow.windows
     table = new_table(shadow_text(shadow), "", *(f"last {one.days} days" for one in windows))
 
@@ -163,6 +163,7 @@ def _shadow(shadow: Shadow) -> RenderableType:
     for name, cells in (
         ("transactions that both scored", [f"{one.transactions:,}" for one in windows]),
         ("given up, or beside another bundle", [f"{one.others:,}" for one in windows]),
+        *([("decided by the challenger itself", [f"{one.given:,}" for one in windows])] if shadow.percent else []),
         ("the same level", [_share(one.same_level) for one in windows]),
         ("cases: in use, challenger", [f"{one.cases.in_use:,}, {one.cases.challenger:,}" for one in windows]),
         ("of these opened by one alone",

@@ -13,12 +13,11 @@ from evaluation.result import Costs
 from risk.bundle import Manifest
 from risk.catalogue import EngineTerms
 from risk.clock import DAY, date_ms
-from risk.store import Store, VersionStart, open_store
+from risk.store import Store, open_store
 from testing.bundles import write_bundle
 from testing.systems import FIELDS, LEARNED
 from tests.shadow_stores import ShadowWorld, all_pairs, sides
 from trainer.__main__ import main
-from trainer.compare.live import _spans
 from trainer.in_force import make_current
 
 FIRST = date_ms("2024-05-01") // DAY  # the bundles by hand were tested until 2024-04-19
@@ -316,11 +315,3 @@ def test_without_live_two_bundles_and_a_file_are_wanted(place: Place, capsys: py
     with pytest.raises(SystemExit):
         place.run("compare", "a")
     assert "the following arguments are required: B, FILE" in capsys.readouterr().err
-
-
-def test_a_partition_where_no_challenger_has_begun_yet_has_no_days_of_one() -> None:
-    """A challenger that has just been named begins in each partition with the next chunk there."""
-    starts = [VersionStart(0, 0, "a", 5, None), VersionStart(0, 8, "b", 20, None)]
-    assert list(_spans(starts, 0, "a", 30)) == [(5, 19)]
-    assert list(_spans(starts, 0, "b", 30)) == [(20, 30)]
-    assert list(_spans(starts, 1, "a", 30)) == []

@@ -152,7 +152,8 @@ class ShadowWindow(Struct, frozen=True):
 
     days: int  # asked for
     transactions: int
-    others: int  # on the same days, that were given up or scored beside another bundle
+    others: int  # on days on which both were to score, that were given up or scored beside another bundle
+    given: int  # likewise, that the challenger decided itself, for its share of the customers
     same_level: float | None  # share
     cases: Cases
     days_due: int
@@ -168,6 +169,8 @@ class Shadow(Struct, frozen=True):
     in_use: str | None = None  # None: there is no transaction yet that both scored
     currency: str | None = None  # None: the manifest of the bundle in use cannot be read
     windows: tuple[ShadowWindow, ...] = ()  # one for each of WINDOWS
+    percent: float | None = None  # of the customers, for whom the challenger decides; None where it has no share
+    share_since: int | None = None  # from when on
 
 
 class LastRetraining(Struct, frozen=True):

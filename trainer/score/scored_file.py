@@ -22,9 +22,8 @@ from risk.dataset.names import is_nested_name
 from risk.dataset.ndjson_file import NdjsonSource
 from risk.dataset.source import Piece, Source
 from risk.dataset.values import as_texts, is_text
-from risk.decision import DECISIONS
 from risk.errors import OptionError
-from risk.events import LEVELS
+from risk.events import DECISIONS, LEVELS
 from trainer.parquet_columns import number_column, text_column
 from trainer.score.results import NONE, Results
 
