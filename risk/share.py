@@ -17,7 +17,6 @@ from risk.codes import Array
 
 MOST_PERCENT = 50.0  # beyond it, the other one would be the experiment
 PARTS = 10_000  # customers are told apart by so many
-_REMEMBERED = 1 << 16  # customers; a hash takes a microsecond
 
 
 class Share(Struct, frozen=True):
@@ -29,9 +28,8 @@ class Share(Struct, frozen=True):
 
     def given(self, customers: Iterable[str]) -> Array:
         """For each of them whether the challenger decides its transactions."""
-        below = round(self.percent * PARTS / 100)
-        places = (_place(self.challenger, customer) for customer in customers)
-        return np.fromiter((place < below for place in places), bool)
+        below, begun = round(self.percent * PARTS / 100), blake2b(f"{self.challenger}\0".encode(), digest_size=8)
+        return np.fromiter((_place(begun, customer) < below for customer in customers), bool)
 
     def decides(self, customer: str) -> str:
         """The version of the bundle that decides this customer's transactions."""
@@ -51,11 +49,12 @@ def share_of(text: str) -> Share:
     return _decoder.decode(text)
 
 
-@lru_cache(_REMEMBERED)
-def _place(challenger: str, customer: str) -> int:
-    """The same in every process, for ever: flags are checked by it."""
-    digest = blake2b(f"{challenger}\0{customer}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % PARTS
+def _place(begun: blake2b, customer: str) -> int:
+    """The same in every process, for ever: flags are checked by it. To remember it for customers would save nothing: a
+    hash takes less than a microsecond, and their ids may have a thousand characters each."""
+    hashed = begun.copy()
+    hashed.update(customer.encode())
+    return int.from_bytes(hashed.digest(), "big") % PARTS
 
 
 def of_the_customers(percent: float | None) -> str:

@@ -99,6 +99,23 @@ def without_share(value: bytes) -> bytes:
     return msgspec.json.encode(flag)
 
 
+def test_where_one_of_its_bundles_is_gone_none_of_that_ones_customers_is_decided(bundles: dict[str, Bundle]) -> None:
+    """Whoever gives them to it is mistaken; what the other one decides is as ever."""
+    case = generate(1, Knobs(rows=60, customers=12))
+    in_use, challenger = bundles["bare"], bundles["no ledger"]
+    both = Pipeline(in_use, source(case), challenger=Decider(challenger, 40))
+    block = block_of([arrival.transaction for arrival in case.arrivals])
+    whole = both.parts(both.features(block), block)
+    for bundle, part in zip((in_use, challenger), whole, strict=True):
+        half = Pipeline(bundle, source(case), share=both.share)
+        assert half.versions == both.versions
+        features = half.features(block)
+        with pytest.raises(ValueError, match="got customers of either bundle"):
+            half.parts(features, block)
+        [own] = half.parts(features.select(part.rows), part.block)
+        assert own.scored.scores == part.scored.scores
+
+
 @given(
     seed=st.integers(0, 2**32 - 1),
     pair=st.permutations(list(FEATURE_SETS)).map(lambda names: names[:2]),
