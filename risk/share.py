@@ -16,6 +16,7 @@ from msgspec import Struct
 from risk.codes import Array
 
 MOST_PERCENT = 50.0  # beyond it, the other one would be the experiment
+PERCENT = f"more than 0 and at most {MOST_PERCENT:g}, with one decimal at most"
 PARTS = 10_000  # customers are told apart by so many
 _REMEMBERED = 1 << 16  # customers; a hash takes a microsecond
 
@@ -26,6 +27,12 @@ class Share(Struct, frozen=True):
     in_use: str
     challenger: str
     percent: float
+
+    def __post_init__(self) -> None:
+        """Whoever reads one, whether from a topic or a store, gets what can be one: to msgspec, it is an error of the
+        bytes."""
+        if not is_percent(self.percent):
+            raise ValueError(f"got {self.percent:g} percent, expected {PERCENT}")
 
     def given(self, customers: Iterable[str]) -> Array:
         """For each of them whether the challenger decides its transactions."""
@@ -48,6 +55,7 @@ def text_of(share: Share) -> str:
 
 @lru_cache(16)  # a stretch of the log has one
 def share_of(text: str) -> Share:
+    """msgspec.DecodeError where it is none."""
     return _decoder.decode(text)
 
 

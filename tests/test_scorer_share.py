@@ -60,8 +60,9 @@ def test_a_share_comes_and_grows_and_ends_at_a_chunk_and_the_store_knows_from_wh
     rig.name(None)
     rig.score(chunk(120, 150))
 
-    shares = [0.0 if percent is None else percent for percent in (*percents, None)]
-    is_given = [Share(current, version, shares[n // 30]).decides(customer(n)) == version for n in range(150)]
+    shares = [None if percent is None else Share(current, version, percent) for percent in (*percents, None)]
+    each_share = [(customer(n), shares[n // 30]) for n in range(150)]
+    is_given = [share is not None and share.decides(name) == version for name, share in each_share]
     found = rows(rig)
     assert [row.bundle_version == version for row in found] == is_given
     assert 10 < sum(is_given) < 60
