@@ -21,7 +21,7 @@ from risk.codec import Moment, WireTransaction, from_wire
 from risk.diagnosis import rejected
 from risk.events import Decision, FiredRule, Level, Reason, Rejected, RejectReason
 from risk.rules.rule_set import is_rules_version
-from risk.share import Share
+from risk.share import Share, is_percent
 from risk.topics import LARGEST_OFFSET
 from risk.versions import Versions
 
@@ -172,7 +172,7 @@ def _possible(bundle: str, rules: str | None, share: Share | None) -> Versions |
     if share is None:
         return Versions(bundle, rules)
     both = share.in_use, share.challenger
-    is_possible = bundle in both and all(map(is_version, both)) and both[0] != both[1]
+    is_possible = bundle in both and all(map(is_version, both)) and both[0] != both[1] and is_percent(share.percent)
     return Versions(share.in_use, rules, share) if is_possible else None
 
 

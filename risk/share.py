@@ -18,7 +18,6 @@ from risk.codes import Array
 MOST_PERCENT = 50.0  # beyond it, the other one would be the experiment
 PERCENT = f"more than 0 and at most {MOST_PERCENT:g}, with one decimal at most"
 PARTS = 10_000  # customers are told apart by so many
-_REMEMBERED = 1 << 16  # customers; a hash takes a microsecond
 
 
 class Share(Struct, frozen=True):
@@ -28,17 +27,10 @@ class Share(Struct, frozen=True):
     challenger: str
     percent: float
 
-    def __post_init__(self) -> None:
-        """Whoever reads one, whether from a topic or a store, gets what can be one: to msgspec, it is an error of the
-        bytes."""
-        if not is_percent(self.percent):
-            raise ValueError(f"got {self.percent:g} percent, expected {PERCENT}")
-
     def given(self, customers: Iterable[str]) -> Array:
         """For each of them whether the challenger decides its transactions."""
-        below = round(self.percent * PARTS / 100)
-        places = (_place(self.challenger, customer) for customer in customers)
-        return np.fromiter((place < below for place in places), bool)
+        below, begun = round(self.percent * PARTS / 100), blake2b(f"{self.challenger}\0".encode(), digest_size=8)
+        return np.fromiter((_place(begun, customer) < below for customer in customers), bool)
 
     def decides(self, customer: str) -> str:
         """The version of the bundle that decides this customer's transactions."""
@@ -55,15 +47,19 @@ def text_of(share: Share) -> str:
 
 @lru_cache(16)  # a stretch of the log has one
 def share_of(text: str) -> Share:
-    """msgspec.DecodeError where it is none."""
-    return _decoder.decode(text)
+    """msgspec.DecodeError where it is none that can be."""
+    share = _decoder.decode(text)
+    if not is_percent(share.percent):
+        raise msgspec.ValidationError(f"got {share.percent:g} percent, expected {PERCENT}")
+    return share
 
 
-@lru_cache(_REMEMBERED)
-def _place(challenger: str, customer: str) -> int:
-    """The same in every process, for ever: flags are checked by it."""
-    digest = blake2b(f"{challenger}\0{customer}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % PARTS
+def _place(begun: blake2b, customer: str) -> int:
+    """The same in every process, for ever: flags are checked by it. To remember it for customers would save nothing: a
+    hash takes less than a microsecond, and their ids may have a thousand characters each."""
+    hashed = begun.copy()
+    hashed.update(customer.encode())
+    return int.from_bytes(hashed.digest(), "big") % PARTS
 
 
 def of_the_customers(percent: float | None) -> str:

@@ -3,18 +3,23 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
+import msgspec
+import numpy as np
 import pytest
 
-from risk.bundle import ONNX, Bundle
+from risk.bundle import ONNX, Bundle, Drift, LearnedCategory, LearnedNumber
 from risk.challenger import CHALLENGER, pointer_to
 from risk.clock import HOUR
+from risk.codes import Array
 from risk.rules.compiled import compiled_for
+from risk.scorer import Scorer
 from risk.share import Share, of_the_customers
 from risk.store import ShadowSpan
 from risk.versions import Versions
 from scorer.worker import shadow, swap
-from scorer.worker.shadow import Waiting
+from scorer.worker.shadow import Waiting, check_quick
 from scorer.worker.watch import AGAIN_SECONDS
 from testing.rule_sets import made_of
 from tests.challenger_rig import Rig, given
@@ -188,6 +193,19 @@ def test_one_that_cannot_score_is_the_challenger_no_more_until_something_changes
     assert rig.refused() == []
 
 
+def test_one_that_cannot_score_what_it_is_tried_with_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All workers would end, and again at each start."""
+    bundle = rig.another()
+
+    def fail(_: object) -> None:
+        raise RuntimeError("no such operator")
+
+    monkeypatch.setattr("scorer.worker.swap.check_quick", fail)
+    rig.name(bundle.manifest.version)
+    [refused] = rig.refused()
+    assert refused.reason == f"{bundle.manifest.version} cannot be used (RuntimeError: no such operator)"
+
+
 def test_one_whose_model_is_slow_is_refused_with_what_it_takes(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = rig.another()
     with monkeypatch.context() as limited:
@@ -321,3 +339,36 @@ def test_what_was_the_challenger_before_is_read_again(rig: Rig) -> None:
     rig.name(bundle.manifest.version)
     assert rig.challenger.version is None
     assert len(rig.refused()) == 1
+
+
+def test_how_quick_a_model_is_is_tried_on_rows_as_in_its_fit_period(rig: Rig) -> None:
+    """Rows that are all alike, such as zeros, go one way through its trees, and so more quickly."""
+    deciles = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 1_000.0)
+    manifest = msgspec.structs.replace(
+        rig.another().manifest,
+        features=(
+            LearnedNumber("amount", 5.0, 0.5, 100.0, 5.0),
+            LearnedCategory("country", ("DE", "FR"), "DE"),
+            LearnedNumber("unknown_to_drift", 5.0, -1.0, 1.0, 5.0),
+        ),
+        drift=(Drift("amount", 0.0, deciles, {}),),
+    )
+    seen: list[Array] = []
+
+    class Recorder:
+        def __init__(self) -> None:
+            self.manifest = manifest
+
+        def scores(self, rows: Array) -> Array:
+            seen.append(rows)
+            return np.zeros(len(rows))
+
+    check_quick(cast(Scorer, Recorder()))
+    rows = seen[0]
+    amounts, countries, others = rows.T
+    assert (rows.dtype, len(rows)) == (np.float32, shadow.AT_ONCE)
+    assert (amounts.min(), amounts.max()) == (0.5, 100.0)
+    assert [np.mean(amounts < edge) for edge in (2.0, 5.0, 8.0)] == pytest.approx([0.2, 0.5, 0.8], abs=0.07)
+    assert set(countries.tolist()) == {0, 1, 2, 3}
+    assert -1 <= others.min() < -0.9 < 0.9 < others.max() <= 1
+    assert len(set(map(tuple, rows.tolist()))) > 0.9 * len(rows)

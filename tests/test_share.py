@@ -99,6 +99,23 @@ def without_share(value: bytes) -> bytes:
     return msgspec.json.encode(flag)
 
 
+def test_where_one_of_its_bundles_is_gone_none_of_that_ones_customers_is_decided(bundles: dict[str, Bundle]) -> None:
+    """Whoever gives them to it is mistaken; what the other one decides is as ever."""
+    case = generate(1, Knobs(rows=60, customers=12))
+    in_use, challenger = bundles["bare"], bundles["no ledger"]
+    both = Pipeline(in_use, source(case), challenger=Decider(challenger, 40))
+    block = block_of([arrival.transaction for arrival in case.arrivals])
+    whole = both.parts(both.features(block), block)
+    for bundle, part in zip((in_use, challenger), whole, strict=True):
+        half = Pipeline(bundle, source(case), share=both.share)
+        assert half.versions == both.versions
+        features = half.features(block)
+        with pytest.raises(ValueError, match="got customers of either bundle"):
+            half.parts(features, block)
+        [own] = half.parts(features.select(part.rows), part.block)
+        assert own.scored.scores == part.scored.scores
+
+
 @given(
     seed=st.integers(0, 2**32 - 1),
     pair=st.permutations(list(FEATURE_SETS)).map(lambda names: names[:2]),
@@ -175,7 +192,9 @@ def test_flags_and_alerts_name_the_share_and_the_bundle_that_decided(bundles: di
     for percent in (b"60.0", b"0.0", b"-1.0", b"1.25", b"1e305"):
         forged_bytes = encode(ours).replace(b'"percent":10.0', b'"percent":' + percent)
         assert versions_in(forged_bytes) is None
-        assert isinstance(decode_flag(forged_bytes), Rejected)
+        forged = decode_flag(forged_bytes)
+        assert not isinstance(forged, Rejected)
+        assert versions_of(forged) is None
 
 
 @pytest.mark.parametrize("percent", ["60.0", "0.0", "-1", "1.25", "1e305", "NaN", "null"])

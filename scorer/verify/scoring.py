@@ -22,7 +22,7 @@ from risk.outputs import day_named, decode_flag, versions_of
 from risk.pipeline import Part, Pipeline
 from risk.rules.compiled import compiled_for
 from risk.rules.rule_set import RuleSet
-from risk.share import Share, share_of
+from risk.share import Share, is_percent, share_of
 from risk.store import FlagRow, Role, ShareStart, Store
 from risk.versions import Versions
 from scorer.ledger.closed_days import NEVER
@@ -147,12 +147,10 @@ class Starts:
 
 def _share_from(in_use: str, start: ShareStart) -> Share | None:
     """None where somebody wrote one into the store that none can be, as of a row; so what a flag names is another."""
-    if start.challenger is None or start.percent is None or start.challenger == in_use:
+    challenger, percent = start.challenger, start.percent
+    if challenger is None or percent is None or challenger == in_use or not is_percent(percent):
         return None
-    try:
-        return Share(in_use, start.challenger, start.percent)
-    except ValueError:
-        return None
+    return Share(in_use, challenger, percent)
 
 
 class ScoringTerms(NamedTuple):

@@ -157,7 +157,7 @@ class ChallengerWatch(_WatchOfBundles):
 
     async def look(self) -> None:
         if self._challenger.failure is not None and self._taken is not None:
-            self._failed = _alone(self._taken[0]), self._challenger.failure
+            self._failed = self._taken[0], self._challenger.failure
             self._have(None, None)
         await super().look()
 
@@ -200,7 +200,7 @@ class ChallengerWatch(_WatchOfBundles):
         return None if named is None or decide is None else compiled_for(decide.rule_set, manifest)
 
     def _load(self, found: Found) -> Scoring:
-        if self._failed is not None and self._failed[0] == _alone(found):
+        if self._failed is not None and self._failed[0] == found:
             raise BundleError(self._failed[1])  # it would fail again
         if self._taken is None or self._taken[0].version != found.version:
             ready = super()._load(found)
@@ -238,11 +238,6 @@ class ChallengerWatch(_WatchOfBundles):
     def _share_with(self, share: Decider | None) -> None:
         self._pipelines.share_with(share)
         self._metrics.share.set(0 if share is None else share.percent)
-
-
-def _alone(found: Found) -> Found:
-    """Whatever rules decide beside it."""
-    return found._replace(beside=None)
 
 
 def _found_rules(folder: Path) -> Found:

@@ -15,7 +15,7 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
-from risk.errors import BundleError, EngineError, RuleError
+from risk.errors import BundleError, EngineError, RuleError, TrustLensError
 from risk.store import Refusal, Role
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
@@ -124,7 +124,12 @@ class Watch(ABC, Generic[Ready]):
         runs cannot take it."""
 
     async def _loaded(self, found: Found) -> Ready:
-        return await self._in_thread(partial(self._load, found))
+        try:
+            return await self._in_thread(partial(self._load, found))
+        except TrustLensError:
+            raise
+        except Exception as error:  # whatever a model raises on what it is tried with
+            raise BundleError(f"{found.text} cannot be used ({type(error).__name__}: {error})") from error
 
     @abstractmethod
     async def _go_on_with(self, found: Found, ready: Ready) -> None: ...

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evaluation.live import labelled_until
+from evaluation.live_days import labelled_until
 from risk.clock import DAY, to_date
 from risk.dataset.rows import UNKNOWN
 from risk.errors import StoreError
