@@ -14,11 +14,13 @@ terms are those that the manifest of the bundle in use names, and so is how long
 The newest 20 % of the days judge, and the bundle in use is judged on them, too, at equal work.
 
 Where nothing speaks against it, the new bundle scores in the shadow beside the one in use; with --promote it comes into
-use. Otherwise both stay as they are. What is in the shadow already is not replaced without --replace: it would never be
-seen there for long enough.
+use. Otherwise both stay as they are. What is in the shadow already is not replaced without --replace, for it would
+never be seen there for long enough: until people decide about it, nothing is trained.
 
-With --every it first waits until it is due, by what the store says of earlier ones; before the first, by when the
-bundle in use came into use. That is for a service that is started again each time it ends; a timer needs no --every.
+With --every it first waits until it is due, by what the store says of earlier ones, but for those that were stopped;
+before the first, by when the bundle in use came into use. That is for a service that is started again each time it
+ends, or for a timer, with a little less than its own interval. The alert TrustLensRetrainingOverdue goes by it; of
+retrainings by hand none is overdue.
 
 One retraining goes on at a time, by a lease in the store. It may be killed at any moment: what is in force is whole,
 and the next one says that it was killed.
