@@ -8,17 +8,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from bench.results import Spread, ratios
 from bench.stream.steps import PLACE, records_of
 from bench.stream.system import History, generated, trained
 from risk.bundle import Bundle, read_bundle
 from risk.kafka.decoding import transaction_reader
 from risk.ledger import SeenDays
-from risk.pipeline import Pipeline
+from risk.pipeline import Decider, Pipeline
 from risk.scorer import Scorer
 from risk.store import Outputs, Owner, Store, open_store
+from risk.warming_up import LogStart
 from scorer.log.chunks import MOST_IN_A_CHUNK
-from scorer.log.outputs import outgoing
+from scorer.log.outputs import of_parts
 from scorer.worker.shadow import Queue, Waiting, joined_pieces, pieces_of
 from scorer.worker.swap import ready_to_score
 
@@ -31,11 +34,16 @@ class Work(NamedTuple):
     records: Sequence[Any]
     chunk_rows: int = MOST_IN_A_CHUNK
 
-    def seconds(self, *, with_samples: bool = True, with_challenger: bool = False) -> float:
-        """Of processor time, for all of them. The challenger is of the same kind as the bundle in use."""
+    def seconds(
+        self, *, with_samples: bool = True, with_challenger: bool = False, share_percent: float | None = None
+    ) -> float:
+        """Of processor time, for all of them. The challenger is of the same kind as the bundle in use; with a share, it
+        decides for so many of the customers."""
         manifest = self.bundle.manifest
         read = transaction_reader(manifest.max_ahead_ms)
-        pipeline, scorer = Pipeline(self.bundle, SeenDays(manifest.terms.ledger_terms)), Scorer(self.bundle)
+        share = None if share_percent is None else Decider(self._twin(), share_percent)
+        pipeline = Pipeline(self.bundle, SeenDays(manifest.terms.ledger_terms), challenger=share)
+        scorer = Scorer(self.bundle)
         ready_to_score(self.bundle)
         with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "risk.db") as store:
             owner = store.take_over(PLACE.topic, 0, first_offset=0).owner
@@ -47,10 +55,10 @@ class Work(NamedTuple):
                 behind = first + len(chunk)
                 block = read(chunk).block
                 features = pipeline.features(block)
-                scored = pipeline.decide(features, block)
-                out = outgoing(
-                    manifest, PLACE, chunk, block, scored if with_samples else scored._replace(prepared=None)
-                )
+                parts = pipeline.parts(features, block)
+                if not with_samples:
+                    parts = [part._replace(scored=part.scored._replace(prepared=None)) for part in parts]
+                out = of_parts(pipeline, PLACE, chunk, parts, lambda _: LogStart())
                 store.commit_flags(
                     owner,
                     expected=first,
@@ -69,6 +77,11 @@ class Work(NamedTuple):
                         _score(queue, store, owner)
                         waiting = 0
             return time.process_time() - began
+
+    def _twin(self) -> Bundle:
+        """It scores alike, and is called otherwise."""
+        version = f"{self.bundle.manifest.version[:-8]}{0:08}"
+        return replace(self.bundle, manifest=replace(self.bundle.manifest, version=version))
 
 
 def _score(queue: Queue, store: Store, owner: Owner) -> None:

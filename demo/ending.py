@@ -19,6 +19,7 @@ from demo.outcome import Outcome, outcome_of
 from demo.running import Programs
 from demo.telling import Teller
 from risk.bundle import Manifest
+from risk.events import Decision
 from risk.store import FlagRow, open_store
 
 _DIGEST = re.compile(r"^digest (\S+)$", re.MULTILINE)
@@ -31,7 +32,9 @@ def show_outcome(teller: Teller, ground: Ground, days: Days, history: History, m
         flags = list(store.flags(since=days.live_ms))
     finally:
         store.close()
-    outcome = outcome_of(history, {(flag.customer_id, flag.transaction_id): _goes_to_people(flag) for flag in flags})
+    outcome = outcome_of(
+        history, {(flag.customer_id, flag.transaction_id): flag.decided != Decision.NONE for flag in flags}
+    )
     teller.show()
     teller.show(Text(f"What became of the frauds of {span(days.live, days.end)}", "bold"))
     teller.show(_table(outcome, manifest.currency))
@@ -47,10 +50,6 @@ def show_outcome(teller: Teller, ground: Ground, days: Days, history: History, m
     )
     teller.show(_deciders(flags))
     teller.show()
-
-
-def _goes_to_people(flag: FlagRow) -> bool:
-    return flag.level == "high" if flag.decision is None else flag.decision != "none"
 
 
 def _deciders(flags: Sequence[FlagRow]) -> str:

@@ -3,6 +3,9 @@ have opened, and, as far as labels are due, which of the two was right, at equal
 
 Only transactions that both scored count, so that whatever was given up is lacking on both sides alike. Of a transaction
 whose label is due and did not come, nobody reported a fraud: it counts as genuine, as in training.
+
+What the challenger decided itself, for its share of the customers, has no score of the bundle in use: of the other
+customers both are compared, with their part of the work. How the two groups of customers fared stands beside that.
 """
 
 import math
@@ -14,10 +17,12 @@ from msgspec import Struct
 
 from evaluation.bootstrap import CONFIDENCE
 from evaluation.comparison import caught_at, paired
+from evaluation.live_days import COUNTED, LEARNED, NOT_DUE, Calendar, Traffic
 from evaluation.money import Accounting, scored
 from evaluation.ranking import Predictions, ratio
 from evaluation.result import Costs, NetMoney, PairedComparison
 from evaluation.sample_size import days_needed, frauds_needed, together
+from evaluation.share_groups import Decisions, Groups, groups_of
 from risk.clock import DAY, to_date
 from risk.codes import Array
 from risk.customer_days import customer_days
@@ -33,7 +38,6 @@ FEWEST_CUSTOMERS = 20
 # equal models happens once in eight times, the interval lies above or below 0 already; from ten on it errs about as
 # seldom as it says.
 FEWEST_DIFFERENT = 10
-COUNTED, NOT_DUE, LEARNED = "counted", "labels are not due", "one of the two learned from it or was tested on it"
 
 
 class Pairs(NamedTuple):
@@ -53,20 +57,6 @@ class Pairs(NamedTuple):
         return Pairs(*(column[chosen] for column in self))
 
 
-class Calendar(NamedTuple):
-    """Which days can be judged."""
-
-    label_delay_days: int
-    labelled_until: int | None  # up to this moment of event time labels have come in; None where none ever came
-    learned: Sequence[range] = ()  # days that one of the two learned from or was tested on
-
-    def standing(self, day: int) -> str:
-        until = self.labelled_until
-        if until is None or (day + 1 + self.label_delay_days) * DAY > until + 1:
-            return NOT_DUE
-        return LEARNED if any(day in days for days in self.learned) else COUNTED
-
-
 class Question(NamedTuple):
     """Who is compared, what counts, and at how much work."""
 
@@ -74,7 +64,7 @@ class Question(NamedTuple):
     challenger: str
     costs: Costs
     calendar: Calendar
-    transactions: Mapping[int, int]  # by day on which both were to score, all that were scored, whoever scored them
+    traffic: Mapping[int, Traffic]  # by day on which both were to score
     cases_per_day: float | None = None  # of all transactions; None: as many as the bundle in use opens by itself
     difference: float = 0.05  # the smallest that matters, as a share of the frauds
 
@@ -114,6 +104,7 @@ class LiveDay(Struct, frozen=True):
     others: int  # that were given up, or scored beside another bundle
     unlabelled: int
     standing: str
+    given: int = 0  # that the challenger decided itself, for its share of the customers
 
 
 class OwnThresholds(Struct, frozen=True):
@@ -158,6 +149,7 @@ class LiveComparison(Struct, frozen=True):
     days: tuple[LiveDay, ...]
     judged: LiveEvaluation | None
     missing: tuple[str, ...]  # sentences: what a reader may look for in vain, and why
+    groups: Groups | None = None  # None where the challenger has no share, or no labels are due of it
 
     @property
     def why_no_evidence(self) -> str | None:
@@ -214,17 +206,12 @@ def _at_this_rate(there: int, expected: int, days: int) -> str:
     return f", which takes about {counted(more, 'day', 'days')} more"
 
 
-def labelled_until(newest_event: int | None, newest_label: int | None, label_delay_days: int) -> int | None:
-    """Labels are taken to have come in up to the newest transaction; where none came for longer than the label delay,
-    up to the newest of them alone."""
-    if newest_event is None or newest_label is None:
-        return None
-    return newest_event if newest_event - newest_label <= label_delay_days * DAY else newest_label
-
-
-def compare_live(pairs: Pairs, question: Question, *, seed: int, resamples: int) -> LiveComparison:
+def compare_live(
+    pairs: Pairs, question: Question, decisions: Decisions | None = None, *, seed: int, resamples: int
+) -> LiveComparison:
+    """`decisions`: where the challenger has a share."""
     days = pairs.event_times // DAY
-    standings = {day: question.calendar.standing(day) for day in sorted(question.transactions)}
+    standings = {day: question.calendar.standing(day) for day in sorted(question.traffic)}
     due = [day for day, standing in standings.items() if standing == COUNTED]
     kept = pairs.some(np.isin(days, due))
     judged = _evaluate(kept, question, due, seed, resamples) if len(kept.scores) else None
@@ -235,6 +222,7 @@ def compare_live(pairs: Pairs, question: Question, *, seed: int, resamples: int)
         tuple(_live_day(pairs.some(days == day), day, standing, question) for day, standing in standings.items()),
         judged,
         tuple(_missing(pairs, standings, judged, question)),
+        None if decisions is None else groups_of(decisions, question.calendar, question.costs),
     )
 
 
@@ -275,19 +263,21 @@ def at_own_thresholds(pairs: Pairs, costs: Costs, days: int) -> OwnThresholds:
 def _live_day(pairs: Pairs, day: int, standing: str, question: Question) -> LiveDay:
     both = len(pairs.scores)
     without = int(np.count_nonzero(pairs.verdicts == UNKNOWN))
-    return LiveDay(to_date(day).isoformat(), both, question.transactions[day] - both, without, standing)
+    traffic = question.traffic[day]
+    return LiveDay(to_date(day).isoformat(), both, traffic.others(both), without, standing, traffic.given)
 
 
 def _evaluate(pairs: Pairs, question: Question, due: Sequence[int], seed: int, resamples: int) -> LiveEvaluation:
     every = np.unique(pairs.event_times // DAY)
     days, is_fraud = len(every), pairs.verdicts == FRAUD
-    others = sum(question.transactions[day] for day in due) - len(pairs.scores)
+    others = _whole(question, due) - len(pairs.scores)
     frauds, customers = int(np.count_nonzero(is_fraud)), pairs.customers[is_fraud]
     own = at_own_thresholds(pairs, question.costs, days)
     if question.cases_per_day is None:
         cases = own.in_use.alerts_per_day
-    else:  # a part of the transactions takes that part of the work
-        cases = question.cases_per_day * len(pairs.scores) / sum(question.transactions[day] for day in every.tolist())
+    else:  # a part of the transactions takes that part of the work, whoever has the rest of either
+        traffic = sum(question.traffic[day].transactions for day in every.tolist())
+        cases = question.cases_per_day * len(pairs.scores) / traffic
     equal = only_one = per_customer = found = matters = None
     different = 0
     if frauds and cases:
@@ -323,6 +313,11 @@ def _evaluate(pairs: Pairs, question: Question, due: Sequence[int], seed: int, r
     )
 
 
+def _whole(question: Question, days: Sequence[int]) -> int:
+    """What both were to score on these days."""
+    return sum(question.traffic[day].others(0) for day in days)
+
+
 def _predictions(pairs: Pairs, scores: Array, days: int) -> Predictions:
     is_fraud = pairs.verdicts == FRAUD
     return Predictions(
@@ -356,8 +351,10 @@ def _ranks(scores: Array) -> Array:
 def _missing(pairs: Pairs, standings: dict[int, str], judged: LiveEvaluation | None, question: Question) -> list[str]:
     if not len(pairs.scores):
         return [f"no transaction was scored by both {question.in_use} and {question.challenger}"]
-    said, learned = [], sum(standing == LEARNED for standing in standings.values())
-    whole = sum(question.transactions[day] for day in standings)
+    said, whole = [], _whole(question, list(standings))
+    due, waiting, learned = (
+        [day for day, standing in standings.items() if standing == wanted] for wanted in (COUNTED, NOT_DUE, LEARNED)
+    )
     if whole > len(pairs.scores):
         said.append(
             f"{whole - len(pairs.scores):,} of the {whole:,} transactions of these days were not scored by both: the "
@@ -366,16 +363,18 @@ def _missing(pairs: Pairs, standings: dict[int, str], judged: LiveEvaluation | N
     delay, until = question.calendar.label_delay_days, question.calendar.labelled_until
     if until is None:
         said.append("no label has come yet, so nobody knows who was right")
-    elif judged is None and not learned:
-        due = to_date(min(standings) + 1 + delay).isoformat()
+    elif due and judged is None:
+        said.append(f"both scored nothing on the {counted(len(due), 'day', 'days')} whose labels are due")
+    elif waiting and not due:
+        first = to_date(min(waiting) + 1 + delay).isoformat()
         said.append(
-            f"no day's labels are due: the first are on {due}, as event time goes, with a label delay of {delay} days; "
-            f"labels are known until {to_date(until // DAY).isoformat()}"
+            f"no day's labels are due: the first are on {first}, as event time goes, with a label delay of {delay} "
+            f"days; labels are known until {to_date(until // DAY).isoformat()}"
         )
     if learned:
         said.append(
-            f"{counted(learned, 'day is', 'days are')} left out, because one of the two learned from "
-            + ("it or was tested on it" if learned == 1 else "them or was tested on them")
+            f"{counted(len(learned), 'day is', 'days are')} left out, because one of the two learned from "
+            + ("it or was tested on it" if len(learned) == 1 else "them or was tested on them")
         )
     if judged is not None and not judged.frauds:
         said.append("no transaction of the days whose labels are due is known as a fraud")

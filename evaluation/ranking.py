@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from risk.codes import Array
-from risk.windows import compiled
 
 NO_MERCHANT = -1
 DRAWN_BYTES = 2**21  # of each table of several draws: as many of them as stay near the processor
@@ -110,13 +109,16 @@ class Ranking:
     def areas_of_draws(self, copies: Array, drawn_bytes: int = DRAWN_BYTES) -> list[Areas]:
         """For the copies of each draw, int32. The genuine rows are gone through once for many draws and not for each,
         which takes a fifth of the time; the sums are of whole numbers, so that their order is all the same."""
+        # The compiler takes half a second of a start, and not everybody who imports this draws: the reporter does not.
+        from evaluation.stretches import add_stretches
+
         found: list[Areas] = []
         at_once = max(1, drawn_bytes // (8 * (len(self._starts) + len(self._frauds) + 1)))
         ends = np.append(self._starts[1:], len(self._genuine))
         for first in range(0, len(copies), at_once):
             some = copies[first : first + at_once]
             sums = np.zeros((len(self._starts), len(some)), np.int64)
-            _add_stretches(self._genuine, self._starts, ends, np.ascontiguousarray(some.T), sums)
+            add_stretches(self._genuine, self._starts, ends, np.ascontiguousarray(some.T), sums)
             found += self._areas(some, np.ascontiguousarray(sums.T))
         return found
 
@@ -145,17 +147,6 @@ class Ranking:
     @staticmethod
     def _sums(weights: Array, starts: Array) -> Array:
         return np.add.reduceat(weights, starts, axis=1) if len(starts) else np.zeros((len(weights), 0), weights.dtype)
-
-
-@compiled
-def _add_stretches(units: Array, starts: Array, ends: Array, copies: Array, sums: Array) -> None:
-    """`copies` has a row for each unit and a column for each draw, as `sums` has them for each stretch."""
-    draws = copies.shape[1]
-    for stretch in range(len(starts)):
-        for place in range(starts[stretch], ends[stretch]):
-            unit = units[place]
-            for draw in range(draws):
-                sums[stretch, draw] += copies[unit, draw]
 
 
 def areas(scores: Array, is_fraud: Array, weights: Array | None = None) -> Areas:

@@ -258,6 +258,12 @@ FAMILIES = (
     _shadow("transactions", "Transactions that both scored." + _NEWEST, lambda one: one.transactions),
     _shadow("transactions_of_one", "Transactions of the same days that were given up or scored beside another bundle, "
             "so that no figure of the two has them." + _NEWEST, lambda one: one.others),
+    _shadow("transactions_decided", "Transactions of the same days that the challenger decided itself, for its share "
+            "of the customers; no figure of the two has them either." + _NEWEST, lambda one: one.given),
+    Family(f"{PREFIX}shadow_share_percent", "Of the customers, for how many the challenger decides; absent where for "
+           "none.", ("version",), lambda now: [((now.shadow.challenger or "",), now.shadow.percent)]),
+    _one("shadow_share_begun_timestamp_seconds", "Event time since which it does.",
+         lambda now: _seconds(now.shadow.share_since)),
     _shadow("same_level_ratio", "Share to which both give the same level." + _NEWEST, lambda one: one.same_level),
     Family(f"{PREFIX}shadow_cases", "Cases that each opens or would open at its own threshold, and those that both do."
            + _NEWEST, ("window", "side"), _shadow_cases),
@@ -270,8 +276,11 @@ FAMILIES = (
     _shadow_money("saved", "Loss that cases stop, reviews not yet paid, in major units.", lambda one: one.saved),
     _shadow_money("lost", "Loss that cases do not stop, in major units.", lambda one: one.lost),
     _shadow_money("review", "Cost of the cases' reviews, in major units.", lambda one: one.review),
-    _retraining("begun_timestamp_seconds", "When the newest retraining began; absent before the first.",
-                lambda one: _seconds(one.begun_at)),
+    _retraining("begun_timestamp_seconds", "When the newest retraining began, but for those that did nothing: a "
+                "challenger was in the shadow, or somebody stopped them; where all did nothing, when the first began; "
+                "absent before the first.", lambda one: _seconds(one.worked_at)),
+    _retraining("every_seconds", "How often one is to begin, as the newest said that was begun with `--every`; absent "
+                "before one was.", lambda one: None if one.every_ms is None else one.every_ms / SECOND),
     _retraining("alive_timestamp_seconds", "When the retraining under way last said that it goes on, which it does "
                 "every five seconds; absent while none is.",
                 lambda one: _seconds(one.alive_at) if one.outcome is None else None),

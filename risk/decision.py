@@ -9,15 +9,12 @@ from risk.block import Block
 from risk.bundle import Thresholds
 from risk.codes import Array
 from risk.engine import FeatureBlock
-from risk.events import LEVELS, Decision, FiredRule, Level, Reason
+from risk.events import DECISIONS, LEVELS, OF_LEVEL, Decision, FiredRule, Level, Reason
 from risk.ledger import NO_DAY
-from risk.rules.compiled import ALERT, NONE, CompiledRules
+from risk.rules.compiled import NONE, CompiledRules
 from risk.scorer import Prepared, Scorer
 
-# By their strictness. What scores high is an alert, as it is where there are no rules, and nothing else of the model's
-# levels decides.
-DECISIONS = (Decision.NONE, Decision.REVIEW, Decision.ALERT)
-OF_LEVEL = {Level.LOW: NONE, Level.MEDIUM: NONE, Level.HIGH: ALERT}
+_PLACE_OF_LEVEL = {level: DECISIONS.index(decision) for level, decision in OF_LEVEL.items()}
 
 
 class Decided(NamedTuple):
@@ -59,7 +56,7 @@ class Scored(NamedTuple):
 def with_rules(scored: Scored, features: FeatureBlock, block: Block, rules: CompiledRules) -> Scored:
     """The strictest of what the model's level and the rules say; none where a rule allows."""
     results = rules.evaluate(features, block, np.array(scored.rows, np.int64), np.array(scored.scores))
-    model = np.fromiter(map(OF_LEVEL.__getitem__, scored.levels), np.int8, len(scored.levels))
+    model = np.fromiter(map(_PLACE_OF_LEVEL.__getitem__, scored.levels), np.int8, len(scored.levels))
     strictest = np.where(results.is_allowed, NONE, np.maximum(model, results.strictest))
     decisions = [DECISIONS[place] for place in strictest.tolist()]
     return scored._replace(decided=Decided([rules.version] * len(decisions), decisions, results.fired))
@@ -68,7 +65,7 @@ def with_rules(scored: Scored, features: FeatureBlock, block: Block, rules: Comp
 def without_rules(scored: Scored) -> Decided:
     """What the model alone comes to, beside transactions that rules decide."""
     count = len(scored.levels)
-    return Decided([None] * count, [DECISIONS[OF_LEVEL[level]] for level in scored.levels], [()] * count)
+    return Decided([None] * count, [OF_LEVEL[level] for level in scored.levels], [()] * count)
 
 
 def level_codes(scores: Array, thresholds: Thresholds) -> Array:

@@ -25,6 +25,11 @@ class Decision(StrEnum):
     ALERT = "alert"
 
 
+DECISIONS = tuple(Decision)  # by their strictness, and as they are numbered where they come in columns
+# What scores high is an alert, as it is where there are no rules, and nothing else of the model's levels decides.
+OF_LEVEL: dict[str, Decision] = {Level.LOW: Decision.NONE, Level.MEDIUM: Decision.NONE, Level.HIGH: Decision.ALERT}
+
+
 class Action(StrEnum):
     """What a rule wants. `allow` is stronger than all others."""
 

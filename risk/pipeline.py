@@ -1,5 +1,7 @@
 """The one pipeline: features, score, decision. The worker, the backtest and the audit run this very object."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +36,24 @@ class Decider(NamedTuple):
     rules: CompiledRules | None = None
 
 
+class DecisionError(Exception):
+    """Of a bundle and the rules beside it: they raised something while they decided. That is a mistake somewhere, and
+    the same transactions would raise it again."""
+
+    def __init__(self, versions: Versions, error: Exception) -> None:
+        super().__init__(f"{versions} cannot decide ({type(error).__name__}: {error})")
+        self.versions = versions
+
+
+@contextmanager
+def blamed_on(bundle: str, rules: str | None) -> Iterator[None]:
+    """Whatever a model or a rule raises."""
+    try:
+        yield
+    except Exception as error:
+        raise DecisionError(Versions(bundle, rules), error) from error
+
+
 class Pipeline:
     """An engine, the scorer of one bundle, and the rules beside it; and where a challenger has a share, the same of
     that one."""
@@ -46,9 +66,11 @@ class Pipeline:
         scorer: Scorer | None = None,
         rules: CompiledRules | None = None,
         challenger: Decider | None = None,
+        share: Share | None = None,
     ) -> None:
         """`shared`: the engine of another pipeline, which has its own days. `scorer`: of this bundle, where it was made
-        already. `rules`: where some are in force."""
+        already. `rules`: where some are in force. `share`: one of which this bundle is either, and the other is gone,
+        so that none of the other's customers may come."""
         self.bundle = bundle
         manifest = self.manifest = bundle.manifest
         self.rules = rules
@@ -61,13 +83,14 @@ class Pipeline:
         else:
             self.engine = shared
             shared.serve(wanted, manifest.terms)
-        self.share: Share | None = None
+        self.share = share
         self.of_share: Pipeline | None = None
         if challenger is not None:
             other = challenger.bundle
             self.share = Share(manifest.version, other.manifest.version, challenger.percent)
             self.of_share = Pipeline(other, None, self.engine, challenger.scorer, challenger.rules)
-        self.versions = Versions(manifest.version, None if rules is None else rules.version, self.share)
+        in_use = manifest.version if self.share is None else self.share.in_use
+        self.versions = Versions(in_use, None if rules is None else rules.version, self.share)
 
     def score(self, block: Block, partition: int = 0) -> Scored:
         """Scores a block of one partition, in its order; its transactions are part of the past afterwards."""
@@ -84,12 +107,23 @@ class Pipeline:
         return scored if self.rules is None else with_rules(scored, features, block, self.rules)
 
     def parts(self, features: FeatureBlock, block: Block) -> list[Part]:
-        """What each bundle decides of the block: every row is in one part."""
-        if self.share is None or self.of_share is None:
-            return [self.part(features, block, np.ones(len(block), bool))]
+        """What each bundle decides of the block: every row is in one part. DecisionError says which one fails."""
+        found = []
+        for pipeline, rows in self._sides(block):
+            with blamed_on(pipeline.manifest.version, self.versions.rules):
+                found.append(pipeline.part(features, block, rows))
+        return found
+
+    def _sides(self, block: Block) -> list[tuple["Pipeline", Array]]:
+        if self.share is None:
+            return [(self, np.ones(len(block), bool))]
         given = self.share.given(block.customer_id)
-        each = ((self, ~given), (self.of_share, given))
-        return [pipeline.part(features, block, rows) for pipeline, rows in each if rows.any() or pipeline is self]
+        own = given if self.manifest.version == self.share.challenger else ~given
+        if self.of_share is not None:
+            return [(self, own), (self.of_share, given)] if given.any() else [(self, own)]
+        if not own.all():
+            raise ValueError(f"got customers of either bundle of {self.versions}, expected {self.manifest.version}'s")
+        return [(self, own)]
 
     def part(self, features: FeatureBlock, block: Block, rows: Array) -> Part:
         """What the bundle decides of some rows: where `rows`, a mask, is true."""

@@ -16,8 +16,8 @@ from msgspec import Struct
 from risk.codes import Array
 
 MOST_PERCENT = 50.0  # beyond it, the other one would be the experiment
+PERCENT = f"more than 0 and at most {MOST_PERCENT:g}, with one decimal at most"
 PARTS = 10_000  # customers are told apart by so many
-_REMEMBERED = 1 << 16  # customers; a hash takes a microsecond
 
 
 class Share(Struct, frozen=True):
@@ -29,9 +29,8 @@ class Share(Struct, frozen=True):
 
     def given(self, customers: Iterable[str]) -> Array:
         """For each of them whether the challenger decides its transactions."""
-        below = round(self.percent * PARTS / 100)
-        places = (_place(self.challenger, customer) for customer in customers)
-        return np.fromiter((place < below for place in places), bool)
+        below, begun = round(self.percent * PARTS / 100), blake2b(f"{self.challenger}\0".encode(), digest_size=8)
+        return np.fromiter((_place(begun, customer) < below for customer in customers), bool)
 
     def decides(self, customer: str) -> str:
         """The version of the bundle that decides this customer's transactions."""
@@ -48,14 +47,19 @@ def text_of(share: Share) -> str:
 
 @lru_cache(16)  # a stretch of the log has one
 def share_of(text: str) -> Share:
-    return _decoder.decode(text)
+    """msgspec.DecodeError where it is none that can be."""
+    share = _decoder.decode(text)
+    if not is_percent(share.percent):
+        raise msgspec.ValidationError(f"got {share.percent:g} percent, expected {PERCENT}")
+    return share
 
 
-@lru_cache(_REMEMBERED)
-def _place(challenger: str, customer: str) -> int:
-    """The same in every process, for ever: flags are checked by it."""
-    digest = blake2b(f"{challenger}\0{customer}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % PARTS
+def _place(begun: blake2b, customer: str) -> int:
+    """The same in every process, for ever: flags are checked by it. It takes 0.8 µs. Remembered, it would take 0.2, but
+    2.4 where there are more customers than are remembered; and an id may have a thousand characters."""
+    hashed = begun.copy()
+    hashed.update(customer.encode())
+    return int.from_bytes(hashed.digest(), "big") % PARTS
 
 
 def of_the_customers(percent: float | None) -> str:

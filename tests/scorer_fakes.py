@@ -79,6 +79,9 @@ class FakeShadow:
     def give_up(self, transactions: int) -> None:
         self.journal.append(f"give up {transactions}")
 
+    def fail(self, version: str, why: str) -> None:
+        self.journal.append(f"{version} fails: {why}")
+
 
 class SlowStore(FakeStore):
     """It answers when it may."""

@@ -100,7 +100,11 @@ class ShadowWorld:
         pieces = [ShadowPiece(first, behind, scores)]
         if end > begin:
             hole, back = rows[begin].source_offset, rows[end].source_offset
-            pieces = [ShadowPiece(first, hole, scores[:begin]), ShadowPiece(back, behind, scores[end:])]
+            before, after = (
+                [score for score in scores if score[0] < hole],
+                [score for score in scores if score[0] >= back],
+            )
+            pieces = [ShadowPiece(first, hole, before), ShadowPiece(back, behind, after)]
         self._store.commit_shadow(owner, self._challenger, pieces)
 
     def write_labels(self, labels: Sequence[Label]) -> None:

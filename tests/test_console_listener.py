@@ -143,7 +143,7 @@ def test_a_question_of_two_lengths_is_refused_and_nothing_behind_it_is_heard(hea
 
 def test_no_more_are_connected_than_told_that_there_are_too_many() -> None:
     """They took all descriptors of the process, with those of the port for programs."""
-    most, gone = 0, threading.Semaphore(0)
+    most, come, gone = 0, threading.Semaphore(0), threading.Semaphore(0)
 
     class Counted(TimedProtocol):
         question_seconds = 600.0
@@ -152,6 +152,7 @@ def test_no_more_are_connected_than_told_that_there_are_too_many() -> None:
             nonlocal most
             super().connection_made(transport)
             most = max(most, len(self.connections))
+            come.release()
 
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
@@ -159,7 +160,10 @@ def test_no_more_are_connected_than_told_that_there_are_too_many() -> None:
 
     over = 2 * REFUSED_CONNECTIONS
     with answering(Counted) as server, ExitStack() as clients:
-        for _ in range(CONNECTIONS + REFUSED_CONNECTIONS + over):
+        for _ in range(CONNECTIONS + REFUSED_CONNECTIONS):
+            clients.enter_context(connected(server))
+            assert come.acquire(timeout=60)  # whom a full queue turns away knocks again after a second or more
+        for _ in range(over):
             clients.enter_context(connected(server))
         for _ in range(over):
             assert gone.acquire(timeout=60)

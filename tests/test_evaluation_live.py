@@ -1,22 +1,18 @@
 """A challenger beside the bundle in use: counted again row by row, and told apart only where they differ."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
 import pytest
 
 from evaluation.live import (
-    COUNTED,
     FEWEST_CUSTOMERS,
     FEWEST_DIFFERENT,
     FRAUD,
     GENUINE,
-    LEARNED,
-    NOT_DUE,
     UNKNOWN,
-    Calendar,
     Cases,
     LiveComparison,
     Pairs,
@@ -25,12 +21,13 @@ from evaluation.live import (
     at_own_thresholds,
     cases_of,
     compare_live,
-    labelled_until,
 )
+from evaluation.live_days import COUNTED, LEARNED, NOT_DUE, Calendar, Traffic, labelled_until, spans_of
 from evaluation.ranking import NO_MERCHANT
 from evaluation.result import Costs
 from evaluation.sample_size import days_needed, frauds_needed
 from risk.clock import DAY, to_date
+from risk.store import VersionStart
 from tests.evidence_cases import FIRST_DAY, thrown
 from tests.live_oracle import Side
 
@@ -67,10 +64,14 @@ def question(until: int | None = ALL_DUE, learned: Sequence[range] = (), **other
     return Question("old", "new", COSTS, Calendar(DELAY, until, learned), {})._replace(**others)
 
 
+def traffic_of(transactions: Mapping[int, int], given: Mapping[int, int] | None = None) -> dict[int, Traffic]:
+    return {day: Traffic(count, (given or {}).get(day, 0)) for day, count in transactions.items()}
+
+
 def compared(pairs: Pairs, asked: Question | None = None, *, resamples: int = 100) -> LiveComparison:
     asked = asked or question()
-    if not asked.transactions:
-        asked = asked._replace(transactions=Counter((pairs.event_times // DAY).tolist()))
+    if not asked.traffic:
+        asked = asked._replace(traffic=traffic_of(Counter((pairs.event_times // DAY).tolist())))
     return compare_live(pairs, asked, seed=3, resamples=resamples)
 
 
@@ -209,7 +210,7 @@ def test_what_only_one_scored_is_counted_day_by_day_and_said() -> None:
     days = pairs.event_times // DAY - FIRST_DAY // DAY
     every = Counter((pairs.event_times // DAY).tolist())
     given_up = (days == 3) & (np.arange(4_000) % 100 < 30) | (days == 5) & (np.arange(4_000) % 2 == 0)
-    found = compared(pairs.some(~given_up), question(transactions=every))
+    found = compared(pairs.some(~given_up), question(traffic=traffic_of(every)))
     assert [day.others for day in found.days] == np.bincount(days[given_up], minlength=10).tolist()
     assert found.missing == (
         f"{given_up.sum()} of the 4,000 transactions of these days were not scored by both: the challenger was not "
@@ -223,7 +224,7 @@ def test_days_that_were_given_up_entirely_count_among_what_both_should_have_scor
     pairs = pairs_of(1, in_use=2.5, challenger=4.5)
     every = Counter((pairs.event_times // DAY).tolist())
     days = pairs.event_times // DAY - FIRST_DAY // DAY
-    found = compared(pairs.some(days < 4), question(transactions=every))
+    found = compared(pairs.some(days < 4), question(traffic=traffic_of(every)))
     assert [(day.transactions, day.others) for day in found.days[4:]] == [(0, np.sum(days == n)) for n in range(4, 10)]
     assert found.judged is not None
     assert (found.judged.days, found.judged.others) == (4, np.sum(days >= 4))
@@ -235,10 +236,43 @@ def test_of_a_part_of_the_transactions_that_part_of_the_cases_is_allowed() -> No
     pairs = pairs_of(1, challenger=2.0)
     every = Counter((pairs.event_times // DAY).tolist())
     half = pairs.some(np.arange(4_000) % 2 == 0)
-    judged = compared(half, question(cases_per_day=6, transactions=every)).judged
+    judged = compared(half, question(cases_per_day=6, traffic=traffic_of(every))).judged
     assert judged is not None
     assert judged.equal_work is not None
     assert judged.equal_work.cases_per_day == 3
+
+
+def test_what_the_challenger_decided_itself_takes_its_part_of_the_cases_and_was_given_up_by_nobody() -> None:
+    """Of a half of the customers, one team works the cases of both halves."""
+    pairs = pairs_of(1, challenger=2.0)
+    every = Counter((pairs.event_times // DAY).tolist())
+    others = pairs.some(pairs.customers % 2 == 0)
+    given = every - Counter((others.event_times // DAY).tolist())
+    found = compared(others, question(cases_per_day=6, traffic=traffic_of(every, given)))
+    assert found.judged is not None
+    assert found.judged.equal_work is not None
+    assert found.judged.equal_work.cases_per_day == pytest.approx(6 * len(others.scores) / 4_000)
+    assert [(day.others, day.given) for day in found.days] == [(0, given[day]) for day in sorted(every)]
+    assert (found.judged.others, found.missing) == (0, ())
+
+
+def test_where_both_scored_nothing_on_days_that_are_due_that_is_said_and_nothing_of_labels() -> None:
+    pairs = pairs_of(1)
+    days = pairs.event_times // DAY - FIRST_DAY // DAY
+    every = Counter((pairs.event_times // DAY).tolist())
+    found = compared(pairs.some(days > 6), question(FIRST_DAY + 10 * DAY - 1, traffic=traffic_of(every)))
+    assert found.judged is None
+    assert found.missing[1:] == ("both scored nothing on the 7 days whose labels are due",)
+
+
+def test_days_whose_labels_are_not_due_are_said_beside_those_that_are_left_out() -> None:
+    pairs, first = pairs_of(1), FIRST_DAY // DAY
+    found = compared(pairs, question(FIRST_DAY + 5 * DAY - 1, [range(first, first + 2)]))
+    assert found.missing == (
+        "no day's labels are due: the first are on 2022-01-14, as event time goes, with a label delay of 3 days; "
+        "labels are known until 2022-01-12",
+        "2 days are left out, because one of the two learned from them or was tested on them",
+    )
 
 
 def differing(customers: int) -> Pairs:
@@ -310,7 +344,7 @@ def no_evidence() -> Iterator[tuple[str, Pairs, Question]]:
     yield (
         "of the 8,001 transactions of the days whose labels are due, both scored 4,000",
         pairs,
-        question(transactions=twice),
+        question(traffic=traffic_of(twice)),
     )
     few = pairs.verdicts.copy()
     few[np.isin(pairs.customers, np.unique(pairs.customers[few == FRAUD])[FEWEST_CUSTOMERS - 1 :])] = GENUINE
@@ -351,3 +385,11 @@ def test_where_labels_no_longer_come_they_are_known_as_far_as_they_came(
 def test_it_is_written_as_json_and_read_again() -> None:
     found = compared(pairs_of(1, challenger=2.0), resamples=20)
     assert msgspec.json.decode(msgspec.json.encode(found), type=LiveComparison) == found
+
+
+def test_a_partition_where_no_challenger_has_begun_yet_has_no_days_of_one() -> None:
+    """A challenger that has just been named begins in each partition with the next chunk there."""
+    starts = [VersionStart(0, 0, "a", 5, None), VersionStart(0, 8, "b", 20, None)]
+    assert list(spans_of(starts, 0, "a", 30)) == [(5, 19)]
+    assert list(spans_of(starts, 0, "b", 30)) == [(20, 30)]
+    assert list(spans_of(starts, 1, "a", 30)) == []

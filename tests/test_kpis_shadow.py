@@ -185,7 +185,11 @@ def test_a_level_that_is_none_is_said(world: ShadowWorld, path: Path) -> None:
     assert "got 9 as the challenger's level at offset 4, expected 0 to 2" in now.reason
 
 
-def test_metrics_say_what_the_figures_say(world: ShadowWorld, path: Path) -> None:
+def test_metrics_say_what_the_figures_say(store: Store, path: Path) -> None:
+    store.remember_bundle("new", manifest(DELAY, "EUR", 5.0, 0.8))
+    world = ShadowWorld(
+        store, in_use="one", challenger="new", lifts=(2.5, 4.0), a_day=60, fraud_share=0.05, percent=20.0
+    )
     for day in range(12):
         world.write_day(FIRST + day, given_up=0.2)
     now = read(KpiReader(path))
@@ -195,6 +199,7 @@ def test_metrics_say_what_the_figures_say(world: ShadowWorld, path: Path) -> Non
     for name, labels, value in (
         ("transactions", {}, week.transactions),
         ("transactions_of_one", {}, week.others),
+        ("transactions_decided", {}, week.given),
         ("same_level_ratio", {}, week.same_level),
         ("cases", {"side": "in_use"}, week.cases.in_use),
         ("cases", {"side": "challenger"}, week.cases.challenger),
@@ -209,6 +214,9 @@ def test_metrics_say_what_the_figures_say(world: ShadowWorld, path: Path) -> Non
         ("money_review", {"side": "in_use", "currency": "EUR"}, week.judged.in_use.review),
     ):
         assert got[f"shadow_{name}", tuple(sorted({"window": "7d", **labels}.items()))] == value, name
+    assert week.given > 0
+    assert got["shadow_share_percent", (("version", "new"),)] == 20.0
+    assert got["shadow_share_begun_timestamp_seconds", ()] == NEW_YEAR / 1000
     named = {name for name, labels in got if name.startswith("shadow_")}
     assert named == {family.name.removeprefix("trustlens_kpi_") for family in FAMILIES if "_kpi_shadow_" in family.name}
 
@@ -217,7 +225,7 @@ def test_show_sets_both_side_by_side(world: ShadowWorld, path: Path, capsys: pyt
     world.write_day(FIRST)
     assert main(["show"], {"TRUSTLENS_DB": str(path)}) == 0
     said = capsys.readouterr().out
-    assert "Challenger new in the shadow of one" in said
+    assert "new is in the shadow of one." in said
     assert "No labels are due yet of what both scored." in said
     for day in range(1, 12):
         world.write_day(FIRST + day)

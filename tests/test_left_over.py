@@ -82,13 +82,17 @@ def trees(*folders: str) -> dict[str, ast.Module]:
     return {path.relative_to(ROOT).as_posix(): tree(path) for path in files(*folders)}
 
 
+# It reads the list of files of everything that is installed.
+distributions = cache(packages_distributions)
+
+
 def distribution(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def imported(folders: Iterable[str]) -> set[str]:
     """The distributions of others whose packages these folders import."""
-    found = packages_distributions()
+    found = distributions()
     packages = set()
     for node in (node for tree in trees(*folders).values() for node in ast.walk(tree)):
         if isinstance(node, ast.Import):

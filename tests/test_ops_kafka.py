@@ -85,6 +85,7 @@ def test_it_ends_with_ctrl_c_and_frees_its_port(tmp_path: Path) -> None:
     assert not answers(port)
 
 
+@pytest.mark.proof
 def test_it_ends_with_the_leash_that_holds_it(tmp_path: Path) -> None:
     skip_without_java()
     (port,) = free_ports(1)

@@ -153,6 +153,7 @@ def test_a_stopped_reporter_is_an_alert(watched: Watched) -> None:
     assert watched.prometheus.until_firing("TrustLensReporterDown")["instance"] == gone
 
 
+@pytest.mark.proof
 def test_a_flood_of_rejects_is_an_alert(watched: Watched) -> None:
     assert "TrustLensRejectsHigh" not in watched.prometheus.firing()
     topic, address = watched.system.topics.transactions, watched.system.address

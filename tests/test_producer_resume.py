@@ -19,7 +19,9 @@ def environment(kafka: TestKafka, prefix: str) -> dict[str, str]:
     return with_topics(kafka, prefix)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.proof), signal.SIGKILL]
+)
 def test_an_interrupted_replay_is_resumed_to_exactly_the_whole_file(
     kafka: TestKafka,
     prefix: str,

@@ -62,7 +62,7 @@ class Pipeline(NamedTuple):
     manifest: Manifest
     journal: list[str]
     duplicates: int = 0  # so many of the first rows of each block
-    share: None = None
+    versions: Versions = Versions("linear")
 
     def features(self, block: Block, partition: int) -> FeatureBlock:
         self.journal.append(f"score {len(block)} of {partition}")

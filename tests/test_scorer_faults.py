@@ -14,8 +14,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
+from risk.kafka.connection import connection_of
 from risk.kafka.sending import Message
-from risk.settings import PREFIX
+from risk.kafka.topic_states import identity
+from risk.settings import PREFIX, read_settings
+from risk.store import open_store
 from risk.topics import group_of
 from scorer.worker.exits import EXIT_AWAY, EXIT_FAILED, EXIT_STALE
 from storm.feed import open_transaction
@@ -87,9 +90,9 @@ def test_who_may_not_join_the_group_ends_and_says_so(kafka: TestKafka, prefix: s
 def test_a_store_of_another_log_is_refused(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
     """Offsets of one log mean nothing in another."""
     with system(kafka, prefix, tmp_path) as made:
-        first = made.start()
-        _until_it_holds(first)
-        first.stop()
+        with open_store(made.store) as store:
+            settings = read_settings({k: v for k, v in made.environment.items() if k.startswith(PREFIX)})
+            store.remember_identity(asyncio.run(identity(connection_of(settings), made.topics, made.prefix)))
         other = System({**made.environment, f"{PREFIX}TOPIC_PREFIX": f"{prefix}other."}, tmp_path)
         other.make_topics(2)
         worker = Worker({**other.environment, f"{PREFIX}DB": str(made.store)}, tmp_path / "other.log", "--bundle",
@@ -99,6 +102,7 @@ def test_a_store_of_another_log_is_refused(kafka: TestKafka, prefix: str, tmp_pa
         assert "begin with a new store: set TRUSTLENS_DB to another file, or move this one away" in worker.said()
 
 
+@pytest.mark.proof
 def test_a_locked_store_is_waited_for(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
     """Another process holds the store while transactions come; when it lets go, all of them are scored."""
     with system(kafka, prefix, tmp_path) as made:
@@ -159,6 +163,7 @@ def test_a_second_word_to_stop_changes_nothing(kafka: TestKafka, prefix: str, tm
         assert worker.wait() == 0
 
 
+@pytest.mark.proof
 def test_a_log_that_went_on_without_its_records_is_proved_to_have_none(
     kafka: TestKafka, prefix: str, tmp_path: Path
 ) -> None:

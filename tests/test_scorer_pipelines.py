@@ -258,7 +258,7 @@ class Failing(StoreThread):
 
 
 def version_for(bench: Bench, bundle: Bundle) -> str:
-    versions = asyncio.run(bench.pipelines.versions_for([Versions(bundle.manifest.version)]))
+    versions = asyncio.run(bench.pipelines.versions_for([Versions(bundle.manifest.version)], None))
     assert versions.rules is None
     return versions.bundle
 
@@ -302,7 +302,7 @@ def test_what_cannot_be_used_is_looked_for_once(
     monkeypatch.setattr("scorer.worker.bundles.bundle_of_version", gone)
     named = [Versions(f"linear-{number:08x}") for number in range(MISSING_TOLD + 5)]
     for versions in (*named, *named):
-        assert asyncio.run(bench.pipelines.versions_for([versions])) == bench.pipelines.versions
+        assert asyncio.run(bench.pipelines.versions_for([versions], None)) == bench.pipelines.versions
         bench.pipelines.share_with(None)  # as at each look where there is no challenger
     assert looked == [versions.bundle for versions in named]
     assert len(caplog.messages) == MISSING_TOLD
@@ -314,7 +314,7 @@ def test_no_bundle_is_read_for_a_rule_set_that_is_gone(bench: Bench, monkeypatch
 
     monkeypatch.setattr("scorer.worker.bundles.bundle_of_version", too_much)
     named = Versions(bench.older.manifest.version, "rules-0123456789abcdef")
-    assert asyncio.run(bench.pipelines.versions_for([named])) == bench.pipelines.versions
+    assert asyncio.run(bench.pipelines.versions_for([named], None)) == bench.pipelines.versions
 
 
 class Unread:
@@ -350,7 +350,7 @@ def test_a_store_that_fails_says_nothing_of_a_bundle(bench: Bench, tmp_path: Pat
     failing.error = error
     pipelines = bench.new_pipelines(failing)
     with pytest.raises(type(error), match=str(error)):
-        asyncio.run(pipelines.versions_for([Versions(bench.older.manifest.version)]))
+        asyncio.run(pipelines.versions_for([Versions(bench.older.manifest.version)], None))
     failing.close()
 
 
@@ -380,7 +380,7 @@ def test_a_bundle_that_no_pipeline_can_be_made_of_ends_neither_a_worker_nor_the_
     """Though its folder is whole."""
     manifest = write_bundle(tmp_path / "made", WITH_LEDGER, learned, weights)
     (tmp_path / "made").rename(bench.models / manifest.version)
-    found = asyncio.run(bench.pipelines.versions_for([Versions(manifest.version)]))
+    found = asyncio.run(bench.pipelines.versions_for([Versions(manifest.version)], None))
     assert found == Versions(bench.current.manifest.version)
     notices: list[str] = []
     with open_store(tmp_path / "risk.db") as store:

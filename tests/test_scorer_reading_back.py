@@ -316,14 +316,3 @@ def test_a_worker_without_a_share_repeats_one_though_its_bundle_needs_another_en
     there = [flags[n] for n, flags in enumerate(both[n // 5 % 2] for n in range(len(both[0])))]
     assert asyncio.run(scored(tmp_path, bench.current, there)).flags == []
     bench.store.close()
-
-
-def test_where_the_challenger_is_gone_the_bundle_in_use_decides_and_that_is_said(
-    bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    there = asyncio.run(scored(tmp_path, bench.current, share=Decider(bench.older, 50.0))).flags
-    bench.older.folder.rename(tmp_path / "gone")
-    wanted = asyncio.run(scored(tmp_path, bench.current)).flags
-    assert asyncio.run(scored(tmp_path, bench.current, there)).flags == wanted
-    [said] = [message for message in caplog.messages if "cannot be used" in message]
-    assert f"{bench.older.manifest.version} for 50 % of the customers" in said

@@ -11,10 +11,12 @@ from risk.challenger import pointer_to
 from risk.clock import HOUR
 from risk.share import Share
 from risk.store import FlagRow, Role, ShareStart
+from scorer.worker.watch import AGAIN_SECONDS
 from testing.rule_sets import made_of
 from tests.challenger_rig import Rig, alone
 from tests.test_scorer_buffer import Given
 from tests.test_scorer_pipelines import WITHOUT, sale
+from tests.test_scorer_unusable import break_scorer
 from trainer.in_force import make_current
 
 
@@ -60,8 +62,9 @@ def test_a_share_comes_and_grows_and_ends_at_a_chunk_and_the_store_knows_from_wh
     rig.name(None)
     rig.score(chunk(120, 150))
 
-    shares = [0.0 if percent is None else percent for percent in (*percents, None)]
-    is_given = [Share(current, version, shares[n // 30]).decides(customer(n)) == version for n in range(150)]
+    shares = [None if percent is None else Share(current, version, percent) for percent in (*percents, None)]
+    each_share = [(customer(n), shares[n // 30]) for n in range(150)]
+    is_given = [share is not None and share.decides(name) == version for name, share in each_share]
     found = rows(rig)
     assert [row.bundle_version == version for row in found] == is_given
     assert 10 < sum(is_given) < 60
@@ -156,3 +159,41 @@ def test_rules_that_come_into_force_are_compiled_for_the_challenger_before_it_de
     ]
     assert {(row.rules_version, row.decision) for row in found[40:]} == {(rules.version, "alert")}
     assert share_starts(rig) == [(0, version, 50.0), (20, None, None), (40, version, 50.0)]
+
+
+def test_one_that_raises_while_it_decides_is_refused_and_the_bundle_in_use_decides_the_chunk(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Workers would end at that chunk again and again. Nothing is lost or said twice, and it is tried again once it is
+    named again."""
+    challenger = rig.another(0.5)
+    version = challenger.manifest.version
+    rig.name(pointer_to(version, 50.0))
+    rig.score(chunk(0, 20))
+    with monkeypatch.context() as broken:
+        break_scorer(broken, challenger)
+        rig.score(chunk(20, 30), chunk(30, 40))
+        assert rig.refused() == []
+        rig.look()
+    [refused] = rig.refused()
+    assert refused.refused == version
+    assert refused.reason == f"{version} cannot decide (RuntimeError: no such operator)"
+    assert (rig.counted("challenger_refused"), rig.counted("challenger_refusals_total")) == (1, 1)
+    assert (rig.counted("challenger_share_percent"), rig.challenger.version) == (0, None)
+    assert caplog.text.count(f"{refused.reason}; {rig.current} decides its transactions") == 1
+    rig.score(chunk(40, 50))
+    found = rows(rig)
+    assert [row.source_offset for row in found] == list(range(50))
+    assert {row.bundle_version for row in found[20:]} == {rig.current}
+    wanted = alone(rig.pipelines.current, [given(offset).event for offset in range(50)])
+    assert [(row.score, row.level) for row in found[20:]] == wanted[20:]
+    assert sum(int(entry.split()[1]) for entry in rig.journal if "risk-flags" in entry) == 50
+    assert share_starts(rig) == [(0, version, 50.0), (20, None, None)]
+    rig.time += AGAIN_SECONDS
+    rig.look()
+    assert len(rig.refused()) == 1
+    rig.name(pointer_to(version, 50.0))
+    rig.look()
+    assert rig.refused() == []
+    rig.score(chunk(50, 70))
+    assert share_starts(rig)[2:] == [(50, version, 50.0)]

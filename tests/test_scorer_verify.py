@@ -38,7 +38,7 @@ class Scored(NamedTuple):
 @pytest.fixture(scope="module")
 def scored(kafka: TestKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scored]:
     with system(kafka, new_prefix(), tmp_path_factory.mktemp("verify"), partitions=PARTITIONS) as made:
-        history = made.make_history()
+        history = made.make_history(customers=16)
         made.replay(history)
         send_what_is_not_scored(made)
         worker = made.start()

@@ -1,31 +1,145 @@
-"""compare --live where the challenger decides for a share of the customers: on the others alone."""
+"""compare --live and the reporter where the challenger decides for a share of the customers: both models on the others
+alone, and how the two groups fared."""
+
+from collections.abc import Callable
 
 import msgspec
 import pytest
 
 from console.start import EXIT_OK
 from evaluation.live import LiveComparison
+from kpi_reporter.__main__ import main as report
+from kpi_reporter.kpis.reading import KpiReader
+from risk.clock import DAY
+from risk.share import Share
+from risk.store import Store
+from tests.explorers import exploring
+from tests.kpi_stores import read
 from tests.shadow_stores import ShadowWorld
 from tests.test_compare_live import FIRST, LIVE, Place, place
 
 __all__ = ["place"]
 
 
+def shared_world(place: Place, store: Store, percent: float | None = 50.0) -> ShadowWorld:
+    for remember, manifest in (
+        (store.remember_bundle, place.in_use),
+        (store.remember_bundle, place.challenger),
+        (store.remember_challenger, place.challenger),
+    ):
+        remember(manifest.version, msgspec.json.encode(manifest).decode())
+    versions = {"in_use": place.in_use.version, "challenger": place.challenger.version}
+    return ShadowWorld(store, **versions, lifts=(2.0, 5.0), a_day=100, percent=percent)
+
+
+@pytest.fixture
+def compared(place: Place, capsys: pytest.CaptureFixture[str]) -> Callable[..., LiveComparison]:
+    def compare(*words: str) -> LiveComparison:
+        assert place.run("compare", "--live", "--json", "--resamples", "20", *words) == EXIT_OK
+        return msgspec.json.decode(capsys.readouterr().out, type=LiveComparison)
+
+    return compare
+
+
 def test_what_the_challenger_decided_itself_is_left_out_and_counted(
-    place: Place, capsys: pytest.CaptureFixture[str]
+    place: Place, compared: Callable[..., LiveComparison], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing was given up, so nothing else is lacking, however large the share."""
-    in_use, challenger = place.in_use.version, place.challenger.version
+    """Nothing was given up, so nothing else is lacking, however large the share. A team that works ten cases a day has
+    the rest of them from the customers of the share."""
     with place.open() as store:
-        store.remember_challenger(challenger, msgspec.json.encode(place.challenger).decode())
-        world = ShadowWorld(store, in_use=in_use, challenger=challenger, lifts=(2.0, 5.0), a_day=100, percent=50.0)
+        world = shared_world(place, store)
         for day in range(LIVE):
             world.write_day(FIRST + day)
-        given = sum(row.bundle_version == challenger for row in store.flags())
-    assert place.run("compare", "--live", "--json", "--resamples", "20") == EXIT_OK
-    said = capsys.readouterr()
-    found = msgspec.json.decode(said.out, type=LiveComparison)
+        rows = list(store.flags())
+    given = sum(row.bundle_version == place.challenger.version for row in rows)
+    found = compared("--cases-per-day", "10")
     assert found.agreement.transactions == 200 * LIVE - given
-    assert {day.others for day in found.days} == {0}
-    assert f"{given:,} transactions of these days are in no figure: {challenger} decided them itself" in said.err
+    assert ({day.others for day in found.days}, sum(day.given for day in found.days)) == ({0}, given)
     assert not any("not scored by both" in text for text in found.missing)
+    judged = found.judged
+    assert judged is not None
+    assert judged.equal_work is not None
+    assert judged.equal_work.cases_per_day == pytest.approx(10 * judged.transactions / (200 * judged.days))
+    assert place.run("compare", "--live", "--resamples", "20") == EXIT_OK
+    said = capsys.readouterr().out
+    assert (
+        f"{given:,} of the {200 * LIVE:,} transactions of these days {place.challenger.version} decided itself" in said
+    )
+
+
+def test_both_groups_of_customers_are_set_side_by_side(
+    place: Place, compared: Callable[..., LiveComparison], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the newest share alone: under another one, customers belonged to the other group."""
+    with place.open() as store:
+        shared_world(place, store, percent=10.0).write_day(FIRST)
+        world = shared_world(place, store)
+        for day in range(1, LIVE):
+            world.write_day(FIRST + day)
+        rows = list(store.flags(since=(FIRST + 1) * DAY))
+    found = compared()
+    groups = found.groups
+    assert groups is not None
+    assert (groups.percent, groups.first, groups.last, groups.days) == (50.0, "2024-05-02", "2024-05-10", 9)
+    assert groups.since == "2024-05-02T00:00:00Z"
+    assert found.judged is not None
+    assert found.judged.days == groups.days + 1
+    judged = [row for row in rows if row.event_time // DAY < FIRST + 10]
+    share = Share(place.in_use.version, place.challenger.version, 50.0)
+    for group, version in ((groups.in_use, share.in_use), (groups.challenger, share.challenger)):
+        own = [row for row in judged if row.bundle_version == version]
+        assert (group.transactions, group.customers) == (len(own), len({row.customer_id for row in own}))
+        assert group.worked == sum(row.level == "high" for row in own)
+    assert groups.in_use.transactions + groups.challenger.transactions == len(judged)
+    assert place.run("compare", "--live", "--resamples", "20") == EXIT_OK
+    said = capsys.readouterr().out
+    assert "the customers of its share of 50 %, since 2024-05-02T00:00:00Z, and the others: what was sent to " in said
+    assert "case recall" in said.split("the customers of its share")[1]
+    earlier = compared("--until", "2024-05-02")
+    assert earlier.groups is not None
+    assert (earlier.groups.percent, earlier.groups.days) == (10.0, 1)
+
+
+def test_groups_of_which_no_labels_are_due_are_said_to_be_so(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    with place.open() as store:
+        world = shared_world(place, store)
+        for day in range(4):
+            world.write_day(FIRST + day)
+    assert place.run("compare", "--live", "--resamples", "20") == EXIT_OK
+    assert "cannot be said yet: no day of the newest share can be judged" in capsys.readouterr().out
+
+
+def test_the_reporter_counts_what_compare_counts(place: Place, compared: Callable[..., LiveComparison]) -> None:
+    """Beside a share, with stretches that were given up, and with whole days."""
+    with place.open() as store:
+        world = shared_world(place, store)
+        for day in range(LIVE):
+            world.write_day(FIRST + day, given_up=0.2, is_given_up=day in (2, LIVE - 3))
+    found = compared()
+    week, month = read(KpiReader(place.path)).shadow.windows
+    for window, days in ((month, found.days), (week, found.days[-7:])):
+        assert window.transactions == sum(day.transactions for day in days)
+        assert window.others == sum(day.others for day in days) > 150
+        assert window.given == sum(day.given for day in days) > 0
+    assert (month.cases, month.same_level) == (found.agreement.cases, found.agreement.same_level)
+    assert found.judged is not None
+    assert (month.days_due, month.judged) == (found.judged.days, found.judged.own_thresholds)
+
+
+def test_who_decides_for_how_many_since_when_is_shown(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    version, settings = place.challenger.version, {"TRUSTLENS_DB": str(place.path)}
+    with place.open() as store:
+        shared_world(place, store, percent=None).write_day(FIRST)
+        assert report(["show"], settings) == 0
+        assert "decides for" not in capsys.readouterr().out
+        for day, percent in enumerate((10.0, 12.5, 12.5), 1):
+            shared_world(place, store, percent=percent).write_day(FIRST + day)
+        assert report(["show"], settings) == 0
+        said = capsys.readouterr().out
+        assert f"{version} decides for 12.5 % of the customers since 2024-05-03T00:00:00Z of event time." in said
+        assert "decided by the challenger itself" in said
+        with exploring(place.path) as server:
+            assert f"{version} decides for 12.5 % of the customers since 2024-05-03T00:00:00Z" in server.ask("/").text
+        shared_world(place, store, percent=None).write_day(FIRST + 4)
+        assert report(["show"], settings) == 0
+        assert "decides for" not in capsys.readouterr().out

@@ -7,7 +7,7 @@ from evaluation.drifting import FeatureDrift
 from kpi_reporter.explorer.charts import Bar, Column, days_chart, scores_chart
 from kpi_reporter.explorer.described import NAME
 from kpi_reporter.explorer.queries import QUERIES
-from kpi_reporter.kpis.told import calibration_text, cautions, days_text, drift_text, learned_text
+from kpi_reporter.kpis.told import calibration_text, cautions, challenger_text, days_text, drift_text, learned_text
 from kpi_reporter.kpis.values import Amounts, Kpis, Quality
 from risk.clock import DAY, to_date, to_text
 from risk.money import amount_text
@@ -33,6 +33,7 @@ def shown(kpis: Kpis) -> dict[str, Any]:
         "cautions": cautions(kpis),
         "tiles": _tiles(kpis),
         "qualities": [_quality(each) for each in kpis.quality],
+        "challenger": challenger_text(kpis.shadow),
         "drift": drift_text(kpis.drift),
         "drifting": [_drifting(one) for one in kpis.drift.features[:_MOST_DRIFTING]],
         "calibration": calibration_text(kpis.calibration),

@@ -33,7 +33,7 @@ def alerts_at(store: StoreToReport, places: list[int]) -> list[Alert]:
 
 
 def _alert(flag: FlagRow) -> Alert:
-    decision = flag.decision or "alert"  # without rules, what is high is one
+    decision = flag.decided
     reasons = [reason.sentence for reason in _listed(flag, "reasons", flag.reasons, _reasons)]
     rules = [
         f"{rule.rule}: {rule.sentence}"

@@ -11,10 +11,10 @@ from kpi_reporter.kpis.names import Names, hashes, keys
 from kpi_reporter.kpis.values import MISSING, SCORE_STEPS
 from risk.clock import EARLIEST, LATEST
 from risk.codes import Array
-from risk.events import LEVELS
+from risk.events import DECISIONS, LEVELS
 from risk.money import LARGEST_MINOR
 from risk.store import FlagColumns, StoreToReport
-from risk.store.rows import DECISIONS, UNKNOWN_AMOUNT
+from risk.store.rows import UNKNOWN_AMOUNT
 
 LOW, MEDIUM, HIGH = range(len(LEVELS))
 NONE, REVIEW, ALERT = range(len(DECISIONS))
@@ -42,6 +42,7 @@ class Piece(NamedTuple):
     amounts: Array  # minor units; -1 where missing
     levels: Array
     decisions: Array
+    are_shared: Array  # bool: decided while a challenger had a share
     bars: Array  # of the score distribution
     customers: Array  # hashes
     customer_ids: list[bytes]
@@ -70,7 +71,7 @@ def pieces_from(store: StoreToReport, partition: int, first: int, vocabulary: Vo
 
 
 def _piece(partition: int, columns: FlagColumns, vocabulary: Vocabulary) -> Piece:
-    offsets, event_times, amounts, levels, decisions, bars, customer_ids, transaction_ids, *_ = columns
+    offsets, event_times, amounts, levels, decisions, are_shared, bars, customer_ids, transaction_ids, *_ = columns
     named = columns.currencies, columns.categories, columns.channels, columns.bundle_versions
     for column, numbers, lowest, highest in (
         ("event_time", event_times, EARLIEST, LATEST),
@@ -88,6 +89,7 @@ def _piece(partition: int, columns: FlagColumns, vocabulary: Vocabulary) -> Piec
         amounts,
         levels,
         decisions,
+        are_shared,
         np.minimum(bars, SCORE_STEPS - 1),
         customers,
         customer_ids,

@@ -1,5 +1,6 @@
 """The days whose labels may still come or change: what is kept of each, so that a late label finds its flag."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -23,6 +24,7 @@ class RecentDay:
     transactions: int = 0
     customers: Array = field(default_factory=lambda: np.empty(0, np.uint64))
     bundles: set[int] = field(default_factory=set)
+    shared: Counter[int] = field(default_factory=Counter)  # decided while a challenger had a share, by bundle
     notables: Array = field(default_factory=lambda: np.zeros(0, NOTABLE))
     counted: Tally | None = None  # None where the notables have changed since
 
@@ -62,6 +64,7 @@ class Recent:
             own, of_day = days == day, self.days.setdefault(day, RecentDay())
             of_day.transactions += int(np.count_nonzero(own))
             of_day.bundles.update(distinct(piece.bundles[own]).tolist())
+            of_day.shared.update(piece.bundles[own & piece.are_shared].tolist())
             found = distinct(piece.customers[own])
             of_day.customers = with_new(of_day.customers, found[~is_in(of_day.customers, found)])
         self._index.add(piece.partition, piece.offsets, piece.event_times, piece.keys)

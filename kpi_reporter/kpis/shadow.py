@@ -6,21 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec.structs import replace
 
-from evaluation.live import (
-    COUNTED,
-    FRAUD,
-    HIGH,
-    LEARNED,
-    UNKNOWN,
-    Calendar,
-    Cases,
-    OwnThresholds,
-    Pairs,
-    at_own_thresholds,
-    cases_of,
-    labelled_until,
-)
+from evaluation.live import FRAUD, HIGH, UNKNOWN, Cases, OwnThresholds, Pairs, at_own_thresholds, cases_of
+from evaluation.live_days import COUNTED, LEARNED, Calendar, Traffic, days_of_both, labelled_until
 from evaluation.ranking import NO_MERCHANT
 from evaluation.result import Costs
 from kpi_reporter.kpis.damage import check_within
@@ -33,7 +22,7 @@ from risk.clock import DAY
 from risk.codes import Array
 from risk.events import LEVELS
 from risk.money import scale_of
-from risk.store import Role, ShadowColumns, ShadowSpan, StoreToReport, VersionStart
+from risk.store import Role, ShadowColumns, ShadowSpan, ShareStart, StoreToReport, VersionStart
 
 ALERTED = np.dtype(
     [
@@ -69,15 +58,25 @@ class Shadows:
         self._days: defaultdict[tuple[int, str], ShadowDay] = defaultdict(ShadowDay)  # by day and bundle in use
         self._spans: dict[int, tuple[Array, Array]] = {}  # where the challenger scored everything, by partition
         self._last: tuple[int, str] | None = None  # event time and bundle in use of the newest pair
+        self._starts: tuple[list[VersionStart], list[VersionStart]] = [], []  # of bundles in use, and of challengers
+        self._newest: dict[int, int] = {}  # event time, by partition
+        self._share: tuple[float, int] | None = None  # percent of the customers, and since when
 
     def read(self, store: StoreToReport, first_day: int) -> None:
         """What is new; what is older than that day is not kept. Another challenger begins anew."""
-        version = newest_challenger(store.starts(Role.CHALLENGER))
+        starts = store.starts(Role.BUNDLE), store.starts(Role.CHALLENGER)
+        version = newest_challenger(starts[1])
         if version != self._version:
             manifests = {each.version: each.manifest for each in store.challengers()}
             self._begin(version, None if version is None else terms_of(manifests.get(version, "")))
         if version is None:
             return
+        self._starts, self._share = starts, newest_share(store.share_starts(), version)
+        self._newest = {
+            position.partition: position.newest_event_time
+            for position in store.positions()
+            if position.newest_event_time is not None
+        }
         self._spans = _by_partition(store.shadow_spans(version))
         for partition in self._spans:
             while (found := store.shadow_columns(version, partition, self._next.get(partition, 0))) is not None:
@@ -136,26 +135,33 @@ class Shadows:
         bundles: Names,
         terms: Mapping[str, Terms | None],
     ) -> Shadow:
+        percent, since = (None, None) if self._share is None else self._share
+        found = Shadow(self._version, percent=percent, share_since=since)
         if newest_event is None or self._version is None or self._last is None:
-            return Shadow(self._version)
+            return found
         in_use = self._last[1]
         known = terms.get(in_use)
         if known is None:
-            return Shadow(self._version, in_use)
+            return replace(found, in_use=in_use)
         until = labelled_until(newest_event, newest_label, known.label_delay_days)
         seen = () if self._terms is None else self._terms.seen
         calendar = Calendar(known.label_delay_days, until, (*known.seen, *seen))
         # Flags are read first: of the newest day some may be here that are not there yet.
         own = {day: each for (day, version), each in self._days.items() if version == in_use and day in recent}
-        number = bundles.get(in_use.encode())
+        number, other = bundles.get(in_use.encode()), bundles.get(self._version.encode())
+        traffic = {
+            day: Traffic(recent[day].transactions, 0 if other is None else recent[day].shared[other])
+            for day in days_of_both(*self._starts, self._newest, in_use, self._version) | own.keys()
+            if day in recent
+        }
         frauds = {
             day: rows[(rows["verdict"] == FRAUD) & (rows["bundle"] == number)]
             for day, rows in ((day, recent[day].notables) for day in own)
         }
         windows = tuple(
-            self._window(days, newest_event // DAY, own, frauds, recent, calendar, known) for days in WINDOWS
+            self._window(days, newest_event // DAY, own, frauds, traffic, calendar, known) for days in WINDOWS
         )
-        return Shadow(self._version, in_use, known.currency, windows)
+        return replace(found, in_use=in_use, currency=known.currency, windows=windows)
 
     def _window(
         self,
@@ -163,11 +169,13 @@ class Shadows:
         today: int,
         own: Mapping[int, ShadowDay],
         frauds: Mapping[int, Array],
-        recent: Mapping[int, RecentDay],
+        traffic: Mapping[int, Traffic],
         calendar: Calendar,
         terms: Terms,
     ) -> ShadowWindow:
         newest = [own[day] for day in own if today - length < day]
+        seen = [day for day in traffic if today - length < day]
+        both = {day: own[day].transactions if day in own else 0 for day in seen}
         levels = sum((day.levels for day in newest), np.zeros((len(LEVELS), len(LEVELS)), np.int64))
         transactions = int(levels.sum())
         last = None if calendar.labelled_until is None else (calendar.labelled_until + 1) // DAY - 1
@@ -177,7 +185,8 @@ class Shadows:
         return ShadowWindow(
             days=length,
             transactions=transactions,
-            others=max(0, sum(recent[day].transactions for day in own if today - length < day) - transactions),
+            others=sum(traffic[day].others(both[day]) for day in seen),
+            given=sum(traffic[day].given for day in seen),
             same_level=float(np.trace(levels) / transactions) if transactions else None,
             cases=cases_of(_pairs([day.alerted for day in newest], [], terms)) if newest else Cases(0, 0, 0),
             days_due=len(judged),
@@ -208,6 +217,17 @@ def newest_challenger(starts: Sequence[VersionStart]) -> str | None:
     last = {start.partition: start for start in starts}
     running = [start for start in last.values() if start.version is not None]
     return max(running, key=lambda start: (start.event_time, start.partition)).version if running else None
+
+
+def newest_share(starts: Sequence[ShareStart], challenger: str) -> tuple[float, int] | None:
+    """Percent of the customers for whom this challenger decides, and since when; that of the partition where one began
+    last. None where it decides for nobody."""
+    last = {start.partition: start for start in starts}
+    running = [(start.event_time, start.percent) for start in last.values() if start.challenger == challenger]
+    if not running:
+        return None
+    _, percent = max(running)
+    return None if percent is None else (percent, min(since for since, other in running if other == percent))
 
 
 def _by_partition(spans: Sequence[ShadowSpan]) -> dict[int, tuple[Array, Array]]:

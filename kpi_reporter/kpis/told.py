@@ -2,7 +2,8 @@
 
 from evaluation.drifting import DRIFT_DAYS, Drifting
 from kpi_reporter.kpis.values import Calibration, Kpis, Quality, Shadow
-from risk.clock import to_date
+from risk.clock import to_date, to_text
+from risk.share import of_the_customers
 from risk.words import counted
 
 
@@ -70,19 +71,37 @@ def calibration_text(calibration: Calibration) -> str:
     )
 
 
+def challenger_text(shadow: Shadow) -> str:
+    """Which there is, and for whom it decides; empty where there is none."""
+    return " ".join(text for text in (shadow_text(shadow), share_text(shadow)) if text)
+
+
+def share_text(shadow: Shadow) -> str:
+    """Empty where it decides for nobody."""
+    if shadow.percent is None or shadow.share_since is None:
+        return ""
+    return (
+        f"{shadow.challenger} decides{of_the_customers(shadow.percent)} since {to_text(shadow.share_since)} of event "
+        "time."
+    )
+
+
 def shadow_text(shadow: Shadow) -> str:
+    """Empty where there is no challenger."""
+    if shadow.challenger is None:
+        return ""
     if shadow.in_use is None:
         return f"{shadow.challenger} is in the shadow, and there is no transaction yet that both scored."
     if not shadow.windows:
         return (
             f"{shadow.challenger} is in the shadow of {shadow.in_use}, whose manifest cannot be read: nothing is said."
         )
-    return f"Challenger {shadow.challenger} in the shadow of {shadow.in_use}"
+    return f"{shadow.challenger} is in the shadow of {shadow.in_use}."
 
 
 def shadow_cautions(shadow: Shadow) -> list[str]:
     """What is missing, and where there is more."""
-    said = []
+    said = [text] if (text := share_text(shadow)) else []
     widest = shadow.windows[-1]
     if widest.days_learned:
         days = counted(widest.days_learned, "day is", "days are")

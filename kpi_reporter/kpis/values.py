@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from evaluation.drifting import Drifting
 from evaluation.live import Cases, OwnThresholds
+from risk.clock import SECOND
+from risk.store import GONE_AFTER_SECONDS
 from risk.warming_up import LabelSilence, WarmingUp
 
 MISSING = "missing"  # the category or channel of a transaction without one
@@ -152,7 +154,8 @@ class ShadowWindow(Struct, frozen=True):
 
     days: int  # asked for
     transactions: int
-    others: int  # on the same days, that were given up or scored beside another bundle
+    others: int  # on days on which both were to score, that were given up or scored beside another bundle
+    given: int  # likewise, that the challenger decided itself, for its share of the customers
     same_level: float | None  # share
     cases: Cases
     days_due: int
@@ -168,6 +171,8 @@ class Shadow(Struct, frozen=True):
     in_use: str | None = None  # None: there is no transaction yet that both scored
     currency: str | None = None  # None: the manifest of the bundle in use cannot be read
     windows: tuple[ShadowWindow, ...] = ()  # one for each of WINDOWS
+    percent: float | None = None  # of the customers, for whom the challenger decides; None where it has no share
+    share_since: int | None = None  # from when on
 
 
 class LastRetraining(Struct, frozen=True):
@@ -179,10 +184,16 @@ class LastRetraining(Struct, frozen=True):
     outcome: str | None  # None: it is under way, or was killed and nobody has found out yet
     version: str | None
     why: str | None
+    worked_at: int  # when the newest began that did its work; before there was one, when the first began
+    every_ms: int | None  # how often one is to begin; None where nobody said so
 
     @property
     def is_failed(self) -> bool:
         return self.outcome in ("failed", "killed")
+
+    def is_silent(self, now_ms: int) -> bool:
+        """It has not ended, and does not say that it goes on. The clock is that of the machine, which has one store."""
+        return self.outcome is None and now_ms - self.alive_at > GONE_AFTER_SECONDS * SECOND
 
 
 class Kpis(Struct, frozen=True):

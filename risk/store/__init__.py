@@ -6,6 +6,8 @@ One object is used by one thread. Which database stands behind it is decided her
 from risk.store.protocol import CommitStore, Store, StoreToReport
 from risk.store.pruning import Pruned, prune
 from risk.store.rows import (
+    DID_NOTHING,
+    GONE_AFTER_SECONDS,
     IF_DAMAGED,
     NO_CHALLENGER,
     FlagColumns,
@@ -28,6 +30,7 @@ from risk.store.rows import (
     ShadowPair,
     ShadowPiece,
     ShadowSpan,
+    SharedFlag,
     ShareStart,
     StoredBundle,
     TakenOver,
@@ -39,6 +42,8 @@ from risk.store.sqlite.restoring import restore_store
 from risk.store.sqlite.store import SqliteStore
 
 __all__ = [
+    "DID_NOTHING",
+    "GONE_AFTER_SECONDS",
     "IF_DAMAGED",
     "NO_CHALLENGER",
     "CommitStore",
@@ -64,6 +69,7 @@ __all__ = [
     "ShadowPiece",
     "ShadowSpan",
     "ShareStart",
+    "SharedFlag",
     "SqliteStore",
     "Store",
     "StoreToReport",

@@ -13,6 +13,7 @@ from risk.block import Block
 from risk.events import Label
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
+from risk.share import Share
 from risk.store.rows import (
     FlagColumns,
     FlagRow,
@@ -36,6 +37,7 @@ from risk.store.rows import (
     ShadowPair,
     ShadowPiece,
     ShadowSpan,
+    SharedFlag,
     ShareStart,
     StoredBundle,
     TakenOver,
@@ -113,6 +115,9 @@ class ShadowStore(Protocol):
 
     def shadow_pairs(self, version: str, partition: int, first: int = 0) -> Iterator[list[ShadowPair]]:
         """From that offset on, in the order of the log, many at once. Of what was removed there is none."""
+
+    def shared_flags(self, share: Share, partition: int, first: int = 0) -> Iterator[list[SharedFlag]]:
+        """What either of the two decided while this share stood; likewise."""
 
 
 class PartitionStore(Protocol):
@@ -234,8 +239,11 @@ class RetrainingStore(Protocol):
     """At most one retraining goes on at a time, whoever has the store. Of what has ended nothing changes any more:
     StaleOwnerError."""
 
-    def begin_retraining(self, owner: str, process: str, at: int, is_gone: Callable[[Retraining], bool]) -> int:
-        """Its number. StoreError while another one goes on; what is gone is ended as killed, in the same step."""
+    def begin_retraining(
+        self, owner: str, process: str, at: int, is_gone: Callable[[Retraining], bool], every_ms: int | None = None
+    ) -> int:
+        """Its number. StoreError while another one goes on; what is gone is ended as killed, in the same step.
+        `every_ms`: how often one is to begin, where somebody said so."""
 
     def keep_retraining(self, number: int, at: int, stage: str) -> None:
         """It goes on, and is at this stage."""
@@ -296,6 +304,8 @@ class StoreToReport(Protocol):
     def challengers(self) -> list[StoredBundle]: ...
 
     def starts(self, role: Role) -> list[VersionStart]: ...
+
+    def share_starts(self) -> list[ShareStart]: ...
 
     def shadow_spans(self, version: str) -> list[ShadowSpan]: ...
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from risk.codes import Array
+from risk.events import OF_LEVEL
 from risk.ledger_day import LedgerTerms
 
 # What to do about values that no worker writes.
@@ -85,6 +86,12 @@ class FlagRow(NamedTuple):
     rules_version: str | None = None
     rules: str | None = None  # those that fired
     share: str | None = None  # while a challenger had one: of which bundles, JSON
+
+    @property
+    def decided(self) -> str:
+        """Of model and rules together; of the level alone where no rule set was in force. What is not none goes to
+        people."""
+        return self.decision or OF_LEVEL[self.level]
 
 
 class LabelVersion(NamedTuple):
@@ -202,6 +209,20 @@ class ShadowPair(NamedTuple):
     labelled_at: int | None
 
 
+class SharedFlag(NamedTuple):
+    """A transaction that was decided while a challenger had a share of the customers, and the label in force; None
+    where there is none."""
+
+    offset: int
+    event_time: int
+    customer_id: str
+    currency: str
+    amount: int | None
+    bundle_version: str  # that decided
+    decision: str
+    is_fraud: bool | None
+
+
 class Refusal(NamedTuple):
     """What a worker was told to go on with and did not, and why; it goes on with what it had. In place of a challenger
     that it does not take, it has none."""
@@ -212,8 +233,15 @@ class Refusal(NamedTuple):
     refused_at: int
 
 
+# waits: for people to decide about the challenger that is in the shadow. stopped: by whoever told the process to end.
+DID_NOTHING = ("waits", "stopped")
+OUTCOMES = ("shadow", "promoted", "left", *DID_NOTHING, "failed", "killed")
+# For which a retraining says nothing: far longer than the store is ever locked, or a process gets no processor.
+GONE_AFTER_SECONDS = 300.0
+
+
 class RetrainingEnd(NamedTuple):
-    outcome: str  # shadow, promoted, left, failed or killed
+    outcome: str  # one of OUTCOMES
     version: str | None  # the bundle that came of it
     why: str | None
     details: str | None  # JSON
@@ -234,6 +262,7 @@ class Retraining(NamedTuple):
     version: str | None
     why: str | None
     details: str | None
+    every_ms: int | None  # how often one is to begin; None where nobody said so, as by hand
 
 
 class KnownLedger(NamedTuple):
@@ -250,9 +279,7 @@ class Removed(NamedTuple):
 
 
 NO_LEVEL = 9  # in place of a place in LEVELS, of a text that is none of them
-# As decisions are numbered where they come in columns, by their strictness.
-DECISIONS = ("none", "review", "alert")
-NO_DECISION = 9
+NO_DECISION = 9  # likewise, in DECISIONS
 UNKNOWN_AMOUNT = -1
 
 
@@ -265,6 +292,7 @@ class FlagColumns(NamedTuple):
     amounts: Array  # UNKNOWN_AMOUNT where missing
     levels: Array
     decisions: Array  # of the level alone where no rule set was in force
+    are_shared: Array  # bool: decided while a challenger had a share
     scores: Array  # in whole steps, rounded down
     customer_ids: list[bytes]
     transaction_ids: list[bytes]

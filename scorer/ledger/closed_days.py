@@ -4,10 +4,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from risk.block import Block
+from risk.bundle import Manifest
 from risk.codes import Array
+from risk.horizon import ledger_horizon
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
-from risk.store import Position
+from risk.store import Position, Store
 
 
 class DayQueue:
@@ -120,3 +122,24 @@ def slowest(positions: Iterable[Position], transactions: str, ends: Mapping[int,
         if position is None or (position.newest_event_time is None and position.next_offset < end):
             return NEVER
     return min(known, default=NEVER)
+
+
+def days_within_reach(
+    topic: str, ends: Mapping[int, int], manifest: Manifest, store: Store
+) -> tuple[int, bool, list[ClosedDay]]:
+    """How far the slowest partition has come, the closed days that transactions of any partition can need, and whether
+    the ledger had begun before them."""
+    reached = slowest(store.positions(), topic, ends)
+    since = ledger_horizon_of(reached, manifest)
+    _, begun_day, last_day = store.ledger_bounds(manifest.terms.ledger_terms)
+    if last_day is not None:
+        since = min(since, last_day)
+    return (
+        reached,
+        begun_day is not None and begun_day < since,
+        list(store.ledger_days(manifest.terms.ledger_terms, since)),
+    )
+
+
+def ledger_horizon_of(slowest: int, manifest: Manifest) -> int:
+    return ledger_horizon(slowest, manifest.max_lateness_ms, manifest.label_delay_days)

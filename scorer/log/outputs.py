@@ -22,7 +22,7 @@ from risk.events import Decision, FiredRule, Level, Rejected, RejectReason
 from risk.kafka.decoding import Record
 from risk.kafka.sending import Message, MessageParts
 from risk.outputs import DecidedAlert, DecidedFlag, HighRiskAlert, RiskFlag, alert_id, date_of, encode
-from risk.pipeline import Part, Pipeline
+from risk.pipeline import Part, Pipeline, blamed_on
 from risk.rejects import reject_message
 from risk.rules.compiled import strictest_first
 from risk.scorer import Prepared
@@ -167,18 +167,12 @@ def of_parts(
     start_of: Callable[[Manifest], LogStart],
 ) -> Outgoing:
     """What each bundle decided of a block, in the order of the log."""
-    each = [
-        outgoing(
-            part.manifest,
-            place,
-            records if len(part.block) == len(records) else list(compress(records, part.rows.tolist())),
-            part.block,
-            part.scored,
-            start_of(part.manifest),
-            pipeline.share,
-        )
-        for part in parts
-    ]
+    each, versions = [], pipeline.versions
+    for part in parts:
+        own = records if len(part.block) == len(records) else list(compress(records, part.rows.tolist()))
+        start = start_of(part.manifest)
+        with blamed_on(part.manifest.version, versions.rules):  # what rules compared is worked out only here
+            each.append(outgoing(part.manifest, place, own, part.block, part.scored, start, versions.share))
     return each[0] if len(each) == 1 else _joined(each)
 
 

@@ -14,6 +14,7 @@ A crash before 5 repeats the batch with the same bytes and ids; what was sent al
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -28,7 +29,7 @@ from risk.errors import StoreError
 from risk.events import Label, Rejected
 from risk.kafka.decoding import Labels, Record, within_limits
 from risk.kafka.sending import MessageParts
-from risk.pipeline import Part, Pipeline
+from risk.pipeline import DecisionError, Part, Pipeline
 from risk.store import FlagRow, Outputs
 from risk.topics import Topics
 from risk.versions import Versions
@@ -43,6 +44,8 @@ from scorer.worker.bundles import Pipelines
 from scorer.worker.counting import Counting
 from scorer.worker.partition import LabelPartition, Partition, TransactionPartition
 from scorer.worker.shadow import Beside, Shadow, Waiting, serve
+
+log = logging.getLogger(__name__)
 
 _BUNDLE = FlagRow._fields.index("bundle_version")
 
@@ -130,18 +133,24 @@ class Batches:
         confirmed: Awaitable[None],
         end: End,
     ) -> bool:
-        """False where the outputs turned out to say more of this piece than was known: then it begins anew."""
+        """False where the outputs turned out to say more of this piece than was known, or what was to decide it cannot:
+        then it begins anew."""
         pipeline = await self._pipeline(partition, versions)
         beside = self._shadow.beside(versions.bundle, is_repeated=partition.already_sent.names_versions)
         records, block, unreadable = _split_rejects(piece)
         # 3
         partition.begin_scoring(piece.next_offset)
-        with self._metrics.step_seconds.labels("score").time():
-            parts, out, shadow = await self._scoring.call(
-                lambda _: self._scored(partition, pipeline, records, block, beside)
-            )
-            unread = [reject(piece.place, record, event) for record, event in unreadable]
-            rejects = sorted(out.rejects + unread, key=lambda out: out.source_offset)
+        try:
+            with self._metrics.step_seconds.labels("score").time():
+                parts, out, shadow = await self._scoring.call(
+                    lambda _: self._scored(partition, pipeline, records, block, beside)
+                )
+                unread = [reject(piece.place, record, event) for record, event in unreadable]
+                rejects = sorted(out.rejects + unread, key=lambda out: out.source_offset)
+        except DecisionError as error:
+            self._go_on_without(error)
+            await self._rebuild(partition, pipeline)
+            return False
         out = out._replace(rejects=rejects)
         if await partition.already_sent.read_on(out, versions, current):
             await self._rebuild(partition, pipeline)
@@ -151,6 +160,13 @@ class Batches:
         batch = Batch(piece, parts, out, max(times, default=None), too_late, beside, shadow)
         partition.queue(partial(self._send_and_commit, partition, batch, confirmed, end))
         return True
+
+    def _go_on_without(self, error: DecisionError) -> None:
+        """What is in use decides instead. Where that fails itself, the worker ends."""
+        if not self._pipelines.go_on_without(error.versions):
+            raise error
+        self._shadow.fail(error.versions.bundle, str(error))
+        log.error("%s; %s decides its transactions", error, self._pipelines.versions, exc_info=error)
 
     def _scored(
         self,
@@ -248,22 +264,32 @@ class Batches:
         again with those that its flag names, or its alert before that."""
         first: Versions | None = None
         if partition.already_sent.names_versions:
+            content = chunk.content
+            customers = dict(zip(content.places.tolist(), content.block.customer_id, strict=True))
             for place, record in enumerate(chunk.records):
-                versions = await self._versions(partition, record.offset, first, current)
+                versions = await self._versions(partition, record.offset, customers.get(place), first, current)
                 if first is not None and versions != first:
                     return chunk.cut(0, place), first
                 first = versions
         return chunk, first or current
 
     async def _versions(
-        self, partition: TransactionPartition, offset: int, before: Versions | None, current: Versions
+        self,
+        partition: TransactionPartition,
+        offset: int,
+        customer: str | None,
+        before: Versions | None,
+        current: Versions,
     ) -> Versions:
+        """`customer`: None of what cannot be read."""
         sent = partition.already_sent
         if named := sent.versions(offset):
-            return await self._pipelines.versions_for(named)
+            return await self._pipelines.versions_for(named, customer)
         if sent.flags is not None and sent.flags.has_seen(offset):
-            # A reject or a duplicate has no flag: it goes with what came before it.
-            return before or partition.versions
+            # A reject or a duplicate has no flag: it goes with what came before it, if that could decide it.
+            versions = before or partition.versions
+            if await self._pipelines.can_decide(versions, customer):
+                return versions
         return current
 
     async def _pipeline(self, partition: TransactionPartition, versions: Versions) -> Pipeline:

@@ -6,7 +6,7 @@ On equal terms they share an engine, so that going on with another one rebuilds 
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -16,8 +16,7 @@ import msgspec
 from risk.bundle import Bundle, Manifest, bundle_of_version, what_decides
 from risk.engine import Engine
 from risk.errors import BundleError, DaysPrunedError, EngineError, RuleError, StoreError
-from risk.horizon import history_horizon, ledger_horizon
-from risk.ledger_log import ClosedDay
+from risk.horizon import history_horizon
 from risk.pipeline import Decider, Pipeline
 from risk.rules.compiled import CompiledRules, compiled_for
 from risk.rules.rule_set import RuleSet, rules_of_version
@@ -25,7 +24,7 @@ from risk.scorer import Scorer
 from risk.share import Share
 from risk.store import Store
 from risk.versions import Versions
-from scorer.ledger.closed_days import DayQueue, LedgerDays, slowest
+from scorer.ledger.closed_days import DayQueue, LedgerDays, days_within_reach, ledger_horizon_of
 from scorer.store_thread import StoreThread
 
 
@@ -51,6 +50,12 @@ class _Parts(NamedTuple):
     scorer: Scorer | None
     rules: CompiledRules | None
     challenger: Decider | None = None  # while it has a share
+    share: Share | None = None  # where its other bundle is gone
+
+    @property
+    def versions(self) -> Versions:
+        """Of the bundle alone."""
+        return Versions(self.bundle.manifest.version, _version_of(self.rules))
 
     @property
     def has_ledger(self) -> bool:
@@ -100,7 +105,8 @@ class Pipelines:
         self._store = store
         self._begun: dict[Versions, Begun] = {}
         self._had_by: dict[int, Versions] = {}  # what each partition has
-        self._missing: dict[Versions, None] = {}  # a bundle without rules: with none
+        # What cannot be used: a bundle, one beside a rule set, or two that no share can be of.
+        self._missing: dict[Versions, None] = {}
         self._told = 0
         self._remembered: set[str] = set()  # by the store
 
@@ -120,11 +126,12 @@ class Pipelines:
         the engine (`risk.bundle.needs_a_restart`); its scorer is at hand, so that no chunk waits for a model. `rules`:
         the set that is in force, for this bundle."""
         self.current, self._scorer, self.rules = bundle, scorer, rules
-        self._missing.clear()  # it may be one of them
+        self._look_again(bundle.manifest.version, _version_of(rules))
 
     def go_on_with_rules(self, rules: CompiledRules | None) -> None:
         """They are in force from now on; for the current bundle."""
         self.rules = rules
+        self._look_again(_version_of(rules))
 
     def share_with(self, challenger: Decider | None) -> None:
         """It decides for its share of the customers from each partition's next chunk on; None: the current bundle
@@ -132,53 +139,104 @@ class Pipelines:
         compiled for it: while others are, it decides nothing."""
         self.challenger = challenger
         if challenger is not None:
-            self._missing.clear()  # it may be one of them
+            self._look_again(challenger.bundle.manifest.version)
 
-    async def versions_for(self, named: Sequence[Versions]) -> Versions:
-        """What to decide with where the log names some: the first that is at hand, or else the current ones."""
-        ours = self.versions
-        for versions in named:
-            if versions == ours or await self._is_at_hand(versions):
-                return versions
-        return ours
+    def _look_again(self, *names: str | None) -> None:
+        """These are at hand now."""
+        there = set(names) - {None}
+        self._missing = {one: None for one in self._missing if there.isdisjoint((*one.bundles, one.rules))}
 
-    async def _is_at_hand(self, versions: Versions) -> bool:
-        """What names them came out of Kafka, so what cannot be used is no reason to end: it would be read again at
-        every start."""
-        if versions in self._begun:
-            return True
-        if versions in self._missing or any(Versions(version) in self._missing for version in versions.bundles):
+    def go_on_without(self, failed: Versions) -> bool:
+        """This bundle raised something beside these rules: nothing is decided by them any more, though the log may name
+        them. False of what is in use: nobody said what should decide in its place."""
+        if failed == Versions(self.current.manifest.version, _version_of(self.rules)):
             return False
+        if self.challenger is not None and self.challenger.bundle.manifest.version == failed.bundle:
+            self.challenger = None
+        self._miss(failed)
+        return True
+
+    async def versions_for(self, named: Sequence[Versions], customer: str | None) -> Versions:
+        """What to decide a transaction of this customer by where the log names some: the first of which everything is
+        at hand; else the first of which that is at hand which decides this customer; else the current ones."""
+        for whose in (None, customer):
+            for versions in named:
+                if await self.can_decide(versions, whose):
+                    return versions
+        return self.versions
+
+    async def can_decide(self, versions: Versions, customer: str | None) -> bool:
+        """Whether what decides this customer's transactions is at hand; None: whoever the customer is."""
+        if versions == self.versions:
+            return True
+        usable = tuple([one.bundle.manifest.version for one in await self._usable(versions)])
+        if versions.share is None or customer is None:
+            return usable == versions.bundles
+        return versions.share.decides(customer) in usable
+
+    async def _usable(self, versions: Versions) -> list[_Parts]:
+        """Those of the bundles that can decide. Where one of two is gone, the current one decides for its customers, in
+        turns with the other: each turn would rebuild the histories if they had engines of their own."""
+        share = versions.share
+        each = [await self._one_usable(Versions(one, versions.rules)) for one in versions.bundles]
+        found = [one for one in each if one is not None]
+        if share is None or not found:
+            return found
+        first, last = ([one.bundle.manifest for one in found] + [self.current.manifest])[:2]
+        has_all = len(found) > 1 or last.feature_set.has_ledger or not first.feature_set.has_ledger
+        if first.terms == last.terms and has_all:
+            return found
+        pair = Versions(versions.bundle, None, Share(share.in_use, share.challenger, 0.0))  # whatever the percentage
+        if pair not in self._missing:
+            self._miss(pair)
+            self._tell(versions, f"{first.version} and {last.version} cannot have one engine")
+        return []
+
+    async def _one_usable(self, single: Versions) -> _Parts | None:
+        """What names it came out of Kafka, so what cannot be used is no reason to end: it would be read again at every
+        start. Nothing here knows of shares: anybody can name as many as there are percentages."""
+        if single in self._missing or Versions(single.bundle) in self._missing:
+            return None
+        if found := next((one for one in self._in_memory() if one.versions == single), None):
+            return found
         try:
-            parts = await self._parts(versions)
+            parts = await self._parts_of(single)
             await self._store.call(partial(check_known, parts.bundle.manifest))
-            if parts.challenger is not None:
-                await self._store.call(partial(check_known, parts.challenger.bundle.manifest))
-            self._begun[versions] = await self._begin(parts)
+            self._begun[single] = await self._begin(parts)
         except (BundleError, RuleError, EngineError, DaysPrunedError) as error:
             # Of the engine: terms that do not fit each other.
             is_of_rules = isinstance(error, RuleError)
-            is_of_both = is_of_rules or versions.share is not None
-            self._missing[versions if is_of_both else Versions(versions.bundle)] = None
-            if len(self._missing) > MISSING_KEPT:
-                del self._missing[next(iter(self._missing))]
-            self._told += 1
-            if self._told <= MISSING_TOLD:
-                what, folder = ("rule set", self.rules_folder) if is_of_rules else ("bundle", self._models)
-                log.warning(
-                    "the log has flags of %s, which cannot be used (%s); %s scores their transactions again. To "
-                    "repeat what was said instead: stop the workers, bring the %s to %s, start them again",
-                    versions, error, self.versions, what, folder,
-                )  # fmt: skip
-            return False
-        return True
+            missing = single if is_of_rules else Versions(single.bundle)
+            self._miss(missing)
+            self._tell(missing, str(error), is_of_rules=is_of_rules)
+            return None
+        return parts._replace(scorer=self._begun[single].pipeline.scorer)
+
+    def _miss(self, versions: Versions) -> None:
+        self._missing[versions] = None
+        if len(self._missing) > MISSING_KEPT:
+            del self._missing[next(iter(self._missing))]
+
+    def _tell(self, versions: Versions, why: str, *, is_of_rules: bool = False) -> None:
+        self._told += 1
+        if self._told <= MISSING_TOLD:
+            what, folder = ("rule set", self.rules_folder) if is_of_rules else ("bundle", self._models)
+            log.warning(
+                "the log has flags of %s, which cannot be used (%s); %s scores their transactions again. To "
+                "repeat what was said instead: stop the workers, bring the %s to %s, start them again",
+                versions, why, self.versions, what, folder,
+            )  # fmt: skip
 
     async def take(self, partition: int, versions: Versions) -> Pipeline:
         """What this partition goes on with; what it had before goes with `retire` if nobody else has it. Unless its
         engine has the partition's histories, they are to be put there by `restore`."""
         self._had_by[partition] = versions
-        if versions not in self._begun:
+        begun = self._begun.get(versions)
+        # Where one of two bundles was gone, it may be there again.
+        if begun is None or (begun.pipeline.share is not None and begun.pipeline.of_share is None):
             self._begun[versions] = await self._begin(await self._parts(versions))
+        # Anybody can name as many shares as there are percentages. The bundles stay: a chunk may come back to them.
+        self._retire(one for one in self._begun if one.share is not None)
         pipeline = self._begun[versions].pipeline
         for one in filter(None, (pipeline, pipeline.of_share)):
             await self._remember(one.manifest)
@@ -192,53 +250,41 @@ class Pipelines:
             self._remembered.add(manifest.version)
 
     async def _parts(self, versions: Versions) -> _Parts:
-        """What is in memory already is not read again: its files may be gone."""
-        bundle, rules, share = versions
-        parts = await self._parts_of(bundle, rules)
+        share = versions.share
         if share is None:
-            return parts
-        other = await self._parts_of(share.challenger, rules)
-        if other.bundle.manifest.terms != parts.bundle.manifest.terms:
-            raise EngineError(f"{versions}: got two bundles of different terms, which no worker can have had decide")
+            return await self._parts_of(versions)
+        parts, *others = await self._usable(versions)
+        if not others:
+            return parts._replace(share=share)
+        [other] = others
         return parts._replace(challenger=Decider(other.bundle, share.percent, other.scorer, other.rules))
 
-    async def _parts_of(self, version: str, rules: str | None) -> _Parts:
-        """Of one bundle."""
-        compiled = self._compiled_already(version, rules)
+    async def _parts_of(self, single: Versions) -> _Parts:
+        """Of one bundle. What is in memory is neither read nor compiled again: its files may be gone."""
+        version, rules, _ = single
+        if found := next((one for one in self._in_memory() if one.versions == single), None):
+            return found
         rule_set: RuleSet | None = None
-        if rules is not None and compiled is None:
+        if rules is not None:
             # First, for to read a bundle takes longer.
-            rule_set = await self._store.call(partial(_rule_set, self.rules_folder, rules))
-        same = next((one for one in self._pipelines() if one.manifest.version == version), None)
-        scorer: Scorer | None
-        if same is not None:
-            bundle, scorer = same.bundle, same.scorer
-        elif version == self.current.manifest.version:
-            bundle, scorer = self.current, self._scorer
-        elif self.challenger is not None and version == self.challenger.bundle.manifest.version:
-            bundle, scorer = self.challenger.bundle, self.challenger.scorer
-        else:
-            bundle, scorer = bundle_of_version(self._models, version), None
-        if rule_set is not None:
-            compiled = await self._store.call(partial(_compiled, rule_set, bundle.manifest))
-        return _Parts(bundle, scorer, compiled)
+            known = next((one.rules for one in self._in_memory() if _version_of(one.rules) == rules), None)
+            rule_set = known.rule_set if known else await self._store.call(partial(_rule_set, self.rules_folder, rules))
+        same = next((one for one in self._in_memory() if one.bundle.manifest.version == version), None)
+        parts = same or _Parts(bundle_of_version(self._models, version), None, None)
+        if rule_set is None:
+            return parts._replace(rules=None)
+        return parts._replace(rules=await self._store.call(partial(_compiled, rule_set, parts.bundle.manifest)))
 
-    def _compiled_already(self, version: str, rules: str | None) -> CompiledRules | None:
-        """What is in force is in memory, and its files may be gone."""
-        ours = self.versions
-        if rules != ours.rules:
-            return None
-        if version == ours.bundle:
-            return self.rules
-        is_given = ours.share is not None and version == ours.share.challenger
-        return self.challenger.rules if is_given and self.challenger is not None else None
-
-    def _pipelines(self) -> Iterator[Pipeline]:
-        """Of single bundles."""
+    def _in_memory(self) -> Iterator[_Parts]:
+        """Single bundles, each with the rules that were compiled for it."""
+        scorers = {}
         for pipeline, _ in self._begun.values():
-            yield pipeline
-            if pipeline.of_share is not None:
-                yield pipeline.of_share
+            for one in filter(None, (pipeline, pipeline.of_share)):
+                scorers[one.manifest.version] = one.scorer
+                yield _Parts(one.bundle, one.scorer, one.rules)
+        yield _Parts(self.current, self._scorer or scorers.get(self.current.manifest.version), self.rules)
+        if self.challenger is not None:
+            yield _Parts(self.challenger.bundle, self.challenger.scorer, self.challenger.rules)
 
     def release(self, partition: int) -> None:
         """It belongs to somebody else now."""
@@ -246,7 +292,10 @@ class Pipelines:
 
     def retire(self) -> None:
         """Lets go of the pipelines that no partition has."""
-        for versions in set(self._begun) - set(self._had_by.values()):
+        self._retire(self._begun)
+
+    def _retire(self, some: Iterable[Versions]) -> None:
+        for versions in set(some) - set(self._had_by.values()):
             source = self._begun.pop(versions).source
             if all(begun.source is not source for begun in self._begun.values()):
                 self._days.leave(source)
@@ -268,7 +317,7 @@ class Pipelines:
         terms = manifest.terms.ledger_terms
         for _ in range(TRIES):
             ends = await self._bounds.ends_of(self._topic, self._partitions)
-            reached, begun, days = await self._store.call(partial(_days_within_reach, self._topic, ends, manifest))
+            reached, begun, days = await self._store.call(partial(days_within_reach, self._topic, ends, manifest))
             # A day that came after the store was read would be in neither: then it is read again.
             if self._days.newest_of(terms) == (days[-1].closed.day if days else None):
                 source = DayQueue(days, has_begun=begun)
@@ -302,32 +351,11 @@ class Pipelines:
     def forget_days(self, slowest: int) -> None:
         for pipeline, source in list(self._begun.values()):
             pipeline.engine.forget_old_days(slowest)
-            source.forget_before(_ledger_horizon(slowest, pipeline.manifest))
+            source.forget_before(ledger_horizon_of(slowest, pipeline.manifest))
 
 
 def _version_of(rules: CompiledRules | None) -> str | None:
     return None if rules is None else rules.version
-
-
-def _days_within_reach(
-    topic: str, ends: Mapping[int, int], manifest: Manifest, store: Store
-) -> tuple[int, bool, list[ClosedDay]]:
-    """How far the slowest partition has come, the closed days that transactions of any partition can need, and whether
-    the ledger had begun before them."""
-    reached = slowest(store.positions(), topic, ends)
-    since = _ledger_horizon(reached, manifest)
-    _, begun_day, last_day = store.ledger_bounds(manifest.terms.ledger_terms)
-    if last_day is not None:
-        since = min(since, last_day)
-    return (
-        reached,
-        begun_day is not None and begun_day < since,
-        list(store.ledger_days(manifest.terms.ledger_terms, since)),
-    )
-
-
-def _ledger_horizon(slowest: int, manifest: Manifest) -> int:
-    return ledger_horizon(slowest, manifest.max_lateness_ms, manifest.label_delay_days)
 
 
 def check_known(manifest: Manifest, store: Store) -> None:
@@ -354,7 +382,7 @@ def _compiled(rule_set: RuleSet, manifest: Manifest, _: Store) -> CompiledRules:
 
 
 def _made(parts: _Parts, source: DayQueue, shared: Engine | None, _: Store) -> Pipeline:
-    return Pipeline(parts.bundle, source, shared, parts.scorer, parts.rules, parts.challenger)
+    return Pipeline(parts.bundle, source, shared, parts.scorer, parts.rules, parts.challenger, parts.share)
 
 
 def _made_apart(parts: _Parts, source: DayQueue, slowest: int, store: Store) -> Pipeline:

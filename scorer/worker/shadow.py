@@ -15,6 +15,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from risk.bundle import LearnedCategory, Manifest
+from risk.catalogue import FIRST_WORD
+from risk.codes import Array
 from risk.decision import level_codes
 from risk.engine import Engine, FeatureBlock, joined
 from risk.errors import BundleError, StaleOwnerError
@@ -105,6 +108,8 @@ class Shadow(Protocol):
 
     def give_up(self, transactions: int) -> None: ...
 
+    def fail(self, version: str, why: str) -> None: ...
+
 
 class Challenger:
     """Holds the challenger, and has it score when there is time. What is asked of it, the event loop asks."""
@@ -157,6 +162,13 @@ class Challenger:
     def give_up(self, transactions: int) -> None:
         self._metrics.shadow_given_up.inc(transactions)
 
+    def fail(self, version: str, why: str) -> None:
+        """It raised something: it is the challenger no more, and nothing waits for it."""
+        self.give_up(_count(self._waiting.take_all_of(version)))
+        if self.version == version:
+            self.go_on_with(None)
+            self.failure = why
+
     async def run(self) -> None:
         while True:
             await self._added.wait()
@@ -178,7 +190,10 @@ class Challenger:
                 try:
                     pieces = await self._scoring.call(partial(_scored, some))
                 except Exception as error:  # whatever a model raises, what is in use goes on
-                    self._fail(some, error)
+                    version = _version(some[0])
+                    log.exception("the challenger %s cannot score; it is the challenger no more", version)
+                    self.give_up(_count(some))
+                    self.fail(version, f"{version} cannot score ({type(error).__name__}: {error})")
                     continue
                 done += zip(some, pieces, strict=True)
                 count += _count(some)
@@ -198,14 +213,6 @@ class Challenger:
         else:
             self._metrics.shadow_transactions.inc(count)
 
-    def _fail(self, some: Sequence[Waiting], error: Exception) -> None:
-        version = _version(some[0])
-        log.exception("the challenger %s cannot score; it is the challenger no more", version)
-        self.give_up(_count([*some, *self._waiting.take_all_of(version)]))
-        if self.version == version:
-            self.go_on_with(None)
-            self.failure = f"{version} cannot score ({type(error).__name__}: {error})"
-
 
 def serve(engine: Engine, scorer: Scorer) -> bool:
     """Has the engine compute what the challenger wants of the next chunk, too; whether it can. The thread that scores
@@ -222,7 +229,7 @@ def serve(engine: Engine, scorer: Scorer) -> bool:
 def check_quick(scorer: Scorer) -> None:
     """BundleError where this challenger would hold up what is in use. In the thread that loads it, by its own processor
     time and the best of some turns: others have the processors meanwhile."""
-    rows = np.zeros((AT_ONCE, len(scorer.manifest.features)), np.float32)
+    rows = usual_rows(scorer.manifest, AT_ONCE)
     each = min(_seconds(partial(scorer.scores, rows)) for _ in range(5)) / AT_ONCE * 1e6
     if each > MOST_MICROSECONDS:
         raise BundleError(
@@ -230,6 +237,24 @@ def check_quick(scorer: Scorer) -> None:
             f"{MOST_MICROSECONDS} of a challenger, for those of the bundle in use wait meanwhile. Compare the two by "
             "`trainer backtest`, or name a quicker model"
         )
+
+
+def usual_rows(manifest: Manifest, count: int) -> Array:
+    """Prepared rows as transactions have them, the same at every call: each number is spread as in the fit period, each
+    category has any of its codes. Rows that are all alike would cost a model less: they go the same way through trees,
+    and what they look at stays near the processor."""
+    dice, drift = np.random.default_rng(0), {each.name: each for each in manifest.drift}
+    rows = np.empty((count, len(manifest.features)), np.float32)
+    for column, learned in enumerate(manifest.features):
+        drawn = dice.random(count)
+        if isinstance(learned, LearnedCategory):
+            rows[:, column] = np.floor(drawn * (FIRST_WORD + len(learned.vocabulary)))
+            continue
+        known = drift.get(learned.name)
+        deciles = (known.deciles if known is not None else ()) or (learned.clip_low, learned.clip_high)
+        spread = np.interp(drawn, np.linspace(0, 1, len(deciles)), deciles)
+        rows[:, column] = np.clip(spread, learned.clip_low, learned.clip_high)
+    return rows
 
 
 def _seconds(do: Callable[[], object]) -> float:

@@ -31,7 +31,8 @@ def expected(row: FlagRow) -> tuple[object, ...]:
         row.event_time,
         -1 if row.amount is None else row.amount,
         ("low", "medium", "high").index(row.level),
-        ("none", "review", "alert").index(row.decision or ("alert" if row.level == "high" else "none")),
+        ("none", "review", "alert").index(row.decided),
+        row.share is not None,
         int(row.score * STEPS),
         row.customer_id.encode(),
         row.transaction_id.encode(),
@@ -57,7 +58,7 @@ class Reporting:
     def test_it_has_no_way_to_write(self, both: Both) -> None:
         store, report = both
         shared = {"close", "positions", "ledger_bounds", "bundles", "newest_bundles"}
-        shared |= {"challengers", "starts", "shadow_spans", "retrainings"}
+        shared |= {"challengers", "starts", "share_starts", "shadow_spans", "retrainings"}
         assert {name for name in dir(report) if not name.startswith("_")} & set(dir(store)) == shared
 
     def test_an_empty_store_has_nothing_to_report(self, both: Both) -> None:

@@ -218,5 +218,40 @@ class Shadow(Promises):
         assert [(start.first_offset, start.version) for start in store.starts(Role.BUNDLE)] == [
             (0, "a"), (6, "c"), (9, "a"),
         ]  # fmt: skip
+        [of_small] = store.shared_flags(small, 0)
+        assert [(row.offset, row.bundle_version) for row in of_small] == [
+            (1, "b"),
+            (2, "a"),
+            (3, "b"),
+            (4, "b"),
+            (9, "b"),
+        ]
+        assert [[row.offset for row in rows] for rows in store.shared_flags(small, 0, 4)] == [[4, 9]]
+        assert [[row.offset for row in rows] for rows in store.shared_flags(large, 0)] == [[5]]
+        assert list(store.shared_flags(small, 1)) == []
         counted = [store.count_flags(0, NEW_YEAR, NEW_YEAR + DAY, given_to=version) for version in (None, "b", "a")]
         assert counted == [10, 5, 2]  # what is in use decides for the others, and so do two bundles of one share
+
+    def test_what_was_decided_under_a_share_comes_with_the_decision_and_the_label_in_force(self, store: Store) -> None:
+        """However many are read at once."""
+        share = Share("a", "b", 10.0)
+        rows = [
+            flag(offset, NEW_YEAR + offset, level=("low", "high")[offset % 2])._replace(
+                bundle_version="ab"[offset % 3 == 0],
+                share=text_of(share),
+                decision=(None, "none", "review")[offset % 3],
+            )
+            for offset in range(6_000)
+        ]
+        store_flags(store, rows)
+        said = [Label(f"t{offset}", "ann", offset % 2 == 0, NEW_YEAR + DAY, "desk") for offset in range(4)]
+        store_labels(store, said)
+        found = [row for some in store.shared_flags(share, 0) for row in some]
+        assert [(row.offset, row.event_time, row.bundle_version, row.decision) for row in found] == [
+            (row.source_offset, row.event_time, row.bundle_version, row.decided) for row in rows
+        ]
+        assert {row.decision for row in found} == {"none", "review", "alert"}
+        assert [row.is_fraud for row in found[:5]] == [True, False, True, False, None]
+        assert (found[0].customer_id, found[0].currency, found[0].amount) == (
+            rows[0].customer_id, rows[0].currency, rows[0].amount,
+        )  # fmt: skip

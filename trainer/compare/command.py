@@ -6,6 +6,7 @@ import numpy as np
 
 from console.terminal import progress, say, say_table, warn
 from evaluation.comparison import caught_at, paired
+from evaluation.live import FEWEST_CUSTOMERS
 from evaluation.money import scored
 from evaluation.ranking import Predictions
 from evaluation.result import Costs, PairedComparison
@@ -18,7 +19,7 @@ from trainer.backtest.checks import check_two, warn_of_what_was_seen
 from trainer.backtest.command import SWEEP, opened
 from trainer.backtest.said import say_side_by_side, say_what_is_missing
 from trainer.backtest.tables import checked_out, write_tables
-from trainer.compare.words import FEW_FRAUDS, equal_work_lines, verdict
+from trainer.compare.words import equal_work_lines, verdict
 from trainer.options import RESAMPLES, SEED
 
 
@@ -108,6 +109,8 @@ def _say_paired(
             f"--frauds-per-day {frauds / test.days:.3g} --only-one {only / frauds:.3g} "
             f"--per-customer {together(test.customers[test.is_fraud]):.3g}"
         )
-    if frauds < FEW_FRAUDS:
-        warn(f"{frauds} frauds are few: the intervals are rough themselves")
+    customers = len(np.unique(test.customers[test.is_fraud]))
+    if customers < FEWEST_CUSTOMERS:
+        of = counted(customers, "customer", "customers")
+        warn(f"the frauds are of {of}: below {FEWEST_CUSTOMERS} the intervals are rough themselves")
     say()

@@ -3,7 +3,6 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,22 +16,23 @@ from evaluation.live import (
     FRAUD,
     GENUINE,
     UNKNOWN,
-    Calendar,
     LiveComparison,
     Pairs,
     Question,
     compare_live,
-    labelled_until,
 )
+from evaluation.live_days import Calendar, Traffic, days_of_both, labelled_until
 from evaluation.ranking import NO_MERCHANT
 from evaluation.result import Costs
+from evaluation.share_groups import Decisions
 from risk.bundle import Manifest
 from risk.clock import DAY
 from risk.codes import Array, Codes
-from risk.events import LEVELS
+from risk.events import LEVELS, Decision
 from risk.learned_days import seen_days_of
 from risk.money import scale_of
-from risk.store import Role, ShadowPair, Store, VersionStart, frozen_store, open_store
+from risk.share import Share
+from risk.store import Role, ShadowPair, SharedFlag, Store, frozen_store, open_store
 from trainer.backtest.period import ALWAYS, Period, asked_period
 from trainer.compare.live_words import say_live
 from trainer.compare.options import INTERESTING
@@ -77,85 +77,91 @@ def compare_in_store(path: Path, in_use: Manifest, challenger: Manifest, live_op
         if (text := frozen_store(path)) is not None:
             notice(text)
         partitions = sorted(store.newest_bundles())
-        pairs = _pairs(store, partitions, in_use, challenger, live_options.period)
-        days = _days(store, in_use.version, challenger.version, live_options.period)
-        days |= set(np.unique(pairs.event_times // DAY).tolist())
-        times = [position.newest_event_time for position in store.positions()]
-        newest = max((time for time in times if time is not None), default=None)
-        given = {day: _count(store, partitions, day, challenger.version) for day in days}
-        if whole := sum(given.values()):
-            notice(f"{whole:,} transactions of these days are in no figure: {challenger.version} decided them itself, "
-                   "for its share of the customers")  # fmt: skip
+        reading = _Reading(in_use, live_options.period)
+        pairs = _pairs(store, partitions, challenger, reading)
+        newest = {
+            position.partition: position.newest_event_time
+            for position in store.positions()
+            if position.newest_event_time is not None
+        }
+        starts = store.starts(Role.BUNDLE), store.starts(Role.CHALLENGER)
+        days = np.array(sorted(days_of_both(*starts, newest, in_use.version, challenger.version)), np.int64)
+        days = np.union1d(days[live_options.period.holds(days * DAY)], pairs.event_times // DAY)
         question = Question(
             in_use.version,
             challenger.version,
             Costs(in_use.thresholds.review_cost, in_use.thresholds.loss_rate, in_use.thresholds.alerts_per_day),
             Calendar(
                 in_use.label_delay_days,
-                labelled_until(newest, store.newest_label(), in_use.label_delay_days),
+                labelled_until(max(newest.values(), default=None), store.newest_label(), in_use.label_delay_days),
                 (*seen_days_of(in_use), *seen_days_of(challenger)),
             ),
-            {day: count - given[day] for day in days if (count := _count(store, partitions, day))},
+            {day: each for day in days.tolist() if (each := _traffic(store, partitions, day, challenger)).transactions},
             live_options.cases_per_day,
             live_options.difference,
         )
-    return compare_live(pairs, question, seed=live_options.seed, resamples=live_options.resamples)
+        decisions = _decisions(store, partitions, in_use, challenger, reading)
+    return compare_live(pairs, question, decisions, seed=live_options.seed, resamples=live_options.resamples)
 
 
-def _days(store: Store, in_use: str, challenger: str, period: Period) -> set[int]:
-    """On which the one was in use and the other was to score, whatever came of it."""
-    found: set[int] = set()
-    bundles, challengers = store.starts(Role.BUNDLE), store.starts(Role.CHALLENGER)
-    for position in store.positions():
-        if position.newest_event_time is None:
-            continue
-        last, number = position.newest_event_time, position.partition
-        for since, until in _spans(bundles, number, in_use, last):
-            for other_since, other_until in _spans(challengers, number, challenger, last):
-                days = np.arange(max(since, other_since) // DAY, min(until, other_until) // DAY + 1)
-                found.update(days[period.holds(days * DAY)].tolist())
-    return found
+def _traffic(store: Store, partitions: Sequence[int], day: int, challenger: Manifest) -> Traffic:
+    counts = [
+        sum(store.count_flags(partition, day * DAY, (day + 1) * DAY, given_to=given_to) for partition in partitions)
+        for given_to in (None, challenger.version)
+    ]
+    return Traffic(*counts)
 
 
-def _spans(starts: Sequence[VersionStart], partition: int, version: str, last: int) -> Iterator[tuple[int, int]]:
-    """From when to when, in event time, this version is the one that a partition's starts name."""
-    own = [start for start in starts if start.partition == partition]
-    for start, following in zip_longest(own, own[1:]):
-        if start.version == version:
-            yield start.event_time, last if following is None else following.event_time - 1
-
-
-def _count(store: Store, partitions: Sequence[int], day: int, given_to: str | None = None) -> int:
-    begin, end = day * DAY, (day + 1) * DAY
-    return sum(store.count_flags(partition, begin, end, given_to=given_to) for partition in partitions)
-
-
-def _pairs(store: Store, partitions: Sequence[int], in_use: Manifest, challenger: Manifest, period: Period) -> Pairs:
+def _pairs(store: Store, partitions: Sequence[int], challenger: Manifest, reading: "_Reading") -> Pairs:
     """In the order of event time; of equal times as in the log, as the reporter has them."""
-    reading, parts = _Reading(in_use, period), []
+    parts: list[Pairs] = []
     spans = store.shadow_spans(challenger.version)
     with progress("read", sum(span.transactions for span in spans)) as advance:
         for partition in partitions:
             for rows in store.shadow_pairs(challenger.version, partition):
                 parts.append(reading.columns_of(rows))
                 advance(len(rows))
-    pairs = Pairs(*(np.concatenate(columns) for columns in zip(reading.nothing(), *parts, strict=True)))
+    pairs = Pairs(*(np.concatenate(columns) for columns in zip(reading.columns_of([]), *parts, strict=True)))
     return pairs.some(np.argsort(pairs.event_times, kind="stable"))
 
 
+def _decisions(
+    store: Store, partitions: Sequence[int], in_use: Manifest, challenger: Manifest, reading: "_Reading"
+) -> Decisions | None:
+    """Of the newest share that the challenger had in the period: under another one a customer may have been in the
+    other group."""
+    starts = [start for start in store.share_starts() if start.challenger == challenger.version]
+    starts = [start for start in starts if not reading.period.is_over(start.event_time)]
+    percent = max(starts, key=lambda start: start.event_time).percent if starts else None
+    if percent is None:
+        return None
+    first: dict[int, int] = {}
+    for start in starts:
+        if start.percent == percent:
+            first.setdefault(start.partition, start.first_offset)
+    share = Share(in_use.version, challenger.version, percent)
+    parts = [
+        reading.decisions_of(rows, share)
+        for partition in partitions
+        if partition in first
+        for rows in store.shared_flags(share, partition, first[partition])
+    ]
+    columns = zip(*(part[1:] for part in (reading.decisions_of([], share), *parts)), strict=True)
+    found = Decisions(percent, *map(np.concatenate, columns))
+    return found.some(np.argsort(found.event_times, kind="stable"))
+
+
 class _Reading:
-    """Rows that count: of the period, and scored by the bundle that is in use now."""
+    """Rows that count: of the period, and scored by the bundle that is in use now, or beside it."""
 
     def __init__(self, in_use: Manifest, period: Period) -> None:
-        self._in_use, self._period = in_use, period
+        self.period = period
+        self._in_use = in_use
         self._customers, self._merchants = Codes(), Codes()
-
-    def nothing(self) -> Pairs:
-        return self.columns_of([])
 
     def columns_of(self, rows: Sequence[ShadowPair]) -> Pairs:
         times = np.array([row.event_time for row in rows], np.int64)
-        is_inside = self._period.holds(times)
+        is_inside = self.period.holds(times)
         own, scale = list(self._own(rows, is_inside)), scale_of(self._in_use.currency)
 
         def column(values: Iterator[object], kind: type) -> Array:
@@ -179,7 +185,20 @@ class _Reading:
             if inside and row.bundle_version == self._in_use.version:
                 yield row
 
-    def _amount(self, row: ShadowPair, scale: int) -> float:
+    def decisions_of(self, rows: Sequence[SharedFlag], share: Share) -> Decisions:
+        times = np.array([row.event_time for row in rows], np.int64)
+        inside, scale = self.period.holds(times), scale_of(self._in_use.currency)
+        return Decisions(
+            share.percent,
+            times,
+            np.array([self._customers[row.customer_id] for row in rows], np.int64),
+            np.array([self._amount(row, scale) for row in rows], np.float64),
+            np.array([row.is_fraud is True for row in rows], bool),
+            np.array([row.bundle_version == share.challenger for row in rows], bool),
+            np.array([row.decision != Decision.NONE for row in rows], bool),
+        ).some(inside)
+
+    def _amount(self, row: ShadowPair | SharedFlag, scale: int) -> float:
         if row.amount is None or row.currency != self._in_use.currency:
             return np.nan
         return row.amount / scale

@@ -1,8 +1,12 @@
 """What a live comparison comes to, for a terminal: what is missing first, then what there is."""
 
+from collections.abc import Callable
+
 from console.terminal import say, say_table
-from evaluation.live import COUNTED, NOT_DUE, Agreement, LiveComparison, LiveEvaluation, Needed
-from evaluation.result import NetMoney
+from evaluation.live import Agreement, LiveComparison, LiveEvaluation, Needed
+from evaluation.live_days import COUNTED, NOT_DUE
+from evaluation.result import Figure, NetMoney
+from evaluation.share_groups import Group, Groups
 from risk.events import LEVELS
 from risk.words import counted
 from trainer.compare.words import equal_work_lines, verdict
@@ -12,8 +16,23 @@ def say_live(found: LiveComparison, currency: str) -> None:
     say(f"{found.challenger} in the shadow of {found.in_use}, which is in use: {_rows(found)}")
     for text in found.missing:
         say(f"missing: {text}")
-    if not found.agreement.transactions:
-        return
+    given = sum(day.given for day in found.days)
+    if given:
+        whole = sum(day.transactions + day.others for day in found.days) + given
+        say(
+            f"{given:,} of the {whole:,} transactions of these days {found.challenger} decided itself, for its share "
+            "of the customers: no figure of what both scored has them"
+        )
+    if found.agreement.transactions:
+        _say_both(found, currency)
+    if found.groups is not None:
+        _say_groups(found, found.groups, currency)
+    elif given:
+        say("how the customers of its share fared, and how the others, cannot be said yet: no day of the newest share "
+            "can be judged")  # fmt: skip
+
+
+def _say_both(found: LiveComparison, currency: str) -> None:
     say()
     _say_agreement(found.agreement)
     _say_days(found)
@@ -96,6 +115,58 @@ def _say_judged(found: LiveComparison, judged: LiveEvaluation, currency: str) ->
         say(_takes(f"a difference as large as this one ({seen.difference:.1%} of the frauds)", seen, judged.days))
     if matters is not None:
         say(_takes(f"a difference of {matters.difference:.1%} of the frauds", matters, judged.days))
+
+
+def _say_groups(found: LiveComparison, groups: Groups, currency: str) -> None:
+    """Each customer is in one of the two, so whoever has more of them has more of everything but shares."""
+    mine, theirs = groups.challenger, groups.in_use
+    say()
+    say(
+        f"the customers of its share of {groups.percent:g} %, since {groups.since}, and the others: what was sent to "
+        f"people, by model and rules, on {counted(groups.days, 'day', 'days')} from {groups.first} to {groups.last}"
+    )
+    whole = mine.customers + theirs.customers
+    say(
+        f"a hash says who belongs to the share: {mine.customers / whole:.1%} of these {whole:,} customers; the "
+        "difference is the challenger's less that of the bundle in use"
+    )
+    counts: list[tuple[str, Callable[[Group], str]]] = [
+        ("customers", lambda one: f"{one.customers:,}"),
+        ("transactions", lambda one: f"{one.transactions:,}"),
+        ("alerts and reviews", lambda one: f"{one.worked:,}"),
+        ("cases/day", lambda one: f"{one.money.alerts_per_day:,.2f}"),
+        ("frauds", lambda one: f"{one.money.frauds_caught + one.money.frauds_missed:,}"),
+        ("frauds caught", lambda one: f"{one.money.frauds_caught:,}"),
+        (f"saved, {currency}", lambda one: f"{one.money.saved:,.0f}"),
+        (f"less reviews, {currency}", lambda one: f"{one.money.gain:,.0f}"),
+    ]
+    shares: list[tuple[str, Callable[[Group | Groups], Figure]]] = [
+        ("days of a customer with a case", lambda one: one.case_rate),
+        ("case precision", lambda one: one.precision),
+        ("case recall", lambda one: one.recall),
+    ]
+    say_table(
+        [
+            ("", found.challenger, found.in_use, "difference", "95 % interval"),
+            *((name, of(mine), of(theirs), "", "") for name, of in counts),
+            *(
+                (name, _with_interval(of(mine)), _with_interval(of(theirs)), *_points(of(groups)))
+                for name, of in shares
+            ),
+        ]
+    )
+
+
+def _with_interval(figure: Figure) -> str:
+    if figure.low is None or figure.high is None:
+        return _share(figure.value)
+    return f"{_share(figure.value)} ({figure.low:.1%} to {figure.high:.1%})"
+
+
+def _points(difference: Figure) -> tuple[str, str]:
+    if difference.value is None or difference.low is None or difference.high is None:
+        return "-", "-"
+    return f"{difference.value:+.1%}", f"{difference.low:+.1%} to {difference.high:+.1%}"
 
 
 def _own(name: str, money: NetMoney) -> tuple[str, ...]:

@@ -22,8 +22,10 @@ Count only days that neither has learned from: compare warns where one has.
 --live reads the store instead (TRUSTLENS_DB): the challenger that `promote VERSION --shadow` put in the shadow, beside
 the bundle in use, on the transactions that both scored. It leaves out days whose labels are not due and days that one
 of the two learned from or was tested on, and says so first. Where both scored a part of the transactions, that part of
---cases-per-day is allowed. `promote --challenger` asks for the same comparison. Choose beforehand on which day you will
-look: an interval that is looked at every day until it leaves out 0 does so by chance more often than it says.
+--cases-per-day is allowed: a team also works those of the customers for whom the challenger decides itself. Where it
+has such a share, both groups of customers stand side by side below: what was sent to people, and what it found.
+`promote --challenger` asks for the same comparison. Choose beforehand on which day you will look: an interval that is
+looked at every day until it leaves out 0 does so by chance more often than it says.
 """
 INTERESTING = 0.05
 OF_A_FILE = ("first", "second", "file", "columns", "labels", "without_labels", "out", "force")

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from evaluation.result import Figure, PairedComparison
 from risk.words import counted
 
-FEW_FRAUDS = 20  # of fewer, the intervals are rough themselves
-
 
 def verdict(found: PairedComparison, frauds: int, currency: str) -> list[str]:
     caught = _sentence(

@@ -17,11 +17,10 @@ from risk.errors import DatasetError
 from risk.words import counted
 from trainer.matrix import Matrix
 from trainer.replay import currency_of
-from trainer.splits import check_labels, check_parts, check_rows, parts_by_time, split_days
+from trainer.splits import LEAST_FRAUDS, check_labels, check_parts, check_rows, parts_by_time, split_days
 from trainer.unlabelled import LabelledDays, Span, Unlabelled
 
 FEW_ROWS = 1_000
-FEW_FRAUDS = 20
 MOSTLY_NEW = 0.9  # different customers per row; more, and hardly one has a past
 FEWEST_TO_JUDGE = 20
 MOST_PARTS = 100  # put together then, so that what is the same in every row is one number
@@ -178,8 +177,8 @@ def warnings(found: Findings, dataset: Dataset) -> list[str]:
         if not found.frauds or not found.genuine:
             kind = "not known" if not found.frauds + found.genuine else "fraud" if found.frauds else "genuine"
             said.append(f"one class only: every label is {kind}; nothing can be learned from it")
-        elif found.frauds < FEW_FRAUDS:
-            said.append(f"hardly any frauds: {found.frauds:,}; below {FEW_FRAUDS} none can be held back for judging")
+        elif found.frauds < LEAST_FRAUDS:
+            said.append(f"hardly any frauds: {found.frauds:,}; below {LEAST_FRAUDS} none can be held back for judging")
         if found.unlabelled.transactions:
             said.append(str(found.unlabelled))
     if found.repeated_ids:

@@ -14,8 +14,8 @@ from risk.bundle import Bundle
 from risk.clock import DAY, to_text
 from risk.dataset import Dataset
 from risk.dataset.labels_file import LabelsFile
-from risk.decision import DECISIONS, Decided, Scored
-from risk.events import Action, FiredRule, Level
+from risk.decision import Decided, Scored
+from risk.events import DECISIONS, Action, FiredRule, Level
 from risk.money import scale_of, to_major
 from risk.rules.compiled import ALERT, REVIEW
 from risk.rules.rule_set import Rule, RuleSet

@@ -7,9 +7,8 @@ from console.options import checked_target, settings_of
 from console.terminal import progress, say
 from risk.bundle import read_bundle
 from risk.dataset import Dataset
-from risk.decision import DECISIONS
 from risk.errors import OptionError
-from risk.events import LEVELS
+from risk.events import DECISIONS, LEVELS
 from risk.words import counted
 from trainer.backtest.checks import opened
 from trainer.backtest.labels import Missing

@@ -1,6 +1,7 @@
 """Reading flags back: as rows, with what was found out about them, and as the blocks that histories are rebuilt from.
 In pieces, so that none holds up a checkpoint."""
 
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, AnyStr
@@ -192,3 +193,13 @@ def labelled_flags(file: StoreFile, partition: int, since: int, until: int) -> I
 def _version(text: str) -> LabelVersion:
     labelled_at, is_fraud = text.split()
     return LabelVersion(int(labelled_at), is_fraud == "1")
+
+
+def count(connection: sqlite3.Connection, partition: int, since: int, until: int, given_to: str | None) -> int:
+    # The plus: by time. The primary key would be read for the whole partition.
+    [found] = connection.execute(
+        "select count(*) from risk_flags where event_time >= ? and event_time < ? and +source_partition = ?"
+        + ("" if given_to is None else " and share is not null and bundle_version = ?"),
+        (since, until, partition) if given_to is None else (since, until, partition, given_to),
+    ).fetchone()
+    return int(found)

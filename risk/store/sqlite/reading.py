@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from risk.errors import StoreError
-from risk.events import LEVELS
+from risk.events import DECISIONS, LEVELS
 from risk.store.rows import (
-    DECISIONS,
     NO_DECISION,
     NO_LEVEL,
     UNKNOWN_AMOUNT,
@@ -51,7 +50,7 @@ _PIECE = f"""
 select count(*), cast(group_concat(source_offset) as blob), cast(group_concat(event_time) as blob),
        cast(group_concat(ifnull(amount, {UNKNOWN_AMOUNT})) as blob),
        cast(group_concat(case level {_LEVEL} else {NO_LEVEL} end, '') as blob),
-       cast(group_concat({_PLACE_OF_DECISION}, '') as blob),
+       cast(group_concat({_PLACE_OF_DECISION}, '') as blob), cast(group_concat(share is not null, '') as blob),
        cast(group_concat(cast(score * :score_steps as int)) as blob),
        {_column("customer_id")}, {_column("transaction_id")}, {_column("currency")},
        {_column("ifnull(merchant_category, :missing)")}, {_column("ifnull(channel, :missing)")},
@@ -106,7 +105,7 @@ class SqliteStoreToReport:
         self.close = store.close
         self.positions, self.ledger_bounds = store.positions, store.ledger_bounds
         self.bundles, self.newest_bundles = store.bundles, store.newest_bundles
-        self.challengers, self.starts = store.challengers, store.starts
+        self.challengers, self.starts, self.share_starts = store.challengers, store.starts, store.share_starts
         self.shadow_spans, self.retrainings = store.shadow_spans, store.retrainings
 
     @property
@@ -139,13 +138,14 @@ class SqliteStoreToReport:
             count, *columns = connection.execute(_PIECE, asked).fetchone()
         if not count:
             return None
-        offsets, event_times, amounts, levels, decisions, scores, *texts = columns
+        offsets, event_times, amounts, levels, decisions, are_shared, scores, *texts = columns
         return FlagColumns(
             numbers(offsets),
             numbers(event_times),
             numbers(amounts),
             np.frombuffer(levels, np.uint8) - ord("0"),
             np.frombuffer(decisions, np.uint8) - ord("0"),
+            np.frombuffer(are_shared, np.uint8) == ord("1"),
             numbers(scores),
             *(parted(text, b"\0", count) for text in texts),
         )

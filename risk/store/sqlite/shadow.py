@@ -6,9 +6,10 @@ from typing import Any
 
 from risk.errors import StoreError
 from risk.events import LEVELS
-from risk.store.rows import ShadowPair, ShadowPiece, ShadowSpan
+from risk.share import Share, text_of
+from risk.store.rows import ShadowPair, ShadowPiece, ShadowSpan, SharedFlag
 from risk.store.sqlite.file import StoreFile, insert_all
-from risk.store.sqlite.views import LABEL
+from risk.store.sqlite.views import DECISION, LABEL
 
 PAIRS_AT_ONCE = 5_000
 
@@ -41,6 +42,12 @@ select source_partition, source_offset, event_time, customer_id, transaction_id,
        (select is_fraud {LABEL}), (select labelled_at {LABEL})
 from shadow_scores cross join risk_flags using (source_partition, source_offset)
 where source_partition = ? and source_offset >= ? and challenger = ? order by source_offset limit {PAIRS_AT_ONCE}
+"""
+
+_SHARED = f"""
+select source_offset, event_time, customer_id, currency, amount, bundle_version, {DECISION}, (select is_fraud {LABEL})
+from risk_flags where source_partition = ? and source_offset >= ? and share = ?
+order by source_offset limit {PAIRS_AT_ONCE}
 """
 
 
@@ -92,6 +99,22 @@ def pairs(file: StoreFile, version: str, partition: int, first: int) -> Iterator
 def _pair(*row: Any) -> ShadowPair:
     pair = ShadowPair(*row)
     return pair if pair.is_fraud is None else pair._replace(is_fraud=bool(pair.is_fraud))
+
+
+def _shared_flag(*row: Any) -> SharedFlag:
+    flag = SharedFlag(*row)
+    return flag if flag.is_fraud is None else flag._replace(is_fraud=bool(flag.is_fraud))
+
+
+def shared(file: StoreFile, share: Share, partition: int, first: int) -> Iterator[list[SharedFlag]]:
+    """In pieces, too."""
+    while True:
+        with file.reading() as connection:
+            rows = connection.execute(_SHARED, (partition, first, text_of(share))).fetchall()
+        if not rows:
+            return
+        first = rows[-1][0] + 1
+        yield [_shared_flag(*row) for row in rows]
 
 
 def code_of(connection: sqlite3.Connection, version: str) -> int | None:

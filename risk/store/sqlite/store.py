@@ -13,6 +13,7 @@ from risk.errors import StaleOwnerError, StoreError
 from risk.events import Label
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay
+from risk.share import Share
 from risk.store.rows import (
     FlagRow,
     KnownLedger,
@@ -30,6 +31,7 @@ from risk.store.rows import (
     ShadowPair,
     ShadowPiece,
     ShadowSpan,
+    SharedFlag,
     ShareStart,
     StoredBundle,
     TakenOver,
@@ -225,6 +227,9 @@ class SqliteStore:
     def shadow_pairs(self, version: str, partition: int, first: int = 0) -> Iterator[list[ShadowPair]]:
         return shadow.pairs(self._file, version, partition, first)
 
+    def shared_flags(self, share: Share, partition: int, first: int = 0) -> Iterator[list[SharedFlag]]:
+        return shadow.shared(self._file, share, partition, first)
+
     # Labels
 
     def newest_label(self) -> int | None:
@@ -352,9 +357,11 @@ class SqliteStore:
 
     # Retraining
 
-    def begin_retraining(self, owner: str, process: str, at: int, is_gone: Callable[[Retraining], bool]) -> int:
+    def begin_retraining(
+        self, owner: str, process: str, at: int, is_gone: Callable[[Retraining], bool], every_ms: int | None = None
+    ) -> int:
         with self._file.writing() as connection:
-            return retraining.begin(connection, owner, process, at, is_gone)
+            return retraining.begin(connection, owner, process, at, is_gone, every_ms)
 
     def keep_retraining(self, number: int, at: int, stage: str) -> None:
         with self._file.writing() as connection:
@@ -372,13 +379,7 @@ class SqliteStore:
 
     def count_flags(self, partition: int, since: int, until: int, *, given_to: str | None = None) -> int:
         with self._file.reading() as connection:
-            # The plus: by time. The primary key would be read for the whole partition.
-            [count] = connection.execute(
-                "select count(*) from risk_flags where event_time >= ? and event_time < ? and +source_partition = ?"
-                + ("" if given_to is None else " and share is not null and bundle_version = ?"),
-                (since, until, partition) if given_to is None else (since, until, partition, given_to),
-            ).fetchone()
-        return int(count)
+            return flags.count(connection, partition, since, until, given_to)
 
     def remove(self, flags: Mapping[int, int], labels_before: int, ledger_days: Mapping[LedgerTerms, int]) -> Removed:
         return removing.remove(self._file, flags, labels_before, ledger_days)
