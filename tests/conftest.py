@@ -13,6 +13,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+# Before a library with OpenMP is loaded, and for programs that tests start: its threads that have nothing to do would
+# turn round and round on a processor that the tests beside these need.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 # Datasette asks SQLite what it can when it is imported, and once for its version, and leaves the databases in memory
 # that it asks to the garbage collector: here, where no test is blamed for them.
 with warnings.catch_warnings():

@@ -112,7 +112,7 @@ def test_an_ensemble_trains_beside_its_members_scores_and_is_reported_again(
 ) -> None:
     file = tmp_path / "cards.parquet"
     assert main(["generate", "cards", str(file), "--customers", "120", "--days", "110"], {}) == EXIT_OK
-    (tmp_path / "few.toml").write_text("[lightgbm]\nn_estimators = 40\n")
+    (tmp_path / "few.toml").write_text("[lightgbm]\nn_estimators = 40\n[isolation-forest]\nn_estimators = 40\n")
     folders = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "reports")]
     asked = ["--ensemble", "logistic,lightgbm,isolation-forest", "--params", str(tmp_path / "few.toml")]
     assert main(["train", str(file), *folders, *QUICK, *asked], {}) == EXIT_OK
