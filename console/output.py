@@ -73,9 +73,9 @@ ABANDONED_SECONDS = 24 * 3600
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def whole_folder(folder: Path, keep: str | None = None) -> Iterator[Path]:
     """A folder under another name, which takes this one's place only if all went well. The body only writes: whatever
-    the system refuses it, it refuses to this folder."""
+    the system refuses it, it refuses to this folder. `keep`: a pattern of files that it takes over from this one."""
     made: list[Path] = []
     try:
         try:
@@ -85,7 +85,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             around = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
             try:
                 (around / MARK).write_text(folder.name)
-                yield from _replacing(folder, around)
+                yield from _replacing(folder, around, keep)
             finally:
                 shutil.rmtree(around, ignore_errors=True)
             made.clear()
@@ -98,10 +98,12 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         ) from error
 
 
-def _replacing(folder: Path, around: Path) -> Iterator[Path]:
+def _replacing(folder: Path, around: Path, keep: str | None) -> Iterator[Path]:
     new, before = around / "new", around / "before"
     new.mkdir()
     try:
+        for path in () if keep is None else folder.glob(keep):
+            shutil.copy2(path, new)
         yield new
         for path in sorted(new.rglob("*")):
             synced(path)

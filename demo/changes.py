@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from demo.ground import Ground
 from demo.running import Program, Programs
+from risk.bundle import Manifest
 
 RULE = "large-at-night"
 RULES = f"""\
@@ -24,17 +25,18 @@ class Change(NamedTuple):
     after: float  # of the live part, the share that is scored
     words: tuple[str, ...]  # the command
     done: str  # what is so from then on
+    threshold: float | None = None  # from which on a risk is high then; None where that stays as it is
 
 
-def changes_of(ground: Ground, challenger: str) -> list[Change]:
+def changes_of(ground: Ground, challenger: Manifest) -> list[Change]:
     ground.rules_file.write_text(RULES)
     promote = ("trainer", "promote", "--models", str(ground.models))
     return [
         Change(
             "promote-shadow",
             0.0,
-            (*promote, challenger, "--shadow"),
-            f"challenger {challenger} scores in the shadow (promote --shadow)",
+            (*promote, challenger.version, "--shadow", "--share", "10"),
+            f"challenger {challenger.version} scores in the shadow, and decides for 10 % of the customers",
         ),
         Change(
             "promote-rules",
@@ -47,7 +49,8 @@ def changes_of(ground: Ground, challenger: str) -> list[Change]:
             "promote-challenger",
             0.45,
             (*promote, "--challenger", "--force"),
-            f"{challenger} decides: by --force, for its labels are not due yet",
+            f"{challenger.version} decides: by --force, for its labels are not due yet",
+            challenger.thresholds.high,
         ),
     ]
 
@@ -55,7 +58,8 @@ def changes_of(ground: Ground, challenger: str) -> list[Change]:
 class Changes:
     """One after the other. They are looked after between two looks at the store, so that the picture never waits."""
 
-    def __init__(self, programs: Programs, changes: list[Change]) -> None:
+    def __init__(self, programs: Programs, changes: list[Change], threshold: float) -> None:
+        self.threshold = threshold  # of the bundle that decides
         self.done: list[tuple[int | None, str]] = []  # with the event time at which it was so
         self._programs = programs
         self._rest = list(changes)
@@ -76,4 +80,5 @@ class Changes:
             self._now = None
             self._rest.pop(0)
             self.done.append((event_time, change.done))
+            self.threshold = self.threshold if change.threshold is None else change.threshold
             tell(change.done)

@@ -29,7 +29,7 @@ class Frame(NamedTuple):
     quality: Quality
     alerts: list[Alert]  # the latest, newest first
     changes: Sequence[tuple[int | None, str]]  # what is so since when, the first first
-    threshold: float  # from which on a risk is high
+    threshold: float  # from which on a risk is high, for the bundle that decides
     room: int  # for so many alerts, so that nothing below moves while they come
 
 
@@ -89,7 +89,7 @@ def _changes(frame: Frame) -> list[RenderableType]:
 
 
 def _title(frame: Frame) -> str:
-    return f"latest high-risk alerts, and why; from a risk of {frame.threshold:.2f} on, a review pays"
+    return f"latest alerts and reviews, and why; an alert from a risk of {frame.threshold:.2f} on"
 
 
 def _alert(alert: Alert) -> RenderableType:

@@ -13,7 +13,7 @@ from demo.ground import Ground
 from demo.history import history_of
 from demo.running import Program, Programs
 from demo.telling import INDENT, Teller
-from risk.bundle import Bundle, read_bundle
+from risk.bundle import Bundle, Manifest, bundle_of_version, read_bundle
 from trainer.promotion import versions
 
 # Two of the three that there are: the forest takes most of the time of training, and is not the one that is chosen.
@@ -22,8 +22,8 @@ MODELS = ("lightgbm", "logistic")
 
 # Before the live part counts the one and the end the other.
 TERMS = (
-    "An alert is one transaction of high risk; a case is all alerts of one customer on one day: one review "
-    "by a person, and what the report counts."
+    "An alert is one transaction of high risk, or one that a rule sends to people; a case is all of them of one "
+    "customer on one day: one review by a person, and what the report counts."
 )
 
 
@@ -92,13 +92,13 @@ def train(teller: Teller, programs: Programs, ground: Ground, days: Days) -> Les
     return Lessons(bundle, str(ground.reports / bundle.manifest.version / "report.html"), again)
 
 
-def challenger_of(teller: Teller, programs: Programs, ground: Ground, days: Days, lessons: Lessons) -> str:
-    """The version of what was learned again. It is in use nowhere until somebody says so."""
+def challenger_of(teller: Teller, programs: Programs, ground: Ground, days: Days, lessons: Lessons) -> Manifest:
+    """What was learned again. It is in use nowhere until somebody says so."""
     with teller.step("again", "learning again, from later days too") as step:
         programs.until_done(lessons.again)
         [version] = [name for name in versions(ground.models) if name != lessons.bundle.manifest.version]
         step.came = f"meanwhile {version} has learned from {span(days.first, days.challenger_gap)}"
-    return version
+    return bundle_of_version(ground.models, version).manifest
 
 
 def _table(figures: _Figures, currency: str) -> Table:

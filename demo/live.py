@@ -29,8 +29,7 @@ OTHER_LINES = 17
 
 
 class Live:
-    def __init__(self, teller: Teller, programs: Programs, ground: Ground, days: Days, threshold: float) -> None:
-        self._threshold = threshold
+    def __init__(self, teller: Teller, programs: Programs, ground: Ground, days: Days) -> None:
         self._teller, self._programs, self._ground, self._days = teller, programs, ground, days
         self._reader = KpiReader(ground.store)
         self._sent = history_of(ground.history, days.past_ms)
@@ -105,7 +104,7 @@ class Live:
             labels=labels,
             quality=kpis.quality[0],
             alerts=[each for each in self._reader.latest_alerts(alerts) if each.event_time >= self._days.live_ms],
-            threshold=self._threshold,
+            threshold=changes.threshold,
             changes=changes.done,
             room=alerts,
         )

@@ -393,6 +393,7 @@ class Evaluation(Struct, frozen=True, omit_defaults=True):
     marked: tuple[MarkedThreshold, ...] = ()
     trials: tuple[Trial, ...] = ()  # of a search
     cases_per_day_of_all: float | None = None  # with what has no label and is not judged; None where all has one
+    fit_frauds: int | None = None  # known in the fit period; None of data of another source, and of older bundles
 
     def model(self, name: str) -> ModelEvaluation | None:
         return next((each for each in self.models if each.name == name), None)

@@ -276,8 +276,11 @@ FAMILIES = (
     _shadow_money("saved", "Loss that cases stop, reviews not yet paid, in major units.", lambda one: one.saved),
     _shadow_money("lost", "Loss that cases do not stop, in major units.", lambda one: one.lost),
     _shadow_money("review", "Cost of the cases' reviews, in major units.", lambda one: one.review),
-    _retraining("begun_timestamp_seconds", "When the newest retraining began; absent before the first.",
-                lambda one: _seconds(one.begun_at)),
+    _retraining("begun_timestamp_seconds", "When the newest retraining began, but for those that did nothing: a "
+                "challenger was in the shadow, or somebody stopped them; where all did nothing, when the first began; "
+                "absent before the first.", lambda one: _seconds(one.worked_at)),
+    _retraining("every_seconds", "How often one is to begin, as the newest said that was begun with `--every`; absent "
+                "before one was.", lambda one: None if one.every_ms is None else one.every_ms / SECOND),
     _retraining("alive_timestamp_seconds", "When the retraining under way last said that it goes on, which it does "
                 "every five seconds; absent while none is.",
                 lambda one: _seconds(one.alive_at) if one.outcome is None else None),

@@ -1,5 +1,6 @@
 """The figures as tables for a terminal."""
 
+import time
 from collections.abc import Callable, Sequence
 from io import StringIO
 from typing import NamedTuple
@@ -12,8 +13,8 @@ from console.terminal import harmless, out
 from evaluation.result import NetMoney
 from kpi_reporter.kpis.alerts import Alert
 from kpi_reporter.kpis.told import cautions, challenger_text, days_text, learned_text, shadow_cautions, shadow_text
-from kpi_reporter.kpis.values import DecidedCases, Kpis, Money, Quality, Shadow, Unready
-from risk.clock import DAY, to_date, to_text
+from kpi_reporter.kpis.values import DecidedCases, Kpis, LastRetraining, Money, Quality, Shadow, Unready
+from risk.clock import DAY, SECOND, to_date, to_text
 from risk.money import amount_text
 
 GROUPS_SHOWN = 8
@@ -109,12 +110,22 @@ def _overview(now: Kpis) -> Table:
         average = "-" if one.average is None else amount_text(one.average, one.currency)
         add_row(table, "amounts", f"{amount_text(one.total, one.currency)}, {average} on average")
     add_row(table, "newest event", "-" if now.newest_event is None else to_text(now.newest_event))
-    add_row(table, "last written", to_text(now.newest_write // 1000 * 1000))
+    add_row(table, "last written", _to_second(now.newest_write))
     add_row(table, "labels", f"{now.labels.fraud:,} fraud, {now.labels.genuine:,} genuine")
     if (last := now.retraining) is not None:
-        came_to = "under way" if last.outcome is None else f"{last.outcome}, {last.why}"
-        add_row(table, "last retraining", f"{to_text(last.begun_at // 1000 * 1000)}: {came_to}")
+        add_row(table, "last retraining", retraining_text(last, int(time.time() * 1000)))
     return table
+
+
+def retraining_text(last: LastRetraining, now_ms: int) -> str:
+    came_to = "under way" if last.outcome is None else f"{last.outcome}, {last.why}"
+    if last.is_silent(now_ms):
+        came_to = f"killed, or its machine went down: it said last at {_to_second(last.alive_at)} that it goes on"
+    return f"{_to_second(last.begun_at)}: {came_to}"
+
+
+def _to_second(ms: int) -> str:
+    return to_text(ms // SECOND * SECOND)
 
 
 def _quality(quality: Sequence[Quality]) -> Table:

@@ -103,8 +103,10 @@ def _state(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestKafka]:
     """One real Kafka for this process and the whole run; tests keep apart by `prefix`, and leave it as they found it.
-    As nobody kills it, it need not be quick to count as gone, and a busy machine does not make it seem so."""
-    with running(tmp_path_factory.mktemp("kafka"), {"broker.session.timeout.ms": "120000"}) as broker:
+    As nobody kills it, it need not be quick to count as gone, and a busy machine does not make it seem so. What may be
+    compacted is, soon."""
+    more = {"broker.session.timeout.ms": "120000", "log.cleaner.backoff.ms": "500"}
+    with running(tmp_path_factory.mktemp("kafka"), more) as broker:
         yield broker
 
 

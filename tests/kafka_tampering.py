@@ -6,10 +6,12 @@ from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from risk.kafka.sending import Message, send_all
 
+KNOWN_SECONDS = 60
 ALL = -1  # as Kafka has it: up to the end
 
 Change = Callable[[list[Message]], Sequence[Message]]
@@ -23,6 +25,17 @@ def messages(address: str, topic: str, partition: int) -> list[Message]:
 def send(address: str, topic: str, partition: int, wanted: Sequence[Message]) -> None:
     """Behind what is there."""
     asyncio.run(_send(address, TopicPartition(topic, partition), wanted))
+
+
+def send_as_of(address: str, topic: str, partition: int, wanted: Sequence[tuple[Message, int]]) -> None:
+    """Behind what is there, each with the time at which its sender says that it was sent."""
+    asyncio.run(_send_as_of(address, TopicPartition(topic, partition), wanted))
+
+
+def configure(address: str, topic: str, **settings: str) -> None:
+    """These settings of the topic, with points for their underscores; the others are the broker's from then on, which
+    knows it when this returns."""
+    asyncio.run(_configure(address, topic, {name.replace("_", "."): value for name, value in settings.items()}))
 
 
 def send_in_a_transaction(address: str, topic: str, partition: int, wanted: Sequence[Message]) -> None:
@@ -60,6 +73,30 @@ async def _messages(address: str, place: TopicPartition) -> list[Message]:
 async def _send(address: str, place: TopicPartition, wanted: Sequence[Message]) -> None:
     async with AIOKafkaProducer(bootstrap_servers=address, acks="all") as producer:
         await send_all(producer, place.topic, place.partition, wanted)
+
+
+async def _send_as_of(address: str, place: TopicPartition, wanted: Sequence[tuple[Message, int]]) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=address, acks="all") as producer:
+        for message, sent in wanted:
+            await producer.send(place.topic, message.value, message.key, place.partition, timestamp_ms=sent)
+
+
+async def _configure(address: str, topic: str, settings: dict[str, str]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        asked = [ConfigResource(ConfigResourceType.TOPIC, topic, settings)]
+        [answer] = await admin.alter_configs(asked)
+        [(code, reason, *_)] = answer.resources
+        assert not code, reason
+        async with asyncio.timeout(KNOWN_SECONDS):
+            told: dict[str, str] = {}
+            while told != settings:
+                [answer] = await admin.describe_configs(asked)
+                [(*_, entries)] = answer.resources
+                told = {name: value for name, value, *_ in entries}
+    finally:
+        await admin.close()
 
 
 class _AbortedError(Exception):

@@ -128,21 +128,35 @@ class _Oracle:
             },
             **self.cold_start(),
             "quality": [self.quality(window) for window in WINDOWS],
-            "retraining": next(
-                (
-                    dict(zip(("number", "begun_at", "alive_at", "outcome", "version", "why"), row, strict=True))
-                    for row in self.all(
-                        "select number, begun_at, alive_at, outcome, version, why from retrainings "
-                        "order by number desc limit 1"
-                    )
-                ),
-                None,
-            ),
+            "retraining": self.retraining(),
             "unknown_bundles": [
                 version
                 for (version,) in self.all("select distinct bundle_version from risk_flags order by 1")
                 if version not in self.terms
             ],
+        }
+
+    def retraining(self) -> dict[str, Any] | None:
+        names = ("number", "begun_at", "alive_at", "outcome", "version", "why")
+        newest = self.all(f"select {', '.join(names)} from retrainings order by number desc limit 1")
+        if not newest:
+            return None
+        worked = "ifnull(outcome, '') not in ('waits', 'stopped')"
+        return {
+            **dict(zip(names, newest[0], strict=True)),
+            "worked_at": self.one(
+                "select begun_at from retrainings where number = ifnull("
+                f"(select max(number) from retrainings where {worked}), (select min(number) from retrainings))"
+            ),
+            "every_ms": next(
+                (
+                    every
+                    for (every,) in self.all(
+                        "select every_ms from retrainings where every_ms not null order by number desc limit 1"
+                    )
+                ),
+                None,
+            ),
         }
 
     def cold_start(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """compare: which of two bundles is better at equal work, in words and figures; and how many days it takes to know."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from console.start import EXIT_FAILED, EXIT_OK
-from evaluation.result import Figure, NetMoney, PairedComparison
+from evaluation.comparison import paired
+from evaluation.result import Costs, Figure, NetMoney, PairedComparison
 from evaluation.sample_size import days_needed, frauds_needed, together
 from risk.bundle import read_bundle
 from tests.backtests import backtest, compare, history, make_home
+from tests.evidence_cases import thrown
 from tests.test_backtest_side_by_side import HIGH, LOW, answer, rows
 from trainer.__main__ import main
 from trainer.backtest.pairs import Pairs
+from trainer.compare.command import _say_paired
 from trainer.compare.words import verdict
 
 NOTHING = NetMoney(0, 0.0, 0, 0, None, None, 0, 0.0, 0.0, 0.0, 0.0, gain=0.0)
@@ -117,6 +121,19 @@ def test_what_cannot_be_compared_is_refused(
 ) -> None:
     assert compare(home, *words) == EXIT_FAILED
     assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("only", [1, None])
+def test_the_call_that_is_printed_runs(capsys: pytest.CaptureFixture[str], only: int | None) -> None:
+    """Also where one of the two alone catches every fraud, or just one."""
+    test = thrown(1, rows=300)
+    frauds = int(test.is_fraud.sum())
+    found = paired(("a", test), ("b", test), Costs(5, 1, None), 5, seed=1, resamples=20)
+    mine = np.arange(frauds) < (frauds if only is None else only)
+    _say_paired(found, test, frauds, "EUR", [mine, np.zeros(frauds, bool)])
+    (command,) = re.findall(r"python -m trainer (sample-size .*)", capsys.readouterr().out)
+    assert f"--only-one {1 if only is None else only / frauds:.3g} " in command
+    assert main(command.split(), {}) == EXIT_OK
 
 
 @pytest.mark.parametrize(("difference", "only_one"), [(0.05, 0.12), (0.1, 0.5), (0.03, 0.2)])

@@ -10,7 +10,7 @@ import pytest
 from console.start import EXIT_FAILED, EXIT_OK
 from evaluation.live import LiveComparison
 from evaluation.result import Costs
-from risk.bundle import Manifest
+from risk.bundle import ONNX, Manifest
 from risk.catalogue import EngineTerms
 from risk.clock import DAY, date_ms
 from risk.store import Store, open_store
@@ -19,6 +19,7 @@ from testing.systems import FIELDS, LEARNED
 from tests.shadow_stores import ShadowWorld, all_pairs, sides
 from trainer.__main__ import main
 from trainer.in_force import make_current
+from trainer.record import looks_before
 
 FIRST = date_ms("2024-05-01") // DAY  # the bundles by hand were tested until 2024-04-19
 LIVE = 18  # days
@@ -228,9 +229,17 @@ def test_a_worse_and_an_equal_one_are_refused_and_force_is_in_the_record(
     assert ". `python -m trainer compare --live` says more; --force" in said
     assert place.current() == place.in_use.version
     assert (place.models / "challenger").exists()
-    assert place.last_promotion()["version"] == place.in_use.version
+    refusal = place.last_promotion()
+    assert (refusal["version"], refusal["before"], refusal["refused"]) == (
+        place.challenger.version,
+        place.in_use.version,
+        True,
+    )
+    looked = msgspec.convert(refusal["evidence"], LiveComparison)
+    assert (looked.why_no_evidence, looked.days) == (refusal["against"], ())
     assert place.run("promote", "--challenger", "--force") == EXIT_OK
     said = capsys.readouterr().err
+    assert "before, and refused" not in said, "by force it is no matter how often"
     assert f"warning: {place.challenger.version} is put in use without evidence, because of --force: " in said
     assert place.current() == place.challenger.version
     promotion = place.last_promotion()
@@ -238,6 +247,28 @@ def test_a_worse_and_an_equal_one_are_refused_and_force_is_in_the_record(
     assert why in str(promotion["against"])
     evidence = msgspec.convert(promotion["evidence"], LiveComparison)
     assert evidence.why_no_evidence == promotion["against"]
+
+
+def test_who_asks_until_it_says_yes_is_told_how_often_that_was(
+    filled: Callable[..., Place], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was refused before labels were due, or because of another bundle, was no look at them."""
+    place = filled((3.0, 3.0), days=6)
+    assert place.run("promote", "--challenger") == EXIT_FAILED
+    with place.open() as store:
+        for first, lifts in ((6, (3.0, 3.0)), (LIVE, (1.0, 9.0))):
+            world = place.world(store, lifts)
+            for day in range(first, LIVE if first == 6 else 4 * LIVE):
+                world.write_day(FIRST + day)
+            if first == 6:
+                assert [place.run("promote", "--challenger") for _ in range(2)] == [EXIT_FAILED] * 2
+    assert looks_before(place.models, place.challenger.version, place.in_use.version) == 2
+    assert looks_before(place.models, place.challenger.version, "another") == 0
+    capsys.readouterr()
+    assert place.run("promote", "--challenger") == EXIT_OK
+    assert "this was asked 2 times before, and refused: whoever asks again and again" in capsys.readouterr().err
+    assert place.run("promote", "--back") == EXIT_OK, "what was refused was never in use"
+    assert place.current() == place.in_use.version
 
 
 def test_labels_that_are_not_due_are_no_evidence(
@@ -266,6 +297,7 @@ def test_what_workers_would_refuse_is_no_more_promoted_on_evidence_than_without(
 def test_without_a_store_there_is_no_evidence_either(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     assert place.run("promote", "--challenger") == EXIT_FAILED
     assert "there is no store to compare them in" in capsys.readouterr().err
+    assert "evidence" not in place.last_promotion()
     assert place.run("promote", "--challenger", "--force") == EXIT_OK
     promotion = place.last_promotion()
     assert "there is no store to compare them in" in str(promotion["against"])
@@ -283,6 +315,20 @@ def test_without_a_challenger_or_a_bundle_in_use_there_is_nothing_to_compare(
     for words in (["compare", "--live"], ["promote", "--challenger"]):
         assert place.run(*words) == EXIT_FAILED
         assert "where nothing is in use, expected a bundle in use and a challenger" in capsys.readouterr().err
+
+
+def test_a_damaged_bundle_in_use_is_named_and_is_not_taken_for_none(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx = place.models / place.in_use.version / ONNX
+    onnx.write_bytes(b"half")
+    asked = (["compare", "--live"], ["promote", "--challenger"], ["promote", place.challenger.version, "--shadow"])
+    for words in asked:
+        assert place.run(*words) == EXIT_FAILED
+        said = capsys.readouterr().err
+        assert f"{onnx}: got SHA-256" in said
+        assert "nothing is in use" not in said
+        assert "no bundle in use" not in said
 
 
 def test_a_promotion_that_broke_off_behind_its_first_step_is_finished(place: Place, out: Callable[[], str]) -> None:

@@ -2,11 +2,13 @@
 
 import io
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from demo.changes import Changes, changes_of
 from demo.command import typed
 from demo.days import demo_days, span
 from demo.errors import DemoError
@@ -14,10 +16,13 @@ from demo.frame import Frame, line, picture
 from demo.ground import check_room, new_ground
 from demo.history import History
 from demo.outcome import Kind, outcome_of
-from demo.running import Programs
+from demo.running import Program, Programs
 from kpi_reporter.kpis.alerts import Alert
 from kpi_reporter.kpis.values import DecidedCases, Quality
+from ops.leashed import Leashed
 from risk.clock import DAY, HOUR, date_ms
+from testing.bundles import write_bundle as made_bundle
+from testing.systems import FIELDS, LEARNED
 
 QUALITY = Quality(
     days=7, days_due=7, last_day=date_ms("2024-12-23") // DAY, transactions=4000, customer_days=2000, alerts=10,
@@ -28,6 +33,7 @@ QUALITY = Quality(
 ALERT = Alert(
     date_ms("2024-12-31"), "C1", "T1", 1234.5, "EUR", 0.87, "alert", "first time with this device within 30 days"
 )
+NOW = date_ms("2024-12-29")
 FRAME = Frame(date_ms("2024-12-31") + HOUR, 750, 1000, 199.6, 12, 34, QUALITY, [ALERT], [], 0.05, room=3)
 
 
@@ -47,7 +53,7 @@ def test_the_live_picture_shows_progress_figures_and_reasons_in_words() -> None:
         "7 days to 23 Dec",
         "1,234.50 EUR",
         ALERT.why,
-        "from a risk of 0.05 on",
+        "latest alerts and reviews, and why; an alert from a risk of 0.05 on",
     ):
         assert words in shown
 
@@ -55,6 +61,29 @@ def test_the_live_picture_shows_progress_figures_and_reasons_in_words() -> None:
 def test_the_live_picture_keeps_its_height_while_alerts_come() -> None:
     changed = FRAME._replace(changes=[(date_ms("2024-12-29"), "rule large-at-night is in force")])
     assert len({len(drawn(f, w)) for f in (FRAME, FRAME._replace(alerts=[]), changed) for w in (80, 100)}) == 1
+
+
+class AtOnce(Programs):
+    """Each program has done its work as soon as it begins."""
+
+    def begin(self, name: str, *_words: str) -> Program:
+        return Program(name, cast("Leashed", None))
+
+    def done(self, _program: Program, _within_seconds: float = 0.0) -> bool:
+        return True
+
+
+def test_once_the_challenger_decides_its_threshold_is_the_one_that_is_told(tmp_path: Path) -> None:
+    """The rule before it changes nothing of that."""
+    challenger = made_bundle(tmp_path / "b", FIELDS, LEARNED, [0.5] * len(LEARNED))
+    with new_ground(tmp_path / "files") as ground, AtOnce(tmp_path, {}) as programs:
+        changes = Changes(programs, changes_of(ground, challenger), 0.123)
+        told = []
+        while not changes.are_over:
+            changes.go_on(1.0, NOW, lambda _: None)
+            told.append(changes.threshold)
+    assert told == [0.123, 0.123, challenger.thresholds.high]
+    assert changes.done[-1] == (NOW, f"{challenger.version} decides: by --force, for its labels are not due yet")
 
 
 def test_the_line_says_the_same_without_a_terminal() -> None:

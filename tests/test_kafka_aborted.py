@@ -1,9 +1,11 @@
-"""Which records are of aborted transactions: those that the client leaves out, and no others."""
+"""Which records are of aborted transactions, those that the client leaves out and no others; and where messages are
+missing, which is not where transactions end."""
 
 import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -11,8 +13,8 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risk.kafka.batches import FetchedBatches, committed, is_aborted
-from tests.test_kafka_batches import NOW, with_a_checksum
+from risk.kafka.batches import FetchedBatches, committed, is_aborted, is_behind_gap
+from tests.test_kafka_batches import NOW, naming, with_a_checksum
 
 CONTROL = 0x20
 
@@ -67,7 +69,37 @@ def test_what_is_marked_as_aborted_is_what_the_client_leaves_out(steps: list[Ste
 
     found = read_by(ours, FetchedBatches(raw), fetcher.READ_COMMITTED)
     kept = [record for record in found if not is_aborted(record)]
+    assert not any(map(is_behind_gap, found))
     assert content(kept) == content(read_by(client, MemoryRecords(raw), fetcher.READ_COMMITTED))
     assert content(committed(found)) == content(kept)
     assert content(found) == content(read_by(client, MemoryRecords(raw), fetcher.READ_UNCOMMITTED))
     assert not any(map(is_aborted, read_by(ours, FetchedBatches(raw), fetcher.READ_UNCOMMITTED)))
+
+
+def emptied(raw: bytes) -> bytes:
+    """As compaction leaves a batch of which it took all, so that the broker knows what its producer sent last."""
+    return with_a_checksum(raw[:57] + bytes(4))
+
+
+ONE, TWO = of_a_producer(1, 0, [b"k"] * 2), of_a_producer(1, 2, [b"k"])
+END, LAST = of_a_producer(1, 3, [struct.pack(">HH", 0, 1)], is_control=True), of_a_producer(2, 4, [b"k"])
+
+
+@pytest.mark.parametrize(
+    ("left", "begin", "behind"),
+    [
+        ([ONE, TWO, END, LAST], 0, []),
+        ([ONE, TWO, END, LAST], 1, []),
+        ([END, LAST], 3, []),
+        ([TWO, END, LAST], 0, [2]),
+        ([ONE, END, LAST], 0, [4]),
+        ([ONE, TWO, LAST], 0, [4]),
+        ([emptied(ONE), TWO, END, LAST], 0, [2]),
+        ([ONE, emptied(TWO), END, LAST], 0, [4]),
+        ([naming(0, 2), END, LAST], 0, [0, 2]),
+    ],
+)
+def test_the_first_record_behind_missing_messages_is_marked(left: list[bytes], begin: int, behind: list[int]) -> None:
+    found = fetcher.PartitionRecords(TopicPartition("t", 0), FetchedBatches(b"".join(left)), None, begin,
+                                     None, None, True, fetcher.READ_COMMITTED)  # fmt: skip
+    assert [record.offset for record in found if is_behind_gap(record)] == behind

@@ -18,7 +18,7 @@ from risk.clock import DAY
 from risk.errors import BrokerAwayError, OptionError
 from testing.replays import START, entries, history, row
 from tests.test_producer_pace import SetClock
-from worlds.asked import AskedWorld
+from worlds.options import WorldOptions
 from worlds.trustlens import TRUSTLENS
 
 NOBODY = {"TRUSTLENS_BROKERS": "127.0.0.1:1"}
@@ -161,7 +161,7 @@ def test_progress_says_so_when_the_scorers_group_cannot_be_asked() -> None:
 
 
 def test_a_world_makes_the_same_file_each_time(tmp_path: Path) -> None:
-    asked = AskedWorld(TRUSTLENS, {"rows": 200}, 7)
+    asked = WorldOptions(TRUSTLENS, {"rows": 200}, 7)
     first = world_file(asked, tmp_path)
     before = first.read_bytes()
     assert world_file(asked, tmp_path) == first
@@ -170,10 +170,10 @@ def test_a_world_makes_the_same_file_each_time(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
-    folder = world_file(AskedWorld(TRUSTLENS, {"rows": 20}, 7), tmp_path).parent
+    folder = world_file(WorldOptions(TRUSTLENS, {"rows": 20}, 7), tmp_path).parent
     folder.chmod(0o777)
     with pytest.raises(OptionError, match="expected a folder of your own"):
-        world_file(AskedWorld(TRUSTLENS, {"rows": 20}, 7), tmp_path)
+        world_file(WorldOptions(TRUSTLENS, {"rows": 20}, 7), tmp_path)
 
 
 LABELLED = "transaction_id,event_time,customer_id,merchant_id,amount,currency,is_fraud\nT,2024-01-01,C,M,5,EUR,1\n"

@@ -12,6 +12,7 @@ from tests.evidence_cases import contender, evaluation_of, thrown
 from tests.test_evidence_report import ABOUT, COSTS, QUICK, Page
 from trainer.report.page import model_card, page
 from trainer.report.plots import draw_plots
+from trainer.report.wording import few_frauds_of
 from trainer.report.write import write_report
 
 
@@ -22,9 +23,16 @@ def test_a_test_that_was_drawn_is_a_caution_in_the_headline():
 
 
 def test_few_frauds_are_a_caution_on_the_page_and_in_the_card():
-    """As train says in the terminal, which nobody who reads the report has seen."""
+    """As train says in the terminal, which nobody who reads the report has seen. An older bundle does not say how many
+    there were in its fit period."""
     one = evaluation_of("m", 0.4, 0.9)
+    assert not any(text.startswith("fit ") for text in few_frauds_of(one))
     many = replace(one, validation=replace(one.validation, frauds=100), test=replace(one.test, frauds=100))
+    for frauds, is_said in ((99, True), (100, False)):
+        few = replace(many, fit_frauds=frauds)
+        words = f"fit has {frauds} frauds, fewer than 100: what models learn of them is uncertain"
+        assert (f"<b>Caution:</b> {words}." in page(few, ABOUT, [])) == is_said
+        assert (f"\n- {words}" in model_card(few, ABOUT)) == is_said
     for which, frauds, is_said in (
         ("validation", 60, True),
         ("test", 99, True),

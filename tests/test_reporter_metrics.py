@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from kpi_reporter.collector import ALWAYS, FAMILIES, PREFIX, SCORE, SCORE_EDGES, Collector
 from kpi_reporter.kpis.reading import KpiReader
-from kpi_reporter.kpis.values import Kpis, Unready
-from kpi_reporter.shown import lines_of, page
+from kpi_reporter.kpis.values import Kpis, LastRetraining, Unready
+from kpi_reporter.shown import lines_of, page, retraining_text
 from risk.clock import DAY
 from risk.store import RetrainingEnd, open_store
 from tests.kpi_stores import SmallWorld, read, remember_bundles
@@ -114,6 +114,45 @@ def test_the_newest_retraining_is_followed_until_it_ends(tmp_path: Path) -> None
         second = store.begin_retraining("a:1", "", 10_000, lambda _: False)
         store.end_retraining(second, 11_000, RetrainingEnd("left", None, "nothing has drifted", None))
         assert said() == {"begun_timestamp_seconds": 10, "failed": 0}
+
+
+def test_a_retraining_that_did_nothing_is_no_failure_and_another_one_still_becomes_due(tmp_path: Path) -> None:
+    """It waited for a decision about a challenger, or somebody stopped it. How often one is to begin is known from
+    those that were begun so; by hand none is due."""
+    path = tmp_path / "risk.db"
+    with open_store(path) as store:
+        remember_bundles(store)
+        SmallWorld(1).write_flags(store, 50, ("one",))
+        reader = KpiReader(path)
+
+        def said_after(at: int, outcome: str, every_ms: int | None = None) -> dict[str, float]:
+            number = store.begin_retraining("a:1", "", at, lambda _: False, every_ms)
+            store.end_retraining(number, at + 1_000, RetrainingEnd(outcome, None, "why", None))
+            found = scraped(read(reader), path)
+            return {name.removeprefix("retraining_"): found[name, ()] for name, _ in found if "retraining" in name}
+
+        assert said_after(1_000, "waits") == {"begun_timestamp_seconds": 1, "failed": 0}, "of none that did its work"
+        assert said_after(2_000, "left") == {"begun_timestamp_seconds": 2, "failed": 0}
+        for at, outcome in ((3_000, "waits"), (4_000, "stopped")):
+            assert said_after(at, outcome, 86_400_000) == {
+                "begun_timestamp_seconds": 2, "failed": 0, "every_seconds": 86_400,
+            }  # fmt: skip
+        assert said_after(5_000, "shadow") == {"begun_timestamp_seconds": 5, "failed": 0, "every_seconds": 86_400}
+
+
+@pytest.mark.parametrize(
+    ("silent_seconds", "words"),
+    [
+        (300, "1970-01-01T00:00:05Z: under way"),
+        (301, "1970-01-01T00:00:05Z: killed, or its machine went down: it said last at 1970-01-01T00:00:07Z that it "
+              "goes on"),
+    ],
+)  # fmt: skip
+def test_a_retraining_that_says_nothing_more_is_not_shown_as_under_way(silent_seconds: int, words: str) -> None:
+    last = LastRetraining(1, 5_000, 7_000, None, None, None, 5_000, None)
+    assert retraining_text(last, 7_000 + silent_seconds * 1_000) == words
+    ended = LastRetraining(1, 5_000, 7_000, "left", None, "no drift", 5_000, None)
+    assert retraining_text(ended, 10**12) == "1970-01-01T00:00:05Z: left, no drift"
 
 
 def test_every_family_is_shown_once_there_are_figures_and_no_other(path: Path) -> None:

@@ -87,7 +87,7 @@ def test_what_comes_of_it_is_put_in_the_shadow_and_everything_is_told(
     # Days were named, so the new periods are as long as those of the old ones, and end with the newest day that is due.
     assert manifest.training.test is not None
     assert (manifest.training.test.first, manifest.training.test.until) == ("2024-12-12", "2024-12-24")
-    told = json.loads((home / "reports" / str(run.version) / "retrain.json").read_text())
+    told = json.loads((home / "reports" / str(run.version) / "retrain-1.json").read_text())
     assert run.details is not None
     assert told == json.loads(run.details)
     assert told["learned"]["last"] == "2024-12-23"
@@ -106,6 +106,10 @@ def test_asked_to_it_puts_it_in_use_and_the_record_says_by_what(home: Path) -> N
     # Once more there is nothing new to learn.
     assert retrain(home, "--margin", "1", "--promote") == EXIT_OK
     assert [run.outcome for run in runs(home)] == ["promoted", "left"]
+    # Each told what it did, though both came to the same bundle.
+    told = [home / "reports" / str(run.version) / f"retrain-{number}.md" for number in (1, 2)]
+    heads = [path.read_text().splitlines()[0] for path in told]
+    assert heads == ["# Retraining 1: promoted", "# Retraining 2: left"]
     assert runs(home)[-1].why == f"{run.version} is in use already: the history is that which it learned from"
 
 
@@ -120,6 +124,9 @@ def test_what_is_not_as_good_is_left(home: Path) -> None:
     assert run.version is not None
     assert run.why is not None
     assert run.why.startswith(f"{run.version} was left: ")
+    last = json.loads((home / "models" / RECORD).read_text().splitlines()[-1])
+    assert (last["version"], last["before"], last["by"], last["refused"]) == (run.version, before, "retrain", True)
+    assert run.why == f"{run.version} was left: {last['against']}"
     assert read_bundle(home / "models" / run.version)
 
 
@@ -132,8 +139,20 @@ def test_what_is_in_the_shadow_is_not_replaced_unasked(home: Path) -> None:
         "`promote --no-shadow`, or say --replace"
     )
     assert retrain(home, "--margin", "1", "--replace") == EXIT_OK
-    assert [run.outcome for run in runs(home)] == ["left", "shadow"]
+    assert [run.outcome for run in runs(home)] == ["waits", "shadow"]
     assert named(home, "challenger") == runs(home)[-1].version
+
+
+def test_a_challenger_that_decides_for_a_share_is_not_replaced_even_if_asked(home: Path) -> None:
+    """It is people who end that."""
+    current, pointer = named(home, "current"), home / "models" / "challenger"
+    pointer.write_text(f"{current}\nshare 10\n")
+    assert retrain(home, "--margin", "1", "--replace") == EXIT_OK
+    [run] = runs(home)
+    assert run.outcome == "waits"
+    assert run.why is not None
+    assert run.why.startswith(f"{current} decides for 10 % of the customers, and that is ended by people alone")
+    assert pointer.read_text() == f"{current}\nshare 10\n"
 
 
 def test_without_drift_there_is_nothing_to_do_and_it_is_said_when_that_is_unknown(home: Path) -> None:
@@ -178,6 +197,30 @@ def test_a_failure_is_remembered_with_its_words(home: Path, capsys: pytest.Captu
     assert "got no fraud" in run.why or "0 known frauds" in run.why
     assert run.why in capsys.readouterr().err
     assert named(home, "challenger") is None
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143)])
+def test_what_somebody_stops_is_no_failure(home: Path, error: BaseException) -> None:
+    """Ctrl-C, or a system that ends its processes."""
+
+    def stop() -> None:
+        raise error
+
+    with open_store(home / "risk.db") as store:
+        retraining = meddled(home, store, "history", stop)
+        with pytest.raises(type(error)):
+            retraining.run()
+        retraining.end_early(error)
+    [run] = runs(home)
+    assert (run.outcome, run.version, run.why) == ("stopped", None, "it was stopped at 'history'")
+
+
+def test_a_schedule_is_remembered_and_a_run_by_hand_has_none(home: Path) -> None:
+    current = named(home, "current")
+    (home / "models" / "challenger").write_text(f"{current}\n")
+    assert retrain(home, "--every", "1s") == EXIT_OK
+    assert retrain(home) == EXIT_OK
+    assert [run.every_ms for run in runs(home)] == [1_000, None]
 
 
 # One at a time
@@ -273,6 +316,17 @@ def test_a_challenger_that_somebody_set_meanwhile_stays(home: Path, words: dict[
     assert named(home, "challenger") == current
 
 
+def test_a_challenger_that_got_a_share_meanwhile_stays(home: Path) -> None:
+    current, pointer = named(home, "current"), home / "models" / "challenger"
+    pointer.write_text(f"{current}\n")
+    with open_store(home / "risk.db") as store:
+        shared = f"{current}\nshare 10\n"
+        done = meddled(home, store, "report", lambda: pointer.write_text(shared), replace=True).run()
+    assert done.outcome == "left"
+    assert done.why == f"{done.version} was left: {current} got a share of the customers while it was trained"
+    assert pointer.read_text() == shared
+
+
 def test_where_what_is_in_use_cannot_be_read_any_more_nothing_takes_its_place(home: Path) -> None:
     with open_store(home / "risk.db") as store:
         done = meddled(
@@ -299,12 +353,12 @@ def test_a_failure_after_it_was_put_in_use_says_so(home: Path, capsys: pytest.Ca
         meddler: list[Retrained] = []
 
         def take_its_place() -> None:
-            (home / "reports" / str(meddler[0].version) / "retrain.json").mkdir()
+            (home / "reports" / str(meddler[0].version) / "retrain-1.json").mkdir()
 
         meddler.append(meddled(home, store, "promote", take_its_place, promote=True))
-        with pytest.raises(OptionError, match=r"cannot write .*retrain\.json") as raised:
+        with pytest.raises(OptionError, match=r"cannot write .*retrain-1\.json") as raised:
             meddler[0].run()
-        meddler[0].end_as_failed(raised.value)
+        meddler[0].end_early(raised.value)
     [run] = runs(home)
     assert (run.outcome, run.version) == ("failed", named(home, "current"))
     assert str(run.why).endswith(f"; all the same {run.version} is in use")

@@ -20,9 +20,9 @@ def store(tmp_path: Path) -> Store:
     return open_store(tmp_path / "risk.db")
 
 
-def begun(store: Store, at: int) -> None:
+def begun(store: Store, at: int, outcome: str = "failed") -> None:
     number = store.begin_retraining("a:1", "", at, lambda _: False)
-    store.end_retraining(number, at + MINUTE, RetrainingEnd("failed", None, "no room", None))
+    store.end_retraining(number, at + MINUTE, RetrainingEnd(outcome, None, "no room", None))
 
 
 def test_before_the_first_it_counts_from_when_the_bundle_came_into_use(store: Store, tmp_path: Path) -> None:
@@ -48,6 +48,15 @@ def test_it_waits_until_one_is_due_and_sees_who_was_quicker(store: Store, tmp_pa
 
     wait_until_due(lambda: last_learned(tmp_path / "risk.db", tmp_path) + 10 * MINUTE, lambda: clock[0], pause)
     assert clock[0] == NOW + 12 * MINUTE
+
+
+def test_one_that_somebody_stopped_puts_none_off(store: Store, tmp_path: Path) -> None:
+    """As where the service is stopped while it learns, and started again: the week is not over without it."""
+    begun(store, NOW - DAY)
+    begun(store, NOW, "stopped")
+    assert last_learned(tmp_path / "risk.db", tmp_path) == NOW - DAY
+    begun(store, NOW, "waits")
+    assert last_learned(tmp_path / "risk.db", tmp_path) == NOW, "it would ask again at once, and for ever"
 
 
 def test_what_is_due_does_not_wait() -> None:

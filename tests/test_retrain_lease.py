@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from risk.errors import StaleOwnerError, StoreError
-from risk.store import Retraining, RetrainingEnd, open_store
+from risk.store import GONE_AFTER_SECONDS, Retraining, RetrainingEnd, open_store
 from trainer.retrain.lease import (
     BEAT_SECONDS,
-    GONE_AFTER_SECONDS,
     Lease,
     Others,
     begin,
@@ -23,7 +22,15 @@ NOW = 1_800_000_000_000
 
 
 def a_run(process: str, alive_at: int = NOW, **changes: object) -> Retraining:
-    fields = {"ended_at": None, "outcome": None, "version": None, "why": None, "details": None, **changes}
+    fields = {
+        "ended_at": None,
+        "outcome": None,
+        "version": None,
+        "why": None,
+        "details": None,
+        "every_ms": None,
+        **changes,
+    }
     return Retraining(1, "host:7", process, NOW, alive_at, "features", **fields)  # type: ignore[arg-type]
 
 

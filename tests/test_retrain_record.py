@@ -66,5 +66,5 @@ def test_the_status_names_the_report(tmp_path: Path, capsys: pytest.CaptureFixtu
             store.end_retraining(number, 9_000, done.end())
     assert main(["retrain", "--status"], {"TRUSTLENS_DB": str(tmp_path / "risk.db")}) == EXIT_OK
     _, second, first = capsys.readouterr().out.splitlines()
-    assert "v2      reports/v2/retrain.md  as good" in first
+    assert "v2      reports/v2/retrain-1.md  as good" in first
     assert "reports" not in second

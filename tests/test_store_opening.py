@@ -40,7 +40,8 @@ def test_a_store_is_made_where_there_is_none_and_says_what_it_is(tmp_path: Path)
 
 def test_to_make_a_store_loads_no_pandas_and_hides_it_from_nobody(tmp_path: Path) -> None:
     script = (
-        "import sys\nfrom pathlib import Path\nfrom risk.store import open_store\nopen_store(Path(sys.argv[1])).close()\n"
+        "import sys\nfrom pathlib import Path\nfrom risk.store import open_store\n"
+        "open_store(Path(sys.argv[1])).close()\n"
         "sys.exit(str(['sqlite_utils' in sys.modules, 'pandas' in sys.modules]))"
     )
     words = [sys.executable, "-c", script, str(tmp_path / "risk.db")]

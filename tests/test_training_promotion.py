@@ -1,5 +1,6 @@
 """Which bundle is put in use: none that ranks worse than chance or the amount, and none where it was not wanted."""
 
+import json
 import re
 import shutil
 from hashlib import sha256
@@ -124,7 +125,7 @@ def test_a_model_that_is_worse_than_chance_is_written_and_not_put_in_use(
     folders = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "reports")]
     assert main(["train", str(turned(tmp_path)), *folders, "--model", "logistic", *QUICK], {}) == EXIT_OK
     said = capsys.readouterr()
-    (bundle,) = (tmp_path / "models").iterdir()
+    (bundle,) = (tmp_path / "models").glob("logistic-*")
     assert f"warning: {bundle.name} was NOT put in use: its average precision in the test is 0.0" in said.err
     assert "chance (the share of fraud) reached" in said.err
     assert main(["promote", bundle.name, "--models", str(tmp_path / "models")], {}) == EXIT_FAILED
@@ -133,6 +134,15 @@ def test_a_model_that_is_worse_than_chance_is_written_and_not_put_in_use(
     assert not (tmp_path / "models" / "current").exists()
     assert main(["promote", bundle.name, "--models", str(tmp_path / "models"), "--force"], {}) == EXIT_OK
     assert (tmp_path / "models" / "current").read_text() == f"{bundle.name}\n"
+    lines = [json.loads(line) for line in (tmp_path / "models" / "promotions.ndjson").read_text().splitlines()]
+    assert [(line["by"], line.get("refused"), line.get("forced")) for line in lines] == [
+        ("train", True, None), ("promote", True, None), ("promote", None, True),
+    ]  # fmt: skip
+    assert {(line["version"], line["before"], line["against"]) for line in lines} == {
+        (bundle.name, None, lines[0]["against"])
+    }
+    assert main(["promote", "--back", "--models", str(tmp_path / "models")], {}) == EXIT_FAILED
+    assert "knows of nothing that was in use before" in capsys.readouterr().err
 
 
 def test_a_bundle_that_is_not_to_be_promoted_leaves_the_one_in_use(

@@ -11,7 +11,7 @@ from console.options import checked_target
 from console.output import replaced
 from console.terminal import notice, progress, say
 from risk.words import counted
-from worlds.asked import MEANINGS, add_size_options, asked_world
+from worlds.options import MEANINGS, add_size_options, world_options
 from worlds.world import World
 from worlds.write import FORMATS, write_history
 
@@ -56,7 +56,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def run(options: argparse.Namespace) -> int:
-    asked = asked_world(options.world, options)
+    asked = world_options(options.world, options)
     written = generate(asked.world, options.out, asked.sizes, asked.seed, force=options.force)
     say(f"rows        {written.rows:,}")
     say(f"fraud rate  {written.frauds / written.rows:.3%} ({counted(written.frauds, 'fraud', 'frauds')})")

@@ -16,7 +16,7 @@ from risk.clock import to_text
 from risk.errors import BundleError, OptionError, RuleError
 from risk.rules.compiled import compiled_for
 from risk.rules.rule_set import rules_in_force
-from trainer.record import By, Promotion, remember
+from trainer.record import OF_CHALLENGERS, By, Promotion, remember
 
 AMOUNT_ALONE = "amount alone"  # the baseline that every champion must beat
 
@@ -27,9 +27,10 @@ class Both(NamedTuple):
 
 
 def both_of(models: Path) -> Both:
-    in_use, folder = bundle_in_use(models), challenger_bundle(models)
+    in_use = bundle_in_use(models)
     if in_use is None:
         raise OptionError(f"--models: got {models}, where nothing is in use, expected a bundle in use and a challenger")
+    folder = challenger_bundle(models)
     if folder is None:
         raise OptionError(
             f"--models: got {models}, which has no challenger, expected one in the shadow of "
@@ -38,11 +39,16 @@ def both_of(models: Path) -> Both:
     return Both(in_use, bundle_of_version(models, folder.name))
 
 
-def bundle_in_use(models: Path, *, is_said: bool = False) -> Bundle | None:
-    """None where nothing is in use, or nothing that can be used, which may be said."""
+def bundle_in_use(models: Path) -> Bundle | None:
+    """None where nothing is in use; BundleError where what is in use cannot be read."""
+    version = current_version(models)
+    return None if version is None else bundle_of_version(models, version)
+
+
+def bundle_to_replace(models: Path, *, is_said: bool = False) -> Bundle | None:
+    """For whoever puts another one in its place: None also where what is in use cannot be read, which may be said."""
     try:
-        version = current_version(models)
-        return None if version is None else bundle_of_version(models, version)
+        return bundle_in_use(models)
     except BundleError as error:
         if is_said:
             notice(f"{error} It counts as if nothing were in use.")
@@ -73,17 +79,30 @@ def make_current(
     evidence: dict[str, Any] | None = None,
 ) -> None:
     """The record comes first: there is nothing in use that it does not know of. What is in use is no challenger."""
-    try:
-        before = current_version(models)
-    except BundleError:
-        before = None
-    remember(models, Promotion(_now(), version, before, by, forced, against, evidence))
+    remember(models, Promotion(_now(), version, _before(models), by, forced, against, evidence))
     _put(models / CURRENT, f"{version}\n")
     if challenger_version(models) == version:
         try:
             remove_challenger(models, version)
         except OptionError as error:  # it is in use all the same, and workers leave such a challenger alone
             warn(f"{version} is in use, and still named as the challenger, which `promote --no-shadow` ends: {error}")
+
+
+def remember_refused(
+    models: Path, version: str, against: str, *, by: By, evidence: dict[str, Any] | None = None
+) -> None:
+    """What was to be put in force, and was not: whoever asks the same data again and again until they say yes should
+    see how often that was."""
+    before = challenger_version(models) if by in OF_CHALLENGERS else _before(models)
+    remember(models, Promotion(_now(), version, before, by, against=against, evidence=evidence, refused=True))
+
+
+def _before(models: Path) -> str | None:
+    """What is in use; None also where that cannot be read."""
+    try:
+        return current_version(models)
+    except BundleError:
+        return None
 
 
 def share_of_challenger(models: Path) -> float | None:

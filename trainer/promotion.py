@@ -17,22 +17,25 @@ from risk.clock import to_date
 from risk.errors import BundleError, OptionError, StoreError
 from risk.learned_days import days_of, learned_days_of
 from risk.share import MOST_PERCENT, is_percent, of_the_customers
+from risk.words import counted
 from trainer.in_force import (
     both_of,
     bundle_in_use,
+    bundle_to_replace,
     challenger_version,
     current_version,
     evaluation_of,
     is_compared,
     make_challenger,
     make_current,
+    remember_refused,
     remove_challenger,
     share_of_challenger,
     why_not,
     why_not_in_force,
 )
 from trainer.options import DEFAULT_RESAMPLES, DEFAULT_SEED, add_models
-from trainer.record import RECORD, promotions
+from trainer.record import RECORD, By, looks_before, promotions
 from trainer.restarts import warn_of_restart
 
 # Figures of different tests say nothing about which model is better, so the test stands beside them.
@@ -67,7 +70,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             "What its test speaks against is refused without --force, and so is a challenger of which `compare --live` "
             "does not show that it catches more frauds. Ask for that on a day chosen beforehand: asked every day until "
             "it passes, it passes by chance more often than it says. promotions.ndjson, beside the bundles, remembers "
-            "all of it.",
+            "all of it, what was refused as well.",
             done="it is in use, or the challenger",
             failed="the last line says why; `python -m trainer models` shows what is in use and what is the challenger",
         ),
@@ -134,7 +137,6 @@ def run_promote(options: argparse.Namespace) -> int:
         return _promote_challenger(options)
     if options.no_shadow:
         return _end_shadow(models)
-    bundle = bundle_in_use(models, is_said=True)
     if options.shadow:
         manifest = named_bundle(models, options.version).manifest
         refused = None if percent is None else why_not_in_force(settings_of(options).rules, manifest)
@@ -143,7 +145,8 @@ def run_promote(options: argparse.Namespace) -> int:
                 f"--share: got {manifest.version}, expected a bundle that workers let decide: {refused}, or leave "
                 "--share out: then it only scores in the shadow"
             )
-        return _begin_shadow(models, manifest, bundle, percent)
+        return _begin_shadow(models, manifest, bundle_in_use(models), percent)
+    bundle = bundle_to_replace(models, is_said=True)
     before = None if bundle is None else bundle.manifest.version
     manifest = named_bundle(models, before_that(models) if options.back else options.version).manifest
     version, evaluation = manifest.version, evaluation_of(manifest)
@@ -152,9 +155,11 @@ def run_promote(options: argparse.Namespace) -> int:
         return EXIT_OK
     against = None if evaluation is None else why_not(evaluation, before)
     if against is not None and not options.force and not options.back:
+        remember_refused(models, version, against, by="promote")
         raise OptionError(f"VERSION: got {version}, expected a bundle that its evaluation does not speak against: "
                           f"{against}. --force puts it in use all the same")  # fmt: skip
-    _check_refused(options, "VERSION", manifest)
+    by: By = "back" if options.back else "promote"
+    _check_taken(options, "--back" if options.back else "VERSION", manifest, by=by)
     if against is not None:
         how = "--back" if options.back else "--force"
         warn(f"{version} is put in use against its evaluation, because of {how}: {against}")
@@ -162,7 +167,7 @@ def run_promote(options: argparse.Namespace) -> int:
         notice(f"{version} was never compared with {before}, which was in use until now")
     if bundle is not None:
         warn_of_restart(models, manifest, bundle.manifest)
-    make_current(models, version, by="back" if options.back else "promote", forced=options.force, against=against)
+    make_current(models, version, by=by, forced=options.force, against=against)
     say(f"{version} is in use now" + (f"; before: {before}" if before else ""))
     return EXIT_OK
 
@@ -187,12 +192,13 @@ def _percent(options: argparse.Namespace) -> float | None:
     return percent
 
 
-def _check_refused(options: argparse.Namespace, option: str, manifest: Manifest) -> None:
+def _check_taken(options: argparse.Namespace, option: str, manifest: Manifest, *, by: By) -> None:
     """What workers would refuse is put in use by --force alone."""
     refused = why_not_in_force(settings_of(options).rules, manifest)
     if refused is None:
         return
     if not options.force:
+        remember_refused(options.models, manifest.version, refused, by=by)
         raise OptionError(
             f"{option}: got {manifest.version}, expected a bundle that workers take: {refused}; --force puts it in use "
             "all the same"
@@ -218,11 +224,14 @@ def _promote_challenger(options: argparse.Namespace) -> int:
     except StoreError as error:
         against = f"there is no store to compare them in ({error})"
     if against is not None and not options.force:
+        # Without its days, which are the most of it: somebody may ask every hour, and the record is read whole.
+        seen = None if found is None else msgspec.to_builtins(msgspec.structs.replace(found, days=()))
+        remember_refused(models, challenger.version, against, by="challenger", evidence=seen)
         raise OptionError(
             f"--challenger: got {challenger.version}, expected evidence that it is better than {in_use.version}: "
             f"{against}. `python -m trainer compare --live` says more; --force puts it in use all the same"
         )
-    _check_refused(options, "--challenger", challenger)
+    _check_taken(options, "--challenger", challenger, by="challenger")
     if found is not None and (text := found.difference_text) is not None:
         say(text)
     if against is not None:
@@ -230,11 +239,26 @@ def _promote_challenger(options: argparse.Namespace) -> int:
     evaluation = evaluation_of(challenger)
     if evaluation is not None and (said := why_not(evaluation, in_use.version)) is not None:
         warn(f"its test spoke against it: {said}")
+    if against is None:
+        _warn_of_looks(models, challenger.version, in_use.version)
     warn_of_restart(models, challenger, in_use)
     evidence = None if found is None else msgspec.to_builtins(found)
     make_current(models, challenger.version, by="challenger", forced=options.force, against=against, evidence=evidence)
     say(f"{challenger.version} is in use now, and the challenger no more; before: {in_use.version}")
     return EXIT_OK
+
+
+def _warn_of_looks(models: Path, challenger: str, in_use: str) -> None:
+    try:
+        looks = looks_before(models, challenger, in_use)
+    except OSError as error:
+        warn(f"{models / RECORD}: {error.strerror}, so nobody knows here how often this was asked before")
+        return
+    if looks:
+        warn(
+            f"this was asked {counted(looks, 'time', 'times')} before, and refused: whoever asks again and again is "
+            "told by chance that the challenger is better more often than once in forty times"
+        )
 
 
 def _begin_shadow(models: Path, manifest: Manifest, in_use: Bundle | None, percent: float | None) -> int:
@@ -252,21 +276,23 @@ def _begin_shadow(models: Path, manifest: Manifest, in_use: Bundle | None, perce
             "the same terms"
         )
     before, share = challenger_version(models), of_the_customers(percent)
-    if before == version and share_of_challenger(models) == percent:
+    before_percent = share_of_challenger(models)
+    if before == version and before_percent == percent:
         say(f"{version} is the challenger{share} already")
         return EXIT_OK
     make_challenger(models, version, percent=percent)
-    say(f"{version} is the challenger{share} now" + (f"; before: {before}" if before else ""))
+    said = f"; before: {before}{of_the_customers(before_percent)}" if before else ""
+    say(f"{version} is the challenger{share} now{said}")
     return EXIT_OK
 
 
 def _end_shadow(models: Path) -> int:
-    version = challenger_version(models)
+    version, share = challenger_version(models), of_the_customers(share_of_challenger(models))
     if not os.path.lexists(models / CHALLENGER):
         say("no bundle is the challenger")
         return 0
     remove_challenger(models, version)
-    say(f"{version or 'what could not be read'} is the challenger no more")
+    say(f"{version or 'what could not be read'} is the challenger{share} no more")
     return 0
 
 
@@ -284,6 +310,11 @@ def before_that(models: Path) -> str:
         raise OptionError(
             f"--back: got {path}, which knows of nothing that was in use before {current or 'now'}, expected a "
             "promotion in its place; name a VERSION, as models lists them"
+        )
+    if found[-1] not in versions(models):
+        raise OptionError(
+            f"--back: got {found[-1]}, which was in use before {current} and is not in {models} any more, expected its "
+            "bundle there; name a VERSION, as models lists them"
         )
     return found[-1]
 

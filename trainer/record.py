@@ -1,4 +1,4 @@
-"""promotions.ndjson beside the bundles: what came into use when, by what, and what spoke against it."""
+"""promotions.ndjson beside the bundles: what came into use when, by what, and what spoke against it or was refused."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,8 @@ OF_CHALLENGERS = ("shadow", "no-shadow", "retrain-shadow")
 
 
 class Promotion(Struct, frozen=True, omit_defaults=True):
-    """A line of the record: what came into use when, and what spoke against it; or what became the challenger."""
+    """A line of the record: what came into use when, and what spoke against it; or what became the challenger; or what
+    was refused one of the two."""
 
     at: str
     version: str  # empty where no bundle is the challenger from then on
@@ -27,6 +28,7 @@ class Promotion(Struct, frozen=True, omit_defaults=True):
     against: str | None = None
     evidence: dict[str, Any] | None = None  # a LiveComparison, as it was then
     share: float | None = None  # of a challenger, in percent of the customers
+    refused: bool = False  # because of `against`: nothing changed
 
 
 def remember(models: Path, promotion: Promotion) -> None:
@@ -42,11 +44,25 @@ def remember(models: Path, promotion: Promotion) -> None:
 
 
 def promotions(models: Path) -> list[Promotion]:
-    """In their order, without what only concerns challengers. OSError where it cannot be read."""
+    """What came into use, in the order in which it did. OSError where the record cannot be read."""
+    return [line for line in _lines(models) if line.by not in OF_CHALLENGERS and not line.refused]
+
+
+def looks_before(models: Path, challenger: str, in_use: str) -> int:
+    """How often the labels of the store were asked already whether this challenger is better, and said no. OSError
+    where the record cannot be read."""
+    return sum(
+        (line.by, line.version, line.before, line.refused) == ("challenger", challenger, in_use, True)
+        and (line.evidence or {}).get("judged") is not None
+        for line in _lines(models)
+    )
+
+
+def _lines(models: Path) -> list[Promotion]:
     path, found = models / RECORD, []
     for number, line in enumerate((read_small(path) if path.is_file() else b"").splitlines(), 1):
         try:
             found.append(msgspec.json.decode(line, type=Promotion))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             notice(f"{path}, line {number}: cannot be read ({error}), expected a promotion; it is passed over")
-    return [promotion for promotion in found if promotion.by not in OF_CHALLENGERS]
+    return found

@@ -47,7 +47,7 @@ from trainer.splits import (
     split_days,
     true_frauds,
 )
-from trainer.train import TrainingResult, learn_and_evaluate, manifest_of_result, write_evidence
+from trainer.train import RETRAININGS, TrainingResult, learn_and_evaluate, manifest_of_result, write_evidence
 from trainer.train_options import Plan, TrainOptions, as_trained
 
 # The first fold needs a past to learn from; the rest of the days is divided among the folds.
@@ -198,7 +198,7 @@ def report_again(options: argparse.Namespace) -> int:
         folds_follow_a_search=is_chosen,
     )
     folder = train_options.reports / manifest.version
-    with whole_folder(folder) as temporary:
+    with whole_folder(folder, keep=RETRAININGS) as temporary:
         write_evidence(temporary, train_options, again, result, evaluation)
     say_figures(evaluation, manifest.currency)
     say_external(train_options, evaluation, manifest.currency)

@@ -62,7 +62,8 @@ def run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     for name in ("difference", "only_one", "power", "confidence"):
         value = getattr(options, name)
-        if not 0 < value < 1:
+        # Where one of the two catches every fraud that is caught, and of all, one alone catches all of them.
+        if not (0 < value < 1 or (name == "only_one" and value == 1)):
             raise OptionError(
                 f"--{name.replace('_', '-')}: got {value:g}, expected a share between 0 and 1, such as 0.05"
             )

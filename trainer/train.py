@@ -15,7 +15,7 @@ from trainer.beside import beside_in_use
 from trainer.bundle_writer import bundle_files, manifest_of, prepare_folder, prove, write_bundle
 from trainer.evaluate import Candidates, Evaluated, Sample, candidates_of, evaluate
 from trainer.fit import Session, best, say_what_is_weak, served
-from trainer.in_force import bundle_in_use, make_current, why_not_in_force, why_not_unasked
+from trainer.in_force import bundle_to_replace, make_current, remember_refused, why_not_in_force, why_not_unasked
 from trainer.load import External, Opened, open_external, open_history, read_external, read_history, truth_of
 from trainer.matrix import Matrix
 from trainer.preprocess import learn, quality_of, warn_of_dropped
@@ -37,6 +37,9 @@ class TrainingResult(NamedTuple):
     external: External | None
     evaluation: Evaluation  # of the test, with the proof, and with what data of another source say
 
+
+# What each retraining told beside the report, which may be made again: by the next one that comes to the same bundle.
+RETRAININGS = "retrain-*"
 
 # Belongs to a report: what looks closer at the same test.
 NOT_IN_A_BUNDLE: dict[str, Any] = {
@@ -104,6 +107,7 @@ def learn_and_evaluate(train_options: TrainOptions, stages: Stages) -> TrainingR
         proof=proof,
         quality=quality_of(file.replay, matrix, serving.session.parts, serving.session.features),
         trials=tuple(trial for model in models for trial in model.fit.trials),
+        fit_frauds=int(parts.fit.is_fraud.sum()),
     )
     if external is not None:
         sample = Sample(external.matrix, external.part, external.truth)
@@ -155,7 +159,7 @@ def write(train_options: TrainOptions, result: TrainingResult, stages: Stages) -
         with stages.stage("report"):
             write_evidence(temporary, train_options, manifest, result, evaluation)
 
-    with whole_folder(train_options.reports / manifest.version) as temporary:
+    with whole_folder(train_options.reports / manifest.version, keep=RETRAININGS) as temporary:
         is_new = report_then_bundle(
             write_staged_evidence,
             lambda: write_bundle(
@@ -167,7 +171,7 @@ def write(train_options: TrainOptions, result: TrainingResult, stages: Stages) -
 
 
 def _beside_in_use(train_options: TrainOptions, result: TrainingResult, version: str, stages: Stages) -> InUse | None:
-    bundle = bundle_in_use(train_options.models)
+    bundle = bundle_to_replace(train_options.models)
     if bundle is None or bundle.manifest.version == version:
         return None
     with stages.stage("beside the bundle in use"):
@@ -190,13 +194,15 @@ def report_then_bundle(write_report: Callable[[], None], write_bundle: Callable[
 
 
 def _promote(train_options: TrainOptions, manifest: Manifest, evaluation: Evaluation) -> None:
-    version, bundle = manifest.version, bundle_in_use(train_options.models, is_said=True)
+    version, bundle = manifest.version, bundle_to_replace(train_options.models, is_said=True)
     before = None if bundle is None else bundle.manifest.version
     against = why_not_unasked(evaluation, before if before != version else None)
     if against is None:
         against = why_not_in_force(train_options.settings.rules, manifest)
     how = f"`python -m trainer promote {version} --models {train_options.models}"
     if against is not None:
+        if train_options.may_promote:
+            remember_refused(train_options.models, version, against, by="train")
         warn(f"{version} was NOT put in use: {against}. {how} --force` puts it in use all the same")
     elif not train_options.may_promote:
         say(f"not in use  {how}` puts it in use")

@@ -20,7 +20,7 @@ from risk.store.sqlite.views import VIEWS
 _TABLES = {table.name: frozenset(column.name for column in table.columns) for table in TABLES}
 _COLUMNS = _TABLES | {view.name: frozenset(column.name for column in view.columns) for view in VIEWS}
 _ANY_COLUMN = frozenset[str]().union(*_COLUMNS.values())
-_ASKED = {query.name: {asked.name: asked for asked in query.asked} for query in QUERIES}
+_PARAMETERS = {query.name: {one.name: one for one in query.parameters} for query in QUERIES}
 
 _HOW = frozenset(key for key, _, _ in Filters([]).lookups())
 _BY_VALUE = frozenset({"exact", "not", "gt", "gte", "lt", "lte"})
@@ -46,7 +46,7 @@ def wrong_argument(path: str, arguments: MultiParams) -> str | None:
     page = _PAGE.fullmatch(path)
     if page is None:
         return None
-    check = _wrong_answer if page[1] in _ASKED else _wrong_filter
+    check = _wrong_answer if page[1] in _PARAMETERS else _wrong_filter
     return _first_wrong(page[1], arguments, check)
 
 
@@ -62,12 +62,12 @@ def _first_wrong(page: str, arguments: MultiParams, check: Callable[[str, str, s
 
 def _wrong_answer(query: str, name: str, value: str) -> str | None:
     """Of what a saved query asks."""
-    asked = _ASKED[query].get(name)
-    if asked is None:
-        return f"got {name}, expected {' or '.join(_ASKED[query]) or 'nothing'}: {query} asks for nothing else"
-    if value and asked.kind is Kind.DAYS and not (value.isdecimal() and 1 <= int(value) <= MOST_DAYS):
+    parameter = _PARAMETERS[query].get(name)
+    if parameter is None:
+        return f"got {name}, expected {' or '.join(_PARAMETERS[query]) or 'nothing'}: {query} asks for nothing else"
+    if value and parameter.kind is Kind.DAYS and not (value.isdecimal() and 1 <= int(value) <= MOST_DAYS):
         return f"{name}: got {value!r}, expected a whole number of days from 1 to {MOST_DAYS:,}, or nothing"
-    if value and asked.kind is Kind.DATE and _date(value) is None:
+    if value and parameter.kind is Kind.DATE and _date(value) is None:
         return f"{name}: got {value!r}, expected a day as 2024-12-31, or nothing"
     return None
 

@@ -33,8 +33,8 @@ def metadata() -> dict[str, Any]:
             "title": query.title,
             "description": query.meaning,
             "sql": query.sql,
-            "params": [asked.name for asked in query.asked],
-            "asked": {asked.name: asked._asdict() for asked in query.asked},
+            "params": [one.name for one in query.parameters],
+            "parameters": {one.name: one._asdict() for one in query.parameters},
             "most_rows": query.most_rows,
             "hide_sql": True,
         }

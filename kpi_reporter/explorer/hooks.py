@@ -72,7 +72,7 @@ def extra_template_vars(datasette: Datasette, request: Request) -> Callable[[], 
         query = _saved_query(request)
         if query is None or query.cut is None:
             return {}
-        asked = {each.name: request.args.get(each.name) or "" for each in query.asked}
+        asked = {each.name: request.args.get(each.name) or "" for each in query.parameters}
         [[since]] = (await datasette.get_database(NAME).execute(query.cut, asked)).rows
         if since is None:
             return {}

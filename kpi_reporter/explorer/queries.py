@@ -20,7 +20,7 @@ class Kind(StrEnum):
     DATE = "date"
 
 
-class Asked(NamedTuple):
+class Parameter(NamedTuple):
     """A parameter, and what an empty field stands for."""
 
     name: str
@@ -35,14 +35,14 @@ class Query(NamedTuple):
     title: str
     meaning: str
     sql: str
-    asked: tuple[Asked, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
     most_rows: int | None = None  # where it ends by itself
     cut: str | None = None  # since when it looks, in ms, where that is not since the first of the days asked for
 
 
-_DAYS = Asked("days", "Days, back from the end", "30", Kind.DAYS)
-_UNTIL = Asked("until", "Last day; empty for the newest", "newest", Kind.DATE)
-_CUSTOMER = Asked("customer_id", "Customer", "whose history", is_needed=True)
+_DAYS = Parameter("days", "Days, back from the end", "30", Kind.DAYS)
+_UNTIL = Parameter("until", "Last day; empty for the newest", "newest", Kind.DATE)
+_CUSTOMER = Parameter("customer_id", "Customer", "whose history", is_needed=True)
 
 
 # A review opens a case as an alert does, and is among the alerts wherever nothing else is said.

@@ -19,7 +19,7 @@ from kpi_reporter.kpis.terms import Terms, terms_of
 from kpi_reporter.kpis.totals import Totals
 from kpi_reporter.kpis.values import WINDOWS, Kpis, LastRetraining
 from risk.clock import DAY, HOUR
-from risk.store import Retraining, StoreToReport
+from risk.store import DID_NOTHING, Retraining, StoreToReport
 from risk.warming_up import Horizon, horizon_of_manifest
 
 
@@ -146,5 +146,14 @@ class Figures:
 def _last_of(runs: Sequence[Retraining]) -> LastRetraining | None:
     if not runs:
         return None
-    last = runs[-1]
-    return LastRetraining(last.number, last.begun_at, last.alive_at, last.outcome, last.version, last.why)
+    last, newest_first = runs[-1], runs[::-1]
+    return LastRetraining(
+        last.number,
+        last.begun_at,
+        last.alive_at,
+        last.outcome,
+        last.version,
+        last.why,
+        next((run.begun_at for run in newest_first if run.outcome not in DID_NOTHING), runs[0].begun_at),
+        next((run.every_ms for run in newest_first if run.every_ms is not None), None),
+    )

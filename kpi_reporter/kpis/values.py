@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from evaluation.drifting import Drifting
 from evaluation.live import Cases, OwnThresholds
+from risk.clock import SECOND
+from risk.store import GONE_AFTER_SECONDS
 from risk.warming_up import LabelSilence, WarmingUp
 
 MISSING = "missing"  # the category or channel of a transaction without one
@@ -182,10 +184,16 @@ class LastRetraining(Struct, frozen=True):
     outcome: str | None  # None: it is under way, or was killed and nobody has found out yet
     version: str | None
     why: str | None
+    worked_at: int  # when the newest began that did its work; before there was one, when the first began
+    every_ms: int | None  # how often one is to begin; None where nobody said so
 
     @property
     def is_failed(self) -> bool:
         return self.outcome in ("failed", "killed")
+
+    def is_silent(self, now_ms: int) -> bool:
+        """It has not ended, and does not say that it goes on. The clock is that of the machine, which has one store."""
+        return self.outcome is None and now_ms - self.alive_at > GONE_AFTER_SECONDS * SECOND
 
 
 class Kpis(Struct, frozen=True):

@@ -150,7 +150,7 @@ RISK = Dashboard(
                 "s",
             ),
             Panel(
-                "Since the last retraining began",
+                "Since the last retraining",
                 (Query("time() - trustlens_kpi_retraining_begun_timestamp_seconds", "{{instance}}"),), "s",
             ),
             Panel("Next offset", (Query("trustlens_kpi_next_offset", "{{topic}}-{{partition}}"),), "short"),

@@ -10,7 +10,6 @@ from console.terminal import notice
 from producer.delivery.already import AlreadyThere, Place
 from producer.delivery.delivering import AbandonedError, Delivery
 from producer.delivery.wire import Wire
-from producer.replay.asked import Asked
 from producer.replay.beginning import Beginning, beginning_of
 from producer.replay.clock import Clock
 from producer.replay.in_flight import InFlight
@@ -19,6 +18,7 @@ from producer.replay.parcels import Packer
 from producer.replay.position import Bookmark, place_of
 from producer.replay.progress import Progress, shown
 from producer.replay.refused import RefusedRows
+from producer.replay.replay_options import ReplayOptions
 from producer.replay.run import Replay
 from producer.replay.sequence import Entry, Sequence, Span
 from producer.replay.steps import limited, steps
@@ -42,7 +42,7 @@ OTHER_TOPIC = "What was sent before is gone with the topic that it was sent to. 
 class Job(NamedTuple):
     """What is to be sent, and where to."""
 
-    asked: Asked
+    options: ReplayOptions
     position: Path
     sequence: Sequence
     rows: int  # of the file
@@ -52,7 +52,7 @@ class Job(NamedTuple):
 
 
 async def replay(
-    asked: Asked, state: Path, dataset: Dataset, refused: RefusedRows, settings: Settings, clock: Clock
+    options: ReplayOptions, state: Path, dataset: Dataset, refused: RefusedRows, settings: Settings, clock: Clock
 ) -> int:
     """The exit code."""
     connection = connection_of(settings)
@@ -60,16 +60,16 @@ async def replay(
     wire = Wire(connection, topics, (topics.transactions, topics.labels))
     await wire.check()
     target = await target_of(connection, topics, settings.topic_prefix)
-    position = asked.position or place_of(state, asked.file, target.cluster, target.topics.transactions)
-    beginning = beginning_of(asked, position, dataset, target, settings.chunk_rows, clock.now_ms())
+    position = options.position or place_of(state, options.file, target.cluster, target.topics.transactions)
+    beginning = beginning_of(options, position, dataset, target, settings.chunk_rows, clock.now_ms())
     if beginning.before is not None and beginning.before.is_finished:
         notice(f"{position}: everything was sent already; nothing is left to go on with")
         return EXIT_OK
     if beginning.shift_days:
         notice(f"all times are moved by {beginning.shift_days:+} days")
-    span = Span(asked.since, asked.until, beginning.shift_days * DAY, asked.labels, asked.loop)
+    span = Span(options.since, options.until, beginning.shift_days * DAY, options.labels, options.loop)
     sequence = Sequence(dataset, refused, span, clock.now_ms())
-    job = Job(asked, position, sequence, dataset.row_count, target, beginning, group_of(settings.topic_prefix))
+    job = Job(options, position, sequence, dataset.row_count, target, beginning, group_of(settings.topic_prefix))
     inputs = (topics.transactions, topics.labels)
     try:
         async with TopicWatch(connection, inputs, target.known, OTHER_TOPIC, confirm_seconds=CONFIRM_SECONDS) as watch:
@@ -79,7 +79,7 @@ async def replay(
 
 
 async def _send(job: Job, wire: Wire, clock: Clock, watch: TopicWatch) -> int:
-    asked, before = job.asked, job.beginning.before
+    options, before = job.options, job.beginning.before
     offsets = await offsets_of(wire, job.target)
     ends = {place: at.end for place, at in offsets.items()}
     already = AlreadyThere()
@@ -95,7 +95,7 @@ async def _send(job: Job, wire: Wire, clock: Clock, watch: TopicWatch) -> int:
     bookmark = Bookmark(job.position, job.beginning.origin, job.beginning.shift_days, tally, delivery.settled, done)
     bookmark.save(is_finished=False)
     packer = Packer(job.target.topics, job.target.partitions)
-    pace = Pace(clock, asked.rate, asked.speed, is_live=asked.loop)
+    pace = Pace(clock, options.rate, options.speed, is_live=options.loop)
     in_flight = _in_flight(job, wire, offsets, ends, clock)
     run = Replay(
         steps(_entries(job, tally)),
@@ -120,8 +120,8 @@ async def _send(job: Job, wire: Wire, clock: Clock, watch: TopicWatch) -> int:
                 is_through = False
                 notice("the broker did not answer in time; what arrived all the same is found out by --resume")
     say_sent(tally, packer, clock.seconds() - began)
-    say_left_out(asked, job.sequence, packer, already.passed_over)
-    if is_through and tally.transactions != asked.limit:
+    say_left_out(options, job.sequence, packer, already.passed_over)
+    if is_through and tally.transactions != options.limit:
         bookmark.save(is_finished=True)
         return EXIT_OK
     say_place(job.position, "stopped at --limit" if is_through else "interrupted", tally)
@@ -135,16 +135,16 @@ def _in_flight(job: Job, wire: Wire, offsets: dict[Place, Bounds], ends: dict[Pl
     async def committed() -> dict[Place, int]:
         return {place: commit.offset for place, commit in (await wire.committed(job.group, begins)).items()}
 
-    return InFlight(job.asked.max_in_flight, committed, begins, ends, clock)
+    return InFlight(job.options.max_in_flight, committed, begins, ends, clock)
 
 
 def _entries(job: Job, tally: Tally) -> Iterator[Entry]:
     entries = islice(job.sequence, tally.entries, None)
-    return entries if job.asked.limit is None else limited(entries, job.asked.limit)
+    return entries if job.options.limit is None else limited(entries, job.options.limit)
 
 
 def _total(job: Job, done: int) -> int | None:
     """The transactions that are to be sent, where that is known."""
-    asked = job.asked
-    whole = None if asked.since or asked.until or asked.loop else job.rows - done
-    return whole if asked.limit is None else min(asked.limit, whole or asked.limit)
+    options = job.options
+    whole = None if options.since or options.until or options.loop else job.rows - done
+    return whole if options.limit is None else min(options.limit, whole or options.limit)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from console.terminal import notice
-from producer.replay.asked import Asked
 from producer.replay.position import Origin, Position, check_origin, found, head_of
+from producer.replay.replay_options import ReplayOptions
 from producer.replay.shift import shift_days
 from producer.replay.topics import Target
 from risk.clock import day_of, to_date
@@ -24,11 +24,11 @@ class Beginning(NamedTuple):
 
 
 def beginning_of(
-    asked: Asked, position: Path, dataset: Dataset, target: Target, chunk_rows: int, now_ms: int
+    options: ReplayOptions, position: Path, dataset: Dataset, target: Target, chunk_rows: int, now_ms: int
 ) -> Beginning:
-    origin = _origin_of(asked, target, chunk_rows)
-    where, noted = found(position, asked.file, is_named=asked.position is not None)
-    if asked.resume:
+    origin = _origin_of(options, target, chunk_rows)
+    where, noted = found(position, options.file, is_named=options.position is not None)
+    if options.resume:
         if noted is None:
             raise OptionError(
                 f"--resume: got no {position}, expected what an interrupted replay leaves there; leave --resume "
@@ -42,8 +42,8 @@ def beginning_of(
         notice(f"{where} says where an earlier replay was; this one begins anew (--resume goes on)")
     _, last = ends_of(dataset)
     # The last transaction that is to be sent, or a later one.
-    last = last if asked.until is None else min(last, asked.until - 1)
-    return Beginning(origin, shift_days(asked.shift, last, now_ms), None)
+    last = last if options.until is None else min(last, options.until - 1)
+    return Beginning(origin, shift_days(options.shift, last, now_ms), None)
 
 
 def ends_of(dataset: Dataset) -> tuple[int, int]:
@@ -55,13 +55,17 @@ def ends_of(dataset: Dataset) -> tuple[int, int]:
     return dataset.ends
 
 
-def check_days(dataset: Dataset, asked: Asked) -> None:
+def check_days(dataset: Dataset, options: ReplayOptions) -> None:
     """Refused where nothing of the file lies in --from and --until. Labels may be due after the last transaction."""
     first, last = ends_of(dataset)
-    if asked.until is not None and asked.until <= first:
-        option, day = "--until", asked.until
-    elif asked.since is not None and asked.since > last and not (asked.labels and _has_label(dataset, asked.since)):
-        option, day = "--from", asked.since
+    if options.until is not None and options.until <= first:
+        option, day = "--until", options.until
+    elif (
+        options.since is not None
+        and options.since > last
+        and not (options.labels and _has_label(dataset, options.since))
+    ):
+        option, day = "--from", options.since
     else:
         return
     raise OptionError(
@@ -77,17 +81,17 @@ def _has_label(dataset: Dataset, since: int) -> bool:
     )
 
 
-def _origin_of(asked: Asked, target: Target, chunk_rows: int) -> Origin:
-    size, head = head_of(asked.file)
-    columns = b"" if asked.columns is None else read_small(asked.columns)
+def _origin_of(options: ReplayOptions, target: Target, chunk_rows: int) -> Origin:
+    size, head = head_of(options.file)
+    columns = b"" if options.columns is None else read_small(options.columns)
     return Origin(
         size,
         head,
         hashlib.sha256(columns).hexdigest(),
-        asked.since,
-        asked.until,
-        asked.labels,
-        asked.loop,
+        options.since,
+        options.until,
+        options.labels,
+        options.loop,
         chunk_rows,
         target.cluster,
         target.topics.transactions,

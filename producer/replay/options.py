@@ -8,7 +8,7 @@ from console.help import epilog
 from console.options import A_FILE, day, option_of
 from producer.replay.shift import shift
 from risk.settings import count
-from worlds.asked import MEANINGS, add_size_options
+from worlds.options import MEANINGS, add_size_options
 
 DEFAULT_IN_FLIGHT = 20_000
 

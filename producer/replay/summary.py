@@ -4,9 +4,9 @@ import shlex
 from pathlib import Path
 
 from console.terminal import notice, say, warn
-from producer.replay.asked import Asked
 from producer.replay.parcels import LARGEST, Packer
 from producer.replay.refused import Refused
+from producer.replay.replay_options import ReplayOptions
 from producer.replay.sequence import Sequence
 from producer.replay.tally import Tally
 from risk.clock import to_text
@@ -24,7 +24,7 @@ def say_sent(tally: Tally, packer: Packer, seconds: float) -> None:
     say(f"in    {seconds:,.1f} s, {transactions / seconds:,.0f}/s")
 
 
-def say_left_out(asked: Asked, sequence: Sequence, packer: Packer, passed_over: int) -> None:
+def say_left_out(options: ReplayOptions, sequence: Sequence, packer: Packer, passed_over: int) -> None:
     """What was not sent, and why."""
     if passed_over:
         were = counted(passed_over, "message was", "messages were")
@@ -41,8 +41,8 @@ def say_left_out(asked: Asked, sequence: Sequence, packer: Packer, passed_over: 
             where = f"row {bad.row}" if bad.line is None else f"line {bad.line}"
             warn(f"{where}: {bad.reason.value}: {bad.detail}")
         if refused.unsent > len(refused.first_unsent):
-            columns = [] if asked.columns is None else ["--columns", str(asked.columns)]
-            words = ["trainer", "inspect", str(asked.file), *columns, "--rejects", "rejects.ndjson"]
+            columns = [] if options.columns is None else ["--columns", str(options.columns)]
+            words = ["trainer", "inspect", str(options.file), *columns, "--rejects", "rejects.ndjson"]
             more = refused.unsent - len(refused.first_unsent)
             warn(f"... and {more:,} more; `python -m {shlex.join(words)}` lists every row that cannot be used")
     if sequence.early_labels:
@@ -50,7 +50,7 @@ def say_left_out(asked: Asked, sequence: Sequence, packer: Packer, passed_over: 
             f"{counted(sequence.early_labels, 'label is', 'labels are')} dated before the day of the transaction; sent "
             "with it, and of no day of the merchant ledger"
         )
-    if asked.labels and sequence.untimed_frauds and not sequence.timed_frauds:
+    if options.labels and sequence.untimed_frauds and not sequence.timed_frauds:
         frauds = counted(sequence.untimed_frauds, "fraud", "frauds")
         warn(
             f"no label of the {frauds} was sent, because none has a time at which it was known (labelled_at): the "

@@ -7,11 +7,11 @@ from pathlib import Path
 from console.output import replaced
 from console.terminal import progress
 from risk.errors import OptionError
-from worlds.asked import AskedWorld
+from worlds.options import WorldOptions
 from worlds.write import write_history
 
 
-def world_file(asked: AskedWorld, temporary: Path) -> Path:
+def world_file(asked: WorldOptions, temporary: Path) -> Path:
     """Makes it, in a folder of its own in the one for temporary files."""
     sizes = "-".join(f"{name}{size}" for name, size in asked.sizes.items())
     path = _own_folder(temporary) / f"{asked.world.name}-{sizes}-seed{asked.seed}.parquet"

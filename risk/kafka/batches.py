@@ -4,8 +4,9 @@ The client unpacks a batch whole, whatever comes out of it: a megabyte of gzip c
 Here it is unpacked within a limit. A batch that does not fit is not read: each of its messages is given as `Unread`,
 which decoders reject in words. So is what lies behind bytes that are no record, which a broker may take. Nor is the
 client ended by a header whose name is not UTF-8, or led astray by a record that names the offset of another one. A
-record of an aborted transaction is marked where the client would leave it out, for an audit must see it. All consumers
-read in this way once the module is imported; the client has no setting for it.
+record of an aborted transaction is marked where the client would leave it out, for an audit must see it; and so is one
+before which messages are missing, for the client passes over that in silence. All consumers read in this way once the
+module is imported; the client has no setting for it.
 """
 
 import struct
@@ -55,12 +56,16 @@ class FetchedBatches:
         self._raw = memoryview(raw)
         self._at = 0
         self._unpacked = 0
+        self._expected = 0
+        self._has_gap = False
         self._aborted: list[tuple[int, int]] = []
         self._aborting: set[int] = set()
 
-    def are_aborted(self, transactions: Iterable[tuple[int, int]]) -> None:
-        """Producer and first offset of each transaction that was aborted and has records here."""
-        self._aborted = sorted(transactions, key=lambda one: one[1], reverse=True)
+    def begin(self, offset: int, aborted: Iterable[tuple[int, int]]) -> None:
+        """Which offset was asked for; producer and first offset of each transaction that was aborted and has records
+        here."""
+        self._expected = offset
+        self._aborted = sorted(aborted, key=lambda one: one[1], reverse=True)
 
     def size_in_bytes(self) -> int:
         return int(self._records.size_in_bytes())
@@ -75,9 +80,20 @@ class FetchedBatches:
         self._at += len(raw)
         is_aborted = bool(self._aborted or self._aborting) and self._is_aborted(batch)
         # Batches of before 0.11 are left to the client: no broker since 4.0 has any.
-        if not isinstance(batch, DefaultRecordBatch) or batch.is_control_batch:
+        if not isinstance(batch, DefaultRecordBatch):
             return batch
-        return _Batch(batch, raw, self._note, is_aborted=is_aborted)
+        # Brokers count the records of a batch, and what ends a transaction is a batch, too: so every offset of a log is
+        # in one, until compaction takes some out.
+        count = struct.unpack_from(">i", raw, _COUNT)[0]
+        is_complete = count == batch.next_offset - batch.base_offset
+        self._has_gap |= batch.base_offset > self._expected or not is_complete
+        self._expected = batch.next_offset
+        if batch.is_control_batch:
+            return batch
+        mark = _ABORTED if is_aborted else _BEHIND_GAP if self._has_gap else None
+        if count and not is_aborted:
+            self._has_gap = False
+        return _Batch(batch, raw, self._note, is_complete=is_complete, mark=mark)
 
     def _is_aborted(self, batch: Any) -> bool:
         """Asked of each batch in turn: a producer's records are aborted from its transaction's first one to its end."""
@@ -99,17 +115,21 @@ def _length(raw: memoryview, at: int) -> int:
 class _Batch:
     """A batch as the client asks about it; unpacked when its records are asked for."""
 
-    def __init__(self, batch: Any, raw: memoryview, note: Callable[[int], None], *, is_aborted: bool) -> None:
+    def __init__(
+        self, batch: Any, raw: memoryview, note: Callable[[int], None], *, is_complete: bool, mark: object
+    ) -> None:
         self._batch = batch
         self._raw = raw
         self._note = note
-        self._is_aborted = is_aborted
+        self._is_complete = is_complete
+        self._mark = mark
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[Any]:
-        return map(_as_aborted, self._given()) if self._is_aborted else self._given()
+        given, mark = self._given(), self._mark
+        return given if mark is None else (_Record(record.offset, *_behind_offset(record), mark) for record in given)
 
     def _given(self) -> Iterator[Any]:
         try:
@@ -119,17 +139,16 @@ class _Batch:
             yield from self._unread(self._batch.base_offset)
             return
         self._note(len(whole))
-        # Brokers count the records of a batch, and do not look at the offsets that they name themselves: one that names
-        # a later offset would hide all up to it. Only where compaction took some is there nothing else to go by.
+        # Brokers do not look at the offsets that records name themselves: one that names a later offset would hide all
+        # up to it. Only where compaction took some is there nothing else to go by.
         expected, behind = self._batch.base_offset, self._batch.next_offset
-        is_complete = struct.unpack_from(">i", whole, _COUNT)[0] == behind - expected
         try:
             for record in self._records(whole):
                 if expected >= behind:
                     break  # the next batch begins here
                 if record.offset == expected:
                     yield record
-                elif is_complete:
+                elif self._is_complete:
                     yield _Record(expected, *_behind_offset(record))
                 elif expected < record.offset < behind:
                     expected = record.offset
@@ -194,21 +213,23 @@ class _Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
-    # The client hands it on as it is, and no record has had one since 0.11: here it bears the mark of an aborted one.
+    # The client hands it on as it is, and no record has had one since 0.11: here it bears a mark.
     checksum: object = None
 
 
-_ABORTED = object()
-
-
-def _as_aborted(record: Any) -> _Record:
-    return _Record(record.offset, *_behind_offset(record), _ABORTED)
+_ABORTED, _BEHIND_GAP = object(), object()
 
 
 def is_aborted(record: Any) -> bool:
     """Whether the record that a consumer gave is of a transaction that was aborted. Only one that reads committed is
     told so by the broker."""
     return record.checksum is _ABORTED
+
+
+def is_behind_gap(record: Any) -> bool:
+    """Whether messages before the record that a consumer gave, or beside it in its batch, are gone though the log has
+    what was before them: compaction took them out. Where transactions end nothing is missing."""
+    return record.checksum is _BEHIND_GAP
 
 
 def committed(records: Sequence[Any]) -> Sequence[Any]:
@@ -222,9 +243,9 @@ class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiok
     def __init__(
         self, tp: Any, records: FetchedBatches, aborted: Iterable[tuple[int, int]] | None, *settings: Any
     ) -> None:
-        records.are_aborted(aborted or ())
-        *others, _ = settings
-        super().__init__(tp, records, None, *others, fetcher.READ_UNCOMMITTED)
+        offset, *others, _ = settings
+        records.begin(offset, aborted or ())
+        super().__init__(tp, records, None, offset, *others, fetcher.READ_UNCOMMITTED)
 
     def __iter__(self) -> Iterator[Any]:
         """Without a call of Python's for each record; it ends itself."""

@@ -44,6 +44,15 @@ def topology_errors(states: Sequence[TopicState], topics: Topics, partitions: in
     return found
 
 
+def compaction_errors(states: Sequence[TopicState], topics: Topics) -> list[str]:
+    """Inputs that keep no more than the newest message of each key: of no use to who counts on every message."""
+    return [
+        _wrong(state.name, "cleanup.policy", state.cleanup, "delete")
+        for state in states
+        if is_input(topics, state.name) and state.cleanup not in (None, "delete")
+    ]
+
+
 def retention_warnings(states: Sequence[TopicState], topics: Topics, retention_ms: int = UNLIMITED) -> list[str]:
     """What takes messages away, out of a log that everything is rebuilt from, or lets one in that moves time for all
     of them."""
@@ -60,12 +69,15 @@ def retention_warnings(states: Sequence[TopicState], topics: Topics, retention_m
             settings.append(("max.message.bytes", state.largest_message, largest_message(topics, state.name)))
         if is_input(topics, state.name) and state.ahead_ms is not None and state.ahead_ms > MOST_AHEAD_MS:
             settings.append((AHEAD, state.ahead_ms, MOST_AHEAD_MS))
-        found += [
-            f"{state.name}: got {name}={got}, expected {expected}; set it with `kafka-configs.sh --alter --entity-type "
-            f"topics --entity-name {state.name} --add-config {name}={expected}`"
-            for name, got, expected in settings
-        ]
+        found += [_wrong(state.name, name, got, expected) for name, got, expected in settings]
     return found
+
+
+def _wrong(topic: str, name: str, got: object, expected: object) -> str:
+    return (
+        f"{topic}: got {name}={got}, expected {expected}; set it with `kafka-configs.sh --alter --entity-type "
+        f"topics --entity-name {topic} --add-config {name}={expected}`"
+    )
 
 
 def problems(

@@ -6,6 +6,8 @@ One object is used by one thread. Which database stands behind it is decided her
 from risk.store.protocol import CommitStore, Store, StoreToReport
 from risk.store.pruning import Pruned, prune
 from risk.store.rows import (
+    DID_NOTHING,
+    GONE_AFTER_SECONDS,
     IF_DAMAGED,
     NO_CHALLENGER,
     FlagColumns,
@@ -40,6 +42,8 @@ from risk.store.sqlite.restoring import restore_store
 from risk.store.sqlite.store import SqliteStore
 
 __all__ = [
+    "DID_NOTHING",
+    "GONE_AFTER_SECONDS",
     "IF_DAMAGED",
     "NO_CHALLENGER",
     "CommitStore",

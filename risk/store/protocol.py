@@ -239,8 +239,11 @@ class RetrainingStore(Protocol):
     """At most one retraining goes on at a time, whoever has the store. Of what has ended nothing changes any more:
     StaleOwnerError."""
 
-    def begin_retraining(self, owner: str, process: str, at: int, is_gone: Callable[[Retraining], bool]) -> int:
-        """Its number. StoreError while another one goes on; what is gone is ended as killed, in the same step."""
+    def begin_retraining(
+        self, owner: str, process: str, at: int, is_gone: Callable[[Retraining], bool], every_ms: int | None = None
+    ) -> int:
+        """Its number. StoreError while another one goes on; what is gone is ended as killed, in the same step.
+        `every_ms`: how often one is to begin, where somebody said so."""
 
     def keep_retraining(self, number: int, at: int, stage: str) -> None:
         """It goes on, and is at this stage."""

@@ -84,6 +84,9 @@ def _limit(
             first_open = newest_closed + 1
             bounds.append((first_open * DAY, f"day {to_date(first_open)} of the ledger {of} is not closed yet"))
     before, why = min(bounds, key=lambda bound: bound[0])
+    # What came after the first may be older, by the lateness. By the first one a history tells whether any is gone.
+    if position.first_event_time is not None and before <= position.first_event_time:
+        before = 0
     return _Limit(position.partition, before, why)
 
 

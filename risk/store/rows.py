@@ -233,8 +233,15 @@ class Refusal(NamedTuple):
     refused_at: int
 
 
+# waits: for people to decide about the challenger that is in the shadow. stopped: by whoever told the process to end.
+DID_NOTHING = ("waits", "stopped")
+OUTCOMES = ("shadow", "promoted", "left", *DID_NOTHING, "failed", "killed")
+# For which a retraining says nothing: far longer than the store is ever locked, or a process gets no processor.
+GONE_AFTER_SECONDS = 300.0
+
+
 class RetrainingEnd(NamedTuple):
-    outcome: str  # shadow, promoted, left, failed or killed
+    outcome: str  # one of OUTCOMES
     version: str | None  # the bundle that came of it
     why: str | None
     details: str | None  # JSON
@@ -255,6 +262,7 @@ class Retraining(NamedTuple):
     version: str | None
     why: str | None
     details: str | None
+    every_ms: int | None  # how often one is to begin; None where nobody said so, as by hand
 
 
 class KnownLedger(NamedTuple):

@@ -69,10 +69,10 @@ class Learning(Promises):
         with pytest.raises(StoreError, match="retraining 1 is under way: a:1 does it, and is at 'fit', expected none"):
             store.begin_retraining("b:2", "here 2", 8, lambda _: False)
         store.end_retraining(1, 9, RetrainingEnd("shadow", "v-1", "it is better", '{"a": 1}'))
-        assert store.begin_retraining("b:2", "here 2", 10, lambda _: False) == 2
+        assert store.begin_retraining("b:2", "here 2", 10, lambda _: False, 3_600_000) == 2
         assert store.retrainings() == [
-            Retraining(1, "a:1", "here 1", 5, 7, "fit", 9, "shadow", "v-1", "it is better", '{"a": 1}'),
-            Retraining(2, "b:2", "here 2", 10, 10, "begin", None, None, None, None, None),
+            Retraining(1, "a:1", "here 1", 5, 7, "fit", 9, "shadow", "v-1", "it is better", '{"a": 1}', None),
+            Retraining(2, "b:2", "here 2", 10, 10, "begin", None, None, None, None, None, 3_600_000),
         ]
 
     def test_one_that_is_gone_is_ended_as_killed_by_the_next(self, store: Store) -> None:

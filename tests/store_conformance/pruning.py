@@ -157,6 +157,14 @@ class Pruning(Promises):
         empty.take_over(LABELS, 0, first_offset=0)
         assert prune_days(empty, 60) == (0, 0, 0, ["nothing was scored yet"], None)
 
+    def test_nothing_goes_before_the_first_of_its_log_does(self, empty: Store) -> None:
+        """That it is gone is how a history knows that the store is not whole; what came after it may be older."""
+        times = [NEW_YEAR + 20 * HOUR, NEW_YEAR + HOUR, NEWEST]
+        store_flags(empty, [flag(number, time) for number, time in enumerate(times)])
+        for before, gone in ((NEW_YEAR + 20 * HOUR, 0), (NEW_YEAR + 20 * HOUR + 1, 2)):
+            pruned = prune(empty, TRANSACTIONS, older_than_ms=NEWEST - before, max_lateness_ms=LATENESS, ledgers=())
+            assert pruned.flags == gone
+
     def test_much_is_pruned_in_pieces_and_all_of_it(self, empty: Store) -> None:
         """More flags and labels than go at once, with labels of one customer across several pieces."""
         dice = random.Random(5)

@@ -16,21 +16,25 @@ from risk.block import NAMES, NO_AMOUNT, Block
 from risk.block_codec import Decoded
 from risk.bundle import Manifest
 from risk.catalogue import FeatureSet
-from risk.clock import DAY, to_date
+from risk.clock import DAY, EARLIEST, LATEST, to_date, to_text
 from risk.engine import Engine, Verdict
 from risk.errors import BrokerError
 from risk.events import Label
+from risk.kafka.batches import is_behind_gap
 from risk.kafka.connection import Connection, connection_of
 from risk.kafka.decoding import read_labels, transaction_reader, within_limits
 from risk.kafka.log import Bounds, LogReader, Reads, reading
-from risk.kafka.topic_problems import topology_errors
+from risk.kafka.topic_problems import compaction_errors, topology_errors
 from risk.kafka.topic_states import look
 from risk.settings import Settings
 from risk.store import FlagRow, Outputs, RowValues, Store, open_store
 from risk.topics import Topics, topics_of
 
+FROM_STORE = "take the history from a store that has it, by --from-store"
 NOT_SENT = Outputs(0, 0, 0)
 NEVER = -(1 << 62)
+# The time of sending is the sender's: one clock that is wrong must not make the log seem whole from too early on.
+FIRST = 10
 _json = msgspec.json.Encoder()
 
 
@@ -50,13 +54,15 @@ async def _read(connection: Connection, topics: Topics, manifest: Manifest, sinc
     states = await look(connection, topics)
     if wrong := topology_errors(states, topics):
         raise BrokerError("; ".join(wrong))
+    if wrong := compaction_errors(states, topics):
+        raise BrokerError(f"{'; '.join(wrong)}. What was compacted meanwhile is gone: {FROM_STORE}")
     [partitions] = {state.partitions for state in states if state.name == topics.transactions}
     transactions, labels = (
         [TopicPartition(name, number) for number in range(partitions)] for name in (topics.transactions, topics.labels)
     )
     async with reading(connection, reads=Reads.COMMITTED) as reader:
         log = _Log(reader, await reader.bounds([*transactions, *labels]), transaction_reader(manifest.max_ahead_ms))
-        await _check_beginnings(log, transactions, labels, manifest, since)
+        await _check_beginnings(log, manifest, since)
         rows = 0
         with progress("log", sum(bounds.end - bounds.begin for bounds in log.bounds.values())) as advance:
             for place in transactions:
@@ -76,58 +82,56 @@ class _Log(NamedTuple):
     decode: Callable[[Sequence[Any]], Decoded]
 
     async def records(self, place: TopicPartition) -> AsyncIterator[Sequence[Any]]:
-        """What was sent until it was asked where the log ends."""
+        """What was sent until it was asked where the log ends; BrokerError where something in between is gone."""
         begin, end = self.bounds[place]
         self.reader.begin({place: begin})
         async for records in self.reader.until(place, end):
+            if (behind := next(filter(is_behind_gap, records), None)) is not None:
+                raise BrokerError(
+                    f"{place.topic}-{place.partition}: got a log in which messages are missing at offset "
+                    f"{behind.offset} or before it, expected every one from offset {begin} on: compaction took them, "
+                    f"at a time when cleanup.policy was not delete; {FROM_STORE}"
+                )
             yield records
 
     def transactions(self, records: Sequence[Any]) -> Decoded:
         return within_limits(records, self.decode(records), lambda _: False)
 
 
-async def _check_beginnings(
-    log: _Log,
-    transactions: Sequence[TopicPartition],
-    labels: Sequence[TopicPartition],
-    manifest: Manifest,
-    since: int | None,
-) -> None:
-    """BrokerError where retention deleted something that belongs to these days: a history must not be short of it."""
-    cut = [place for place in (*transactions, *labels) if log.bounds[place].begin > 0]
+async def _check_beginnings(log: _Log, manifest: Manifest, since: int | None) -> None:
+    """BrokerError where retention deleted something that belongs to these days: a history must not be short of it.
+
+    Whole are the days that begin after the first messages that are left were sent: what retention deleted was sent
+    before them, and nothing is sent before it happened, but for what clocks differ by. When something happened tells
+    nothing here: the first message that is left may be one that came late.
+    """
+    cut = [place for place, bounds in log.bounds.items() if bounds.begin > 0]
     if not cut:
         return
-    whole_from = -1
-    for place in cut:
-        first = await _first_time(log, place, is_labels=place in labels)
-        name = f"{place.topic}-{place.partition}"
-        if first is None:
-            raise BrokerError(
-                f"{name}: got a log that begins with offset {log.bounds[place].begin}, and nothing in it that can be "
-                "read, expected its beginning: retention has deleted it. Take the history from a store, by --from-store"
-            )
-        # What was deleted came earlier, so it is at most so much later than what is left.
-        latest = first if place in labels else first + manifest.max_lateness_ms
-        whole_from = max(whole_from, latest // DAY + 1)
+    sent = max([await _first_sent(log, place) for place in cut])
+    whole_from = (sent + manifest.max_ahead_ms) // DAY + 1
     if since is None or since // DAY < whole_from:
         names = ", ".join(f"{place.topic}-{place.partition}" for place in cut)
         raise BrokerError(
-            f"{names}: got a log whose beginning retention has deleted, expected all of it. It reaches back to "
-            f"{to_date(whole_from)}, which is the first day that is whole: say --from {to_date(whole_from)}, or take "
-            "the history from a store that has more, by --from-store"
+            f"{names}: got a log whose beginning retention has deleted, expected all of it. What is left was sent from "
+            f"{to_text(sent)} on, so that {to_date(whole_from)} is the first day that is whole: say --from "
+            f"{to_date(whole_from)}, or {FROM_STORE}"
         )
 
 
-async def _first_time(log: _Log, place: TopicPartition, *, is_labels: bool) -> int | None:
-    """When the first thing that is left and can be read happened, or was found out."""
+async def _first_sent(log: _Log, place: TopicPartition) -> int:
+    """When the first messages that are left were sent, the latest of them."""
+    found: list[int] = []
     async for records in log.records(place):
-        if is_labels:
-            found = [event.labelled_at for event in read_labels(records).events if isinstance(event, Label)]
-        else:
-            found = log.transactions(records).block.event_time.tolist()
-        if found:
-            return int(found[0])
-    return None
+        found += [record.timestamp for record in records if EARLIEST <= record.timestamp < LATEST]
+        if len(found) >= FIRST:
+            break
+    if not found:
+        raise BrokerError(
+            f"{place.topic}-{place.partition}: got a log that begins with offset {log.bounds[place].begin}, and "
+            f"nothing in it that says when it was sent, expected its beginning: retention has deleted it; {FROM_STORE}"
+        )
+    return max(found[:FIRST])
 
 
 async def _store_transactions(

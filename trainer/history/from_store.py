@@ -59,7 +59,8 @@ def days_of_store(
 
 
 def _whole_from(store: Store, position: Position) -> int:
-    """The first UTC day of which nothing of this partition was pruned. What is pruned is older than all that stays."""
+    """The first UTC day of which nothing of this partition was pruned. What is pruned is older than all that stays, and
+    nothing goes before the first one does."""
     first = next(store.flags(position.partition), None)
     if first is None or first.event_time == position.first_event_time:
         return 0

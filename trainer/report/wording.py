@@ -147,8 +147,9 @@ ONE_CARRIES, IS_GOOD = 0.9, 0.5  # of the average precision, which must be worth
 
 def few_frauds_of(evaluation: Evaluation) -> list[str]:
     """Where chance alone may have made the figures, by period. Of data of another source only the test is its own."""
-    periods = [("validation", evaluation.validation), ("test", evaluation.test)]
-    return [text for name, facts in periods for text in [few_frauds(name, facts.frauds)] if text is not None]
+    periods = [("fit", evaluation.fit_frauds or 0), ("validation", evaluation.validation.frauds),
+               ("test", evaluation.test.frauds)]  # fmt: skip
+    return [text for name, frauds in periods for text in [few_frauds(name, frauds)] if text is not None]
 
 
 def caution(evaluation: Evaluation) -> str | None:

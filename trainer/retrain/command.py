@@ -20,23 +20,33 @@ from risk.challenger import CHALLENGER
 from risk.clock import to_date
 from risk.errors import BundleError, OptionError, StoreError, TrustLensError
 from risk.settings import Settings
+from risk.share import of_the_customers
 from risk.store import RetrainingEnd, Store, open_store, open_to_report
 from risk.topics import topics_of
 from trainer.bundle_writer import prepare_folder
 from trainer.history.columns import columns_of
 from trainer.history.command import concerns_of, say_history, write_history
 from trainer.history.from_store import Days, days_of_store
-from trainer.in_force import challenger_version, make_challenger, make_current, why_not_in_force, why_not_unasked
+from trainer.in_force import (
+    challenger_version,
+    make_challenger,
+    make_current,
+    remember_refused,
+    share_of_challenger,
+    why_not_in_force,
+    why_not_unasked,
+)
 from trainer.options import MARGIN, RANDOM, RESAMPLES
 from trainer.printing import Stages, say_end
+from trainer.record import By
 from trainer.reproducible import one_thread
 from trainer.retrain.lease import REPORT, Lease, Others, begin
-from trainer.retrain.record import LEFT, PROMOTED, SHADOW, Done, Learned, Outcome
+from trainer.retrain.record import LEFT, PROMOTED, SHADOW, WAITS, Done, Learned, Outcome
 from trainer.splits import moved_to_end
 from trainer.train import learn_and_evaluate, write
 from trainer.train_options import as_trained_on, periods_of
 
-RECORD = "retrain.json"
+RECORD = "retrain-{}.json"
 
 
 def run_retrain(options: argparse.Namespace) -> int:
@@ -50,7 +60,7 @@ def run_retrain(options: argparse.Namespace) -> int:
     in_use = bundle_of_version(models, current_bundle(models).name)
     open_store(settings.db, read_only=True).close()  # where there is none it says so; the next line would make one
     with open_store(settings.db) as store:
-        number = begin(store, Others(time.monotonic), time.sleep, now_ms)
+        number = begin(store, Others(time.monotonic), time.sleep, now_ms, options.every)
         say(f"retraining  {number}; `python -m trainer retrain --status` tells how far it is")
         lease = Lease(number, store, lambda: open_store(settings.db), now_ms)
         retraining = Retraining(options, settings, store, in_use, lease)
@@ -60,7 +70,7 @@ def run_retrain(options: argparse.Namespace) -> int:
                 done = retraining.run()
                 store.end_retraining(number, now_ms(), done.end())
         except BaseException as error:  # however it ends, the store says how
-            retraining.end_as_failed(error)
+            retraining.end_early(error)
             raise
     say(f"{done.outcome:11} {done.why}")
     return EXIT_OK
@@ -97,9 +107,10 @@ class Retraining:
 
     def run(self) -> Done:
         """What it came to. Until `_put` nothing is in force; what is killed before leaves at most a whole bundle."""
-        why = self._why_not_begin()
-        if why is not None:
-            return self._ends(LEFT, None, why)
+        not_begun = self._why_not_begin()
+        if not_begun is not None:
+            outcome, why = not_begun
+            return self._ends(outcome, None, why)
         folder = scratch_of(self._options.reports, self._settings.db, self._lease.number)
         if folder.exists():  # of an earlier store of this name
             shutil.rmtree(folder)
@@ -109,7 +120,7 @@ class Retraining:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _why_not_begin(self) -> str | None:
+    def _why_not_begin(self) -> tuple[Outcome, str] | None:
         options, manifest = self._options, self._in_use.manifest
         if manifest.training.split == RANDOM:
             raise OptionError(
@@ -117,8 +128,14 @@ class Retraining:
                 "time: on the newest days nobody could compare the two. Train one without --split random"
             )
         self._challenger = challenger_version(options.models)
+        if not options.promote and (percent := share_of_challenger(options.models)) is not None:
+            return WAITS, (
+                f"{self._challenger} decides{of_the_customers(percent)}, and that is ended by people alone, not by "
+                "--replace: promote it, leave it in the shadow by `promote VERSION --shadow`, or end it by `promote "
+                "--no-shadow`"
+            )
         if self._challenger is not None and not options.replace and not options.promote:
-            return (
+            return WAITS, (
                 f"{self._challenger} is in the shadow already, and is to be seen there for long enough; promote it, "
                 "end it by `promote --no-shadow`, or say --replace"
             )
@@ -126,7 +143,8 @@ class Retraining:
             self._lease.at("drift")
             with_drift = _drift(self._settings.db)
             self._done = msgspec.structs.replace(self._done, drift=with_drift)
-            return _why_not_drifted(with_drift)
+            why = _why_not_drifted(with_drift)
+            return None if why is None else (LEFT, why)
         return None
 
     def _learn(self, file: Path) -> Done:
@@ -178,6 +196,8 @@ class Retraining:
             return self._ends(LEFT, before, why)
         against = self._what_speaks_against(trained, evaluation, before)
         if against is not None:
+            by: By = "retrain" if self._options.promote else "retrain-shadow"
+            remember_refused(self._options.models, self.version, against, by=by)
             return self._ends(LEFT, self.version, f"{self.version} was left: {against}")
         return self._put(self.version, before)
 
@@ -189,6 +209,8 @@ class Retraining:
             challenger = challenger_version(self._options.models)
             if challenger not in (None, self._challenger, trained.version):
                 against = f"{challenger} was put in the shadow while it was trained"
+            elif share_of_challenger(self._options.models) is not None:
+                against = f"{challenger} got a share of the customers while it was trained"
         return against
 
     def _put(self, version: str, before: str) -> Done:
@@ -204,10 +226,13 @@ class Retraining:
         make_challenger(models, version, by="retrain-shadow")
         return self._ends(SHADOW, version, f"{version} scores in the shadow of {before}")
 
-    def end_as_failed(self, error: BaseException) -> None:
-        """What went wrong is raised all the same, so that it must not be hidden by what goes wrong here."""
-        why = str(error)
-        if not isinstance(error, TrustLensError):
+    def end_early(self, error: BaseException) -> None:
+        """It failed; or it was stopped, by Ctrl-C or as a system asks a process to end, which is no failure. The error
+        is raised all the same, so that it must not be hidden by what goes wrong here."""
+        outcome, why = "failed", str(error)
+        if not isinstance(error, Exception):
+            outcome, why = "stopped", f"it was stopped at {self._lease.stage!r}"
+        elif not isinstance(error, TrustLensError):
             why = f"it was ended at {self._lease.stage!r}: {f'{type(error).__name__} {error}'.strip()}"
         put = self._put_all_the_same()
         if put is not None:
@@ -215,9 +240,9 @@ class Retraining:
             warn(f"all the same {put}")
         number = self._lease.number
         try:
-            self._store.end_retraining(number, now_ms(), RetrainingEnd("failed", self.version, why, None))
+            self._store.end_retraining(number, now_ms(), RetrainingEnd(outcome, self.version, why, None))
         except StoreError as other:
-            warn(f"the store does not say that retraining {number} failed: {other}")
+            warn(f"the store does not say what became of retraining {number}: {other}")
 
     def _put_all_the_same(self) -> str | None:
         """What it put in force, where it failed after that; None where nothing."""
@@ -235,7 +260,8 @@ class Retraining:
         done = msgspec.structs.replace(self._done, outcome=outcome, version=version, why=why)
         if done.report is not None:
             folder = Path(done.report)
-            with replaced(folder / RECORD, folder / REPORT) as (record, report):
+            files = (folder / name.format(done.number) for name in (RECORD, REPORT))
+            with replaced(*files) as (record, report):
                 record.write_bytes(msgspec.json.format(msgspec.json.encode(done), indent=1))
                 report.write_text(done.told(self._in_use.manifest.currency), encoding="utf-8")
         return done

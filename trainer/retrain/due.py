@@ -29,9 +29,10 @@ def wait_until_due(due_at: Callable[[], int], now: Callable[[], int], pause: Cal
 
 
 def last_learned(store: Path, models: Path) -> int:
-    """When the newest retraining began; before the first one, when what is in use was put in use."""
+    """When the newest retraining began that nobody stopped; before the first one, when what is in use was put in use.
+    What failed or was killed counts: it would be tried again and again, by a service that is started again at once."""
     with open_store(store, read_only=True) as opened:
-        runs = opened.retrainings()
+        runs = [run for run in opened.retrainings() if run.outcome != "stopped"]
     if runs:
         return runs[-1].begun_at
     try:

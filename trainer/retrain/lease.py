@@ -18,15 +18,13 @@ from console.start import EXIT_OK
 from console.terminal import say, say_table, warn
 from risk.clock import SECOND, to_text
 from risk.errors import StaleOwnerError, StoreError
-from risk.store import Retraining, Store, open_store
+from risk.store import GONE_AFTER_SECONDS, Retraining, Store, open_store
 from risk.words import duration_in_words
 
 BEAT_SECONDS = 5.0
-# Far longer than the store is ever locked, or a process gets no processor.
-GONE_AFTER_SECONDS = 300.0
 SHOWN = 20
 TITLES = ("", "begun", "took", "outcome", "bundle", "report", "why")
-REPORT = "retrain.md"
+REPORT = "retrain-{}.md"  # its number
 
 Clock = Callable[[], int]
 
@@ -79,7 +77,9 @@ class Others:
         return True if now - since > GONE_AFTER_SECONDS else None
 
 
-def begin(store: Store, others: Others, pause: Callable[[float], None], clock: Clock) -> int:
+def begin(
+    store: Store, others: Others, pause: Callable[[float], None], clock: Clock, every_ms: int | None = None
+) -> int:
     """The number of a new retraining, after all that go on were given the time to say so; StoreError where one does."""
     told = False
     while open_ones := [run for run in store.retrainings() if run.ended_at is None and others.is_gone(run) is None]:
@@ -90,7 +90,9 @@ def begin(store: Store, others: Others, pause: Callable[[float], None], clock: C
             )
         told = True
         pause(BEAT_SECONDS)
-    return store.begin_retraining(owner_name(), this_process(), clock(), lambda other: others.is_gone(other) is True)
+    return store.begin_retraining(
+        owner_name(), this_process(), clock(), lambda other: others.is_gone(other) is True, every_ms
+    )
 
 
 class Lease:
@@ -175,7 +177,7 @@ def _cells(run: Retraining, now: int) -> tuple[str, ...]:
 def _report(run: Retraining) -> str:
     """Where all that it did is told."""
     folder = None if run.details is None else msgspec.json.decode(run.details).get("report")
-    return "-" if folder is None else f"{folder}/{REPORT}"
+    return "-" if folder is None else f"{folder}/{REPORT.format(run.number)}"
 
 
 def _for_programs(run: Retraining) -> dict[str, object]:
@@ -184,5 +186,5 @@ def _for_programs(run: Retraining) -> dict[str, object]:
     details = None if run.details is None else msgspec.json.decode(run.details)
     return {
         "number": run.number, "owner": run.owner, **times, "stage": run.stage, "outcome": outcome_of(run),
-        "version": run.version, "why": run.why, "details": details,
+        "version": run.version, "why": run.why, "details": details, "every_ms": run.every_ms,
     }  # fmt: skip

@@ -13,10 +13,11 @@ from risk.clock import to_date
 from risk.store import RetrainingEnd
 from trainer.report.wording import in_use_sentences
 
-Outcome = Literal["shadow", "promoted", "left"]
+Outcome = Literal["shadow", "promoted", "left", "waits"]
 SHADOW: Outcome = "shadow"
 PROMOTED: Outcome = "promoted"
 LEFT: Outcome = "left"
+WAITS: Outcome = "waits"
 
 
 class Learned(Struct, frozen=True):

@@ -45,8 +45,9 @@ LINES_AT_ONCE = 16_384
 _LEVELS = np.array([*(level.value for level in LEVELS), None], object)  # NONE is the last
 _DECISIONS = np.array([*(decision.value for decision in DECISIONS), None], object)
 _FORMULA = f"^[{''.join(map(re.escape, FORMULA_SIGNS))}]"
-# A plain number may begin with its sign: no spreadsheet runs it.
-_NUMBER = r"^[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?$"
+# A number may begin with its sign, in whatever way a country writes it: -1.234,56, -1'234.56, -5 %, +49 170 1234567.
+# Nothing of it names a cell, calls a function or computes, so no spreadsheet runs it.
+_NUMBER = r"^[+-][0-9.,'\x{2019}\p{Zs}\p{Sc}%]*[0-9][0-9.,'\x{2019}\p{Zs}\p{Sc}%]*([eE][+-]?[0-9]+)?$"
 
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -61,10 +62,8 @@ class Dialect(NamedTuple):
 
     def __str__(self) -> str:
         decimals = "commas" if self.decimal == "," else "points"
-        mark = "with a byte order mark"
-        if not self.has_byte_order_mark:
-            mark = "without a byte order mark (Excel needs one to show umlauts: --bom)"
-        return f"{_SEPARATORS[self.delimiter]} between the values, decimal {decimals}, UTF-8 {mark}"
+        mark = "with" if self.has_byte_order_mark else "without"
+        return f"{_SEPARATORS[self.delimiter]} between the values, decimal {decimals}, UTF-8 {mark} a byte order mark"
 
 
 def dialect_of(dataset: Dataset, *, with_mark: bool) -> Dialect:

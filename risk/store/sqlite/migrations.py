@@ -292,6 +292,11 @@ def _challengers_have_a_share(db: Database) -> None:
     )
 
 
+def _retrainings_have_an_interval(db: Database) -> None:
+    """Where nobody said how often, as in all that came before, the column is null."""
+    db.execute("alter table retrainings add column every_ms integer")
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     _first_schema,
     _owners_have_names,
@@ -304,6 +309,7 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     _rules_decide,
     _alerts_are_found_by_their_decision,
     _challengers_have_a_share,
+    _retrainings_have_an_interval,
 )
 VERSION = len(STEPS)
 

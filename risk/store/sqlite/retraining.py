@@ -11,7 +11,12 @@ _UNDER_WAY = f"select {_COLUMNS} from retrainings where ended_at is null order b
 
 
 def begin(
-    connection: sqlite3.Connection, owner: str, process: str, at: int, is_gone: Callable[[Retraining], bool]
+    connection: sqlite3.Connection,
+    owner: str,
+    process: str,
+    at: int,
+    is_gone: Callable[[Retraining], bool],
+    every_ms: int | None,
 ) -> int:
     for row in connection.execute(_UNDER_WAY).fetchall():
         other = Retraining(*row)
@@ -24,8 +29,9 @@ def begin(
         end(connection, other.number, at, RetrainingEnd("killed", None, why, None))
     [number] = connection.execute("select ifnull(max(number), 0) + 1 from retrainings").fetchone()
     connection.execute(
-        "insert into retrainings (number, owner, process, begun_at, alive_at, stage) values (?, ?, ?, ?, ?, 'begin')",
-        (number, owner, process, at, at),
+        "insert into retrainings (number, owner, process, begun_at, alive_at, stage, every_ms) "
+        "values (?, ?, ?, ?, ?, 'begin', ?)",
+        (number, owner, process, at, at, every_ms),
     )
     return int(number)
 

@@ -357,9 +357,11 @@ class SqliteStore:
 
     # Retraining
 
-    def begin_retraining(self, owner: str, process: str, at: int, is_gone: Callable[[Retraining], bool]) -> int:
+    def begin_retraining(
+        self, owner: str, process: str, at: int, is_gone: Callable[[Retraining], bool], every_ms: int | None = None
+    ) -> int:
         with self._file.writing() as connection:
-            return retraining.begin(connection, owner, process, at, is_gone)
+            return retraining.begin(connection, owner, process, at, is_gone, every_ms)
 
     def keep_retraining(self, number: int, at: int, stage: str) -> None:
         with self._file.writing() as connection:

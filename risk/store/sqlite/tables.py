@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from risk.store.rows import OUTCOMES
+
 
 class Column(NamedTuple):
     name: str
@@ -212,10 +214,11 @@ TABLES = (
         alive_at="when it said last that it goes on, ms since 1970 UTC",
         stage="what it is at",
         ended_at="when it ended, ms since 1970 UTC; null while it goes on, or was killed unnoticed",
-        outcome="shadow, promoted, left, failed or killed",
+        outcome=", ".join(OUTCOMES),
         version="the bundle that came of it",
         why="why it came to this",
         details="all that it did, JSON",
+        every_ms="how often one is to begin, ms; null where nobody said so",
     ),
     _table(
         "identity",

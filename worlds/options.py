@@ -13,7 +13,7 @@ LARGEST_SEED = 2**63 - 1
 MEANINGS = "; ".join(f"{world.name}: {world.meaning}" for world in WORLDS.values())
 
 
-class AskedWorld(NamedTuple):
+class WorldOptions(NamedTuple):
     world: World
     sizes: dict[str, int]
     seed: int
@@ -36,11 +36,11 @@ def _whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number such as 42") from None
 
 
-def asked_world(name: str, options: argparse.Namespace) -> AskedWorld:
+def world_options(name: str, options: argparse.Namespace) -> WorldOptions:
     if name not in WORLDS:
         raise OptionError(f"there is no world {name!r}; expected one of {', '.join(WORLDS)}")
     world = WORLDS[name]
-    return AskedWorld(world, _sizes(world, options), _seed(options.seed))
+    return WorldOptions(world, _sizes(world, options), _seed(options.seed))
 
 
 def refuse_size_options(options: argparse.Namespace, why: str) -> None:

@@ -1,4 +1,4 @@
-"""What is asked of a replay."""
+"""What a replay is to send, and how."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from risk.errors import OptionError
 
 
-class Asked(NamedTuple):
+class ReplayOptions(NamedTuple):
     file: Path
     columns: Path | None
     since: int | None
@@ -23,12 +23,12 @@ class Asked(NamedTuple):
     position: Path | None  # where it is said; else in the folder for state
 
 
-def asked_of(options: argparse.Namespace, file: Path) -> Asked:
+def replay_options_of(options: argparse.Namespace, file: Path) -> ReplayOptions:
     if options.since is not None and options.until is not None and options.since >= options.until:
         raise OptionError("--from is not before --until, expected at least a day between them")
     if options.loop and (options.since is not None or options.until is not None):
         raise OptionError("--loop cannot be with --from or --until: expected a whole file to repeat; leave one out")
-    return Asked(
+    return ReplayOptions(
         file,
         options.columns,
         options.since,
