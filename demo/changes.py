@@ -35,8 +35,8 @@ def changes_of(ground: Ground, challenger: Manifest) -> list[Change]:
         Change(
             "promote-shadow",
             0.0,
-            (*promote, challenger.version, "--shadow"),
-            f"challenger {challenger.version} scores in the shadow (promote --shadow)",
+            (*promote, challenger.version, "--shadow", "--share", "10"),
+            f"challenger {challenger.version} scores in the shadow, and decides for 10 % of the customers",
         ),
         Change(
             "promote-rules",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from risk.bundle import named_bundle
 from risk.errors import BundleError
-from risk.share import MOST_PERCENT, is_percent
+from risk.share import PERCENT, is_percent
 from risk.small_file import is_absent
 
 CHALLENGER = "challenger"
@@ -48,8 +48,7 @@ def _percent(path: Path, lines: list[str]) -> float:
         percent = 0.0
     if not is_percent(percent):
         raise BundleError(
-            f"{path}: got {' '.join(lines)[:80]!r} behind the version, expected {SHARE} and a percentage, more than 0 "
-            f"and at most {MOST_PERCENT:g}, with one decimal at most; `trainer promote VERSION --shadow --share 10` "
-            "writes it"
+            f"{path}: got {' '.join(lines)[:80]!r} behind the version, expected {SHARE} and a percentage, {PERCENT}; "
+            "`trainer promote VERSION --shadow --share 10` writes it"
         )
     return percent

@@ -18,6 +18,7 @@ from risk.errors import StoreError
 from risk.kafka.partitions import partition_of
 from risk.rules.rule_set import NO_RULES
 from risk.schedule import Schedule, Start, encode_schedule
+from risk.share import PERCENT, is_percent
 from risk.store import Role, Store, VersionStart
 from risk.words import counted
 from scorer.opening import store_to_read
@@ -66,6 +67,12 @@ def schedule_of(store: Store) -> Schedule:
     if identity is None or not starts[0]:
         raise StoreError("the store: nothing was scored yet, expected some work; start a worker")
     of_shares = store.share_starts()
+    for one in of_shares:
+        if one.percent is not None and not is_percent(one.percent):
+            raise StoreError(
+                f"the store: got a share of {one.percent:g} % for {one.challenger}, at offset {one.first_offset} of "
+                f"partition {one.partition}, expected {PERCENT}: no worker wrote it. `verify` compares the rest"
+            )
     starts.append(
         [VersionStart(one.partition, one.first_offset, one.challenger, one.event_time, None) for one in of_shares]
     )

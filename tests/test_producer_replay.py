@@ -95,6 +95,7 @@ async def _scored(address: str, prefix: str, count: int) -> int:
     return most
 
 
+@pytest.mark.proof
 def test_no_more_than_the_limit_is_ahead_of_the_scorers(
     kafka: TestKafka, prefix: str, environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -143,6 +143,18 @@ def test_what_is_in_the_shadow_is_not_replaced_unasked(home: Path) -> None:
     assert named(home, "challenger") == runs(home)[-1].version
 
 
+def test_a_challenger_that_decides_for_a_share_is_not_replaced_even_if_asked(home: Path) -> None:
+    """It is people who end that."""
+    current, pointer = named(home, "current"), home / "models" / "challenger"
+    pointer.write_text(f"{current}\nshare 10\n")
+    assert retrain(home, "--margin", "1", "--replace") == EXIT_OK
+    [run] = runs(home)
+    assert run.outcome == "waits"
+    assert run.why is not None
+    assert run.why.startswith(f"{current} decides for 10 % of the customers, and that is ended by people alone")
+    assert pointer.read_text() == f"{current}\nshare 10\n"
+
+
 def test_without_drift_there_is_nothing_to_do_and_it_is_said_when_that_is_unknown(home: Path) -> None:
     assert retrain(home, "--if-drifted") == EXIT_OK
     assert runs(home)[-1].why == "whether anything has drifted cannot be said: no features are sampled yet"
@@ -302,6 +314,17 @@ def test_a_challenger_that_somebody_set_meanwhile_stays(home: Path, words: dict[
     assert done.outcome == "left"
     assert done.why == f"{done.version} was left: {current} was put in the shadow while it was trained"
     assert named(home, "challenger") == current
+
+
+def test_a_challenger_that_got_a_share_meanwhile_stays(home: Path) -> None:
+    current, pointer = named(home, "current"), home / "models" / "challenger"
+    pointer.write_text(f"{current}\n")
+    with open_store(home / "risk.db") as store:
+        shared = f"{current}\nshare 10\n"
+        done = meddled(home, store, "report", lambda: pointer.write_text(shared), replace=True).run()
+    assert done.outcome == "left"
+    assert done.why == f"{done.version} was left: {current} got a share of the customers while it was trained"
+    assert pointer.read_text() == shared
 
 
 def test_where_what_is_in_use_cannot_be_read_any_more_nothing_takes_its_place(home: Path) -> None:

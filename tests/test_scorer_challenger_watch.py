@@ -1,7 +1,7 @@
 """A challenger is named, exchanged and removed while a worker runs, or refused with the reason."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -10,14 +10,18 @@ import numpy as np
 import pytest
 
 from risk.bundle import ONNX, Bundle, Drift, LearnedCategory, LearnedNumber
-from risk.challenger import CHALLENGER
+from risk.challenger import CHALLENGER, pointer_to
 from risk.clock import HOUR
 from risk.codes import Array
+from risk.rules.compiled import compiled_for
 from risk.scorer import Scorer
+from risk.share import Share, of_the_customers
 from risk.store import ShadowSpan
-from scorer.worker import shadow
+from risk.versions import Versions
+from scorer.worker import shadow, swap
 from scorer.worker.shadow import Waiting, check_quick
 from scorer.worker.watch import AGAIN_SECONDS
+from testing.rule_sets import made_of
 from tests.challenger_rig import Rig, given
 from tests.test_scorer_buffer import unreadable
 from tests.test_scorer_pipelines import WITH_LEDGER, WITHOUT
@@ -105,14 +109,14 @@ def cut(bundle: Bundle) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
 
-def test_one_that_is_not_whole_is_refused_and_nothing_scores_beside(rig: Rig) -> None:
+def test_one_that_is_not_whole_is_refused_and_the_one_before_goes_on(rig: Rig) -> None:
     before, torn = rig.begin(0.5), rig.another(0.6)
     rig.score([given(0)])
     cut(torn)
     rig.name(torn.manifest.version)
     rig.look()
     rig.score([given(1)])
-    assert rig.starts() == [(0, before.manifest.version), (1, None)]
+    assert rig.starts() == [(0, before.manifest.version)]
     assert rig.counted("challenger_refused") == 1
 
 
@@ -135,8 +139,27 @@ def test_one_that_needs_a_ledger_is_refused_beside_one_that_has_none(tmp_path: P
     rig.close()
 
 
-def test_one_that_cannot_score_is_the_challenger_no_more_and_the_other_goes_on(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def named_again(rig: Rig, bundle: Bundle) -> None:
+    (rig.models / CHALLENGER).write_text(f"{bundle.manifest.version}\n")
+
+
+def named_with_a_share(rig: Rig, bundle: Bundle) -> None:
+    (rig.models / CHALLENGER).write_text(pointer_to(bundle.manifest.version, 10.0))
+
+
+def brought_back(_: Rig, bundle: Bundle) -> None:
+    path = bundle.folder / ONNX
+    raw = path.read_bytes()
+    path.unlink()
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize("change", [named_again, named_with_a_share, brought_back])
+def test_one_that_cannot_score_is_the_challenger_no_more_until_something_changes_and_the_other_goes_on(
+    rig: Rig,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    change: Callable[[Rig, Bundle], None],
 ) -> None:
     bundle = rig.begin()
     monkeypatch.setattr(shadow, "AT_ONCE", 1)
@@ -158,8 +181,14 @@ def test_one_that_cannot_score_is_the_challenger_no_more_and_the_other_goes_on(
     assert rig.counted("shadow_given_up_total") == 2
     assert caplog.text.count("cannot score; it is the challenger no more") == 1
     assert "no such operator" in caplog.text
-    rig.time += AGAIN_SECONDS  # it is tried again
+    for _ in range(2):  # it would fail again, and be told again
+        rig.time += AGAIN_SECONDS
+        rig.look()
+        assert (rig.challenger.version, rig.counted("challenger_refusals_total")) == (None, 1)
+        assert [one.refused for one in rig.refused()] == [bundle.manifest.version]
+    change(rig, bundle)
     rig.look()
+    rig.look()  # what still changes is not read
     assert rig.challenger.version == bundle.manifest.version
     assert rig.refused() == []
 
@@ -198,14 +227,118 @@ def test_a_version_that_the_store_knows_otherwise_is_refused(rig: Rig) -> None:
     assert "got another manifest than the store remembers by this version" in rig.refused()[0].reason
 
 
-def test_models_that_are_away_are_not_taken_for_models_without_a_challenger(rig: Rig) -> None:
-    """As without the disk on which they are."""
-    rig.begin()
+def away(rig: Rig, _: Bundle) -> str:
     rig.models.rename(rig.folder / "away")
+    return "challenger: No such file or directory, expected a file that names a bundle"
+
+
+def not_mounted(rig: Rig, bundle: Bundle) -> str:
+    away(rig, bundle)
+    rig.models.mkdir()
+    return "models: current is not there, expected bundles"
+
+
+def half_written(rig: Rig, bundle: Bundle) -> str:
+    (rig.models / CHALLENGER).write_text(bundle.manifest.version[:-1])
+    return "expected a bundle in"
+
+
+def cut_in_its_share(rig: Rig, bundle: Bundle) -> str:
+    (rig.models / CHALLENGER).write_text(f"{bundle.manifest.version}\nshare ")
+    return "expected share and a percentage"
+
+
+def unreadable_pointer(rig: Rig, _: Bundle) -> str:
+    (rig.models / CHALLENGER).unlink()
+    (rig.models / CHALLENGER).mkdir()
+    return "challenger: "
+
+
+def without_its_folder(rig: Rig, bundle: Bundle) -> str:
+    bundle.folder.rename(rig.folder / "bundle away")
+    return "expected a bundle in"
+
+
+@pytest.mark.parametrize("percent", [None, 50.0])
+@pytest.mark.parametrize(
+    "go", [away, not_mounted, half_written, cut_in_its_share, unreadable_pointer, without_its_folder]
+)
+def test_where_nobody_can_tell_which_challenger_is_named_the_one_before_goes_on(
+    rig: Rig, caplog: pytest.LogCaptureFixture, go: Callable[[Rig, Bundle], str], percent: float | None
+) -> None:
+    """As without the disk on which it is. Said it is, and a file that is really gone ends it."""
+    bundle = rig.begin()
+    version = bundle.manifest.version
+    rig.name(pointer_to(version, percent))
+    before = rig.pipelines.versions
+    assert (before.share is None) is (percent is None)
+    why = go(rig, bundle)
     rig.look()
     [refused] = rig.refused()
-    assert refused.refused == CHALLENGER
-    assert "challenger: No such file or directory, expected a file that names a bundle" in refused.reason
+    assert (refused.refused, why in refused.reason) == (CHALLENGER, True)
+    assert (rig.challenger.version, rig.pipelines.versions) == (version, before)
+    assert rig.counted("challenger_share_percent") == (percent or 0)
+    assert caplog.messages[-1].endswith(f"{version}{of_the_customers(percent)} goes on")
+    rig.score([given(0)])
+    assert rig.starts() == [(0, version)]
+
+
+def test_a_share_of_which_nobody_can_read_ends_where_other_rules_come_into_force(rig: Rig) -> None:
+    """They cannot be compiled for what may be no challenger any more, and what is shown is what is so."""
+    version = rig.begin().manifest.version
+    rig.name(pointer_to(version, 50.0))
+    half_written(rig, rig.pipelines.current)
+    rig.look()
+    rules = made_of({"big": "amount >= 1"})
+    rig.pipelines.go_on_with_rules(compiled_for(rules, rig.pipelines.current.manifest))
+    rig.time += AGAIN_SECONDS
+    rig.look()
+    assert (rig.challenger.version, rig.pipelines.versions.share) == (version, None)
+    assert rig.counted("challenger_share_percent") == 0
+    rig.name(pointer_to(version, 50.0))
+    assert rig.pipelines.versions == Versions(rig.current, rules.version, Share(rig.current, version, 50.0))
+
+
+def test_one_that_fails_while_nobody_can_tell_which_is_named_decides_no_more(rig: Rig) -> None:
+    bundle = rig.begin()
+    rig.name(pointer_to(bundle.manifest.version, 50.0))
+    away(rig, bundle)
+    rig.look()
+    rig.challenger.go_on_with(None)
+    rig.challenger.failure = "it cannot score"
+    rig.look()
+    assert (rig.challenger.version, rig.pipelines.versions.share) == (None, None)
+
+
+def test_another_share_and_other_rules_load_no_model(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the challenger is made of is in memory: its folder may be gone, and no share pauses for a model."""
+    version = rig.begin().manifest.version
+
+    def loaded(*_: object) -> None:
+        raise AssertionError("a bundle is read again")
+
+    monkeypatch.setattr(swap, "bundle_of_version", loaded)
+    monkeypatch.setattr(swap, "ready_to_score", loaded)
+    for percent in (10.0, 50.0, None, 20.0):
+        rig.name(pointer_to(version, percent))
+        share = rig.pipelines.versions.share
+        assert (None if share is None else share.percent) == percent
+    rules = made_of({"big": "amount >= 1"})
+    rig.pipelines.go_on_with_rules(compiled_for(rules, rig.pipelines.current.manifest))
+    assert rig.pipelines.versions.share is None
+    rig.look()
+    assert rig.pipelines.versions == Versions(rig.current, rules.version, Share(rig.current, version, 20.0))
+    assert rig.refused() == []
+
+
+def test_what_was_the_challenger_before_is_read_again(rig: Rig) -> None:
+    """Nothing of it is kept: it may have been changed."""
+    bundle = rig.begin()
+    rig.name(None)
+    cut(bundle)
+    rig.name(bundle.manifest.version)
+    assert rig.challenger.version is None
+    assert len(rig.refused()) == 1
 
 
 def test_how_quick_a_model_is_is_tried_on_rows_as_in_its_fit_period(rig: Rig) -> None:

@@ -62,8 +62,9 @@ def test_a_share_comes_and_grows_and_ends_at_a_chunk_and_the_store_knows_from_wh
     rig.name(None)
     rig.score(chunk(120, 150))
 
-    shares = [0.0 if percent is None else percent for percent in (*percents, None)]
-    is_given = [Share(current, version, shares[n // 30]).decides(customer(n)) == version for n in range(150)]
+    shares = [None if percent is None else Share(current, version, percent) for percent in (*percents, None)]
+    each_share = [(customer(n), shares[n // 30]) for n in range(150)]
+    is_given = [share is not None and share.decides(name) == version for name, share in each_share]
     found = rows(rig)
     assert [row.bundle_version == version for row in found] == is_given
     assert 10 < sum(is_given) < 60
@@ -163,7 +164,8 @@ def test_rules_that_come_into_force_are_compiled_for_the_challenger_before_it_de
 def test_one_that_raises_while_it_decides_is_refused_and_the_bundle_in_use_decides_the_chunk(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Workers would end at that chunk again and again. Nothing is lost or said twice, and it is tried again later."""
+    """Workers would end at that chunk again and again. Nothing is lost or said twice, and it is tried again once it is
+    named again."""
     challenger = rig.another(0.5)
     version = challenger.manifest.version
     rig.name(pointer_to(version, 50.0))
@@ -188,6 +190,9 @@ def test_one_that_raises_while_it_decides_is_refused_and_the_bundle_in_use_decid
     assert sum(int(entry.split()[1]) for entry in rig.journal if "risk-flags" in entry) == 50
     assert share_starts(rig) == [(0, version, 50.0), (20, None, None)]
     rig.time += AGAIN_SECONDS
+    rig.look()
+    assert len(rig.refused()) == 1
+    rig.name(pointer_to(version, 50.0))
     rig.look()
     assert rig.refused() == []
     rig.score(chunk(50, 70))

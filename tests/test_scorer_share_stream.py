@@ -1,24 +1,31 @@
 """A challenger's share in a worker on real Kafka: it comes, grows, pauses and ends while the worker runs, and whoever
 scores the same log again comes to the same, assignment included."""
 
+import os
 import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from risk.bundle import CURRENT
 from risk.settings import PREFIX
 from risk.share import Share
 from risk.store import Role, open_store
+from risk.versions import Versions
 from testing.brokers import TestKafka, new_prefix
-from testing.systems import System, digest, system
+from testing.systems import System, Worker, digest, system
 from tests.test_scorer_rules import PARTITIONS, said_on, send_turn
 from trainer.__main__ import main as trainer
 
-TURNS: tuple[float | None, ...] = (None, 20.0, 50.0, None, 50.0)
+TURNS: tuple[float | None, ...] = (20.0, 50.0, 50.0, None, 50.0)
+RESTARTED = 2
 
 
 class Worked(NamedTuple):
@@ -46,15 +53,17 @@ def worked(kafka: TestKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             said = made.run(trainer, "promote", challenger, "--shadow", *share, "--models", str(made.models))
             assert said.code == 0, said
             wanted = challenger if percent is None else f"{challenger} for {percent:g} % of the customers"
-            worker.until(lambda wanted=wanted: _challenger(worker.said()) == wanted)  # type: ignore[misc]
+            worker.until(partial(_is_challenger, worker, wanted))
+            if turn == RESTARTED:
+                worker.stop()
+                worker = made.start()
             send_turn(made, worker, history, turn)
         worker.stop()
         yield Worked(made, history, in_use, challenger)
 
 
-def _challenger(said: str) -> str:
-    found = re.findall(r"the challenger is (.*)$", said, re.MULTILINE)
-    return found[-1] if found else ""
+def _is_challenger(worker: Worker, wanted: str) -> bool:
+    return re.findall(r"the challenger is (.*)$", worker.said(), re.MULTILINE)[-1:] == [wanted]
 
 
 def test_flags_and_alerts_name_the_share_and_each_customers_bundle(worked: Worked) -> None:
@@ -78,6 +87,7 @@ def test_flags_and_alerts_name_the_share_and_each_customers_bundle(worked: Worke
 
 
 def test_the_store_and_status_know_from_when(worked: Worked) -> None:
+    """A restart neither ends a share nor begins one."""
     with open_store(worked.system.store, read_only=True) as store:
         starts, bundles = store.share_starts(), store.starts(Role.BUNDLE)
     for partition in range(PARTITIONS):
@@ -87,6 +97,31 @@ def test_the_store_and_status_know_from_when(worked: Worked) -> None:
     said = worked.system.scorer("status")
     assert said.code == 0, said
     assert re.search(rf"^{worked.challenger} +50 ", said.out, re.MULTILINE)
+
+
+JOINING = """
+import os, sys
+from scorer.__main__ import main
+from scorer.worker import process
+
+def app_that_would_join(ownership, **_):
+    print(ownership._pipelines.versions, flush=True)
+    os._exit(0)
+
+process.make_app = app_that_would_join
+main(sys.argv[1:], os.environ)
+"""
+
+
+def test_a_worker_knows_the_share_before_it_joins_its_group(worked: Worked) -> None:
+    """Or its first chunks would be decided as if there were none."""
+    made = worked.system
+    words = ["worker", "--bundle", str(made.models / CURRENT), "--metrics-port", "0"]
+    environment = {**os.environ, **made.environment}
+    said = subprocess.run(
+        [sys.executable, "-c", JOINING, *words], env=environment, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == f"{Versions(worked.in_use, None, Share(worked.in_use, worked.challenger, 50.0))}\n"
 
 
 def test_whoever_scores_the_log_again_comes_to_the_same(worked: Worked, tmp_path: Path) -> None:
@@ -135,6 +170,47 @@ def test_what_was_decided_by_another_bundle_than_its_share_says_is_found_by_itse
     )
     assert len(re.findall(example, said.out, re.MULTILINE)) == 5
     assert "NOT identical" in said.out
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("delete from share_starts", "and the store says {in_use}"),
+        ("update share_starts set percent = 30 where percent = 20", "{challenger} for 30 % of the customers"),
+        ("update share_starts set percent = 1e305", "and the store says {in_use}"),
+        ("update share_starts set challenger = 'linear-00000000'", "linear-00000000 for 20 % of the customers"),
+        ("delete from bundle_starts", "and the store says nothing"),
+        (
+            "insert into rules_starts values (0, 0, 'rules-0000000000000000', 0, 0)",
+            "{in_use} with rules-0000000000000000",
+        ),
+        (
+            "update risk_flags set share = replace(share, '50.0', '1e305')",
+            "and the store says {in_use}, and {challenger}",
+        ),
+        ("update share_starts set event_time = event_time + 1", "that a share begins with a transaction of"),
+        (
+            "insert into share_starts values (0, 5, '{challenger}', 20, 0, 0)",
+            "that a share begins with a transaction of",
+        ),
+    ],
+)
+def test_what_a_flag_says_of_its_share_is_compared_with_the_store(
+    worked: Worked, tmp_path: Path, statement: str, said: str
+) -> None:
+    """A flag is no witness of what was in force: who forges one in topic and store alike names what he likes."""
+    made, names = worked.system, {"in_use": worked.in_use, "challenger": worked.challenger}
+    store = tmp_path / "risk.db"
+    assert made.scorer("backup", str(store)).code == 0
+    with closing(sqlite3.connect(store)) as connection:
+        connection.execute(statement.format(**names))
+        connection.commit()
+    made.environment[f"{PREFIX}DB"] = str(store)
+    found = made.scorer("verify", "--bundle", str(made.models))
+    made.environment[f"{PREFIX}DB"] = str(made.store)
+    assert found.code == 1, found
+    assert said.format(**names) in found.out
+    assert "NOT identical" in found.out
 
 
 def test_of_a_challenger_that_is_gone_only_its_own_is_not_compared(worked: Worked, tmp_path: Path) -> None:

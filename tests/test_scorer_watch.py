@@ -36,11 +36,6 @@ class Named:
         challenger, (bundle, rules, _) = self.rig.challenger.version, self.rig.pipelines.versions
         return {Role.BUNDLE: bundle, Role.RULES: rules, Role.CHALLENGER: challenger}[self.role]
 
-    @property
-    def after_a_refusal(self) -> str | None:
-        """The one before; a challenger that is refused leaves none."""
-        return None if self.role is Role.CHALLENGER else self.first
-
     def another(self, number: int) -> str:
         if self.role is Role.RULES:
             return keep(made_of({"big": f"amount > {number}"}), self.folder)
@@ -98,10 +93,10 @@ def test_what_is_not_whole_is_refused_once(named: Named, caplog: pytest.LogCaptu
     assert (refused.owner, refused.refused) == (ME, torn)
     assert str(named.folder / torn / named.sealed) in refused.reason
     assert named.counted() == (1, 1)
-    assert named.version == named.after_a_refusal
+    assert named.version == named.first
     [said] = [message for message in caplog.messages if "is not taken" in message]
     assert said.startswith(f"{named.watch.what} is not taken: {refused.reason}")
-    assert said.endswith("" if named.after_a_refusal is None else f". {named.first} goes on")
+    assert said.endswith(f". {named.first} goes on")
     roles = [role for role in Role if named.rig.ask(lambda store, role=role: store.refusals(role))]  # type: ignore[misc]
     assert roles == [named.role]
 
@@ -115,7 +110,7 @@ def test_a_file_that_names_nothing_is_refused(named: Named, text: str) -> None:
     [refused] = named.refused()
     assert refused.refused == named.watch.file
     assert f", expected a {'rule set' if named.role is Role.RULES else 'bundle'} in {named.folder}" in refused.reason
-    assert (named.version, named.counted()) == (named.after_a_refusal, (1, 1))
+    assert (named.version, named.counted()) == (named.first, (1, 1))
 
 
 def test_a_refusal_is_over_when_another_is_named_or_the_one_before(named: Named) -> None:
@@ -139,7 +134,7 @@ def test_what_arrives_after_it_was_named_is_taken_once_it_is_whole(named: Named)
         named.look()
         shutil.copy(path, folder / path.name)
         named.look()
-    assert named.version == named.after_a_refusal
+    assert named.version == named.first
     named.look()
     assert (named.version, named.refused()) == (version, [])
     assert named.counted() == (2, 0)  # it was not there, and then it was not whole
@@ -152,7 +147,7 @@ def test_what_was_refused_is_read_again_after_a_while(named: Named, monkeypatch:
         failing.setattr(named.watch, "_load", failed("Input/output error"))
         named.name(version)
     named.look()
-    assert named.version == named.after_a_refusal
+    assert named.version == named.first
     named.rig.time += AGAIN_SECONDS
     named.look()
     assert named.version == version

@@ -20,7 +20,7 @@ from risk.ledger import SeenDays
 from risk.outputs import decode_flag, encode, versions_in, versions_of
 from risk.pipeline import Decider, Pipeline
 from risk.schedule import NO_SHARE, InForce, Schedule, Start, encode_schedule, read_schedule
-from risk.share import Share, is_percent
+from risk.share import Share, is_percent, share_of
 from risk.versions import Versions
 from risk.warming_up import LogStart
 from scorer.log.chunks import Place
@@ -183,11 +183,24 @@ def test_flags_and_alerts_name_the_share_and_the_bundle_that_decided(bundles: di
     flag = decode_flag(next(iter(out.flags)).message.value)
     assert not isinstance(flag, Rejected)
     assert versions_of(flag) == pipeline.versions
-    for wrong in (Share(A, A, 10), Share(A, C, 60), Share(A, "../x", 10), Share(A, "linear-00000003", 10)):
+    for wrong in (Share(A, A, 10), Share(A, "../x", 10), Share(A, "linear-00000003", 10)):
         forged = msgspec.structs.replace(flag, bundle_version=C, share=wrong)
         assert (versions_of(forged), versions_in(encode(forged))) == (None, None)
     named = Versions(A, None, Share(A, C, 10.0))
-    assert versions_of(msgspec.structs.replace(flag, bundle_version=C, share=named.share)) == named
+    ours = msgspec.structs.replace(flag, bundle_version=C, share=named.share)
+    assert versions_of(ours) == named
+    for percent in (b"60.0", b"0.0", b"-1.0", b"1.25", b"1e305"):
+        forged_bytes = encode(ours).replace(b'"percent":10.0', b'"percent":' + percent)
+        assert versions_in(forged_bytes) is None
+        forged = decode_flag(forged_bytes)
+        assert not isinstance(forged, Rejected)
+        assert versions_of(forged) is None
+
+
+@pytest.mark.parametrize("percent", ["60.0", "0.0", "-1", "1.25", "1e305", "NaN", "null"])
+def test_nobody_reads_a_share_that_cannot_be(percent: str) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        share_of(f'{{"in_use":"{A}","challenger":"{C}","percent":{percent}}}')
 
 
 def test_a_schedule_gives_a_challenger_its_customers(tmp_path: Path) -> None:
@@ -203,7 +216,9 @@ def test_a_schedule_gives_a_challenger_its_customers(tmp_path: Path) -> None:
     block = block_of([Transaction(name, NEW_YEAR + time, name, "EUR") for time in range(8) for name in names])
     found = [cursor.versions[number].bundle for number in cursor.of(block)]
     due = {0: 0.0, 1: 0.0, 2: 0.0, 3: 10.0, 4: 50.0, 5: 50.0, 6: 0.0, 7: 0.0}  # at 2 the first is never there
-    expected = [C if Share(A, C, due[time]).given([name])[0] else A for time in range(8) for name in names]
+    expected = [
+        C if due[time] and Share(A, C, due[time]).given([name])[0] else A for time in range(8) for name in names
+    ]
     assert found == expected
     assert {C, A} == set(found)
 

@@ -22,7 +22,7 @@ def test_a_challenger_has_a_share_until_it_is_named_without_one(
         (["--share", "10"], "share 10\n", f"{second} is the challenger for 10 % of the customers now"),
         (["--share", "10.0"], "share 10\n", f"{second} is the challenger for 10 % of the customers already"),
         (["--share", "12.5"], "share 12.5\n", f"{second} is the challenger for 12.5 % of the customers now"),
-        ([], "", f"{second} is the challenger now; before: {second}"),
+        ([], "", f"{second} is the challenger now; before: {second} for 12.5 % of the customers\n"),
     ):
         assert promote(models, second, "--shadow", *words) == EXIT_OK
         assert capsys.readouterr().out.startswith(said)
@@ -32,6 +32,8 @@ def test_a_challenger_has_a_share_until_it_is_named_without_one(
     capsys.readouterr()
     assert main(["models", "--models", str(models)], {}) == EXIT_OK
     assert f"\n+ challenger: {second} for 50 % of the customers\n" in capsys.readouterr().out
+    assert main(["promote", "--no-shadow", "--models", str(models)], {}) == EXIT_OK
+    assert capsys.readouterr().out == f"{second} is the challenger for 50 % of the customers no more\n"
 
 
 @pytest.mark.parametrize("words", [["--share", "0"], ["--share", "60"], ["--share", "ten"], ["--share", "1.25"]])

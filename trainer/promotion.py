@@ -276,21 +276,23 @@ def _begin_shadow(models: Path, manifest: Manifest, in_use: Bundle | None, perce
             "the same terms"
         )
     before, share = challenger_version(models), of_the_customers(percent)
-    if before == version and share_of_challenger(models) == percent:
+    before_percent = share_of_challenger(models)
+    if before == version and before_percent == percent:
         say(f"{version} is the challenger{share} already")
         return EXIT_OK
     make_challenger(models, version, percent=percent)
-    say(f"{version} is the challenger{share} now" + (f"; before: {before}" if before else ""))
+    said = f"; before: {before}{of_the_customers(before_percent)}" if before else ""
+    say(f"{version} is the challenger{share} now{said}")
     return EXIT_OK
 
 
 def _end_shadow(models: Path) -> int:
-    version = challenger_version(models)
+    version, share = challenger_version(models), of_the_customers(share_of_challenger(models))
     if not os.path.lexists(models / CHALLENGER):
         say("no bundle is the challenger")
         return 0
     remove_challenger(models, version)
-    say(f"{version or 'what could not be read'} is the challenger no more")
+    say(f"{version or 'what could not be read'} is the challenger{share} no more")
     return 0
 
 

@@ -31,7 +31,7 @@ from scorer.verify.comparison import Comparison
 from scorer.verify.days import NoMore, Survey, survey
 from scorer.verify.findings import Findings, NotDone, Span
 from scorer.verify.outputs import Output, StoredRows, Window, open_outputs
-from scorer.verify.scoring import Scoring
+from scorer.verify.scoring import Scoring, Starts
 from scorer.verify.transactions import AuditedPartition, There, worked_on
 
 STORE = "store"
@@ -160,18 +160,20 @@ class _PartitionAudit:
             alerts, flags, rejects = (comparison for _, comparison in opened)
             rows = StoredRows(self._options.store, f"{STORE}-{number}", number, window, findings)
             partition = AuditedPartition(
+                source_place,
                 begin=window.begin,
                 first_event=None if position is None else position.first_event_time,
                 read=transaction_reader(manifest.max_ahead_ms),
                 current=manifest.version,
                 scoring=Scoring(self._bundles, self._rules, manifest.version, ledger, self._ledger, number),
+                starts=Starts(self._options.store, number),
                 survey=self._ledger,
                 there=There(rows, alerts, flags, rejects),
                 findings=findings,
             )
             advance = stack.enter_context(progress(f"{place.topic}-{number}", window.until - window.begin))
             async for records in _read(source, place, window, outputs):
-                await partition.take(source_place, records)
+                await partition.take(records)
                 advance(len(records))
                 # What comes from here on is too late for the range.
                 if partition.newest - self._lateness >= findings.span.until:

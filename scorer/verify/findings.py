@@ -31,6 +31,19 @@ class NotDone(NamedTuple):
 
 
 @dataclass
+class Counted:
+    """Transactions of which the same is to be said; the first ones are kept to be shown."""
+
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, said: str) -> None:
+        self.count += 1
+        if len(self.examples) < SHOWN:
+            self.examples.append(said)
+
+
+@dataclass
 class Findings:
     span: Span
     partitions: int = 0
@@ -45,9 +58,9 @@ class Findings:
     cold: int = 0  # scored while less of the past could be seen than the longest window looks at
     cold_times: tuple[int, int] = (-NEVER, NEVER)  # the first and the last of those
     needed_days: int = 0  # by the longest window
-    wrong_starts: list[str] = field(default_factory=list)  # where a partition's past begins, otherwise than stored
-    wrong_shares: int = 0  # transactions that were decided by another bundle than a share gives them to
-    examples_of_shares: list[str] = field(default_factory=list)
+    wrong_starts: list[str] = field(default_factory=list)  # where the past or a version begins, otherwise than stored
+    wrong_shares: Counted = field(default_factory=Counted)  # decided by another bundle than a share gives them to
+    not_in_force: Counted = field(default_factory=Counted)  # decided by what the store does not say was in force
     not_at_hand: Counter[str] = field(default_factory=Counter)  # by bundle or rule set
     under_way: int = 0  # outputs of what the store has not got yet
     foreign: int = 0  # messages on output topics that no worker wrote
@@ -68,11 +81,6 @@ class Findings:
         self.cold_times = min(first, moment), max(last, moment)
         self.needed_days = max(self.needed_days, needed_days)
 
-    def decided_by_another(self, said: str) -> None:
-        self.wrong_shares += 1
-        if len(self.examples_of_shares) < SHOWN:
-            self.examples_of_shares.append(said)
-
     @property
     def is_complete(self) -> bool:
         return not self.not_done
@@ -81,6 +89,5 @@ class Findings:
     def is_identical(self) -> bool:
         """Whether everything that was asked for was recomputed, and is there as it came out."""
         gone = self.gone if self.span.is_whole else 0
-        return not (self.not_at_hand or gone or self.wrong_starts or self.wrong_shares) and all(
-            tally.is_clean for tally in self.tallies.values()
-        )
+        wrong = gone or self.wrong_starts or self.wrong_shares.count or self.not_in_force.count
+        return not (self.not_at_hand or wrong) and all(tally.is_clean for tally in self.tallies.values())

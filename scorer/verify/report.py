@@ -45,11 +45,14 @@ def report(findings: Findings, *, must_be_complete: bool) -> None:
         )
     for text in findings.wrong_starts:
         say(f"different: {text}")
-    if findings.wrong_shares:
-        transactions = counted(findings.wrong_shares, "transaction", "transactions")
-        say(f"decided by another bundle than a challenger's share says: {transactions}")
-        for text in findings.examples_of_shares:
-            say(f"  {text}")
+    for what, found in (
+        ("decided by another bundle than a challenger's share says", findings.wrong_shares),
+        ("decided by what was not in force there, as the store says", findings.not_in_force),
+    ):
+        if found.count:
+            say(f"{what}: {counted(found.count, 'transaction', 'transactions')}")
+            for text in found.examples:
+                say(f"  {text}")
     for lacking, count in sorted(findings.not_at_hand.items()):
         what, version = lacking.rsplit(" ", 1)
         say(f"{what} not at hand: {version}, which {counted(count, 'flag names', 'flags name')}; not compared")

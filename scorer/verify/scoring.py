@@ -1,6 +1,7 @@
-"""By which bundle and rule set each transaction of a partition was decided, with which ledger days, and the pipelines
-that do it again."""
+"""By which bundle and rule set each transaction of a partition was decided, with which ledger days, whether the store
+says that they were in force there, and the pipelines that do it again."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -21,8 +22,8 @@ from risk.outputs import day_named, decode_flag, versions_of
 from risk.pipeline import Part, Pipeline
 from risk.rules.compiled import compiled_for
 from risk.rules.rule_set import RuleSet
-from risk.share import share_of
-from risk.store import FlagRow
+from risk.share import Share, is_percent, share_of
+from risk.store import FlagRow, Role, ShareStart, Store
 from risk.versions import Versions
 from scorer.ledger.closed_days import NEVER
 from scorer.log.already_sent import is_of
@@ -112,9 +113,50 @@ class Scoring:
         return features.verdicts, [one.part(features, block, rows) for one, rows in each if rows.any()]
 
 
+class Starts:
+    """What was in force where in a partition, as the store says it: from which transaction on which bundle, which rule
+    set and whose share. It says so in tables of their own, beside what each row names."""
+
+    def __init__(self, store: Store, partition: int) -> None:
+        bundles, rules = (
+            {one.first_offset: one for one in store.starts(role) if one.partition == partition}
+            for role in (Role.BUNDLE, Role.RULES)
+        )
+        shares = {one.first_offset: one for one in store.share_starts() if one.partition == partition}
+        # By offset what begins there, and when its first transaction happened.
+        self.begins: dict[int, list[tuple[str, int]]] = {}
+        for what, each in (("bundle", bundles), ("rule set", rules), ("share", shares)):
+            for offset, one in each.items():
+                self.begins.setdefault(offset, []).append((what, one.event_time))
+        self._offsets = sorted(self.begins)
+        self._versions: list[Versions | None] = [None]
+        bundle: str | None = None
+        rule_set: str | None = None
+        given: ShareStart | None = None
+        for offset in self._offsets:
+            bundle = bundles[offset].version if offset in bundles else bundle
+            rule_set = rules[offset].version if offset in rules else rule_set
+            given = shares.get(offset, given)
+            share = None if bundle is None or given is None else _share_from(bundle, given)
+            self._versions.append(None if bundle is None else Versions(bundle, rule_set, share))
+
+    def at(self, offset: int) -> Versions | None:
+        """None where the store says nothing, as of what was pruned before stores had starts."""
+        return self._versions[bisect_right(self._offsets, offset)]
+
+
+def _share_from(in_use: str, start: ShareStart) -> Share | None:
+    """None where somebody wrote one into the store that none can be, as of a row; so what a flag names is another."""
+    challenger, percent = start.challenger, start.percent
+    if challenger is None or percent is None or challenger == in_use or not is_percent(percent):
+        return None
+    return Share(in_use, challenger, percent)
+
+
 class ScoringTerms(NamedTuple):
     versions: Versions
     ledger_day: int
+    in_force: Versions | None = None  # as the store says it; None where it says nothing
 
 
 class Piece(NamedTuple):
@@ -126,24 +168,29 @@ class Piece(NamedTuple):
 
 
 class Naming:
-    """Goes along a partition, and keeps to what was named last where nothing is named."""
+    """Goes along a partition. Where nothing is named, it keeps to what the store says was in force, or else to what was
+    named last."""
 
-    def __init__(self, current: str, scoring: Scoring, flags: Comparison[Message]) -> None:
+    def __init__(self, current: str, scoring: Scoring, flags: Comparison[Message], starts: Starts) -> None:
         self._terms = ScoringTerms(Versions(current), NEVER)
         self._scoring = scoring
         self._flags = flags
+        self._starts = starts
 
     def pieces(self, chunk: Chunk[Decoded], rows: Mapping[int, FlagRow]) -> list[Piece]:
         """The chunk, cut where the terms change. Ledger days only ever come to what was there."""
         each: list[ScoringTerms] = []
         decided_by: list[str | None] = []
         for record, time in zip(chunk.records, chunk.content.times.tolist(), strict=True):
-            named = self._named(chunk.place, record.offset, rows)
+            in_force, (last, newest, _) = self._starts.at(record.offset), self._terms
+            named = self._named(chunk.place, record.offset, rows, in_force)
             if named is not None:
-                versions, day = named.versions, named.ledger_day
-                self._terms = ScoringTerms(versions, max(self._terms.ledger_day, NEVER if day is None else day))
-            elif time != NO_TIME:
-                self._terms = self._terms._replace(ledger_day=max(self._terms.ledger_day, self._needed(time)))
+                day = NEVER if named.ledger_day is None else named.ledger_day
+                self._terms = ScoringTerms(named.versions, max(newest, day), in_force)
+            else:
+                self._terms = ScoringTerms(in_force or last, newest, in_force)
+                if time != NO_TIME:
+                    self._terms = self._terms._replace(ledger_day=max(newest, self._needed(time)))
             each.append(self._terms)
             decided_by.append(None if named is None else named.bundle)
         cuts = [0, *_changes(each), len(each)]
@@ -153,7 +200,9 @@ class Naming:
             for piece, (first, last) in zip(chunk.pieces(cuts[1:-1]), ends, strict=True)
         ]
 
-    def _named(self, place: Place, offset: int, rows: Mapping[int, FlagRow]) -> "_Named | None":
+    def _named(
+        self, place: Place, offset: int, rows: Mapping[int, FlagRow], in_force: Versions | None
+    ) -> "_Named | None":
         """The store's word first, because the store leads; then that of the flag in the topic."""
         row = rows.get(offset)
         if row is not None:
@@ -164,8 +213,12 @@ class Naming:
             for flag in flags
             if is_of(flag, place) and (versions := versions_of(flag)) is not None
         ]
-        # Somebody else's flag may lie beside ours, and name a bundle that nobody has.
-        return min(named, key=lambda one: self._scoring.lacks(one.versions) is not None, default=None)
+        # Somebody else's flag may lie beside ours, and name what was not in force, or a bundle that nobody has.
+        return min(
+            named,
+            key=lambda one: (one.versions != in_force, self._scoring.lacks(one.versions) is not None),
+            default=None,
+        )
 
     def _needed(self, event_time: int) -> int:
         """What a transaction without any flag should have been scored with."""

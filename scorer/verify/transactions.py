@@ -29,7 +29,7 @@ from scorer.verify.comparison import Comparison
 from scorer.verify.days import Survey
 from scorer.verify.findings import Findings
 from scorer.verify.outputs import StoredRows, as_bytes
-from scorer.verify.scoring import Naming, Piece, Scoring
+from scorer.verify.scoring import Naming, Piece, Scoring, Starts
 
 
 class There(NamedTuple):
@@ -66,6 +66,7 @@ class Due(NamedTuple):
     manifest: Manifest | None = None  # of the bundle that scored it
     lacking: str | None = None  # so that it cannot be recomputed
     wrong_share: str | None = None  # that it was decided by another bundle than the share gives it to
+    not_in_force: str | None = None  # that what is named is not what the store says was in force
 
 
 class AuditedPartition:
@@ -73,31 +74,36 @@ class AuditedPartition:
 
     def __init__(
         self,
+        place: Place,
         *,
         begin: int,
         first_event: int | None,
         read: Read[Decoded],
         current: str,
         scoring: Scoring,
+        starts: Starts,
         survey: Survey,
         there: There,
         findings: Findings,
     ) -> None:
         """`first_event`: where the store says that the partition's past begins. It is recomputed where the log still
         has its beginning."""
+        self._place = place
+        self._name = f"{place.topic}-{place.partition}"
         self._next = begin
         self._begin = begin
         self._first_event = first_event
         self._has_begun = False
         self._read = read
         self._scoring = scoring
-        self._naming = Naming(current, scoring, there.flags)
+        self._naming = Naming(current, scoring, there.flags, starts)
+        self._starts = starts
         self._survey = survey
         self._there = there
         self._findings = findings
         self.newest = NEVER  # of what was scored
 
-    async def take(self, place: Place, found: Sequence[Any]) -> None:
+    async def take(self, found: Sequence[Any]) -> None:
         """Of these records everything in the topics has been read."""
         there = self._there
         rows = there.rows.read_to(found[-1].offset)
@@ -107,23 +113,23 @@ class AuditedPartition:
         read = within_limits(
             records, self._read(records), lambda offset: offset in rows or bool(there.flags.waiting(offset))
         )
-        chunk = Chunk(place, records, read, 0, records[0].offset)
+        chunk = Chunk(self._place, records, read, 0, records[0].offset)
         for piece in self._naming.pieces(chunk, rows):
             due = await self._due(piece)
             for offset in range(self._next, piece.chunk.next_offset):
-                self._judge(due.get(offset))
+                self._judge(offset, due.get(offset))
             self._next = piece.chunk.next_offset
 
     def finish(self, until: int) -> None:
         """There are no more records up to here."""
         self._there.rows.read_to(until - 1)
-        for _ in range(self._next, until):
-            self._compare(None, counts=self._findings.span.has(self.newest))
+        for offset in range(self._next, until):
+            self._judge(offset, None)
         self._next = until
 
     async def _due(self, piece: Piece) -> dict[int, Due]:
         """By source offset."""
-        chunk, (versions, day), share = piece.chunk, piece.terms, piece.terms.versions.share
+        chunk, (versions, day, in_force), share = piece.chunk, piece.terms, piece.terms.versions.share
         decoded, places = chunk.content, chunk.content.places.tolist()
         block, records = decoded.block, [chunk.records[place] for place in places]
         named = [piece.decided_by[place] for place in places]
@@ -131,9 +137,14 @@ class AuditedPartition:
         verdicts, parts = await self._scoring.score(versions, day, block, given)
         scored = np.flatnonzero(verdicts == Verdict.SCORED)
         if len(scored) and not self._has_begun:
-            self._begins_at(chunk.place, int(block.event_time[scored[0]]))
+            self._begins_at(int(block.event_time[scored[0]]))
         why = {chunk.records[place].offset: rejected for place, rejected in decoded.unread}
-        due = {record.offset: Due(why.get(record.offset), is_aborted(record)) for record in chunk.records}
+        said = "nothing" if in_force is None else in_force
+        not_in_force = None if in_force == versions else f"{versions} decided, and the store says {said}"
+        due = {
+            record.offset: Due(why.get(record.offset), is_aborted(record), not_in_force=not_in_force)
+            for record in chunk.records
+        }
         for record, verdict, is_wrong in zip(records, verdicts.tolist(), wrong, strict=True):
             if verdict == Verdict.DUPLICATE or is_wrong is not None:
                 is_duplicate = verdict == Verdict.DUPLICATE
@@ -176,18 +187,18 @@ class AuditedPartition:
         for alert in out.alerts:
             due[alert.source_offset] = due[alert.source_offset]._replace(alert=alert.message)
 
-    def _begins_at(self, place: Place, found: int) -> None:
+    def _begins_at(self, found: int) -> None:
         self._has_begun = True
         if self._begin > 0:
             return
         if self._first_event not in (None, found):
             self._findings.wrong_starts.append(
-                f"{place.topic}-{place.partition}: the store says that its first scored transaction is of "
+                f"{self._name}: the store says that its first scored transaction is of "
                 f"{to_text(self._first_event)}, and in the log it is of {to_text(found)}"
             )
         self._first_event = found
 
-    def _judge(self, due: Due | None) -> None:
+    def _judge(self, offset: int, due: Due | None) -> None:
         """The next offset. What is scored counts by its event time, all else by the newest one before it."""
         findings = self._findings
         moment = self.newest
@@ -195,6 +206,8 @@ class AuditedPartition:
             moment = due.row.event_time
             self.newest = max(self.newest, moment)
         counts = findings.span.has(moment)
+        if counts and offset in self._starts.begins:
+            self._check_starts(offset, None if due is None else due.row)
         if counts and due is not None:
             findings.records += 1
             findings.aborted += due.is_aborted
@@ -205,10 +218,12 @@ class AuditedPartition:
                 findings.scored += 1
                 if due.history_days is not None:
                     findings.saw_less(moment, due.manifest.horizon.longest)
-                if due.wrong_share is not None:
-                    findings.decided_by_another(
-                        f"partition {due.row.source_partition}, offset {due.row.source_offset}, {due.wrong_share}"
-                    )
+                for said, found in (
+                    (due.wrong_share, findings.wrong_shares),
+                    (due.not_in_force, findings.not_in_force),
+                ):
+                    if said is not None:
+                        found.add(f"partition {due.row.source_partition}, offset {offset}, {said}")
                 if due.lacking is None:
                     findings.digest.add(due.line)
                     findings.without_day += self._went_without(due.manifest, due.row)
@@ -216,6 +231,15 @@ class AuditedPartition:
                     findings.not_at_hand[due.lacking] += 1
                     counts = False
         self._compare(due, counts=counts)
+
+    def _check_starts(self, offset: int, row: FlagRow | None) -> None:
+        for what, said in self._starts.begins[offset]:
+            if row is None or row.event_time != said:
+                found = "nothing is scored there" if row is None else f"that is of {to_text(row.event_time)}"
+                self._findings.wrong_starts.append(
+                    f"{self._name}, offset {offset}: the store says that a {what} begins with a transaction of "
+                    f"{to_text(said)}, and in the log {found}"
+                )
 
     def _compare(self, due: Due | None, *, counts: bool) -> None:
         row, flag, alert, rejected = (None,) * 4 if due is None else (due.row, due.flag, due.alert, due.reject)

@@ -198,7 +198,9 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
     tasks: list[Task] = [clients.watch.run, follower.run, wait.run, upkeep.run, lag.run]
     if options.models is not None:
         in_force.insert(0, BundleWatch(options.models, parts))  # it takes rules that come with it
-        tasks += [partial(look_after, ChallengerWatch(options.models, parts, challenger)), challenger.run]
+        watch = ChallengerWatch(options.models, parts, challenger)
+        await watch.look()  # before anything is scored: a restart neither ends a share nor begins one
+        tasks += [partial(look_after, watch), challenger.run]
     tasks.append(partial(look_after, *in_force))
     if has_ledger:
         closer = LedgerCloser(

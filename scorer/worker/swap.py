@@ -29,6 +29,7 @@ from risk.rules.compiled import CompiledRules, compiled_for
 from risk.rules.rule_set import NO_RULES, named_in_force, rules_of_version
 from risk.scorer import Scorer
 from risk.share import of_the_customers
+from risk.small_file import is_absent
 from risk.store import Role, Store
 from scorer.metrics import Metrics
 from scorer.worker.bundles import Pipelines, check_known, encode_manifest
@@ -106,7 +107,7 @@ class BundleWatch(_WatchOfBundles):
                 return _compiled(self._pipelines, named, manifest)
         return None if decide is None else compiled_for(decide.rule_set, manifest)
 
-    async def _go_on_with(self, ready: Scoring) -> None:
+    async def _go_on_with(self, _: Found, ready: Scoring) -> None:
         before, manifest = self._pipelines.current.manifest, ready.bundle.manifest
         rules_before = self._pipelines.versions.rules
         self._pipelines.go_on_with(*ready)
@@ -114,7 +115,7 @@ class BundleWatch(_WatchOfBundles):
         log.info("goes on with bundle %s, in place of %s", manifest.version, before.version)
         _say_rules(self._metrics, rules_before, self._pipelines.versions.rules)
 
-    def _go_on_without(self) -> str:
+    def _go_on_without(self, _: Found) -> str:
         return f". {self._pipelines.versions.bundle} goes on"
 
 
@@ -134,28 +135,30 @@ class RulesWatch(Watch[CompiledRules | None]):
         with short_turns:
             return _compiled(self._pipelines, found, self._pipelines.current.manifest)
 
-    async def _go_on_with(self, ready: CompiledRules | None) -> None:
+    async def _go_on_with(self, _: Found, ready: CompiledRules | None) -> None:
         before = self._pipelines.versions.rules
         self._pipelines.go_on_with_rules(ready)
         _say_rules(self._metrics, before, self._pipelines.versions.rules)
 
-    def _go_on_without(self) -> str:
+    def _go_on_without(self, _: Found) -> str:
         return f". {self._pipelines.versions.rules or 'no rule set'} goes on"
 
 
 class ChallengerWatch(_WatchOfBundles):
-    """Looks after the challenger, and the share of the customers that it may have. One that is refused leaves none: the
-    one before was to be replaced."""
+    """Looks after the challenger, and the share of the customers that it may have."""
 
     role, file, what = Role.CHALLENGER, CHALLENGER, "the challenger"
 
     def __init__(self, models: Path, parts: WatchParts, challenger: Challenger) -> None:
         super().__init__(models, parts)
         self._challenger = challenger
+        self._taken: tuple[Found, Scoring] | None = None
+        self._failed: tuple[Found, str] | None = None  # what was taken and could not score, and why
 
     async def look(self) -> None:
-        if self._challenger.failure is not None and self._seen is not None:
-            await self._refuse(self._seen, self._challenger.failure)
+        if self._challenger.failure is not None and self._taken is not None:
+            self._failed = self._taken[0], self._challenger.failure
+            self._have(None, None)
         await super().look()
 
     def _find(self) -> Found:
@@ -164,10 +167,11 @@ class ChallengerWatch(_WatchOfBundles):
         except BundleError as error:
             return Found(None, str(error))
         if named is None:
-            return NOTHING
+            is_away = is_absent(self._folder / CURRENT)  # as where the disk is not mounted that the folder is for
+            return Found(None, f"{self._folder}: {CURRENT} is not there, expected bundles") if is_away else NOTHING
         rules = None if named.percent is None else self._pipelines.versions.rules
         beside = None if named.percent is None else Found(rules, rules or NO_RULES)
-        return found_in(named.folder)._replace(percent=named.percent, beside=beside)
+        return found_in(named.folder, self._folder / CHALLENGER)._replace(percent=named.percent, beside=beside)
 
     def _is_in_place(self, found: Found) -> bool:
         """Where nothing is named, or what is in use, there is no challenger: that needs no loading."""
@@ -175,6 +179,7 @@ class ChallengerWatch(_WatchOfBundles):
             if self._challenger.version is not None:
                 log.info("the challenger is %s no more", self._challenger.version)
             self._have(None, None)
+            self._failed = None
             return True
         share = self._pipelines.versions.share
         is_same = found.version is not None and found.version == self._challenger.version
@@ -195,25 +200,42 @@ class ChallengerWatch(_WatchOfBundles):
         return None if named is None or decide is None else compiled_for(decide.rule_set, manifest)
 
     def _load(self, found: Found) -> Scoring:
-        ready = super()._load(found)
-        check_quick(ready.scorer)
-        return ready
+        if self._failed is not None and self._failed[0] == found:
+            raise BundleError(self._failed[1])  # it would fail again
+        if self._taken is None or self._taken[0].version != found.version:
+            ready = super()._load(found)
+            check_quick(ready.scorer)
+            return ready
+        ready = self._taken[1]  # another share, or other rules, need no other model
+        self._check(ready.bundle.manifest)
+        with short_turns:
+            return ready._replace(rules=self._rules_beside(ready.bundle.manifest, found.beside))
 
-    async def _go_on_with(self, ready: Scoring) -> None:
+    async def _go_on_with(self, found: Found, ready: Scoring) -> None:
         version, manifest = ready.bundle.manifest.version, encode_manifest(ready.bundle.manifest)
         await self._store.call(lambda store: store.remember_challenger(version, manifest))
-        percent = None if self._seen is None else self._seen.percent
         bundle, scorer, rules = ready
+        percent = found.percent
         self._have(scorer, None if percent is None else Decider(bundle, percent, scorer, rules))
+        self._taken, self._failed = (found, ready), None
         log.info("the challenger is %s%s", version, of_the_customers(percent))
 
-    def _go_on_without(self) -> str:
-        self._have(None, None)
-        return ""
+    def _go_on_without(self, found: Found) -> str:
+        version, share = self._challenger.version, self._pipelines.versions.share
+        if version in (None, found.version):
+            self._have(None, None)
+            return ""
+        if share is None:  # other rules came into force, for which nobody could compile it
+            self._share_with(None)
+        return f". {version}{of_the_customers(None if share is None else share.percent)} goes on"
 
     def _have(self, scorer: Scorer | None, share: Decider | None) -> None:
         """From each partition's next chunk on."""
+        self._taken = None
         self._challenger.go_on_with(scorer)
+        self._share_with(share)
+
+    def _share_with(self, share: Decider | None) -> None:
         self._pipelines.share_with(share)
         self._metrics.share.set(0 if share is None else share.percent)
 

@@ -48,10 +48,10 @@ class Found(NamedTuple):
 NOTHING = Found(None, "")
 
 
-def found_in(folder: Path) -> Found:
-    """A bundle's or a rule set's."""
+def found_in(folder: Path, *more: Path) -> Found:
+    """A bundle's or a rule set's. `more`: files whose change counts, too."""
     try:
-        files = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
+        files = [(path.name, path.stat()) for path in (*sorted(folder.iterdir()), *more)]
     except OSError:
         files = []  # it goes just now: who reads it says so
     return Found(folder.name, folder.name, tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in files))
@@ -99,7 +99,7 @@ class Watch(ABC, Generic[Ready]):
                 return
             # To load it takes a while; whoever promoted another one meanwhile wants that one.
             if (await self._in_thread(self._find)).named == found.named:
-                await self._go_on_with(ready)
+                await self._go_on_with(found, ready)
                 await self._refuse_nothing()
 
     def _is_to_be_read(self, found: Found, seen: Found | None) -> bool:
@@ -132,17 +132,17 @@ class Watch(ABC, Generic[Ready]):
             raise BundleError(f"{found.text} cannot be used ({type(error).__name__}: {error})") from error
 
     @abstractmethod
-    async def _go_on_with(self, ready: Ready) -> None: ...
+    async def _go_on_with(self, found: Found, ready: Ready) -> None: ...
 
     @abstractmethod
-    def _go_on_without(self) -> str:
+    def _go_on_without(self, found: Found) -> str:
         """It is refused; what goes on instead, as the end of a sentence in the log."""
 
     async def _refuse(self, found: Found, why: str) -> None:
         """`why` names paths, which need not be text."""
         reason = why.encode("utf-8", "backslashreplace").decode()
         self._refused, self._again_at = found, self._clock() + AGAIN_SECONDS
-        goes_on = self._go_on_without()
+        goes_on = self._go_on_without(found)
         if reason != self._reason:
             self._reason, self._since = reason, int(time() * 1000)
             self._metrics.refused[self.role].set(1)

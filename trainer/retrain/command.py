@@ -20,6 +20,7 @@ from risk.challenger import CHALLENGER
 from risk.clock import to_date
 from risk.errors import BundleError, OptionError, StoreError, TrustLensError
 from risk.settings import Settings
+from risk.share import of_the_customers
 from risk.store import RetrainingEnd, Store, open_store, open_to_report
 from risk.topics import topics_of
 from trainer.bundle_writer import prepare_folder
@@ -31,6 +32,7 @@ from trainer.in_force import (
     make_challenger,
     make_current,
     remember_refused,
+    share_of_challenger,
     why_not_in_force,
     why_not_unasked,
 )
@@ -122,6 +124,12 @@ class Retraining:
                 "time: on the newest days nobody could compare the two. Train one without --split random"
             )
         self._challenger = challenger_version(options.models)
+        if not options.promote and (percent := share_of_challenger(options.models)) is not None:
+            return WAITS, (
+                f"{self._challenger} decides{of_the_customers(percent)}, and that is ended by people alone, not by "
+                "--replace: promote it, leave it in the shadow by `promote VERSION --shadow`, or end it by `promote "
+                "--no-shadow`"
+            )
         if self._challenger is not None and not options.replace and not options.promote:
             return WAITS, (
                 f"{self._challenger} is in the shadow already, and is to be seen there for long enough; promote it, "
@@ -197,6 +205,8 @@ class Retraining:
             challenger = challenger_version(self._options.models)
             if challenger not in (None, self._challenger, trained.version):
                 against = f"{challenger} was put in the shadow while it was trained"
+            elif share_of_challenger(self._options.models) is not None:
+                against = f"{challenger} got a share of the customers while it was trained"
         return against
 
     def _put(self, version: str, before: str) -> Done:

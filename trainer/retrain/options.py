@@ -15,7 +15,8 @@ The newest 20 % of the days judge, and the bundle in use is judged on them, too,
 
 Where nothing speaks against it, the new bundle scores in the shadow beside the one in use; with --promote it comes into
 use. Otherwise both stay as they are. What is in the shadow already is not replaced without --replace, for it would
-never be seen there for long enough: until people decide about it, nothing is trained.
+never be seen there for long enough, and one that decides for a share of the customers not at all: until people decide
+about it, nothing is trained.
 
 With --every it first waits until it is due, by what the store says of earlier ones, but for those that were stopped;
 before the first, by when the bundle in use came into use. That is for a service that is started again each time it
@@ -50,7 +51,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="only where features or scores have drifted; see kpi_reporter drift",
     )
     add("--promote", action="store_true", help="in use instead of in the shadow, where nothing speaks against it")
-    add("--replace", action="store_true", help="even where another bundle is in the shadow")
+    add("--replace", action="store_true", help="even where another bundle is in the shadow, unless it has a share")
     add("--every", type=option_of(up_to_a_year), metavar="TIME", help="wait until so long after the last one began: 7d")
     add("--status", action="store_true", help="what is under way, and what came of earlier ones")
     add("--json", action="store_true", help="with --status: for programs, all that is known of each")
