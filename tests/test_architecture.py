@@ -3,7 +3,8 @@
 import ast
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -70,18 +71,21 @@ def sources(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
-def imported(source: str) -> Iterator[str]:
+@cache
+def imported(source: str) -> frozenset[str]:
     """Every module that is imported, at the top or inside a function."""
+    found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"line {node.lineno}: an import relative to the file; write it out from the root"
-            yield node.module or ""
+            found.add(node.module or "")
+    return frozenset(found)
 
 
-def imported_by(path: Path) -> set[str]:
-    return set(imported(path.read_text()))
+def imported_by(path: Path) -> frozenset[str]:
+    return imported(path.read_text())
 
 
 def strangers(source: str, allowed: Iterable[str]) -> set[str]:

@@ -95,6 +95,7 @@ async def _scored(address: str, prefix: str, count: int) -> int:
     return most
 
 
+@pytest.mark.proof
 def test_no_more_than_the_limit_is_ahead_of_the_scorers(
     kafka: TestKafka, prefix: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -135,7 +136,7 @@ async def _make_again(address: str, topic: str) -> None:
     await admin.close()
 
 
-@pytest.mark.parametrize("name", ["transactions", "labels"])
+@pytest.mark.parametrize("name", ["transactions", pytest.param("labels", marks=pytest.mark.proof)])
 def test_a_topic_that_is_made_again_meanwhile_ends_the_replay(
     kafka: TestKafka, prefix: str, environment: dict[str, str], tmp_path: Path, name: str
 ) -> None:

@@ -14,9 +14,9 @@ from trainer.retrain.lease import (
     Others,
     begin,
     is_gone,
-    outcome_of,
     this_process,
 )
+from trainer.retrain.status import outcome_of
 
 NOW = 1_800_000_000_000
 

@@ -168,6 +168,7 @@ def test_no_worker_starts_without_rules_while_the_folder_is_away(worked: Worked,
     )
 
 
+@pytest.mark.proof
 def test_a_set_that_is_not_whole_is_refused_by_who_runs_and_ends_a_start(
     kafka: TestKafka, prefix: str, tmp_path: Path
 ) -> None:

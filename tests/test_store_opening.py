@@ -3,6 +3,8 @@
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,6 +18,8 @@ from risk.store import Role, open_store
 from risk.store.sqlite.migrations import APPLICATION_ID, STEPS, VERSION, migrate
 from testing.stores import NOTHING_SENT, TRANSACTIONS, flag, held_by_another, run, store_flags, stored
 from tests.cases import NEW_YEAR
+
+ROOT = Path(__file__).parent.parent
 
 
 def pragma(path: Path, name: str) -> object:
@@ -32,6 +36,17 @@ def test_a_store_is_made_where_there_is_none_and_says_what_it_is(tmp_path: Path)
     assert [pragma(path, name) for name in ("application_id", "user_version", "journal_mode")] == [
         APPLICATION_ID, VERSION, "wal",
     ]  # fmt: skip
+
+
+def test_to_make_a_store_loads_no_pandas_and_hides_it_from_nobody(tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom risk.store import open_store\n"
+        "open_store(Path(sys.argv[1])).close()\n"
+        "sys.exit(str(['sqlite_utils' in sys.modules, 'pandas' in sys.modules]))"
+    )
+    words = [sys.executable, "-c", script, str(tmp_path / "risk.db")]
+    said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert said.stderr == "[True, False]\n"
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022])

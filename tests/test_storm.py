@@ -1,4 +1,4 @@
-"""Every scenario of the storm once, small: a few by `make test`, the rest by `make proof`; `make storm` is large."""
+"""Every scenario of the storm once, small: one by `make test`, the rest by `make proof`; `make storm` is large."""
 
 from pathlib import Path
 
@@ -11,8 +11,7 @@ from testing.brokers import TestKafka
 
 # A scenario takes ten to thirty seconds on a quiet machine; one that hangs must not hold up the rest for ever.
 MOST_SECONDS = 900
-# One of each kind of trouble; two workers share the topics in the first.
-QUICK = {"kills", "bad-messages"}
+QUICK = "kills"  # two workers, takeovers, and a replay that goes on meanwhile
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +21,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.proof) for name in SCENARIOS]
+    "name", [name if name == QUICK else pytest.param(name, marks=pytest.mark.proof) for name in SCENARIOS]
 )
 def test_nothing_is_lost_wrong_or_twice(
     name: str, world: World, tmp_path: Path, request: pytest.FixtureRequest

@@ -40,13 +40,13 @@ from trainer.options import MARGIN, RANDOM, RESAMPLES
 from trainer.printing import Stages, say_end
 from trainer.record import By
 from trainer.reproducible import one_thread
-from trainer.retrain.lease import REPORT, Lease, Others, begin
+from trainer.retrain.due import now_ms
+from trainer.retrain.lease import Lease, Others, begin
 from trainer.retrain.record import LEFT, PROMOTED, SHADOW, WAITS, Done, Learned, Outcome
+from trainer.retrain.status import DETAILS, REPORT
 from trainer.splits import moved_to_end
 from trainer.train import learn_and_evaluate, write
 from trainer.train_options import as_trained_on, periods_of
-
-RECORD = "retrain-{}.json"
 
 
 def run_retrain(options: argparse.Namespace) -> int:
@@ -74,10 +74,6 @@ def run_retrain(options: argparse.Namespace) -> int:
             raise
     say(f"{done.outcome:11} {done.why}")
     return EXIT_OK
-
-
-def now_ms() -> int:
-    return int(time.time() * 1000)
 
 
 def scratch_of(reports: Path, store: Path, number: int) -> Path:
@@ -260,7 +256,7 @@ class Retraining:
         done = msgspec.structs.replace(self._done, outcome=outcome, version=version, why=why)
         if done.report is not None:
             folder = Path(done.report)
-            files = (folder / name.format(done.number) for name in (RECORD, REPORT))
+            files = (folder / name.format(done.number) for name in (DETAILS, REPORT))
             with replaced(*files) as (record, report):
                 record.write_bytes(msgspec.json.format(msgspec.json.encode(done), indent=1))
                 report.write_text(done.told(self._in_use.manifest.currency), encoding="utf-8")

@@ -1,30 +1,18 @@
-"""One retraining at a time: it says every few seconds that it goes on, another finds out whether it was killed, and
-`retrain --status` tells what came of earlier ones."""
+"""One retraining at a time: it says every few seconds that it goes on, and another finds out whether it was killed."""
 
-import argparse
 import os
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
 from typing import Self
 
-import msgspec
-
-from console.options import settings_of
-from console.start import EXIT_OK
-from console.terminal import say, say_table, warn
-from risk.clock import SECOND, to_text
+from console.terminal import say, warn
 from risk.errors import StaleOwnerError, StoreError
-from risk.store import GONE_AFTER_SECONDS, Retraining, Store, open_store
-from risk.words import duration_in_words
+from risk.store import GONE_AFTER_SECONDS, Retraining, Store
 
 BEAT_SECONDS = 5.0
-SHOWN = 20
-TITLES = ("", "begun", "took", "outcome", "bundle", "report", "why")
-REPORT = "retrain-{}.md"  # its number
 
 Clock = Callable[[], int]
 
@@ -138,53 +126,3 @@ class Lease:
                     warn(f"it cannot be said that retraining {self.number} goes on: {error}; it is tried again")
                 self._news.wait(BEAT_SECONDS)
                 self._news.clear()
-
-
-# What came of earlier ones
-
-
-def show_status(options: argparse.Namespace) -> int:
-    with open_store(settings_of(options).db, read_only=True) as store:
-        runs = store.retrainings()
-    if options.json:
-        say(msgspec.json.encode([_for_programs(run) for run in runs]).decode())
-    elif not runs:
-        say("nothing was retrained yet")
-    else:
-        now = int(time.time() * 1000)
-        say_table([TITLES, *(_cells(run, now) for run in reversed(runs[-SHOWN:]))], left=7)
-    return EXIT_OK
-
-
-def outcome_of(run: Retraining) -> str:
-    if run.outcome is not None:
-        return run.outcome
-    return {True: "killed", False: "under way", None: "not ended"}[is_gone(run)]
-
-
-def _cells(run: Retraining, now: int) -> tuple[str, ...]:
-    outcome = outcome_of(run)
-    until = run.ended_at if run.ended_at is not None else now if outcome == "under way" else run.alive_at
-    took = duration_in_words(max(0, until - run.begun_at) // SECOND * SECOND)
-    why = run.why
-    if why is None:
-        why = f"{run.owner} {'was' if outcome == 'killed' else 'is'} at: {run.stage}"
-        if outcome == "not ended":  # on another machine, whose clock may be another
-            why += f", as it said at {to_text(run.alive_at)} by its own clock"
-    return str(run.number), to_text(run.begun_at), took, outcome, run.version or "-", _report(run), why
-
-
-def _report(run: Retraining) -> str:
-    """Where all that it did is told."""
-    folder = None if run.details is None else msgspec.json.decode(run.details).get("report")
-    return "-" if folder is None else f"{folder}/{REPORT.format(run.number)}"
-
-
-def _for_programs(run: Retraining) -> dict[str, object]:
-    times = {name: None if at is None else to_text(at) for name, at in
-             (("begun_at", run.begun_at), ("alive_at", run.alive_at), ("ended_at", run.ended_at))}  # fmt: skip
-    details = None if run.details is None else msgspec.json.decode(run.details)
-    return {
-        "number": run.number, "owner": run.owner, **times, "stage": run.stage, "outcome": outcome_of(run),
-        "version": run.version, "why": run.why, "details": details, "every_ms": run.every_ms,
-    }  # fmt: skip

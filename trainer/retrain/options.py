@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     if options.status and options.every is not None:
         raise OptionError("--every: got it with --status, expected one of them")
     if options.status:
-        from trainer.retrain.lease import show_status
+        from trainer.retrain.status import show_status
 
         return show_status(options)
     if options.every is not None:

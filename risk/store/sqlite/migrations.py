@@ -7,8 +7,11 @@ so that a crash in the middle leaves the file as it was.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from sqlite3 import Connection
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from risk.store.sqlite.views import VIEWS
@@ -20,6 +23,23 @@ _PLAIN = re.compile(r"""[\s"`\[\]]""")
 
 # "TLns": what the file command and SQLite call the application id.
 APPLICATION_ID = 0x544C6E73
+
+_loading = Lock()
+
+
+def library() -> type[Database]:
+    """Of sqlite_utils, and only when it is asked for: few starts make a store. It would load pandas where that is
+    installed, half a second and 60 MB, and keeps the answer that there is none; nothing here has a frame for it."""
+    with _loading:
+        if "sqlite_utils" not in sys.modules and "pandas" not in sys.modules:
+            sys.modules["pandas"] = None  # type: ignore[assignment]  # the interpreter's own way to say that there is none
+            try:
+                import_module("sqlite_utils")
+            finally:
+                del sys.modules["pandas"]
+    from sqlite_utils import Database
+
+    return Database
 
 
 def _make(
@@ -303,10 +323,7 @@ def schema_of(connection: Connection) -> dict[str, str]:
 
 def expected_schema(version: int) -> dict[str, str]:
     """That of a store which has gone through so many steps."""
-    # Here, because it loads pandas where that is installed.
-    from sqlite_utils import Database
-
-    db = Database(memory=True)
+    db = library()(memory=True)
     try:
         migrate(db, 0, STEPS[:version])
         return schema_of(db.conn)

@@ -11,7 +11,7 @@ from risk.errors import StaleOwnerError, StoreError
 from risk.store.sqlite.failures import NOT_WRITABLE, for_too_long, in_words
 from risk.store.sqlite.file import Held, StoreFile, begin, place_of, when_free
 from risk.store.sqlite.lock_holder import holder_of, holder_of_folder
-from risk.store.sqlite.migrations import APPLICATION_ID, VERSION, migrate
+from risk.store.sqlite.migrations import APPLICATION_ID, VERSION, library, migrate
 from risk.store.sqlite.store import SqliteStore
 
 # 64 MB hold what a commit touches; 16 MB of log between two checkpoints, so that pages that change often are written
@@ -175,10 +175,7 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path, busy_ms: int, 
     try:
         done = schema_version(connection, path)
         if done < VERSION:
-            # Here, because it loads pandas where that is installed: 60 MB that only who makes a store has use for.
-            from sqlite_utils import Database
-
-            migrate(Database(connection, recursive_triggers=False, execute_plugins=False), done)
+            migrate(library()(connection, recursive_triggers=False, execute_plugins=False), done)
         # Changes nothing, but is a write: a file that may not be written is found out here, and not by the first batch.
         connection.execute("update ledger_progress set next_offset = next_offset")
         connection.execute("commit")
