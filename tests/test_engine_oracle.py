@@ -44,9 +44,10 @@ def test_delays_buckets_and_lateness(bucket_ms: int, delay_days: int, lateness: 
 @pytest.mark.parametrize(
     ("seed", "knobs"),
     [
-        (1, {"rows": 3000, "customers": 3, "step_ms": 10 * MINUTE, "busy": 0.9}),
+        pytest.param(1, {"rows": 3000, "customers": 3, "step_ms": 10 * MINUTE, "busy": 0.9}, marks=pytest.mark.proof),
         (2, {"rows": 3000, "customers": 300, "step_ms": 12 * MINUTE, "busy": 0.6, "new_devices": True}),
-        (3, {"rows": 3000, "customers": 1, "step_ms": 15 * MINUTE, "new_devices": True, "late": 0.3, "huge": 0.0}),
+        pytest.param(3, {"rows": 3000, "customers": 1, "step_ms": 15 * MINUTE, "new_devices": True, "late": 0.3,
+                         "huge": 0.0}, marks=pytest.mark.proof),
         (4, {"rows": 3000, "customers": 900, "merchants": 200, "step_ms": HOUR}),
         (5, {"rows": 2000, "customers": 2, "step_ms": SECOND, "ties": 0.6, "gaps": 0.0}),
         (6, {"rows": 1500, "customers": 20, "step_ms": 0, "ties": 0.9, "late": 0.5}),
@@ -58,8 +59,8 @@ def test_delays_buckets_and_lateness(bucket_ms: int, delay_days: int, lateness: 
         (12, {"rows": 1500, "customers": 60, "partitions": 16, "gaps": 0.03}),
         (13, {"rows": 2500, "customers": 1, "merchants": 200, "ties": 0.6, "step_ms": 40 * MINUTE, "late": 0.2,
               "huge": 0.0}),
-        (14, {"rows": 2500, "customers": 1, "merchants": 3, "ties": 0.6, "step_ms": 40 * MINUTE, "late": 0.03,
-              "gaps": 0.0}),
+        pytest.param(14, {"rows": 2500, "customers": 1, "merchants": 3, "ties": 0.6, "step_ms": 40 * MINUTE,
+                          "late": 0.03, "gaps": 0.0}, marks=pytest.mark.proof),
         pytest.param(15, {"rows": 20_000, "customers": 1500, "merchants": 150, "step_ms": 6 * MINUTE, "gaps": 0.0,
                           "aimed": 0.1, "partitions": 2}, marks=pytest.mark.proof),
     ],

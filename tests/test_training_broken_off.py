@@ -32,9 +32,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(place: Path, into: Path, file: Path | None = None) -> list[str]:
+def command(place: Path, into: Path, file: Path | None = None, kind: str = "random-forest") -> list[str]:
     return ["train", str(file or place / "cards.parquet"), "--models", str(into / "models"), "--reports",
-            str(into / "reports"), "--model", "random-forest", "--params", str(place / "large.toml"),
+            str(into / "reports"), "--model", kind, "--params", str(place / "large.toml"),
             *QUICK]  # fmt: skip
 
 
@@ -51,9 +51,9 @@ def test_a_disk_that_is_full_when_the_report_is_written(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with full_disk_after(20_000):
-        assert main(command(place, tmp_path), {}) == EXIT_FAILED
+        assert main(command(place, tmp_path, kind="logistic"), {}) == EXIT_FAILED
     said = capsys.readouterr().err
-    assert f"error: cannot write {tmp_path}/reports/random-forest-" in said
+    assert f"error: cannot write {tmp_path}/reports/logistic-" in said
     assert "make room or choose another" in said
     assert left_in(tmp_path) == []
 
@@ -87,9 +87,10 @@ def test_a_bundle_that_fails_leaves_the_report_of_before(
 
 
 def begun(place: Path, into: Path, file: Path) -> subprocess.Popen[str]:
+    asked = command(place, into, file, "logistic")
     return subprocess.Popen(
         # With plots: to write a report takes long enough to be interrupted.
-        [sys.executable, "-m", "trainer", *(word for word in command(place, into, file) if word != "--no-plots")],
+        [sys.executable, "-m", "trainer", *(word for word in asked if word != "--no-plots")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -110,10 +110,9 @@ def test_a_family_that_is_not_trained_by_default_trains_is_proved_and_scores(
     """With a search, which leaves the number of trees or passes as it is: this is what takes time, and no family lives
     by it."""
     family = family_of(kind)
-    for each in (each for each in family.parameters if each.name in FEW):
-        (tmp_path / "few.toml").write_text(f"[{kind}]\n{each.name} = {FEW[each.name]}\n")
-    (tmp_path / "few.toml").touch()
-    fixed = tuple(each._replace(searched=None) if each.name in FEW else each for each in family.parameters)
+    few = {each.name: FEW[each.name] for each in family.parameters if each.name in FEW and each.searched}
+    (tmp_path / "few.toml").write_text("\n".join([f"[{kind}]", *(f"{name} = {most}" for name, most in few.items())]))
+    fixed = tuple(each._replace(searched=None) if each.name in few else each for each in family.parameters)
     monkeypatch.setattr(family, "parameters", fixed)
     folders = ["--models", str(tmp_path / "models"), "--reports", str(tmp_path / "reports")]
     asked = [*folders, *QUICK, "--model", kind, "--params", str(tmp_path / "few.toml"), "--search", "1"]
