@@ -201,7 +201,7 @@ def test_where_frauds_may_only_come_in_bursts_it_is_learned_with_a_warning_and_n
     assert (unasked.outcome, shadow.outcome, named(home, "current")) == ("left", "shadow", before)
     assert unasked.why is not None
     assert unasked.why.startswith("labels may be missing: no transaction of ")
-    assert unasked.why.endswith("; without --promote it would be put in the shadow")
+    assert unasked.why.endswith("; without --promote it goes on, to the shadow at most")
     [concern] = json.loads(shadow.details or "")["learned"]["concerns"]
     assert concern.startswith("LABELS MAY BE MISSING")
 
