@@ -2,11 +2,16 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
+from risk.clock import LATEST
 from risk.errors import StoreBusyError, StoreError
+from risk.store.rows import IF_DAMAGED
+
+Row = TypeVar("Row", bound=NamedTuple)
 
 _FULL = "expected room for it; make room on that disk and start again"
 NOT_WRITABLE = "expected a file and folder that may be written; change their permissions, or choose another store"
@@ -62,3 +67,15 @@ def _translated(error: sqlite3.Error, path: Path) -> StoreError:
         return StoreError(f"{path}: {error}; {_BROKEN}")
     advice = _ADVICE.get(kind or 0, "expected this to be possible; it is a mistake in the program or the store")
     return StoreError(f"{path}: {error}; {advice}")
+
+
+def with_times(table: str, rows: Iterable[Row], *times: str) -> list[Row]:
+    """These rows, whose columns `times` hold a moment, or nothing. StoreError where one is of no calendar: nobody could
+    show it, and whoever goes through the days until then would fill the memory."""
+    found = list(rows)
+    for row in found:
+        for column in times:
+            moment = getattr(row, column)
+            if moment is not None and not 0 <= moment <= LATEST:
+                raise StoreError(f"{table}: got {moment} as {column}, expected ms from 1970 until 2200; {IF_DAMAGED}")
+    return found

@@ -38,10 +38,12 @@ from risk.store.rows import (
     VersionStart,
 )
 from risk.store.sqlite import bundles, copies, flags, ledger, removing, retraining, roles, shadow
+from risk.store.sqlite.failures import with_times
 from risk.store.sqlite.file import StoreFile, insert_all
 from risk.topics import Identity
 
 _POSITION = f"select {', '.join(Position._fields)} from partitions"
+_TIMES = "newest_event_time", "waiting_head", "first_event_time"
 _GUARD = "topic = ? and partition = ? and owner_epoch = ? and next_offset = ?"
 
 _EVENT_TIME = FlagRow._fields.index("event_time")
@@ -104,7 +106,8 @@ class SqliteStore:
 
     def positions(self) -> list[Position]:
         with self._file.reading() as connection:
-            return [Position(*row) for row in connection.execute(f"{_POSITION} order by topic, partition")]
+            rows = connection.execute(f"{_POSITION} order by topic, partition")
+            return with_times("partitions", map(Position._make, rows), *_TIMES)
 
     def check_file(self) -> None:
         self._file.check_file()
