@@ -2,10 +2,10 @@
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from risk.clock import LATEST
 from risk.errors import StoreBusyError, StoreError
@@ -27,6 +27,10 @@ _ADVICE = {
     sqlite3.SQLITE_NOTADB: _NOT_A_STORE,
     sqlite3.SQLITE_CORRUPT: _BROKEN,
 }
+_TIMES = {
+    "event_time", "first_event_time", "newest_event_time", "waiting_head",
+    "stored_at", "refused_at", "begun_at", "alive_at", "ended_at",
+}  # fmt: skip
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -69,13 +73,12 @@ def _translated(error: sqlite3.Error, path: Path) -> StoreError:
     return StoreError(f"{path}: {error}; {advice}")
 
 
-def with_times(table: str, rows: Iterable[Row], *times: str) -> list[Row]:
-    """These rows, whose columns `times` hold a moment, or nothing. StoreError where one is of no calendar: nobody could
-    show it, and whoever goes through the days until then would fill the memory."""
-    found = list(rows)
+def with_times(table: str, kind: type[Row], rows: Iterable[Sequence[Any]]) -> list[Row]:
+    """StoreError where a row has a moment of no calendar: nobody could show it, and whoever goes through the days until
+    then would fill the memory."""
+    found = [kind._make(row) for row in rows]
     for row in found:
-        for column in times:
-            moment = getattr(row, column)
-            if moment is not None and not 0 <= moment <= LATEST:
+        for column, moment in zip(kind._fields, row, strict=True):
+            if column in _TIMES and moment is not None and not 0 <= moment <= LATEST:
                 raise StoreError(f"{table}: got {moment} as {column}, expected ms from 1970 until 2200; {IF_DAMAGED}")
     return found

@@ -67,4 +67,4 @@ def _changed(cursor: sqlite3.Cursor, number: int) -> None:
 
 def runs(connection: sqlite3.Connection) -> list[Retraining]:
     rows = connection.execute(f"select {_COLUMNS} from retrainings order by number")
-    return with_times("retrainings", map(Retraining._make, rows), "begun_at", "alive_at", "ended_at")
+    return with_times("retrainings", Retraining, rows)

@@ -16,7 +16,6 @@ _OWNERS = "(select owner from partitions where owner is not null)"
 _COLUMNS = {Role.BUNDLE: "bundle_version", Role.RULES: "rules_version", Role.CHALLENGER: "bundle_version"}
 _NAMES = "source_partition", "source_offset", "event_time", "bundle_version", "rules_version", "share"
 _PARTITION, _OFFSET, _TIME, _BUNDLE, _RULES, _SHARE = map(FlagRow._fields.index, _NAMES)
-_TIMES = "event_time", "stored_at"  # of starts
 # Unless it goes on with the version that had the role before, or with none.
 _INSERT_START = {
     role: f"""
@@ -74,12 +73,12 @@ def _changes(rows: Sequence[RowValues], said: Sequence[Said]) -> Iterator[tuple[
 
 def starts(connection: sqlite3.Connection, role: Role) -> list[VersionStart]:
     rows = connection.execute(f"select * from {role}_starts order by 1, 2")
-    return with_times(f"{role}_starts", map(VersionStart._make, rows), *_TIMES)
+    return with_times(f"{role}_starts", VersionStart, rows)
 
 
 def share_starts(connection: sqlite3.Connection) -> list[ShareStart]:
     rows = connection.execute("select * from share_starts order by 1, 2")
-    return with_times("share_starts", map(ShareStart._make, rows), *_TIMES)
+    return with_times("share_starts", ShareStart, rows)
 
 
 def refuse(connection: sqlite3.Connection, role: Role, refusal: Refusal) -> None:
@@ -93,4 +92,4 @@ def refuse_nothing(connection: sqlite3.Connection, role: Role, owner: str) -> No
 
 def refusals(connection: sqlite3.Connection, role: Role) -> list[Refusal]:
     rows = connection.execute(f"select * from {role}_refusals where owner in {_OWNERS} order by owner")
-    return with_times(f"{role}_refusals", map(Refusal._make, rows), "refused_at")
+    return with_times(f"{role}_refusals", Refusal, rows)

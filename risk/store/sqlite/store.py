@@ -43,7 +43,6 @@ from risk.store.sqlite.file import StoreFile, insert_all
 from risk.topics import Identity
 
 _POSITION = f"select {', '.join(Position._fields)} from partitions"
-_TIMES = "newest_event_time", "waiting_head", "first_event_time"
 _GUARD = "topic = ? and partition = ? and owner_epoch = ? and next_offset = ?"
 
 _EVENT_TIME = FlagRow._fields.index("event_time")
@@ -106,8 +105,7 @@ class SqliteStore:
 
     def positions(self) -> list[Position]:
         with self._file.reading() as connection:
-            rows = connection.execute(f"{_POSITION} order by topic, partition")
-            return with_times("partitions", map(Position._make, rows), *_TIMES)
+            return with_times("partitions", Position, connection.execute(f"{_POSITION} order by topic, partition"))
 
     def check_file(self) -> None:
         self._file.check_file()
