@@ -33,7 +33,7 @@ TITLES = ("partition", "last owner", "epoch", "next offset", "end", "lag", "newe
 REFUSED = {
     Role.BUNDLE: ("bundle", "It goes on with the one it had"),
     Role.RULES: ("rules", "It goes on with those it had, or none"),
-    Role.CHALLENGER: ("challenger", "Nothing scores beside the bundle in use there"),
+    Role.CHALLENGER: ("challenger", "It goes on with the one it had, or none"),
 }
 
 

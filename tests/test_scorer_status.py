@@ -144,7 +144,7 @@ def test_a_worker_that_does_not_take_the_challenger_is_an_error(made: System) ->
     assert said.code == 1
     assert (
         f"error: worker box:17 does not take challenger linear-01234567, since {to_text(NOON)}: the file was changed. "
-        "Nothing scores beside the bundle in use there" in said.err
+        "It goes on with the one it had, or none" in said.err
     )
 
 

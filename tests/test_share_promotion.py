@@ -9,7 +9,7 @@ from console.start import EXIT_FAILED, EXIT_OK
 from tests.test_models_command import promote, two
 from tests.test_rules_promotion import rules_that_fit_one_of_two
 from trainer.__main__ import main
-from trainer.in_force import challenger_version
+from trainer.in_force import challenger_version, make_challenger
 
 __all__ = ["two"]
 
@@ -60,3 +60,26 @@ def test_a_share_is_refused_where_the_rules_in_force_do_not_fit_the_challenger(
     assert "got new_device_30d, expected a feature that" in said
     assert challenger_version(models) is None
     assert main(words, {"TRUSTLENS_RULES": str(rules)}) == EXIT_OK
+
+
+def test_rules_that_do_not_fit_a_challenger_end_its_share_and_say_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, rules, _, without = rules_that_fit_one_of_two(tmp_path)
+    odd = (rules / "current").read_text().strip()
+    env = {"TRUSTLENS_RULES": str(rules)}
+
+    def promote_rules(what: str) -> str:
+        assert main(["rules", "promote", what, "--bundle", str(models)], env) == EXIT_OK
+        return capsys.readouterr().err
+
+    assert promote_rules("none") == ""
+    make_challenger(models, without)
+    assert promote_rules(odd) == ""  # in the shadow it decides nothing
+    assert promote_rules("none") == ""
+    make_challenger(models, without, percent=10.0)
+    said = promote_rules(odd)
+    assert (
+        f"{without} cannot be used with {odd}, so that the bundle in use decides its 10 % of the customers too" in said
+    )
+    assert "got new_device_30d, expected a feature that" in said

@@ -174,16 +174,22 @@ class ChallengerWatch(_WatchOfBundles):
         return found_in(named.folder, self._folder / CHALLENGER)._replace(percent=named.percent, beside=beside)
 
     def _is_in_place(self, found: Found) -> bool:
-        """Where nothing is named, or what is in use, there is no challenger: that needs no loading."""
-        if found == NOTHING or found.version == self._pipelines.versions.bundle:
-            if self._challenger.version is not None:
-                log.info("the challenger is %s no more", self._challenger.version)
-            self._have(None, None)
-            self._failed = None
+        if self._names_none(found):
             return True
         share = self._pipelines.versions.share
         is_same = found.version is not None and found.version == self._challenger.version
         return is_same and found.percent == (None if share is None else share.percent)
+
+    def _names_none(self, found: Found) -> bool:
+        """Where nothing is named, or what is in use, there is no challenger."""
+        return found == NOTHING or found.version == self._pipelines.versions.bundle
+
+    def _end_unnamed(self, found: Found) -> None:
+        if self._names_none(found):
+            if self._challenger.version is not None:
+                log.info("the challenger is %s no more", self._challenger.version)
+            self._have(None, None)
+            self._failed = None
 
     def _check(self, manifest: Manifest) -> None:
         current = self._pipelines.current.manifest

@@ -90,6 +90,7 @@ class Watch(ABC, Generic[Ready]):
         found = await self._in_thread(self._find)
         seen, self._seen = self._seen, found
         if self._is_in_place(found):
+            self._end_unnamed(found)
             await self._refuse_nothing()
         elif self._is_to_be_read(found, seen):
             try:
@@ -117,6 +118,9 @@ class Watch(ABC, Generic[Ready]):
     @abstractmethod
     def _is_in_place(self, found: Found) -> bool:
         """Whether nothing is to be loaded."""
+
+    def _end_unnamed(self, found: Found) -> None:
+        """Ends what is named no more, where nothing takes its place."""
 
     @abstractmethod
     def _load(self, found: Found) -> Ready:

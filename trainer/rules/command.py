@@ -7,9 +7,10 @@ from console.options import settings_of
 from console.output import replaced, synced
 from console.start import EXIT_FAILED, EXIT_OK
 from console.terminal import complain, say, say_table, warn
-from risk.bundle import CURRENT, read_bundle
+from risk.bundle import CURRENT, bundle_of_version, models_of, read_bundle
+from risk.challenger import named_challenger
 from risk.clock import to_text
-from risk.errors import RuleError
+from risk.errors import BundleError, RuleError
 from risk.rules.compiled import compiled_for
 from risk.rules.rule_set import NO_RULES, RuleSet, rules_of_version, version_in_force
 from risk.rules.rules_file import RulesError
@@ -54,9 +55,10 @@ def run_test(options: argparse.Namespace) -> int:
 
 
 def run_promote(options: argparse.Namespace, folder: Path) -> int:
-    before, version = _before(folder), options.what
+    before, version, rules = _before(folder), options.what, None
     if version.endswith(".toml"):
-        version = save(rules_beside(Path(version), read_bundle(options.bundle).manifest), folder)
+        file = rules_beside(Path(version), read_bundle(options.bundle).manifest)
+        version, rules = save(file, folder), file.rule_set
     elif version != NO_RULES:
         rules = named_rules(folder, version, "FILE|VERSION: ", "a file that ends in .toml, or ")
         compiled_for(rules, read_bundle(options.bundle).manifest)
@@ -65,12 +67,34 @@ def run_promote(options: argparse.Namespace, folder: Path) -> int:
         temporary.write_text(f"{version}\n")
         synced(temporary)
     synced(folder)
+    models = models_of(options.bundle)
+    if rules is not None and models is not None:
+        _warn_of_share(models, rules)
     say(
         ("no rules are" if version == NO_RULES else f"{version} is")
         + " in force now"
         + (f"; before: {before}" if before != version else "")
     )
     return EXIT_OK
+
+
+def _warn_of_share(models: Path, rules: RuleSet) -> None:
+    """Of a challenger that decides for some of the customers, and cannot any more."""
+    try:
+        named = named_challenger(models)
+        if named is None or named.percent is None:
+            return
+        challenger = bundle_of_version(models, named.folder.name).manifest
+    except BundleError as error:
+        warn(f"nobody knows here whether the challenger can be used with {rules.version}: {error}")
+        return
+    try:
+        compiled_for(rules, challenger)
+    except RuleError as error:
+        warn(
+            f"{challenger.version} cannot be used with {rules.version}, so that the bundle in use decides its "
+            f"{named.percent:g} % of the customers too: {error}"
+        )
 
 
 def _before(folder: Path) -> str:
