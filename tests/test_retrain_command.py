@@ -155,6 +155,19 @@ def test_a_challenger_that_decides_for_a_share_is_not_replaced_even_if_asked(hom
     assert pointer.read_text() == f"{current}\nshare 10\n"
 
 
+def test_a_challenger_that_nobody_can_read_is_not_replaced(home: Path) -> None:
+    """It may decide for a share of the customers, and workers that know it go on with that."""
+    pointer = home / "models" / "challenger"
+    pointer.write_text("gone-00000000\nshare 10\n")
+    assert retrain(home, "--margin", "1", "--replace") == EXIT_OK
+    [run] = runs(home)
+    assert run.outcome == "waits"
+    assert run.why is not None
+    assert run.why.startswith(f"{pointer}: got 'gone-00000000\\nshare 10', expected a bundle in ")
+    assert "It may decide for a share of the customers, and that is ended by people alone" in run.why
+    assert pointer.read_text() == "gone-00000000\nshare 10\n"
+
+
 def test_without_drift_there_is_nothing_to_do_and_it_is_said_when_that_is_unknown(home: Path) -> None:
     assert retrain(home, "--if-drifted") == EXIT_OK
     assert runs(home)[-1].why == "whether anything has drifted cannot be said: no features are sampled yet"
@@ -325,6 +338,15 @@ def test_a_challenger_that_got_a_share_meanwhile_stays(home: Path) -> None:
     assert done.outcome == "left"
     assert done.why == f"{done.version} was left: {current} got a share of the customers while it was trained"
     assert pointer.read_text() == shared
+
+
+def test_a_challenger_that_nobody_can_read_any_more_stays(home: Path) -> None:
+    pointer = home / "models" / "challenger"
+    with open_store(home / "risk.db") as store:
+        done = meddled(home, store, "report", lambda: pointer.write_text("gone-00000000\nshare 10\n")).run()
+    assert done.outcome == "left"
+    assert done.why.startswith(f"{done.version} was left: which challenger there is cannot be read any more: ")
+    assert pointer.read_text() == "gone-00000000\nshare 10\n"
 
 
 def test_where_what_is_in_use_cannot_be_read_any_more_nothing_takes_its_place(home: Path) -> None:
