@@ -29,10 +29,10 @@ with warnings.catch_warnings():
 from testing.brokers import TestKafka, embedded, new_prefix, running
 from tests.explorers import Served, exploring, make_store
 
-# How many examples a property test has, the profile decides: the same fifty at every run, with "proof" the same three
+# How many examples a property test has, the profile decides: the same thirty at every run, with "proof" the same three
 # hundred, with "fuzz" a thousand others each time, and what these found is kept.
 ANY_SIZE = (HealthCheck.too_slow, HealthCheck.data_too_large)
-settings.register_profile("test", derandomize=True, max_examples=50, deadline=None, suppress_health_check=ANY_SIZE)
+settings.register_profile("test", derandomize=True, max_examples=30, deadline=None, suppress_health_check=ANY_SIZE)
 settings.register_profile("proof", settings.get_profile("test"), max_examples=300)
 settings.register_profile(
     "fuzz",

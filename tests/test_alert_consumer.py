@@ -188,6 +188,7 @@ def consumer(environment: dict[str, str], path: Path) -> Iterator["subprocess.Po
         process.stdout.close()
 
 
+@pytest.mark.proof
 def test_killed_in_the_middle_and_started_again_each_is_handled_once(kafka: TestKafka, prefix: str, path: Path) -> None:
     asyncio.run(send(kafka, topics_of(prefix).alerts))
     environment = kafka.environment(prefix)

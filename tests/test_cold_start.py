@@ -155,6 +155,7 @@ def test_worker_successor_rebuilt_and_restored_store_and_audit_say_the_same(sent
     assert_identical(sent)
 
 
+@pytest.mark.proof
 def test_the_audit_says_which_scores_saw_less_and_finds_what_says_otherwise(sent: Sent) -> None:
     send_days(sent, until=12)
     sent.work_to_the_end()

@@ -93,6 +93,7 @@ def test_sums_are_brought_back_to_as_many_units_as_there_are():
     np.testing.assert_allclose(drawn, 50)
 
 
+@pytest.mark.proof
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
     """400 worlds with a share of 0.3: the interval holds it in 90 to 98 of 100."""
     random, covered = np.random.default_rng(10), 0

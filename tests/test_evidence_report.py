@@ -259,13 +259,13 @@ def small(**changes):
     [
         pytest.param(small(), id="no kinds, merchants, baselines or importances"),
         pytest.param(small(is_fraud=np.zeros(400, bool)), id="no fraud in the test"),
-        pytest.param(small(is_fraud=np.ones(400, bool)), id="nothing but fraud"),
-        pytest.param(small(scores=np.zeros(400)), id="all scores 0"),
-        pytest.param(small(scores=np.ones(400)), id="all scores 1"),
-        pytest.param(small(amounts=np.full(400, np.nan)), id="no amount known"),
-        pytest.param(small(amounts=np.zeros(400)), id="all amounts 0"),
-        pytest.param(small()._replace(threshold=2.0, medium=2.0), id="nothing is flagged"),
-        pytest.param(small()._replace(threshold=0.0, medium=0.0), id="everything is flagged"),
+        pytest.param(small(is_fraud=np.ones(400, bool)), id="nothing but fraud", marks=pytest.mark.proof),
+        pytest.param(small(scores=np.zeros(400)), id="all scores 0", marks=pytest.mark.proof),
+        pytest.param(small(scores=np.ones(400)), id="all scores 1", marks=pytest.mark.proof),
+        pytest.param(small(amounts=np.full(400, np.nan)), id="no amount known", marks=pytest.mark.proof),
+        pytest.param(small(amounts=np.zeros(400)), id="all amounts 0", marks=pytest.mark.proof),
+        pytest.param(small()._replace(threshold=2.0, medium=2.0), id="nothing is flagged", marks=pytest.mark.proof),
+        pytest.param(small()._replace(threshold=0.0, medium=0.0), id="everything is flagged", marks=pytest.mark.proof),
     ],
 )
 def test_a_report_can_be_written_whatever_is_missing(only, tmp_path):
@@ -331,7 +331,7 @@ def as_written(name):
     return name.encode(errors="backslashreplace").decode()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(NAMES, min_size=1, max_size=12, unique=True))
 @example(names=ODD)
 def test_no_text_of_a_dataset_is_markup(written, names):

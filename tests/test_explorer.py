@@ -294,6 +294,7 @@ def test_days_with_more_transactions_than_are_looked_at_are_told(tmp_path: Path)
         assert "Not all of these" not in server.ask("/store/top_categories?until=2023-12-31").text
 
 
+@pytest.mark.proof
 def test_alerts_are_found_among_any_number_of_others(tmp_path: Path) -> None:
     """At 2,000 transactions a second the newest 100,000 were those of 50 seconds."""
     many = tmp_path / "many.db"

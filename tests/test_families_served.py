@@ -13,7 +13,6 @@ from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.families import FAMILIES
 
-IN_THE_QUICK_RUN = "logistic"  # the others are proof: each takes a training and a worker
 FEW = """
 [logistic]
 C = 0.01
@@ -36,11 +35,9 @@ max_iter = 5
 
 def each_family() -> list[object]:
     return [
-        pytest.param(kind, ("--model", kind), marks=() if kind == IN_THE_QUICK_RUN else pytest.mark.proof)
-        for kind in FAMILIES
-    ] + [
-        pytest.param("ensemble", ("--ensemble", "logistic,lightgbm,isolation-forest"), marks=pytest.mark.proof),
-        pytest.param("hybrid-logistic", ("--model", "logistic", "--hybrid"), marks=pytest.mark.proof),
+        *(pytest.param(kind, ("--model", kind)) for kind in FAMILIES),
+        pytest.param("ensemble", ("--ensemble", "logistic,lightgbm,isolation-forest")),
+        pytest.param("hybrid-logistic", ("--model", "logistic", "--hybrid")),
     ]
 
 
@@ -52,6 +49,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("kind", "models"), each_family())
 def test_what_a_family_trains_is_served_by_a_worker_and_backtested_to_the_same_digest(
     kind: str, models: tuple[str, str], history: Path, kafka: TestKafka, prefix: str, tmp_path: Path

@@ -98,6 +98,7 @@ def test_a_model_learns_from_it_what_it_learned_from_the_file(home: Path, tmp_pa
     assert theirs.manifest.training_data.transactions == ours.manifest.training_data.transactions
 
 
+@pytest.mark.proof
 def test_a_history_of_a_bundle_that_came_from_a_history_is_the_same(home: Path, tmp_path: Path) -> None:
     """What its column map calls sensitive is not lost on the way."""
     first, second = tmp_path / "first.parquet", tmp_path / "second.parquet"

@@ -48,7 +48,8 @@ def train(at_work: System, file: Path, models: Path) -> Bundle:
     return read_bundle(models / version)
 
 
-@pytest.mark.parametrize("partitions", [1, pytest.param(3, marks=pytest.mark.proof)])
+@pytest.mark.proof
+@pytest.mark.parametrize("partitions", [1, 3])
 def test_what_went_through_a_stream_teaches_what_the_file_does(
     partitions: int, kafka: TestKafka, prefix: str, tmp_path: Path
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_port_is_given_to_one_process_alone_and_its_server_can_have_it() -> No
         assert not is_free(port)
 
 
+@pytest.mark.proof
 def test_it_ends_with_ctrl_c_and_frees_its_port(tmp_path: Path) -> None:
     skip_without_java()
     (port,) = free_ports(1)

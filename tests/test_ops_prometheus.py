@@ -93,6 +93,7 @@ def test_promtool_takes_the_configuration(tmp_path: Path) -> None:
     assert "SUCCESS" in said(tool("promtool"), "check", "config", write_quicker(tmp_path / "prometheus", {}))
 
 
+@pytest.mark.proof
 def test_what_the_rules_ask_for_is_seen(watched: Watched) -> None:
     for job in ("trustlens-scorer", "trustlens-reporter"):
         watched.prometheus.until_seen(f'up{{job="{job}"}} == 1')

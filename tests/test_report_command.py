@@ -72,6 +72,7 @@ def test_the_report_is_made_again_with_folds(place: Path, capsys: pytest.Capture
     assert "trained again" in path.with_name("report.html").read_text()
 
 
+@pytest.mark.proof
 def test_draws_and_plots_are_as_asked_for_and_change_no_other_figure(place: Path) -> None:
     """The training that is remembered had 20 draws and no plots."""
     folder = place / "reports" / version_in(place)
@@ -117,6 +118,7 @@ def test_what_comes_out_otherwise_today_is_refused_and_nothing_is_written(
     assert not (tmp_path / "reports" / manifest.version).exists()
 
 
+@pytest.mark.proof
 def test_all_that_was_asked_of_the_training_is_asked_again(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

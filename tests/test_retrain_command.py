@@ -96,6 +96,7 @@ def test_what_comes_of_it_is_put_in_the_shadow_and_everything_is_told(
     assert not list((home / "reports").glob(".retraining*"))
 
 
+@pytest.mark.proof
 def test_asked_to_it_puts_it_in_use_and_the_record_says_by_what(home: Path) -> None:
     before = named(home, "current")
     assert retrain(home, "--margin", "1", "--promote") == EXIT_OK
@@ -130,6 +131,7 @@ def test_what_is_not_as_good_is_left(home: Path) -> None:
     assert read_bundle(home / "models" / run.version)
 
 
+@pytest.mark.proof
 def test_what_is_in_the_shadow_is_not_replaced_unasked(home: Path) -> None:
     current = named(home, "current")
     (home / "models" / "challenger").write_text(f"{current}\n")
@@ -247,6 +249,7 @@ def test_two_at_once_are_one(home: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert len(runs(home)) == 1
 
 
+@pytest.mark.proof
 def test_one_that_was_killed_is_found_out_and_what_it_left_is_cleared(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -317,6 +320,7 @@ def meddled(home: Path, store: Store, stage: str, meddle: Callable[[], object], 
     return Retrained(options, settings_of(options), store, read_bundle(home / "models"), lease)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("words", [{}, {"replace": True}])
 def test_a_challenger_that_somebody_set_meanwhile_stays(home: Path, words: dict[str, object]) -> None:
     current = named(home, "current")
@@ -329,6 +333,7 @@ def test_a_challenger_that_somebody_set_meanwhile_stays(home: Path, words: dict[
     assert named(home, "challenger") == current
 
 
+@pytest.mark.proof
 def test_a_challenger_that_got_a_share_meanwhile_stays(home: Path) -> None:
     current, pointer = named(home, "current"), home / "models" / "challenger"
     pointer.write_text(f"{current}\n")
@@ -340,6 +345,7 @@ def test_a_challenger_that_got_a_share_meanwhile_stays(home: Path) -> None:
     assert pointer.read_text() == shared
 
 
+@pytest.mark.proof
 def test_a_challenger_that_nobody_can_read_any_more_stays(home: Path) -> None:
     pointer = home / "models" / "challenger"
     with open_store(home / "risk.db") as store:
@@ -349,6 +355,7 @@ def test_a_challenger_that_nobody_can_read_any_more_stays(home: Path) -> None:
     assert pointer.read_text() == "gone-00000000\nshare 10\n"
 
 
+@pytest.mark.proof
 def test_where_what_is_in_use_cannot_be_read_any_more_nothing_takes_its_place(home: Path) -> None:
     with open_store(home / "risk.db") as store:
         done = meddled(
@@ -359,6 +366,7 @@ def test_where_what_is_in_use_cannot_be_read_any_more_nothing_takes_its_place(ho
     assert named(home, "current") == "gone-00000000"
 
 
+@pytest.mark.proof
 def test_what_workers_would_refuse_because_of_the_rules_in_force_is_left(home: Path) -> None:
     (home / "rules").mkdir()
     with open_store(home / "risk.db") as store:
@@ -369,6 +377,7 @@ def test_what_workers_would_refuse_because_of_the_rules_in_force_is_left(home: P
     assert "was left: workers would refuse it, because it cannot be used with the rule set in force" in done.why
 
 
+@pytest.mark.proof
 def test_a_failure_after_it_was_put_in_use_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The report's record cannot be written any more."""
     with open_store(home / "risk.db") as store:

@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from risk.block import block_of
@@ -56,7 +56,6 @@ def test_rules_fire_where_the_oracle_says(whens: list[str], case: Case) -> None:
 
 
 @given(conditions(), cases())
-@settings(max_examples=50)
 def test_what_was_seen_holds_as_it_says(when: str, case: Case) -> None:
     for row, names in zip(case.oracle_rows(), results(rule_set(rule(when), lists=case.lists), case).fired, strict=True):
         for seen in (seen for one in names for seen in one.comparisons):
@@ -64,7 +63,6 @@ def test_what_was_seen_holds_as_it_says(when: str, case: Case) -> None:
 
 
 @given(conditions(), cases())
-@settings(max_examples=50)
 def test_a_row_alone_is_results_as_among_others(when: str, case: Case) -> None:
     rules = rule_set(rule(when), lists=case.lists)
     alone = [

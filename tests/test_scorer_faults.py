@@ -70,6 +70,7 @@ def test_a_port_that_another_worker_has_is_told_with_the_way_out(kafka: TestKafk
         assert not made.store.exists()
 
 
+@pytest.mark.proof
 def test_who_may_not_join_the_group_ends_and_says_so(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
     """Another program has the group's name and shares partitions out by other rules. The client would wait for ever."""
     with system(kafka, prefix, tmp_path) as made:
@@ -121,6 +122,7 @@ def test_a_locked_store_is_waited_for(kafka: TestKafka, prefix: str, tmp_path: P
         assert made.scorer("verify", "--bundle", str(made.models / "current")).code == 0
 
 
+@pytest.mark.proof
 def test_a_store_that_is_deleted_under_an_idle_worker_ends_it(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
     """Who has nothing to write notices, too."""
     with system(kafka, prefix, tmp_path) as made:
@@ -153,6 +155,7 @@ async def _grow(made: System, partitions: int) -> None:
         await admin.close()
 
 
+@pytest.mark.proof
 def test_a_second_word_to_stop_changes_nothing(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
     with system(kafka, prefix, tmp_path) as made:
         worker = made.start()
@@ -208,6 +211,7 @@ def test_of_kafkas_transactions_a_worker_scores_what_was_committed(
         assert "aborted" not in said.out
 
 
+@pytest.mark.proof
 def test_records_that_go_under_a_running_worker_end_it(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
     """The client would begin again wherever the log begins; the worker says what is gone, though nothing else comes."""
     with system(kafka, prefix, tmp_path, partitions=1) as made:

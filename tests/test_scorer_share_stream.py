@@ -124,6 +124,7 @@ def test_a_worker_knows_the_share_before_it_joins_its_group(worked: Worked) -> N
     assert said.stdout == f"{Versions(worked.in_use, None, Share(worked.in_use, worked.challenger, 50.0))}\n"
 
 
+@pytest.mark.proof
 def test_whoever_scores_the_log_again_comes_to_the_same(worked: Worked, tmp_path: Path) -> None:
     """The audit, a backtest by the schedule, and a worker with an empty store that finds what was sent."""
     made = worked.system

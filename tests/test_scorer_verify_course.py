@@ -221,6 +221,7 @@ def test_a_flag_cannot_claim_an_older_ledger_day_than_it_had(kafka: TestKafka, p
 # Workers at work, and a log that lost records
 
 
+@pytest.mark.proof
 def test_it_can_be_asked_while_a_worker_works(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
     with system(kafka, prefix, tmp_path) as made:
         history = made.make_history(customers=40)

@@ -257,6 +257,7 @@ def test_a_model_that_knows_the_future_is_printed_with_a_caution(
     assert "Check that merchant_category is known at the moment of the transaction, not only afterwards" in last
 
 
+@pytest.mark.proof
 def test_a_search_and_made_frauds_lead_to_a_bundle(place: Path, tmp_path: Path) -> None:
     more = ["--balance", "smote", "--search", "1", "--model", "logistic"]
     assert train(place, tmp_path, *more) == EXIT_OK

@@ -101,6 +101,7 @@ def begun(place: Path, into: Path, file: Path) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.proof
 def test_a_file_that_changes_while_it_is_learned_from_is_refused(place: Path, tmp_path: Path) -> None:
     """The bundle would name a history that it does not come from."""
     file = tmp_path / "cards.parquet"
@@ -141,7 +142,7 @@ def unfinished(reports: Path) -> list[Path]:
         return []
 
 
-@pytest.mark.parametrize("moment", [while_learning, while_writing])
+@pytest.mark.parametrize("moment", [pytest.param(while_learning, marks=pytest.mark.proof), while_writing])
 def test_an_interrupt_in_the_middle_leaves_nothing(
     place: Path, tmp_path: Path, moment: Callable[[subprocess.Popen[str], Path], None]
 ) -> None:

@@ -107,6 +107,7 @@ def test_a_member_whose_operators_mean_something_else_in_one_graph_is_refused(mo
         FAMILY.to_onnx(model, WIDTH)
 
 
+@pytest.mark.proof
 def test_an_ensemble_trains_beside_its_members_scores_and_is_reported_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

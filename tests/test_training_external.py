@@ -24,6 +24,8 @@ from tests.trainings import QUICK
 from trainer.__main__ import main
 from trainer.load import Opened, read_external, replay_of, stamp_of
 
+pytestmark = pytest.mark.proof  # for its two histories and a training
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -103,7 +103,14 @@ FEW = {"n_estimators": 20, "iterations": 20, "max_iter": 10}
 BY_THE_LOOP = {"xgboost", "catboost", "isolation-forest"}
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FAMILIES if kind not in USUAL_FAMILIES])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=() if kind == "mlp" else pytest.mark.proof)
+        for kind in FAMILIES
+        if kind not in USUAL_FAMILIES
+    ],
+)
 def test_a_family_that_is_not_trained_by_default_trains_is_proved_and_scores(
     file: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

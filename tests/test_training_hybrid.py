@@ -119,6 +119,7 @@ def test_a_search_draws_for_a_hybrid_what_it_draws_for_its_family() -> None:
     assert plain == hybrid
 
 
+@pytest.mark.proof
 def test_a_hybrid_trains_beside_its_family_is_backtested_and_reported_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -77,6 +77,7 @@ def figures_in(models: Path) -> dict[str, Any]:
     return figures
 
 
+@pytest.mark.proof
 def test_the_served_model_is_the_one_that_is_judged_and_its_first_fit_stands_beside_it(place: Path) -> None:
     served, first = bundle_in(place / "again"), bundle_in(place / "once")
     assert (served.manifest.training.refit, first.manifest.training.refit) == (True, False)
@@ -97,6 +98,7 @@ def test_the_served_model_is_the_one_that_is_judged_and_its_first_fit_stands_bes
     assert "was fitted again on the fit period" in page
 
 
+@pytest.mark.proof
 def test_a_bundle_without_a_refit_is_called_as_before_there_was_one(place: Path) -> None:
     """The field is left out, so the version of a training is what it was."""
     manifest = json.loads((bundle_in(place / "once").folder / "manifest.json").read_text())
@@ -104,6 +106,7 @@ def test_a_bundle_without_a_refit_is_called_as_before_there_was_one(place: Path)
     assert "refit" not in manifest["metrics"]
 
 
+@pytest.mark.proof
 def test_medians_and_the_histogram_are_of_the_rows_that_the_served_model_learned(place: Path) -> None:
     again, once = (bundle_in(place / name).manifest for name in ("again", "once"))
     medians = [{each.name: getattr(each, "median", None) for each in one.features} for one in (again, once)]
@@ -111,6 +114,7 @@ def test_medians_and_the_histogram_are_of_the_rows_that_the_served_model_learned
     assert sum(again.score_histogram.counts) > sum(once.score_histogram.counts)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", ["again", "once"])
 def test_the_report_makes_each_of_them_again(place: Path, tmp_path: Path, name: str) -> None:
     bundle, before = bundle_in(place / name), figures_in(place / name)

@@ -1,5 +1,6 @@
 """How the time of a column is written: found by reading its values."""
 
+import re
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -34,6 +35,17 @@ _DATES = (
 )  # fmt: skip
 _TIMES = (" %H:%M:%S", " %H:%M", " %H:%M:%S.%f", " %I:%M:%S %p", " %I:%M %p", "T%H:%M:%S", "")
 FORMATS = tuple(date + time for time in _TIMES for date in _DATES)
+_DIRECTIVES = {"Y": r"\d{4}", "y": r"\d\d", "b": r"\w+\.?", "p": r"\w+", "f": r"\d+"}  # the others: a digit or two
+
+
+def _shape(pattern: str) -> re.Pattern[str]:
+    """What every text of that format looks like. A column looks like few of them, and to see that takes no time, other
+    than to try them."""
+    plain = re.escape(pattern).replace(r"\ ", r"\s+")
+    return re.compile(re.sub(r"%(\w)", lambda found: _DIRECTIVES.get(found[1], r"\s?\d{1,2}"), plain))
+
+
+_SHAPES = {pattern: _shape(pattern) for pattern in FORMATS}
 DIGITS_ALONE = {"%Y%m%d": 8, "%Y%m%d%H%M%S": 14}
 
 CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p", "%H:%M:%S.%f", "%H.%M", "%H%M%S")
@@ -160,9 +172,11 @@ def _digits_alone(name: str, words: frozenset[str], few: pa.Array, named: int) -
 def _texts(name: str, few: pa.Array, named: int) -> TimeLook | None:
     if not any(sum(map(str.isdigit, text)) >= FEWEST_DIGITS for text in few.slice(0, HANDFUL).to_pylist()):
         return None
-    if _may_be(few, name, None) and _is_enough(_share(few, TimeColumn(name)), len(few)):
+    if _share(few.slice(0, HANDFUL), TimeColumn(name)) > 0 and _is_enough(_share(few, TimeColumn(name)), len(few)):
         return TimeLook(TimeColumn(name), 3 + named, None)
-    shares = {pattern: _share(few, TimeColumn(name, pattern)) for pattern in FORMATS if _may_be(few, name, pattern)}
+    handful = few.slice(0, HANDFUL).to_pylist()
+    likely = [pattern for pattern, shape in _SHAPES.items() if any(map(shape.fullmatch, handful))]
+    shares = {pattern: _share(few, TimeColumn(name, pattern)) for pattern in likely}
     best = max(shares, key=shares.__getitem__, default=None)
     if best is None or not _is_enough(shares[best], len(few)):
         return None
@@ -172,11 +186,6 @@ def _texts(name: str, few: pa.Array, named: int) -> TimeLook | None:
         best = max(equal, key=lambda pattern: _sortedness(few, TimeColumn(name, pattern)))
         remark = f"{name}: {' and '.join(equal)} fit equally well; {best} was taken: check day and month"
     return TimeLook(TimeColumn(name, best), 3 + named, remark)
-
-
-def _may_be(few: pa.Array, name: str, pattern: str | None) -> bool:
-    """A handful decides whether the format is worth trying on all."""
-    return _share(few.slice(0, HANDFUL), TimeColumn(name, pattern)) > 0
 
 
 def _sortedness(few: pa.Array, source: TimeColumn) -> float:
