@@ -180,6 +180,7 @@ def _shadow(shadow: Shadow) -> RenderableType:
         ("of these opened by one alone",
          [f"{one.cases.only_in_use:,}, {one.cases.only_challenger:,}" for one in windows]),
         ("days judged, with all labels due", [f"{one.days_due} of {one.days}" for one in windows]),
+        ("until", [_date(one.last_day) for one in windows]),
         ("precision: in use, challenger", sides(lambda side: _share(side.precision))),
         ("recall: in use, challenger", sides(lambda side: _share(side.recall))),
         ("saved, less reviews: in use, challenger",

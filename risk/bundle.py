@@ -291,14 +291,15 @@ def bundle_of_version(models: Path, version: str) -> Bundle:
 
 def current_bundle(models: Path) -> Path:
     """The folder of the version in use."""
-    return named_bundle(models, models / CURRENT)[0]
+    return named_bundle(models, models / CURRENT, is_alone=True)[0]
 
 
-def named_bundle(models: Path, path: Path) -> tuple[Path, list[str]]:
-    """The folder of the version that a file names on its first line, and its other lines."""
+def named_bundle(models: Path, path: Path, *, is_alone: bool = False) -> tuple[Path, list[str]]:
+    """The folder of the version that a file names on its first line, and its other lines; `is_alone`: it has none."""
     text = read_name(path, BundleError, "a file that names a bundle; train and promote write it")
     version, *rest = text.splitlines() or [""]
-    if not is_version(version) or not os.path.isdir(models / version):  # noqa: PTH112 - the path's own may raise
+    is_there = is_version(version) and os.path.isdir(models / version)  # noqa: PTH112 - the path's own may raise
+    if not is_there or (is_alone and rest):
         raise BundleError(
             f"{path}: got {text[:80]!r}, expected a bundle in {models}; models lists them. Name one with promote."
         )

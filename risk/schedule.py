@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from risk.block import Block
 from risk.bundle import is_version
-from risk.clock import to_ms, to_text
+from risk.clock import to_ms, to_words
 from risk.codes import Array
 from risk.errors import OptionError
 from risk.rules.rule_set import NO_RULES, is_rules_version
@@ -121,11 +121,13 @@ def _check_starts(starts: Sequence[Start], schedule: Schedule, what: str) -> Non
             )
         if (start.customer_id is None) != (start.transaction_id is None) or (start.customer_id and not start.since):
             raise OptionError(f"{where}: expected `from`, `customer_id` and `transaction_id` together, or `from` alone")
+        if start.percent is not None and starts is not schedule.shares:
+            raise OptionError(f"{where}: got `percent`, expected it with a share alone (`shares`)")
         time = start.event_time
         before = max(newest.get(start.partition, BEFORE_ALL), newest.get(None, BEFORE_ALL))
         if time < before:
             raise OptionError(
-                f"{where}: got a start before {to_text(before)}, where one above it is; expected them in order"
+                f"{where}: got a start before {to_words(before)}, where one above it is; expected them in order"
             )
         if start.since is None and (start.partition in newest or None in newest):
             raise OptionError(f"{where}: got a second start without `from`, expected one of each partition")

@@ -59,6 +59,16 @@ def lose(address: str, topic: str, partition: int, before: int) -> None:
     asyncio.run(_lose(address, TopicPartition(topic, partition), before))
 
 
+def compact(address: str, topic: str, partition: int, last: tuple[Message, int | None], left: int) -> None:
+    """Returns once compaction has left so many messages, the last one among them: it goes behind what is there, for the
+    newest part of a log is not compacted. Sent when: None is now. The topic's policy is right again after that."""
+    configure(address, topic, cleanup_policy="compact", segment_ms="1", min_cleanable_dirty_ratio="0.0")
+    asyncio.run(_send_as_of(address, TopicPartition(topic, partition), [last]))
+    while len(messages(address, topic, partition)) > left:
+        pass
+    configure(address, topic, cleanup_policy="delete")
+
+
 async def _messages(address: str, place: TopicPartition) -> list[Message]:
     found: list[Message] = []
     async with AIOKafkaConsumer(bootstrap_servers=address, auto_offset_reset="earliest") as consumer:
@@ -75,7 +85,7 @@ async def _send(address: str, place: TopicPartition, wanted: Sequence[Message]) 
         await send_all(producer, place.topic, place.partition, wanted)
 
 
-async def _send_as_of(address: str, place: TopicPartition, wanted: Sequence[tuple[Message, int]]) -> None:
+async def _send_as_of(address: str, place: TopicPartition, wanted: Sequence[tuple[Message, int | None]]) -> None:
     async with AIOKafkaProducer(bootstrap_servers=address, acks="all") as producer:
         for message, sent in wanted:
             await producer.send(place.topic, message.value, message.key, place.partition, timestamp_ms=sent)

@@ -136,6 +136,8 @@ def test_what_is_missing_stands_at_the_head_and_then_what_there_is(
     assert "which count as genuine" in said
     assert "judged: 1,600 transactions on 10 days from 2024-05-01 to 2024-05-10" in said
     assert f"{place.challenger.version} is better: it catches " in said
+    why = "of 8 customers one of the two catches more frauds than the other at equal work, expected 10 or more"
+    assert f"that is not yet the evidence that `promote --challenger` asks for: {why}" in said
     assert "caught by one of the two alone: " in said
     assert "\nso that it is found four times in five, a difference of 5.0% of the frauds takes " in said
 

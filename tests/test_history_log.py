@@ -19,7 +19,7 @@ from risk.events import Label, Transaction
 from risk.kafka.sending import Message
 from testing.brokers import TestKafka, new_prefix
 from testing.systems import Said, System, system
-from tests.kafka_tampering import ALL, configure, lose, messages, send_as_of, send_in_a_transaction
+from tests.kafka_tampering import ALL, compact, configure, lose, messages, send_as_of, send_in_a_transaction
 from trainer.__main__ import main
 
 
@@ -169,14 +169,10 @@ def test_what_was_compacted_once_is_missed(kafka: TestKafka, prefix: str, tmp_pa
         live.send(at_work)
         topic = at_work.topics.transactions
         there = len(messages(at_work.address, topic, 0))
-        configure(at_work.address, topic, cleanup_policy="compact", segment_ms="1", min_cleanable_dirty_ratio="0.0")
-        send_as_of(at_work.address, topic, 0, live.transactions[0][-1:])  # what lies before it may be compacted
-        while len(messages(at_work.address, topic, 0)) > there:
-            pass
-        configure(at_work.address, topic, cleanup_policy="delete")
+        compact(at_work.address, topic, 0, live.transactions[0][-1], left=there)
         said = from_log(at_work, tmp_path / "out.parquet")
         assert said.code == EXIT_FAILED
-        assert f"{topic}-0: got a log in which messages are missing at offset" in said.err
+        assert f"{topic}-0: got a log in which messages are missing from offset" in said.err
         assert "take the history from a store that has it, by --from-store" in said.err
 
 

@@ -14,7 +14,7 @@ from kpi_reporter.__main__ import main
 from kpi_reporter.collector import FAMILIES
 from kpi_reporter.kpis.reading import KpiReader
 from kpi_reporter.kpis.values import Shadow, ShadowWindow, Unready
-from risk.clock import DAY
+from risk.clock import DAY, to_date
 from risk.events import Label
 from risk.store import NO_CHALLENGER, Store, open_store
 from testing.stores import NEW_YEAR, NOTHING_SENT, TRANSACTIONS, flag
@@ -238,4 +238,7 @@ def test_show_sets_both_side_by_side(world: ShadowWorld, path: Path, capsys: pyt
     assert any(line.startswith(f"precision: in use, challenger {week.judged.in_use.precision:.2%}, ") for line in lines)
     assert "days judged, with all labels due 7 of 7 8 of 30" in lines
     assert month.days_due == 8
+    assert week.last_day is not None  # the rows above it are of later days, up to the newest event
+    until = to_date(week.last_day).isoformat()
+    assert f"until {until} {until}" in lines
     assert "At equal work and with intervals: python -m trainer compare --live" in lines

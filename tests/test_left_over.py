@@ -45,7 +45,7 @@ KEPT = {
     "capture_signals": "uvicorn",
     "_unsupported_upgrade_warning": "uvicorn",
     "_check_value": "argparse",
-    "_consumer_record": "aiokafka",
+    "_unpack_records": "aiokafka",
     "_new_consumer_thread": "Faust",
     "_add_gap": "Faust",
     "_filter_tps_with_pending_acks": "Faust",

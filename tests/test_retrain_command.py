@@ -197,6 +197,23 @@ def test_where_labels_are_missing_nothing_is_learned(home: Path) -> None:
     assert run.version is None
 
 
+def test_where_frauds_may_only_come_in_bursts_it_is_learned_with_a_warning_and_not_put_in_use(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_store(home / "risk.db") as store:
+        begin = "transaction_id in (select transaction_id from risk_flags where event_time < 1727740800000)"  # October
+        store._file.connection.execute(f"delete from labels where is_fraud = 0 or {begin}")
+    before = named(home, "current")
+    assert retrain(home, "--promote") == EXIT_OK
+    assert "warning: LABELS MAY BE MISSING: no transaction of" in capsys.readouterr().err
+    assert retrain(home, "--margin", "1") == EXIT_OK
+    unasked, shadow = runs(home)
+    assert (unasked.outcome, shadow.outcome, named(home, "current")) == ("left", "shadow", before)
+    assert str(unasked.why).startswith("labels may be missing: no transaction of ")
+    assert str(unasked.why).endswith("; without --promote it goes on, to the shadow at most")
+    assert "LABELS MAY BE MISSING" in json.loads(shadow.details or "")["learned"]["concerns"][0]
+
+
 def test_a_failure_is_remembered_with_its_words(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with open_store(home / "risk.db") as store:
         store._file.connection.execute("update labels set is_fraud = 0")

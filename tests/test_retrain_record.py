@@ -1,10 +1,12 @@
 """The report of a retraining: all that it did, in its order, and nothing of what it did not come to."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from console.start import EXIT_OK
+from console.start import EXIT_FAILED, EXIT_OK
 from evaluation.drift import DriftFigures
 from evaluation.drifting import Drifting, FeatureDrift
 from evaluation.result import InUse
@@ -68,3 +70,23 @@ def test_the_status_names_the_report(tmp_path: Path, capsys: pytest.CaptureFixtu
     _, second, first = capsys.readouterr().out.splitlines()
     assert "v2      reports/v2/retrain-1.md  as good" in first
     assert "reports" not in second
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("begun_at = 9000000000000000000", "got 9000000000000000000 as begun_at, expected ms from 1970 until 2200"),
+        ("details = '7'", "details of number 1: Expected `object`, got `int`, expected what a retraining did"),
+    ],
+)
+def test_what_no_retraining_wrote_is_said(
+    tmp_path: Path, change: str, why: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "risk.db"
+    with open_store(path) as store:
+        store.begin_retraining("a:1", "", 5_000, lambda _: False)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"update retrainings set {change}")
+    assert main(["retrain", "--status", *words], {"TRUSTLENS_DB": str(path)}) == EXIT_FAILED
+    assert f"error: retrainings: {why}" in capsys.readouterr().err

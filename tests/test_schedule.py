@@ -110,6 +110,10 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         ({"bundles": [{"version": V, "from": "2024-01-02T00:00:00Z"}, {"version": W, "from": "2024-01-01T00:00:00Z"}]},
          "bundle 2: got a start before 2024-01-02T00:00:00Z"),
         ({"bundles": [{"version": V}, {"version": W}]}, "bundle 2: got a second start"),
+        ({"bundles": [{"version": V, "from": "0001-01-01T00:00:00+14:00"}, {"version": W}]},
+         "before -62135647200000 ms since 1970"),
+        ({"bundles": [{"version": V, "percent": 10}]}, "bundle 1: got `percent`, expected it with a share alone"),
+        ({"bundles": [{"version": V}], "rules": [{"version": "none", "percent": 10}]}, "rule set 1: got `percent`"),
     ],
 )  # fmt: skip
 def test_what_is_no_schedule_is_refused_in_words(tmp_path: Path, given: Any, words: str) -> None:

@@ -19,13 +19,22 @@ from risk.kafka.sending import Message
 from risk.kafka.topic_states import identity
 from risk.settings import PREFIX, read_settings
 from risk.store import open_store
-from risk.topics import group_of
+from risk.topics import SOURCE_OFFSET, group_of
 from scorer.worker.exits import EXIT_AWAY, EXIT_FAILED, EXIT_STALE
 from storm.feed import open_transaction
 from storm.history import Item
 from testing.brokers import TestKafka
-from testing.systems import System, Worker, system
-from tests.kafka_tampering import ALL, end_is_written, lose, messages, send, send_and_abort, send_in_a_transaction
+from testing.systems import System, Worker, counts, system
+from tests.kafka_tampering import (
+    ALL,
+    compact,
+    end_is_written,
+    lose,
+    messages,
+    send,
+    send_and_abort,
+    send_in_a_transaction,
+)
 from tests.test_kafka_batches import good
 
 
@@ -224,6 +233,47 @@ def test_records_that_go_under_a_running_worker_end_it(kafka: TestKafka, prefix:
         assert worker.wait() == EXIT_FAILED
         [rows] = {end for (topic, _), end in made.ends().items() if topic == made.topics.transactions}
         assert f"offset 0, and the log begins at {rows}: {rows} records are gone" in worker.said()
+
+
+@pytest.mark.parametrize("name", ["transactions", "labels"])
+def test_messages_that_compaction_took_stop_a_worker_until_that_is_accepted(
+    name: str, kafka: TestKafka, prefix: str, tmp_path: Path
+) -> None:
+    """The log begins where it began, and its offsets go on as where transactions end. Of what was worked on before
+    nothing is missed."""
+    one, another = Message(b"1", b"not JSON"), Message(b"2", b"not JSON")
+    with system(kafka, prefix, tmp_path, partitions=1) as made:
+        place = prefix + name, 0
+
+        def rejected() -> list[int]:
+            found = messages(made.address, made.topics.rejected, 0)
+            return [int(dict(one.headers)[SOURCE_OFFSET] or b"") for one in found]
+
+        send(made.address, *place, [one])
+        worker = made.start()
+        made.until_scored(worker)
+        worker.stop()
+        send(made.address, *place, [one, another, one])
+        compact(made.address, *place, (one, None), left=3)
+        refuses = made.start()
+        assert refuses.wait() == EXIT_FAILED
+        assert f"{place[0]} partition 0: compaction took 1 record out of the log, from offset 1 to 1." in refuses.said()
+        assert "cleanup.policy" in refuses.said()
+        assert rejected() == [0]
+        accepts = made.start("--accept-gap")
+        made.until_scored(accepts)
+        accepts.stop()
+        assert "from offset 1 to 1; goes on without them, as --accept-gap says" in accepts.said()
+        assert rejected() == [0, 2, 3, 4]
+        goes_on = made.start()
+        send(made.address, *place, [another])
+        made.until_scored(goes_on)
+        goes_on.stop()
+        said = made.scorer("verify", "--bundle", str(made.models / "current"))
+        assert said.code == EXIT_FAILED, said
+        assert f"taken out of the log by compaction: {place[0]}-0, 2 offsets from 0 to 1; what is there" in said.out
+        assert counts(said, made.topics.rejected)["equal"] == 4
+        assert counts(said, made.topics.rejected)["extra"] == 1
 
 
 @pytest.mark.proof

@@ -171,6 +171,15 @@ def test_a_current_that_is_gone_is_refused(watched: Watched) -> None:
     assert "expected a file that names a bundle" in watched.refused()[0].reason
 
 
+def test_a_share_of_the_bundle_in_use_is_none(watched: Watched) -> None:
+    """It belongs into the file of the challenger; here it would be passed over, and all customers be decided by it."""
+    other, before = watched.another(), watched.version
+    (watched.models / CURRENT).write_text(f"{other.manifest.version}\nshare 10\n")
+    watched.look()
+    assert watched.version == before
+    assert f"got '{other.manifest.version}\\nshare 10', expected a bundle" in watched.refused()[0].reason
+
+
 @pytest.mark.parametrize(
     ("terms", "why"),
     [

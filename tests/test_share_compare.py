@@ -1,18 +1,22 @@
 """compare --live and the reporter where the challenger decides for a share of the customers: both models on the others
 alone, and how the two groups fared."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 
 import msgspec
 import pytest
 
-from console.start import EXIT_OK
+from console.start import EXIT_FAILED, EXIT_OK
 from evaluation.live import LiveComparison
 from kpi_reporter.__main__ import main as report
 from kpi_reporter.kpis.reading import KpiReader
 from risk.clock import DAY
 from risk.share import Share
 from risk.store import Store
+from risk.topics import Identity
+from scorer.__main__ import main as score
 from tests.explorers import exploring
 from tests.kpi_stores import read
 from tests.shadow_stores import ShadowWorld
@@ -143,3 +147,47 @@ def test_who_decides_for_how_many_since_when_is_shown(place: Place, capsys: pyte
         shared_world(place, store, percent=None).write_day(FIRST + 4)
         assert report(["show"], settings) == 0
         assert "decides for" not in capsys.readouterr().out
+
+
+BEYOND = 9_000_000_000_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("change", "why", "who"),
+    [
+        (
+            f"share_starts set event_time = {BEYOND}",
+            f"share_starts: got {BEYOND} as event_time",
+            "show schedule",
+        ),
+        (f"bundle_starts set event_time = {BEYOND}", f"bundle_starts: got {BEYOND} as event_time", "schedule compare"),
+        ("challenger_starts set stored_at = -1", "challenger_starts: got -1 as stored_at", "show compare"),
+        (f"partitions set newest_event_time = {BEYOND}", f"got {BEYOND} as newest_event_time", "show compare"),
+        ("shadow_scores set level = 7", "shadow_scores: got level None and score", "compare"),
+        (
+            "shadow_scores set score = 9e999",
+            "shadow_scores: got level low and score inf",
+            "compare",
+        ),
+        ("risk_flags set level = 'dire'", "risk_flags: got level dire and score", "compare"),
+    ],
+)
+def test_what_no_worker_writes_is_said_by_whoever_reads_it(
+    place: Place, capsys: pytest.CaptureFixture[str], change: str, why: str, who: str
+) -> None:
+    """To go through all days until a time that a flipped bit made would fill the memory."""
+    with place.open() as store:
+        shared_world(place, store).write_day(FIRST)
+        store.remember_identity(Identity("c", {}, 2, ""))
+    with closing(sqlite3.connect(place.path)) as connection, connection:
+        connection.execute(f"update {change}")
+    asked = {
+        "show": lambda: report(["show"], place.environment),
+        "schedule": lambda: score(["schedule", str(place.folder / "schedule.json")], place.environment),
+        "compare": lambda: place.run("compare", "--live", "--json", "--resamples", "20"),
+    }
+    for name in who.split():
+        assert asked[name]() == EXIT_FAILED
+        said = capsys.readouterr().err
+        assert why in said
+        assert "keep the file for inspection and restore a backup" in said

@@ -184,7 +184,12 @@ def test_what_is_worse_than_the_bundle_in_use_is_not_put_in_use_and_promote_says
     assert main([*promotion, "--force"], {}) == EXIT_OK
     assert f"warning: {version} is put in use against its evaluation, because of --force: " in capsys.readouterr().err
     assert main(["promote", in_use, "--models", str(place / "models")], {}) == EXIT_OK
-    assert f"{in_use} was never compared with {version}" in capsys.readouterr().err
+    assert f"{in_use} was not compared with {version}, which" in capsys.readouterr().err
+    for back_to in (version, in_use):  # whoever goes back knows both
+        assert main(["promote", "--back", "--models", str(place / "models")], {}) == EXIT_OK
+        said = capsys.readouterr()
+        assert f"{back_to} is in use now" in said.out
+        assert "not compared" not in said.err
 
 
 def test_trained_again_it_is_in_use_already_and_compared_with_nothing(

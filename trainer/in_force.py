@@ -186,7 +186,9 @@ def why_not(evaluation: Evaluation, in_use: str | None) -> str | None:
         return None
     if beside.comparison is None:
         return f"it cannot be compared with {in_use}, which is in use: {beside.not_compared}"
-    return f"it is worse than {in_use}, which is in use, by more than the margin of {beside.margin:.1%} of the frauds"
+    return (
+        f"it may be worse than {in_use}, which is in use, by more than the margin of {beside.margin:.1%} of the frauds"
+    )
 
 
 def why_not_unasked(evaluation: Evaluation, in_use: str | None) -> str | None:

@@ -163,8 +163,8 @@ def run_promote(options: argparse.Namespace) -> int:
     if against is not None:
         how = "--back" if options.back else "--force"
         warn(f"{version} is put in use against its evaluation, because of {how}: {against}")
-    if before is not None and not is_compared(evaluation, before):
-        notice(f"{version} was never compared with {before}, which was in use until now")
+    if before is not None and not options.back and not is_compared(evaluation, before):
+        notice(f"{version} was not compared with {before}, which was in use until now, when it was trained")
     if bundle is not None:
         warn_of_restart(models, manifest, bundle.manifest)
     make_current(models, version, by=by, forced=options.force, against=against)

@@ -4,9 +4,9 @@ The client unpacks a batch whole, whatever comes out of it: a megabyte of gzip c
 Here it is unpacked within a limit. A batch that does not fit is not read: each of its messages is given as `Unread`,
 which decoders reject in words. So is what lies behind bytes that are no record, which a broker may take. Nor is the
 client ended by a header whose name is not UTF-8, or led astray by a record that names the offset of another one. A
-record of an aborted transaction is marked where the client would leave it out, for an audit must see it; and so is one
-before which messages are missing, for the client passes over that in silence. All consumers read in this way once the
-module is imported; the client has no setting for it.
+record of an aborted transaction is marked where the client would leave it out, for an audit must see it; and where
+compaction took messages stands a `Missing`, for the client passes over that in silence. All consumers read in this way
+once the module is imported; the client has no setting for it.
 """
 
 import struct
@@ -56,15 +56,11 @@ class FetchedBatches:
         self._raw = memoryview(raw)
         self._at = 0
         self._unpacked = 0
-        self._expected = 0
-        self._has_gap = False
         self._aborted: list[tuple[int, int]] = []
         self._aborting: set[int] = set()
 
-    def begin(self, offset: int, aborted: Iterable[tuple[int, int]]) -> None:
-        """Which offset was asked for; producer and first offset of each transaction that was aborted and has records
-        here."""
-        self._expected = offset
+    def begin(self, aborted: Iterable[tuple[int, int]]) -> None:
+        """Producer and first offset of each transaction that was aborted and has records here."""
         self._aborted = sorted(aborted, key=lambda one: one[1], reverse=True)
 
     def size_in_bytes(self) -> int:
@@ -78,29 +74,24 @@ class FetchedBatches:
         batch = self._records.next_batch()
         raw = self._raw[self._at : self._at + _BEFORE_LENGTH + _length(self._raw, self._at)]
         self._at += len(raw)
-        is_aborted = bool(self._aborted or self._aborting) and self._is_aborted(batch)
         # Batches of before 0.11 are left to the client: no broker since 4.0 has any.
         if not isinstance(batch, DefaultRecordBatch):
             return batch
-        # Brokers count the records of a batch, and what ends a transaction is a batch, too: so every offset of a log is
-        # in one, until compaction takes some out.
         count = struct.unpack_from(">i", raw, _COUNT)[0]
-        is_complete = count == batch.next_offset - batch.base_offset
-        self._has_gap |= batch.base_offset > self._expected or not is_complete
-        self._expected = batch.next_offset
+        is_aborted = bool(self._aborted or self._aborting) and self._is_aborted(batch, count)
         if batch.is_control_batch:
             return batch
-        mark = _ABORTED if is_aborted else _BEHIND_GAP if self._has_gap else None
-        if count and not is_aborted:
-            self._has_gap = False
-        return _Batch(batch, raw, self._note, is_complete=is_complete, mark=mark)
+        is_complete = count == batch.next_offset - batch.base_offset
+        return _Batch(batch, raw, self._note, is_complete=is_complete, is_aborted=is_aborted)
 
-    def _is_aborted(self, batch: Any) -> bool:
+    def _is_aborted(self, batch: Any, count: int) -> bool:
         """Asked of each batch in turn: a producer's records are aborted from its transaction's first one to its end."""
         while self._aborted and self._aborted[-1][1] <= batch.base_offset:
             self._aborting.add(self._aborted.pop()[0])
-        # Whether a damaged batch ends a transaction nobody knows; the client fetches it again.
-        if batch.is_control_batch and batch.validate_crc() and ControlRecord.parse(next(batch).key) == ABORT_MARKER:
+        # Whether a damaged batch ends a transaction nobody knows; the client fetches it again. Of an old one compaction
+        # may have left nothing but its frame.
+        is_end = batch.is_control_batch and count and batch.validate_crc()
+        if is_end and ControlRecord.parse(next(batch).key) == ABORT_MARKER:
             self._aborting.discard(batch.producer_id)
         return batch.is_transactional and batch.producer_id in self._aborting
 
@@ -116,20 +107,21 @@ class _Batch:
     """A batch as the client asks about it; unpacked when its records are asked for."""
 
     def __init__(
-        self, batch: Any, raw: memoryview, note: Callable[[int], None], *, is_complete: bool, mark: object
+        self, batch: Any, raw: memoryview, note: Callable[[int], None], *, is_complete: bool, is_aborted: bool
     ) -> None:
         self._batch = batch
         self._raw = raw
         self._note = note
         self._is_complete = is_complete
-        self._mark = mark
+        self.is_aborted = is_aborted
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[Any]:
-        given, mark = self._given(), self._mark
-        return given if mark is None else (_Record(record.offset, *_behind_offset(record), mark) for record in given)
+        if not self.is_aborted:
+            return self._given()
+        return (_Record(record.offset, *_behind_offset(record), _ABORTED) for record in self._given())
 
     def _given(self) -> Iterator[Any]:
         try:
@@ -217,7 +209,17 @@ class _Record(NamedTuple):
     checksum: object = None
 
 
-_ABORTED, _BEHIND_GAP = object(), object()
+_ABORTED = object()
+
+
+class Missing(NamedTuple):
+    """Stands among the records where compaction took messages, from the one offset up to the other. Where transactions
+    end nothing is missing, but of an old one compaction may have taken that end, or what was aborted: what there was
+    nobody can tell."""
+
+    offset: int
+    next_offset: int
+    checksum: object = None  # as of a record that is not marked
 
 
 def is_aborted(record: Any) -> bool:
@@ -226,10 +228,10 @@ def is_aborted(record: Any) -> bool:
     return record.checksum is _ABORTED
 
 
-def is_behind_gap(record: Any) -> bool:
-    """Whether messages before the record that a consumer gave, or beside it in its batch, are gone though the log has
-    what was before them: compaction took them out. Where transactions end nothing is missing."""
-    return record.checksum is _BEHIND_GAP
+def apart(records: Sequence[Any]) -> tuple[Sequence[Any], list[Missing]]:
+    """The records, and what stands for messages that are gone. Only consumers that read committed are told of those."""
+    gone = [record for record in records if type(record) is Missing]
+    return ([record for record in records if type(record) is not Missing], gone) if gone else (records, gone)
 
 
 def committed(records: Sequence[Any]) -> Sequence[Any]:
@@ -240,22 +242,52 @@ def committed(records: Sequence[Any]) -> Sequence[Any]:
 class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
     """What a fetch brought of one partition, as records. The client's own would leave the aborted ones out."""
 
+    next_fetch_offset: int
+
     def __init__(
         self, tp: Any, records: FetchedBatches, aborted: Iterable[tuple[int, int]] | None, *settings: Any
     ) -> None:
-        offset, *others, _ = settings
-        records.begin(offset, aborted or ())
-        super().__init__(tp, records, None, offset, *others, fetcher.READ_UNCOMMITTED)
+        *others, level = settings
+        records.begin(aborted or ())
+        self._tells_missing = level == fetcher.READ_COMMITTED
+        super().__init__(tp, records, None, *others, fetcher.READ_UNCOMMITTED)
 
     def __iter__(self) -> Iterator[Any]:
         """Without a call of Python's for each record; it ends itself."""
         iterator: Iterator[Any] = self._records_iterator
         return iterator
 
-    def _consumer_record(self, _: Any, record: Any) -> Any:
-        """As it was in its batch. The client's own copy names the topic and the partition, too, by which fetches are
-        grouped already; making it took half the time of reading a record."""
-        return record
+    def _unpack_records(self) -> Iterator[Any]:
+        """Records are as they were in their batch. The client's own copy names the topic and the partition, too, by
+        which fetches are grouped already; making it took half the time of reading a record.
+
+        Brokers count the records of a batch, and what ends a transaction is a batch, too: so every offset of a log is
+        in one, until compaction takes some out. What it takes is told at once, not with the next record, which may be
+        in another fetch. A fetch may begin within a batch; what lies before is none of its business."""
+        while self._records.has_next():
+            batch = self._records.next_batch()
+            if self._check_crcs and not batch.validate_crc():
+                raise CorruptRecordException(f"Invalid CRC - {self._tp}")  # the client fetches it again
+            tells = self._tells_missing and isinstance(batch, (_Batch, DefaultRecordBatch))
+            if tells and batch.base_offset > self.next_fetch_offset:
+                yield self._missing(batch.base_offset)
+            if not batch.is_control_batch:
+                tells = tells and not batch.is_aborted
+                for record in batch:
+                    if record.offset < self.next_fetch_offset:
+                        continue
+                    if tells and record.offset > self.next_fetch_offset:
+                        yield self._missing(record.offset)
+                    self.next_fetch_offset = record.offset + 1
+                    yield record
+                if tells and batch.next_offset > self.next_fetch_offset:
+                    yield self._missing(batch.next_offset)
+            self.next_fetch_offset = batch.next_offset
+
+    def _missing(self, next_offset: int) -> Missing:
+        found = Missing(self.next_fetch_offset, next_offset)
+        self.next_fetch_offset = next_offset
+        return found
 
 
 def _behind_offset(record: Any) -> tuple[int, int, bytes | None, bytes | None, Any]:

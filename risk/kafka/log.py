@@ -25,7 +25,8 @@ FETCH_SECONDS = 0.2
 
 class Reads(Enum):
     """What a reader reads of Kafka's transactions. Up to the last stable offset means that nothing is read that lies
-    behind the beginning of an open transaction, and that the log ends there."""
+    behind the beginning of an open transaction, and that the log ends there; and that a `Missing` stands among the
+    records where compaction took messages."""
 
     ALL = "everything, whatever becomes of it"
     COMMITTED = "up to the last stable offset, and nothing that was aborted"

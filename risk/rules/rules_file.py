@@ -134,7 +134,7 @@ class _Reader:
         rules = tables.pop("rules", {})
         for name in tables:
             self._say(
-                (name,), f"got {name}, expected [rules.NAME] or [attributes]{_near(name, ('rules', 'attributes'))}"
+                (name,), f"got {name[:80]}, expected [rules.NAME] or [attributes]{_near(name, ('rules', 'attributes'))}"
             )
         if not isinstance(rules, dict) or not rules:
             self._say(
@@ -225,7 +225,7 @@ class _Reader:
         if at is not None:
             line, column = line_and_column(self._text, at)
             where = f", line {line}, column {column}"
-        rule = f" rule {path[1]}:" if path[0] == "rules" and len(path) > 1 else ""
+        rule = f" rule {path[1][:80]}:" if path[0] == "rules" and len(path) > 1 else ""
         self._problems.append(f"{self._path}{where}:{rule} {words}")
 
 

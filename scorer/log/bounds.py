@@ -11,6 +11,7 @@ from typing import TypeVar
 from aiokafka import TopicPartition
 
 from risk.errors import BrokerAwayError
+from risk.kafka.batches import apart
 from risk.kafka.log import LogReader
 from scorer.log.chunks import Place
 from scorer.metrics import Metrics
@@ -53,13 +54,15 @@ class LogBounds:
         return {place.partition: end for place, end in ends.items()}
 
     async def holds_nothing(self, place: Place, first: int, until: int) -> bool:
-        """Whether the log has no record for a worker from the one offset up to the other: it is read to see."""
+        """Whether the log has no record for a worker from the one offset up to the other: it is read to see. What
+        compaction took the worker's own consumer tells, whenever it moves beyond."""
         partition = TopicPartition(*place)
         async with self._reading:
             self._committed.begin({partition: first})
             try:
-                async for _ in self._committed.until(partition, until):
-                    return False
+                async for records in self._committed.until(partition, until):
+                    if apart(records)[0]:
+                        return False
                 return True
             finally:
                 self._committed.rest()  # or it would go on fetching

@@ -11,7 +11,7 @@ from console.terminal import progress
 from risk.bundle import Bundle, bundle_of_version
 from risk.errors import BrokerError, BundleError, EngineError, RuleError, StoreError
 from risk.events import Label, Rejected
-from risk.kafka.batches import is_aborted
+from risk.kafka.batches import apart, is_aborted
 from risk.kafka.connection import Connection, check_reachable
 from risk.kafka.decoding import read_labels, transaction_reader
 from risk.kafka.log import Bounds, LogReader, Reads, reading
@@ -172,7 +172,7 @@ class _PartitionAudit:
                 findings=findings,
             )
             advance = stack.enter_context(progress(f"{place.topic}-{number}", window.until - window.begin))
-            async for records in _read(source, place, window, outputs):
+            async for records in self._read(source, place, window, outputs):
                 await partition.take(records)
                 advance(len(records))
                 # What comes from here on is too late for the range.
@@ -191,9 +191,25 @@ class _PartitionAudit:
         async with reading(connection, reads=Reads.MARKED) as source, reading(connection) as sent:
             rejected = self._rejects(Place(*place), window.end, counts_foreign=False)
             [(output, rejects)] = open_outputs(sent, [rejected], window, self._findings)
-            found = _read(source, place, window, [output])
+            found = self._read(source, place, window, [output])
             await _audit_labels(found, Place(*place), window, rejects, self._findings)
         self._findings.take(topics.rejected, rejects)
+
+    async def _read(
+        self, reader: LogReader, place: TopicPartition, window: Window, outputs: Sequence[OutputReader]
+    ) -> AsyncIterator[Sequence[Any]]:
+        """Records, when everything that is there of them has been read. The reader is for this alone."""
+        reader.begin({place: window.begin})
+        async for found in reader.until(place, window.until, most=MOST_IN_A_CHUNK):
+            for output in outputs:
+                await output.read_to(found[-1].offset)
+            records, gone = apart(found)
+            for one in gone:
+                self._findings.lacks(f"{place.topic}-{place.partition}", one)
+            if records:
+                yield records
+        for output in outputs:
+            await output.read_to(window.until)
 
     def _output(self, topic: str, source: SourceOf, number: int) -> Output:
         place = TopicPartition(topic, number)
@@ -229,19 +245,6 @@ def rules_at_hand(store: Store, folder: Path, notices: list[str]) -> dict[str, R
         except RuleError as error:
             notices.append(f"rule set {version} cannot be used ({error}); what it decided is not compared")
     return found
-
-
-async def _read(
-    reader: LogReader, place: TopicPartition, window: Window, outputs: Sequence[OutputReader]
-) -> AsyncIterator[Sequence[Any]]:
-    """Records, when everything that is there of them has been read. The reader is for this alone."""
-    reader.begin({place: window.begin})
-    async for records in reader.until(place, window.until, most=MOST_IN_A_CHUNK):
-        for output in outputs:
-            await output.read_to(records[-1].offset)
-        yield records
-    for output in outputs:
-        await output.read_to(window.until)
 
 
 async def _audit_labels(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from risk.digest import Digest
+from risk.kafka.batches import Missing
 from scorer.ledger.closed_days import NEVER
 from scorer.verify.comparison import SHOWN, Comparison, Difference, Tally
 
@@ -28,6 +29,14 @@ class NotDone(NamedTuple):
 
     offsets: int
     of: int
+
+
+class Compacted(NamedTuple):
+    """What compaction took out of a partition: so many offsets, the first and the last of them."""
+
+    offsets: int
+    first: int
+    last: int
 
 
 @dataclass
@@ -64,7 +73,8 @@ class Findings:
     not_at_hand: Counter[str] = field(default_factory=Counter)  # by bundle or rule set
     under_way: int = 0  # outputs of what the store has not got yet
     foreign: int = 0  # messages on output topics that no worker wrote
-    gone: int = 0  # outputs and rows of what is not in the log any more
+    gone: int = 0  # outputs and rows of what was before the log's first offset
+    compacted: dict[str, Compacted] = field(default_factory=dict)  # by partition of an input, where there is some
     digest: Digest = field(default_factory=Digest)
     tallies: dict[str, Tally] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
@@ -73,6 +83,12 @@ class Findings:
     def take(self, place: str, comparison: Comparison[Any]) -> None:
         self.tallies.setdefault(place, Tally()).add(comparison.tally)
         self.differences += comparison.differences
+
+    def lacks(self, name: str, gone: Missing) -> None:
+        """In the order of the log."""
+        offsets, first, _ = self.compacted.get(name, Compacted(0, gone.offset, 0))
+        offsets += gone.next_offset - gone.offset
+        self.compacted[name] = Compacted(offsets, first, gone.next_offset - 1)
 
     def saw_less(self, moment: int, needed_days: int) -> None:
         """A score of that time saw less of the past than its bundle's longest window looks at."""

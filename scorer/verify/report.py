@@ -60,6 +60,11 @@ def report(findings: Findings, *, must_be_complete: bool) -> None:
         say(f"on output topics, and not written by a worker: {counted(findings.foreign, 'message', 'messages')}")
     if findings.gone:
         say(f"of what is not in the log any more: {findings.gone:,} outputs and rows, not compared")
+    for name, (taken, begin, end) in findings.compacted.items():
+        say(
+            f"taken out of the log by compaction: {name}, {counted(taken, 'offset', 'offsets')} from {begin} to {end}; "
+            "what is there of them counts as extra"
+        )
     if findings.under_way:
         say(f"beyond where the store stood: {findings.under_way:,} outputs, not compared")
     for name, (offsets, total) in findings.not_done.items():

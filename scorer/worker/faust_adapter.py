@@ -28,11 +28,12 @@ from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from risk.errors import BrokerAwayError
-from risk.kafka.batches import MOST_RECORDS, committed
+from risk.errors import BrokerAwayError, StoreError
+from risk.kafka.batches import MOST_RECORDS, Missing, apart, committed
 from risk.kafka.connection import Connection
 from risk.topics import Topics
 from scorer.log.chunks import Place
+from scorer.worker.buffer import Gap
 from scorer.worker.ownership import Ownership
 
 log = logging.getLogger(__name__)
@@ -273,8 +274,13 @@ class Consumer(driver.Consumer):
     async def _take_in(self, records: Mapping[TP, Sequence[Any]]) -> None:
         """All at once: a seek must not come between records that were fetched together. A gap that is not to be ends
         the worker here; by way of Faust it would end with two tracebacks more."""
-        buffer = self._ownership.buffer
-        gaps = [gap for tp, fetched in records.items() if (gap := buffer.add(Place(*tp), fetched)) is not None]
+        buffer, gaps = self._ownership.buffer, list[Gap]()
+        for tp, fetched in records.items():
+            there, gone = apart(fetched)
+            if gone:
+                self._pass_over(Place(*tp), gone)
+            gap = buffer.add(Place(*tp), there)
+            gaps += [] if gap is None else [gap]
         assignment = self._thread._ensure_consumer()._subscription.subscription.assignment
         for tp in self.assignment():
             state = assignment.state_value(tp)
@@ -285,6 +291,12 @@ class Consumer(driver.Consumer):
             for gap in gaps:
                 await self._ownership.check_gap(gap)
         except Exception as error:
+            self._ownership.fatal(error)
+
+    def _pass_over(self, place: Place, gone: Sequence[Missing]) -> None:
+        try:
+            self._ownership.pass_over(place, gone)
+        except StoreError as error:
             self._ownership.fatal(error)
 
 

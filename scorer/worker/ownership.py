@@ -13,11 +13,13 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from risk.errors import StoreError
+from risk.kafka.batches import Missing
 from risk.kafka.decoding import Record, read_labels, transaction_reader
 from risk.kafka.log import LogReader
 from risk.outputs import without_history_days
 from risk.store import Owner
 from risk.topics import Topics
+from risk.words import counted
 from scorer.ledger.closed_days import NEVER
 from scorer.log.already_sent import (
     AlreadySent,
@@ -130,6 +132,16 @@ class Ownership:
                 "there are records between them that never came. Start the worker again: it reads on from the store's "
                 "offset."
             )
+
+    def pass_over(self, place: Place, gone: Sequence[Missing]) -> None:
+        """Compaction took messages out of what was fetched. Not a moment later: once the partition has moved beyond,
+        nobody is told of them again."""
+        records = counted(sum(one.next_offset - one.offset for one in gone), "record", "records")
+        self._must_be_accepted(
+            f"{place.topic} partition {place.partition}: compaction took {records} out of the log, from offset "
+            f"{gone[0].offset} to {gone[-1].next_offset - 1}",
+            "cleanup.policy, which should be delete",
+        )
 
     async def skip_empty_ends(self) -> None:
         """The store moves past offsets behind the last record that hold none (transaction markers, what retention
@@ -315,14 +327,17 @@ class Ownership:
         return count
 
     def _records_are_gone(self, place: Place, expected: int, begin: int) -> None:
-        what = (
+        self._must_be_accepted(
             f"{place.topic} partition {place.partition}: the next record to work on is offset {expected}, and the log "
-            f"begins at {begin}: {begin - expected} records are gone"
+            f"begins at {begin}: {begin - expected} records are gone",
+            "retention, which should be unlimited",
         )
+
+    def _must_be_accepted(self, what: str, cause: str) -> None:
         if not self._accept_gap:
             raise StoreError(
                 f"{what}. Restore the log, or go on without them by --accept-gap; they will never be scored. Then look "
-                "at the topic's retention, which should be unlimited."
+                f"at the topic's {cause}."
             )
         log.warning("%s; goes on without them, as --accept-gap says", what)
 

@@ -28,11 +28,12 @@ from evaluation.share_groups import Decisions
 from risk.bundle import Manifest
 from risk.clock import DAY
 from risk.codes import Array, Codes
+from risk.errors import StoreError
 from risk.events import LEVELS, Decision
 from risk.learned_days import seen_days_of
 from risk.money import scale_of
 from risk.share import Share
-from risk.store import Role, ShadowPair, SharedFlag, Store, frozen_store, open_store
+from risk.store import IF_DAMAGED, Role, ShadowPair, SharedFlag, Store, frozen_store, open_store
 from trainer.backtest.period import ALWAYS, Period, asked_period
 from trainer.compare.live_words import say_live
 from trainer.compare.options import INTERESTING
@@ -183,6 +184,7 @@ class _Reading:
     def _own(self, rows: Sequence[ShadowPair], is_inside: Array) -> Iterator[ShadowPair]:
         for row, inside in zip(rows, is_inside.tolist(), strict=True):
             if inside and row.bundle_version == self._in_use.version:
+                _check(row)
                 yield row
 
     def decisions_of(self, rows: Sequence[SharedFlag], share: Share) -> Decisions:
@@ -202,6 +204,17 @@ class _Reading:
         if row.amount is None or row.currency != self._in_use.currency:
             return np.nan
         return row.amount / scale
+
+
+def _check(row: ShadowPair) -> None:
+    """StoreError for what no worker writes: it would count as something else."""
+    each = (row.level, row.score), (row.challenger_level, row.challenger_score)
+    for table, (level, score) in zip(("risk_flags", "shadow_scores"), each, strict=True):
+        if level not in _PLACES or not 0 <= score <= 1:
+            raise StoreError(
+                f"{table}: got level {level} and score {score:g} at offset {row.offset} of partition {row.partition}, "
+                f"expected {', '.join(_PLACES)}, and 0 to 1; {IF_DAMAGED}"
+            )
 
 
 _PLACES = {level.value: place for place, level in enumerate(LEVELS)}

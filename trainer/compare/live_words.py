@@ -107,6 +107,9 @@ def _say_judged(found: LiveComparison, judged: LiveEvaluation, currency: str) ->
     say_table([*lines[:3], *shares, *lines[3:]])
     for text in verdict(equal, judged.frauds, currency):
         say(text)
+    why_not, low = found.why_no_evidence, equal.frauds_caught.low
+    if why_not is not None and low is not None and low > 0:  # else the interval says it
+        say(f"that is not yet the evidence that `promote --challenger` asks for: {why_not}")
     say()
     different = counted(judged.customers_different, "customer", "customers")
     say(f"caught by one of the two alone: {judged.only_one or 0:.1%} of the frauds; of {different} one catches more")

@@ -20,7 +20,7 @@ from risk.clock import DAY, EARLIEST, LATEST, to_date, to_text
 from risk.engine import Engine, Verdict
 from risk.errors import BrokerError
 from risk.events import Label
-from risk.kafka.batches import is_behind_gap
+from risk.kafka.batches import apart
 from risk.kafka.connection import Connection, connection_of
 from risk.kafka.decoding import read_labels, transaction_reader, within_limits
 from risk.kafka.log import Bounds, LogReader, Reads, reading
@@ -86,11 +86,11 @@ class _Log(NamedTuple):
         begin, end = self.bounds[place]
         self.reader.begin({place: begin})
         async for records in self.reader.until(place, end):
-            if (behind := next(filter(is_behind_gap, records), None)) is not None:
+            if gone := apart(records)[1]:
                 raise BrokerError(
-                    f"{place.topic}-{place.partition}: got a log in which messages are missing at offset "
-                    f"{behind.offset} or before it, expected every one from offset {begin} on: compaction took them, "
-                    f"at a time when cleanup.policy was not delete; {FROM_STORE}"
+                    f"{place.topic}-{place.partition}: got a log in which messages are missing from offset "
+                    f"{gone[0].offset} on, expected every one from offset {begin} on: compaction took them, at a time "
+                    f" when cleanup.policy was not delete; {FROM_STORE}"
                 )
             yield records
 

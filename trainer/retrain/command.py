@@ -174,8 +174,12 @@ class Retraining:
                 concerns=concerns,
             ),
         )
-        if history.gaps is not None:
-            return self._ends(LEFT, None, f"labels are missing: {history.gaps.reason}")
+        gaps = history.gaps
+        if gaps is not None and gaps.is_sure:
+            return self._ends(LEFT, None, f"labels are missing: {gaps.reason}")
+        if gaps is not None and self._options.promote:  # frauds in bursts look the same: people can tell
+            why = f"labels may be missing: {gaps.reason}; without --promote it goes on, to the shadow at most"
+            return self._ends(LEFT, None, why)
         return self._train(file, days)
 
     def _train(self, file: Path, days: Days) -> Done:

@@ -1,6 +1,7 @@
 """`retrain --status`: what is under way, and what came of earlier ones."""
 
 import argparse
+from typing import Any
 
 import msgspec
 
@@ -8,7 +9,8 @@ from console.options import settings_of
 from console.start import EXIT_OK
 from console.terminal import say, say_table
 from risk.clock import SECOND, to_text
-from risk.store import Retraining, open_store
+from risk.errors import StoreError
+from risk.store import IF_DAMAGED, Retraining, open_store
 from risk.words import duration_in_words
 from trainer.retrain.due import now_ms
 from trainer.retrain.lease import is_gone
@@ -52,15 +54,23 @@ def _cells(run: Retraining, now: int) -> tuple[str, ...]:
 
 def _report(run: Retraining) -> str:
     """Where all that it did is told."""
-    folder = None if run.details is None else msgspec.json.decode(run.details).get("report")
+    folder = (_details(run) or {}).get("report")
     return "-" if folder is None else f"{folder}/{REPORT.format(run.number)}"
+
+
+def _details(run: Retraining) -> dict[str, Any] | None:
+    try:
+        return None if run.details is None else msgspec.json.decode(run.details, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise StoreError(
+            f"retrainings: details of number {run.number}: {error}, expected what a retraining did; {IF_DAMAGED}"
+        ) from None
 
 
 def _for_programs(run: Retraining) -> dict[str, object]:
     times = {name: None if at is None else to_text(at) for name, at in
              (("begun_at", run.begun_at), ("alive_at", run.alive_at), ("ended_at", run.ended_at))}  # fmt: skip
-    details = None if run.details is None else msgspec.json.decode(run.details)
     return {
         "number": run.number, "owner": run.owner, **times, "stage": run.stage, "outcome": outcome_of(run),
-        "version": run.version, "why": run.why, "details": details, "every_ms": run.every_ms,
+        "version": run.version, "why": run.why, "details": _details(run), "every_ms": run.every_ms,
     }  # fmt: skip

@@ -2,11 +2,16 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
+from risk.clock import LATEST
 from risk.errors import StoreBusyError, StoreError
+from risk.store.rows import IF_DAMAGED
+
+Row = TypeVar("Row", bound=NamedTuple)
 
 _FULL = "expected room for it; make room on that disk and start again"
 NOT_WRITABLE = "expected a file and folder that may be written; change their permissions, or choose another store"
@@ -22,6 +27,10 @@ _ADVICE = {
     sqlite3.SQLITE_NOTADB: _NOT_A_STORE,
     sqlite3.SQLITE_CORRUPT: _BROKEN,
 }
+_TIMES = {
+    "event_time", "first_event_time", "newest_event_time", "waiting_head",
+    "stored_at", "refused_at", "begun_at", "alive_at", "ended_at",
+}  # fmt: skip
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -62,3 +71,14 @@ def _translated(error: sqlite3.Error, path: Path) -> StoreError:
         return StoreError(f"{path}: {error}; {_BROKEN}")
     advice = _ADVICE.get(kind or 0, "expected this to be possible; it is a mistake in the program or the store")
     return StoreError(f"{path}: {error}; {advice}")
+
+
+def with_times(table: str, kind: type[Row], rows: Iterable[Sequence[Any]]) -> list[Row]:
+    """StoreError where a row has a moment of no calendar: nobody could show it, and whoever goes through the days until
+    then would fill the memory."""
+    found = [kind._make(row) for row in rows]
+    for row in found:
+        for column, moment in zip(kind._fields, row, strict=True):
+            if column in _TIMES and moment is not None and not 0 <= moment <= LATEST:
+                raise StoreError(f"{table}: got {moment} as {column}, expected ms from 1970 until 2200; {IF_DAMAGED}")
+    return found

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from risk.errors import StaleOwnerError, StoreError
 from risk.store.rows import Retraining, RetrainingEnd
+from risk.store.sqlite.failures import with_times
 
 _COLUMNS = ", ".join(Retraining._fields)
 _UNDER_WAY = f"select {_COLUMNS} from retrainings where ended_at is null order by number"
@@ -65,4 +66,5 @@ def _changed(cursor: sqlite3.Cursor, number: int) -> None:
 
 
 def runs(connection: sqlite3.Connection) -> list[Retraining]:
-    return [Retraining(*row) for row in connection.execute(f"select {_COLUMNS} from retrainings order by number")]
+    rows = connection.execute(f"select {_COLUMNS} from retrainings order by number")
+    return with_times("retrainings", Retraining, rows)

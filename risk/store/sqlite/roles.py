@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from risk.share import share_of
 from risk.store.rows import NO_CHALLENGER, FlagRow, Refusal, Role, RowValues, ShareStart, VersionStart
+from risk.store.sqlite.failures import with_times
 
 Said = TypeVar("Said")
 
@@ -71,11 +72,13 @@ def _changes(rows: Sequence[RowValues], said: Sequence[Said]) -> Iterator[tuple[
 
 
 def starts(connection: sqlite3.Connection, role: Role) -> list[VersionStart]:
-    return [VersionStart(*row) for row in connection.execute(f"select * from {role}_starts order by 1, 2")]
+    rows = connection.execute(f"select * from {role}_starts order by 1, 2")
+    return with_times(f"{role}_starts", VersionStart, rows)
 
 
 def share_starts(connection: sqlite3.Connection) -> list[ShareStart]:
-    return [ShareStart(*row) for row in connection.execute("select * from share_starts order by 1, 2")]
+    rows = connection.execute("select * from share_starts order by 1, 2")
+    return with_times("share_starts", ShareStart, rows)
 
 
 def refuse(connection: sqlite3.Connection, role: Role, refusal: Refusal) -> None:
@@ -89,4 +92,4 @@ def refuse_nothing(connection: sqlite3.Connection, role: Role, owner: str) -> No
 
 def refusals(connection: sqlite3.Connection, role: Role) -> list[Refusal]:
     rows = connection.execute(f"select * from {role}_refusals where owner in {_OWNERS} order by owner")
-    return [Refusal(*row) for row in rows]
+    return with_times(f"{role}_refusals", Refusal, rows)

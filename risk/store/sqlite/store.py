@@ -38,6 +38,7 @@ from risk.store.rows import (
     VersionStart,
 )
 from risk.store.sqlite import bundles, copies, flags, ledger, removing, retraining, roles, shadow
+from risk.store.sqlite.failures import with_times
 from risk.store.sqlite.file import StoreFile, insert_all
 from risk.topics import Identity
 
@@ -104,7 +105,7 @@ class SqliteStore:
 
     def positions(self) -> list[Position]:
         with self._file.reading() as connection:
-            return [Position(*row) for row in connection.execute(f"{_POSITION} order by topic, partition")]
+            return with_times("partitions", Position, connection.execute(f"{_POSITION} order by topic, partition"))
 
     def check_file(self) -> None:
         self._file.check_file()
