@@ -142,16 +142,15 @@ def test_what_is_in_the_shadow_is_not_replaced_unasked(home: Path) -> None:
     assert named(home, "challenger") == runs(home)[-1].version
 
 
-def test_a_challenger_that_decides_for_a_share_is_not_replaced_even_if_asked(home: Path) -> None:
-    """It is people who end that."""
+@pytest.mark.parametrize(("there", "why"), [("{}", "{0} decides for 10 % of the customers"), ("gone-0", "{1}: got ")])
+def test_a_challenger_that_may_decide_is_not_replaced_even_if_asked(home: Path, there: str, why: str) -> None:
+    """It is people who end that, also where nobody can read which one it is: workers that know it go on."""
     current, pointer = named(home, "current"), home / "models" / "challenger"
-    pointer.write_text(f"{current}\nshare 10\n")
+    pointer.write_text(f"{there.format(current)}\nshare 10\n")
     assert retrain(home, "--margin", "1", "--replace") == EXIT_OK
     [run] = runs(home)
-    assert run.outcome == "waits"
-    assert run.why is not None
-    assert run.why.startswith(f"{current} decides for 10 % of the customers, and that is ended by people alone")
-    assert pointer.read_text() == f"{current}\nshare 10\n"
+    assert (run.outcome, (run.why or "").startswith(why.format(current, pointer))) == ("waits", True)
+    assert pointer.read_text() == f"{there.format(current)}\nshare 10\n"
 
 
 def test_without_drift_there_is_nothing_to_do_and_it_is_said_when_that_is_unknown(home: Path) -> None:
@@ -335,14 +334,15 @@ def test_a_challenger_that_somebody_set_meanwhile_stays(home: Path, words: dict[
 
 
 @pytest.mark.proof
-def test_a_challenger_that_got_a_share_meanwhile_stays(home: Path) -> None:
+@pytest.mark.parametrize(("now", "why"), [("{}", "{} got a share"), ("gone-0", "which challenger there is cannot")])
+def test_a_challenger_that_got_a_share_meanwhile_stays(home: Path, now: str, why: str) -> None:
     current, pointer = named(home, "current"), home / "models" / "challenger"
     pointer.write_text(f"{current}\n")
+    shared = f"{now.format(current)}\nshare 10\n"
     with open_store(home / "risk.db") as store:
-        shared = f"{current}\nshare 10\n"
         done = meddled(home, store, "report", lambda: pointer.write_text(shared), replace=True).run()
     assert done.outcome == "left"
-    assert done.why == f"{done.version} was left: {current} got a share of the customers while it was trained"
+    assert done.why.startswith(f"{done.version} was left: {why.format(current)} ")
     assert pointer.read_text() == shared
 
 

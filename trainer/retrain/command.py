@@ -16,7 +16,7 @@ from console.terminal import say, warn
 from evaluation.drifting import Drifting, drifting_now
 from evaluation.result import Evaluation
 from risk.bundle import CURRENT, Bundle, Manifest, bundle_of_version, current_bundle, named_bundle
-from risk.challenger import CHALLENGER
+from risk.challenger import CHALLENGER, named_challenger
 from risk.clock import to_date
 from risk.errors import BundleError, OptionError, StoreError, TrustLensError
 from risk.settings import Settings
@@ -28,11 +28,9 @@ from trainer.history.columns import columns_of
 from trainer.history.command import concerns_of, say_history, write_history
 from trainer.history.from_store import Days, days_of_store
 from trainer.in_force import (
-    challenger_version,
     make_challenger,
     make_current,
     remember_refused,
-    share_of_challenger,
     why_not_in_force,
     why_not_unasked,
 )
@@ -123,18 +121,8 @@ class Retraining:
                 f"{manifest.version}: got a bundle that was trained on rows drawn at random, expected one trained by "
                 "time: on the newest days nobody could compare the two. Train one without --split random"
             )
-        self._challenger = challenger_version(options.models)
-        if not options.promote and (percent := share_of_challenger(options.models)) is not None:
-            return WAITS, (
-                f"{self._challenger} decides{of_the_customers(percent)}, and that is ended by people alone, not by "
-                "--replace: promote it, leave it in the shadow by `promote VERSION --shadow`, or end it by `promote "
-                "--no-shadow`"
-            )
-        if self._challenger is not None and not options.replace and not options.promote:
-            return WAITS, (
-                f"{self._challenger} is in the shadow already, and is to be seen there for long enough; promote it, "
-                "end it by `promote --no-shadow`, or say --replace"
-            )
+        if not options.promote and (waits := self._why_wait()) is not None:
+            return WAITS, waits
         if options.if_drifted:
             self._lease.at("drift")
             with_drift = _drift(self._settings.db)
@@ -142,6 +130,31 @@ class Retraining:
             why = _why_not_drifted(with_drift)
             return None if why is None else (LEFT, why)
         return None
+
+    def _why_wait(self) -> str | None:
+        """What there is of a challenger is not replaced before people decided about it."""
+        try:
+            named = named_challenger(self._options.models)
+        except BundleError as error:
+            return (
+                f"{error} It may decide for a share of the customers, and that is ended by people alone: mend it, or "
+                "end it by `promote --no-shadow`"
+            )
+        if named is None:
+            return None
+        self._challenger = named.folder.name
+        if named.percent is not None:
+            return (
+                f"{self._challenger} decides{of_the_customers(named.percent)}, and that is ended by people alone, not "
+                "by --replace: promote it, leave it in the shadow by `promote VERSION --shadow`, or end it by `promote "
+                "--no-shadow`"
+            )
+        if self._options.replace:
+            return None
+        return (
+            f"{self._challenger} is in the shadow already, and is to be seen there for long enough; promote it, end it "
+            "by `promote --no-shadow`, or say --replace"
+        )
 
     def _learn(self, file: Path) -> Done:
         manifest, transactions = self._in_use.manifest, topics_of(self._settings.topic_prefix).transactions
@@ -206,12 +219,21 @@ class Retraining:
         if against is None and self._options.promote:
             against = why_not_in_force(self._settings.rules, trained)
         if against is None and not self._options.promote:
-            challenger = challenger_version(self._options.models)
-            if challenger not in (None, self._challenger, trained.version):
-                against = f"{challenger} was put in the shadow while it was trained"
-            elif share_of_challenger(self._options.models) is not None:
-                against = f"{challenger} got a share of the customers while it was trained"
+            against = self._who_became_challenger(trained.version)
         return against
+
+    def _who_became_challenger(self, trained: str) -> str | None:
+        """Or what else became of the challenger while it was trained; None where nothing is in the way."""
+        try:
+            named = named_challenger(self._options.models)
+        except BundleError as error:
+            return f"which challenger there is cannot be read any more: {error}"
+        if named is None:
+            return None
+        challenger = named.folder.name
+        if challenger not in (self._challenger, trained):
+            return f"{challenger} was put in the shadow while it was trained"
+        return None if named.percent is None else f"{challenger} got a share of the customers while it was trained"
 
     def _put(self, version: str, before: str) -> Done:
         """The lease is looked at last before; what is put in force, is so by one rename."""
