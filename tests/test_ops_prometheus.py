@@ -105,6 +105,7 @@ def test_what_the_rules_ask_for_is_seen(watched: Watched) -> None:
         watched.prometheus.until_seen(name)
 
 
+@pytest.mark.proof
 def test_all_that_the_programs_show_is_declared(watched: Watched) -> None:
     """What is on no page and in no list would be watched by nobody."""
     watched.prometheus.until_seen("trustlens_kpi_customers")
@@ -113,6 +114,7 @@ def test_all_that_the_programs_show_is_declared(watched: Watched) -> None:
     assert shown - exposed() - {rule.name for rule in recorded()} == set()
 
 
+@pytest.mark.proof
 def test_the_dashboards_are_answered(watched: Watched) -> None:
     watched.prometheus.until_seen("trustlens_kpi_customers")
     for board in map(json.loads, texts().values()):
@@ -121,6 +123,7 @@ def test_the_dashboards_are_answered(watched: Watched) -> None:
                 watched.prometheus.query(target["expr"].replace("$__rate_interval", "5s"))
 
 
+@pytest.mark.proof
 def test_prometheus_takes_every_rule(watched: Watched) -> None:
     groups = watched.prometheus.get("/api/v1/rules")["data"]["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
@@ -146,6 +149,7 @@ def test_a_stopped_worker_is_an_alert_and_a_message_until_another_comes(watched:
     watched.prometheus.until(lambda: message in watched.slack.messages(), f"Slack is told {message}")
 
 
+@pytest.mark.proof
 def test_a_stopped_reporter_is_an_alert(watched: Watched) -> None:
     gone = watched.reporter.address()
     watched.prometheus.until_seen("trustlens_kpi_customers")  # before that, the alert is that none is known

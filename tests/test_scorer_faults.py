@@ -235,6 +235,7 @@ def test_records_that_go_under_a_running_worker_end_it(kafka: TestKafka, prefix:
         assert f"offset 0, and the log begins at {rows}: {rows} records are gone" in worker.said()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", ["transactions", "labels"])
 def test_messages_that_compaction_took_stop_a_worker_until_that_is_accepted(
     name: str, kafka: TestKafka, prefix: str, tmp_path: Path
