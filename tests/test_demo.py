@@ -83,7 +83,7 @@ def _check_words(said: str, folder: Path) -> None:
     for words in (
         "card payments of 100 people",
         "the report says",
-        "a case is all alerts of",
+        "one that a rule sends to people",
         "2 processes share the 4 partitions",
         "high-risk alerts",
         "rule large-at-night is in force",
