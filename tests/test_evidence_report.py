@@ -331,7 +331,7 @@ def as_written(name):
     return name.encode(errors="backslashreplace").decode()
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(NAMES, min_size=1, max_size=12, unique=True))
 @example(names=ODD)
 def test_no_text_of_a_dataset_is_markup(written, names):
