@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -67,23 +66,6 @@ def option_of(parse: Callable[[str], _Value]) -> Callable[[str], _Value]:
 
 
 # What `option_of` takes, beside the readers of settings
-
-
-def whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError("a whole number such as 42") from None
-
-
-def number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError("a number such as 0.4; 40 % is 0.4")
-    return value
 
 
 def day(text: str) -> int:

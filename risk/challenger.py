@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from risk.bundle import named_bundle
 from risk.errors import BundleError
+from risk.settings import number
 from risk.share import PERCENT, is_percent
 from risk.small_file import is_absent
 
@@ -43,7 +44,7 @@ def pointer_to(version: str, percent: float | None) -> str:
 def _percent(path: Path, lines: list[str]) -> float:
     word, _, text = lines[0].partition(" ")
     try:
-        percent = float(text) if word == SHARE and len(lines) == 1 else 0.0
+        percent = number(text) if word == SHARE and len(lines) == 1 else 0.0
     except ValueError:
         percent = 0.0
     if not is_percent(percent):

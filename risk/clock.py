@@ -50,6 +50,8 @@ def to_words(ms: int) -> str:
 
 def date_ms(text: str) -> int:
     """Midnight UTC of a day such as 2024-05-01; ValueError where it is none."""
+    if not text.isascii():  # strptime takes the digits of every script
+        raise ValueError(f"got {text!r}, expected a day such as 2024-05-01")
     return to_ms(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC))
 
 

@@ -4,6 +4,7 @@ Settings are read once, from a mapping that is passed in (the environment, in a 
 options fall back to. A value that cannot be used stops the program.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,9 +18,25 @@ PREFIX = "TRUSTLENS_"
 _UNITS = {"ms": 1, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 
 
+# Numbers as people type them: Python also takes 1_0, blanks and the digits of every script.
+
+
+def whole(text: str) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]{1,40}", text):
+        raise ValueError("a whole number such as 42")
+    return int(text)
+
+
+def number(text: str) -> float:
+    is_decimal = re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text)
+    if not is_decimal or not math.isfinite(float(text)):
+        raise ValueError("a number such as 0.4; 40 % is 0.4")
+    return float(text)
+
+
 def duration(text: str) -> int:
     """Milliseconds of a text such as 7d, 1h or 90s."""
-    match = re.fullmatch(r"(\d{1,9})(ms|s|m|h|d)", text)
+    match = re.fullmatch(r"([0-9]{1,9})(ms|s|m|h|d)", text)
     if match is None:
         raise ValueError("a whole number and a unit: ms, s, m, h or d, such as 7d or 1h")
     return int(match[1]) * _UNITS[match[2]]
@@ -48,7 +65,7 @@ def bucket(text: str) -> int:
 
 
 def count(text: str) -> int:
-    if not re.fullmatch(r"[1-9]\d{0,8}", text):
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
         raise ValueError("a whole number from 1 to 999999999")
     return int(text)
 

@@ -146,6 +146,7 @@ def test_an_alert_without_a_label_is_no_good_customer(
     [
         (["--from", "soon"], "--from: got 'soon', expected a day such as 2024-12-01"),
         (["--thresholds", "0.1,2"], "--thresholds: got '0.1,2', expected numbers between 0 and 1"),
+        (["--thresholds", "0.1,0.1_5"], "--thresholds: got '0.1,0.1_5', expected numbers between 0 and 1"),
         (["--scores-out", "x.csv"], "--scores-out: got x.csv, expected a name that ends in .parquet"),
     ],
 )

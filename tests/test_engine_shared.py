@@ -80,13 +80,13 @@ def shared(bundles: list[Bundle], case: Case, cuts: set[int]) -> list[list[Score
 @given(
     seed=st.integers(0, 1000),
     names=st.permutations(sorted(FEATURE_SETS)).flatmap(lambda order: st.sampled_from([order[:2], order])),
-    cuts=st.sets(st.integers(1, 150), max_size=4),
+    cuts=st.sets(st.integers(1, 80), max_size=3),
 )
 def test_scorers_that_share_an_engine_score_as_each_does_with_its_own(
     bundles: dict[str, Bundle], seed: int, names: list[str], cuts: set[int]
 ) -> None:
     """Scores, levels, reasons, imputed values and ledger days: whichever comes first, and if one has no ledger."""
-    case = generate(seed, Knobs(rows=150, step_ms=8 * HOUR, labelled=0.9, huge=0.0))
+    case = generate(seed, Knobs(rows=80, step_ms=8 * HOUR, labelled=0.9, huge=0.0))
     chosen = [bundles[name] for name in names]
     expected = [alone(bundle, case, cuts) for bundle in chosen]
     assert repr(shared(chosen, case, cuts)) == repr(expected)

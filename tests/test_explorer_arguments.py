@@ -78,6 +78,7 @@ def test_a_day_of_the_ledger_is_asked_for_by_its_date(explorer: Served) -> None:
         ("days=abc", "days: got 'abc', expected a whole number of days from 1 to 36,500"),
         ("days=-5", "days: got '-5'"),
         ("days=0", "days: got '0'"),
+        ("days=%D9%A3", "days: got '\N{ARABIC-INDIC DIGIT THREE}'"),
         ("days=30+days", "days: got '30 days'"),
         ("days=36501", "days: got '36501'"),
         ("days=30&days=abc", "days: got 'abc'"),

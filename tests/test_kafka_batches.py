@@ -25,7 +25,7 @@ from risk.codec import encode_transaction
 from risk.diagnosis import MAX_BYTES, MAX_UNPACKED, Unread
 from risk.events import Transaction
 from risk.kafka.batches import FetchedBatches
-from risk.kafka.sending import CODEC, Message, send_all
+from risk.kafka.sending import Message, send_all
 from risk.rejects import KEPT, LARGEST_WHOLE, shortened
 from risk.topics import DETAIL, KEY_SIZE, SOURCE_OFFSET, VALUE_SIZE
 from testing.brokers import TestKafka
@@ -341,17 +341,3 @@ def test_no_batch_that_a_broker_takes_ends_a_worker_or_hides_another(
         assert len(offsets) == made.ends()[topic, 0] - 1 >= 3 * taken
         said = made.scorer("verify", "--bundle", str(made.models / "current"))
         assert "\nidentical" in said.out, said
-
-
-def test_what_we_send_is_packed(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
-    """A flag is small on the wire, and its bytes are what they were."""
-    with system(kafka, prefix, tmp_path, partitions=1) as made:
-        made.replay(made.make_history(days=3))
-        worker = made.start()
-        made.until_scored()
-        worker.stop()
-        data = kafka.node.folder
-        for topic in (made.topics.transactions, made.topics.flags):
-            on_disk = sum(file.stat().st_size for file in data.glob(f"**/{topic}-0/*.log"))
-            plain = sum(len(m.value or b"") for m in messages(made.address, topic, 0))
-            assert on_disk < plain / 2, CODEC

@@ -15,7 +15,7 @@ WANTED = {
     "WorkerDown", "LagGrowing", "NothingCommitted", "RejectsHigh", "NoAlerts", "AlertFlood", "PrecisionLow",
     "EventsStale", "LedgerDayOverdue", "BundlesDiffer", "StoreNotReadable", "DiskLow", "ReporterDown", "NoFigures",
     "BrokerAway", "LabelsOverdue", "FieldMissing", "BundleRefused", "RulesRefused", "Drift",
-    "RetrainingFailed", "RetrainingOverdue",
+    "ChallengerRefused", "RetrainingFailed", "RetrainingOverdue",
 }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def test_a_shift_is_days_or_auto(text: str, days: int | str) -> None:
     assert shift(text) == days
 
 
-@pytest.mark.parametrize("text", ["", "d", "1", "1.5d", "1h", "Auto", "-d"])
+@pytest.mark.parametrize("text", ["", "d", "1", "1.5d", "1h", "Auto", "-d", "1\N{ARABIC-INDIC DIGIT ZERO}d"])
 def test_what_is_no_shift_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="auto, or whole days such as -400d"):
         shift(text)
@@ -77,6 +77,10 @@ def test_what_cannot_be_done_is_refused_in_words(
         (["--rate", "0"], "got '0', expected a number greater than 0"),
         (["--speed", "fast"], "got 'fast', expected a number greater than 0"),
         (["--max-in-flight", "-1"], "got '-1', expected a whole number from 1"),
+        (["--rate", "1_0"], "got '1_0', expected a number greater than 0"),
+        (["--limit", "1\N{ARABIC-INDIC DIGIT ZERO}"], "expected a whole number from 1"),
+        (["--seed", "1_0"], "got '1_0', expected a whole number such as 42"),
+        (["--from", "\N{ARABIC-INDIC DIGIT TWO}024-02-01"], "expected a day such as 2024-12-01"),
         (["--limit", "0"], "got '0', expected a whole number from 1"),
         (["--from", "01.02.2024"], "got '01.02.2024', expected a day such as 2024-12-01"),
         (["--shift", "tomorrow"], "got 'tomorrow', expected auto, or whole days such as -400d"),

@@ -106,8 +106,21 @@ def test_a_line_that_a_crash_cut_off_costs_no_other_line(
         file.write('{"at": "20')
     assert main(["promote", second, "--models", str(models)], {}) == EXIT_OK
     assert main(["promote", "--back", "--models", str(models)], {}) == EXIT_OK
-    assert "promotions.ndjson, line 2: cannot be read" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "promotions.ndjson: 1 line cannot be read, expected promotions, and passed over; the first is line 2" in said
     assert (models / "current").read_text() == f"{first}\n"
+
+
+def test_lines_that_cannot_be_read_are_told_together(
+    two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, _ = two
+    with (models / "promotions.ndjson").open("a") as file:
+        file.write("no promotion\n" * 1_000)
+    assert main(["promote", "--back", "--models", str(models)], {}) == EXIT_FAILED
+    said = capsys.readouterr().err
+    assert said.count("cannot be read") == 1
+    assert "1,000 lines cannot be read, expected promotions, and passed over; the first is line 2 (" in said
 
 
 def test_a_record_that_is_none_is_said_and_does_not_fill_memory(
@@ -118,7 +131,7 @@ def test_a_record_that_is_none_is_said_and_does_not_fill_memory(
     path.write_text('{"at": ' + "[" * 100_000)
     assert main(["promote", "--back", "--models", str(models)], {}) == EXIT_FAILED
     said = capsys.readouterr().err
-    assert "promotions.ndjson, line 1: cannot be read" in said
+    assert "promotions.ndjson: 1 line cannot be read" in said
     assert "knows of nothing that was in use before" in said
     with path.open("wb") as file:
         file.truncate(SMALL_BYTES + 1)

@@ -1,6 +1,7 @@
 """rules check, promote and list: what is wrong is named before anything is kept, and what is kept proves itself."""
 
 import json
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +15,7 @@ from console.start import EXIT_FAILED, EXIT_OK
 from risk.catalogue import FeatureSet
 from risk.errors import RuleError
 from risk.events import Action, Mode
-from risk.rules.rule_set import Rule, RuleSet, rules_in_force, rules_of_version
+from risk.rules.rule_set import ListEntry, Rule, RuleSet, rules_in_force, rules_of_version
 from testing.bundles import write_bundle
 from testing.rule_sets import keep
 from tests.backtests import FIELDS, LEARNED
@@ -264,6 +265,38 @@ def test_a_sealed_set_that_cannot_be_compiled_is_refused_by_who_reads_it(tmp_pat
 def test_a_sealed_set_with_a_time_that_is_none_is_refused(tmp_path: Path, time: int) -> None:
     version = forged(tmp_path, until=time)
     with pytest.raises(RuleError, match=r"rules.json: cannot be read \(Expected `int`"):
+        rules_of_version(tmp_path, version)
+
+
+def sealed(folder: Path, *rules: Rule, **lists: tuple[ListEntry, ...]) -> str:
+    return keep(RuleSet(rules, {}, lists), folder)
+
+
+END = "got 2001-09-09T01:46:40Z, expected a time after 2001-09-09T01:46:40Z; it is not part of it"
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (lambda to: sealed(to, FORGED, FORGED), "rule odd: got the name twice, expected it once"),
+        (
+            lambda to: sealed(to, *(replace(FORGED, name=f"r{number}") for number in range(1_001))),
+            "got 1,001 rules, expected at most 1,000",
+        ),
+        (lambda to: forged(to, since=10**12, until=10**12), f"rule odd: {END}"),
+        (lambda to: forged(to, name="a b"), "rule a b: got the name 'a b', expected up to 64 letters"),
+        (lambda to: forged(to, sentence="a\nb"), "rule odd: got 'a\\nb', expected a text of one line"),
+        (
+            lambda to: sealed(to, FORGED, here=(ListEntry("customer_id", "C1", 10**12, 10**12, ""),)),
+            f"list here, entry 1: until: {END}",
+        ),
+    ],
+)
+def test_a_sealed_set_that_a_check_would_not_let_pass_is_refused_in_its_words(
+    tmp_path: Path, made: Callable[[Path], str], why: str
+) -> None:
+    version = made(tmp_path)
+    with pytest.raises(RuleError, match=rf"{version}/rules.json: {re.escape(why)}.*Delete .* and promote the rules"):
         rules_of_version(tmp_path, version)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from risk.catalogue import ALL_FIELDS, FeatureSet
 from risk.clock import DAY, date_ms
 from risk.events import Action, Mode
-from risk.rules import lists, rules_file
+from risk.rules import rule_set
 from risk.rules.language import Type
 from risk.rules.lists import moment
 from risk.rules.rule_set import ListEntry, Rule, RuleSet
@@ -135,7 +135,8 @@ BAD = [
      "of one line"),
     ("from = 2024-12-01", "from = 2024-12-01T10:00:00", "line 10, column 8: rule big-at-night: got 2024-12-01 10:00:00"
      ", expected a day such as 2024-12-01, or a time with its zone"),
-    ("from = 2024-12-01", "from = 2025-02-01", "line 11, column 9: rule big-at-night: got a time that is not after"),
+    ("from = 2024-12-01", "from = 2025-02-01", "line 11, column 9: rule big-at-night: got 2025-01-01T07:30:00Z, "
+     "expected a time after 2025-02-01T00:00:00Z"),
     ("from = 2024-12-01", "from = 1024-12-01", "expected a time from 1990 until 2200"),
     ('far = "number"', 'far = "nubmer"', "line 3, column 8: got 'nubmer', expected one of number, text; did you mean "
      "number?"),
@@ -219,8 +220,8 @@ def test_a_rule_is_not_blamed_for_its_list(folder: Path) -> None:
 
 
 def test_numbers_of_rules_and_entries_are_limited(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules_file, "MOST_RULES", 1)
-    monkeypatch.setattr(lists, "MOST_ENTRIES", 1)
+    monkeypatch.setattr(rule_set, "MOST_RULES", 1)
+    monkeypatch.setattr(rule_set, "MOST_ENTRIES", 1)
     found = problems(folder)
     assert "got 2 rules, expected at most 1" in found[0]
     assert "lists/watched.csv, line 3: got more than 1 entries, expected at most so many in all lists" in found[1]

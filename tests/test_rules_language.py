@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from risk.catalogue import FeatureSet
-from risk.rules.language import WRITTEN, ExpressionError, Type, names_of, parse, text_of
+from risk.rules.language import NEIGHBOURS, WRITTEN, ExpressionError, Type, likely, names_of, near, parse, text_of
 from tests.rules_cases import NAMES, conditions
 
 SEVERAL = "amount > 5\n  and customer_count_1h > 3  # a reason\n  and nihgt"
@@ -163,3 +163,12 @@ def test_there_is_one_text_for_what_says_the_same(text: str, canonical: str) -> 
 def test_attributes_are_typed_by_the_bundle_or_by_declaration() -> None:
     names = names_of({"more": Type.TEXT}, FeatureSet(frozenset(), ("hint",), ("card",)))
     assert parse('attribute_hint > 1 and attribute_card == "x" and attribute_more == "y"', names)
+
+
+@pytest.mark.parametrize(
+    "slip", ["carrd_number_1500_of", "crad_number_1500_of", "ard_number_1500_of", "card_nubmer_1500_of"]
+)
+def test_the_likely_slip_is_found_among_thousands_of_names_by_looking_at_few(slip: str) -> None:
+    known = [f"card_number_{number}_of" for number in range(3_000)]
+    assert near(slip, known) == "; did you mean card_number_1500_of?"
+    assert len(likely(slip, known)) <= 4 * NEIGHBOURS

@@ -20,11 +20,12 @@ from risk.kafka.topic_states import identity
 from risk.settings import PREFIX, read_settings
 from risk.store import open_store
 from risk.topics import SOURCE_OFFSET, group_of
+from scorer.worker import command
 from scorer.worker.exits import EXIT_AWAY, EXIT_FAILED, EXIT_STALE
 from storm.feed import open_transaction
 from storm.history import Item
 from testing.brokers import TestKafka
-from testing.systems import System, Worker, counts, system
+from testing.systems import Said, System, Worker, counts, system
 from tests.kafka_tampering import (
     ALL,
     compact,
@@ -38,13 +39,22 @@ from tests.kafka_tampering import (
 from tests.test_kafka_batches import good
 
 
+def refused(made: System) -> Said:
+    """`worker` in this process, where it ends before it has begun anything. How this process logs and collects stays
+    as it is."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(command, "log_to_stderr", lambda *_: None)
+        patched.setattr(command, "collect_less", lambda: None)
+        return made.scorer("worker", "--metrics-port", "0", "--bundle", str(made.models / "current"))
+
+
 def test_a_bundle_that_was_changed_does_not_start(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
     with system(kafka, prefix, tmp_path) as made:
         [model] = made.models.glob("*/model.onnx")
         model.write_bytes(model.read_bytes() + b"x")
-        worker = made.start()
-        assert worker.wait() == EXIT_FAILED
-        assert "model.onnx: got SHA-256" in worker.said()
+        said = refused(made)
+        assert said.code == EXIT_FAILED
+        assert "model.onnx: got SHA-256" in said.err
         assert not made.store.exists()
 
 
@@ -53,17 +63,17 @@ def test_topics_that_are_missing_are_named_with_the_command_that_makes_them(
 ) -> None:
     made = System(kafka.environment(prefix), tmp_path)
     made.make_bundle()
-    worker = made.start()
-    assert worker.wait() == EXIT_FAILED
-    assert "python -m producer topics" in worker.said()
+    said = refused(made)
+    assert said.code == EXIT_FAILED
+    assert "python -m producer topics" in said.err
 
 
 def test_a_broker_that_is_not_there_is_named(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
     made = System({**kafka.environment(prefix), f"{PREFIX}BROKERS": "127.0.0.1:9"}, tmp_path)
     made.make_bundle()
-    worker = made.start()
-    assert worker.wait() == EXIT_AWAY, "it may come: whoever started the worker starts it again"
-    assert "127.0.0.1:9" in worker.said()
+    said = refused(made)
+    assert said.code == EXIT_AWAY, "it may come: whoever started the worker starts it again"
+    assert "127.0.0.1:9" in said.err
 
 
 def test_a_port_that_another_worker_has_is_told_with_the_way_out(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:
@@ -105,11 +115,10 @@ def test_a_store_of_another_log_is_refused(kafka: TestKafka, prefix: str, tmp_pa
             store.remember_identity(asyncio.run(identity(connection_of(settings), made.topics, made.prefix)))
         other = System({**made.environment, f"{PREFIX}TOPIC_PREFIX": f"{prefix}other."}, tmp_path)
         other.make_topics(2)
-        worker = Worker({**other.environment, f"{PREFIX}DB": str(made.store)}, tmp_path / "other.log", "--bundle",
-                        str(made.models / "current"))  # fmt: skip
-        assert worker.wait() == EXIT_FAILED
-        assert "risk.db" in worker.said()
-        assert "begin with a new store: set TRUSTLENS_DB to another file, or move this one away" in worker.said()
+        said = refused(other)
+        assert said.code == EXIT_FAILED
+        assert "risk.db" in said.err
+        assert "begin with a new store: set TRUSTLENS_DB to another file, or move this one away" in said.err
 
 
 @pytest.mark.proof

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from aiokafka import AIOKafkaConsumer
 from prometheus_client import CollectorRegistry
 
 from producer.__main__ import main as producer
 from risk.clock import DAY, HOUR
 from risk.errors import StoreError
-from risk.kafka.log import LogReader
+from risk.kafka.connection import connection_of
+from risk.kafka.log import Reads, reading
 from risk.kafka.sending import Message
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import DayReader, key_of, messages_of
+from risk.settings import read_settings
 from risk.store import Store, open_store
 from risk.topics import topics_of
 from scorer.ledger.closed_days import LedgerDays
@@ -23,7 +24,7 @@ from scorer.ledger.follower import Follower
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
 from testing.brokers import TestKafka
-from tests.kafka_tampering import lose, send
+from tests.kafka_tampering import compact, lose, send
 
 FIRST = 20_000
 Answer = TypeVar("Answer")
@@ -62,9 +63,11 @@ def known(
     days, metrics = LedgerDays(LedgerTerms(7, HOUR)), metrics or Metrics(CollectorRegistry())
 
     async def start() -> None:
-        async with AIOKafkaConsumer(bootstrap_servers=kafka.address, enable_auto_commit=False) as consumer:
-            follower = Follower(LogReader(consumer), topics_of(prefix).ledger, days, store, metrics, confirmed)
-            await follower.start(accept_gap=accept_gap)
+        connection = connection_of(read_settings(kafka.environment(prefix)))
+        async with reading(connection, reads=Reads.MARKED) as reader:
+            await Follower(
+                reader, topics_of(prefix).ledger, days, store, metrics, confirmed, accept_gap=accept_gap
+            ).start()
 
     asyncio.run(start())
     return days.newest
@@ -126,6 +129,21 @@ def test_a_ledger_whose_beginning_is_gone_is_refused(
         known(kafka, prefix, store)
     assert known(kafka, prefix, store, accept_gap=True) == FIRST + 1
     store.close()
+
+
+def test_a_ledger_that_was_compacted_is_refused_until_that_is_accepted(
+    kafka: TestKafka, prefix: str, ledger: str, tmp_path: Path
+) -> None:
+    """A day's messages have one key, so only the end marks are left. A store that had read them misses nothing."""
+    knows, new = (StoreThread(tmp_path / name, name="test") for name in ("risk.db", "new.db"))
+    assert known(kafka, prefix, knows) == FIRST + 1
+    compact(kafka.address, ledger, 0, (day(2)[0], None), left=3)
+    with pytest.raises(StoreError, match=r"compaction took 2 records out of the log, from offset 0 to 2: .* delete"):
+        known(kafka, prefix, new)
+    assert known(kafka, prefix, new, accept_gap=True) is None
+    for store, newest in ((knows, FIRST + 1), (new, None)):
+        assert known(kafka, prefix, store) == newest
+        store.close()
 
 
 @pytest.mark.usefixtures("ledger")

@@ -44,16 +44,16 @@ def said_on(made: System, topic: str) -> list[dict[str, Any]]:
 
 
 def send_turn(made: System, worker: Worker, history: Path, turn: int) -> None:
-    """Six days of it, the last time what is left, until they are scored."""
-    until = ("--until", day(8 + 6 * turn)) if turn < 4 else ()
-    made.replay(history, "--from", day(2 + 6 * turn), *until)
+    """Three days of it, the last time what is left, until they are scored."""
+    until = ("--until", day(20 + 3 * turn)) if turn < 4 else ()
+    made.replay(history, "--from", day(17 + 3 * turn), *until)
     made.until_scored(worker)
 
 
 @pytest.fixture(scope="module")
 def worked(kafka: TestKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worked]:
     with system(kafka, new_prefix(), tmp_path_factory.mktemp("rules"), partitions=PARTITIONS) as made:
-        history = made.make_history()
+        history = made.make_history(customers=20, days=15)
         worker = made.start()
         for turn, rules in enumerate(TURNS):
             put_in_force(rules, made.rules)

@@ -43,7 +43,7 @@ class Worked(NamedTuple):
 @pytest.fixture(scope="module")
 def worked(kafka: TestKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worked]:
     with system(kafka, new_prefix(), tmp_path_factory.mktemp("share"), partitions=PARTITIONS) as made:
-        history = made.make_history()
+        history = made.make_history(customers=20, days=15)
         in_use = (made.models / "current").read_text().strip()
         challenger = made.make_bundle(bias=-5.0)
         assert made.run(trainer, "promote", in_use, "--force", "--models", str(made.models)).code == 0

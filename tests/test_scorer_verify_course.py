@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,7 +14,7 @@ from risk.block import block_of
 from risk.bundle import read_bundle
 from risk.catalogue import EngineTerms
 from risk.clock import DAY, HOUR
-from risk.codec import decode_label, encode_transaction
+from risk.codec import decode_label, decode_transaction, encode_transaction
 from risk.events import Rejected, Transaction
 from risk.kafka.connection import connection_of
 from risk.kafka.sending import Message
@@ -137,6 +138,15 @@ class HandMade:
         )
         self._next += len(sales)
 
+    def reject(self) -> None:
+        """One without a value."""
+        made, topic, event = self._made, self._made.topics.transactions, decode_transaction(None)
+        assert isinstance(event, Rejected)
+        send(made.address, topic, 0, [Message(b"ann", None)])
+        message = reject(Place(topic, 0), _Record(self._next, b"ann"), event).message
+        send(made.address, made.topics.rejected, 0, [message])
+        self.pass_gap()
+
     def pass_gap(self, offsets: int = 1) -> None:
         """The next offsets hold no record."""
         self._store.skip_to(self._owner, expected=self._next, next_offset=self._next + offsets)
@@ -216,6 +226,37 @@ def test_a_flag_cannot_claim_an_older_ledger_day_than_it_had(kafka: TestKafka, p
         said = verify(made)
         assert said.code == 1
         assert counts(said, "risk-flags")["different"] == 6
+
+
+@pytest.mark.parametrize("where", ["topic", "store"])
+def test_a_forged_flag_of_a_reject_changes_nothing_for_those_after_it(
+    kafka: TestKafka, prefix: str, tmp_path: Path, where: str
+) -> None:
+    """It claims a ledger day in the far future, and those after it went on without one that was due."""
+    with system(kafka, prefix, tmp_path, partitions=1) as made:
+        worker = HandMade(made)
+        worker.days.add(worker.close(0, busy(0, 3)))
+        worker.close(1, busy(1, 19))  # too late
+        worker.score([sale(1, 7, 1)])
+        worker.reject()
+        worker.score([sale(10 + n, 8, n) for n in range(4)])
+        worker.done()
+        if where == "topic":
+            real = messages(made.address, made.topics.flags, 0)[0]
+            fields = {**msgspec.json.decode(real.value or b""), "source_offset": 1, "ledger_day": "9999-12-31"}
+            send(made.address, made.topics.flags, 0, [real._replace(value=msgspec.json.encode(fields))])
+        else:
+            with closing(sqlite3.connect(made.store)) as connection, connection:
+                connection.execute("create temp table forged as select * from risk_flags where source_offset = 0")
+                connection.execute("update forged set source_offset = 1, ledger_day = 2932896")
+                connection.execute("insert into risk_flags select * from forged")
+        said = verify(made)
+        assert said.code == 1
+        place = {"topic": "risk-flags", "store": "store"}
+        for at, name in place.items():
+            found = counts(said, name)
+            assert (found["equal"], found["different"], found["extra"]) == (5, 0, int(at == where)), said
+        assert "flags that went on without a ledger day that was due: 4\n" in said.out
 
 
 # Workers at work, and a log that lost records

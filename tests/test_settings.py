@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from risk.errors import SettingError
-from risk.settings import PREFIX, SETTINGS, Secret, Settings, read_settings
+from risk.settings import PREFIX, SETTINGS, Secret, Settings, number, read_settings, whole
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -100,6 +100,8 @@ def test_the_password_is_nowhere_to_be_seen() -> None:
         ("METRICS_HOST", "two words", "the name or address of a host"),
         ("REPORTER_HOST", "a..b", "the name or address of a host"),
         ("METRICS_HOST", "x" * 64, "the name or address of a host"),
+        ("CHUNK_ROWS", "1\N{ARABIC-INDIC DIGIT ZERO}", "a whole number from 1"),
+        ("MAX_LATENESS", "\N{ARABIC-INDIC DIGIT ONE}d", "a whole number and a unit"),
         ("METRICS_PORT", "\N{ARABIC-INDIC DIGIT THREE}", "a port from 1 to 65535"),
         ("BROKERS", "a..b:9092", "host:port"),
         ("BROKERS", "a:\N{ARABIC-INDIC DIGIT THREE}", "host:port"),
@@ -125,3 +127,15 @@ def test_the_readme_lists_every_setting_with_its_default_and_meaning() -> None:
 
 def test_every_field_of_the_settings_has_a_setting() -> None:
     assert Settings._fields == tuple(setting.name.lower() for setting in SETTINGS)
+
+
+ODD = ["1_0", "\N{ARABIC-INDIC DIGIT ONE}0", " 10", "10\n", "0x10", "", "nan", "inf", "1,5"]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_numbers_are_decimal_as_people_type_them(text: str) -> None:
+    with pytest.raises(ValueError, match="a whole number such as 42"):
+        whole(text)
+    with pytest.raises(ValueError, match=r"a number such as 0\.4"):
+        number(text)
+    assert [whole("+10"), whole("-010"), number("1e-2"), number(".5"), number("-1.")] == [10, -10, 0.01, 0.5, -1.0]

@@ -36,7 +36,9 @@ def test_a_challenger_has_a_share_until_it_is_named_without_one(
     assert capsys.readouterr().out == f"{second} is the challenger for 50 % of the customers no more\n"
 
 
-@pytest.mark.parametrize("words", [["--share", "0"], ["--share", "60"], ["--share", "ten"], ["--share", "1.25"]])
+@pytest.mark.parametrize(
+    "words", [["--share", "0"], ["--share", "60"], ["--share", "ten"], ["--share", "1_0"], ["--share", "1.25"]]
+)
 def test_what_is_no_share_is_refused(
     two: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:

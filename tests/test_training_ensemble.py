@@ -45,6 +45,7 @@ def test_members_with_weights_and_without() -> None:
         ("catboost=0,lightgbm=1", "weights from 1e-06"),
         ("catboost=nan,lightgbm=1", "weights from 1e-06"),
         ("catboost=,lightgbm=1", "weights from 1e-06"),
+        ("catboost=1_0,lightgbm=1", "weights from 1e-06"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(text: str, expected: str) -> None:

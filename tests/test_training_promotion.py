@@ -207,7 +207,7 @@ def test_a_bundle_that_is_not_to_be_promoted_leaves_the_one_in_use(
     in_use = (place / "models" / "current").read_text()
     assert main(training(place, "--model", "lightgbm", "--review-cost", "9", "--no-promote"), {}) == EXIT_OK
     assert (place / "models" / "current").read_text() == in_use
-    assert "not in use  `python -m trainer promote lightgbm-" in capsys.readouterr().out
+    assert "not in use  as --no-promote asks; `python -m trainer promote lightgbm-" in capsys.readouterr().out
 
 
 def test_a_bundle_of_another_label_delay_cannot_be_compared_and_is_not_replaced(
@@ -222,6 +222,14 @@ def test_a_bundle_of_another_label_delay_cannot_be_compared_and_is_not_replaced(
     )
     assert f"it cannot be compared with {in_use}, which is in use" in said.err
     assert (place / "models" / "current").read_text().strip() == in_use
+    assert main(training(place, "--model", "logistic", "--label-delay", "5d", "--no-promote"), {}) == EXIT_OK
+    said = capsys.readouterr()
+    assert "NOT put in use" not in said.err
+    assert re.search(
+        r"not in use  as --no-promote asks; `\S+ -m trainer promote logistic-\S+ --models \S+` puts it in use with "
+        rf"--force alone, because it cannot be compared with {in_use}",
+        said.out,
+    )
 
 
 def test_a_bundle_in_use_that_learned_from_the_days_of_the_test_is_said_to_be_flattered(

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from console.help import epilog
-from console.options import A_FILE, number, option_of, whole
+from console.options import A_FILE, option_of
 from risk.errors import OptionError
+from risk.settings import number, whole
 from trainer.families import BALANCES, FAMILIES, NONE, USUAL_FAMILIES
 
 BY_TIME, RANDOM = SPLITS = ("time", "random")

@@ -16,6 +16,7 @@ from risk.challenger import CHALLENGER
 from risk.clock import to_date
 from risk.errors import BundleError, OptionError, StoreError
 from risk.learned_days import days_of, learned_days_of
+from risk.settings import number
 from risk.share import MOST_PERCENT, is_percent, of_the_customers
 from risk.words import counted
 from trainer.in_force import (
@@ -181,7 +182,7 @@ def _percent(options: argparse.Namespace) -> float | None:
             f"--share: got {options.share} without --shadow, expected both: it is a challenger that has a share"
         )
     try:
-        percent = float(options.share)
+        percent = number(options.share)
     except ValueError:
         percent = 0.0
     if not is_percent(percent):

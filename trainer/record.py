@@ -10,6 +10,7 @@ from msgspec import Struct
 from console.output import writing
 from console.terminal import notice
 from risk.small_file import read_small
+from risk.words import counted
 
 RECORD = "promotions.ndjson"
 By = Literal["promote", "back", "train", "retrain", "shadow", "no-shadow", "retrain-shadow", "challenger"]
@@ -59,10 +60,15 @@ def looks_before(models: Path, challenger: str, in_use: str) -> int:
 
 
 def _lines(models: Path) -> list[Promotion]:
-    path, found = models / RECORD, []
+    path, found, unread = models / RECORD, [], []
     for number, line in enumerate((read_small(path) if path.is_file() else b"").splitlines(), 1):
         try:
             found.append(msgspec.json.decode(line, type=Promotion))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            notice(f"{path}, line {number}: cannot be read ({error}), expected a promotion; it is passed over")
+            unread.append((number, error))
+    if unread:
+        lines, (first, why) = counted(len(unread), "line", "lines"), unread[0]
+        notice(
+            f"{path}: {lines} cannot be read, expected promotions, and passed over; the first is line {first} ({why})"
+        )
     return found

@@ -3,10 +3,11 @@
 import argparse
 
 from console.help import epilog
-from console.options import number, option_of
+from console.options import option_of
 from console.terminal import notice, say
 from evaluation.sample_size import NOTHING_IN_COMMON, days_needed, frauds_needed
 from risk.errors import OptionError
+from risk.settings import number
 
 NOTES = """\
 For two models that score the same transactions, each allowed as many cases a day, as compare counts them.

@@ -4,6 +4,7 @@ import argparse
 from typing import NamedTuple
 
 from risk.errors import OptionError
+from risk.settings import whole
 from worlds import WORLDS
 from worlds.world import World
 
@@ -31,9 +32,9 @@ def add_size_options(command: argparse.ArgumentParser) -> None:
 
 def _whole(text: str) -> int:
     try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number such as 42") from None
+        return whole(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected {error}") from None
 
 
 def world_options(name: str, options: argparse.Namespace) -> WorldOptions:

@@ -7,7 +7,7 @@ from pathlib import Path
 from console.help import epilog
 from console.options import A_FILE, day, option_of
 from producer.replay.shift import shift
-from risk.settings import count
+from risk.settings import count, number
 from worlds.options import MEANINGS, add_size_options
 
 DEFAULT_IN_FLIGHT = 20_000
@@ -57,7 +57,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def _positive(text: str) -> float:
     try:
-        value = float(text.removesuffix("x"))
+        value = number(text.removesuffix("x"))
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:

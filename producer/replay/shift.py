@@ -12,7 +12,7 @@ def shift(text: str) -> str | int:
     """The option's value: `auto`, or days."""
     if text == AUTO:
         return AUTO
-    match = re.fullmatch(r"([+-]?\d{1,5})d", text)
+    match = re.fullmatch(r"([+-]?[0-9]{1,5})d", text)
     if match is None:
         raise ValueError("auto, or whole days such as -400d; write --shift=-400d")
     return int(match[1])

@@ -13,6 +13,7 @@ import difflib
 import keyword
 import re
 import warnings
+from bisect import bisect
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Protocol
@@ -33,6 +34,7 @@ WRITTEN = Limits(2_000, 50)
 CANONICAL = Limits(40_000, 100)
 LARGEST = 1e15  # whole numbers up to here are exact in float64, and no amount is larger
 SHOWN = 60  # characters of what was got
+FEW, NEIGHBOURS = 200, 10  # names among which the likely slip is looked for
 
 SCORE = "score"
 WEEKDAY = "weekday"
@@ -470,8 +472,20 @@ _TOO_DEEP = (
 
 def near(got: str, known: Iterable[str]) -> str:
     """The likely slip, as the end of a message."""
-    found = difflib.get_close_matches(got, list(known), n=1)
+    found = difflib.get_close_matches(got, likely(got, list(known)), n=1)
     return f"; did you mean {found[0]}?" if found else ""
+
+
+def likely(got: str, known: list[str]) -> list[str]:
+    """Of many names those that begin or end as it does, for each takes difflib a tenth of a millisecond and more."""
+    if len(known) <= FEW:
+        return known
+    found: dict[str, None] = {}
+    for step in (1, -1):
+        ordered = sorted(name[::step] for name in known)
+        place = bisect(ordered, got[::step])
+        found |= dict.fromkeys(name[::step] for name in ordered[max(0, place - NEIGHBOURS) : place + NEIGHBOURS])
+    return list(found)
 
 
 def _joined(kind: type[AllOf] | type[AnyOf], parts: Iterable[Condition]) -> Condition:

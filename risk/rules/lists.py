@@ -10,13 +10,10 @@ from pathlib import Path
 
 from risk.clock import EARLIEST, LATEST, to_ms
 from risk.rules.language import WEEKDAY, Type, near
-from risk.rules.rule_set import ListEntry
+from risk.rules.rule_set import ListEntry, bad_words, is_name, shown, too_many_entries, wrong_end
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # of a list, and of a rule
-MOST_ENTRIES = 1_000_000  # of all lists together
 MOST_LIST_BYTES = 256 * 1024**2
 MOST_SAID = 10  # problems of one list
-MOST_WORDS = 500  # characters of a sentence, an owner, a reason
 MOST_VALUE = 1_000  # as many characters as a transaction's texts may have
 _COLUMNS = ("entity", "value", "from", "until", "why")
 
@@ -31,14 +28,14 @@ class ListsFolder:
         self.raw: dict[str, bytes] = {}
         self._entities: dict[str, frozenset[str]] = {}
         self._problems = problems
-        self._left = MOST_ENTRIES
+        self._taken = 0
 
     def entities_of(self, name: str) -> frozenset[str]:
         """Which names have values in a list, as far as that is known; KeyError with the likely slip where there is no
         such list."""
         if name not in self.entries:
             path = self.folder / f"{name}.csv"
-            if NAME.fullmatch(name) is None or not path.is_file():
+            if not is_name(name) or not path.is_file():
                 # A pipe would wait for somebody to write.
                 there = [one.stem for one in self.folder.glob("*.csv") if one.is_file()]
                 raise KeyError(f"a plain file {path}{near(name, there)}")
@@ -70,17 +67,17 @@ class ListsFolder:
         for line, row in _rows(text):
             if isinstance(row, str):
                 entry: ListEntry | str = row
-            elif self._left <= 0:
-                entry = f"got more than {MOST_ENTRIES:,} entries, expected at most so many in all lists together"
+            elif problem := too_many_entries(self._taken + 1):
+                entry = problem
             else:
                 entry = self._entry(row)
-                self._left -= 1
+                self._taken += 1
             if isinstance(entry, ListEntry):
                 found.append(entry)
                 continue
             said += 1
             self._problems.append(f"{path}, line {line}: {entry}")
-            if isinstance(row, str) or self._left <= 0:
+            if isinstance(row, str) or too_many_entries(self._taken + 1):
                 break
             if said == MOST_SAID:
                 self._problems.append(f"{path}: got {said} wrong lines; what comes after them was not read")
@@ -104,8 +101,8 @@ class ListsFolder:
             except ValueError as error:
                 return f"{column}: got {shown(text)}, expected {error}"
         since, until = times
-        if since is not None and until is not None and since >= until:
-            return f"until: got {row['until']}, expected a time after {row['from']}; it is not part of it"
+        if problem := wrong_end(since, until):
+            return f"until: {problem}"
         return ListEntry(entity, value, since, until, why)
 
 
@@ -166,25 +163,6 @@ def _moment_of(text: str) -> int:
     return moment(text)
 
 
-def bad_words(value: object, *, may_be_empty: bool) -> str | None:
-    if not isinstance(value, str) or (not value.strip() and not may_be_empty):
-        return "a text"
-    if len(value) > MOST_WORDS:
-        return f"at most {MOST_WORDS} characters"
-    return None if value.isprintable() else "a text of one line"
-
-
 def of_another_encoding(error: UnicodeDecodeError, expected: str) -> str:
     line = error.object.count(b"\n", 0, error.start) + 1
     return f"line {line}: got the byte {error.object[error.start]:#04x}, expected {expected}; save it as UTF-8"
-
-
-def shown(value: object) -> str:
-    match value:
-        case str():
-            return repr(value[:80])
-        case bool():
-            return str(value).lower()
-        case dict() | list():  # one may be in another, thousands deep
-            return "a table" if isinstance(value, dict) else "a list"
-    return str(value)[:80]

@@ -9,7 +9,7 @@ A folder is written whole and never changed.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -20,10 +20,10 @@ from msgspec import Meta, Struct, field
 
 from risk.bundle import CURRENT, seal_of
 from risk.catalogue import CATALOGUE_VERSION
-from risk.clock import EARLIEST, LATEST
+from risk.clock import EARLIEST, LATEST, to_text
 from risk.errors import RuleError
 from risk.events import Action, Mode
-from risk.rules.language import Type, lists_in, names_of, parse
+from risk.rules.language import Names, Type, lists_in, names_of, parse
 from risk.small_file import is_absent, plain_file, read_name
 
 NAME = "rules"  # what versions begin with
@@ -34,8 +34,13 @@ SEALED = "rules.json"
 SEALED_BYTES = 2 * 1024**3
 PIECE_BYTES = 1024**2
 
+MOST_RULES = 1_000
+MOST_ENTRIES = 1_000_000  # of all lists together
+MOST_WORDS = 500  # characters of a sentence, an owner, a reason
+
 Moment = Annotated[int, Meta(ge=EARLIEST, le=LATEST)]
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _VERSION = re.compile(rf"{NAME}-[0-9a-f]{{{DIGITS}}}")
 
 
@@ -73,6 +78,55 @@ class RuleSet(Struct, frozen=True, dict=True):
     @cached_property
     def version(self) -> str:
         return f"{NAME}-{sha256(msgspec.json.encode(self, order='sorted')).hexdigest()[:DIGITS]}"
+
+
+# What is wrong with a part of a set, in the words for whoever writes rules and for whoever reads a sealed set; None
+# where nothing is.
+
+
+def too_many_rules(rules: int) -> str | None:
+    return f"got {rules:,} rules, expected at most {MOST_RULES:,}" if rules > MOST_RULES else None
+
+
+def too_many_entries(entries: int) -> str | None:
+    if entries <= MOST_ENTRIES:
+        return None
+    return f"got more than {MOST_ENTRIES:,} entries, expected at most so many in all lists together"
+
+
+def is_name(name: str) -> bool:
+    """Whether a list can be called so, or a rule."""
+    return _NAME.fullmatch(name) is not None
+
+
+def wrong_name(name: str) -> str | None:
+    return None if is_name(name) else f"got the name {shown(name)}, expected up to 64 letters, digits, - and _"
+
+
+def wrong_end(since: int | None, until: int | None) -> str | None:
+    if since is None or until is None or since < until:
+        return None
+    return f"got {to_text(until)}, expected a time after {to_text(since)}; it is not part of it"
+
+
+def bad_words(value: object, *, may_be_empty: bool) -> str | None:
+    """What is expected instead."""
+    if not isinstance(value, str) or (not value.strip() and not may_be_empty):
+        return "a text"
+    if len(value) > MOST_WORDS:
+        return f"at most {MOST_WORDS} characters"
+    return None if value.isprintable() else "a text of one line"
+
+
+def shown(value: object) -> str:
+    match value:
+        case str():
+            return repr(value[:80])
+        case bool():
+            return str(value).lower()
+        case dict() | list():  # one may be in another, thousands deep
+            return "a table" if isinstance(value, dict) else "a list"
+    return str(value)[:80]
 
 
 class SealedRules(Struct, frozen=True):
@@ -153,23 +207,45 @@ def rules_of_version(folder: Path, version: str) -> RuleSet:
             f"{path}: got rules for features of catalogue version {found.rule_set.catalogue_version}, expected "
             f"{CATALOGUE_VERSION}; a feature may mean something else now. Promote {place / 'rules.toml'} again."
         )
-    _check_conditions(path, found.rule_set)
+    for problem in _problems(found.rule_set):
+        raise RuleError(f"{path}: {problem}. {_mend(place)}")
     return found.rule_set
 
 
-def _check_conditions(path: Path, rule_set: RuleSet) -> None:
-    """A seal shows an edit, not a forger: what cannot be compiled is refused here, once for whoever reads sets."""
-    names = names_of(rule_set.attributes)
+def _problems(rule_set: RuleSet) -> Iterator[str]:
+    """A seal shows an edit, not a forger: what `rules check` would not let pass is refused here, once for whoever reads
+    sets."""
+    if problem := too_many_rules(len(rule_set.rules)):
+        yield problem
+    if problem := too_many_entries(sum(map(len, rule_set.lists.values()))):
+        yield problem
+    names, before = names_of(rule_set.attributes), set[str]()
     for rule in rule_set.rules:
-        try:
-            absent = sorted(lists_in(parse(rule.when, names, is_canonical=True)) - rule_set.lists.keys())
-        except RuleError as error:
-            raise RuleError(f"{path}: rule {rule.name[:80]}: {error}. {_mend(path.parent)}") from None
-        if absent:
-            raise RuleError(
-                f"{path}: rule {rule.name[:80]}: got list {absent[0][:80]!r}, expected one that the set has. "
-                + _mend(path.parent)
-            )
+        yield from (f"rule {rule.name[:80]}: {problem}" for problem in _problems_of(rule, rule_set, names))
+        if rule.name in before:
+            yield f"rule {rule.name}: got the name twice, expected it once"
+        before.add(rule.name)
+    for name, entries in rule_set.lists.items():
+        for number, entry in enumerate(entries, 1):
+            if problem := wrong_end(entry.since, entry.until):
+                yield f"list {name[:80]}, entry {number:,}: until: {problem}"
+
+
+def _problems_of(rule: Rule, rule_set: RuleSet, names: Names) -> Iterator[str]:
+    if problem := wrong_name(rule.name):
+        yield problem
+    for words in (rule.sentence, rule.owner):
+        if expected := bad_words(words, may_be_empty=False):
+            yield f"got {shown(words)}, expected {expected}"
+    if problem := wrong_end(rule.since, rule.until):
+        yield problem
+    try:
+        absent = sorted(lists_in(parse(rule.when, names, is_canonical=True)) - rule_set.lists.keys())
+    except RuleError as error:
+        yield str(error)
+        return
+    if absent:
+        yield f"got list {absent[0][:80]!r}, expected one that the set has"
 
 
 def _read(path: Path, raw: bytes) -> SealedRules:

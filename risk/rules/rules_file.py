@@ -28,14 +28,22 @@ from risk.rules.language import (
     parse,
     text_of,
 )
-from risk.rules.lists import NAME, ListsFolder, bad_words, moment, of_another_encoding, shown
-from risk.rules.rule_set import ListEntry, Rule, RuleSet
+from risk.rules.lists import ListsFolder, moment, of_another_encoding
+from risk.rules.rule_set import (
+    ListEntry,
+    Rule,
+    RuleSet,
+    bad_words,
+    shown,
+    too_many_rules,
+    wrong_end,
+    wrong_name,
+)
 from risk.rules.toml_places import Places, line_and_column, places_in
 from risk.small_file import read_small, read_toml
 
 FILE = "rules.toml"
 LISTS = "lists"
-MOST_RULES = 1_000
 
 _NEEDED = ("when", "action", "sentence", "owner")
 _KEYS = (*_NEEDED, "from", "until", "mode")
@@ -141,11 +149,11 @@ class _Reader:
                 ("rules",), f"got {'no rule' if rules == {} else shown(rules)}, expected tables such as [rules.big]"
             )
             return
-        if len(rules) > MOST_RULES:
-            self._say(("rules",), f"got {len(rules):,} rules, expected at most {MOST_RULES:,}")
+        if problem := too_many_rules(len(rules)):
+            self._say(("rules",), problem)
         for name, rule in rules.items():
-            if NAME.fullmatch(name) is None:
-                self._say(("rules", name), f"got the name {shown(name)}, expected up to 64 letters, digits, - and _")
+            if problem := wrong_name(name):
+                self._say(("rules", name), problem)
             elif isinstance(rule, dict):
                 yield name, rule
             else:
@@ -164,10 +172,8 @@ class _Reader:
         action, mode = self._choice(path, table, "action", Action), self._choice(path, table, "mode", Mode)
         sentence, owner = self._words(path, table, "sentence"), self._words(path, table, "owner")
         since, until = self._time(path, table, "from"), self._time(path, table, "until")
-        if since is not None and until is not None and since >= until:
-            self._say(
-                (*path, "until"), "got a time that is not after `from`, expected a later one; it is not part of it"
-            )
+        if problem := wrong_end(since, until):
+            self._say((*path, "until"), problem)
         condition = self._condition(path, table, names)
         if len(self._problems) > before or condition is None:
             return None

@@ -8,8 +8,10 @@ from aiokafka import TopicPartition
 
 from risk.clock import DAY, to_date
 from risk.errors import BrokerError, StoreError
+from risk.kafka.batches import apart
 from risk.kafka.log import LogReader
 from risk.ledger_log import DayReader
+from risk.words import counted
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.chunks import Confirm
 from scorer.metrics import Metrics
@@ -29,17 +31,20 @@ class Follower:
         store: StoreThread,
         metrics: Metrics,
         confirm: Confirm,
+        *,
+        accept_gap: bool,
     ) -> None:
-        """`confirm`: that what was read came from the topic that is known."""
+        """`log_reader` tells what compaction took. `confirm`: that what was read came from the topic that is known."""
         self._log = log_reader
         self._place = TopicPartition(topic, 0)
         self._days = days
         self._store = store
         self._metrics = metrics
         self._confirm = confirm
+        self._accept_gap = accept_gap
         self._reader = DayReader()
 
-    async def start(self, *, accept_gap: bool) -> None:
+    async def start(self) -> None:
         """Takes over what the store has, and reads on up to the end as it is now."""
         # The offset first: a day that another worker stores in between is read twice, which is harmless, not missed.
         stored_to = await self._store.call(lambda store: store.ledger_offset())
@@ -48,11 +53,11 @@ class Follower:
             self._days.know(terms, begun, newest)
         begin, end = (await self._log.bounds([self._place]))[self._place]
         first = max(begin, stored_to)
-        if begin > stored_to and not accept_gap:
-            raise StoreError(
-                f"{self._place.topic}: the store knows it up to offset {stored_to}, and the log begins at {begin}: "
-                "days that were closed are gone from it, and would be closed again from other labels. Restore the log, "
-                "or go on by --accept-gap. Then look at the topic's retention, which should be unlimited."
+        if begin > stored_to:
+            self._must_be_accepted(
+                f"the store knows it up to offset {stored_to}, and the log begins at {begin}: days that were closed "
+                "are gone from it",
+                "retention, which should be unlimited",
             )
         if first > end:
             raise StoreError(
@@ -77,8 +82,17 @@ class Follower:
 
     async def _take_in(self, records: Sequence[Any]) -> int:
         """How many days that made whole."""
+        records, gone = apart(records)
+        if gone:
+            await self._confirm(*self._place)
+            taken = counted(sum(one.next_offset - one.offset for one in gone), "record", "records")
+            self._must_be_accepted(
+                f"compaction took {taken} out of the log, from offset {gone[0].offset} to {gone[-1].next_offset - 1}: "
+                "days that were closed may be gone from it",
+                "cleanup.policy, which should be delete",
+            )
         days = [day for record in records if (day := self._reader.read(record.offset, record.value)) is not None]
-        if days:
+        if days or gone:  # what was accepted once is not asked again
             resume_at = self._reader.resume_at
             await self._confirm(*self._place)
             await self._store.call(lambda store: store.add_ledger_days(days, resume_at))
@@ -86,6 +100,12 @@ class Follower:
                 self._days.add(day)
         self._show()
         return len(days)
+
+    def _must_be_accepted(self, what: str, cause: str) -> None:
+        what = f"{self._place.topic}: {what}, and would be closed again from other labels"
+        if not self._accept_gap:
+            raise StoreError(f"{what}. Restore the log, or go on by --accept-gap. Then look at the topic's {cause}.")
+        log.warning("%s; goes on without them, as --accept-gap says", what)
 
     def _newest(self) -> str:
         newest = self._days.newest

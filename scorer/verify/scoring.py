@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from risk.block import Block
-from risk.block_codec import NO_TIME, Decoded
+from risk.block_codec import Decoded
 from risk.bundle import Bundle
 from risk.catalogue import EngineTerms
 from risk.clock import DAY
@@ -184,13 +184,11 @@ class Naming:
         for record, time in zip(chunk.records, chunk.content.times.tolist(), strict=True):
             in_force, (last, newest, _) = self._starts.at(record.offset), self._terms
             named = self._named(chunk.place, record.offset, rows, in_force)
-            if named is not None:
-                day = NEVER if named.ledger_day is None else named.ledger_day
-                self._terms = ScoringTerms(named.versions, max(newest, day), in_force)
-            else:
-                self._terms = ScoringTerms(in_force or last, newest, in_force)
-                if time != NO_TIME:
-                    self._terms = self._terms._replace(ledger_day=max(newest, self._needed(time)))
+            versions = (in_force or last) if named is None else named.versions
+            day = self._needed(versions, time)
+            if named is not None:  # anybody may have written it, and no worker names a newer day than it needs
+                day = NEVER if named.ledger_day is None else min(day, named.ledger_day)
+            self._terms = ScoringTerms(versions, max(newest, day), in_force)
             each.append(self._terms)
             decided_by.append(None if named is None else named.bundle)
         cuts = [0, *_changes(each), len(each)]
@@ -220,9 +218,10 @@ class Naming:
             default=None,
         )
 
-    def _needed(self, event_time: int) -> int:
-        """What a transaction without any flag should have been scored with."""
-        manifest = self._scoring.pipeline(self._terms.versions).manifest
+    def _needed(self, versions: Versions, event_time: int) -> int:
+        """The newest day that a transaction can be scored with, and without any flag should have been. Of what cannot
+        be read, one before all."""
+        manifest = self._scoring.pipeline(versions).manifest
         return event_time // DAY - manifest.label_delay_days
 
 

@@ -6,7 +6,7 @@ import uvloop
 
 from console.alive import alive_of
 from console.help import epilog
-from console.options import add_bundle, number, option_of
+from console.options import add_bundle, option_of
 from console.start import EXIT_OK
 from console.terminal import complain
 from risk.bundle import models_of, read_bundle
@@ -15,7 +15,7 @@ from risk.kafka.connection import connection_of
 from risk.kafka.log import LIMIT_SECONDS
 from risk.rules.compiled import compiled_for
 from risk.rules.rule_set import rules_in_force
-from risk.settings import read_settings
+from risk.settings import number, read_settings
 from scorer.ledger.waiting import GIVES_UP_AFTER_SECONDS
 from scorer.worker.clients import SEND_SECONDS
 from scorer.worker.exits import EXIT_AWAY, EXIT_BUSY, EXIT_STALE, EXIT_STALLED, status_of
@@ -67,7 +67,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         ("--session-seconds", SESSION_SECONDS),
         ("--read-seconds", LIMIT_SECONDS),
     ):
-        command.add_argument(name, type=float, default=default, help=argparse.SUPPRESS)
+        command.add_argument(name, type=option_of(number), default=default, help=argparse.SUPPRESS)
     command.set_defaults(run=_run)
 
 

@@ -20,7 +20,7 @@ from console.alive import ALIVE_EVERY_SECONDS
 from console.start import EXIT_OK
 from risk.bundle import Bundle
 from risk.kafka.connection import Connection
-from risk.kafka.log import LIMIT_SECONDS
+from risk.kafka.log import LIMIT_SECONDS, Reads
 from risk.rules.compiled import CompiledRules
 from risk.topics import group_of
 from scorer.ledger.closed_days import LedgerDays
@@ -127,8 +127,16 @@ async def _assemble(options: Options, clients: Clients, metrics: Metrics) -> tup
     manifest, topics = options.bundle.manifest, clients.topics
     terms = ClosingTerms(manifest.terms.ledger_terms, manifest.max_lateness_ms, manifest.max_ahead_ms)
     days = LedgerDays(terms.ledger)
-    follower = Follower(await clients.reader(), topics.ledger, days, clients.side, metrics, clients.watch.confirm)
-    await follower.start(accept_gap=options.accept_gap)
+    follower = Follower(
+        await clients.reader(Reads.MARKED),
+        topics.ledger,
+        days,
+        clients.side,
+        metrics,
+        clients.watch.confirm,
+        accept_gap=options.accept_gap,
+    )
+    await follower.start()
     pipelines = Pipelines(
         options.bundle,
         days,

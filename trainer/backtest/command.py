@@ -12,6 +12,7 @@ from risk.dataset import Dataset
 from risk.errors import OptionError
 from risk.rules.rule_set import RuleSet, rules_of_version
 from risk.schedule import InForce, read_schedule
+from risk.settings import number
 from trainer.backtest import checks
 from trainer.backtest.passing import Scheduled
 from trainer.backtest.period import asked_period
@@ -101,7 +102,7 @@ def _thresholds(text: str | None) -> tuple[float, ...]:
     if text is None:
         return SWEEP
     try:
-        values = tuple(float(part) for part in text.split(","))
+        values = tuple(number(part.strip()) for part in text.split(","))
     except ValueError:
         values = ()
     if not values or not all(0 < value < 1 for value in values):

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from console.help import epilog
-from console.options import A_FILE, number, option_of
+from console.options import A_FILE, option_of
 from risk.errors import OptionError
+from risk.settings import number
 from trainer.options import RESAMPLES, SEED, add_models
 
 NOTES = """\

@@ -9,6 +9,7 @@ import onnx
 
 from risk.codes import Array
 from risk.errors import OptionError
+from risk.settings import number
 from trainer.families import BALANCES, ENSEMBLE, FAMILIES
 from trainer.families.columns import WrittenGraph
 from trainer.families.family import Family, Parameter, Parameters, Rows, family_of, fitted
@@ -71,12 +72,12 @@ def read_members(text: str) -> dict[str, float | None]:
 
 def _weight(text: str, weight: str) -> float:
     try:
-        number = float(weight)
+        value = number(weight)
     except ValueError:
-        number = math.nan
-    if not LEAST_WEIGHT <= number <= MOST_WEIGHT:
+        value = math.nan
+    if not LEAST_WEIGHT <= value <= MOST_WEIGHT:
         raise _refusal(text, f"weights from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}")
-    return number
+    return value
 
 
 def _refusal(text: str, expected: str) -> OptionError:
