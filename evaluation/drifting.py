@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from evaluation.drift import DriftFigures, Reference, drift_of, limit_of, references_of, score_reference
+from evaluation.drift import FEWEST_ROWS, DriftFigures, Reference, drift_of, limit_of, references_of, score_reference
 from risk.bundle import Drift, Histogram, Learned
 from risk.clock import DAY
 from risk.codes import Array
@@ -59,6 +59,13 @@ class Drifting(Struct, frozen=True):
         """How many features have; None where that cannot be said of any."""
         said = [one for one in self.features if one.week.psi is not None]
         return sum(one.has_changed for one in said) if said else None
+
+    @property
+    def too_few(self) -> str:
+        """Why that cannot be said, where there are samples."""
+        if self.rows < FEWEST_ROWS:
+            return f"too few sampled rows: {self.rows:,} of {FEWEST_ROWS:,}"
+        return f"too few rows in the fit period of {self.bundle}, expected {FEWEST_ROWS:,} or more"
 
     @property
     def has_changed(self) -> bool:

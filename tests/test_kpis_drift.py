@@ -11,6 +11,7 @@ from evaluation.drift import edges_of, number_parts
 from evaluation.drifting import Drifting, Drifts
 from kpi_reporter.__main__ import main
 from kpi_reporter.kpis.reading import KpiReader
+from kpi_reporter.kpis.told import drift_text
 from kpi_reporter.kpis.values import Unready
 from risk.bundle import Drift, Histogram, LearnedCategory, LearnedNumber
 from risk.clock import DAY, HOUR
@@ -219,6 +220,20 @@ def test_calibration_compares_what_scores_promise_with_what_labels_say(store: St
     found = read(KpiReader(path)).calibration
     assert (found.days, found.frauds) == (16, 32)
     assert found.expected == pytest.approx(16 * A_DAY / 51, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        (140, "too few sampled rows: 140 of 1,000"),
+        (1_000, "too few rows in the fit period of lightgbm-1, expected 1,000 or more"),
+    ],
+)
+def test_why_nothing_can_be_said_is_told_with_its_number(rows: int, why: str) -> None:
+    drift = Drifting(bundle="lightgbm-1", first_day=19_000, last_day=19_006, days_sampled=7, rows=rows)
+    assert drift.changed is None
+    assert drift.too_few == why
+    assert drift_text(drift).endswith(f"scored by lightgbm-1. Of features nothing is said: {why}.")
 
 
 def test_the_command_says_the_worst_first(store: Store, path: Path, capsys: pytest.CaptureFixture[str]) -> None:

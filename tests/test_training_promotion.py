@@ -20,7 +20,7 @@ from risk.clock import DAY, to_text
 from testing.bundles import SAME, write_bundle
 from tests.evidence_cases import contender, evaluation_of, thrown
 from tests.training_rows import FEATURES, made_matrix
-from tests.trainings import QUICK
+from tests.trainings import QUICK, small_history
 from trainer.__main__ import main
 from trainer.beside import beside_in_use
 from trainer.calibrate import predictions_of, work_of
@@ -149,8 +149,7 @@ def test_a_model_that_is_worse_than_chance_is_written_and_not_put_in_use(
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A history, and a good bundle of it in use."""
     folder = tmp_path_factory.mktemp("in_use")
-    command = ["generate", "cards", str(folder / "c.parquet"), "--customers", "120", "--days", "110"]
-    assert main(command, {}) == EXIT_OK
+    small_history(folder / "c.parquet")
     (folder / "few.toml").write_text("[lightgbm]\nn_estimators = 40\n[isolation-forest]\nn_estimators = 20\n")
     assert main(training(folder, "--model", "lightgbm"), {}) == EXIT_OK
     return folder
@@ -208,7 +207,7 @@ def test_a_bundle_that_is_not_to_be_promoted_leaves_the_one_in_use(
     in_use = (place / "models" / "current").read_text()
     assert main(training(place, "--model", "lightgbm", "--review-cost", "9", "--no-promote"), {}) == EXIT_OK
     assert (place / "models" / "current").read_text() == in_use
-    assert "not in use  `python -m trainer promote lightgbm-" in capsys.readouterr().out
+    assert "not in use  as --no-promote asks; `python -m trainer promote lightgbm-" in capsys.readouterr().out
 
 
 def test_a_bundle_of_another_label_delay_cannot_be_compared_and_is_not_replaced(
@@ -223,6 +222,14 @@ def test_a_bundle_of_another_label_delay_cannot_be_compared_and_is_not_replaced(
     )
     assert f"it cannot be compared with {in_use}, which is in use" in said.err
     assert (place / "models" / "current").read_text().strip() == in_use
+    assert main(training(place, "--model", "logistic", "--label-delay", "5d", "--no-promote"), {}) == EXIT_OK
+    said = capsys.readouterr()
+    assert "NOT put in use" not in said.err
+    assert re.search(
+        r"not in use  as --no-promote asks; `\S+ -m trainer promote logistic-\S+ --models \S+` puts it in use with "
+        rf"--force alone, because it cannot be compared with {in_use}",
+        said.out,
+    )
 
 
 def test_a_bundle_in_use_that_learned_from_the_days_of_the_test_is_said_to_be_flattered(

@@ -200,12 +200,12 @@ def _promote(train_options: TrainOptions, manifest: Manifest, evaluation: Evalua
     if against is None:
         against = why_not_in_force(train_options.settings.rules, manifest)
     how = f"`python -m trainer promote {version} --models {train_options.models}"
-    if against is not None:
-        if train_options.may_promote:
-            remember_refused(train_options.models, version, against, by="train")
+    if not train_options.may_promote:
+        say(f"not in use  as --no-promote asks; {how}` puts it in use"
+            + ("" if against is None else f" with --force alone, because {against}"))  # fmt: skip
+    elif against is not None:
+        remember_refused(train_options.models, version, against, by="train")
         warn(f"{version} was NOT put in use: {against}. {how} --force` puts it in use all the same")
-    elif not train_options.may_promote:
-        say(f"not in use  {how}` puts it in use")
     else:
         make_current(train_options.models, version, by="train")
         say(f"in use      {version} is the current one of {train_options.models} now"

@@ -41,7 +41,7 @@ def drift_text(drift: Drifting) -> str:
     if drift.why_not is not None:
         return f"{of}. Of features nothing is said: {drift.why_not}."
     if drift.changed is None:
-        return f"{of}: too few, below 1,000 nothing is said."
+        return f"{of}. Of features nothing is said: {drift.too_few}."
     some = "" if drift.days_sampled == DRIFT_DAYS else f" Only {drift.days_sampled} of these days have samples."
     what = {0: "no feature has changed", 1: "1 feature has changed"}.get(
         drift.changed, f"{drift.changed} features have changed"

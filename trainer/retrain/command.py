@@ -302,5 +302,5 @@ def _why_not_drifted(drift: Drifting) -> str | None:
     if drift.has_changed:
         return None
     if drift.why_not is not None or drift.changed is None:
-        return f"whether anything has drifted cannot be said: {drift.why_not or 'there are too few samples'}"
+        return f"whether anything has drifted cannot be said: {drift.why_not or drift.too_few}"
     return f"nothing has drifted from {drift.bundle} in the days to {to_date(drift.last_day or 0)}"

@@ -48,7 +48,8 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     add(
         "--if-drifted",
         action="store_true",
-        help="only where features or scores have drifted; see kpi_reporter drift",
+        help="only where features or scores have drifted, by 1,000 samples or more of the last seven whole days; see "
+        "kpi_reporter drift",
     )
     add("--promote", action="store_true", help="in use instead of in the shadow, where nothing speaks against it")
     add("--replace", action="store_true", help="even where another bundle is in the shadow, unless it has a share")
