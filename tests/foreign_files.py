@@ -11,7 +11,7 @@ from risk.dataset.kinds import open_source
 from trainer.inspection.facts import survey
 from trainer.inspection.proposal import Proposal, propose
 
-ROWS = 3_000
+ROWS = 1_000
 
 
 class World:

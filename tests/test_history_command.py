@@ -18,7 +18,7 @@ from testing.bundles import write_bundle
 from testing.stores import NEW_YEAR, TRANSACTIONS, flag, store_flags, store_labels
 from tests.backtests import FIELDS, LEARNED
 from tests.stored_histories import store_of
-from tests.trainings import QUICK
+from tests.trainings import QUICK, small_history
 from trainer.__main__ import main
 from trainer.history.labels import in_force
 
@@ -43,7 +43,6 @@ zip = "category"
 score = "number"
 amount_before = { column = "before", kind = "number" }
 """
-TRAIN = ("--model", "lightgbm", "--params", "few.toml", *QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with names of its own and attributes of every kind, its map, the bundle trained on it, and a store."""
     folder = tmp_path_factory.mktemp("history")
     cards = folder / "cards.parquet"
-    assert main(["generate", "cards", str(cards), "--customers", "120", "--days", "110"], {}) == EXIT_OK
+    small_history(cards)
     table = pq.read_table(cards)
     dice = np.random.default_rng(7)
     size = table.num_rows
@@ -67,7 +66,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = ["id" if name == "transaction_id" else name for name in table.schema.names]
     pq.write_table(table.rename_columns(names), folder / "mine.parquet")
     (folder / "map.toml").write_text(MAP)
-    (folder / "few.toml").write_text("[lightgbm]\nn_estimators = 20\n")
     train(folder, folder / "mine.parquet", "models", "--columns", str(folder / "map.toml"))
     store_of(folder / "mine.parquet", folder / "map.toml", folder / "risk.db")
     return folder
@@ -75,8 +73,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(home: Path, file: Path, models: str, *words: str) -> Bundle:
     folders = ["--models", str(home / models), "--reports", str(home / "reports")]
-    asked = [str(home / word) if word == "few.toml" else word for word in TRAIN]
-    assert main(["train", str(file), *folders, *asked, *words], {}) == EXIT_OK
+    assert main(["train", str(file), *folders, "--model", "logistic", *QUICK, *words], {}) == EXIT_OK
     return read_bundle(home / models)
 
 

@@ -41,14 +41,14 @@ def inspect(capsys: pytest.CaptureFixture[str]) -> Inspect:
 
 def test_a_clean_file_has_no_warnings_and_its_facts_are_printed(world: World, tmp_path: Path, inspect: Inspect) -> None:
     """Rows, time range, customers, merchants, frauds; each column with its type, what is missing, and examples."""
-    is_fraud = (np.arange(len(world.fraud)) % 10 == 0).astype(int)  # enough in each period for train
+    is_fraud = (np.arange(len(world.fraud)) % 5 == 0).astype(int)  # enough in each period for train
     said = inspect(saved(tmp_path, **own(world, is_fraud=is_fraud)))
     assert "no warnings" in said
-    assert "file.csv: 3,000 rows, 8 columns" in said
+    assert "file.csv: 1,000 rows, 8 columns" in said
     frauds = int(is_fraud.sum())
     for words in (
-        "rows            3,000", "customers       300", "merchants       80",
-        f"frauds          {frauds} of 3,000 labelled rows, {frauds / 3000:.3%}",
+        "rows            1,000", f"customers       {len(np.unique(world.customer))}", "merchants       80",
+        f"frauds          {frauds} of 1,000 labelled rows, {frauds / 1000:.3%}",
         f"time            {world.moments[0]:%Y-%m-%dT%H:%M:%SZ} to {world.moments[-1]:%Y-%m-%dT%H:%M:%SZ}",
     ):  # fmt: skip
         assert words in said
@@ -66,18 +66,18 @@ def test_every_warning(world: World, tmp_path: Path, inspect: Inspect) -> None:
         ({"is_fraud": few}, "hardly any frauds: 10"),
         ({"is_fraud": 0}, "one class only: every label is genuine"),
         ({"is_fraud": 1}, "one class only: every label is fraud"),
-        ({"is_fraud": [*world.fraud[:-5], *[""] * 5]}, "5 of 3,000 transactions have no label"),
+        ({"is_fraud": [*world.fraud[:-5], *[""] * 5]}, "5 of 1,000 transactions have no label"),
         ({"transaction_id": ["same", "same", *(f"T{x}" for x in world.unique[2:])]}, "duplicate ids: 1 row has"),
         ({"event_time": own(world)["event_time"][::-1]}, "the file is not sorted by event time"),
-        ({"amount": ["", "", *text_amounts[2:]]}, "missing values: amount in 2 rows (0.07%)"),
-        ({"age": ["", "", "", *text_ages[3:]]}, "missing values: age in 3 rows (0.10%)"),
+        ({"amount": ["", "", *text_amounts[2:]]}, "missing values: amount in 2 rows (0.20%)"),
+        ({"age": ["", "", "", *text_ages[3:]]}, "missing values: age in 3 rows (0.30%)"),
         ({"amount": ["much", *text_amounts[1:]]}, "unparseable values: 1 value of the column amount cannot be"),
         ({"amount": ["much", *text_amounts[1:]]}, "unreadable: 1 row with reason wrong_type; the first: row 1 ("),
         ({"event_time": [*own(world)["event_time"][:-1], "x"]}, "unreadable: 1 row with reason bad_time"),
         ({"age": world.fraud * 100 + world.noise}, "the column age gives the label away: alone reaches a ROC-AUC"),
-        ({"labelled_at": "2020-01-01T00:00:00Z"}, "3,000 rows were labelled before they happened"),
+        ({"labelled_at": "2020-01-01T00:00:00Z"}, "1,000 rows were labelled before they happened"),
         ({"event_time": world.moments.strftime("%Y-%m-%d")}, "no time has a time of day: every one is midnight"),
-        ({"customer_id": [f"C{x}" for x in world.unique]}, "nearly every customer occurs once: 3,000 customers in"),
+        ({"customer_id": [f"C{x}" for x in world.unique]}, "nearly every customer occurs once: 1,000 customers in"),
     ]:  # fmt: skip
         said = inspect(saved(tmp_path, **own(world, **changes)))
         assert f"warning: {words}" in said, words

@@ -20,8 +20,8 @@ def test_no_map_is_written_where_no_row_can_be_read_with_it(
     words = ["inspect", str(saved(tmp_path, **own(world, currency="EURO"))), "--write", str(target)]
     assert main(words, {}) == EXIT_FAILED
     said = capsys.readouterr()
-    assert "unreadable: 3,000 rows with reason unknown_currency; the first: row 1" in said.out
-    assert "no row can be read with the proposed map (3,000 of 3,000 have the reason unknown_currency)" in said.err
+    assert "unreadable: 1,000 rows with reason unknown_currency; the first: row 1" in said.out
+    assert "no row can be read with the proposed map (1,000 of 1,000 have the reason unknown_currency)" in said.err
     assert not target.exists()
 
 

@@ -13,7 +13,7 @@ from console.start import EXIT_FAILED, EXIT_OK
 from risk.bundle import MANIFEST, read_bundle, sealed, version_of
 from risk.clock import DAY
 from tests.training_rows import made_matrix
-from tests.trainings import QUICK
+from tests.trainings import QUICK, small_history
 from trainer.__main__ import main
 from trainer.families.parameters import read_parameters
 from trainer.matrix import Matrix
@@ -28,8 +28,7 @@ PLAN = Plan(("logistic",), read_parameters(None), "none", 0, 5.0, 1.0, None, 1)
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small history and a logistic bundle of it, with other costs than the defaults."""
     folder = tmp_path_factory.mktemp("report")
-    command = ["generate", "cards", str(folder / "cards.parquet"), "--customers", "150", "--days", "110"]
-    assert main(command, {}) == EXIT_OK
+    small_history(folder / "cards.parquet")
     arguments = ["train", str(folder / "cards.parquet"), *folders(folder), "--model", "logistic", *COSTS]
     assert main(arguments, {}) == EXIT_OK
     return folder
@@ -119,11 +118,11 @@ def test_what_comes_out_otherwise_today_is_refused_and_nothing_is_written(
 
 
 @pytest.mark.proof
-def test_all_that_was_asked_of_the_training_is_asked_again(
-    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_all_that_was_asked_of_the_training_is_asked_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Periods, short gap and all, balance, search, hyper-parameters, currency and a foreign file's map."""
-    table = pq.read_table(place / "cards.parquet")
+    cards = tmp_path / "cards.parquet"
+    assert main(["generate", "cards", str(cards), "--customers", "150", "--days", "110"], {}) == EXIT_OK
+    table = pq.read_table(cards)
     foreign = {name: f"their {name}" for name in table.column_names}
     pq.write_table(table.rename_columns([foreign[name] for name in table.column_names]), tmp_path / "theirs.parquet")
     (tmp_path / "map.toml").write_text("\n".join(f'{name} = "{column}"' for name, column in foreign.items()))

@@ -20,7 +20,7 @@ from risk.clock import DAY, date_ms
 from risk.dataset import open_dataset
 from risk.ledger import SeenDays
 from risk.pipeline import Pipeline
-from tests.trainings import QUICK
+from tests.trainings import QUICK, small_history
 from trainer.__main__ import main
 
 ROOT = Path(__file__).parent.parent
@@ -31,8 +31,7 @@ FEW_TREES = "[lightgbm]\nn_estimators = 15\n[random-forest]\nn_estimators = 8\nm
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small history and quick hyper-parameters."""
     folder = tmp_path_factory.mktemp("training")
-    command = ["generate", "cards", str(folder / "cards.parquet"), "--customers", "120", "--days", "110"]
-    assert main(command, {}) == EXIT_OK
+    small_history(folder / "cards.parquet")
     (folder / "few.toml").write_text(FEW_TREES)
     return folder
 
@@ -342,9 +341,8 @@ def test_200_rows_are_refused(place: Path, tmp_path: Path, capsys: pytest.Captur
 def test_a_history_of_a_week_is_refused_with_its_days(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = pq.read_table(place / "cards.parquet")
-    times = table["event_time"].cast(pa.int64()).to_numpy()
-    pq.write_table(table.filter(pa.array(times < times[0] + 7 * DAY)), place / "week.parquet")
+    assert main(["generate", "cards", str(place / "week.parquet"), "--customers", "120", "--days", "7"], {}) == EXIT_OK
+    capsys.readouterr()
     said = refused(place, tmp_path, capsys, file="week.parquet")
     assert "too few days to split" in said
     assert "at least 13 days" in said

@@ -13,7 +13,7 @@ import pytest
 from console.start import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from risk.bundle import ONNX
 from tests.test_training_bundle_folder import full_disk_after
-from tests.trainings import QUICK
+from tests.trainings import QUICK, small_history
 from trainer.__main__ import main
 from trainer.train import report_then_bundle
 
@@ -26,7 +26,7 @@ LARGE_FOREST = "[random-forest]\nn_estimators = 20\nmax_depth = 12\nmin_samples_
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small history, and a bundle and a report of a forest that is large beside it."""
     folder = tmp_path_factory.mktemp("broken")
-    assert main(["generate", "cards", str(folder / "cards.parquet"), "--customers", "120", "--days", "110"], {}) == 0
+    small_history(folder / "cards.parquet")
     (folder / "large.toml").write_text(LARGE_FOREST)
     assert main(command(folder, folder), {}) == EXIT_OK
     return folder

@@ -11,7 +11,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from console.start import EXIT_FAILED, EXIT_OK
 from risk.bundle import Bundle, read_bundle
-from tests.trainings import QUICK
+from tests.trainings import QUICK, small_history
 from trainer.__main__ import main
 from trainer.families import CLASS_WEIGHT, FAMILIES, NONE, USUAL_FAMILIES
 from trainer.families.family import Family, Parameter, Parameters, Rows, Searched, family_of
@@ -53,7 +53,7 @@ FAMILY: Family = DecisionTree()
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("families") / "cards.parquet"
-    assert main(["generate", "cards", str(path), "--customers", "120", "--days", "110"], {}) == EXIT_OK
+    small_history(path)
     return path
 
 

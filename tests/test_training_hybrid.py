@@ -13,7 +13,7 @@ from risk.errors import BundleError
 from risk.model import quickest
 from tests.test_training_onnx import CODES, SMALL, WIDTH, rows
 from tests.trained_prints import DELAY, history
-from tests.trainings import QUICK
+from tests.trainings import QUICK, small_history
 from trainer.__main__ import main
 from trainer.bundle_writer import prove, prove_served
 from trainer.families import DETECTORS, FAMILIES, HYBRID, SMOTE
@@ -124,7 +124,7 @@ def test_a_hybrid_trains_beside_its_family_is_backtested_and_reported_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "cards.parquet"
-    assert main(["generate", "cards", str(file), "--customers", "120", "--days", "110"], {}) == EXIT_OK
+    small_history(file)
     few = "".join(
         f"[{kind}]\n" + "".join(f"{name} = {value}\n" for name, value in FEW[kind].items()) for kind in DETECTORS
     )

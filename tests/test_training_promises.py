@@ -21,7 +21,7 @@ from risk.catalogue import HISTORY_FEATURES, LEDGER_FEATURES, EngineTerms, Featu
 from risk.clock import DAY, date_ms
 from risk.dataset import open_dataset
 from tests.training_rows import made_matrix
-from tests.trainings import QUICK
+from tests.trainings import QUICK, small_history
 from trainer.__main__ import main
 from trainer.evaluate import Sample, candidates_of, evaluate
 from trainer.families import CLASS_WEIGHT, NONE, SMOTE, UNDERSAMPLE
@@ -43,8 +43,7 @@ DELAY = 3
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small history, and LightGBM trained on it with few trees."""
     folder = tmp_path_factory.mktemp("promises")
-    command = ["generate", "cards", str(folder / "cards.parquet"), "--customers", "120", "--days", "110"]
-    assert main(command, {}) == EXIT_OK
+    small_history(folder / "cards.parquet")
     (folder / "few.toml").write_text("[lightgbm]\nn_estimators = 15\n")
     assert train(folder, folder) == EXIT_OK
     return folder

@@ -20,7 +20,7 @@ from risk.clock import DAY, to_text
 from testing.bundles import SAME, write_bundle
 from tests.evidence_cases import contender, evaluation_of, thrown
 from tests.training_rows import FEATURES, made_matrix
-from tests.trainings import QUICK
+from tests.trainings import QUICK, small_history
 from trainer.__main__ import main
 from trainer.beside import beside_in_use
 from trainer.calibrate import predictions_of, work_of
@@ -149,8 +149,7 @@ def test_a_model_that_is_worse_than_chance_is_written_and_not_put_in_use(
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A history, and a good bundle of it in use."""
     folder = tmp_path_factory.mktemp("in_use")
-    command = ["generate", "cards", str(folder / "c.parquet"), "--customers", "120", "--days", "110"]
-    assert main(command, {}) == EXIT_OK
+    small_history(folder / "c.parquet")
     (folder / "few.toml").write_text("[lightgbm]\nn_estimators = 40\n[isolation-forest]\nn_estimators = 20\n")
     assert main(training(folder, "--model", "lightgbm"), {}) == EXIT_OK
     return folder

@@ -13,7 +13,7 @@ from risk.bundle import Bundle, read_bundle
 from risk.clock import DAY, date_ms, to_text
 from tests.evidence_cases import evaluation_of, thrown
 from tests.test_training_parts import DELAY, history, in_time
-from tests.trainings import QUICK
+from tests.trainings import QUICK, small_history
 from trainer.__main__ import main
 from trainer.splits import parts_at_random, refit_part
 
@@ -46,8 +46,7 @@ def test_a_refit_of_drawn_rows_learns_all_but_the_test() -> None:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A history, and two bundles of it: `again` with its refit, `once` without."""
     folder = tmp_path_factory.mktemp("refit")
-    command = ["generate", "cards", str(folder / "cards.parquet"), "--customers", "150", "--days", "110"]
-    assert main(command, {}) == EXIT_OK
+    small_history(folder / "cards.parquet")
     for name, more in (("again", []), ("once", ["--no-refit"])):
         command = [
             "train",

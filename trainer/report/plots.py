@@ -86,9 +86,10 @@ def draw_plots(
 
 def drawn_whole(name: str, figure: Figure) -> Plot:
     """Much of what can go wrong in a figure does so only when it is drawn. Its parts stay where they are now, in every
-    form it is written in: to place them is half of the work."""
+    form it is written in: to place them is half of the work. With "none" instead of None, each form would be drawn
+    twice, once to place what is placed already."""
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)
     return Plot(name, figure)
 
 
