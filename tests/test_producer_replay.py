@@ -4,6 +4,7 @@ import asyncio
 import re
 import shlex
 import signal
+import tempfile
 from itertools import pairwise
 from pathlib import Path
 
@@ -231,12 +232,12 @@ def test_without_a_broker_it_ends_at_once(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_a_generated_world_is_sent_like_a_file(
-    kafka: TestKafka, prefix: str, environment: dict[str, str], tmp_path: Path
+    kafka: TestKafka, prefix: str, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment["TMPDIR"] = str(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    world = ["replay", "--world", "trustlens", "--rows", "300", "--seed", "5", *UNLIMITED]
     for words in (["--limit", "100"], ["--resume"]):
-        running = Running(environment, "--world", "trustlens", "--rows", "300", "--seed", "5", *UNLIMITED, *words)
-        assert running.wait() == 0, running.said
+        assert main([*world, *words], environment) == 0
     (path,) = tmp_path.glob("trustlens-worlds-*/trustlens-rows300-seed5.parquet")
     assert arrived(kafka.address, topics_of(prefix)) == expected(path, topics_of(prefix))
 
