@@ -19,7 +19,7 @@ from risk.bundle import read_bundle
 from risk.errors import DatasetError, OptionError
 from risk.store import Retraining, Store, open_store
 from tests.stored_histories import store_of
-from tests.trainings import QUICK
+from tests.trainings import QUICK, small_history
 from trainer.__main__ import main
 from trainer.record import RECORD
 from trainer.retrain.command import Retraining as Retrained
@@ -36,7 +36,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A world, a bundle that learned from its first days, and a store that has all of them."""
     folder = tmp_path_factory.mktemp("retrain")
     cards = folder / "cards.parquet"
-    assert main(["generate", "cards", str(cards), "--customers", "250", "--days", "110"], {}) == EXIT_OK
+    small_history(cards, customers=250)
     words = ["--model", "logistic", "--train", "2024-09-13..2024-11-01", "--test", "2024-11-08..2024-11-20"]
     asked = ["--models", str(folder / "models"), "--reports", str(folder / "reports"), *QUICK, *words]
     assert main(["train", str(cards), *asked], {}) == EXIT_OK

@@ -170,6 +170,7 @@ BEYOND = 9_000_000_000_000_000_000
             "compare",
         ),
         ("risk_flags set level = 'dire'", "risk_flags: got level dire and score", "compare"),
+        ("risk_flags set decision = 'maybe'", "risk_flags: got decision maybe at offset", "compare"),
     ],
 )
 def test_what_no_worker_writes_is_said_by_whoever_reads_it(

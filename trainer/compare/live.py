@@ -29,7 +29,7 @@ from risk.bundle import Manifest
 from risk.clock import DAY
 from risk.codes import Array, Codes
 from risk.errors import StoreError
-from risk.events import LEVELS, Decision
+from risk.events import DECISIONS, LEVELS, Decision
 from risk.learned_days import seen_days_of
 from risk.money import scale_of
 from risk.share import Share
@@ -142,12 +142,12 @@ def _decisions(
             first.setdefault(start.partition, start.first_offset)
     share = Share(in_use.version, challenger.version, percent)
     parts = [
-        reading.decisions_of(rows, share)
+        reading.decisions_of(rows, share, partition)
         for partition in partitions
         if partition in first
         for rows in store.shared_flags(share, partition, first[partition])
     ]
-    columns = zip(*(part[1:] for part in (reading.decisions_of([], share), *parts)), strict=True)
+    columns = zip(*(part[1:] for part in (reading.decisions_of([], share, 0), *parts)), strict=True)
     found = Decisions(percent, *map(np.concatenate, columns))
     return found.some(np.argsort(found.event_times, kind="stable"))
 
@@ -187,9 +187,12 @@ class _Reading:
                 _check(row)
                 yield row
 
-    def decisions_of(self, rows: Sequence[SharedFlag], share: Share) -> Decisions:
+    def decisions_of(self, rows: Sequence[SharedFlag], share: Share, partition: int) -> Decisions:
         times = np.array([row.event_time for row in rows], np.int64)
         inside, scale = self.period.holds(times), scale_of(self._in_use.currency)
+        for row, is_inside in zip(rows, inside.tolist(), strict=True):
+            if is_inside:
+                _check_decision(row, partition)
         return Decisions(
             share.percent,
             times,
@@ -215,6 +218,15 @@ def _check(row: ShadowPair) -> None:
                 f"{table}: got level {level} and score {score:g} at offset {row.offset} of partition {row.partition}, "
                 f"expected {', '.join(_PLACES)}, and 0 to 1; {IF_DAMAGED}"
             )
+
+
+def _check_decision(row: SharedFlag, partition: int) -> None:
+    """Likewise: it would count as a case."""
+    if row.decision not in DECISIONS:
+        raise StoreError(
+            f"risk_flags: got decision {row.decision} at offset {row.offset} of partition {partition}, expected "
+            f"{', '.join(DECISIONS)}; {IF_DAMAGED}"
+        )
 
 
 _PLACES = {level.value: place for place, level in enumerate(LEVELS)}
