@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from console.start import EXIT_FAILED, EXIT_OK
-from risk.bundle import read_bundle
+from risk.bundle import CURRENT, read_bundle
+from risk.challenger import CHALLENGER, pointer_to
 from risk.dataset import open_dataset
 from risk.digest import Digest, canonical
 from risk.ledger import SeenDays
@@ -52,6 +54,27 @@ def test_the_digest_and_scores_are_those_of_the_pipeline_whatever_the_chunks(
     assert table["score"].to_pylist() == scored.scores
     assert table["level"].to_pylist() == scored.levels
     assert set(table["bundle_version"].to_pylist()) == {bundle.manifest.version}
+
+
+@pytest.mark.parametrize("percent", [None, 10.0])
+def test_a_share_beside_the_bundle_in_use_is_told_where_no_schedule_is_named(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], percent: float | None
+) -> None:
+    """Workers decide some customers by the challenger then, so their digest is another one."""
+    in_use, challenger = (read_bundle(home / name).manifest.version for name in "ab")
+    for name, version in (("a", in_use), ("b", challenger)):
+        shutil.copytree(home / name, tmp_path / version)
+    (tmp_path / CURRENT).write_text(f"{in_use}\n")
+    (tmp_path / CHALLENGER).write_text(pointer_to(challenger, percent))
+    notices = []
+    for bundle in (tmp_path, tmp_path / in_use):  # the one in use, and one by its name, whatever is in use
+        assert backtest(home, "--from", "2024-12-28", "--bundle", str(bundle)) == EXIT_OK
+        notices.append([line for line in capsys.readouterr().err.splitlines() if "--schedule" in line])
+    told = (
+        f"notice: {challenger} decides for 10 % of the customers now, and here {in_use} decides for all: for the "
+        "scores and the digest of the workers, name what `python -m scorer schedule FILE` writes by --schedule"
+    )
+    assert notices == [[] if percent is None else [told], []]
 
 
 def test_what_lies_before_the_period_is_history_and_not_counted(

@@ -178,18 +178,27 @@ def test_what_was_decided_by_another_bundle_than_its_share_says_is_found_by_itse
     [
         ("delete from share_starts", "and the store says {in_use}"),
         ("update share_starts set percent = 30 where percent = 20", "{challenger} for 30 % of the customers"),
-        ("update share_starts set percent = 1e305", "and the store says {in_use}"),
-        ("update share_starts set challenger = 'linear-00000000'", "linear-00000000 for 20 % of the customers"),
+        pytest.param("update share_starts set percent = 1e305", "and the store says {in_use}", marks=pytest.mark.proof),
+        pytest.param(
+            "update share_starts set challenger = 'linear-00000000'",
+            "linear-00000000 for 20 % of the customers",
+            marks=pytest.mark.proof,
+        ),
         ("delete from bundle_starts", "and the store says nothing"),
-        (
+        pytest.param(
             "insert into rules_starts values (0, 0, 'rules-0000000000000000', 0, 0)",
             "{in_use} with rules-0000000000000000",
+            marks=pytest.mark.proof,
         ),
         (
             "update risk_flags set share = replace(share, '50.0', '1e305')",
             "and the store says {in_use}, and {challenger}",
         ),
-        ("update share_starts set event_time = event_time + 1", "that a share begins with a transaction of"),
+        pytest.param(
+            "update share_starts set event_time = event_time + 1",
+            "that a share begins with a transaction of",
+            marks=pytest.mark.proof,
+        ),
         (
             "insert into share_starts values (0, 5, '{challenger}', 20, 0, 0)",
             "that a share begins with a transaction of",

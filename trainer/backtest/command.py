@@ -6,13 +6,14 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from console.options import checked_target, settings_of
-from console.terminal import progress, say
+from console.terminal import notice, progress, say
 from risk.bundle import Bundle, bundle_of_version, models_of, read_bundle
 from risk.dataset import Dataset
 from risk.errors import OptionError
 from risk.rules.rule_set import RuleSet, rules_of_version
 from risk.schedule import InForce, read_schedule
 from risk.settings import number
+from risk.share import of_the_customers
 from trainer.backtest import checks
 from trainer.backtest.passing import Scheduled
 from trainer.backtest.period import asked_period
@@ -20,6 +21,7 @@ from trainer.backtest.run import Backtest
 from trainer.backtest.said import say_bundle, say_what_is_missing
 from trainer.backtest.scores_file import scores_file
 from trainer.backtest.tables import checked_out, write_tables
+from trainer.in_force import challenger_version, share_of_challenger
 from trainer.passage import ScheduledLane
 from trainer.rules.saved import rules_of_options
 
@@ -52,7 +54,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _asked(options: argparse.Namespace) -> tuple[list[Bundle], RuleSet | None, Scheduled | None]:
     if options.schedule is None:
-        return [read_bundle(options.bundle)], rules_of_options(options), None
+        bundle = read_bundle(options.bundle)
+        _say_share(options.bundle, bundle.manifest.version)
+        return [bundle], rules_of_options(options), None
     for option, value in (("--thresholds", options.thresholds), ("--rules", options.rules)):
         if value is not None:
             raise OptionError(
@@ -69,6 +73,18 @@ def _asked(options: argparse.Namespace) -> tuple[list[Bundle], RuleSet | None, S
     sets = {version: rules_of_version(folder, version) for version in schedule.rule_sets}
     lane = ScheduledLane(bundles, InForce(schedule, partition_of), sets)
     return bundles, None, Scheduled(lane, InForce(schedule, partition_of))
+
+
+def _say_share(path: Path, in_use: str) -> None:
+    """A challenger's, where the bundle in use is asked for: workers decide otherwise then."""
+    models = models_of(path)
+    percent = None if models is None else share_of_challenger(models)
+    if models is not None and percent is not None:
+        notice(
+            f"{challenger_version(models)} decides{of_the_customers(percent)} now, and here {in_use} decides for all: "
+            "for the scores and the digest of the workers, name what `python -m scorer schedule FILE` writes by "
+            "--schedule"
+        )
 
 
 def read_files(options: argparse.Namespace) -> list[Path]:
