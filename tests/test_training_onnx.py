@@ -20,18 +20,18 @@ from trainer.families.parameters import read_parameters
 from trainer.fit import balanced
 from trainer.onnx_model import INPUT, largest_float32_not_above, serialized, tree_ensemble
 
-ROWS, WIDTH = 6_000, 8
+ROWS, WIDTH = 5_000, 8
 CODES = 6  # the column that holds category codes
 BOOSTED = ("lightgbm", "xgboost", "catboost")
 BY_THE_LOOP = (*BOOSTED, "isolation-forest")
 WITHOUT_TREES = ("logistic", "mlp", "one-class-svm", "autoencoder")
 SMALL: dict[str, dict[str, Any]] = {
-    "random-forest": {"n_estimators": 30, "max_samples": 2_000},
-    "lightgbm": {"n_estimators": 60, "min_child_samples": 20},
-    "xgboost": {"n_estimators": 60},
+    "random-forest": {"n_estimators": 20, "max_samples": 2_000},
+    "lightgbm": {"n_estimators": 40, "min_child_samples": 20},
+    "xgboost": {"n_estimators": 40},
     "catboost": {"iterations": 60},
     "mlp": {"max_iter": 5},
-    "isolation-forest": {"n_estimators": 60},
+    "isolation-forest": {"n_estimators": 40},
     "autoencoder": {"max_iter": 5},
 }
 ONE_LEAF: dict[str, dict[str, Any]] = {
