@@ -2,15 +2,13 @@
 
 import asyncio
 import re
-import uuid
-from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from ops.kafka.ports import free_ports
 from ops.kafka.properties import HOST, Listeners
-from ops.kafka.real import Kafka
+from ops.kafka.real import Kafka, new_id
 from risk.kafka.topic_states import UNLIMITED, largest_message
 from storm.ground import PARTITIONS
 from testing.systems import System
@@ -30,10 +28,9 @@ def second_node(first: Kafka, folder: Path) -> Kafka:
     data = folder / "data"
     data.mkdir(parents=True)
     # Made ready as a member of the first one's cluster, not of one of its own.
-    name = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
     of_first = (first.folder / "data" / "meta.properties").read_text()
     own = re.sub(r"^node\.id=.*$", "node.id=2", of_first, flags=re.MULTILINE)
-    own = re.sub(r"^directory\.id=.*$", f"directory.id={name}", own, flags=re.MULTILINE)
+    own = re.sub(r"^directory\.id=.*$", f"directory.id={new_id()}", own, flags=re.MULTILINE)
     (data / "meta.properties").write_text(own)
     return Kafka(folder, Listeners(port, unused, {}), more=more, brief=True)
 

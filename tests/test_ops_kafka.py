@@ -60,6 +60,17 @@ def test_a_killed_broker_comes_back_on_its_address_with_what_was_acknowledged(ow
     assert asyncio.run(_values(own_kafka.address, "kept", 2)) == [b"before", b"after"]
 
 
+def test_clusters_that_begin_alike_have_ids_of_their_own(kafka: TestKafka, own_kafka: TestKafka) -> None:
+    """What a start has in common with every other was made once, beside the jars."""
+    (made,) = (jars().parent / "starts").iterdir()
+    assert sorted(path.name for path in made.iterdir()) == ["bootstrap.checkpoint", "classes.jsa"]
+    one, other = (
+        (node.folder / "data" / "meta.properties").read_text().split() for node in (kafka.node, own_kafka.node)
+    )
+    assert set(one) & set(other) == {"version=1", "node.id=1"}
+    assert [line.split("=")[0] for line in one] == [line.split("=")[0] for line in other]
+
+
 def test_a_port_is_given_to_one_process_alone_and_its_server_can_have_it() -> None:
     """Tests run side by side, and a broker binds its ports only seconds after they were chosen."""
     (port,) = free_ports(1)

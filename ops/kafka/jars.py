@@ -28,7 +28,7 @@ def jars(place: Path = PLACE) -> Path:
         raise BrokerError(reason)
     folder = place / "libs"
     place.mkdir(exist_ok=True)
-    with _alone(place / "fetching"):
+    with alone(place):
         if not _is_whole(folder):
             _fetch(folder)
     return folder
@@ -50,9 +50,9 @@ def missing(place: Path = PLACE) -> str | None:
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Two runs of the tests do not fetch into each other's folder."""
-    with lock.open("w") as file:
+def alone(place: Path) -> Iterator[None]:
+    """Two runs of the tests do not write into each other's folder."""
+    with (place / "fetching").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
