@@ -20,7 +20,8 @@ def environment(kafka: TestKafka, prefix: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.proof), signal.SIGKILL]
+    "number",
+    [signal.SIGINT, *(pytest.param(each, marks=pytest.mark.proof) for each in (signal.SIGTERM, signal.SIGKILL))],
 )
 def test_an_interrupted_replay_is_resumed_to_exactly_the_whole_file(
     kafka: TestKafka,

@@ -22,6 +22,7 @@ from risk.store import open_store
 from risk.topics import SOURCE_OFFSET, group_of
 from scorer.worker import command
 from scorer.worker.exits import EXIT_AWAY, EXIT_FAILED, EXIT_STALE
+from scorer.worker.process import STOPS
 from storm.feed import open_transaction
 from storm.history import Item
 from testing.brokers import TestKafka
@@ -40,12 +41,17 @@ from tests.test_kafka_batches import good
 
 
 def refused(made: System) -> Said:
-    """`worker` in this process, where it ends before it has begun anything. How this process logs and collects stays
-    as it is."""
+    """`worker` in this process, where it ends before it has begun anything. How this process logs, collects and is told
+    to end stays as it is."""
+    before = {number: signal.getsignal(number) for number in STOPS}
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(command, "log_to_stderr", lambda *_: None)
         patched.setattr(command, "collect_less", lambda: None)
-        return made.scorer("worker", "--metrics-port", "0", "--bundle", str(made.models / "current"))
+        try:
+            return made.scorer("worker", "--metrics-port", "0", "--bundle", str(made.models / "current"))
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def test_a_bundle_that_was_changed_does_not_start(kafka: TestKafka, prefix: str, tmp_path: Path) -> None:

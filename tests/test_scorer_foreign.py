@@ -26,6 +26,7 @@ def foreign_flag(made: System, offset: int, version: str, topic: str | None = No
     return Message(b"c", msgspec.json.encode(fields))
 
 
+@pytest.mark.proof
 def test_foreign_outputs_end_no_worker_and_the_audit_says_how_many(
     kafka: TestKafka, prefix: str, tmp_path: Path
 ) -> None:

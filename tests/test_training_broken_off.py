@@ -142,7 +142,8 @@ def unfinished(reports: Path) -> list[Path]:
         return []
 
 
-@pytest.mark.parametrize("moment", [pytest.param(while_learning, marks=pytest.mark.proof), while_writing])
+@pytest.mark.parametrize("moment", [while_learning, while_writing])
+@pytest.mark.proof
 def test_an_interrupt_in_the_middle_leaves_nothing(
     place: Path, tmp_path: Path, moment: Callable[[subprocess.Popen[str], Path], None]
 ) -> None:

@@ -55,6 +55,7 @@ def run(*words: object) -> None:
     assert main([str(word) for word in words], {}) == EXIT_OK
 
 
+@pytest.mark.proof
 def test_from_a_foreign_csv_to_a_backtest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """train, report, models, promote and backtest, all with the one map; and the frauds are found."""
     world = Quarter()
