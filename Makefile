@@ -63,7 +63,7 @@ pythons:  ## the quick tests and the wheel under every Python there is, each in 
 		rm -rf "$$folder/venv"; \
 	done
 
-storm: setup  ## the proof of the worker's promises, large; takes half an hour; needs Java 17 and Maven
+storm: setup  ## the proof of the worker's promises, large; takes two hours; needs Java 17 and Maven
 	$(PY) -m storm --large
 
 lint: setup  ## ruff format and lint, strict types of all but the tests
@@ -87,7 +87,7 @@ $(VENV)/bench/.ready: requirements-bench.lock | $(READY)
 	$(VENV)/bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@touch $@
 
-bench: setup $(VENV)/bench/.ready  ## measure all of docs/benchmarks.md and write it; half an hour; needs a JDK 17 and Maven
+bench: setup $(VENV)/bench/.ready  ## measure all of docs/benchmarks.md and write it; forty minutes; needs a JDK 17 and Maven
 	$(PY) -m bench
 
 bench-lock: setup  ## resolve bench/stream/quix.in into requirements-bench.lock again

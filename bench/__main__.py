@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.alone import run_alone
 from bench.growth.all import FULL_ROWS, growth
+from bench.living import living
 from bench.page import PAGE, PARTS, write_page
 from bench.results import FOLDER, keep
 from bench.stream.compare import Say, stream
@@ -21,11 +22,11 @@ from console.start import EXIT_FAILED, EXIT_OK
 from risk.settings import count
 
 DESCRIPTION = """\
-Measure everything and write docs/benchmarks.md: the worker beside others that do the same work, how it grows, and the
-trainer. Needs Java 17 and Maven.
+Measure everything and write docs/benchmarks.md: the worker beside others that do the same work, how it grows, what
+swaps, challengers and rules cost, and the trainer. Needs Java 17 and Maven.
 """
 NOTES = """\
-Takes half an hour on two quiet cores. Each part keeps its results, and the page is made of what was kept, so the parts
+Takes forty minutes on two quiet cores. Each part keeps its results, and the page is made of what was kept, so the parts
 can be run one by one; `--only page` runs none. Fewer --rows make everything smaller in proportion, for a try; a
 published page has the defaults. `make bench` does the same.
 """
@@ -65,7 +66,9 @@ def _check(options: argparse.Namespace, chosen: Sequence[str]) -> None:
     checked_target("--page", options.page, ".md", force=True)
     with writing(options.results):
         options.results.mkdir(parents=True, exist_ok=True)
-    check_installed(CONTESTANTS if "stream" in chosen else (), is_kafka_needed=bool({"stream", "growth"} & {*chosen}))
+    check_installed(
+        CONTESTANTS if "stream" in chosen else (), is_kafka_needed=bool({"stream", "growth", "living"} & {*chosen})
+    )
 
 
 def _measure(options: argparse.Namespace, chosen: Sequence[str], say: Say) -> int:
@@ -73,6 +76,7 @@ def _measure(options: argparse.Namespace, chosen: Sequence[str], say: Say) -> in
     runs = {
         "stream": lambda: stream(rows, repeat, CONTESTANTS, say),
         "growth": lambda: growth(rows, repeat, say),
+        "living": lambda: living(rows, FULL_ROWS, repeat, say),
         "trainer": lambda: trainer(min(TRAINER_ROWS, TRAINER_ROWS * rows // FULL_ROWS), repeat, say),
     }
     for part in chosen:

@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.against.tables import page_of_kept
 from bench.growth.page import growth_section
+from bench.living import living_section
 from bench.machine import measured_on
 from bench.results import ratios, read, spread
 from bench.stream.compare import paced_rows
@@ -15,7 +16,7 @@ from bench.table import table
 from bench.targets import Verdict, ranged, verdicts
 
 PAGE = Path("docs/benchmarks.md")
-PARTS = ("stream", "growth", "trainer")
+PARTS = ("stream", "growth", "living", "trainer")
 AGAINST = "against"  # measured by a command of its own
 LABEL_DELAY_DAYS = 7  # the default, with which the bundle is trained
 
@@ -98,7 +99,7 @@ def write_page(folder: Path, target: Path = PAGE) -> list[str]:
     parts = {part: read(folder, part) for part in PARTS}
     against = read(folder, AGAINST)
     found = {part: whole["found"] if whole else None for part, whole in parts.items()}
-    judged = verdicts(found["stream"], found["growth"])
+    judged = verdicts(found["stream"], found["growth"], found["living"])
     sections = [HEAD, "## Targets\n", table(("", "wanted", "got", "met"), [_judged(one) for one in judged])]
     sections += _why_missed(judged)
     if found["stream"]:
@@ -107,6 +108,8 @@ def write_page(folder: Path, target: Path = PAGE) -> list[str]:
         sections += _against(against["found"])
     if found["growth"]:
         sections += growth_section(found["growth"])
+    if found["living"]:
+        sections += living_section(found["living"])
     if found["trainer"]:
         sections += _trainer(found["trainer"])
     sections += _machine(whole for whole in (*parts.values(), against) if whole)
@@ -119,7 +122,7 @@ def write_page(folder: Path, target: Path = PAGE) -> list[str]:
 
 def _why_missed(judged: Sequence[Verdict]) -> list[str]:
     """One reason may be that of several."""
-    missed = [one for one in judged if not one.met]
+    missed = [one for one in judged if not one.met and one.why_missed]
     targets: dict[str, list[str]] = {}
     for one in missed:
         targets.setdefault(one.why_missed, []).append(one.what)
@@ -242,8 +245,7 @@ def _machine(wholes: Iterable[dict[str, Any]]) -> list[str]:
     lines.append(
         "\nOther speeds have commands of their own: `python -m bench.dataset`, `bench.replay`, `bench.store`, "
         "`bench.reporter`, `bench.reporter_beside`, `bench.backtest`, `bench.train`, `bench.features`, "
-        "`bench.generate`, `bench.trees`, `bench.rules`, `bench.samples`, `bench.shadow`, `bench.swap`, `bench.drift`, "
-        "`bench.labels`, `bench.families`; `python -m bench.against COMMIT` sets the working tree beside one of its "
-        "commits.\n"
+        "`bench.generate`, `bench.trees`, `bench.drift`, `bench.labels`, `bench.families`; `python -m bench.against "
+        "COMMIT` sets the working tree beside one of its commits.\n"
     )
     return lines

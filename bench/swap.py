@@ -14,7 +14,7 @@ import subprocess
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -30,6 +30,7 @@ from trainer.in_force import make_current
 EVERY_SECONDS, BESIDE_MS = 5.0, 3_000.0
 STRETCH_SECONDS = 20.0
 WARM_SECONDS = 10.0
+RATE, SECONDS = 2_000, 120.0
 
 
 class _Flag(msgspec.Struct):
@@ -98,38 +99,45 @@ def measured(run: Run, since: float, promoted: list[float]) -> tuple[Waits, Wait
     return Waits.of(waited[counts & ~beside]), Waits.of(waited[beside]), swaps
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(prog="python -m bench.swap", description=__doc__)
-    options.add_argument("--rate", type=int, default=2_000, help="transactions a second (default: 2000)")
-    options.add_argument("--seconds", type=float, default=120.0, help="how long it is measured (default: 120)")
-    asked = options.parse_args()
-    lacking = missing()
-    if lacking is not None:
-        raise BrokerError(lacking)
-    rows = int(asked.rate * (asked.seconds + 2 * WARM_SECONDS))
+def swaps(rate: int, seconds: float) -> dict[str, Any]:
+    """How long transactions waited for their flags, without a swap and beside one."""
+    rows = int(rate * (seconds + 2 * WARM_SECONDS))
     with TemporaryDirectory() as name, bench(Path(name), max(rows, LEAST_CUSTOMERS * ROWS_OF_A_CUSTOMER)) as made:
         models = Path(name) / "swapped"
         shutil.copytree(made.history.models, models)
         versions = two_bundles(made.history.path, models)
         run = made.fresh(made.paced)
         worker = run.start("scorer", "worker", "--metrics-port", "0", "--bundle", str(models))
-        words = ["--rate", str(asked.rate), "--max-in-flight", "0", "--limit", str(rows)]
+        words = ["--rate", str(rate), "--max-in-flight", "0", "--limit", str(rows)]
         position = ["--position", f"{run.store}.json"]
         sender = run.start("producer", "replay", str(run.history.path), *words, *position, log=Path(name) / "sent.log")
         try:
             until([worker], run.store, 1)
             time.sleep(WARM_SECONDS)
             since = now_ms()
-            promoted = promotions(models, versions, asked.seconds)
+            promoted = promotions(models, versions, seconds)
             until([worker], run.store, rows)
         finally:
             sender.kill()
             worker.stop(30)
-        without, beside, swaps = measured(run, since, promoted)
-    print(f"without a swap, {without}")
-    print(f"beside a swap,  {beside}")
-    print(f"{len(promoted)} promotions, {swaps} times a partition went on with another bundle")
-    print(f"p99 beside a swap: {beside.p99 / without.p99:.2f} times that without")
+        without, beside, taken = measured(run, since, promoted)
+    waits = {"without": without._asdict(), "beside": beside._asdict()}
+    return {"rate": rate, "promotions": len(promoted), "swaps": taken, **waits}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="python -m bench.swap", description=__doc__)
+    options.add_argument("--rate", type=int, default=RATE, help="transactions a second (default: 2000)")
+    options.add_argument("--seconds", type=float, default=SECONDS, help="how long it is measured (default: 120)")
+    asked = options.parse_args()
+    lacking = missing()
+    if lacking is not None:
+        raise BrokerError(lacking)
+    found = swaps(asked.rate, asked.seconds)
+    print(f"without a swap, {Waits(**found['without'])}")
+    print(f"beside a swap,  {Waits(**found['beside'])}")
+    print(f"{found['promotions']} promotions, {found['swaps']} times a partition went on with another bundle")
+    print(f"p99 beside a swap: {found['beside']['p99'] / found['without']['p99']:.2f} times that without")
 
 
 if __name__ == "__main__":

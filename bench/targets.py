@@ -2,7 +2,9 @@
 
 from typing import Any, NamedTuple
 
+from bench.added import MOST_OF_SAMPLES, SAMPLES
 from bench.results import Spread, ratios, spread
+from bench.rules import BUSY, MOST_US
 from bench.stream.contestants import BARE, NAIVE, QUIX, WORKER
 
 # Ours, as a multiple of theirs.
@@ -36,9 +38,15 @@ class Verdict(NamedTuple):
     why_missed: str = ""  # what is known of it
 
 
-def verdicts(stream: dict[str, Any] | None, growth: dict[str, Any] | None) -> list[Verdict]:
+def verdicts(
+    stream: dict[str, Any] | None, growth: dict[str, Any] | None = None, living: dict[str, Any] | None = None
+) -> list[Verdict]:
     """Those for which there are results."""
-    return [*(_of_stream(stream) if stream else ()), *(_of_growth(growth) if growth else ())]
+    return [
+        *(_of_stream(stream) if stream else ()),
+        *(_of_growth(growth) if growth else ()),
+        *(_of_living(living) if living else ()),
+    ]
 
 
 def _of_stream(found: dict[str, Any]) -> list[Verdict]:
@@ -74,6 +82,21 @@ def _of_growth(found: dict[str, Any]) -> list[Verdict]:
             what = f"restart to first score, s per million rows, {one['customers']:,} customers"
             met = seconds.median <= MOST_RESTART_SECONDS
             made.append(Verdict(what, f"≤ {MOST_RESTART_SECONDS:g}", ranged(seconds, 1), met, _why_restart(found)))
+    return made
+
+
+def _of_living(found: dict[str, Any]) -> list[Verdict]:
+    made = []
+    for one in found["added"]["added"]:
+        if one["what"] == SAMPLES:
+            ratio = ratios(one["beside"], one["without"])
+            what, wanted = "CPU of a transaction with sampled features, times that without", f"≤ {MOST_OF_SAMPLES:g}"
+            made.append(Verdict(what, wanted, ranged(ratio, 3), ratio.median <= MOST_OF_SAMPLES))
+    for one in found["rules"]["chunks"]:
+        if one["rows"] == BUSY:
+            each = spread(one["each"])
+            what = f"CPU µs a rule and transaction, of {found['rules']['rules']} rules, in chunks of {BUSY:,}"
+            made.append(Verdict(what, f"≤ {MOST_US:g}", ranged(each, 3), each.median <= MOST_US))
     return made
 
 

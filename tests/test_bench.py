@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.added import SAMPLES, SHADOW
 from bench.against.tables import Found, Pair, Sides, kept_as
 from bench.page import write_page
 from bench.results import FORMAT, ratios
+from bench.rules import BUSY
 from bench.stream.by_hand import Learned as ByHand
 from bench.stream.by_hand import features
 from bench.stream.contestants import CONTESTANTS, lines_in, lines_in_java
@@ -142,7 +144,7 @@ def test_the_page_says_what_was_missed_and_what_was_not_measured(tmp_path):
     assert "| 500 | 10 (9 to 11) | 51 (48 to 54) | 61 |" in page
     assert "| bytes a customer with 60 entries, of 100,000 | ≤ 3,000 | 3,100 | **no** |" in page
     assert "| restart to first score, s per million rows, 5 customers | ≤ 10 | 9.5 | yes |" in page
-    assert "Not measured yet: stream, trainer." in page
+    assert "Not measured yet: stream, living, trainer." in page
 
 
 def stream_found(*, rows_per_second: dict[str, list[float]], p99_ms: float) -> dict[str, Any]:
@@ -234,7 +236,39 @@ def test_the_page_has_what_was_measured_beside_a_commit(tmp_path: Path) -> None:
     page = (tmp_path / "page.md").read_text()
     assert "## Beside dd4d430" in page
     assert "| 150 (100 to 200) | 260 (180 to 340) | 1.75 (1.70 to 1.80) | ≥ 1.7 | yes |" in page
-    assert "Not measured yet: stream, growth, trainer." in page
+    assert "Not measured yet: stream, growth, living, trainer." in page
+
+
+def test_the_page_says_what_models_and_rules_that_live_cost(tmp_path: Path) -> None:
+    waits = {"transactions": 90_000, "median": 30.0, "p99": 300.0, "longest": 900.0}
+    found = {
+        "swaps": {
+            "rate": 2_000, "promotions": 12, "swaps": 48, "without": waits, "beside": {**waits, "p99": 315.0},
+        },
+        "added": {
+            "transactions": 188_000,
+            "added": [
+                {"what": SAMPLES, "chunk_rows": 4_096, "without": [30.0, 40.0], "beside": [31.2, 40.4]},
+                {"what": SHADOW, "chunk_rows": 100, "without": [40.0, 40.0], "beside": [60.0, 80.0]},
+            ],
+        },
+        "rules": {
+            "rules": 100, "transactions": 60_000,
+            "chunks": [{"rows": BUSY, "each": [0.02, 0.04, 0.03], "fires_on": 0.125}],
+        },
+    }  # fmt: skip
+    keep_found(tmp_path, "living", found)
+    missed = write_page(tmp_path, tmp_path / "page.md")
+    page = (tmp_path / "page.md").read_text()
+    assert missed == ["CPU of a transaction with sampled features, times that without"]
+    for words in (
+        "12 promotions, 48 times a partition went on with another bundle",
+        "| within 3 s of a promotion | 90,000 | 30 | 315 | 900 |",
+        "| a challenger in the shadow | 100 | 40.0 | 70.0 (60.0 to 80.0) | 1.75 (1.50 to 2.00) |",
+        "| 1,000 | 0.030 (0.020 to 0.040) | 12.5% |",
+        "| CPU µs a rule and transaction, of 100 rules, in chunks of 1,000 | ≤ 0.05 | 0.030 (0.020 to 0.040) | yes |",
+    ):
+        assert words in page, page
 
 
 def test_what_is_missing_is_said_before_anything_is_measured(tmp_path: Path) -> None:

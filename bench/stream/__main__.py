@@ -45,7 +45,7 @@ def main() -> int:
     check_installed(chosen, is_kafka_needed=True)
     found = stream(options.rows, options.repeat, chosen, say)
     say(f"\n{side_by_side(found['contestants'])}")
-    judged = verdicts(found, None)
+    judged = verdicts(found)
     for one in judged:
         say(f"{one.what}: {one.got}, wanted {one.wanted}{'' if one.met else ': missed'}")
     return EXIT_OK if all(one.met for one in judged) else EXIT_FAILED

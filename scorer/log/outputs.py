@@ -34,7 +34,7 @@ from scorer.log.chunks import Place
 
 T = TypeVar("T")
 
-# Of the transactions, one in so many has its features stored (`python -m bench.samples` says what that costs). It is no
+# Of the transactions, one in so many has its features stored (`python -m bench.added` says what that costs). It is no
 # setting, for two workers would sample differently.
 SAMPLE_EVERY = 10
 

@@ -1,18 +1,28 @@
-"""What something adds to a transaction's processor time, on its whole way through the worker but for Kafka: with it and
-without, in turns."""
+"""What samples and a challenger add to a transaction's processor time, on its whole way through the worker but for
+Kafka: with them and without, in turns.
+
+    python -m bench.added [--customers 800] [--repeat 7]
+
+The worker stores a sample of the prepared features. A challenger, of the same kind as the bundle in use, scores all
+transactions a second time in the shadow; with a share it decides for so many of the customers, and the bundle in use
+for the others. Exits with 1 where samples miss their target.
+"""
 
 import argparse
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from bench.results import Spread, ratios
+from bench.alone import run_alone
+from bench.results import ratios
 from bench.stream.steps import PLACE, records_of
 from bench.stream.system import History, generated, trained
+from console.start import EXIT_FAILED, EXIT_OK
 from risk.bundle import Bundle, read_bundle
 from risk.kafka.decoding import transaction_reader
 from risk.ledger import SeenDays
@@ -27,6 +37,12 @@ from scorer.worker.swap import ready_to_score
 
 # A worker stores what it scores in the shadow within a quarter of a second in one transaction: at 2,000 a second, 500.
 STORED_AT_ONCE = 500
+
+SAMPLES, SHADOW = "sampled features", "a challenger in the shadow"
+MOST_OF_SAMPLES = 1.02
+SMALL_CHUNK = 100
+SHARES = 10.0, 50.0
+CUSTOMERS = 800
 
 
 class Work(NamedTuple):
@@ -93,28 +109,47 @@ def _score(queue: Queue, store: Store, owner: Owner) -> None:
     store.commit_shadow(owner, version, joined_pieces(pieces))
 
 
-class Compared(NamedTuple):
-    ratio: Spread  # of the one with it to the one without
-    without: float  # the least, µs a transaction
-    beside: float
-
-
-def in_turns(work: Work, repeat: int, without: Callable[[], float], beside: Callable[[], float]) -> Compared:
-    both = [(without(), beside()) for _ in range(repeat)]
-    alone, with_it = zip(*both, strict=True)
-    each = 1e6 / len(work.records)
-    return Compared(ratios(with_it, alone), min(alone) * each, min(with_it) * each)
-
-
-def measured(description: str | None, measure: Callable[[Work, int], int]) -> int:
-    """By a command: on a generated history, with a bundle that was trained on it."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--customers", type=int, default=800, help="235 transactions each (default: 800)")
-    parser.add_argument("--repeat", type=int, default=7, help="turns (default: 7)")
-    options = parser.parse_args()
+def added(customers: int, repeat: int) -> dict[str, Any]:
+    """Microseconds of each turn, without and with each of them."""
     with tempfile.TemporaryDirectory() as name:
         path, models = Path(name) / "history.parquet", Path(name) / "models"
-        rows = generated(path, options.customers)
+        history = History(path, generated(path, customers), models)
         trained(path, models)
-        history = History(path, rows, models)
-        return measure(Work(read_bundle(history.bundle), records_of(history)), options.repeat)
+        work = Work(read_bundle(history.bundle), records_of(history))
+    found = [_in_turns(SAMPLES, work, repeat, partial(work.seconds, with_samples=False), work.seconds)]
+    for rows in (MOST_IN_A_CHUNK, SMALL_CHUNK):
+        cut = work._replace(chunk_rows=rows)
+        found.append(_in_turns(SHADOW, cut, repeat, cut.seconds, partial(cut.seconds, with_challenger=True)))
+        for percent in SHARES:
+            with_it = partial(cut.seconds, share_percent=percent)
+            found.append(_in_turns(f"a challenger with a share of {percent:g} %", cut, repeat, cut.seconds, with_it))
+    return {"transactions": len(work.records), "added": found}
+
+
+def _in_turns(
+    what: str, work: Work, repeat: int, without: Callable[[], float], beside: Callable[[], float]
+) -> dict[str, Any]:
+    both = [(without(), beside()) for _ in range(repeat)]
+    alone, with_it = ([seconds * 1e6 / len(work.records) for seconds in side] for side in zip(*both, strict=True))
+    return {"what": what, "chunk_rows": work.chunk_rows, "without": alone, "beside": with_it}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--customers", type=int, default=CUSTOMERS, help="235 transactions each (default: 800)")
+    parser.add_argument("--repeat", type=int, default=7, help="turns (default: 7)")
+    options = parser.parse_args()
+    found = added(options.customers, options.repeat)
+    print(f"{found['transactions']:,} transactions, µs of CPU each; ratios: median (least to most)")
+    print(f"{'chunks of':>9}  {'':<35}{'without':>9}{'with':>9}  times as long")
+    for one in found["added"]:
+        ratio = ratios(one["beside"], one["without"])
+        times = f"{ratio.median:.3f} ({ratio.least:.3f} to {ratio.most:.3f})"
+        least = f"{min(one['without']):>9.1f}{min(one['beside']):>9.1f}"
+        print(f"{one['chunk_rows']:>9,}  {one['what']:<35}{least}  {times}")
+    samples = found["added"][0]
+    return EXIT_OK if ratios(samples["beside"], samples["without"]).median <= MOST_OF_SAMPLES else EXIT_FAILED
+
+
+if __name__ == "__main__":
+    run_alone(main)
