@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from producer.__main__ import main as producer
@@ -23,6 +24,7 @@ from scorer.ledger.closed_days import LedgerDays
 from scorer.ledger.follower import Follower
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
+from scorer.verify.days import Survey, survey
 from testing.brokers import TestKafka
 from tests.kafka_tampering import compact, lose, send
 
@@ -144,6 +146,19 @@ def test_a_ledger_that_was_compacted_is_refused_until_that_is_accepted(
     for store, newest in ((knows, FIRST + 1), (new, None)):
         assert known(kafka, prefix, store) == newest
         store.close()
+
+
+def test_an_audit_knows_what_compaction_took_of_the_ledger(kafka: TestKafka, prefix: str, ledger: str) -> None:
+    compact(kafka.address, ledger, 0, (day(2)[0], None), left=3)
+
+    async def surveyed() -> Survey:
+        connection = connection_of(read_settings(kafka.environment(prefix)))
+        async with reading(connection, reads=Reads.MARKED) as reader:
+            return await survey(reader, TopicPartition(ledger, 0))
+
+    found = asyncio.run(surveyed())
+    assert [(one.offset, one.next_offset) for one in found.gone] == [(0, 1), (2, 3)]
+    assert found.days == {}
 
 
 @pytest.mark.usefixtures("ledger")

@@ -23,6 +23,7 @@ from risk.pipeline import Pipeline
 from risk.rules.rule_set import RuleSet, rules_of_version
 from risk.store import Role, Store
 from risk.topics import Topics, topics_of
+from risk.words import counted
 from scorer.ledger.closed_days import NEVER
 from scorer.log.already_sent import OutputReader, SourceOf, as_it_is, source_of_alert, source_of_flag, source_of_reject
 from scorer.log.chunks import MOST_IN_A_CHUNK, Place
@@ -60,10 +61,18 @@ async def audit(options: AuditOptions) -> Findings:
         outputs = await reader.bounds(_places((topics.alerts, topics.flags, topics.rejected), partitions))
         stable = await marked.ends(_places((topics.transactions, topics.labels), partitions))
         inputs = await reader.bounds(stable)
-        ledger = await survey(reader, TopicPartition(topics.ledger, 0))
+        ledger = await survey(marked, TopicPartition(topics.ledger, 0))
     windows = {place: _window(place, inputs[place], end, stands, findings) for place, end in stable.items()}
     if ledger.unreadable:
         findings.notices.append(f"{topics.ledger}: {ledger.unreadable} messages that nobody can read were passed over")
+    if ledger.gone:
+        first, behind = ledger.gone[0].offset, ledger.gone[-1].next_offset
+        taken = counted(sum(one.next_offset - one.offset for one in ledger.gone), "record", "records")
+        findings.notices.append(
+            f"{topics.ledger}: compaction took {taken} out of the log, from offset {first} to {behind - 1}: days that "
+            "scores saw may be gone, and where they are, scores are computed without them and count as different. Look "
+            "at the topic's cleanup.policy, which should be delete"
+        )
     parts = _PartitionAudit(options, topics, findings, ledger, outputs, windows)
     for number in range(partitions):
         await parts.transactions(number)
@@ -144,7 +153,7 @@ class _PartitionAudit:
         async with AsyncExitStack() as stack:
             source, sent, ledger = [
                 await stack.enter_async_context(reading(self._options.connection, reads=reads))
-                for reads in (Reads.MARKED, Reads.ALL, Reads.ALL)
+                for reads in (Reads.MARKED, Reads.ALL, Reads.MARKED)
             ]
             opened = open_outputs(
                 sent,

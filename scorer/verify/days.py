@@ -4,7 +4,7 @@ A flag names the newest day that it was scored with. A worker that waited in vai
 it scored is recomputed without it too, as long as that flag says so.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from aiokafka import TopicPartition
@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from risk.block import Block
 from risk.codes import Array
 from risk.engine import Engine
+from risk.kafka.batches import Missing, apart
 from risk.kafka.log import Bounds, LogReader
 from risk.ledger_day import LedgerDay, LedgerTerms
 from risk.ledger_log import ClosedDay, DayReader
@@ -25,6 +26,7 @@ class Survey(NamedTuple):
     bounds: Bounds
     days: dict[LedgerTerms, LedgerDays]
     unreadable: int
+    gone: Sequence[Missing]  # what compaction took
 
     def first_of(self, terms: LedgerTerms) -> int | None:
         """The first day with a transaction."""
@@ -36,7 +38,8 @@ class Survey(NamedTuple):
 
 
 async def survey(reader: LogReader, place: TopicPartition) -> Survey:
-    """Reads the topic once, to know what days there are; they are not kept, because there may be many."""
+    """Reads the topic once, to know what days there are; they are not kept, because there may be many. The reader tells
+    what compaction took."""
     bounds = (await reader.bounds([place]))[place]
     days: dict[LedgerTerms, LedgerDays] = {}
     topic = _Topic(reader, place, bounds)
@@ -44,7 +47,7 @@ async def survey(reader: LogReader, place: TopicPartition) -> Survey:
         for day in await topic.read():
             terms = day.closed.terms
             days.setdefault(terms, LedgerDays(terms)).add(day)
-    return Survey(place, bounds, days, topic.days.unreadable)
+    return Survey(place, bounds, days, topic.days.unreadable, topic.gone)
 
 
 class NoMore:
@@ -91,12 +94,15 @@ class _Topic:
         self._place = place
         self._end = bounds.end
         self.days = DayReader()
+        self.gone: list[Missing] = []
         self.is_read = bounds.begin >= bounds.end
         reader.begin({place: bounds.begin})
 
     async def read(self) -> list[ClosedDay]:
         """The days that the next records make whole."""
         records, reached = await self._reader.next(self._place, self._end)
+        records, gone = apart(records)
+        self.gone += gone
         found = [self.days.read(record.offset, record.value) for record in records]
         self.is_read = reached >= self._end
         return [day for day in found if day is not None]
