@@ -25,7 +25,7 @@ from tests.test_compare_live import FIRST, LIVE, Place, place
 __all__ = ["place"]
 
 
-def shared_world(place: Place, store: Store, percent: float | None = 50.0) -> ShadowWorld:
+def shared_world(place: Place, store: Store, percent: float | None = 50.0, partitions: int = 2) -> ShadowWorld:
     for remember, manifest in (
         (store.remember_bundle, place.in_use),
         (store.remember_bundle, place.challenger),
@@ -33,7 +33,7 @@ def shared_world(place: Place, store: Store, percent: float | None = 50.0) -> Sh
     ):
         remember(manifest.version, msgspec.json.encode(manifest).decode())
     versions = {"in_use": place.in_use.version, "challenger": place.challenger.version}
-    return ShadowWorld(store, **versions, lifts=(2.0, 5.0), a_day=100, percent=percent)
+    return ShadowWorld(store, **versions, lifts=(2.0, 5.0), a_day=100, percent=percent, partitions=partitions)
 
 
 @pytest.fixture
@@ -144,7 +144,13 @@ def test_who_decides_for_how_many_since_when_is_shown(place: Place, capsys: pyte
         assert "decided by the challenger itself" in said
         with exploring(place.path) as server:
             assert f"{version} decides for 12.5 % of the customers since 2024-05-03T00:00:00Z" in server.ask("/").text
-        shared_world(place, store, percent=None).write_day(FIRST + 4)
+        assert "any more" not in said
+        shared_world(place, store, percent=None, partitions=1).write_day(FIRST + 4)
+        assert report(["show"], settings) == 0
+        said = capsys.readouterr().out
+        assert f"{version} decides for 12.5 % of the customers since" in said
+        assert "It does not any more in 1 partition; in each other that is seen with the next transaction." in said
+        shared_world(place, store, percent=None).write_day(FIRST + 5)
         assert report(["show"], settings) == 0
         assert "decides for" not in capsys.readouterr().out
 

@@ -4,6 +4,7 @@ labels are due. Of each day counts are kept, and the transactions that one of th
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
@@ -60,7 +61,7 @@ class Shadows:
         self._last: tuple[int, str] | None = None  # event time and bundle in use of the newest pair
         self._starts: tuple[list[VersionStart], list[VersionStart]] = [], []  # of bundles in use, and of challengers
         self._newest: dict[int, int] = {}  # event time, by partition
-        self._share: tuple[float, int] | None = None  # percent of the customers, and since when
+        self._share: SharedNow | None = None
 
     def read(self, store: StoreToReport, first_day: int) -> None:
         """What is new; what is older than that day is not kept. Another challenger begins anew."""
@@ -135,8 +136,8 @@ class Shadows:
         bundles: Names,
         terms: Mapping[str, Terms | None],
     ) -> Shadow:
-        percent, since = (None, None) if self._share is None else self._share
-        found = Shadow(self._version, percent=percent, share_since=since)
+        percent, since, ended = self._share or (None, None, 0)
+        found = Shadow(self._version, percent=percent, share_since=since, share_ended=ended)
         if newest_event is None or self._version is None or self._last is None:
             return found
         in_use = self._last[1]
@@ -219,15 +220,24 @@ def newest_challenger(starts: Sequence[VersionStart]) -> str | None:
     return max(running, key=lambda start: (start.event_time, start.partition)).version if running else None
 
 
-def newest_share(starts: Sequence[ShareStart], challenger: str) -> tuple[float, int] | None:
-    """Percent of the customers for whom this challenger decides, and since when; that of the partition where one began
-    last. None where it decides for nobody."""
+class SharedNow(NamedTuple):
+    percent: float
+    since: int
+    ended: int  # partitions
+
+
+def newest_share(starts: Sequence[ShareStart], challenger: str) -> SharedNow | None:
+    """For how many customers this challenger decides, and since when; as in the partition where that began last. None
+    where it decides for nobody."""
     last = {start.partition: start for start in starts}
     running = [(start.event_time, start.percent) for start in last.values() if start.challenger == challenger]
     if not running:
         return None
     _, percent = max(running)
-    return None if percent is None else (percent, min(since for since, other in running if other == percent))
+    if percent is None:
+        return None
+    had = {start.partition for start in starts if start.challenger == challenger}
+    return SharedNow(percent, min(since for since, other in running if other == percent), len(had) - len(running))
 
 
 def _by_partition(spans: Sequence[ShadowSpan]) -> dict[int, tuple[Array, Array]]:

@@ -80,10 +80,14 @@ def share_text(shadow: Shadow) -> str:
     """Empty where it decides for nobody."""
     if shadow.percent is None or shadow.share_since is None:
         return ""
-    return (
+    said = (
         f"{shadow.challenger} decides{of_the_customers(shadow.percent)} since {to_text(shadow.share_since)} of event "
         "time."
     )
+    if not shadow.share_ended:
+        return said
+    ended = counted(shadow.share_ended, "partition", "partitions")
+    return f"{said} It does not any more in {ended}; in each other that is seen with the next transaction."
 
 
 def shadow_text(shadow: Shadow) -> str:

@@ -173,6 +173,7 @@ class Shadow(Struct, frozen=True):
     windows: tuple[ShadowWindow, ...] = ()  # one for each of WINDOWS
     percent: float | None = None  # of the customers, for whom the challenger decides; None where it has no share
     share_since: int | None = None  # from when on
+    share_ended: int = 0  # partitions in which it has decided, and does not any more
 
 
 class LastRetraining(Struct, frozen=True):
