@@ -31,7 +31,8 @@ from scorer.store_thread import StoreThread
 from scorer.verify.audit import bundles_at_hand
 from scorer.verify.days import Survey
 from scorer.verify.scoring import Scoring
-from scorer.worker.bundles import MISSING_TOLD, Pipelines, encode_manifest
+from scorer.worker.pipelines import Pipelines, encode_manifest
+from scorer.worker.unusable import MISSING_TOLD
 from testing.bundles import write_bundle
 from testing.rule_sets import made_of
 from testing.stores import flag, store_flags
@@ -299,7 +300,7 @@ def test_what_cannot_be_used_is_looked_for_once(
         looked.append(version)
         raise BundleError("it is gone")
 
-    monkeypatch.setattr("scorer.worker.bundles.bundle_of_version", gone)
+    monkeypatch.setattr("scorer.worker.pipelines.bundle_of_version", gone)
     named = [Versions(f"linear-{number:08x}") for number in range(MISSING_TOLD + 5)]
     for versions in (*named, *named):
         assert asyncio.run(bench.pipelines.versions_for([versions], None)) == bench.pipelines.versions
@@ -312,7 +313,7 @@ def test_no_bundle_is_read_for_a_rule_set_that_is_gone(bench: Bench, monkeypatch
     def too_much(*_: object) -> Bundle:
         raise AssertionError("a bundle is read")
 
-    monkeypatch.setattr("scorer.worker.bundles.bundle_of_version", too_much)
+    monkeypatch.setattr("scorer.worker.pipelines.bundle_of_version", too_much)
     named = Versions(bench.older.manifest.version, "rules-0123456789abcdef")
     assert asyncio.run(bench.pipelines.versions_for([named], None)) == bench.pipelines.versions
 
@@ -336,7 +337,7 @@ def test_the_audit_compiles_rules_that_a_bundle_cannot_serve_once(
 
     monkeypatch.setattr("scorer.verify.scoring.compiled_for", compiled)
     version, rules = bench.current.manifest.version, made_of({"odd": "new_device_30d"})
-    none = Survey(TopicPartition("ledger", 0), Bounds(0, 0), {}, 0)
+    none = Survey(TopicPartition("ledger", 0), Bounds(0, 0), {}, 0, ())
     scoring = Scoring({version: bench.current}, {rules.version: rules}, version, Unread(), none, 0)  # type: ignore[arg-type]
     for _ in range(3):
         assert scoring.lacks(Versions(version, rules.version)) == f"rule set {rules.version}"
@@ -360,7 +361,7 @@ def test_no_day_is_kept_for_a_bundle_that_cannot_be_used(bench: Bench, monkeypat
     def unusable(*_: object) -> Pipeline:
         raise BundleError("its model is of another format")
 
-    monkeypatch.setattr("scorer.worker.bundles.Pipeline", unusable)
+    monkeypatch.setattr("scorer.worker.pipelines.Pipeline", unusable)
     assert version_for(bench, bench.older) == bench.current.manifest.version
     bench.days_come(5)
     assert bench.days.kept == 0

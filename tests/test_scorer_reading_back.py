@@ -33,8 +33,8 @@ from scorer.log.chunks import Chunk, Place
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
 from scorer.worker.batch import Batches
-from scorer.worker.bundles import Pipelines
 from scorer.worker.partition import TransactionPartition
+from scorer.worker.pipelines import Pipelines
 from testing.rule_sets import keep, made_of
 from tests.cases import NEW_YEAR
 from tests.scorer_fakes import FakeShadow

@@ -111,7 +111,7 @@ def test_no_chunk_waits_for_rules_or_a_model(watched: Watched, monkeypatch: pyte
         raise AssertionError("something is loaded while a chunk waits")
 
     monkeypatch.setattr("risk.pipeline.Scorer", too_late)
-    monkeypatch.setattr("scorer.worker.bundles.rules_of_version", too_late)
+    monkeypatch.setattr("scorer.worker.pipelines.rules_of_version", too_late)
     assert watched.decided() == BIG.version
 
 

@@ -55,8 +55,8 @@ def test_hundreds_of_shares_that_the_log_names_make_each_bundle_be_read_once_and
         compiled.append(manifest.version)
         return compiled_for(rule_set, manifest)
 
-    monkeypatch.setattr("scorer.worker.bundles.bundle_of_version", reads)
-    monkeypatch.setattr("scorer.worker.bundles.compiled_for", compiles)
+    monkeypatch.setattr("scorer.worker.pipelines.bundle_of_version", reads)
+    monkeypatch.setattr("scorer.worker.pipelines.compiled_for", compiles)
     pipelines, most = bench.pipelines, 0
 
     async def chunk() -> None:

@@ -40,9 +40,9 @@ from scorer.log.chunks import Chunk, Confirm, Content
 from scorer.log.outputs import Outgoing, Outs, messages_of, of_parts, reject
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
-from scorer.worker.bundles import Pipelines
 from scorer.worker.counting import Counting
 from scorer.worker.partition import LabelPartition, Partition, TransactionPartition
+from scorer.worker.pipelines import Pipelines
 from scorer.worker.shadow import Beside, Shadow, Waiting, serve
 
 log = logging.getLogger(__name__)

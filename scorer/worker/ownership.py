@@ -37,8 +37,8 @@ from scorer.metrics import Metrics, Standing
 from scorer.store_thread import StoreThread
 from scorer.worker.batch import Batches, End
 from scorer.worker.buffer import Buffer, Gap
-from scorer.worker.bundles import Pipelines
 from scorer.worker.partition import Commits, LabelPartition, Partition, TransactionPartition
+from scorer.worker.pipelines import Pipelines
 
 log = logging.getLogger(__name__)
 

@@ -30,7 +30,6 @@ from scorer.ledger.waiting import GIVES_UP_AFTER_SECONDS, StallTimer
 from scorer.metrics import Metrics, Standings, answer
 from scorer.worker.batch import Batches
 from scorer.worker.buffer import Buffer
-from scorer.worker.bundles import Pipelines
 from scorer.worker.clients import SEND_SECONDS, Clients
 from scorer.worker.exits import end_now, end_within, fatal, stalled
 from scorer.worker.faust_adapter import SESSION_SECONDS, ScorerApp, make_app, watch_group
@@ -38,6 +37,7 @@ from scorer.worker.group_stores import GroupStores, StorePlace, members_of
 from scorer.worker.health import LagMonitor, LedgerWait, Upkeep, Watchdog
 from scorer.worker.logs import ignore_group_warnings
 from scorer.worker.ownership import Ownership
+from scorer.worker.pipelines import Pipelines
 from scorer.worker.shadow import Challenger
 from scorer.worker.swap import BundleWatch, ChallengerWatch, RulesWatch, check_none_is_meant, ready_to_score
 from scorer.worker.watch import Watch, WatchParts, look_after

@@ -32,7 +32,7 @@ from risk.share import of_the_customers
 from risk.small_file import is_absent
 from risk.store import Role, Store
 from scorer.metrics import Metrics
-from scorer.worker.bundles import Pipelines, check_known, encode_manifest
+from scorer.worker.pipelines import Pipelines, check_known, encode_manifest
 from scorer.worker.shadow import Challenger, check_quick
 from scorer.worker.watch import NOTHING, Found, Watch, WatchParts, found_in
 

@@ -19,7 +19,7 @@ from risk.errors import BundleError, EngineError, RuleError, TrustLensError
 from risk.store import Refusal, Role
 from scorer.metrics import Metrics
 from scorer.store_thread import StoreThread
-from scorer.worker.bundles import Pipelines
+from scorer.worker.pipelines import Pipelines
 
 log = logging.getLogger(__name__)
 

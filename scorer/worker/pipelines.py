@@ -5,7 +5,6 @@ On equal terms they share an engine, so that going on with another one rebuilds 
 """
 
 import asyncio
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from risk.store import Store
 from risk.versions import Versions
 from scorer.ledger.closed_days import DayQueue, LedgerDays, days_within_reach, ledger_horizon_of
 from scorer.store_thread import StoreThread
+from scorer.worker.unusable import Unusable
 
 
 class LogEnds(Protocol):
@@ -64,13 +64,8 @@ class _Parts(NamedTuple):
         return any(bundle.manifest.feature_set.has_ledger for bundle in bundles)
 
 
-log = logging.getLogger(__name__)
-
 # A follower is milliseconds behind the store, unless something is wrong.
 TRIES, REST_SECONDS = 500, 0.02
-# Anybody can write flags that name bundles and rule sets: so many that cannot be used are told, each once, and so many
-# are known, the newest.
-MISSING_TOLD, MISSING_KEPT = 100, 10_000
 
 
 class Pipelines:
@@ -105,9 +100,7 @@ class Pipelines:
         self._store = store
         self._begun: dict[Versions, Begun] = {}
         self._had_by: dict[int, Versions] = {}  # what each partition has
-        # What cannot be used: a bundle, one beside a rule set, or two that no share can be of.
-        self._missing: dict[Versions, None] = {}
-        self._told = 0
+        self._unusable = Unusable(self._models, rules_folder)
         self._remembered: set[str] = set()  # by the store
 
     @property
@@ -126,12 +119,12 @@ class Pipelines:
         the engine (`risk.bundle.needs_a_restart`); its scorer is at hand, so that no chunk waits for a model. `rules`:
         the set that is in force, for this bundle."""
         self.current, self._scorer, self.rules = bundle, scorer, rules
-        self._look_again(bundle.manifest.version, _version_of(rules))
+        self._unusable.look_again(bundle.manifest.version, _version_of(rules))
 
     def go_on_with_rules(self, rules: CompiledRules | None) -> None:
         """They are in force from now on; for the current bundle."""
         self.rules = rules
-        self._look_again(_version_of(rules))
+        self._unusable.look_again(_version_of(rules))
 
     def share_with(self, challenger: Decider | None) -> None:
         """It decides for its share of the customers from each partition's next chunk on; None: the current bundle
@@ -139,12 +132,7 @@ class Pipelines:
         compiled for it: while others are, it decides nothing."""
         self.challenger = challenger
         if challenger is not None:
-            self._look_again(challenger.bundle.manifest.version)
-
-    def _look_again(self, *names: str | None) -> None:
-        """These are at hand now."""
-        there = set(names) - {None}
-        self._missing = {one: None for one in self._missing if there.isdisjoint((*one.bundles, one.rules))}
+            self._unusable.look_again(challenger.bundle.manifest.version)
 
     def go_on_without(self, failed: Versions) -> bool:
         """This bundle raised something beside these rules: nothing is decided by them any more, though the log may name
@@ -153,7 +141,7 @@ class Pipelines:
             return False
         if self.challenger is not None and self.challenger.bundle.manifest.version == failed.bundle:
             self.challenger = None
-        self._miss(failed)
+        self._unusable.add(failed)
         return True
 
     async def versions_for(self, named: Sequence[Versions], customer: str | None) -> Versions:
@@ -187,15 +175,14 @@ class Pipelines:
         if first.terms == last.terms and has_all:
             return found
         pair = Versions(versions.bundle, None, Share(share.in_use, share.challenger, 0.0))  # whatever the percentage
-        if pair not in self._missing:
-            self._miss(pair)
-            self._tell(versions, f"{first.version} and {last.version} cannot have one engine")
+        if pair not in self._unusable:
+            self._unusable.add(pair)
+            self._unusable.tell(versions, f"{first.version} and {last.version} cannot have one engine", self.versions)
         return []
 
     async def _one_usable(self, single: Versions) -> _Parts | None:
-        """What names it came out of Kafka, so what cannot be used is no reason to end: it would be read again at every
-        start. Nothing here knows of shares: anybody can name as many as there are percentages."""
-        if single in self._missing or Versions(single.bundle) in self._missing:
+        """Nothing here knows of shares: anybody can name as many as there are percentages."""
+        if self._unusable.has(single):
             return None
         if found := next((one for one in self._in_memory() if one.versions == single), None):
             return found
@@ -207,25 +194,10 @@ class Pipelines:
             # Of the engine: terms that do not fit each other.
             is_of_rules = isinstance(error, RuleError)
             missing = single if is_of_rules else Versions(single.bundle)
-            self._miss(missing)
-            self._tell(missing, str(error), is_of_rules=is_of_rules)
+            self._unusable.add(missing)
+            self._unusable.tell(missing, str(error), self.versions, is_of_rules=is_of_rules)
             return None
         return parts._replace(scorer=self._begun[single].pipeline.scorer)
-
-    def _miss(self, versions: Versions) -> None:
-        self._missing[versions] = None
-        if len(self._missing) > MISSING_KEPT:
-            del self._missing[next(iter(self._missing))]
-
-    def _tell(self, versions: Versions, why: str, *, is_of_rules: bool = False) -> None:
-        self._told += 1
-        if self._told <= MISSING_TOLD:
-            what, folder = ("rule set", self.rules_folder) if is_of_rules else ("bundle", self._models)
-            log.warning(
-                "the log has flags of %s, which cannot be used (%s); %s scores their transactions again. To "
-                "repeat what was said instead: stop the workers, bring the %s to %s, start them again",
-                versions, why, self.versions, what, folder,
-            )  # fmt: skip
 
     async def take(self, partition: int, versions: Versions) -> Pipeline:
         """What this partition goes on with; what it had before goes with `retire` if nobody else has it. Unless its
