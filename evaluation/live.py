@@ -26,10 +26,9 @@ from evaluation.share_groups import Decisions, Groups, groups_of
 from risk.clock import DAY, to_date
 from risk.codes import Array
 from risk.customer_days import customer_days
-from risk.events import LEVELS, Level
+from risk.events import FRAUD, LEVELS, UNKNOWN, Level
 from risk.words import counted
 
-FRAUD, GENUINE, UNKNOWN = 1, 0, -1
 HIGH = LEVELS.index(Level.HIGH)
 POWER = 0.8
 # Whole customers are drawn for intervals; of fewer that had a fraud, an interval is too rough itself to decide by.

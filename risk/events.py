@@ -15,6 +15,8 @@ class Level(StrEnum):
 
 
 LEVELS = tuple(Level)  # as they are numbered where they come in columns
+# What is known of a transaction, where labels come in columns.
+FRAUD, GENUINE, UNKNOWN = 1, 0, -1
 
 
 class Decision(StrEnum):

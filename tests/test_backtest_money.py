@@ -6,35 +6,35 @@ import numpy as np
 import pytest
 
 from evaluation.money import Accounting, alert_columns, scored
-from evaluation.result import Costs as AskedCosts
+from evaluation.result import Costs
 from risk.clock import DAY
 from tests.evidence_cases import thrown
-from trainer.backtest.tally import Calendar, Costs, Outcome
+from trainer.backtest.tally import Outcome, Prices, Tallies
 
 Row = tuple[int, str, float, int, float]  # time, customer, score, label, amount
 
 
-def counted(rows: list[Row], thresholds: tuple[float, ...], costs: Costs, parcel: int = 7) -> Calendar:
-    calendar = Calendar(thresholds, costs)
+def counted(rows: list[Row], thresholds: tuple[float, ...], prices: Prices, parcel: int = 7) -> Tallies:
+    tallies = Tallies(thresholds, prices)
     for first in range(0, len(rows), parcel):
         times, customers, scores, labels, amounts = zip(*rows[first : first + parcel], strict=True)
         numbers = map(np.array, (scores, labels, amounts))
-        calendar.add(np.array(times), customers, *numbers)
-    calendar.finish()
-    return calendar
+        tallies.add(np.array(times), customers, *numbers)
+    tallies.finish()
+    return tallies
 
 
 @pytest.mark.parametrize("labels", [(0, 0, 0, 0, 1), (0, 0, -1, -1, 1)])
-def test_the_calendar_counts_what_a_team_would_by_brute_force(labels: tuple[int, ...]) -> None:
+def test_the_tallies_counts_what_a_team_would_by_brute_force(labels: tuple[int, ...]) -> None:
     """Customer-days, the order within a day, money, and what is not known, by loops over every threshold."""
     dice = random.Random(3)
     rows = sorted(
         (dice.randrange(20 * DAY), f"C{dice.randrange(6)}", dice.random(), dice.choice(labels), dice.randrange(500) / 4)
         for _ in range(400)
     )
-    calendar = counted(rows, (0.2, 0.5, 0.9), Costs(5.0, 0.5))
+    tallies = counted(rows, (0.2, 0.5, 0.9), Prices(5.0, 0.5))
     fraud_days = {(time // DAY, customer) for time, customer, _, label, _ in rows if label == 1}
-    for outcome in calendar.total.outcomes():
+    for outcome in tallies.total.outcomes():
         alerts, by_known, caught, missed, saved, lost = set(), set(), 0, 0, 0.0, 0.0
         for time, customer, score, label, amount in rows:
             if score >= outcome.threshold:
@@ -52,14 +52,14 @@ def test_the_calendar_counts_what_a_team_would_by_brute_force(labels: tuple[int,
         assert outcome.good_customers_flagged == len(by_known - fraud_days)
         assert outcome.alerts_unknown == len(alerts - by_known - fraud_days)
         assert (outcome.alerts_unknown > 0) == (-1 in labels)
-    assert calendar.days == 20
-    assert sum(week.tally.transactions for week in calendar.weeks()) == 400
-    assert [week.days for week in calendar.weeks()] == [7, 7, 6]
+    assert tallies.days == 20
+    assert sum(week.tally.transactions for week in tallies.weeks()) == 400
+    assert [week.days for week in tallies.weeks()] == [7, 7, 6]
 
 
 @pytest.mark.parametrize("grid", [0, 40])
 def test_a_backtest_and_a_training_count_the_same_alerts_and_cents(grid: int) -> None:
-    """One rule written three times: the calendar, the accounting behind thresholds, the columns behind intervals."""
+    """One rule written three times: the tallies, the accounting behind thresholds, the columns behind intervals."""
     judged = thrown(5, rows=3_000, days=9, customers=120, fraud_share=0.05, grid=grid)
     thresholds = (0.025, 0.05, *np.quantile(judged.scores, (0.5, 0.9, 0.99)).tolist())
     rows = [
@@ -68,10 +68,10 @@ def test_a_backtest_and_a_training_count_the_same_alerts_and_cents(grid: int) ->
             judged.event_times, judged.customers, judged.scores, judged.is_fraud, judged.amounts, strict=True
         )
     ]
-    calendar = counted(rows, thresholds, Costs(3.5, 0.7), parcel=500)
+    tallies = counted(rows, thresholds, Prices(3.5, 0.7), parcel=500)
     accounting = Accounting(judged, review_cost=3.5, loss_rate=0.7)
-    test = scored(judged, AskedCosts(3.5, 0.7, None))
-    for outcome in calendar.total.outcomes():
+    test = scored(judged, Costs(3.5, 0.7, None))
+    for outcome in tallies.total.outcomes():
         money, columns = accounting.at(outcome.threshold), alert_columns(test, outcome.threshold)
         assert outcome.alerts == money.alerts == columns["alerts"].sum() > 0
         assert outcome.frauds_caught == money.frauds_caught == columns["caught"].sum()
@@ -96,7 +96,7 @@ def test_what_only_labelled_transactions_raised_is_what_a_training_would_count()
             judged.event_times, judged.customers, judged.scores, judged.is_fraud, is_known, strict=True
         )
     ]
-    outcome: Outcome = counted(rows, (0.03,), Costs(1.0, 1.0)).total.at(0.03)
+    outcome: Outcome = counted(rows, (0.03,), Prices(1.0, 1.0)).total.at(0.03)
     known = judged._replace(
         **{
             name: getattr(judged, name)[is_known]

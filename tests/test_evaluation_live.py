@@ -10,9 +10,6 @@ import pytest
 from evaluation.live import (
     FEWEST_CUSTOMERS,
     FEWEST_DIFFERENT,
-    FRAUD,
-    GENUINE,
-    UNKNOWN,
     Cases,
     LiveComparison,
     Pairs,
@@ -27,6 +24,7 @@ from evaluation.ranking import NO_MERCHANT
 from evaluation.result import Costs
 from evaluation.sample_size import days_needed, frauds_needed
 from risk.clock import DAY, to_date
+from risk.events import FRAUD, GENUINE, UNKNOWN
 from risk.store import VersionStart
 from tests.evidence_cases import FIRST_DAY, thrown
 from tests.live_oracle import Side

@@ -8,9 +8,9 @@ from kpi_reporter.kpis.names import Names, hashes
 from kpi_reporter.kpis.pieces import NONE
 from kpi_reporter.kpis.terms import Terms
 from risk.codes import Array
+from risk.events import FRAUD, UNKNOWN
 from risk.store import JudgedFlag, StoreToReport
 
-FRAUD, GENUINE, UNKNOWN = 1, 0, -1
 ROWS_AT_ONCE = 5_000
 # Partition and offset in one number.
 PARTITION_SHIFT = 48

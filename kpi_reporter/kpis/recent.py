@@ -9,13 +9,14 @@ import numpy as np
 
 from kpi_reporter.kpis.key_index import KeyIndex
 from kpi_reporter.kpis.names import Names
-from kpi_reporter.kpis.notables import FRAUD, NOTABLE, PARTITION_SHIFT, are_worked, look_up, replaced
+from kpi_reporter.kpis.notables import NOTABLE, PARTITION_SHIFT, are_worked, look_up, replaced
 from kpi_reporter.kpis.pieces import NONE, Piece
 from kpi_reporter.kpis.sorted_sets import distinct, is_in, with_new
 from kpi_reporter.kpis.tally import Tally, tally
 from kpi_reporter.kpis.terms import Terms
 from risk.clock import DAY
 from risk.codes import Array
+from risk.events import FRAUD
 from risk.store import StoreToReport
 
 

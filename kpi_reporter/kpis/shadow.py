@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
-from evaluation.live import FRAUD, HIGH, UNKNOWN, Cases, OwnThresholds, Pairs, at_own_thresholds, cases_of
+from evaluation.live import HIGH, Cases, OwnThresholds, Pairs, at_own_thresholds, cases_of
 from evaluation.live_days import COUNTED, LEARNED, Calendar, Traffic, days_of_both, labelled_until
 from evaluation.ranking import NO_MERCHANT
 from evaluation.result import Costs
@@ -21,7 +21,7 @@ from kpi_reporter.kpis.terms import Terms, terms_of
 from kpi_reporter.kpis.values import WINDOWS, Shadow, ShadowWindow
 from risk.clock import DAY
 from risk.codes import Array
-from risk.events import LEVELS
+from risk.events import FRAUD, LEVELS, UNKNOWN
 from risk.money import scale_of
 from risk.store import Role, ShadowColumns, ShadowSpan, ShareStart, StoreToReport, VersionStart
 

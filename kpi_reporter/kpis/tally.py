@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kpi_reporter.kpis.notables import FRAUD, UNKNOWN, are_worked
+from kpi_reporter.kpis.notables import are_worked
 from kpi_reporter.kpis.pieces import ALERT
 from risk.codes import Array
 from risk.customer_days import customer_days
+from risk.events import FRAUD, UNKNOWN
 
 
 class Stake(NamedTuple):

@@ -21,7 +21,7 @@ from risk.warming_up import LogStart, warm_from
 from risk.words import counted
 from trainer.backtest.labels import Missing, check_labels, labels_beside
 from trainer.backtest.passing import Passing
-from trainer.backtest.period import ALWAYS, Period, check_period, day_of_time
+from trainer.backtest.period import ALWAYS, TimeRange, check_period, day_of_time
 from trainer.backtest.run import Backtest
 from trainer.backtest.unseen import features_without
 
@@ -44,7 +44,7 @@ def opened(
     labels: Path | None,
     *,
     without_labels: bool,
-    period: Period = ALWAYS,
+    period: TimeRange = ALWAYS,
     chunk_rows: int = CHUNK_ROWS,
 ) -> Ready:
     """Everything that is asked before anything is scored."""
@@ -213,10 +213,10 @@ def _warn_of_rows(passing: Passing) -> None:
             f"{version}: {count:,} transactions in {currency} were scored with their amount missing, and count as 0 in "
             f"money; it was trained with {passing.manifest.currency}"
         )
-    total = passing.calendar.total
+    total = passing.tallies.total
     if 0 < total.labelled < total.transactions:
         warn(
-            f"{version}: {passing.calendar.unlabelled}. Frauds among them are not counted, and a case that only they "
+            f"{version}: {passing.tallies.unlabelled}. Frauds among them are not counted, and a case that only they "
             "raised is neither right nor wrong"
         )
 

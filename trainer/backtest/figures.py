@@ -52,7 +52,7 @@ SHARES = (
 
 def figures_of(passings: Sequence[Passing]) -> tuple[Figure, ...]:
     """Those that something can be said of: without a label only cases."""
-    return figures_for([passing.calendar.total for passing in passings])
+    return figures_for([passing.tallies.total for passing in passings])
 
 
 def figures_for(totals: Sequence[Tally]) -> tuple[Figure, ...]:
@@ -79,7 +79,7 @@ def compared(first: Passing, second: Passing) -> list[Compared]:
     """Money of two currencies is not compared."""
     same = first.manifest.currency == second.manifest.currency
     return [
-        Compared(figure, figure.of(first.total, first.calendar.days), figure.of(second.total, second.calendar.days))
+        Compared(figure, figure.of(first.total, first.tallies.days), figure.of(second.total, second.tallies.days))
         for figure in figures_of((first, second))
         if same or figure.unit is not Unit.MONEY
     ]

@@ -7,9 +7,9 @@ from risk.block import NO_AMOUNT
 from risk.clock import DAY
 from risk.codes import Array, Codes
 from risk.dataset import Rows
+from risk.events import FRAUD, UNKNOWN
 from risk.money import scale_of
 from trainer.backtest.passing import Answer
-from trainer.backtest.tally import FRAUD, UNKNOWN
 
 
 class Pairs:

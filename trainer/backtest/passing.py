@@ -16,7 +16,7 @@ from risk.money import scale_of
 from risk.rules.compiled import ALERT, REVIEW
 from risk.rules.rule_set import RuleSet
 from risk.schedule import InForce
-from trainer.backtest.tally import Calendar, Costs, Outcome
+from trainer.backtest.tally import Outcome, Prices, Tallies
 from trainer.passage import Batch, Lane
 
 T = TypeVar("T")
@@ -68,19 +68,19 @@ class Passing:
         self.verdicts: Counter[Verdict] = Counter()
         self.by_version: Counter[tuple[str, Level]] = Counter()  # by a schedule
         self.other_currencies: Counter[str] = Counter()
-        costs = Costs(manifest.thresholds.review_cost, manifest.thresholds.loss_rate)
-        self.calendar = Calendar(thresholds, costs)
+        prices = Prices(manifest.thresholds.review_cost, manifest.thresholds.loss_rate)
+        self.tallies = Tallies(thresholds, prices)
         # Of decisions: what is reviewed, alerts included, and alerts alone.
-        self.decided = None if self.rules_name is None else Calendar((REVIEW, ALERT), costs)
+        self.decided = None if self.rules_name is None else Tallies((REVIEW, ALERT), prices)
         self._place_of_high = sorted(thresholds).index(self.high)
 
     @property
     def total(self) -> Outcome:
         """The whole period at the bundle's own threshold."""
-        return self.calendar.total.at(self.high)
+        return self.tallies.total.at(self.high)
 
     def finish(self) -> None:
-        self.calendar.finish()
+        self.tallies.finish()
         if self.decided is not None:
             self.decided.finish()
 
@@ -122,7 +122,7 @@ class Passing:
         amounts = np.where(known, block.amount[rows] / scale_of(currency), 0.0)
         if self.decided is not None and decided is not None:
             self.decided.add(times, customers, decided.strictness, labels, amounts)
-        return self.calendar.add(times, customers, scores, labels, amounts)
+        return self.tallies.add(times, customers, scores, labels, amounts)
 
 
 def _some(column: Sequence[T], rows: np.ndarray) -> Sequence[T]:

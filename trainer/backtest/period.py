@@ -9,7 +9,7 @@ from risk.dataset import Dataset
 from risk.errors import DatasetError, OptionError
 
 
-class Period(NamedTuple):
+class TimeRange(NamedTuple):
     """Midnights UTC; `until` is not part of it; None is open."""
 
     since: int | None
@@ -35,11 +35,11 @@ class Period(NamedTuple):
         )
 
 
-ALWAYS = Period(None, None)
+ALWAYS = TimeRange(None, None)
 
 
-def asked_period(since: str | None, until: str | None) -> Period:
-    period = Period(_date("--from", since), _date("--until", until))
+def asked_period(since: str | None, until: str | None) -> TimeRange:
+    period = TimeRange(_date("--from", since), _date("--until", until))
     if period.since is not None and period.until is not None and period.since >= period.until:
         raise OptionError(
             f"--from {since} --until {until}: got a period without a day, expected --from before --until; the day of "
@@ -48,7 +48,7 @@ def asked_period(since: str | None, until: str | None) -> Period:
     return period
 
 
-def check_period(dataset: Dataset, period: Period) -> tuple[int, int]:
+def check_period(dataset: Dataset, period: TimeRange) -> tuple[int, int]:
     """The data's first and last time; refused if no day of the data is in the period."""
     if dataset.ends is None:
         raise DatasetError(

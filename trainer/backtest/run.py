@@ -14,7 +14,7 @@ from risk.rules.rule_set import RuleSet
 from trainer.backtest.labels import Missing
 from trainer.backtest.pairs import Pairs
 from trainer.backtest.passing import Answer, Passing, Scheduled
-from trainer.backtest.period import Period, day_of_time
+from trainer.backtest.period import TimeRange, day_of_time
 from trainer.backtest.scores_file import ScoresFile
 from trainer.backtest.side_by_side import SideBySide
 from trainer.backtest.unseen import Unseen
@@ -28,7 +28,7 @@ class _Counted(NamedTuple):
     answers: list[Answer]
 
 
-def chunks_of(dataset: Dataset, beside: LabelsFile | None, period: Period) -> Generator[Chunk, None, None]:
+def chunks_of(dataset: Dataset, beside: LabelsFile | None, period: TimeRange) -> Generator[Chunk, None, None]:
     """Up to the end of the period. What lies before the period is history for it: passed on, not counted. `beside`:
     labels instead of the dataset's own."""
     for rows in dataset.rows():
@@ -46,7 +46,7 @@ class Backtest:
         self,
         bundles: Sequence[Bundle],
         thresholds: Sequence[float],
-        period: Period,
+        period: TimeRange,
         labels: LabelsFile | None = None,
         missing: Sequence[Missing] = (),
         rules: RuleSet | None = None,
@@ -110,7 +110,7 @@ class Backtest:
         }
 
     def _check_something_scored(self, dataset: Dataset, passing: Passing) -> None:
-        if passing.calendar.total.transactions:
+        if passing.tallies.total.transactions:
             return
         why = f"{dataset.bad.count:,} rows cannot be read"
         if passing.verdicts.total():

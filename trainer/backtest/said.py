@@ -22,13 +22,13 @@ def say_what_is_missing(backtest: Backtest) -> None:
 
 
 def say_bundle(passing: Passing) -> None:
-    manifest, calendar = passing.manifest, passing.calendar
-    total, high, figures = calendar.total, passing.high, figures_of([passing])
+    manifest, tallies = passing.manifest, passing.tallies
+    total, high, figures = tallies.total, passing.high, figures_of([passing])
 
     def cells(outcome: Outcome, days: int) -> tuple[str, ...]:
         return tuple(figure.text(figure.of(outcome, days)) for figure in figures)
 
-    days = f"{calendar.days} day{'s' if calendar.days > 1 else ''}"
+    days = f"{tallies.days} day{'s' if tallies.days > 1 else ''}"
     say(f"{passing.name}: {counted(total.transactions, 'transaction', 'transactions')} scored, {days}")
     if not total.labelled:
         say("no labels: scores only; what the cases caught, and what they cost, cannot be said")
@@ -37,17 +37,17 @@ def say_bundle(passing: Passing) -> None:
         f"the high threshold {high:.4g}" if passing.in_force is None else "the high threshold of whichever was in force"
     )
     say(f"by week, at {at}; amounts in {manifest.currency}")
-    weeks = [(day_of_time(week.first_day * DAY), week.tally, week.days) for week in calendar.weeks()]
+    weeks = [(day_of_time(week.first_day * DAY), week.tally, week.days) for week in tallies.weeks()]
     lines = [
         (name, f"{tally.transactions:,}", *cells(tally.at(high), days))
-        for name, tally, days in [*weeks, ("total", total, calendar.days)]
+        for name, tally, days in [*weeks, ("total", total, tallies.days)]
     ]
     say_table([("week from", "transactions", *titles), *lines])
     say()
     if passing.in_force is None:
         say("what each threshold would have done; * is the bundle's")
         sweep = [
-            (f"{outcome.threshold:.4g}{' *' if outcome.threshold == high else ''}", *cells(outcome, calendar.days))
+            (f"{outcome.threshold:.4g}{' *' if outcome.threshold == high else ''}", *cells(outcome, tallies.days))
             for outcome in total.outcomes()
         ]
         say_table([("threshold", *titles), *sweep])
@@ -61,7 +61,7 @@ def say_bundle(passing: Passing) -> None:
         say()
         say(f"what the model and {passing.rules_name} decided together")
         outcomes = zip(("alert or review", "alert alone"), passing.decided.total.outcomes(), strict=True)
-        say_table([("decision", *titles), *((name, *cells(one, calendar.days)) for name, one in outcomes)])
+        say_table([("decision", *titles), *((name, *cells(one, tallies.days)) for name, one in outcomes)])
     say(f"digest {passing.digest}")
     say()
 

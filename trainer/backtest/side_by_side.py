@@ -7,9 +7,8 @@ import numpy as np
 
 from risk.clock import to_text
 from risk.dataset import Rows
-from risk.events import Level
+from risk.events import FRAUD, GENUINE, UNKNOWN, Level
 from trainer.backtest.passing import Answer
-from trainer.backtest.tally import FRAUD, GENUINE, UNKNOWN
 
 MOST_EXAMPLES = 10
 LABELS = {FRAUD: "fraud", GENUINE: "genuine", UNKNOWN: "unknown"}

@@ -73,7 +73,7 @@ def write_tables(folder: Path, backtest: Backtest, paired: PairedComparison | No
 
 
 def _bundle(passing: Passing) -> dict[str, Any]:
-    calendar, manifest = passing.calendar, passing.manifest
+    tallies, manifest = passing.tallies, passing.manifest
     by_version = {
         version: {level.value: passing.by_version[version, level] for level in Level}
         for version in (() if passing.in_force is None else passing.in_force.bundles)
@@ -83,13 +83,12 @@ def _bundle(passing: Passing) -> dict[str, Any]:
         **_decided(passing),
         "digest": str(passing.digest),
         "currency": manifest.currency,
-        "days": calendar.days,
-        "transactions": calendar.total.transactions,
-        "labelled": calendar.total.labelled,
-        "sweep": [_row(outcome) for outcome in calendar.total.outcomes()],
+        "days": tallies.days,
+        "transactions": tallies.total.transactions,
+        "labelled": tallies.total.labelled,
+        "sweep": [_row(outcome) for outcome in tallies.total.outcomes()],
         "weeks": [
-            {"week": day_of_time(week.first_day * DAY), **_row(week.tally.at(passing.high))}
-            for week in calendar.weeks()
+            {"week": day_of_time(week.first_day * DAY), **_row(week.tally.at(passing.high))} for week in tallies.weeks()
         ],
     }
 

@@ -17,12 +17,11 @@ import numpy as np
 
 from risk.clock import DAY
 from risk.codes import Codes
+from risk.events import FRAUD, UNKNOWN
 from trainer.unlabelled import Unlabelled
 
-FRAUD, GENUINE, UNKNOWN = 1, 0, -1  # labels as `Rows.is_fraud` has them
 
-
-class Costs(NamedTuple):
+class Prices(NamedTuple):
     """One review costs this much; of a missed fraud this share of its amount is lost."""
 
     review_cost: float
@@ -86,9 +85,9 @@ class CustomerDays(NamedTuple):
 class Tally:
     """Counts by how many of the thresholds a score reaches: place k of an array is for those that reach k of them."""
 
-    def __init__(self, thresholds: Sequence[float], costs: Costs) -> None:
+    def __init__(self, thresholds: Sequence[float], prices: Prices) -> None:
         self.thresholds = np.array(sorted(thresholds))
-        self._costs = costs
+        self._prices = prices
         places = len(self.thresholds) + 1
         self.transactions = self.labelled = 0
         self._frauds, self._customer_days, self._fraud_days, self._good_days = (
@@ -116,7 +115,7 @@ class Tally:
                 int(days[reached].sum()) for days in (self._customer_days, self._fraud_days, self._good_days)
             )
             bare = Outcome(threshold, alerts, None, None, alerts - with_fraud - good, None, None, None, None,
-                           alerts * self._costs.review_cost)  # fmt: skip
+                           alerts * self._prices.review_cost)  # fmt: skip
             if not self.labelled:
                 yield bare
                 continue
@@ -125,8 +124,8 @@ class Tally:
                 good_customers_flagged=good,
                 frauds_caught=int(self._frauds[reached].sum()),
                 frauds_missed=int(self._frauds[below].sum()),
-                saved=float(self._amounts[reached].sum()) * self._costs.loss_rate,
-                lost=float(self._amounts[below].sum()) * self._costs.loss_rate,
+                saved=float(self._amounts[reached].sum()) * self._prices.loss_rate,
+                lost=float(self._amounts[below].sum()) * self._prices.loss_rate,
             )
 
     def at(self, threshold: float) -> Outcome:
@@ -140,12 +139,12 @@ class Week(NamedTuple):
     tally: Tally
 
 
-class Calendar:
+class Tallies:
     """Tallies by week and in total, fed with transactions in event-time order; keeps only the customers of one day."""
 
-    def __init__(self, thresholds: Sequence[float], costs: Costs) -> None:
-        self._thresholds, self._costs = thresholds, costs
-        self.total = Tally(thresholds, costs)
+    def __init__(self, thresholds: Sequence[float], prices: Prices) -> None:
+        self._thresholds, self._prices = thresholds, prices
+        self.total = Tally(thresholds, prices)
         self._weeks: dict[int, Tally] = {}
         self._first_day: int | None = None
         self._day = -1
@@ -216,7 +215,7 @@ class Calendar:
         self._day = next_day
         if self._first_day is None:
             self._first_day = next_day
-        week = self._weeks.setdefault((next_day - self._first_day) // 7, Tally(self._thresholds, self._costs))
+        week = self._weeks.setdefault((next_day - self._first_day) // 7, Tally(self._thresholds, self._prices))
         self._tallies = (self.total, week)
 
 

@@ -12,15 +12,7 @@ import numpy as np
 from console.options import settings_of
 from console.start import EXIT_OK
 from console.terminal import notice, progress, say
-from evaluation.live import (
-    FRAUD,
-    GENUINE,
-    UNKNOWN,
-    LiveComparison,
-    Pairs,
-    Question,
-    compare_live,
-)
+from evaluation.live import LiveComparison, Pairs, Question, compare_live
 from evaluation.live_days import Calendar, Traffic, days_of_both, labelled_until
 from evaluation.ranking import NO_MERCHANT
 from evaluation.result import Costs
@@ -29,12 +21,12 @@ from risk.bundle import Manifest
 from risk.clock import DAY
 from risk.codes import Array, Codes
 from risk.errors import StoreError
-from risk.events import DECISIONS, LEVELS, Decision
+from risk.events import DECISIONS, FRAUD, GENUINE, LEVELS, UNKNOWN, Decision
 from risk.learned_days import seen_days_of
 from risk.money import scale_of
 from risk.share import Share
 from risk.store import IF_DAMAGED, Role, ShadowPair, SharedFlag, Store, frozen_store, open_store
-from trainer.backtest.period import ALWAYS, Period, asked_period
+from trainer.backtest.period import ALWAYS, TimeRange, asked_period
 from trainer.compare.live_words import say_live
 from trainer.compare.options import INTERESTING
 from trainer.in_force import both_of
@@ -48,7 +40,7 @@ class LiveOptions(NamedTuple):
 
     seed: int
     resamples: int
-    period: Period = ALWAYS
+    period: TimeRange = ALWAYS
     cases_per_day: float | None = None
     difference: float = INTERESTING
 
@@ -155,7 +147,7 @@ def _decisions(
 class _Reading:
     """Rows that count: of the period, and scored by the bundle that is in use now, or beside it."""
 
-    def __init__(self, in_use: Manifest, period: Period) -> None:
+    def __init__(self, in_use: Manifest, period: TimeRange) -> None:
         self.period = period
         self._in_use = in_use
         self._customers, self._merchants = Codes(), Codes()

@@ -20,10 +20,10 @@ from risk.money import scale_of, to_major
 from risk.rules.compiled import ALERT, REVIEW
 from risk.rules.rule_set import Rule, RuleSet
 from risk.sentences import rule_sentence
-from trainer.backtest.period import Period
+from trainer.backtest.period import TimeRange
 from trainer.backtest.run import chunks_of
 from trainer.backtest.side_by_side import LABELS
-from trainer.backtest.tally import Calendar, Costs, Outcome
+from trainer.backtest.tally import Outcome, Prices, Tallies
 from trainer.passage import Batch, Chunk, Lane, passed
 
 MATCHES = (
@@ -33,7 +33,7 @@ MATCHES = (
 
 
 class Counted(NamedTuple):
-    """Rows of a batch that are counted, as calendars take them."""
+    """Rows of a batch that are counted, as tallies take them."""
 
     times: np.ndarray
     customers: Sequence[str]
@@ -44,26 +44,26 @@ class Counted(NamedTuple):
 class Cases:
     """What is worked if these transactions are."""
 
-    def __init__(self, costs: Costs) -> None:
-        self.calendar = Calendar((REVIEW,), costs)
+    def __init__(self, prices: Prices) -> None:
+        self.tallies = Tallies((REVIEW,), prices)
 
     def add(self, counted: Counted, is_worked: np.ndarray) -> None:
         scores = np.where(is_worked, REVIEW, 0)
-        self.calendar.add(counted.times, counted.customers, scores, counted.labels, counted.amounts)
+        self.tallies.add(counted.times, counted.customers, scores, counted.labels, counted.amounts)
 
     @property
     def outcome(self) -> Outcome:
-        (found,) = self.calendar.total.outcomes()
+        (found,) = self.tallies.total.outcomes()
         return found
 
 
 class RuleTrial:
     """One rule, whatever its mode: alone, and beside the model as if it were the only one."""
 
-    def __init__(self, rule: Rule, costs: Costs) -> None:
+    def __init__(self, rule: Rule, prices: Prices) -> None:
         self.rule = rule
         self.transactions = 0
-        self.alone, self.beside = Cases(costs), Cases(costs)
+        self.alone, self.beside = Cases(prices), Cases(prices)
 
     def add(self, counted: Counted, hits: np.ndarray, by_model: np.ndarray) -> None:
         self.transactions += int(np.count_nonzero(hits))
@@ -78,13 +78,13 @@ class RuleTrial:
 class Trial:
     """A rule set over a history, beside another one. Cases are alerts and reviews: both are worked."""
 
-    def __init__(self, bundle: Bundle, rules: RuleSet, other: RuleSet | None, period: Period) -> None:
+    def __init__(self, bundle: Bundle, rules: RuleSet, other: RuleSet | None, period: TimeRange) -> None:
         manifest = self.manifest = bundle.manifest
-        costs = Costs(manifest.thresholds.review_cost, manifest.thresholds.loss_rate)
+        prices = Prices(manifest.thresholds.review_cost, manifest.thresholds.loss_rate)
         self.other = other
-        self.rules = [RuleTrial(rule, costs) for rule in rules.rules]
-        self.by_model, self.with_rules = Cases(costs), Cases(costs)
-        self.before = None if other is None else Cases(costs)
+        self.rules = [RuleTrial(rule, prices) for rule in rules.rules]
+        self.by_model, self.with_rules = Cases(prices), Cases(prices)
+        self.before = None if other is None else Cases(prices)
         self.labels_known_until: int | None = None  # the newest time at which a label was learned
         self._lane = Lane(bundle, rules, [] if other is None else [other])
         self._places = {rule.name: place for place, rule in enumerate(rules.rules)}
@@ -101,7 +101,7 @@ class Trial:
                 else:
                     self._count(step.batch, step.scored, matches)
         for cases in self._every():
-            cases.calendar.finish()
+            cases.tallies.finish()
 
     def _every(self) -> Iterator[Cases]:
         yield from (self.by_model, self.with_rules)
@@ -151,7 +151,7 @@ class Trial:
 
     @property
     def days(self) -> int:
-        return self.by_model.calendar.days
+        return self.by_model.tallies.days
 
     def unreported_from(self, last: int) -> int | None:
         """The day from which on frauds may not be reported yet, as of the newest label; None where all may be."""

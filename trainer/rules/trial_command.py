@@ -44,7 +44,7 @@ def run_trial(options: argparse.Namespace) -> int:
     writing = nullcontext() if target is None else matches_file(target)
     with writing as matches, progress("rules", ready.dataset.row_count) as advance:
         trial.run(ready.dataset, ready.labels, matches, advance)
-    if not trial.by_model.calendar.total.transactions:
+    if not trial.by_model.tallies.total.transactions:
         raise DatasetError(
             f"{options.history}: got no transaction to score in the period, expected some. Choose other days, or see "
             "what inspect says of the file."
@@ -67,7 +67,7 @@ def _rules(options: argparse.Namespace, bundle: Bundle) -> RuleSet:
 
 
 def _say_rules(trial: Trial) -> None:
-    total, currency = trial.by_model.calendar.total, trial.manifest.currency
+    total, currency = trial.by_model.tallies.total, trial.manifest.currency
     has_labels = bool(total.labelled)
     transactions = counted(total.transactions, "transaction", "transactions")
     say(f"{transactions} scored by {trial.manifest.version}, {counted(trial.days, 'day', 'days')}; money in {currency}")
@@ -124,7 +124,7 @@ def _say_set(trial: Trial, rules: RuleSet, against: str | None) -> None:
     if trial.other is not None and trial.before is not None:
         sides.append((f"with {trial.other.version}", trial.before))
     sides.append((f"with {rules.version}, as tested", trial.with_rules))
-    figures = figures_for([cases.calendar.total for _, cases in sides])
+    figures = figures_for([cases.tallies.total for _, cases in sides])
     say("the whole set, as it would decide; a case is a customer's alerts and reviews of a day")
     lines = [(name, *(one.text(one.of(cases.outcome, trial.days)) for one in figures)) for name, cases in sides]
     say_table([("", *(figure.name for figure in figures)), *lines])
@@ -136,12 +136,12 @@ def _say_set(trial: Trial, rules: RuleSet, against: str | None) -> None:
 
 
 def _say_how_far(trial: Trial, dataset: Dataset, labels: LabelsFile | None, last: int) -> None:
-    total = trial.by_model.calendar.total
+    total = trial.by_model.tallies.total
     if not total.labelled:
         say("no labels: what was a fraud, and so what the rules would catch or cost, cannot be said")
         return
     if total.labelled < total.transactions:
-        warn(f"{trial.by_model.calendar.unlabelled}. Frauds among them are not counted")
+        warn(f"{trial.by_model.tallies.unlabelled}. Frauds among them are not counted")
     if labels is None and dataset.column_map.labelled_at is None:
         notice("labels have no time (labelled_at): whether the frauds of the last days are all reported cannot be said")
         return
