@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, OffsetAndMetadata, TopicPartition
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -221,7 +222,7 @@ async def _read_without_a_broker(kafka: TestKafka, prefix: str) -> None:
     topics, known = topics_of(prefix), connection_of(read_settings({"TRUSTLENS_BROKERS": kafka.address}))
     wire = Wire(known, topics, topics)
     place = (topics.rejected, 0)
-    async with RejectShelf(known, wire, prefix + "g", limit_seconds=1) as shelf:
+    async with RejectShelf(known, wire, prefix + "g", {place: Bounds(0, 3)}, limit_seconds=1) as shelf:
         found, _ = await shelf.read(place, 0, 1)
         assert len(found) == 1
         await asyncio.to_thread(kafka.kill)
@@ -288,6 +289,28 @@ def test_the_original_bytes_go_back_where_they_came_from_once(
         assert back(kafka, topics.transactions) == as_sent(0, 1, 2, 4)
         assert back(kafka, topics.labels) == as_sent(3)
     assert "0 messages sent again" in capsys.readouterr().out
+
+
+def test_a_broker_that_is_slow_to_say_who_leads_the_group_ends_nothing(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The client looks for it beside everything else; here only when both partitions of the rejects were read."""
+    has_read, reads, finds = asyncio.Event(), RejectShelf.read, GroupCoordinator.ensure_coordinator_known
+
+    async def read(shelf: RejectShelf, place: Place, offset: int, most: int) -> tuple[list[Found], int]:
+        found = await reads(shelf, place, offset, most)
+        if place[1] == PARTITIONS - 1:
+            has_read.set()
+        return found
+
+    async def find(coordinator: GroupCoordinator) -> None:
+        await has_read.wait()
+        await finds(coordinator)
+
+    monkeypatch.setattr(RejectShelf, "read", read)
+    monkeypatch.setattr(GroupCoordinator, "ensure_coordinator_known", find)
+    assert main(["redrive", "--dry-run"], environment) == 0
+    assert "5 messages to be sent again" in capsys.readouterr().out
 
 
 def test_a_limit_stops_and_the_next_run_goes_on(kafka: TestKafka, prefix: str, environment: dict[str, str]) -> None:

@@ -75,7 +75,7 @@ async def _run(options: argparse.Namespace, connection: Connection, topics: Topi
         if not options.dry_run:
             await wire.renew()
             delivery = Delivery(wire, ends, AlreadyThere(), stop.asked, notice)
-        async with RejectShelf(connection, wire, group) as shelf:
+        async with RejectShelf(connection, wire, group, bounds) as shelf:
             redrive = Redrive(
                 shelf,
                 delivery,

@@ -1,5 +1,6 @@
 """Reads the rejected topic, and commits how far its messages were sent again."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import msgspec
@@ -13,11 +14,20 @@ from producer.redrive.redriving import Found
 from risk.errors import BrokerAwayError, BrokerError
 from risk.kafka.batches import MOST_RECORDS
 from risk.kafka.connection import Connection, client_options
-from risk.kafka.log import LIMIT_SECONDS, LogReader, reading
+from risk.kafka.log import LIMIT_SECONDS, Bounds, LogReader, reading
 
 
 class RejectShelf:
-    def __init__(self, connection: Connection, wire: Wire, group: str, *, limit_seconds: float = LIMIT_SECONDS) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        wire: Wire,
+        group: str,
+        bounds: Mapping[Place, Bounds],
+        *,
+        limit_seconds: float = LIMIT_SECONDS,
+    ) -> None:
+        """`bounds`: of the rejects, partition by partition."""
         self._connection, self._wire, self._group = connection, wire, group
         self._consumer = AIOKafkaConsumer(
             **client_options(connection),
@@ -26,11 +36,15 @@ class RejectShelf:
             auto_offset_reset="none",
             max_poll_records=MOST_RECORDS,
         )
+        self._begins = {TopicPartition(*place): at.begin for place, at in bounds.items()}
         self._reader = LogReader(self._consumer, limit_seconds=limit_seconds)
         self._noted: dict[Place, Commit] = {}
 
     async def __aenter__(self) -> Self:
         await self._consumer.start()
+        # All of them at once and never again: the client's coordinator fails when it is assigned something while it
+        # looks for its broker.
+        self._reader.begin(self._begins)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -53,11 +67,7 @@ class RejectShelf:
     async def read(self, place: Place, offset: int, most: int) -> tuple[list[Found], int]:
         """BrokerAwayError when nothing comes for too long, though there must be something."""
         partition = TopicPartition(*place)
-        # The client's coordinator fails when it is assigned the same again while it looks for its broker.
-        if self._consumer.assignment() == {partition}:
-            self._consumer.seek(partition, offset)
-        else:
-            self._reader.begin({partition: offset})
+        self._consumer.seek(partition, offset)
         records, behind = await self._reader.next(partition, offset + most, most=most)
         return [_found(one) for one in records], behind
 
