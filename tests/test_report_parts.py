@@ -8,6 +8,7 @@ from evaluation.contributions import ContributionSample
 from evaluation.data_quality import DataQuality, FeatureQuality
 from evaluation.segments import Grouping
 from risk.clock import DAY
+from tests.browser import browsing
 from tests.evidence_cases import contender, evaluation_of, thrown
 from tests.test_evidence_report import ABOUT, COSTS, QUICK, Page
 from trainer.report.page import model_card, page
@@ -50,6 +51,41 @@ def test_a_cap_that_the_test_went_beyond_is_said():
     for cap, with_all, is_said in ((1e6, None, False), (1e-6, None, True), (500.0, 501.0, True)):
         capped = replace(one, costs=replace(one.costs, alerts_per_day=cap), cases_per_day_of_all=with_all)
         assert ("cases a day, more than that</b>" in page(capped, ABOUT, [])) == is_said
+
+
+def test_what_the_money_takes_for_granted_is_said_where_it_is_read():
+    """Nobody holds the report against docs/cost.md: what is flagged counts as stopped, whoever looks at it when."""
+    one = evaluation_of("m", 0.4, 0.9)
+    assert one.winner.money.gain.value >= 0
+    text, card = page(one, ABOUT, []), model_card(one, ABOUT)
+    assert ", if whatever is flagged is stopped at once. It raises" in text
+    for words in ("counts as stopped before the money is gone", "not yet reported when the file was written"):
+        assert words in text
+        assert words in card
+
+
+def test_the_busiest_day_is_said_where_all_its_cases_are_known():
+    one = evaluation_of("m", 0.4, 0.9)
+    most = max(day.cases for day in one.course.days)
+    assert most > one.winner.money.alerts_per_day.value
+    words = "On the busiest day it raised"
+    assert f"{words} {most} cases." in page(one, ABOUT, [])
+    assert words not in page(replace(one, cases_per_day_of_all=500.0), ABOUT, [])
+    assert words not in page(replace(one, flags_nothing="cost"), ABOUT, [])
+
+
+def test_a_wide_plot_can_be_read_on_a_phone(tmp_path):
+    """Shrunk to the width of the page, its letters would be three dots high. The page itself stays as wide as it is."""
+    validation, test = thrown(1, lift=4.0, rows=3000), thrown(2, lift=4.0, rows=3000)
+    one = contender("only", validation, test)
+    write_report(tmp_path, compare([one], [], "only", None, COSTS, **QUICK), [one], [], ABOUT)
+    with browsing() as screen:
+        screen.resize(390, 844)
+        screen.open((tmp_path / "report.html").as_uri())
+        widths = screen.run("[...document.querySelectorAll('figure.wide svg')].map(one => one.clientWidth)")
+        assert widths
+        assert min(widths) >= 700
+        assert screen.run("document.documentElement.scrollWidth") == 390
 
 
 def test_segments_and_weeks_are_on_the_page(tmp_path):

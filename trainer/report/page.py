@@ -106,6 +106,8 @@ def _environment(*, is_html: bool) -> Environment:
         "FLAGS_NOTHING": wording.FLAGS_NOTHING,
         "in_use_sentences": wording.in_use_sentences,
         "DRAWN_AT_RANDOM": wording.DRAWN_AT_RANDOM,
+        "MONEY_TAKES_FOR_GRANTED": wording.MONEY_TAKES_FOR_GRANTED,
+        "LATE_LABELS": wording.LATE_LABELS,
         "FOLDS_AFTER_CHOICE": wording.FOLDS_AFTER_CHOICE,
         "IN_USE": IN_USE,
         "POLICIES": POLICIES,

@@ -94,6 +94,15 @@ def why_not_exact(champion: str) -> str:
     return "For this kind of model it cannot be computed exactly what each feature adds to a score."
 
 
+MONEY_TAKES_FOR_GRANTED = (
+    "Whatever is flagged counts as stopped before the money is gone, and so does what its case stops later that day. A "
+    "team that looks at its cases hours later saves less. What it costs to disturb a good customer is not in it."
+)
+LATE_LABELS = (
+    "A fraud that was not yet reported when the file was written counts as genuine: of the last days before that fewer "
+    "are known, and a case that is right may count as wrong."
+)
+
 DRAWN_AT_RANDOM = (
     "the test was drawn at random from the same days and customers that the models learned from. Live, a model meets "
     "days that it has not seen, so expect less than these figures."
