@@ -135,7 +135,7 @@ def test_each_bundle_counts_money_in_its_own_currency(home: Path) -> None:
     for passing in passings:
         batch, lane = Batch(np.arange(3), block_of(sales), np.ones(3, np.int8)), passing.lane
         passing.count(batch, np.ones(3, bool), *lane.decide(lane.features(batch), batch.block))
-        passing.calendar.finish()
+        passing.tallies.finish()
     lost = [passing.total.lost for passing in passings]
     assert lost == [15.75, 700]
     assert [passing.other_currencies for passing in passings] == [{"JPY": 1}, {"EUR": 2}]
