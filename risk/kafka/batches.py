@@ -24,6 +24,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
 
 from risk.diagnosis import MAX_UNPACKED, Unread
+from risk.words import counted
 
 # So many records are given at once; a batch of tiny ones can hold millions.
 MOST_RECORDS = 20_000
@@ -226,6 +227,11 @@ def is_aborted(record: Any) -> bool:
     """Whether the record that a consumer gave is of a transaction that was aborted. Only one that reads committed is
     told so by the broker."""
     return record.checksum is _ABORTED
+
+
+def taken_by_compaction(gone: Sequence[Missing]) -> str:
+    records = counted(sum(one.next_offset - one.offset for one in gone), "record", "records")
+    return f"compaction took {records} out of the log, from offset {gone[0].offset} to {gone[-1].next_offset - 1}"
 
 
 def apart(records: Sequence[Any]) -> tuple[Sequence[Any], list[Missing]]:

@@ -8,10 +8,9 @@ from aiokafka import TopicPartition
 
 from risk.clock import DAY, to_date
 from risk.errors import BrokerError, StoreError
-from risk.kafka.batches import apart
+from risk.kafka.batches import apart, taken_by_compaction
 from risk.kafka.log import LogReader
 from risk.ledger_log import DayReader
-from risk.words import counted
 from scorer.ledger.closed_days import LedgerDays
 from scorer.log.chunks import Confirm
 from scorer.metrics import Metrics
@@ -85,10 +84,8 @@ class Follower:
         records, gone = apart(records)
         if gone:
             await self._confirm(*self._place)
-            taken = counted(sum(one.next_offset - one.offset for one in gone), "record", "records")
             self._must_be_accepted(
-                f"compaction took {taken} out of the log, from offset {gone[0].offset} to {gone[-1].next_offset - 1}: "
-                "days that were closed may be gone from it",
+                f"{taken_by_compaction(gone)}: days that were closed may be gone from it",
                 "cleanup.policy, which should be delete",
             )
         days = [day for record in records if (day := self._reader.read(record.offset, record.value)) is not None]

@@ -11,7 +11,7 @@ from console.terminal import progress
 from risk.bundle import Bundle, bundle_of_version
 from risk.errors import BrokerError, BundleError, EngineError, RuleError, StoreError
 from risk.events import Label, Rejected
-from risk.kafka.batches import apart, is_aborted
+from risk.kafka.batches import apart, is_aborted, taken_by_compaction
 from risk.kafka.connection import Connection, check_reachable
 from risk.kafka.decoding import read_labels, transaction_reader
 from risk.kafka.log import Bounds, LogReader, Reads, reading
@@ -23,7 +23,6 @@ from risk.pipeline import Pipeline
 from risk.rules.rule_set import RuleSet, rules_of_version
 from risk.store import Role, Store
 from risk.topics import Topics, topics_of
-from risk.words import counted
 from scorer.ledger.closed_days import NEVER
 from scorer.log.already_sent import OutputReader, SourceOf, as_it_is, source_of_alert, source_of_flag, source_of_reject
 from scorer.log.chunks import MOST_IN_A_CHUNK, Place
@@ -66,12 +65,10 @@ async def audit(options: AuditOptions) -> Findings:
     if ledger.unreadable:
         findings.notices.append(f"{topics.ledger}: {ledger.unreadable} messages that nobody can read were passed over")
     if ledger.gone:
-        first, behind = ledger.gone[0].offset, ledger.gone[-1].next_offset
-        taken = counted(sum(one.next_offset - one.offset for one in ledger.gone), "record", "records")
         findings.notices.append(
-            f"{topics.ledger}: compaction took {taken} out of the log, from offset {first} to {behind - 1}: days that "
-            "scores saw may be gone, and where they are, scores are computed without them and count as different. Look "
-            "at the topic's cleanup.policy, which should be delete"
+            f"{topics.ledger}: {taken_by_compaction(ledger.gone)}: days that scores saw may be gone, and where they "
+            "are, scores are computed without them and count as different. Look at the topic's cleanup.policy, which "
+            "should be delete"
         )
     parts = _PartitionAudit(options, topics, findings, ledger, outputs, windows)
     for number in range(partitions):

@@ -13,13 +13,12 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from risk.errors import StoreError
-from risk.kafka.batches import Missing
+from risk.kafka.batches import Missing, taken_by_compaction
 from risk.kafka.decoding import Record, read_labels, transaction_reader
 from risk.kafka.log import LogReader
 from risk.outputs import without_history_days
 from risk.store import Owner
 from risk.topics import Topics
-from risk.words import counted
 from scorer.ledger.closed_days import NEVER
 from scorer.log.already_sent import (
     AlreadySent,
@@ -136,10 +135,8 @@ class Ownership:
     def pass_over(self, place: Place, gone: Sequence[Missing]) -> None:
         """Compaction took messages out of what was fetched. Not a moment later: once the partition has moved beyond,
         nobody is told of them again."""
-        records = counted(sum(one.next_offset - one.offset for one in gone), "record", "records")
         self._must_be_accepted(
-            f"{place.topic} partition {place.partition}: compaction took {records} out of the log, from offset "
-            f"{gone[0].offset} to {gone[-1].next_offset - 1}",
+            f"{place.topic} partition {place.partition}: {taken_by_compaction(gone)}",
             "cleanup.policy, which should be delete",
         )
 
