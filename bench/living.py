@@ -10,18 +10,19 @@ from bench.added import CUSTOMERS, added
 from bench.results import ratios, spread
 from bench.rules import ROWS, cost_of_rules
 from bench.stream.compare import Say
-from bench.swap import RATE, SECONDS, swaps
+from bench.stream.system import LEAST_CUSTOMERS
+from bench.swap import RATE, SECONDS, STRETCH_SECONDS, swaps
 from bench.table import table
 from bench.targets import ranged
 
 
 def living(rows: int, full_rows: int, repeat: int, say: Say) -> dict[str, Any]:
-    """`rows` of `full_rows`: of each, as much less as that is."""
+    """`rows` of `full_rows`: of each, as much less as that is, but for what it takes to see a swap and to train."""
     share = rows / full_rows
     say("swaps of bundles")
-    found: dict[str, Any] = {"swaps": swaps(RATE, SECONDS * share)}
+    found: dict[str, Any] = {"swaps": swaps(RATE, max(2 * STRETCH_SECONDS, SECONDS * share))}
     say("samples and challengers")
-    found["added"] = added(max(10, round(CUSTOMERS * share)), repeat)
+    found["added"] = added(max(LEAST_CUSTOMERS, round(CUSTOMERS * share)), repeat)
     say("rules")
     found["rules"] = cost_of_rules(round(ROWS * share), repeat)
     return found
